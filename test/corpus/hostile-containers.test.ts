@@ -68,10 +68,27 @@ describe('a key that stands in one file with what it signed', { timeout: making 
       2,
       'unjudged',
     ])
+    const area = publicArea(publicKey)
+    for (const key of [area.toString('base64'), area.toString('hex'), [...area]])
+      for (const both of [
+        { ...quote, key },
+        { key, ...quote },
+        { quote, beside: { key } },
+      ])
+        expect(await verify({ 'quote.json': both })).toEqual([2, 'unjudged'])
     // As a file of its own it is the user's word.
     expect(await verify({ 'quote.json': quote, 'ak.pem': pem })).toEqual([0, 'accepted'])
+    expect(await verify({ 'quote.json': quote, 'ak.pub': area })).toEqual([0, 'accepted'])
   })
 })
+
+/** TPM2B_PUBLIC of a key that signs what its TPM says alone (TPM 2.0 part 2, section 12.2.5). */
+function publicArea(key: KeyObject): Buffer {
+  const modulus = Buffer.from(key.export({ format: 'jwk' }).n!, 'base64url')
+  const parameters = Buffer.from('0001000b000500720000001000 14000b0800 00000000 0100'.replaceAll(' ', ''), 'hex')
+  const area = Buffer.concat([parameters, modulus])
+  return Buffer.concat([Buffer.from([area.length >> 8, area.length & 255]), area])
+}
 
 /** What a TPM would say of two registers of zeros, by a key that is nobody's. */
 function quoteBy(key: KeyObject): { message: string; signature: string; pcrs: Record<string, string> } {

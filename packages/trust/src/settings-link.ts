@@ -194,5 +194,5 @@ async function fingerprint(line: string): Promise<string> {
   } catch {
     return `${line.slice(0, 80)} (no base64 that a key could be in)`
   }
-  return `${type} SHA256:${toBase64(await sha256(blob)).replace(/=+$/, '')}`
+  return `${type} SHA256:${toBase64(await sha256(blob)).replace(/={1,2}$/, '')}`
 }

@@ -11,7 +11,7 @@ const aliases: Record<string, string> = {
  * Two audiences are the same resource if this makes them equal.
  */
 export function normaliseAudience(audience: string): string {
-  const trimmed = audience.replace(/\/+$/, '')
+  const trimmed = audience.replace(/(?<!\/)\/+$/, '')
   const parts = /^([a-z][a-z0-9+.-]*:\/\/[^/]+)(.*)$/i.exec(trimmed)
   const canonical = parts ? parts[1]!.toLowerCase() + parts[2]! : trimmed
   return aliases[canonical] ?? canonical

@@ -69,7 +69,7 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
   const rows = await o.credentials.certificates(appId)
   // MSAL for Python pads what RFC 7515 wants without padding.
   const named = (value: unknown): string | undefined =>
-    typeof value === 'string' ? value.replace(/=+$/, '') : undefined
+    typeof value === 'string' ? value.replace(/={1,2}$/, '') : undefined
   const [sha1, sha256] = [named(header.x5t), named(header['x5t#S256'])]
   const row = rows.find((each) => (sha256 === undefined ? sha1 === each.sha1 : sha256 === each.sha256))
   if (row === undefined) throw invalid('its key is of no certificate that is registered for the application')

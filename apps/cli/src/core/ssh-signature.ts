@@ -10,7 +10,10 @@ const namespace = 'run-command@strongroom'
  * @param o.keyPath private key, or a public one whose private half an SSH agent holds
  */
 export async function signScript(o: { script: string; vmId: string; keyPath: string; expires: Date }): Promise<string> {
-  const lines = o.script.replace(/\r\n/g, '\n').replace(/\n+$/, '').split('\n')
+  const lines = o.script
+    .replace(/\r\n/g, '\n')
+    .replace(/(?<!\n)\n+$/, '')
+    .split('\n')
   const header = [
     `# strongroom-vm: ${o.vmId.toUpperCase()}`,
     `# strongroom-expires: ${o.expires.toISOString()}`,

@@ -77,7 +77,10 @@ export function decodeText(text: string): Uint8Array | undefined {
     const hex = compact.replace(/^0x/, '')
     if (/^[0-9a-fA-F]+$/.test(hex) && hex.length % 2 === 0) return fromHex(hex.toLowerCase())
     if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(compact)) return undefined
-    const plain = compact.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
+    const plain = compact
+      .replaceAll('-', '+')
+      .replaceAll('_', '/')
+      .replace(/={1,2}$/, '')
     return fromBase64(plain + '='.repeat((4 - (plain.length % 4)) % 4))
   } catch (error) {
     if (error instanceof ParseError) return undefined

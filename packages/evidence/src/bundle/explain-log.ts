@@ -42,6 +42,6 @@ export function explainEventLog(log: EventLog): Field[] {
 /** Text where it is text, in one or two bytes a character; else the length. */
 function printable(data: Uint8Array): string {
   const narrow = data.filter((byte, index) => byte !== 0 || index % 2 === 0)
-  const text = new TextDecoder('latin1').decode(narrow).replace(/\0+$/, '')
+  const text = new TextDecoder('latin1').decode(narrow).replace(/(?<!\0)\0+$/, '')
   return text.length > 0 && /^[ -~]+$/.test(text) ? JSON.stringify(text.slice(0, 120)) : `${data.length} bytes`
 }

@@ -12,6 +12,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import { faqPage } from './faq-page.ts'
 import { parseBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
+import { withoutFinalSlashes } from './resource-id.ts'
 
 /** Azure's limit on a template, which is the longest body there is. */
 const bodyLimit = 4 * 1024 * 1024
@@ -123,5 +124,5 @@ function decodePath(path: string): string {
     }
     return decoded.includes('/') || decoded.includes('\\') || decoded === '.' || decoded === '..' ? refuse() : decoded
   })
-  return parts.join('/').replace(/\/+$/, '') || '/'
+  return withoutFinalSlashes(parts.join('/')) || '/'
 }

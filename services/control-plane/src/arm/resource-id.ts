@@ -12,11 +12,14 @@ export interface ResourceId {
   names: string[]
 }
 
-export const keyOf = (id: string): string => id.toLowerCase().replace(/\/+$/, '')
+/** The look-behind has each run of slashes looked at once; else a text of many takes the square of their number (attack W22). */
+export const withoutFinalSlashes = (text: string): string => text.replace(/(?<!\/)\/+$/, '')
+
+export const keyOf = (id: string): string => withoutFinalSlashes(id.toLowerCase())
 
 /** The id's parts, or undefined where the text is not the id of a group or of a resource. */
 export function parseResourceId(id: string): ResourceId | undefined {
-  const parts = id.replace(/\/+$/, '').split('/')
+  const parts = withoutFinalSlashes(id).split('/')
   if (parts[0] !== '' || parts.some((part, index) => index > 0 && (part === '' || !isSegment(part)))) return undefined
   const outside = parseOutsideGroups(parts)
   if (outside !== undefined) return outside

@@ -16,7 +16,7 @@ type Property = (typeof properties)[number]
  */
 export function parseFilter(text: string | undefined, allowed: readonly Property[] = properties): Test {
   if (text === undefined || text.trim() === '') return () => true
-  const wanted = text.split(/\s+and\s+/i).map((term): { property: Property; value: string } => {
+  const wanted = text.split(/(?<!\s)\s+and\s+/i).map((term): { property: Property; value: string } => {
     const [, name, value] = /^\(*\s*(\w+)\s+eq\s+'([^']*)'\s*\)*$/.exec(term.trim()) ?? []
     const property = allowed.find((each) => each.toLowerCase() === name?.toLowerCase())
     if (property !== undefined && value !== undefined) return { property, value }

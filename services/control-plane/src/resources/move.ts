@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
-import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { keyOf, parseResourceId, withoutFinalSlashes } from '../arm/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
@@ -84,7 +84,7 @@ async function holderOf(plane: Plane, tx: Db, resource: Resource): Promise<Resou
 function readRequest(body: unknown, sourceId: string): { ids: string[]; target: string } {
   const fields = new Fields(body)
   const ids = [...new Map(fields.texts('resources').map((id) => [keyOf(id), id])).values()]
-  const target = (fields.text('targetResourceGroup') ?? '').replace(/\/+$/, '')
+  const target = withoutFinalSlashes(fields.text('targetResourceGroup') ?? '')
   const invalid = (at: string, message: string, expected: string, found: string, remedy: string): void =>
     fields.problem({ code: 'InvalidRequestContent', message, target: at, expected, found, remedy })
   if (ids.length === 0 || ids.length > most)

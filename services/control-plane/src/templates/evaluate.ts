@@ -1,18 +1,17 @@
-import { setImmediate as breathe } from 'node:timers/promises'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
 import { findRegion } from '../arm/regions.ts'
 import { offeredIn } from '../resources/providers.ts'
 import type { Environment, UserFunction } from './environment.ts'
 import { resourceIdFunctions } from './ids.ts'
+import type { Steps } from './steps.ts'
 import { TemplateError } from './template-error.ts'
-import { assertBounded, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
+import { assertBounded, isObject, memberOf, textOf, typeName, weightOf, type Obj, type Value } from './values.ts'
 
 /** What an expression can see. */
 export interface Scope {
   environment: Environment
-  /** Steps of evaluation that the template has taken, over everything in it. */
-  steps: { taken: number }
+  steps: Steps
   parameter(name: string): Promise<Value>
   variable(name: string): Promise<Value>
   /** Loops around the expression, innermost last. */
@@ -38,18 +37,12 @@ export const isResourceCall = (name: string): boolean =>
   name === 'resourceinfo' ||
   (name.startsWith('list') && name.length > 4)
 
-/** Loops in loops multiply; no template that is meant to be deployed takes as many. */
-const stepLimit = 1_000_000
+/** Characters of what a function is given that are a step of its work (attack W22). */
+const perStep = 1_000
 
 /** @throws TemplateError */
 export async function evaluate(expression: Expression, scope: Scope): Promise<Value> {
-  scope.steps.taken += 1
-  if (scope.steps.taken > stepLimit)
-    throw new TemplateError(`The template takes more than ${stepLimit} steps to evaluate`, {
-      expected: `at most ${stepLimit}`,
-    })
-  // Evaluation waits for nothing by itself: others have to come in between.
-  if (scope.steps.taken % 5_000 === 0) await breathe()
+  await scope.steps.take()
   switch (expression.kind) {
     case 'literal':
       return expression.value
@@ -93,11 +86,23 @@ async function callFunction(call: Call, scope: Scope): Promise<Value> {
     return await scope.resource({ name: call.name, args: await values(call, scope) })
   }
   const pure = pureFunctions.get(call.name)
-  if (pure !== undefined) return pure(await values(call, scope), call.name)
+  if (pure !== undefined) return await callPure(pure, call, scope)
   throw new TemplateError(`The template function '${call.name.slice(0, 60)}' is not valid`, {
     found: call.name.slice(0, 60),
     remedy: 'docs/templates.md lists the functions.',
   })
+}
+
+async function callPure(pure: (args: Value[], name: string) => Value, call: Call, scope: Scope): Promise<Value> {
+  const given = await values(call, scope)
+  await scope.steps.take(Math.floor(given.reduce<number>((sum, each) => sum + weightOf(each), 0) / perStep))
+  try {
+    return pure(given, call.name)
+  } catch (error) {
+    // Longer than any text can be.
+    if (!(error instanceof RangeError)) throw error
+    throw new TemplateError(`The result of the template function '${call.name}' is too large`)
+  }
 }
 
 const values = async (call: Call, scope: Scope): Promise<Value[]> => {
@@ -216,7 +221,9 @@ const lambdas: Record<string, Special> = {
     const groups = new Map<string, Value[]>()
     for (const item of await items(call, scope)) {
       const key = name(await applyLambda(call, 1, scope, [item]), 'groupBy')
-      groups.set(key, [...(groups.get(key) ?? []), item])
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, [item])
+      else group.push(item)
     }
     return Object.fromEntries(groups)
   },
@@ -321,6 +328,8 @@ const depthLimit = 64
 /** Everything in a value that is an expression, evaluated; names of members as well; `copy` of members unrolled. */
 export async function evaluateValue(value: Value, scope: Scope, depth: number = 0): Promise<Value> {
   if (depth > depthLimit) throw new TemplateError(`The template nests more than ${depthLimit} levels deep`)
+  // Loops in loops are work without any expression in them (attack W22).
+  await scope.steps.take()
   if (typeof value === 'string')
     return isExpression(value) ? await evaluate(parseExpression(value), scope) : literalText(value)
   if (Array.isArray(value)) {

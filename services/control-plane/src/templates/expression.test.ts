@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Environment } from './environment.ts'
 import { evaluate, evaluateValue, type Scope } from './evaluate.ts'
 import { isExpression, literalText, parseExpression } from './expression.ts'
+import { Steps } from './steps.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'
 import { resourceTypes } from '../resource-types.ts'
@@ -23,7 +24,7 @@ const environment: Environment = {
 }
 const scope: Scope = {
   environment,
-  steps: { taken: 0 },
+  steps: new Steps(),
   loops: [
     { name: 'outer', index: 3 },
     { name: 'inner', index: 5 },
@@ -168,13 +169,13 @@ describe('the template language', () => {
     const many = "map(range(0, 9000), lambda('x', length(map(range(0, 9000), lambda('y', 1)))))"
     let others = 0
     const timer = setInterval(() => (others += 1), 1)
-    await expect(evaluate(parseExpression(`[${many}]`), { ...scope, steps: { taken: 0 } })).rejects.toThrow('steps')
+    await expect(evaluate(parseExpression(`[${many}]`), { ...scope, steps: new Steps() })).rejects.toThrow('steps')
     clearInterval(timer)
     expect(others).toBeGreaterThan(10)
   })
 
   it('makes nothing that doubles itself into more than can be held', async () => {
-    const doubled = { ...scope, steps: { taken: 0 } }
+    const doubled = { ...scope, steps: new Steps() }
     doubled.variable = async (name) => {
       const n = Number(name)
       if (n === 0) return ['x']

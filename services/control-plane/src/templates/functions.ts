@@ -6,6 +6,7 @@ import { TemplateError } from './template-error.ts'
 import {
   equal,
   formatText,
+  identityOf,
   isObject,
   memberOf,
   merge,
@@ -58,6 +59,19 @@ const order = (name: string, a: Value, b: Value): number => {
   return x < y ? -1 : x > y ? 1 : 0
 }
 
+/** Each looks through the whole text. */
+const mostSigns = 100
+
+/** The first of those that are equal. */
+function withoutRepeats(items: Value[]): Value[] {
+  const first = new Map<string, Value>()
+  for (const each of items) {
+    const identity = identityOf(each)
+    if (!first.has(identity)) first.set(identity, each)
+  }
+  return [...first.values()]
+}
+
 const numbers = (args: Value[], name: string): number[] =>
   (args.length === 1 && Array.isArray(args[0]) ? args[0] : args).map((each) => int(name, each))
 
@@ -97,6 +111,7 @@ const strings: Record<string, Pure> = {
     ),
   split: ([a, b], n) => {
     const signs = Array.isArray(b) ? b.map((each) => text(n, each)) : [text(n, b)]
+    if (signs.length > mostSigns) wrong(n, `at most ${mostSigns} delimiters`, b)
     return signs.reduce<string[]>((parts, sign) => parts.flatMap((part) => part.split(sign)), [text(n, a)])
   },
   substring: ([a, b, c], n) => {
@@ -165,8 +180,8 @@ const arithmetic: Record<string, Pure> = {
   int: ([a], n) =>
     typeof a === 'string' && /^[-+]?\d{1,15}$/.test(a) ? Number(a) : typeof a === 'number' ? Math.trunc(a) : int(n, a),
   float: ([a], n) => (typeof a === 'number' ? a : Number(text(n, a))),
-  max: (args, n) => Math.max(...numbers(args, n)),
-  min: (args, n) => Math.min(...numbers(args, n)),
+  max: (args, n) => numbers(args, n).reduce((held, each) => Math.max(held, each), -Infinity),
+  min: (args, n) => numbers(args, n).reduce((held, each) => Math.min(held, each), Infinity),
 }
 
 const collections: Record<string, Pure> = {
@@ -207,9 +222,7 @@ const collections: Record<string, Pure> = {
   take: ([a, b], n) => (Array.isArray(a) ? a : text(n, a)).slice(0, Math.max(0, int(n, b))),
   union: (args, n) => {
     if (isObject(args[0])) return args.map((each) => object(n, each)).reduce((all, each) => merge(all, each), {})
-    return args
-      .flatMap((each) => list(n, each))
-      .filter((each, index, all) => all.findIndex((other) => equal(each, other)) === index)
+    return withoutRepeats(args.flatMap((each) => list(n, each)))
   },
   intersection: ([a, ...rest], n) => {
     if (isObject(a)) {
@@ -220,7 +233,8 @@ const collections: Record<string, Pure> = {
         ),
       )
     }
-    return list(n, a).filter((each) => rest.every((other) => list(n, other).some((member) => equal(each, member))))
+    const others = rest.map((each) => new Set(list(n, each).map(identityOf)))
+    return list(n, a).filter((each) => others.every((other) => other.has(identityOf(each))))
   },
   indexfromend: ([a, b], n) => {
     const items = list(n, a)
@@ -228,7 +242,7 @@ const collections: Record<string, Pure> = {
     return found === undefined ? wrong(n, `an index from 1 to ${items.length}`, b) : found.value
   },
   tryindexfromend: ([a, b], n) => (Array.isArray(a) ? (itemOf(a, a.length - int(n, b))?.value ?? null) : null),
-  distinct: ([a], n) => list(n, a).filter((each, index, all) => all.findIndex((other) => equal(each, other)) === index),
+  distinct: ([a], n) => withoutRepeats(list(n, a)),
   flatten: ([a], n) => list(n, a).flatMap((each) => list(n, each)),
   items: ([a], n) =>
     Object.entries(object(n, a))

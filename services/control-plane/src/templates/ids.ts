@@ -1,3 +1,4 @@
+import { withoutFinalSlashes } from '../arm/resource-id.ts'
 import type { Environment } from './environment.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'
@@ -33,7 +34,7 @@ function split(args: Value[], of: string): { before: string[]; type: string; nam
   if (first === -1)
     throw new TemplateError(`The template function '${of}' needs a resource type such as Microsoft.Compute/disks`)
   // 'Microsoft.Network/virtualNetworks/' names the type as well.
-  return { before: texts.slice(0, first), type: texts[first]!.replace(/\/+$/, ''), names: texts.slice(first + 1) }
+  return { before: texts.slice(0, first), type: withoutFinalSlashes(texts[first]!), names: texts.slice(first + 1) }
 }
 
 export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environment: Environment) => Value> = new Map([

@@ -1,5 +1,6 @@
 import type { Environment, UserFunction } from './environment.ts'
 import { evaluateValue, unroll, type Scope } from './evaluate.ts'
+import { Steps } from './steps.ts'
 import { TemplateError } from './template-error.ts'
 import { holdsSecrets, kinds, resolveType, typeProblem } from './types.ts'
 import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
@@ -21,6 +22,8 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
   const declared = objectAt(o.template, 'parameters')
   const variables = objectAt(o.template, 'variables')
   const definitions = objectAt(o.template, 'definitions')
+  for (const [what, names] of Object.entries({ parameters: declared, variables, definitions, values: o.given }))
+    refuseMany(what, Object.keys(names).length)
   const held = new Map<string, Promise<Value>>()
   const once = async (key: string, make: () => Promise<Value>): Promise<Value> => {
     const known = held.get(key)
@@ -47,7 +50,7 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
   const loops = Array.isArray(variables['copy']) ? variables['copy'] : []
   const scope: Scope = {
     environment: o.environment,
-    steps: { taken: 0 },
+    steps: new Steps(),
     loops: [],
     locals: new Map(),
     functions: readFunctions(o.template),
@@ -92,6 +95,14 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
     shown[name] = secret ? { type } : { type, value }
   }
   return { scope, secrets, shown }
+}
+
+/** Azure has a fourth of it. Names are looked for in any case, one after the other (attack W22). */
+const mostNames = 1_024
+
+function refuseMany(what: string, count: number): void {
+  if (count <= mostNames) return
+  throw new TemplateError(`The template has too many ${what}`, { expected: `at most ${mostNames}`, found: `${count}` })
 }
 
 export function objectAt(template: Obj, name: string): Obj {

@@ -1,8 +1,9 @@
 import { setImmediate as breathe } from 'node:timers/promises'
-import { keyOf } from '../arm/resource-id.ts'
+import { keyOf, withoutFinalSlashes } from '../arm/resource-id.ts'
 import { evaluate, evaluateValue, isResourceCall, loopCount, type Scope } from './evaluate.ts'
 import { callsIn, isExpression, parseExpression } from './expression.ts'
-import { at, providerPath } from './ids.ts'
+import { at } from './ids.ts'
+import { normalName, ResourceNames, unordered } from './resource-names.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
@@ -29,8 +30,16 @@ interface Draft extends PlannedResource {
   dependsOn: string[]
 }
 
-/** Azure's limit. */
+/** Azure's limits: resources, characters of all of them with their loops written out, and (ours) of the id of one. */
 const resourceLimit = 800
+const sizeLimit = 4 * 1024 * 1024
+const idLimit = 4_000
+
+/** What conditions left out, by every name that others may depend on it by. */
+interface Skipped {
+  names: ReadonlySet<string>
+  unordered: ReadonlySet<string>
+}
 
 /** The resources that a template makes, conditions and loops resolved, in no order but with what each waits for. */
 export async function planResources(template: Obj, scope: Scope): Promise<PlannedResource[]> {
@@ -42,13 +51,17 @@ export async function planResources(template: Obj, scope: Scope): Promise<Planne
       : []
   const drafts: Draft[] = []
   const skipped = new Set<string>()
-  for (const [symbol, raw] of entries) await draft({ raw, symbol, scope, drafts, skipped, parent: undefined })
+  const size = { left: sizeLimit }
+  for (const [symbol, raw] of entries) await draft({ raw, symbol, scope, drafts, skipped, size, parent: undefined })
   if (drafts.length > resourceLimit)
     throw new TemplateError(`The template has more than ${resourceLimit} resources`, { found: String(drafts.length) })
   refuseDuplicates(drafts)
+  const left = { names: skipped, unordered: new Set([...skipped].map(unordered)) }
   for (const [index, each] of drafts.entries()) {
     if (index % 50 === 49) await breathe()
-    for (const wanted of each.dependsOn) addDependency(each, wanted, drafts, skipped)
+    // Each name once: a loop's name stands for hundreds.
+    const names = new Map(each.dependsOn.map((name) => [normalName(name), name]))
+    for (const wanted of names.values()) addDependency(each, wanted, drafts, left)
     await addImplicit(each, drafts)
   }
   refuseCycles(drafts)
@@ -60,15 +73,19 @@ interface Drafting {
   symbol: string | undefined
   scope: Scope
   drafts: Draft[]
-  /** What conditions left out, by every name that others may depend on it by. */
+  /** What conditions left out. */
   skipped: Set<string>
+  /** Characters that there may still be. */
+  size: { left: number }
   parent: { type: string; name: string; key: string } | undefined
 }
 
 async function draft(o: Drafting): Promise<void> {
   if (!isObject(o.raw)) throw new TemplateError('A resource of the template is not an object')
   const copy = memberOf(o.raw, 'copy')?.value
+  const characters = o.parent === undefined ? JSON.stringify(o.raw).length : 0
   if (!isObject(copy)) {
+    take(o.size, characters)
     await draftOne(o, o.raw, undefined)
     return
   }
@@ -81,12 +98,23 @@ async function draft(o: Drafting): Promise<void> {
   if (count === 0) o.skipped.add(loop.toLowerCase())
   for (let index = 0; index < count; index++) {
     const scope = { ...o.scope, loops: [...o.scope.loops, { name: loop, index }] }
+    take(o.size, characters)
     const from = o.drafts.length
     await draftOne({ ...o, scope }, o.raw, loop)
     const fresh = o.drafts.slice(from)
     for (const before of made[index - width] ?? []) for (const each of fresh) each.after.add(before.key)
     made.push(fresh)
   }
+}
+
+/** @throws TemplateError where a template is larger than Azure takes once its loops are written out (attack W22) */
+function take(size: Drafting['size'], characters: number): void {
+  size.left -= characters
+  if (size.left >= 0) return
+  throw new TemplateError(`The template has more than ${sizeLimit} characters with its loops written out`, {
+    expected: `at most ${sizeLimit}`,
+    remedy: 'Divide it among several deployments.',
+  })
 }
 
 async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promise<void> {
@@ -107,6 +135,7 @@ async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promis
     return
   }
   const id = await idOf(raw, type, name, o.scope)
+  if (id.length > idLimit) throw new TemplateError('The id of a resource is too long', { expected: `at most ${idLimit} characters`, found: `${id.length}` }) // prettier-ignore
   const dependsOn = (await evaluateValue(memberOf(raw, 'dependsOn')?.value ?? [], o.scope)) as Value[]
   const one: Draft = {
     id,
@@ -154,7 +183,7 @@ async function idOf(raw: Obj, type: string, name: string, scope: Scope): Promise
 /** The id that a `scope` means: an id, `/` for the tenant, or `namespace/type/name` in the deployment's own scope. */
 function scopeNamed(text: string, own: string): string {
   if (text === '/') return ''
-  if (/^\/(subscriptions|providers)\//i.test(text)) return text.replace(/\/+$/, '')
+  if (/^\/(subscriptions|providers)\//i.test(text)) return withoutFinalSlashes(text)
   const parts = text.split('/')
   if (text.startsWith('/') || parts.length < 2)
     throw new TemplateError(`The scope '${text.slice(0, 120)}' is not the id of a resource`)
@@ -180,57 +209,26 @@ function refuseDuplicates(drafts: Draft[]): void {
   }
 }
 
-/** Loop names, symbolic names, ids, `type/name` and plain names all occur. */
-export function matching<P extends PlannedResource>(wanted: string, drafts: readonly P[]): P[] {
-  // Ids of groups are written in two ways.
-  const text = wanted
-    .toLowerCase()
-    .replace(/\/+$/, '')
-    .replace(/\/providers\/microsoft\.resources\/resourcegroups\//, '/resourcegroups/')
-  const by = (test: (each: P) => boolean): P[] => drafts.filter(test)
-  // One of a loop: name[index].
-  const item = /^(.+)\[(\d+)\]$/.exec(text)
-  if (item !== null)
-    return by(
-      (each) =>
-        (each.symbol ?? each.loop)?.toLowerCase() === item[1] && each.scope.loops.at(-1)?.index === Number(item[2]),
-    )
-  const looped = by((each) => each.loop?.toLowerCase() === text)
-  if (looped.length > 0) return looped
-  const symbol = by((each) => each.symbol?.toLowerCase() === text)
-  if (symbol.length > 0) return symbol
-  const id = by(
-    (each) =>
-      each.key === text ||
-      alternating(each).toLowerCase() === text ||
-      `${each.type}/${each.name}`.toLowerCase() === text,
-  )
-  if (id.length > 0) return id
-  const named = by((each) => each.name.toLowerCase() === text)
-  // A child resource is named among its siblings by its own name, without its parents'.
-  return named.length > 0 ? named : by((each) => each.name.toLowerCase().endsWith(`/${text}`))
+const named = new WeakMap<readonly PlannedResource[], ResourceNames<PlannedResource>>()
+
+/** All of a template's resources, once they are known, that a name means. */
+export function matching(wanted: string, resources: readonly PlannedResource[]): PlannedResource[] {
+  const names = named.get(resources) ?? new ResourceNames(resources)
+  named.set(resources, names)
+  return names.find(wanted)
 }
 
-/** Microsoft.Network/virtualNetworks/v/subnets/s, as ids write it, without what comes before. */
-const alternating = (each: PlannedResource): string =>
-  providerPath(each.type, [each.name], 'dependsOn').slice('/providers/'.length)
-
-function addDependency(one: Draft, wanted: string, drafts: Draft[], skipped: Set<string>): void {
+function addDependency(one: Draft, wanted: string, drafts: Draft[], skipped: Skipped): void {
   const found = matching(wanted, drafts)
   for (const each of found) if (each.key !== one.key) one.after.add(each.key)
-  if (found.length > 0 || skipped.has(wanted.toLowerCase())) return
+  if (found.length > 0 || skipped.names.has(wanted.toLowerCase())) return
   // A condition left it out, or it is in no template: Azure refuses only the second.
   const short = wanted.toLowerCase().split('/providers/').at(-1) ?? ''
-  if ([...skipped].some((each) => short === each || sameNames(short, each))) return
+  if (skipped.unordered.has(unordered(short))) return
   throw new TemplateError(
     `The resource '${wanted.slice(0, 300)}' is not defined in the template. Please see https://aka.ms/arm-syntax for usage details`,
     { target: one.id, found: wanted.slice(0, 300), remedy: 'Name a resource of this template in dependsOn.' },
   )
-}
-
-/** `namespace/type/name/child/name` and `namespace/type/child/name/name` name the same. */
-function sameNames(a: string, b: string): boolean {
-  return a.split('/').toSorted().join('/') === b.split('/').toSorted().join('/')
 }
 
 /** A resource that asks for another one of the template by reference() or list…() waits for it. */
@@ -263,11 +261,17 @@ function* textsIn(value: Value, deployment: boolean): Generator<string> {
 }
 
 function refuseCycles(drafts: Draft[]): void {
-  const waiting = new Map(drafts.map((each) => [each.key, new Set(each.after)]))
-  for (;;) {
-    const free = [...waiting].filter(([, after]) => ![...after].some((key) => waiting.has(key)))
-    if (free.length === 0) break
-    for (const [key] of free) waiting.delete(key)
+  const waiting = new Map(drafts.map((each) => [each.key, each.after.size]))
+  const behind = new Map<string, string[]>(drafts.map((each) => [each.key, []]))
+  for (const each of drafts) for (const key of each.after) behind.get(key)?.push(each.key)
+  const free = drafts.filter((each) => each.after.size === 0).map((each) => each.key)
+  for (let key = free.pop(); key !== undefined; key = free.pop()) {
+    waiting.delete(key)
+    for (const next of behind.get(key) ?? []) {
+      const left = waiting.get(next)! - 1
+      waiting.set(next, left)
+      if (left === 0) free.push(next)
+    }
   }
   if (waiting.size === 0) return
   const names = drafts.filter((each) => waiting.has(each.key)).map((each) => each.id)

@@ -32,6 +32,9 @@ function measure(value: Value): Measure {
   return result
 }
 
+/** Characters that a value takes when it is written. */
+export const weightOf = (value: Value): number => measure(value).weight
+
 /** The value, which is written out some day: a few variables that double each other make more than any memory holds. */
 export function assertBounded<T>(value: T): T {
   const { weight, depth } = measure(value)
@@ -66,6 +69,14 @@ export function equal(a: Value, b: Value): boolean {
     return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]))
   }
   return (a ?? null) === (b ?? null)
+}
+
+/** The same text for values that are equal, and for no others. */
+export function identityOf(value: Value): string {
+  if (Array.isArray(value)) return `[${value.map(identityOf).join()}]`
+  if (!isObject(value)) return JSON.stringify(value ?? null)
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${identityOf(member)}`)
+  return `{${members.toSorted().join()}}`
 }
 
 /** The text of a value, as string() and concat() give it. */

@@ -43,7 +43,7 @@ export function readFilter(request: FastifyRequest): Condition[] {
   const filter = typeof given === 'string' ? given.trim() : '(repeated)'
   if (filter.length > longestFilter) throw unsupported(`${filter.slice(0, 60)}…`)
   // An `and` with an odd number of quotes behind it stands within a value.
-  return filter.split(/\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)/i).map(readCondition)
+  return filter.split(/(?<!\s)\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)/i).map(readCondition)
 }
 
 function readCondition(filter: string): Condition {

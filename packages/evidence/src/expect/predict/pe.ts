@@ -111,7 +111,7 @@ export async function authenticodeDigest(image: PeImage, sha256: HashParts = web
 }
 
 function readSection(reader: ByteReader, bytes: Uint8Array): { section: PeSection; missing: number } {
-  const name = new TextDecoder('latin1').decode(reader.bytes(8, 'section name')).replace(/\0+$/, '')
+  const name = new TextDecoder('latin1').decode(reader.bytes(8, 'section name')).replace(/(?<!\0)\0+$/, '')
   const virtualSize = reader.u32le('virtual size')
   reader.u32le('virtual address')
   const rawSize = reader.u32le('size of raw data')

@@ -176,7 +176,7 @@ export function readUsageFilter(filter: string): { from?: Date; to?: Date; keep(
   const tests: ((line: UsageLine) => boolean)[] = []
   let from: Date | undefined
   let to: Date | undefined
-  for (const part of filter.split(/\s+and\s+/i).filter((each) => each.trim() !== '')) {
+  for (const part of filter.split(/(?<!\s)\s+and\s+/i).filter((each) => each.trim() !== '')) {
     const match = /^\s*(?:properties\/)?(\w+)\s+(eq|ge|gt|le|lt)\s+'([^']*)'\s*$/i.exec(part)
     const [, name = '', operator = '', value = ''] = match ?? []
     const time = /^usage(start|end)$/i.test(name) ? parseTime(value) : undefined

@@ -34,7 +34,7 @@ export function toText(value: Fraction, places: number = 12): string {
   const scaled = (value.num * scale * 2n + value.den) / (value.den * 2n)
   const digits = scaled.toString().padStart(places + 1, '0')
   const whole = digits.slice(0, digits.length - places)
-  const part = digits.slice(digits.length - places).replace(/0+$/, '')
+  const part = digits.slice(digits.length - places).replace(/(?<!0)0+$/, '')
   return part === '' ? whole : `${whole}.${part}`
 }
 

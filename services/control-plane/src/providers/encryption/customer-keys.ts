@@ -14,6 +14,7 @@ import {
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { faqRule } from '../../arm/faq-rule.ts'
+import { withoutFinalSlashes } from '../../arm/resource-id.ts'
 import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
 
 const apiVersion = 'api-version=7.4'
@@ -159,7 +160,7 @@ export function policyMisfit(data: string, authority: string): { expected: strin
   } catch {
     return { expected: 'a release policy', found: 'something else' }
   }
-  const normal = (uri: string): string => uri.toLowerCase().replaceAll(/^https:\/\/|\/+$/g, '')
+  const normal = (uri: string): string => withoutFinalSlashes(uri.toLowerCase().replace(/^https:\/\//, ''))
   const entries = authorities.filter((entry) => normal(entry.authority) === normal(authority))
   if (entries.length === 0)
     return {

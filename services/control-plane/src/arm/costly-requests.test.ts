@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openSqlitePlane } from '../testing/sqlite-plane.ts'
+import { address, deploymentBody, deploymentPath, template } from '../testing/templates.ts'
+import { group, networkPath, subscriptionId, tenantId, type Loose, type TestReply } from '../testing/test-plane.ts'
+import { keyOf } from './resource-id.ts'
+
+const subscription = `/subscriptions/${subscriptionId}`
+const tenant = '0f2a9f3e-0000-4000-8000-00000000a77a'
+const contributor = 'b24988ac-6180-42a0-ab88-20f7382dd24c'
+
+let plane: Awaited<ReturnType<typeof openSqlitePlane>>
+beforeAll(async () => {
+  plane = await openSqlitePlane({ compute: 'simulated' })
+  await plane.send('PUT', group, { location: 'westeurope' })
+  const assignment = `${group}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001`
+  const roleDefinitionId = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${contributor}`
+  const given = await plane.send('PUT', assignment, { properties: { principalId: tenant, roleDefinitionId } })
+  expect(given.status).toBe(201)
+})
+afterAll(async () => await plane.close())
+
+const ask = async (method: string, path: string, body: object): Promise<TestReply> =>
+  await plane.send(method, path, body, { as: tenant })
+const validate = async (t: Loose): Promise<Loose> =>
+  (await ask('POST', `${deploymentPath()}/validate`, deploymentBody(t))).body
+const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
+
+/** One thread answers everybody: these took it for a minute to an hour, with rights in one group. */
+describe('one request within the limit of its length', () => {
+  const slashes = `${'/'.repeat(2_000_000)}x`
+
+  it('is read in no more time than in proportion to it, whatever stands in its ids (attack W22)', async () => {
+    expect(keyOf(`/A${slashes}//`)).toBe(`/a${slashes}`)
+    const moves = { resources: [slashes], targetResourceGroup: slashes }
+    expect((await ask('POST', `${group}/moveResources`, moves)).status).toBe(400)
+    const nic = {
+      location: 'westeurope',
+      properties: { ipConfigurations: [{ name: 'a', properties: { subnet: { id: `${group}${slashes}` } } }] },
+    }
+    expect((await ask('PUT', networkPath('networkInterfaces', 'n'), nic)).status).toBe(400)
+    const wanted = template([address('a', { scope: `${subscription}${slashes}` })])
+    expect((await validate(wanted)).error.code).toBeDefined()
+    expect((await validate(template([address('a', { dependsOn: [slashes] })]))).error.message).toContain(
+      'is not defined',
+    )
+  }, 20_000)
+
+  it('holds no lists that are held against each other entry by entry (attack W22)', async () => {
+    const location = 'westeurope'
+    const guid = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`
+    const accessPolicies = many(30_000, (n) => ({ tenantId, objectId: guid(n) }))
+    const vault = { location, properties: { tenantId, sku: { family: 'A', name: 'standard' }, accessPolicies } }
+    const subnets = many(30_000, (n) => ({
+      name: `${n}`,
+      properties: { addressPrefix: `10.${n >> 13}.${(n >> 5) & 255}.${(n & 31) * 8}/29` },
+    }))
+    const net = { location, properties: { addressSpace: { addressPrefixes: ['10.0.0.0/8'] }, subnets } }
+    for (const [path, body] of [
+      [`${group}/providers/Microsoft.KeyVault/vaults/kv`, vault],
+      [networkPath('virtualNetworks', 'n'), net],
+    ] as const) {
+      const { status, body: answer } = await ask('PUT', path, body)
+      expect([status, answer.error.code]).toEqual([400, 'InvalidRequestContent'])
+      expect(answer.error.message).toContain('a list of at most 5000 entries')
+    }
+  }, 20_000)
+
+  it('makes no template whose resources are looked for again with each name of each (attack W22)', async () => {
+    const copies = { name: 'loop', count: 790 }
+    const made = address("[concat('a', copyIndex())]", { copy: copies })
+    const left = address('left', { condition: false })
+    const names = many(40_000, (n) => `p${n}/providers/Microsoft.Network/publicIPAddresses/left`)
+    const waits = address('waits', { dependsOn: [...names, ...many(30_000, () => 'loop')] })
+    const { error, properties } = await validate(template([made, left, waits]))
+    expect([error, properties?.validatedResources.length]).toEqual([undefined, 791])
+    // What each of a loop carries counts as often as it is there.
+    const heavy = address("[concat('b', copyIndex())]", { copy: copies, dependsOn: many(2_000, () => 'left') })
+    expect((await validate(template([heavy, left]))).error.message).toContain('with its loops written out')
+  }, 30_000)
+
+  it('evaluates no template without an end (attack W22)', async () => {
+    const loop = (name: string, input: unknown): Loose => ({ copy: [{ name, count: 800, input }] })
+    const numbers = many(400_000, (n) => n)
+    const text = 'a'.repeat(1_000_000)
+    for (const [variables, value, said] of [
+      [loop('a', loop('b', loop('c', 0))), "[length(variables('a'))]", 'more than 1000000 steps'],
+      [{ numbers }, "[length(distinct(variables('numbers')))]", undefined],
+      [{ numbers }, "[length(union(variables('numbers'), variables('numbers')))]", undefined],
+      [{ numbers }, "[length(intersection(variables('numbers'), variables('numbers')))]", undefined],
+      [{ numbers }, "[max(variables('numbers'))]", undefined],
+      [{ text, ...loop('a', "[or(contains(variables('text'), 'b'), contains(variables('text'), 'c'))]") }, "[variables('a')]", 'more than 1000000 steps'], // prettier-ignore
+      [{ text }, "[replace(variables('text'), 'a', variables('text'))]", 'is too large'],
+      [
+        { text, signs: many(200, (n) => `${n}`) },
+        "[split(variables('text'), variables('signs'))]",
+        'at most 100 delimiters',
+      ],
+      [Object.fromEntries(many(60_000, (n) => [`v${n}`, 0])), '[1]', 'too many variables'],
+    ] as const) {
+      const made = address("[concat('a', string(empty(parameters('value'))))]")
+      const { error } = await validate(
+        template([made], {
+          variables,
+          parameters: { value: { type: 'string', defaultValue: `[string(${value.slice(1, -1)})]` } },
+        }),
+      )
+      if (said === undefined) expect(error, value).toBeUndefined()
+      else expect(error?.message, value).toContain(said)
+    }
+  }, 60_000)
+
+  it('makes no template whose order takes longer than in proportion to what waits for what (attack W22)', async () => {
+    const chain = many(780, (n) => address(`c${n}`, { dependsOn: many(n, (before) => `c${before}`) }))
+    expect((await validate(template(chain))).properties.validatedResources).toHaveLength(780)
+    const cycle = template([...chain, address('d', { dependsOn: ['e'] }), address('e', { dependsOn: ['d', 'c0'] })])
+    expect((await validate(cycle)).error.message).toContain('Circular dependency')
+  }, 30_000)
+})

@@ -1,0 +1,76 @@
+import { withoutFinalSlashes } from '../arm/resource-id.ts'
+import { providerPath } from './ids.ts'
+
+/** What of a resource is its name to the others of its template. */
+export interface NamedResource {
+  key: string
+  type: string
+  name: string
+  symbol: string | undefined
+  loop: string | undefined
+  scope: { loops: readonly { index: number }[] }
+}
+
+/** Microsoft.Network/virtualNetworks/v/subnets/s, as ids write it, without what comes before. */
+const alternating = (each: NamedResource): string =>
+  providerPath(each.type, [each.name], 'dependsOn').slice('/providers/'.length)
+
+/**
+ * The resources of a template by every name that others of it may use: loop names, symbolic names, ids, `type/name` and plain
+ * names all occur. They are told apart once, however many names are looked up (attack W22).
+ */
+export class ResourceNames<R extends NamedResource> {
+  readonly #items = new Map<string, R[]>()
+  /** The first that has a name says whose it is. */
+  readonly #kinds: Map<string, R[]>[] = []
+
+  constructor(resources: readonly R[]) {
+    const [loops, symbols, ids, names, ends] = Array.from({ length: 5 }, () => {
+      const kind = new Map<string, R[]>()
+      this.#kinds.push(kind)
+      return kind
+    }) as [Map<string, R[]>, Map<string, R[]>, Map<string, R[]>, Map<string, R[]>, Map<string, R[]>]
+    for (const each of resources) {
+      const name = each.name.toLowerCase()
+      const many = (each.symbol ?? each.loop)?.toLowerCase()
+      const index = each.scope.loops.at(-1)?.index
+      if (many !== undefined && index !== undefined) add(this.#items, `${many}[${index}]`, each)
+      if (each.loop !== undefined) add(loops, each.loop.toLowerCase(), each)
+      if (each.symbol !== undefined) add(symbols, each.symbol.toLowerCase(), each)
+      for (const id of new Set([each.key, alternating(each).toLowerCase(), `${each.type}/${each.name}`.toLowerCase()]))
+        add(ids, id, each)
+      add(names, name, each)
+      // A child resource is named among its siblings by its own name, without its parents'.
+      for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) add(ends, name.slice(at + 1), each)
+    }
+  }
+
+  /** All that the name means. */
+  find(wanted: string): R[] {
+    const text = normalName(wanted)
+    // One of a loop: name[index].
+    const item = /^(.+)\[(\d+)\]$/.exec(text)
+    if (item !== null) return this.#items.get(`${item[1]}[${Number(item[2])}]`) ?? []
+    for (const kind of this.#kinds) {
+      const found = kind.get(text)
+      if (found !== undefined) return found
+    }
+    return []
+  }
+}
+
+/** One spelling of a name. Ids of groups are written in two ways. */
+export const normalName = (wanted: string): string =>
+  withoutFinalSlashes(wanted.toLowerCase()).replace(
+    /\/providers\/microsoft\.resources\/resourcegroups\//,
+    '/resourcegroups/',
+  )
+
+/** `namespace/type/name/child/name` and `namespace/type/child/name/name` name the same, and are the same in this form. */
+export const unordered = (name: string): string => name.split('/').toSorted().join('/')
+
+function add<R>(to: Map<string, R[]>, name: string, resource: R): void {
+  const held = to.get(name)
+  if (held === undefined) to.set(name, [resource])
+  else held.push(resource)
+}
