@@ -110,4 +110,47 @@ describe('built-in roles', () => {
       'Key Vault Secrets Officer',
     ])
   })
+
+  it('for vaults have Azure’s ids, and the same reading of what is there', () => {
+    const forVaults = roles.filter(({ name }) => name.startsWith('Key Vault'))
+    expect(Object.fromEntries(forVaults.map(({ name, id }) => [name.replace('Key Vault ', ''), id]))).toEqual({
+      Administrator: '00482a5a-887f-4fb3-b363-3b7fe8e74483',
+      Contributor: 'f25e0fa2-a7c4-4377-a976-54943a77a395',
+      'Crypto Officer': '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',
+      'Crypto User': '12338af0-0e69-4776-bea7-57ae8d297424',
+      'Crypto Service Encryption User': 'e147488a-f6f5-4113-8e2d-b22465e65bf6',
+      'Crypto Service Release User': '08bbd89e-9f13-488c-ac41-acfcb10c90ab',
+      Reader: '21090545-7ca7-4776-b22c-e363652d74d2',
+      'Secrets Officer': 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
+      'Secrets User': '4633458b-17de-408a-b874-0445c86b69e6',
+    })
+    const group = 'Microsoft.Resources/subscriptions/resourceGroups/read'
+    const reads = [
+      group,
+      ...['checkNameAvailability', 'deletedVaults', 'locations/*', 'vaults/*', 'vaults', 'operations'].map(
+        (name) => `Microsoft.KeyVault/${name}/read`,
+      ),
+    ]
+    const actions = Object.fromEntries(forVaults.map((role) => [role.name.replace('Key Vault ', ''), role.actions]))
+    expect(actions).toEqual({
+      Administrator: reads,
+      Contributor: [group, 'Microsoft.KeyVault/*'],
+      'Crypto Officer': reads,
+      'Crypto User': [],
+      'Crypto Service Encryption User': [],
+      'Crypto Service Release User': [],
+      Reader: reads,
+      'Secrets Officer': reads,
+      'Secrets User': [],
+    })
+    const exceptions = forVaults.filter(({ notActions }) => notActions.length > 0)
+    expect(exceptions.map(({ name, notActions }) => [name, notActions])).toEqual([
+      [
+        'Key Vault Contributor',
+        ['locations/deletedVaults/purge/action', 'hsmPools/*', 'managedHsms/*'].map(
+          (name) => `Microsoft.KeyVault/${name}`,
+        ),
+      ],
+    ])
+  })
 })

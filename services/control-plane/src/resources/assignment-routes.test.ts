@@ -89,8 +89,34 @@ describe('a role assignment', () => {
     expect(await typeOf(1, alice, 'user')).toBe('User')
     rights.types.set(bob, 'Group')
     expect([await typeOf(2, bob, 'User'), await typeOf(2, bob, 'group')]).toEqual(['UnmatchedPrincipalType', 'Group'])
+    expect(await typeOf(4, id(9), 'serviceprincipal')).toBe('ServicePrincipal')
     rights.types.set(ownerId, 'User')
     expect(await typeOf(3, ownerId)).toBe('User')
+  })
+
+  it('takes the right to what is asked of it, and no other', async () => {
+    const action = 'Microsoft.Authorization/roleAssignments'
+    const list = `${group}/${authorization}/roleAssignments`
+    const reader = giving(builtIn('Reader'), bob)
+    for (const [n, right, allowed] of [
+      [1, 'read', ['list', 'one']],
+      [2, 'write', ['made']],
+      [3, 'delete', ['deleted']],
+    ] as const) {
+      const permissions = [{ actions: [`${action}/${right}`] }]
+      await send('PUT', roleAt(group, n), definition({ roleName: right, permissions }))
+      await send('PUT', assignmentAt(group, 5), giving(id(n)))
+      await send('PUT', assignmentAt(group, 6), reader)
+      const tried = {
+        list: await send('GET', list, undefined, alice),
+        one: await send('GET', assignmentAt(group, 6), undefined, alice),
+        made: await send('PUT', assignmentAt(group, 6), reader, alice),
+        deleted: await send('DELETE', assignmentAt(group, 6), undefined, alice),
+      }
+      const through = Object.entries(tried).filter(([, { status }]) => status !== 403)
+      expect([right, through.map(([name]) => name)]).toEqual([right, allowed])
+      await send('DELETE', assignmentAt(group, 5))
+    }
   })
 
   it('of a role of one’s own is made at its scopes and below alone', async () => {
@@ -123,6 +149,10 @@ describe('a role assignment', () => {
     expect((await send('PUT', assignmentAt('', 1), giving(builtIn('Reader')))).status).toBe(403)
     const owner = { scope: '/', name: id(7), principalId: ownerId, principalType: 'User', by: ownerId }
     await rights.access.assign({ ...owner, roleId: builtIn('Owner'), asker: undefined })
+    expect((await send('GET', assignmentAt('', 7))).body).toMatchObject({
+      id: assignmentAt('', 7),
+      properties: { scope: '/' },
+    })
     const made = await send('PUT', assignmentAt('', 1), giving(builtIn('Reader')))
     expect(made.body).toMatchObject({ id: assignmentAt('', 1), properties: { scope: '/' } })
     expect((await send('PUT', assignmentAt(managementGroup, 2), giving(builtIn('Reader'), bob))).status).toBe(201)

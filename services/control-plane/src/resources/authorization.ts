@@ -47,7 +47,7 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
       handle: async (request) => {
         const at = keyOf(scopeOf(request.path))
         const filter = request.query['$filter'] ?? ''
-        const principal = /principalId eq\s*'([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
+        const principal = /principalId eq\s*'([^']*)'/i.exec(filter)?.[1]!.toLowerCase()
         // What somebody has by a group counts as assigned to them.
         const assignee = /assignedTo\(\s*'([^']*)'/i.exec(filter)?.[1]
         const principals = assignee === undefined ? principal && [principal] : await plane.access.identitiesOf(assignee)
@@ -123,9 +123,8 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
       'A valid principal ID must be provided for role assignment.',
     )
   fields.assertSound()
-  if (role === undefined) throw new TypeError('a missing role is a problem')
   const scope = scopeOf(request.path)
-  assertAssignable(role, scope)
+  assertAssignable(role!, scope)
   await requireScope(plane, scope)
   const principalType = await typeOfPrincipal(plane, principalId, givenType)
   const { assignment, created } = await plane.access.assign({
@@ -133,7 +132,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
     name,
     principalId,
     principalType,
-    roleId: role.id,
+    roleId: role!.id,
     by: request.caller.objectId,
     asker: onBehalfOf(request),
   })

@@ -68,11 +68,11 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
       action: `${type}/read`,
       handle: async (request) => {
         const filter = request.query['$filter'] ?? ''
-        const name = /roleName eq '([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
-        const kind = /type eq '([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
-        const at = keyOf(request.path.slice(0, -`/providers/${type}`.length)) || '/'
+        const name = /roleName eq '([^']*)'/i.exec(filter)?.[1]!.toLowerCase()
+        const kind = /type eq '([^']*)'/i.exec(filter)?.[1]!.toLowerCase()
+        const at = keyOf(request.path.slice(0, -`/providers/${type}`.length))
         const custom = (await plane.access.customRoles()).filter((role) =>
-          (role.assignableScopes ?? []).some((each) => covers(keyOf(each) || '/', at) || covers(at, keyOf(each))),
+          role.assignableScopes!.some((each) => covers(keyOf(each), at) || covers(at, keyOf(each))),
         )
         const found = [...roles, ...custom].filter(
           (role) =>
@@ -113,11 +113,7 @@ async function requireEverywhere(
   const ids = roles.map((role) => role?.id)
   const held = (await plane.access.list()).filter((row) => ids.includes(row.role_id)).map((row) => row.scope)
   const scopes = [...roles.flatMap((role) => role?.assignableScopes ?? []), ...held]
-  const least = new Set(scopes.map((each) => keyOf(each) || '/'))
-  for (const scope of least) {
-    if ([...least].some((other) => other !== scope && covers(other, scope))) continue
-    await plane.access.require(request.caller, action, scope)
-  }
+  for (const scope of new Set(scopes.map(keyOf))) await plane.access.require(request.caller, action, scope)
 }
 
 function readRole(request: ArmRequest): RoleDefinition {
@@ -148,24 +144,21 @@ function readRole(request: ArmRequest): RoleDefinition {
       'ids of subscriptions and resource groups',
       wrongScope,
     )
-  const lists = ['actions', 'notActions', 'dataActions', 'notDataActions'].map(texts)
-  const wrong = lists.flat().find((each) => each.length > 200 || !actionForm.test(each))
+  const rights = {
+    actions: texts('actions'),
+    notActions: texts('notActions'),
+    dataActions: texts('dataActions'),
+    notDataActions: texts('notDataActions'),
+  }
+  const wrong = Object.values(rights)
+    .flat()
+    .find((each) => each.length > 200 || !actionForm.test(each))
   if (wrong !== undefined)
     invalid('InvalidActionOrNotAction', 'properties.permissions', 'for example Microsoft.Compute/*/read', wrong)
   if (permissions.length === 0)
     invalid('RoleDefinitionPermissionsMissing', 'properties.permissions', 'a list of permissions', 'none')
   fields.assertSound()
-  const [actions = [], notActions = [], dataActions = [], notDataActions = []] = lists
-  return {
-    id,
-    name,
-    description: properties.text('description') ?? '',
-    actions,
-    notActions,
-    dataActions,
-    notDataActions,
-    assignableScopes: scopes,
-  }
+  return { id, name, description: properties.text('description') ?? '', ...rights, assignableScopes: scopes }
 }
 
 const builtInFixed = (role: RoleDefinition): ServiceError =>

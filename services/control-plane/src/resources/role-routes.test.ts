@@ -46,7 +46,7 @@ describe('a role definition', () => {
         ],
       },
     }
-    expect(await send('PUT', roleAt(group, id(1).toUpperCase()), definition())).toEqual({ status: 201, body: shown })
+    expect(await send('PUT', roleAt(group, 1), definition())).toEqual({ status: 201, body: shown })
     expect(await send('GET', roleAt('', 1))).toMatchObject({ status: 403 })
     expect((await send('GET', roleAt(subscription, 1))).body).toEqual(shown)
     const changed = definition({ description: undefined, assignableScopes: undefined })
@@ -57,6 +57,26 @@ describe('a role definition', () => {
     expect(await send('DELETE', roleAt(group, 1))).toMatchObject({ status: 200, body: { name: id(1) } })
     expect(await send('DELETE', roleAt(group, 1))).toEqual({ status: 204 })
     expect(await send('GET', roleAt(group, 1))).toMatchObject({ status: 404, code: 'RoleDefinitionDoesNotExist' })
+  })
+
+  it('has one id in whatever case that is written', async () => {
+    const letters = 'abcdef00-0000-4000-8000-0000000000ff'
+    const path = (guid: string): string => roleAt(subscription, guid)
+    expect((await send('PUT', path(letters.toUpperCase()), definition())).body.name).toBe(letters)
+    expect((await send('PUT', path(letters), definition({ description: 'e' }))).status).toBe(201)
+    expect((await send('GET', path(letters.toUpperCase()))).body.properties.description).toBe('e')
+  })
+
+  it('is read by who may read definitions and nothing else', async () => {
+    const permissions = [{ actions: ['Microsoft.Authorization/roleDefinitions/read'] }]
+    await send('PUT', roleAt(group, 1), definition({ permissions }))
+    const list = `${group}/${authorization}/roleDefinitions`
+    for (const path of [list, roleAt(group, 1)])
+      expect([path, (await send('GET', path, undefined, alice)).status]).toEqual([path, 403])
+    await send('PUT', assignmentAt(group, 5), giving(id(1)))
+    for (const path of [list, roleAt(group, 1)])
+      expect([path, (await send('GET', path, undefined, alice)).status ?? 200]).toEqual([path, 200])
+    expect((await send('PUT', roleAt(group, 2), definition(), alice)).status).toBe(403)
   })
 
   it('that is built in shows so, and neither changes nor goes', async () => {
@@ -191,7 +211,7 @@ describe('a role definition', () => {
     ])
   })
 
-  it('is asked for by the least of what covers its scopes', async () => {
+  it('is written by who may write all its scopes, in whatever case they stand', async () => {
     // Who owns the group alone may write what is assignable in it, twice said.
     await send('PUT', assignmentAt(group, 5), giving(builtIn('User Access Administrator')))
     expect(
@@ -226,6 +246,13 @@ describe('a list of role definitions', () => {
       ['R2', 'R3'],
       ['R1', 'R2', 'R3'],
     ])
+    const both = definition({ roleName: 'R4', assignableScopes: [other, group] })
+    expect((await send('PUT', roleAt(subscription, 4), both)).status).toBe(201)
+    expect([custom(await names(group)), custom(await names(other))]).toEqual([
+      ['R1', 'R3', 'R4'],
+      ['R2', 'R3', 'R4'],
+    ])
+    expect((await send('DELETE', roleAt(subscription, 4))).status).toBe(200)
     expect((await names(group)).slice(0, roles.length)).toEqual(roles.map(({ name }) => name))
     expect(await names(group, "roleName eq 'READER'")).toEqual(['Reader'])
     expect(await names(group, "roleName eq 'R1' and type eq 'CustomRole'")).toEqual(['R1'])
