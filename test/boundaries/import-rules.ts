@@ -85,6 +85,7 @@ const browserPackages = [
   'release-policy',
   'transparency',
   'trust',
+  'trust/platforms',
 ]
 
 /** Workspaces that run in a browser, with the packages of others that they may import. */
