@@ -28,7 +28,7 @@ import {
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { createPortalApp } from './portal/portal-app.ts'
 import { publicNamesRoute } from './public-names-route.ts'
-import { fleetAddressOf, parseFleetAddress } from './fleet-address.ts'
+import { fleetAddressOf, noHostsForGuests, parseFleetAddress } from './fleet-address.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'
 import { createTestApi, serveTestApi, type TestApi } from './test-api/test-api.ts'
@@ -158,6 +158,8 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
     ...(compute === undefined ? {} : { compute }),
     ports: { ...(tls === undefined ? {} : { tls }), ...(local === undefined ? {} : { local }) },
   })
+  const fleetAt = parseFleetAddress(options.fleetAddress)
+  if (fleetAt !== undefined && installation.compute !== 'simulated') throw noHostsForGuests()
   const opened: { close(): Promise<void> }[] = []
   const closeAll = async (): Promise<void> => {
     for (const part of opened.toReversed()) await part.close()
@@ -176,7 +178,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       callerLimit: options.callerLimit,
       bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
       keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
-      fleetAt: parseFleetAddress(options.fleetAddress),
+      fleetAt,
       mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
       opened,
     })

@@ -5,7 +5,8 @@
  * GET  /ca            → 200 PEM                       the installation's authority; held to the hash in the join code
  * POST /join          JoinRequest → 200 HostCertificate   once for each code; again for the key that used it
  * POST /certificate   → 200 HostCertificate           under the host's certificate: another for the same key
- * POST /beat          BeatRequest → 200 BeatAnswer    under the host's certificate: renews its lease
+ * POST /beat          BeatRequest → 200 BeatAnswer    under the host's certificate: renews its lease; held while there is nothing new
+ * POST /report        ReportRequest → 200 ReportAnswer   under the host's certificate: how its VMs are
  *
  * Errors: ErrorBody.
  */
@@ -62,11 +63,78 @@ export interface HostCertificate {
   certificate: string
 }
 
-export type BeatRequest = Record<string, never>
+export interface BeatRequest {
+  /** Of the last answer that the host has carried out; absent where it has none. */
+  revision?: number
+}
 
 export interface BeatAnswer {
-  /** From now on, by the time since the host's boot. */
+  /** From the sending of the request on, by the time since the host's boot. */
   leaseSeconds: number
+  revision: number
+  /** All that the host is to carry; absent where the revision is the one that it knows. What is not in it, the host ends. */
+  carry?: VmOrder[]
+}
+
+export interface VmOrder {
+  /** Upper-case GUID. */
+  vmId: string
+  epoch: number
+  wanted: 'Running' | 'Stopped'
+  /** One above the last with each start that was asked for: a VM that runs is started anew. */
+  run: number
+}
+
+export interface VmReport {
+  vmId: string
+  epoch: number
+  run: number
+  state: 'Ready' | 'Stopped'
+}
+
+export interface ReportRequest {
+  vms: VmReport[]
+}
+
+export interface ReportAnswer {
+  /** VMs of the report that this host does not carry at that epoch. Nothing that it says of them counts. */
+  over: string[]
+}
+
+/** Why a host cannot carry a VM, in the order in which they are looked at. */
+export const ruledOutReasons = ['invited', 'lost', 'draining', 'region', 'zone', 'silicon', 'cores', 'memory'] as const
+export type RuledOutReason = (typeof ruledOutReasons)[number]
+
+/** The choice of a host, or that there was none. */
+export interface PlacementExplanation {
+  need: {
+    region: string
+    /** Any where it is absent. */
+    zone?: string
+    /** None for an ordinary VM. */
+    tee?: Tee
+    vCPUs: number
+    memoryMiB: number
+  }
+  /** Of all hosts. */
+  considered: number
+  /** Hosts that could have carried it. */
+  fitting: number
+  /** Each host that could not, by the first reason that rules it out; of each reason some by name. */
+  ruledOut: { reason: RuledOutReason; count: number; hosts: string[] }[]
+  /** With what was reserved on it before. */
+  chosen?: { host: string; zone?: string; reservedVCPUs: number; vCPUs: number }
+}
+
+/** Answer of `POST {vm}/retrievePlacement`. */
+export interface VmPlacement {
+  /** Absent while no host carries it. */
+  host?: string
+  /** 0 on the server's own host. */
+  epoch: number
+  placedAt?: string
+  /** Absent on the server's own host. */
+  why?: PlacementExplanation
 }
 
 export type HostState = 'Invited' | 'Ready' | 'Draining' | 'Lost'
@@ -82,12 +150,20 @@ export interface HostView {
   labels: Record<string, string>
   /** Absent where the machine itself is the bound. */
   capacity?: { vCPUs: number; memoryMiB: number }
+  /** For the VMs that are placed on it. */
+  reserved?: { vCPUs: number; memoryMiB: number }
   state: HostState
   /** SHA-256 of the host's key (SubjectPublicKeyInfo), hexadecimal, once it has joined. */
   key?: string
   joinedAt?: string
   /** By the database's time; in the past where the host is silent. */
   leaseUntil?: string
+}
+
+/** Answer of `GET …/hosts/{name}`. */
+export interface ShownHost extends HostView {
+  /** Absent of the host within the server. */
+  carries?: { resourceId: string; epoch: number; wanted: VmOrder['wanted'] }[]
 }
 
 /** Answer of the PUT that adds a host. */

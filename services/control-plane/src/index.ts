@@ -26,7 +26,11 @@ import { IdentityClient } from './host/identity-client.ts'
 import { VaultClient } from './providers/keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './providers/keyvault/vault-sync.ts'
 import { createFleetApp, type CertifyingAuthority } from './fleet/host-app.ts'
+import { Failover } from './fleet/failover.ts'
+import { FleetCompute } from './fleet/fleet-compute.ts'
+import { Placements } from './fleet/placements.ts'
 import { HostRegistry } from './fleet/registry.ts'
+import { WorkSignal } from './fleet/work-signal.ts'
 import { HostClient } from './host/host-client.ts'
 import { PlatformKeys } from './host/platform-key.ts'
 import { SimulatedEvidence } from './host/simulated-evidence.ts'
@@ -95,9 +99,17 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const { subscriptionId } = installation
   const { faults } = context
   const quotas = new Quotas({ resources, store, subscriptionId, ...(faults !== undefined && { faults }) })
-  const host = withoutGuests
-    ? new SimulatedHost(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys))
-    : new HostClient(context.wire, context.tokens)
+  const registry = new HostRegistry(store)
+  const placements = new Placements(store, registry)
+  const compute = withoutGuests
+    ? new FleetCompute({
+        inner: new SimulatedHost(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys)),
+        placements,
+        registry,
+        signal: new WorkSignal(),
+      })
+    : undefined
+  const host = compute?.asHost() ?? new HostClient(context.wire, context.tokens)
   const plane: Plane = {
     subscriptionId,
     tenantId: installation.tenantId,
@@ -119,7 +131,11 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
-    fleet: { registry: new HostRegistry(store), ...(context.fleet !== undefined && { served: context.fleet }) },
+    fleet: {
+      registry,
+      ...(compute !== undefined && { compute }),
+      ...(context.fleet !== undefined && { served: context.fleet }),
+    },
     host: faults === undefined ? host : withFaults(host, faults, clock),
     keys: withoutGuests ? noGuestStateKeys : platformKeys,
     identities,
@@ -144,7 +160,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     dispatcher: plane.dispatcher,
   })
   serveBootDiagnostics(app, plane)
-  const fleetApp = plane.fleet.served && createFleetApp({ ...plane.fleet, ...plane.fleet.served, logger })
+  const fleet = context.fleet && compute && { ...context.fleet, registry, compute, placements, logger }
+  const fleetApp = fleet && createFleetApp(fleet)
+  const failover = fleet && new Failover(fleet)
   let synchronised: Promise<void> = Promise.resolve()
   return {
     name: 'control-plane',
@@ -161,12 +179,14 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await usage.removeOld()
       await plane.runner.start()
       await plane.outer.start()
+      failover?.start()
       synchronised = syncAllVaults(plane).catch((error: unknown) =>
         logger.error({ err: error }, 'the key service could not be told of the vaults'),
       )
     },
     close: async () => {
       await synchronised
+      await failover?.stop()
       await plane.outer.stop()
       await plane.runner.stop()
       await app.close()

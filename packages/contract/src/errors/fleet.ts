@@ -1,5 +1,10 @@
 /** Hosts of a fleet: joining, leases, placement. */
 export const fleetErrors = {
+  AllocationFailed: {
+    status: 409,
+    when: 'No host has room for the VM; the error says which were ruled out, and why.',
+    remedy: 'Add a host, free room on one, or use another size.',
+  },
   FleetNotServed: {
     status: 409,
     when: 'The server listens for no hosts.',
@@ -13,6 +18,11 @@ export const fleetErrors = {
     status: 409,
     when: 'A host of that name is in the registry.',
     remedy: 'Remove it first, or use another name.',
+  },
+  HostInUse: {
+    status: 409,
+    when: 'A host that carries VMs was to be removed.',
+    remedy: 'Drain it and deallocate its VMs first.',
   },
   HostKeyInvalid: {
     status: 400,
@@ -38,9 +48,18 @@ export const fleetErrors = {
     when: 'The host within the server was to be added, drained or removed.',
     remedy: 'Name a host that has joined.',
   },
+  HostRuledOut: {
+    when: 'Hosts that could not carry the VM, by one reason.',
+    remedy: 'See what is said of them.',
+  },
   JoinCodeRefused: {
     status: 403,
     when: 'The join code is unknown, over, or was used with another key.',
     remedy: 'Remove the host and add it anew for another code.',
+  },
+  ZonalAllocationFailed: {
+    status: 409,
+    when: 'No host of the zone has room for the VM; the error says which were ruled out, and why.',
+    remedy: 'Add a host to the zone, free room in it, or leave the zone out.',
   },
 } as const

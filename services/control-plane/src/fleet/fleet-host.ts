@@ -25,6 +25,8 @@ export interface LeasedHost extends FleetHost {
   /** Undefined until it has joined. */
   leaseUntil: string | undefined
   isAlive: boolean
+  usedVCPUs: number
+  usedMemoryMiB: number
 }
 
 /** What an operator says of a host that is to join. */
@@ -45,10 +47,16 @@ export const toHost = (row: HostRow): FleetHost => ({
 })
 
 /** @param now the database's time */
-export const toLeasedHost = (row: HostRow, leaseUntil: string | null, now: Date): LeasedHost => ({
+export const toLeasedHost = (
+  row: HostRow,
+  o: { until: string | null; vcpus: number | null; memoryMiB: number | null },
+  now: Date,
+): LeasedHost => ({
   ...toHost(row),
-  leaseUntil: leaseUntil ?? undefined,
-  isAlive: leaseUntil !== null && leaseUntil >= now.toISOString(),
+  leaseUntil: o.until ?? undefined,
+  isAlive: o.until !== null && o.until >= now.toISOString(),
+  usedVCPUs: o.vcpus ?? 0,
+  usedMemoryMiB: o.memoryMiB ?? 0,
 })
 
 export const hostView = (host: LeasedHost): HostView => ({
@@ -59,6 +67,7 @@ export const hostView = (host: LeasedHost): HostView => ({
   tees: host.tees,
   labels: host.labels,
   capacity: { vCPUs: host.vCPUs, memoryMiB: host.memoryMiB },
+  reserved: { vCPUs: host.usedVCPUs, memoryMiB: host.usedMemoryMiB },
   state: host.state === 'Invited' || host.isAlive ? host.state : 'Lost',
   ...(host.key !== undefined && { key: host.key }),
   ...(host.joinedAt !== undefined && { joinedAt: host.joinedAt }),

@@ -23,7 +23,10 @@ describe('a host that joins', () => {
     expect(certificate.subject).toBe(`CN=host ${host.hostId}`)
     expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
     expect((await fleet.registry.get('first')).isAlive).toBe(false)
-    expect(await fleet.send('/beat', {}, host)).toEqual({ status: 200, body: { leaseSeconds: 10 } })
+    expect(await fleet.send('/beat', {}, host)).toEqual({
+      status: 200,
+      body: expect.objectContaining({ leaseSeconds: 10, revision: 0, carry: [] }),
+    })
     expect((await fleet.registry.get('first')).isAlive).toBe(true)
   })
 

@@ -1,5 +1,11 @@
 import { createPublicKey, verify } from 'node:crypto'
-import { joinStatement, type BeatAnswer, type HostCertificate, type JoinRequest } from '@strongroom/contract'
+import {
+  joinStatement,
+  type BeatAnswer,
+  type HostCertificate,
+  type JoinRequest,
+  type ReportAnswer,
+} from '@strongroom/contract'
 import {
   certifiedPeer,
   createHttpApp,
@@ -10,17 +16,22 @@ import {
   type InstallationAuthority,
   type Logger,
 } from '@strongroom/platform'
+import type { FleetCompute } from './fleet-compute.ts'
 import type { FleetHost } from './fleet-host.ts'
+import { readBeat, readJoin, readReport } from './host-wire.ts'
 import { leaseSeconds, notAuthenticated, type HostRegistry } from './registry.ts'
 
 /** Renewed by the host when two thirds of it are over. */
 const certificateDays = 90
+/** How long a beat is held while there is nothing new, in milliseconds: a host calls again well within its lease. */
+const holdMs = (leaseSeconds * 1000) / 4
 
 export type CertifyingAuthority = Pick<InstallationAuthority, 'caPem' | 'issueCertificate'>
 
 /** The wire that hosts call (packages/contract/src/fleet.ts). Who a host is, its certificate alone says. */
 export function createFleetApp(o: {
   registry: HostRegistry
+  compute: FleetCompute
   authority: CertifyingAuthority
   logger: Logger
 }): FastifyInstance {
@@ -46,10 +57,19 @@ export function createFleetApp(o: {
     const { host, publicKey } = await callerOf(o.registry, request)
     return await certify(host, publicKey)
   })
-  app.post('/beat', async (request): Promise<BeatAnswer> => {
+  app.post('/beat', async (request, reply): Promise<BeatAnswer> => {
     const { host } = await callerOf(o.registry, request)
+    const { revision: known } = readBeat(request.body)
     await o.registry.renew(host)
-    return { leaseSeconds }
+    const gone = new AbortController()
+    reply.raw.once('close', () => gone.abort())
+    await o.compute.awaitOrders(host, known, holdMs, gone.signal)
+    const { revision, carry } = await o.compute.ordersOf(host)
+    return { leaseSeconds, revision, ...(revision !== known && { carry }) }
+  })
+  app.post('/report', async (request): Promise<ReportAnswer> => {
+    const { host } = await callerOf(o.registry, request)
+    return { over: await o.compute.report(host, readReport(request.body).vms) }
   })
   return app
 }
@@ -69,25 +89,6 @@ async function callerOf(
   if (host === undefined) throw notAuthenticated('a key that no host has')
   if (peer.subject !== `CN=${subjectOf(host)}`) throw notAuthenticated(`a certificate of ${peer.subject}`)
   return { host, publicKey: peer.publicKey }
-}
-
-const joinMembers = ['name', 'secret', 'publicKey', 'proof'] as const
-const longest = 1024
-
-function readJoin(body: unknown): JoinRequest {
-  const given = (body ?? {}) as Record<string, unknown>
-  for (const member of joinMembers) {
-    const value = given[member]
-    if (typeof value !== 'string' || value.length > longest)
-      throw new ServiceError({
-        code: 'InvalidRequestContent',
-        message: `A host that joins says its ${member}.`,
-        target: member,
-        expected: `a text of at most ${longest} characters`,
-        found: value === undefined ? 'none' : typeof value,
-      })
-  }
-  return given as unknown as JoinRequest
 }
 
 /** The key, where whoever asks has it. @throws ServiceError HostKeyInvalid */

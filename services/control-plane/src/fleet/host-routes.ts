@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { formatJoinCode, localHostName, type AddedHost, type HostView } from '@strongroom/contract'
+import { formatJoinCode, localHostName, type AddedHost, type HostView, type ShownHost } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
@@ -17,8 +17,11 @@ const local: HostView = { name: localHostName, labels: {}, state: 'Ready' }
 /** The operator's side of the fleet. */
 export function fleetRoutes(plane: Plane): Route[] {
   const nameOf = (request: ArmRequest): string => param(request, 'name').toLowerCase()
-  const show = async (name: string): Promise<HostView> =>
-    name === localHostName ? local : hostView(await plane.fleet.registry.get(name))
+  const show = async (name: string): Promise<ShownHost> => {
+    if (name === localHostName) return local
+    const host = await plane.fleet.registry.get(name)
+    return { ...hostView(host), carries: (await plane.fleet.compute?.carriedBy(host)) ?? [] }
+  }
   const drain =
     (draining: boolean) =>
     async (request: ArmRequest): Promise<ArmReply> => {

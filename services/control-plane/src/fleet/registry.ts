@@ -50,32 +50,28 @@ export class HostRegistry {
         joined_at: null,
       }
       await tx.insertInto('fleet_host').values(row).execute()
-      return { host: toLeasedHost(row, null, now), secret, until }
+      await tx.insertInto('fleet_use').values({ host: row.id, vcpus: 0, memory_mib: 0, revision: 0 }).execute()
+      return { host: toLeasedHost(row, { until: null, vcpus: 0, memoryMiB: 0 }, now), secret, until }
     })
   }
 
   /** By name. */
-  async list(): Promise<LeasedHost[]> {
-    const now = await databaseTime(this.#store, this.#db)
-    const rows = await this.#leased().orderBy('fleet_host.name').execute()
-    return rows.map(({ until, ...row }) => toLeasedHost(row, until, now))
+  async list(db: Db = this.#db): Promise<LeasedHost[]> {
+    const now = await databaseTime(this.#store, db)
+    return (await leased(db).orderBy('fleet_host.name').execute()).map((row) => fromLeased(row, now))
   }
 
   /** @throws ServiceError HostNotFound */
   async get(name: string): Promise<LeasedHost> {
     const now = await databaseTime(this.#store, this.#db)
-    const found = await this.#leased().where('fleet_host.name', '=', name).executeTakeFirst()
+    const found = await leased(this.#db).where('fleet_host.name', '=', name).executeTakeFirst()
     if (found === undefined) throw notFound(name)
-    const { until, ...row } = found
-    return toLeasedHost(row, until, now)
+    return fromLeased(found, now)
   }
 
-  #leased() {
-    return this.#db
-      .selectFrom('fleet_host')
-      .leftJoin('fleet_lease', 'fleet_lease.host', 'fleet_host.id')
-      .selectAll('fleet_host')
-      .select('fleet_lease.until')
+  /** Undefined where it was removed. */
+  async nameOf(id: string): Promise<string | undefined> {
+    return (await this.#db.selectFrom('fleet_host').select('name').where('id', '=', id).executeTakeFirst())?.name
   }
 
   /**
@@ -130,12 +126,21 @@ export class HostRegistry {
     })
   }
 
-  /** Its key and its certificates count nowhere from then on. @throws ServiceError HostNotFound, HostNotManaged */
+  /** Whether there is a host that has joined, whatever became of it. */
+  async hasJoined(): Promise<boolean> {
+    const joined = this.#db.selectFrom('fleet_host').select('name').where('state', '!=', 'Invited').limit(1)
+    return (await joined.executeTakeFirst()) !== undefined
+  }
+
+  /** Its key and its certificates count nowhere from then on. @throws ServiceError HostNotFound, HostNotManaged, HostInUse */
   async remove(name: string): Promise<void> {
     if (name === localHostName) throw notManaged()
     await this.#transaction(async (tx) => {
       const row = await this.#lock(tx, name)
       if (row === undefined) throw notFound(name)
+      const use = tx.selectFrom('fleet_use').selectAll().where('host', '=', row.id)
+      if (((await forUpdate(this.#store, use).executeTakeFirst())?.vcpus ?? 0) > 0) throw inUse(name)
+      await tx.deleteFrom('fleet_use').where('host', '=', row.id).execute()
       await tx.deleteFrom('fleet_lease').where('host', '=', row.id).execute()
       await tx.deleteFrom('fleet_host').where('name', '=', name).execute()
     })
@@ -150,6 +155,21 @@ export class HostRegistry {
     return await forUpdate(this.#store, query).executeTakeFirst()
   }
 }
+
+const leased = (db: Db) =>
+  db
+    .selectFrom('fleet_host')
+    .leftJoin('fleet_lease', 'fleet_lease.host', 'fleet_host.id')
+    .leftJoin('fleet_use', 'fleet_use.host', 'fleet_host.id')
+    .selectAll('fleet_host')
+    .select(['fleet_lease.until', 'fleet_use.vcpus as used_vcpus', 'fleet_use.memory_mib as used_memory_mib'])
+
+type LeasedRow = Awaited<ReturnType<ReturnType<typeof leased>['executeTakeFirstOrThrow']>>
+
+const fromLeased = (
+  { until, used_vcpus: vcpus, used_memory_mib: memoryMiB, ...row }: LeasedRow,
+  now: Date,
+): LeasedHost => toLeasedHost(row, { until, vcpus, memoryMiB }, now)
 
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 const isHashOf = (secret: string, hash: string): boolean =>
@@ -178,6 +198,15 @@ const notManaged = (): ServiceError =>
     message: `'${localHostName}' is the server itself: it is neither added nor drained nor removed.`,
     target: 'name',
     remedy: 'Name a host that has joined.',
+  })
+
+const inUse = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'HostInUse',
+    message: `The host '${name}' carries VMs.`,
+    target: 'name',
+    expected: 'a host that carries none',
+    remedy: `Drain it (strongroom host drain ${name}), and deallocate its VMs: strongroom host show ${name} names them.`,
   })
 
 const codeRefused = (found: string): ServiceError =>

@@ -43,6 +43,10 @@ const image: ImageRecord = {
   os: { id: 'debian', versionId: '13', kernel: '' },
 }
 
+/** Decides within a transaction whether what follows in it is done. */
+type First = (tx: Db) => Promise<boolean>
+const always: First = async () => await Promise.resolve(true)
+
 /** What the store keeps of an instance. */
 interface SimulatedInstance extends InstanceStatus {
   /** Evidence was asked for: there may be a vTPM, a guest state and a key to destroy. */
@@ -165,14 +169,6 @@ export class SimulatedHost implements Host {
     })
   }
 
-  /** All instances at once, with what was made for the evidence of some. */
-  async removeAll(): Promise<void> {
-    const rows = await this.#resources.db.selectFrom('simulated_instance').selectAll().execute()
-    for (const row of rows)
-      if ((JSON.parse(row.status) as SimulatedInstance).asked === true) await this.#maker.remove(row.vm_id)
-    await this.#resources.db.deleteFrom('simulated_instance').execute()
-  }
-
   /** Of the boot that the VM is in; of its last one, where evidence of that was asked for, while it is off. */
   async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
     const status = await this.#find(vmId)
@@ -256,15 +252,39 @@ export class SimulatedHost implements Host {
     return { state: 'Absent', steps: [] }
   }
 
-  async #boot(vmId: string, before: SimulatedInstance | undefined, step: string): Promise<InstanceStatus> {
+  /**
+   * A boot on the host that carries the VM, which says that the VM is ready; judged like any.
+   * @param first as in `turn`
+   */
+  async started(vmId: string, step: string, first: First): Promise<void> {
+    const before = await this.#find(vmId)
+    if (before !== undefined && before.power.state !== 'Ready') await this.#boot(vmId, before, step, first)
+  }
+
+  /**
+   * The VM's power as the host that carries it has it; nothing where there is no such instance.
+   * @param first runs in the same transaction, before the instance is looked at: where it says false nothing is changed
+   */
+  async turn(vmId: string, state: PowerState, step: string, first: First): Promise<void> {
+    if ((await this.#find(vmId)) === undefined) return
+    await this.#change(vmId, (status) => this.#power(status, state, step), first)
+  }
+
+  async #boot(
+    vmId: string,
+    before: SimulatedInstance | undefined,
+    step: string,
+    first: First = always,
+  ): Promise<InstanceStatus> {
     if (before === undefined) throw notFound(vmId)
     const boots = (before.boots ?? 0) + 1
     const error = await this.#refusal(before, boots)
-    return await this.#change(vmId, (status) => {
+    const change = (status: SimulatedInstance): void => {
       status.boots = boots
       this.#power(status, error === undefined ? 'Ready' : 'Failed', step)
       if (error !== undefined) status.power.error = error
-    })
+    }
+    return await this.#change(vmId, change, first)
   }
 
   /** A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when evidence is asked for. */
@@ -289,12 +309,15 @@ export class SimulatedHost implements Host {
   async #change(
     vmId: string,
     change: (status: SimulatedInstance, tx: Db) => void | Promise<void>,
+    first: First = always,
   ): Promise<InstanceStatus> {
     return await this.#resources.transaction(async (tx) => {
+      const isWanted = await first(tx)
       const query = tx.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId)
       const row = await this.#resources.forUpdate(query).executeTakeFirst()
       if (row === undefined) throw notFound(vmId)
       const status = JSON.parse(row.status) as SimulatedInstance
+      if (!isWanted) return status
       await change(status, tx)
       const text = JSON.stringify(status)
       if (text !== row.status)

@@ -1,4 +1,4 @@
-import type { RetrievedEvidence, VmConnection } from '@strongroom/contract'
+import { localHostName, type RetrievedEvidence, type VmConnection, type VmPlacement } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { faqRule } from '../arm/faq-rule.ts'
@@ -112,7 +112,7 @@ function powerRoutes(plane: Plane): Route[] {
   return [
     action('start', async (vm, request) => await startVm(plane, onBehalfOf(request), vm)),
     action('restart', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
-    // There is one host: to move a VM is to boot it again.
+    // To move a VM off its host is to boot it again; a fleet moves VMs of lost hosts alone.
     action('redeploy', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
     action('reapply', async (vm, request) => await reapplyVm(plane, onBehalfOf(request), vm)),
     action('deallocate', async (vm, request) => await deallocateVm(plane, onBehalfOf(request), vm)),
@@ -152,6 +152,15 @@ function furtherRoutes(plane: Plane): Route[] {
       path: `${one}/retrieveBootEvidence`,
       action: `${vmType}/retrieveBootEvidence/action`,
       handle: async (request) => ok(await bootEvidence(plane, await vmOfAction(plane, request))),
+    },
+    {
+      method: 'POST',
+      path: `${one}/retrievePlacement`,
+      action: `${vmType}/retrievePlacement/action`,
+      handle: async (request) => {
+        const { vmId } = (await vmOfAction(plane, request)).internal
+        return ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)) // prettier-ignore
+      },
     },
     {
       method: 'POST',

@@ -29,4 +29,32 @@ export const fleetMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0014-placements': {
+    async up(db) {
+      await db.schema
+        .createTable('fleet_use')
+        .addColumn('host', 'text', (c) => c.primaryKey())
+        .addColumn('vcpus', 'integer', (c) => c.notNull())
+        .addColumn('memory_mib', 'integer', (c) => c.notNull())
+        .addColumn('revision', 'integer', (c) => c.notNull())
+        .execute()
+      const hosts = await db.selectFrom('fleet_host').select('id').execute()
+      for (const { id } of hosts)
+        await db.insertInto('fleet_use').values({ host: id, vcpus: 0, memory_mib: 0, revision: 0 }).execute()
+      await db.schema
+        .createTable('placement')
+        .addColumn('vm_id', 'text', (c) => c.primaryKey())
+        .addColumn('resource_id', 'text', (c) => c.notNull())
+        .addColumn('host', 'text')
+        .addColumn('epoch', 'integer', (c) => c.notNull())
+        .addColumn('vcpus', 'integer', (c) => c.notNull())
+        .addColumn('memory_mib', 'integer', (c) => c.notNull())
+        .addColumn('wanted', 'text', (c) => c.notNull())
+        .addColumn('run', 'integer', (c) => c.notNull())
+        .addColumn('why', 'text', (c) => c.notNull())
+        .addColumn('placed_at', 'text')
+        .execute()
+      await db.schema.createIndex('placement_by_host').on('placement').columns(['host', 'wanted']).execute()
+    },
+  },
 }

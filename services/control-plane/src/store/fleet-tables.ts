@@ -29,7 +29,38 @@ interface FleetLeaseTable {
   until: string
 }
 
+/** What is reserved on a host: the row that two placements at once compete for. */
+interface FleetUseTable {
+  /** The host's id. */
+  host: string
+  vcpus: number
+  memory_mib: number
+  /** Another one with each change of what the host is to carry. */
+  revision: number
+}
+
+/** A VM that joined hosts carry; one of the server's own host has no row. */
+interface PlacementTable {
+  vm_id: string
+  resource_id: string
+  /** The id of the host that carries it; none while it is deallocated, or waits for one. */
+  host: string | null
+  /** One above the last with each host; never less. */
+  epoch: number
+  /** Reserved on the host. */
+  vcpus: number
+  memory_mib: number
+  wanted: 'Running' | 'Stopped'
+  /** One above the last with each start that was asked for. */
+  run: number
+  /** The last choice of a host: Explanation as JSON. */
+  why: string
+  placed_at: string | null
+}
+
 export interface FleetTables {
   fleet_host: FleetHostTable
   fleet_lease: FleetLeaseTable
+  fleet_use: FleetUseTable
+  placement: PlacementTable
 }

@@ -2,6 +2,7 @@ import type { ErrorDetail, InstanceStatus } from '@strongroom/contract'
 import { ServiceError, type Clock, type Fault, type FaultSource } from '@strongroom/platform'
 import { fromDetail } from '../host/host-error.ts'
 import type { Host } from '../host/host.ts'
+import { overlaid } from '../host/overlay.ts'
 
 /** What is shown of a VM instead of its own power state. */
 interface Overlay {
@@ -82,13 +83,7 @@ export function withFaults(host: Host, faults: FaultSource, clock: Clock): Host 
       await host.remove(vmId)
     },
   }
-  return new Proxy(host, {
-    get(target, name) {
-      const value: unknown = Reflect.get(own, name) ?? Reflect.get(target, name)
-      // The host's private members want the host itself.
-      return typeof value === 'function' ? (value.bind(name in own ? own : target) as unknown) : value
-    },
-  })
+  return overlaid(host, own)
 }
 
 const injected = (fault: Fault): ErrorDetail => ({

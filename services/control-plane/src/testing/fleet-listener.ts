@@ -17,7 +17,15 @@ import {
   type Store,
 } from '@strongroom/platform'
 import { createFleetApp } from '../fleet/host-app.ts'
+import { Failover } from '../fleet/failover.ts'
+import { FleetCompute } from '../fleet/fleet-compute.ts'
+import { Placements } from '../fleet/placements.ts'
 import { HostRegistry } from '../fleet/registry.ts'
+import { WorkSignal } from '../fleet/work-signal.ts'
+import type { Host } from '../host/host.ts'
+import type { EvidenceMaker } from '../host/simulated-evidence.ts'
+import { SimulatedHost } from '../host/simulated-host.ts'
+import { ResourceStore } from '../store/resources.ts'
 import { migrations } from '../store/migrations.ts'
 
 /** A key of a host's, and what it may show for it. */
@@ -40,6 +48,10 @@ interface FleetReply {
 /** The real listener for hosts under a real authority, with a registry on SQLite. */
 export interface FleetListener {
   registry: HostRegistry
+  placements: Placements
+  /** The compute that joined hosts carry. */
+  host: Host
+  failover: Failover
   store: Store
   authority: InstallationAuthority
   /** Joins a host that was added, as `host join` does. */
@@ -49,6 +61,14 @@ export interface FleetListener {
   /** As whoever has these credentials; without, as somebody who shows none. */
   send(path: string, body: object, as?: HostCredentials): Promise<FleetReply>
   close(): Promise<void>
+}
+
+/** Nobody asks for any here. */
+const noEvidence: EvidenceMaker = {
+  boot: async () => await Promise.reject(new Error('no evidence is made here')),
+  last: async () => await Promise.resolve(undefined),
+  remove: async () => await Promise.resolve(),
+  measurements: async () => await Promise.reject(new Error('no evidence is made here')),
 }
 
 const sealer = createSealer(new Uint8Array(32).fill(7))
@@ -77,8 +97,12 @@ export async function openFleetListener(): Promise<FleetListener> {
   const store = await openStore({ url: `sqlite:${stateDir}`, service: 'fleet', sealer })
   await store.migrate('control-plane', migrations)
   const registry = new HostRegistry(store)
+  const placements = new Placements(store, registry)
+  const clock = systemClock
+  const inner = new SimulatedHost(new ResourceStore(store, clock), clock, noEvidence)
+  const compute = new FleetCompute({ inner, placements, registry, signal: new WorkSignal() })
   const logger = createLogger({ level: 'silent' })
-  const app = createFleetApp({ registry, authority, logger })
+  const app = createFleetApp({ registry, compute, authority, logger })
   const server = await serveFleet({ at: { address: '127.0.0.1', port }, authority, app, logger })
 
   const send: FleetListener['send'] = async (path, body, as) => {
@@ -110,6 +134,9 @@ export async function openFleetListener(): Promise<FleetListener> {
   }
   return {
     registry,
+    placements,
+    host: compute.asHost(),
+    failover: new Failover({ placements, compute, logger }),
     store,
     authority,
     send,

@@ -1,16 +1,32 @@
 import { X509Certificate } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BeatAnswer, BeatRequest, HostCertificate } from '@strongroom/contract'
+import type {
+  BeatAnswer,
+  BeatRequest,
+  HostCertificate,
+  ReportAnswer,
+  ReportRequest,
+  VmReport,
+} from '@strongroom/contract'
 import { ServiceError, systemClock, type Clock, type Logger } from '@strongroom/platform'
+import { SimulatedCarrier, type Carrier } from './carrier.ts'
 import { FleetClient } from './fleet-client.ts'
 import { findIdentity, keepIdentity, notJoined, type HostIdentity } from './host-identity.ts'
+import { OwnLease } from './lease.ts'
 
+export { SimulatedCarrier, type Carrier } from './carrier.ts'
 export { joinFleet } from './join.ts'
 
-/** After a beat that failed, in milliseconds. */
-const retryMs = 1_000
-/** How often a lease is renewed while it holds. */
-const beatsOfLease = 3
+/** After a call that failed, in milliseconds. */
+const retryMs = 500
+/** Between two beats at least, in milliseconds. */
+const leastPauseMs = 50
+/** A beat that is not answered by then was in vain: the next one still comes within the lease. */
+const beatMs = 5_000
+/** A report is answered when all of it is taken. */
+const reportMs = 120_000
+/** How often the lease is looked at, in milliseconds. */
+const lookMs = 100
 
 /** What a host says of itself when it changes. */
 export interface AgentState {
@@ -21,69 +37,136 @@ export interface AgentState {
   error?: string
 }
 
-/** What runs on a joined host: renews its lease and its certificate. */
+/** What runs on a joined host: renews its lease and its certificate, carries what it is given, and ends it when the lease is over. */
 export class HostAgent {
   readonly #directory: string
   readonly #logger: Logger
   readonly #clock: Clock
+  readonly #carrier: Carrier
+  readonly #lease: OwnLease
   readonly #stopped = new AbortController()
+  /** What was reported and taken, by VM. */
+  readonly #told = new Map<string, string>()
   #identity: HostIdentity
   #client: FleetClient
-  #running: Promise<void> | undefined
+  #revision: number | undefined
+  #wake: () => void = () => {}
+  #running: Promise<unknown> | undefined
 
-  private constructor(o: { directory: string; identity: HostIdentity; logger: Logger; clock: Clock }) {
+  private constructor(o: {
+    directory: string
+    identity: HostIdentity
+    logger: Logger
+    clock: Clock
+    carrier: Carrier
+  }) {
     this.#directory = o.directory
     this.#logger = o.logger
     this.#clock = o.clock
+    this.#carrier = o.carrier
+    this.#lease = new OwnLease(o.clock)
     this.#identity = o.identity
     this.#client = clientOf(o.identity)
   }
 
   /** @throws ServiceError HostNotJoined */
-  static async open(o: { directory: string; logger: Logger; clock?: Clock }): Promise<HostAgent> {
+  static async open(o: { directory: string; logger: Logger; clock?: Clock; carrier?: Carrier }): Promise<HostAgent> {
     const identity = await findIdentity(o.directory)
     if (identity === undefined) throw notJoined(o.directory)
-    return new HostAgent({ ...o, identity, clock: o.clock ?? systemClock })
+    return new HostAgent({ clock: systemClock, carrier: new SimulatedCarrier(), ...o, identity })
   }
 
   /** Until `stop`. @throws what is no answer of the control plane: a defect, or a directory that cannot be written */
   async run(onChange: (state: AgentState) => void): Promise<void> {
+    let told = ''
+    const tell = (state: Omit<AgentState, 'name'>): void => {
+      const whole = { name: this.#identity.name, ...state }
+      if (JSON.stringify(whole) !== told) onChange(whole)
+      told = JSON.stringify(whole)
+    }
+    this.#carrier.onChange = () => this.#wake()
+    const watch = setInterval(() => {
+      if (this.#lease.isOver) this.#endAll()
+    }, lookMs)
     try {
-      await (this.#running = this.#run(onChange))
+      await (this.#running = Promise.all([this.#beats(tell), this.#reports()]))
     } catch (error) {
       if (!this.#stopped.signal.aborted) throw error
+    } finally {
+      clearInterval(watch)
+      this.#endAll()
     }
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#client.close()
+    this.#wake()
     await this.#running?.catch(() => {})
   }
 
-  async #run(onChange: (state: AgentState) => void): Promise<void> {
-    const { name } = this.#identity
-    let told = ''
-    const tell = (state: AgentState): void => {
-      const text = JSON.stringify(state)
-      if (text !== told) onChange(state)
-      told = text
-    }
-    while (!this.#stopped.signal.aborted) {
+  /** Self fence: what runs without a lease may run elsewhere. */
+  #endAll(): void {
+    this.#carrier.endAll()
+    this.#revision = undefined
+    this.#told.clear()
+  }
+
+  async #beats(tell: (state: Omit<AgentState, 'name'>) => void): Promise<void> {
+    await this.#again(
+      async () => {
+        const sentAt = this.#lease.sentAt
+        const asked: BeatRequest = this.#revision === undefined ? {} : { revision: this.#revision }
+        const { leaseSeconds, revision, carry } = await this.#client.post<BeatAnswer>('/beat', asked, beatMs)
+        this.#lease.renewed(sentAt, leaseSeconds)
+        // An answer that was too long on its way is of no lease any more, nor one to a question of before its end.
+        if (this.#lease.isOver || asked.revision !== this.#revision) return leastPauseMs
+        if (carry !== undefined) {
+          this.#carrier.carry(carry)
+          this.#revision = revision
+        }
+        tell({ leased: true })
+        await this.#renewCertificate()
+        return leastPauseMs
+      },
+      (error) => tell({ leased: false, error: `${error.code}: ${error.message}` }),
+    )
+  }
+
+  async #reports(): Promise<void> {
+    await this.#again(async () => {
+      const vms = this.#untold()
+      if (vms.length === 0) {
+        await new Promise<void>((done) => (this.#wake = done))
+        return 0
+      }
+      const { over } = await this.#client.post<ReportAnswer>('/report', { vms } satisfies ReportRequest, reportMs)
+      for (const vm of vms) this.#told.set(vm.vmId, JSON.stringify(vm))
+      // The next beat says what is to be carried in their place.
+      if (over.length > 0) this.#logger.info({ over }, 'VMs that are placed elsewhere')
+      return 0
+    })
+  }
+
+  #untold(): VmReport[] {
+    const reports = this.#carrier.reports()
+    return reports.filter((vm) => this.#told.get(vm.vmId) !== JSON.stringify(vm))
+  }
+
+  /** Does `work` until the agent is stopped, with the pause that it gives back; refusals and lost connections are tried again. */
+  async #again(work: () => Promise<number>, onRefused: (error: ServiceError) => void = () => {}): Promise<void> {
+    const { signal } = this.#stopped
+    while (!signal.aborted) {
       let pauseMs = retryMs
       try {
-        const { leaseSeconds } = await this.#client.post<BeatAnswer>('/beat', {} satisfies BeatRequest)
-        pauseMs = (leaseSeconds * 1000) / beatsOfLease
-        tell({ name, leased: true })
-        await this.#renewCertificate()
+        pauseMs = await work()
       } catch (error) {
-        if (this.#stopped.signal.aborted) return
-        const reason = error instanceof ServiceError ? error : undefined
-        if (reason === undefined) throw error
-        this.#logger.warn({ code: reason.code, message: reason.message }, 'a beat was not answered')
-        tell({ name, leased: false, error: `${reason.code}: ${reason.message}` })
+        if (signal.aborted) return
+        if (!(error instanceof ServiceError)) throw error
+        this.#logger.warn({ code: error.code, message: error.message }, 'the control plane did not take a call')
+        onRefused(error)
       }
-      await sleep(pauseMs, undefined, { signal: this.#stopped.signal })
+      if (pauseMs > 0) await sleep(pauseMs, undefined, { signal })
     }
   }
 
@@ -95,8 +178,9 @@ export class HostAgent {
     const { certificate } = await this.#client.post<HostCertificate>('/certificate', {})
     this.#identity = { ...this.#identity, certificate }
     await keepIdentity(this.#directory, this.#identity)
-    this.#client.close()
+    const before = this.#client
     this.#client = clientOf(this.#identity)
+    before.close()
     this.#logger.info('the certificate was renewed')
   }
 }

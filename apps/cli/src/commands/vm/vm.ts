@@ -19,6 +19,7 @@ import {
   shownVm,
   type VmResource,
 } from './resource.ts'
+import { shownPlacement } from './placement.ts'
 import { waitCommand } from './wait.ts'
 
 const list: Command = {
@@ -43,9 +44,10 @@ const show: Command = {
   words: ['vm', 'show'],
   args: ['<name>'],
   summary: 'show one VM with its instance view',
-  options: [groupOption],
+  options: [groupOption, { flags: '--placement', summary: 'which host carries it, and why that one' }],
   run: async (context) => {
     const { arm, path } = await openVm(context)
+    if (context.options['placement'] === true) return await shownPlacement(arm, path)
     const vm = await fetchVm(arm, path)
     const statuses = (vm.properties.instanceView?.statuses ?? []).map(
       (status) => `  ${status.code}: ${status.message ?? status.displayStatus ?? ''}`,

@@ -32,6 +32,7 @@ export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
         do: async (c) => {
           await plane.resources.transaction(async (tx) => {
             await plane.quotas.release(tx, keyOf(c.params.id))
+            await plane.fleet.compute?.released(tx, c.params.vmId)
             await changeVm(plane, c.params, (vm) => void (vm.internal.deallocated = true), tx)
           })
         },

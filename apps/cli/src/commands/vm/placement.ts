@@ -1,0 +1,31 @@
+import type { PlacementExplanation, RuledOutReason, VmPlacement } from '@strongroom/contract'
+import { apiVersions, type ArmClient } from '../../client/arm.ts'
+import type { Result } from '../../core/output.ts'
+
+/** Which host carries a VM, and why that one. */
+export async function shownPlacement(arm: ArmClient, path: string): Promise<Result> {
+  const data = (await arm.send('POST', `${path}/retrievePlacement`, apiVersions.compute)).json as VmPlacement
+  const where = data.host === undefined ? 'No host carries it now.' : `On ${data.host}`
+  const since = data.placedAt === undefined ? '' : `, epoch ${data.epoch}, since ${data.placedAt}`
+  return { data, lines: [`${where}${since}`, ...(data.why === undefined ? [] : reasons(data.why))] }
+}
+
+const because: Record<RuledOutReason, string> = {
+  invited: 'had not joined',
+  lost: 'had not called for longer than the lease',
+  draining: 'was being drained',
+  region: 'another region',
+  zone: 'another zone',
+  silicon: 'no such processor',
+  cores: 'no room for its cores',
+  memory: 'no room for its memory',
+}
+
+function reasons({ considered, fitting, ruledOut, chosen }: PlacementExplanation): string[] {
+  const share = chosen === undefined ? [] : [`  chosen: least reserved of those that could${chosen.zone === undefined ? '' : `, in the least reserved zone (${chosen.zone})`}: ${chosen.reservedVCPUs} of ${chosen.vCPUs} cores`] // prettier-ignore
+  return [
+    `  hosts: ${considered}, of which ${fitting} could carry it`,
+    ...share,
+    ...ruledOut.map(({ reason, count, hosts }) => `  ${count} could not, ${because[reason]}: ${hosts.join(', ')}${hosts.length < count ? ', …' : ''}`), // prettier-ignore
+  ]
+}

@@ -1,0 +1,104 @@
+import { ruledOutReasons, type PlacementExplanation, type RuledOutReason, type Tee } from '@strongroom/contract'
+
+/** A host as the choice sees it, with what is reserved on it. */
+export interface Candidate {
+  id: string
+  name: string
+  region: string
+  zone: string | undefined
+  tees: readonly Tee[]
+  vCPUs: number
+  memoryMiB: number
+  usedVCPUs: number
+  usedMemoryMiB: number
+  /** Absent where it takes VMs. */
+  closed?: 'invited' | 'draining' | 'lost'
+}
+
+/** What a VM needs of a host. */
+export type Need = PlacementExplanation['need']
+
+const named = 5
+
+/**
+ * Chooses the host of a VM: among those that can carry it the zone of which the least is reserved, then the host of which the
+ * least is, then the first by name. Nothing but its arguments has a say, and not their order: the same hosts give the same answer.
+ */
+export function choose(candidates: readonly Candidate[], need: Need): { host?: Candidate; why: PlacementExplanation } {
+  const ruledOut = new Map<RuledOutReason, string[]>()
+  const fitting: Candidate[] = []
+  const zones = new Map<string, { used: number; all: number }>()
+  for (const candidate of candidates) {
+    const reason = reasonAgainst(candidate, need)
+    if (reason === undefined) fitting.push(candidate)
+    else ruledOut.set(reason, [...(ruledOut.get(reason) ?? []), candidate.name])
+    if (candidate.region !== need.region || candidate.closed !== undefined) continue
+    const zone = zones.get(candidate.zone ?? '') ?? { used: 0, all: 0 }
+    zone.used += candidate.usedVCPUs
+    zone.all += candidate.vCPUs
+    zones.set(candidate.zone ?? '', zone)
+  }
+  const zoneOf = ({ zone = '' }: Candidate): { used: number; all: number } => zones.get(zone) ?? { used: 0, all: 1 }
+  // Shares are compared crosswise: whole numbers, so that equal ones are equal.
+  const host = fitting.reduce<Candidate | undefined>((best, each) => {
+    if (best === undefined) return each
+    const [a, b] = [zoneOf(each), zoneOf(best)]
+    const order =
+      a.used * b.all - b.used * a.all ||
+      compareNames(each.zone ?? '', best.zone ?? '') ||
+      each.usedVCPUs * best.vCPUs - best.usedVCPUs * each.vCPUs ||
+      compareNames(each.name, best.name)
+    return order < 0 ? each : best
+  }, undefined)
+  return {
+    ...(host !== undefined && { host }),
+    why: {
+      need,
+      considered: candidates.length,
+      fitting: fitting.length,
+      ruledOut: ruledOutReasons.flatMap((reason) => {
+        const hosts = (ruledOut.get(reason) ?? []).toSorted(compareNames)
+        return hosts.length === 0 ? [] : [{ reason, count: hosts.length, hosts: hosts.slice(0, named) }]
+      }),
+      ...(host !== undefined && {
+        chosen: {
+          host: host.name,
+          ...(host.zone !== undefined && { zone: host.zone }),
+          reservedVCPUs: host.usedVCPUs,
+          vCPUs: host.vCPUs,
+        },
+      }),
+    },
+  }
+}
+
+const compareNames = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** The first reason that rules a host out, in the order of `ruledOutReasons`. */
+function reasonAgainst(host: Candidate, need: Need): RuledOutReason | undefined {
+  if (host.closed !== undefined) return host.closed
+  if (host.region !== need.region) return 'region'
+  if (need.zone !== undefined && host.zone !== need.zone) return 'zone'
+  if (need.tee !== undefined && !host.tees.includes(need.tee)) return 'silicon'
+  if (host.usedVCPUs + need.vCPUs > host.vCPUs) return 'cores'
+  if (host.usedMemoryMiB + need.memoryMiB > host.memoryMiB) return 'memory'
+  return undefined
+}
+
+const sentences: Record<RuledOutReason, string> = {
+  invited: 'has not joined yet',
+  lost: 'has not called for longer than its lease',
+  draining: 'is being drained',
+  region: 'is in another region',
+  zone: 'is in another zone',
+  silicon: 'has no such processor',
+  cores: 'has no room for its cores',
+  memory: 'has no room for its memory',
+}
+
+/** One line for each reason, as `3 hosts: has no room for its cores (a, b, c)`. */
+export const explainRuledOut = ({ ruledOut }: PlacementExplanation): string[] =>
+  ruledOut.map(({ reason, count, hosts }) => {
+    const some = hosts.length < count ? `${hosts.join(', ')}, …` : hosts.join(', ')
+    return `${count} host${count === 1 ? '' : 's'}: ${sentences[reason]} (${some})`
+  })

@@ -1,0 +1,49 @@
+import type { Logger } from '@strongroom/platform'
+import type { FleetCompute } from './fleet-compute.ts'
+import type { Placements } from './placements.ts'
+
+const everyMs = 1_000
+/** Placed in one go; the rest in the next. */
+const most = 500
+
+/** Looks for hosts whose lease is over, and gives their VMs to others. Any number of processes may do it at once. */
+export class Failover {
+  readonly #placements: Placements
+  readonly #compute: FleetCompute
+  readonly #logger: Logger
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(o: { placements: Placements; compute: FleetCompute; logger: Logger }) {
+    this.#placements = o.placements
+    this.#compute = o.compute
+    this.#logger = o.logger
+  }
+
+  start(): void {
+    let isBusy = false
+    this.#timer = setInterval(() => {
+      if (isBusy) return
+      isBusy = true
+      this.#running = this.sweep()
+        .catch((error: unknown) => this.#logger.error({ err: error }, 'VMs of lost hosts could not be placed'))
+        .finally(() => (isBusy = false))
+    }, everyMs).unref()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  async sweep(): Promise<void> {
+    for (const host of await this.#placements.lostHosts()) {
+      this.#logger.warn({ host }, 'the lease of a host is over')
+      await this.#compute.abandon(host)
+    }
+    const waiting = await this.#placements.waiting(most)
+    if (waiting.length === 0) return
+    const candidates = await this.#placements.candidates()
+    for (const placement of waiting) await this.#compute.placeAgain(placement, candidates)
+  }
+}

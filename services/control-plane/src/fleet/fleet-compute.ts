@@ -1,0 +1,251 @@
+import {
+  isOrdinary,
+  localHostName,
+  type AnySpec,
+  type InstanceStatus,
+  type ShownHost,
+  type VmOrder,
+  type VmPlacement,
+  type VmReport,
+} from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { Host } from '../host/host.ts'
+import { overlaid } from '../host/overlay.ts'
+import type { SimulatedHost } from '../host/simulated-host.ts'
+import type { Db } from '../store/resources.ts'
+import type { Candidate, Need } from './choose.ts'
+import type { FleetHost } from './fleet-host.ts'
+import type { Placement, Placements } from './placements.ts'
+import type { HostRegistry } from './registry.ts'
+import type { WorkSignal } from './work-signal.ts'
+
+const needOf = (spec: AnySpec): Need => ({
+  region: spec.region,
+  ...(spec.shown?.zone !== undefined && { zone: spec.shown.zone }),
+  ...(!isOrdinary(spec) && { tee: spec.tee }),
+  vCPUs: spec.size.vCPUs,
+  memoryMiB: spec.size.memoryMiB,
+})
+
+const startStep = 'start on its host (no guest runs)'
+
+/**
+ * Simulated compute of which joined hosts carry the VMs: what a VM is stays where it is, whether it runs is its host's to say. VMs
+ * without a placement, of an installation that no host has joined, are the server's own as ever.
+ */
+export class FleetCompute {
+  readonly #inner: SimulatedHost
+  readonly #placements: Placements
+  readonly #registry: HostRegistry
+  readonly #signal: WorkSignal
+
+  constructor(o: { inner: SimulatedHost; placements: Placements; registry: HostRegistry; signal: WorkSignal }) {
+    this.#inner = o.inner
+    this.#placements = o.placements
+    this.#registry = o.registry
+    this.#signal = o.signal
+  }
+
+  /** As the sagas use it. */
+  asHost(): Host {
+    return overlaid(this.#inner, {
+      provision: async (spec) => await this.#provision(spec),
+      start: async (vmId) => await this.#start(vmId, false),
+      restart: async (vmId) => await this.#start(vmId, true),
+      stop: async (vmId) => await this.#stop(vmId),
+      patch: async (vmId, patch) => {
+        const patched = await this.#inner.patch(vmId, patch)
+        if (patch.size !== undefined) await this.#fit(patched)
+        return patched
+      },
+      convert: async (vmId, conversion) => {
+        const converted = await this.#inner.convert(vmId, conversion)
+        await this.#release(vmId)
+        return converted
+      },
+      remove: async (vmId) => {
+        this.#signal.notify(await this.#placements.forget(vmId))
+        await this.#inner.remove(vmId)
+      },
+    })
+  }
+
+  async #provision(spec: AnySpec): Promise<InstanceStatus> {
+    const isNew = (await this.#inner.find(spec.vmId)) === undefined
+    const place = async (): Promise<Placement> =>
+      await this.#placements.transaction(async (tx) => await this.#place(tx, spec))
+    if (isNew && (await this.#registry.hasJoined())) await retried(place)
+    return await this.#inner.provision(spec)
+  }
+
+  async #place(tx: Db, spec: AnySpec, candidates?: Candidate[]): Promise<Placement> {
+    const { vmId, resourceId } = spec
+    return await this.#placements.place(tx, { vmId, resourceId, need: needOf(spec), ...(candidates && { candidates }) })
+  }
+
+  /** @param again whether a VM that runs is started anew. @throws ServiceError AllocationFailed */
+  async #start(vmId: string, again: boolean): Promise<InstanceStatus> {
+    const status = await this.#inner.find(vmId)
+    const isPlaced = (await this.#placements.find(vmId)) !== undefined
+    if (!isPlaced || status === undefined) return await (again ? this.#inner.restart(vmId) : this.#inner.start(vmId))
+    const runs = ['Ready', 'Starting'].includes(status.power.state)
+    if (runs && !again) return status
+    let host: string | null = null
+    const start = async (tx: Db): Promise<boolean> => {
+      const placed = await this.#place(tx, status.spec)
+      await this.#placements.want(tx, placed, 'Running', { again: true })
+      host = placed.host
+      return true
+    }
+    await retried(async () => await this.#inner.turn(vmId, 'Starting', startStep, start))
+    this.#signal.notify(host)
+    return (await this.#inner.find(vmId)) ?? status
+  }
+
+  async #stop(vmId: string): Promise<InstanceStatus | undefined> {
+    const status = await this.#inner.find(vmId)
+    const isPlaced = (await this.#placements.find(vmId)) !== undefined
+    if (!isPlaced || status === undefined) return await this.#inner.stop(vmId)
+    if (status.power.state === 'Stopped') return status
+    let host: string | null = null
+    await this.#inner.turn(vmId, 'Stopping', 'stop on its host', async (tx) => {
+      const placed = await this.#placements.lock(tx, vmId)
+      if (placed === undefined) return false
+      await this.#placements.want(tx, placed, 'Stopped')
+      host = placed.host
+      return true
+    })
+    // Nothing runs of a VM that waits for a host.
+    if (host === null) await this.#inner.stop(vmId)
+    this.#signal.notify(host)
+    return await this.#inner.find(vmId)
+  }
+
+  /** A VM whose size was changed is given a host anew, by its next start. */
+  async #fit({ vmId, spec }: InstanceStatus): Promise<void> {
+    const placed = await this.#placements.find(vmId)
+    const { vCPUs, memoryMiB } = spec.size
+    if (placed?.vcpus !== vCPUs || placed.memory_mib !== memoryMiB) await this.#release(vmId)
+  }
+
+  async #release(vmId: string): Promise<void> {
+    this.#signal.notify(await this.#placements.transaction(async (tx) => await this.#placements.release(tx, vmId)))
+  }
+
+  /**
+   * What a host says of VMs. It counts of those that are placed on it, under the epoch and the start that it names; of all others it
+   * changes nothing.
+   * @returns VMs that are over for this host
+   */
+  async report(host: FleetHost, vms: readonly VmReport[]): Promise<string[]> {
+    const over: string[] = []
+    for (const vm of vms) {
+      const isHeld = (placed: Placement | undefined): boolean => placed?.host === host.id && placed.epoch === vm.epoch
+      const placed = await this.#placements.find(vm.vmId)
+      if (!isHeld(placed)) over.push(vm.vmId)
+      const wanted = vm.state === 'Ready' ? 'Running' : 'Stopped'
+      const isAsked = (each: Placement | undefined): boolean =>
+        isHeld(each) && each?.run === vm.run && each.wanted === wanted
+      if (!isAsked(placed)) continue
+      const first = async (tx: Db): Promise<boolean> => isAsked(await this.#placements.lock(tx, vm.vmId))
+      if (vm.state === 'Ready') await this.#started(vm.vmId, first)
+      else await this.#inner.turn(vm.vmId, 'Stopped', 'stop', first)
+    }
+    return over
+  }
+
+  /** A VM that its owner's provider refuses does not go on. */
+  async #started(vmId: string, first: (tx: Db) => Promise<boolean>): Promise<void> {
+    await this.#inner.started(vmId, startStep, first)
+    if ((await this.#inner.find(vmId))?.power.state !== 'Failed') return
+    await this.#placements.transaction(async (tx) => {
+      const placed = await this.#placements.lock(tx, vmId)
+      if (placed !== undefined && (await first(tx))) await this.#placements.want(tx, placed, 'Stopped')
+    })
+  }
+
+  /** Takes the VMs of a host whose lease is over: those that ran wait for another host. */
+  async abandon(host: string): Promise<void> {
+    for (const { vm_id: vmId, wanted } of await this.#placements.on(host)) {
+      const first = async (tx: Db): Promise<boolean> =>
+        (await this.#placements.abandon(tx, { host, vmId })) !== undefined
+      if (wanted === 'Stopped') await this.#inner.turn(vmId, 'Stopped', 'stop (its host was lost)', first)
+      else await this.#inner.turn(vmId, 'Starting', 'wait for another host (its own was lost)', first)
+    }
+  }
+
+  /** Of a VM that is deallocated: its host is free of it. */
+  async released(tx: Db, vmId: string): Promise<void> {
+    await this.#placements.release(tx, vmId)
+  }
+
+  /** What a host is to carry, under a number that each change makes another one. */
+  async ordersOf(host: FleetHost): Promise<{ revision: number; carry: VmOrder[] }> {
+    const { revision, carry } = await this.#placements.carriedBy(host.id)
+    return { revision, carry: carry.map(({ vm_id: vmId, epoch, wanted, run }) => ({ vmId, epoch, wanted, run })) }
+  }
+
+  /** Until the host has another revision than it knows, for as long as that at most. */
+  async awaitOrders(
+    host: FleetHost,
+    known: number | undefined,
+    milliseconds: number,
+    givenUp: AbortSignal,
+  ): Promise<void> {
+    if (known !== undefined && known === (await this.#placements.revision(host.id)))
+      await this.#signal.wait(host.id, milliseconds, givenUp)
+  }
+
+  async carriedBy(host: Pick<FleetHost, 'id'>): Promise<NonNullable<ShownHost['carries']>> {
+    const carried = await this.#placements.on(host.id)
+    return carried.map(({ resource_id: resourceId, epoch, wanted }) => ({ resourceId, epoch, wanted }))
+  }
+
+  /** Gives a VM that waits a host. @returns false where none can carry it */
+  async placeAgain({ vm_id: vmId }: Placement, candidates: Candidate[]): Promise<boolean> {
+    const status = await this.#inner.find(vmId)
+    if (status === undefined) return false
+    let host: string | null = null
+    try {
+      await this.#inner.turn(vmId, 'Starting', startStep, async (tx) => {
+        const before = await this.#placements.lock(tx, vmId)
+        if (before === undefined || before.host !== null || before.wanted !== 'Running') return false
+        const placed = await this.#place(tx, status.spec, candidates)
+        await this.#placements.want(tx, placed, 'Running', { again: true })
+        host = placed.host
+        return true
+      })
+    } catch (error) {
+      if (error instanceof ServiceError && error.code.endsWith('AllocationFailed')) return false
+      throw error
+    }
+    this.#signal.notify(host)
+    return true
+  }
+
+  /** Where a VM is, and why there. */
+  async placementOf(vmId: string): Promise<VmPlacement> {
+    const placed = await this.#placements.find(vmId)
+    if (placed === undefined) return { host: localHostName, epoch: 0 }
+    const name = placed.host === null ? undefined : await this.#registry.nameOf(placed.host)
+    return {
+      ...(name !== undefined && { host: name }),
+      epoch: placed.epoch,
+      ...(placed.placed_at !== null && { placedAt: placed.placed_at }),
+      why: JSON.parse(placed.why) as NonNullable<VmPlacement['why']>,
+    }
+  }
+}
+
+const attempts = 5
+
+/** Placements at once may wait for each other on Postgres, which then ends one of them. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt === attempts || !(error instanceof ServiceError) || error.code !== 'ServerBusy') throw error
+    }
+  }
+}

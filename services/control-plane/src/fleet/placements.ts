@@ -1,0 +1,197 @@
+import type { PlacementExplanation } from '@strongroom/contract'
+import { databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import type { Selectable } from 'kysely'
+import type { Db } from '../store/resources.ts'
+import type { Tables } from '../store/tables.ts'
+import { choose, explainRuledOut, type Candidate, type Need } from './choose.ts'
+import type { HostRegistry } from './registry.ts'
+
+export type Placement = Selectable<Tables['placement']>
+
+/** Which host carries which VM, and what of it is reserved. Methods that take `tx` run inside the caller's transaction. */
+export class Placements {
+  readonly #store: Store
+  readonly #registry: HostRegistry
+
+  constructor(store: Store, registry: HostRegistry) {
+    this.#store = store
+    this.#registry = registry
+  }
+
+  get #db(): Db {
+    return this.#store.db as Db
+  }
+
+  async transaction<T>(work: (tx: Db) => Promise<T>): Promise<T> {
+    return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
+  }
+
+  async find(vmId: string, db: Db = this.#db): Promise<Placement | undefined> {
+    return await db.selectFrom('placement').selectAll().where('vm_id', '=', vmId).executeTakeFirst()
+  }
+
+  async lock(tx: Db, vmId: string): Promise<Placement | undefined> {
+    const query = tx.selectFrom('placement').selectAll().where('vm_id', '=', vmId)
+    return await forUpdate(this.#store, query).executeTakeFirst()
+  }
+
+  async on(host: string, db: Db = this.#db): Promise<Placement[]> {
+    return await db.selectFrom('placement').selectAll().where('host', '=', host).orderBy('vm_id').execute()
+  }
+
+  /** All hosts with what is reserved on them, as the choice takes them. */
+  async candidates(db: Db = this.#db): Promise<Candidate[]> {
+    return (await this.#registry.list(db)).map(({ state, ...host }) => {
+      const asked = state === 'Invited' ? 'invited' : state === 'Draining' ? 'draining' : undefined
+      const closed = asked === 'invited' || host.isAlive ? asked : 'lost'
+      return { ...host, ...(closed && { closed }) }
+    })
+  }
+
+  /**
+   * Gives a VM a host under the next epoch, where it has none. What is reserved on a host is read under its lock, so that two at once
+   * are never both given the last room.
+   * @param o.candidates what `candidates` gave, where many are placed in a row; brought up to date
+   * @throws ServiceError AllocationFailed, ZonalAllocationFailed
+   */
+  async place(
+    tx: Db,
+    o: { vmId: string; resourceId: string; need: Need; candidates?: Candidate[] },
+  ): Promise<Placement> {
+    const { need } = o
+    const before = await this.lock(tx, o.vmId)
+    if (before !== undefined && before.host !== null) return before
+    const candidates = o.candidates ?? (await this.candidates(tx))
+    for (;;) {
+      const { host, why } = choose(candidates, need)
+      if (host === undefined) throw allocationFailed(why)
+      const query = tx.selectFrom('fleet_use').selectAll().where('host', '=', host.id)
+      const use = await forUpdate(this.#store, query).executeTakeFirst()
+      const isAsSeen = use?.vcpus === host.usedVCPUs && use.memory_mib === host.usedMemoryMiB
+      host.usedVCPUs = use?.vcpus ?? host.vCPUs
+      host.usedMemoryMiB = use?.memory_mib ?? host.memoryMiB
+      if (use === undefined || !isAsSeen) continue
+      const placed: Placement = {
+        wanted: 'Stopped',
+        run: 0,
+        ...before,
+        vm_id: o.vmId,
+        resource_id: o.resourceId,
+        host: host.id,
+        epoch: (before?.epoch ?? 0) + 1,
+        vcpus: need.vCPUs,
+        memory_mib: need.memoryMiB,
+        why: JSON.stringify(why),
+        placed_at: (await databaseTime(this.#store, tx)).toISOString(),
+      }
+      if (before === undefined) await tx.insertInto('placement').values(placed).execute()
+      else await tx.updateTable('placement').set(placed).where('vm_id', '=', o.vmId).execute()
+      host.usedVCPUs += need.vCPUs
+      host.usedMemoryMiB += need.memoryMiB
+      const reserved = { vcpus: host.usedVCPUs, memory_mib: host.usedMemoryMiB, revision: use.revision + 1 }
+      await tx.updateTable('fleet_use').set(reserved).where('host', '=', host.id).execute()
+      return placed
+    }
+  }
+
+  /** Whether the VM is to run; `again` also where it runs already. Its host is told. */
+  async want(tx: Db, placed: Placement, wanted: Placement['wanted'], o: { again?: boolean } = {}): Promise<void> {
+    const run = o.again === true ? placed.run + 1 : placed.run
+    await tx.updateTable('placement').set({ wanted, run }).where('vm_id', '=', placed.vm_id).execute()
+    if (placed.host !== null) await this.#change(tx, placed.host, { vCPUs: 0, memoryMiB: 0 })
+  }
+
+  /** Takes a VM from its host, which drops it. Its epoch is kept. @returns the host that it had */
+  async release(tx: Db, vmId: string): Promise<string | undefined> {
+    const placed = await this.lock(tx, vmId)
+    if (placed === undefined || placed.host === null) return undefined
+    const none = { host: null, wanted: 'Stopped' as const, vcpus: 0, memory_mib: 0, placed_at: null }
+    await tx.updateTable('placement').set(none).where('vm_id', '=', vmId).execute()
+    await this.#change(tx, placed.host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
+    return placed.host
+  }
+
+  /** Of a VM that is gone. @returns the host that it had */
+  async forget(vmId: string): Promise<string | undefined> {
+    return await this.transaction(async (tx) => {
+      const host = await this.release(tx, vmId)
+      await tx.deleteFrom('placement').where('vm_id', '=', vmId).execute()
+      return host
+    })
+  }
+
+  async #change(tx: Db, host: string, by: { vCPUs: number; memoryMiB: number }): Promise<void> {
+    const query = tx.selectFrom('fleet_use').selectAll().where('host', '=', host)
+    const use = await forUpdate(this.#store, query).executeTakeFirst()
+    if (use === undefined) return
+    const changed = {
+      vcpus: use.vcpus + by.vCPUs,
+      memory_mib: use.memory_mib + by.memoryMiB,
+      revision: use.revision + 1,
+    }
+    await tx.updateTable('fleet_use').set(changed).where('host', '=', host).execute()
+  }
+
+  /** Hosts with VMs whose lease is over. */
+  async lostHosts(): Promise<string[]> {
+    const now = (await databaseTime(this.#store, this.#db)).toISOString()
+    const rows = await this.#db
+      .selectFrom('fleet_lease')
+      .innerJoin('fleet_use', 'fleet_use.host', 'fleet_lease.host')
+      .select('fleet_lease.host')
+      .where('fleet_lease.until', '<', now)
+      .where('fleet_use.vcpus', '>', 0)
+      .orderBy('fleet_lease.host')
+      .execute()
+    return rows.map(({ host }) => host)
+  }
+
+  /**
+   * Takes a VM from a host whose lease is over; what is wanted of it stays. A host that has called meanwhile keeps it: its lease is
+   * locked until the transaction ends.
+   * @returns what it was, or undefined where it was not taken
+   */
+  async abandon(tx: Db, o: { host: string; vmId: string }): Promise<Placement | undefined> {
+    const lease = tx.selectFrom('fleet_lease').selectAll().where('host', '=', o.host)
+    const until = (await forUpdate(this.#store, lease).executeTakeFirst())?.until
+    if (until === undefined || until >= (await databaseTime(this.#store, tx)).toISOString()) return undefined
+    const placed = await this.lock(tx, o.vmId)
+    if (placed?.host !== o.host) return undefined
+    const none = { host: null, vcpus: 0, memory_mib: 0, placed_at: null }
+    await tx.updateTable('placement').set(none).where('vm_id', '=', o.vmId).execute()
+    await this.#change(tx, o.host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
+    return placed
+  }
+
+  /** VMs that are to run and have no host. */
+  async waiting(most: number): Promise<Placement[]> {
+    const query = this.#db.selectFrom('placement').selectAll().where('host', 'is', null).where('wanted', '=', 'Running')
+    return await query.orderBy('vm_id').limit(most).execute()
+  }
+
+  /** What a host is to carry, under a number that another change makes another one. */
+  async carriedBy(host: string): Promise<{ revision: number; carry: Placement[] }> {
+    // The number first: what changes in between is told again.
+    const revision = await this.revision(host)
+    return { revision, carry: await this.on(host) }
+  }
+
+  async revision(host: string): Promise<number> {
+    const use = this.#db.selectFrom('fleet_use').select('revision').where('host', '=', host)
+    return (await use.executeTakeFirst())?.revision ?? 0
+  }
+}
+
+/** In Azure's words, with the hosts that were ruled out. */
+function allocationFailed(why: PlacementExplanation): ServiceError {
+  const zonal = why.need.zone !== undefined
+  return new ServiceError({
+    code: zonal ? 'ZonalAllocationFailed' : 'AllocationFailed',
+    message: `Allocation failed. We do not have sufficient capacity for the requested VM size in this ${zonal ? 'zone' : 'region'}.`,
+    target: 'vmSize',
+    expected: `a host with room for ${why.need.vCPUs} cores and ${why.need.memoryMiB / 1024} GiB`,
+    found: `none of ${why.considered} hosts`,
+    remedy: 'Add a host, free room on one, or use another size.',
+    details: explainRuledOut(why).map((message) => ({ code: 'HostRuledOut', message })),
+  })
+}
