@@ -121,5 +121,17 @@ describe('what a person reads of a verdict', { timeout: making }, () => {
     expect(await read({ 'report.bin': report, 'chain.pem': pem(chain.ask, chain.ark) })).toContain(
       'The VCEK was not given',
     )
+    // Certificates alone: that an issuer is not at hand makes no root of the last one.
+    for (const [ders, issuer] of [
+      [[chain.vcek], 'SEV-Milan'],
+      [[chain.ask], 'ARK-Milan'],
+      [[chain.vcek, chain.ask], 'ARK-Milan'],
+    ] as const) {
+      const alone = await read({ 'certificates.pem': pem(...ders) })
+      expect(alone).toMatch(
+        new RegExp(`Chain ends before a root: the certificate of [^\\n]*${issuer}[^\\n]* was not given`),
+      )
+      expect(alone).not.toContain('a root that is not trusted')
+    }
   })
 })

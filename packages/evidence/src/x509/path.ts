@@ -55,7 +55,16 @@ export async function verifyPath(
   const trusted = anchors.find((anchor) => anchor.spkiSha256 === pin)
   if (trusted === undefined) {
     const expected = anchors.map((anchor) => `${anchor.name} ${anchor.spkiSha256}`).join(', ')
-    refuse('UntrustedRoot', 'Chain ends at a root that is not trusted', root, expected, pin)
+    if (sameName(root.subject, root.issuer))
+      refuse('UntrustedRoot', 'Chain ends at a root that is not trusted', root, expected, pin)
+    const missing = describeName(root.issuer)
+    refuse(
+      'UntrustedRoot',
+      `Chain ends before a root: the certificate of ${missing} was not given`,
+      root,
+      expected,
+      missing,
+    )
   }
   for (let index = chain.length - 1; index >= 0; index--) {
     const certificate = chain[index] as Certificate
