@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { KeyCreateRequest } from '@strongroom/contract'
 import { openStore, type Store } from '@strongroom/platform'
-import { testSealer } from '@strongroom/platform/testing'
+import { openRaw, testSealer } from '@strongroom/platform/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { loggedIn } from '../testing/logged.ts'
 import { createTestVault, keyRequest, transferJwk, type Answer, type TestVault } from '../testing/test-vault.ts'
@@ -166,5 +166,20 @@ describe('a request to count a guest state', () => {
       ['advanceGuestStateGeneration', 'allowed', undefined],
       ['advanceGuestStateGeneration', 'refused', 'GuestStateGenerationTooOld'],
     ])
+  })
+
+  it('is logged as refused where its counter cannot be kept, and changes nothing', async () => {
+    const here = await opened()
+    const target = here.vault.provider.token(here.vault.claims)
+    const raw = await openRaw(here.store)
+    await raw.run("create trigger kept before update on key_version begin select raise(abort, 'kept'); end")
+    const answer = await ask(here, { target, generation: 1 }, 'guest-state-generation')
+    expect([answer.status, answer.body.error.code]).toEqual([500, 'InternalError'])
+    await raw.run('drop trigger kept')
+    await raw.close()
+    expect((await loggedIn(here.store)).map(({ verdict, code }) => [verdict, code]).slice(1)).toEqual([
+      ['refused', 'InternalError'],
+    ])
+    expect((await ask(here, { target, generation: 0 }, 'guest-state-generation')).status).toBe(200)
   })
 })
