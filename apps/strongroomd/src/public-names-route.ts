@@ -1,18 +1,11 @@
-import { ServiceError, type PublicNames, type PublicNamesState } from '@strongroom/platform'
+import { publicNamesRequest, type PublicNamesState } from '@strongroom/contract/wires'
+import { read, type PublicNames } from '@strongroom/platform'
 
-/** POST /public-names of the owner's socket: {"action": "open" | "show" | "close"} → PublicNamesState. */
-export function publicNamesRoute(
-  publicNames: PublicNames,
-): (body: Record<string, unknown>) => Promise<PublicNamesState> {
-  return async ({ action }) => {
-    if (action === 'open') return await publicNames.open()
-    if (action === 'close') return await publicNames.close()
+/** POST /public-names of the owner's socket. */
+export function publicNamesRoute(publicNames: PublicNames): (body: unknown) => Promise<PublicNamesState> {
+  return async (body) => {
+    const { action } = read(publicNamesRequest, body, { code: 'InvalidRequestContent', subject: 'The request' })
     if (action === 'show') return publicNames.state()
-    throw new ServiceError({
-      code: 'InvalidRequestContent',
-      message: 'The request does not say what is wanted.',
-      expected: 'the action open, show or close',
-      found: String(action).slice(0, 40),
-    })
+    return action === 'open' ? await publicNames.open() : await publicNames.close()
   }
 }

@@ -46,65 +46,14 @@ export const collateralChainHeaders = {
   pckCrl: 'sgx-pck-crl-issuer-chain',
 } as const
 
-/**
- * What the attestation service keeps of the vendors' collateral, at every provider's host. Bearer token with audience
- * `attestationAudience`; the owner alone.
- *
- * GET  /collateral          → CollateralStatus    asks for the early TCB infos of the platforms at hand as well
- * GET  /collateral/bundle?source=vendors|installation   → CollateralBundle    what is kept of one source (vendors) and current
- * POST /collateral/bundle   CollateralBundle → CollateralImport   all of it or nothing: 400 CollateralRefused lists every item that failed
- */
-export interface CollateralStatus {
-  sources: CollateralSourceStatus[]
-  items: CollateralItemStatus[]
-}
-
-export interface CollateralSourceStatus {
-  /** `installation`: the installation's own silicon. `vendors`: AMD and Intel. */
-  name: 'installation' | 'vendors'
-  /** Addresses that are asked; empty where only imported items count. */
-  endpoints: string[]
-}
-
-export interface CollateralItemStatus {
-  source: 'installation' | 'vendors'
-  path: string
-  /** What it is, for people. */
-  kind: string
-  fetchedAt: string
-  /** When it stops to count: nextUpdate, or the certificate's end. */
-  expiresAt: string
-  /** When it is fetched again, where its source is asked. */
-  refreshAt: string
-  /** `due`: to be refreshed, and still good. */
-  state: 'current' | 'due' | 'expired'
-}
-
 export const collateralBundleFormat = 'strongroom-collateral'
 
-/** Collateral as a file, for installations that may not call the vendors. */
-export interface CollateralBundle {
-  format: typeof collateralBundleFormat
-  version: 1
-  exportedAt: string
-  items: CollateralBundleItem[]
-}
-
-export interface CollateralBundleItem {
-  /** One of `collateralPaths`. */
-  path: string
-  /** base64 of the body as the vendor serves it. */
-  body: string
-  /** Response headers with the issuer's chain, names in lower case (`collateralChainHeaders`). */
-  headers: Record<string, string>
-}
-
-export interface CollateralImport {
-  results: {
-    path: string
-    source: 'installation' | 'vendors'
-    /** `kept`: what was there is newer or the same. */
-    outcome: 'imported' | 'kept'
-    expiresAt: string
-  }[]
-}
+/** What the attestation service keeps of the vendors' collateral; `attestationWire` states it. */
+export type {
+  CollateralBundle,
+  CollateralBundleItem,
+  CollateralImport,
+  CollateralItemStatus,
+  CollateralSourceStatus,
+  CollateralStatus,
+} from './wires/attestation/collateral.ts'

@@ -267,14 +267,7 @@ export interface KeyTransferBlob {
   generator?: string
 }
 
-export interface GuestStateGenerationRequest {
-  target: string
-  generation: number
-}
-
-export interface GuestStateGeneration {
-  generation: number
-}
+export type { GuestStateGeneration, GuestStateGenerationRequest } from './wires/vault/vault-wire.ts'
 
 /** Tag of a released key: the lowest generation of the guest state that is not rolled back, as a decimal. */
 export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'

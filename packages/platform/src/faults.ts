@@ -1,28 +1,5 @@
 import { randomUUID } from 'node:crypto'
-
-/** What a test can have go wrong (docs/testing.md). */
-export const faultKinds = [
-  'attestation-down',
-  'key-disabled',
-  'quota-zero',
-  'boot-failure',
-  'slow-operation',
-  'throttling',
-] as const
-export type FaultKind = (typeof faultKinds)[number]
-
-export interface Fault {
-  id: string
-  kind: FaultKind
-  /** Gone once it has been applied; else it stays until it is cleared. */
-  once: boolean
-  /** Only what contains this text, in any case, is hit: a VM's id, a key's URL, a quota's name, a request's path. */
-  target?: string
-  /** Of boot-failure: the step that fails. */
-  step?: string
-  /** Of slow-operation: how much longer it takes. Of throttling: after which time to try again. */
-  milliseconds?: number
-}
+import type { Fault, FaultKind } from '@strongroom/contract/wires'
 
 /** Where code asks whether something is to go wrong. Absent wherever the test API is off. */
 export interface FaultSource {

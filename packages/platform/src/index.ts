@@ -9,7 +9,7 @@ export {
 } from './authority/authority.ts'
 export { issueSelfSigned } from './authority/issue.ts'
 export { systemClock, type Clock, type Elapsed } from './clock.ts'
-export { faultKinds, Faults, type Fault, type FaultKind, type FaultSource } from './faults.ts'
+export { Faults, type FaultSource } from './faults.ts'
 export { SettableClock } from './settable-clock.ts'
 export {
   ServiceError,
@@ -28,7 +28,7 @@ export { boundConnections } from './http/connections.ts'
 export { createHttpServer } from './http/http-server.ts'
 export { OtherPeers } from './http/other-peers.ts'
 export { read } from './http/read.ts'
-export { serveWire } from './http/serve-wire.ts'
+export { requireSameRoutes, serveWire } from './http/serve-wire.ts'
 export { serve, type InterceptedReply, type ServeOptions } from './http/serve.ts'
 export { certifiedPeer, keyDigest, serveFleet, type CertifiedPeer, type FleetAddress } from './http/serve-fleet.ts'
 export { findVerifier, readVerifiers, type AttestationVerifier } from './http/verifiers.ts'
@@ -49,7 +49,7 @@ export type {
   StepContext,
   StepState,
 } from './operations/saga.ts'
-export { PublicNames, type PublicNamesState } from './public-names/public-names.ts'
+export { PublicNames } from './public-names/public-names.ts'
 export { hasLandlock, type Confinement } from './programs/confinement.ts'
 export { memoryBackedDirectory } from './programs/memory-backed.ts'
 export { startProgram, type OwnedProcess, type StartOptions } from './programs/owned.ts'

@@ -1,7 +1,8 @@
 import * as nodeCrypto from 'node:crypto'
 import { attestationManagementHost } from '@strongroom/contract'
+import { attestationWire } from '@strongroom/contract/wires'
 import { type VerifyContext, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
-import { createHttpApp, openServiceStore, type Service, type ServiceContext } from '@strongroom/platform'
+import { createHttpApp, openServiceStore, serveWire, type Service, type ServiceContext } from '@strongroom/platform'
 import { Attester } from './attest.ts'
 import { collateralRoutes } from './collateral/collateral-routes.ts'
 import { Collateral } from './collateral/collateral.ts'
@@ -121,6 +122,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const isOwner = (objectId: string): boolean =>
     context.ownerObjectId !== undefined && objectId === context.ownerObjectId
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
+  serveWire(app, attestationWire)
   discoveryRoutes(app, { providers, keys })
   const { verifier, callerLimit: limit = defaultCallerLimit, platformCallers: platform = [] } = context
   await limited(app, { limit, verifier, platform }, (scope, counted) => {

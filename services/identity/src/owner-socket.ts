@@ -2,8 +2,25 @@ import { chmod, mkdir, rm } from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { boundConnections, createHttpServer, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
-import type { Clock } from '@strongroom/platform'
+import type { Shape } from '@strongroom/contract/shape'
+import {
+  descriptionPath,
+  deviceDecision,
+  nothingSaid,
+  openApiOf,
+  ownerSocketWire,
+  ownerTokenRequest,
+} from '@strongroom/contract/wires'
+import {
+  boundConnections,
+  createHttpServer,
+  read,
+  requireSameRoutes,
+  ServiceError,
+  toErrorBody,
+  type Clock,
+  type Logger,
+} from '@strongroom/platform'
 import { issueLoginCertificate } from './login-certificate.ts'
 import type { Credentials } from './credentials.ts'
 import type { DeviceCodes } from './device-codes.ts'
@@ -16,16 +33,13 @@ const loginName = 'strongroom env --login'
 /** Each sign-in makes a key; those of the last few shells stay good. */
 const keptLogins = 5
 
-/** Answers a request of the owner's: a JSON object for a JSON object. */
-export type OwnerRoute = (body: Record<string, unknown>) => Promise<object>
+/** Answers a body of `ownerSocketWire`, which it reads. */
+export type OwnerRoute = (body: unknown) => Promise<object>
 
-/**
- * What the owner may do without a secret:
- * POST /token {"audience": "…"} → {access_token, expires_in}
- * POST /login-certificate {} → {client_id, tenant_id, pem}: a new key with a certificate that signs in as the owner
- * POST /device {"user_code": "…", "approve": true} → {client_id, scope}
- * POST /sign-in-code {} → {code, expires_in}: signs one browser in, once
- */
+const readBody = <T>(shape: Shape<T>, body: unknown): T =>
+  read(shape, body, { code: 'InvalidRequestContent', subject: 'The request' })
+
+/** What the owner may do without a secret, of `ownerSocketWire`. */
 export function ownerRoutes(o: {
   owner: Principal
   tokens: TokenIssuer
@@ -36,12 +50,13 @@ export function ownerRoutes(o: {
   tenantId: string
 }): Record<string, OwnerRoute> {
   return {
-    '/token': async ({ audience }) => {
-      if (typeof audience !== 'string' || audience === '' || audience.length > 512) throw invalid('no audience')
+    '/token': async (body) => {
+      const { audience } = readBody(ownerTokenRequest, body)
       const issued = await o.tokens.access(o.owner, audience)
       return { access_token: issued.accessToken, expires_in: issued.expiresIn }
     },
-    '/login-certificate': async () => {
+    '/login-certificate': async (body) => {
+      readBody(nothingSaid, body)
       const { der, pem } = await issueLoginCertificate(o.clock)
       const held = (await o.credentials.certificates(o.owner.appId)).filter((row) => row.display_name === loginName)
       const old = new Set(held.slice(0, Math.max(0, held.length - keptLogins + 1)).map(({ id }) => id))
@@ -49,12 +64,13 @@ export function ownerRoutes(o: {
       await o.credentials.addCertificate({ appId: o.owner.appId, der, displayName: loginName })
       return { client_id: o.owner.appId, tenant_id: o.tenantId, pem }
     },
-    '/device': async ({ user_code: code, approve }) => {
-      if (typeof code !== 'string' || typeof approve !== 'boolean') throw invalid('no user_code and approve')
+    '/device': async (body) => {
+      const { user_code: code, approve } = readBody(deviceDecision, body)
       const { clientId, scope } = await o.devices.decide(code, approve ? 'approved' : 'denied')
       return { client_id: clientId, scope }
     },
-    '/sign-in-code': async () => {
+    '/sign-in-code': async (body) => {
+      readBody(nothingSaid, body)
       const { code, expiresIn } = o.signIns.code()
       return { code, expires_in: expiresIn }
     },
@@ -68,7 +84,12 @@ export class OwnerSocket {
   readonly #server: Server
   readonly #logger: Logger
 
+  /** @throws TypeError where the routes are not those of `ownerSocketWire` */
   constructor(o: { stateDir: string; logger: Logger; routes: Record<string, OwnerRoute> }) {
+    requireSameRoutes(
+      ownerSocketWire,
+      Object.keys(o.routes).map((path) => `POST ${path}`),
+    )
     this.#directory = join(o.stateDir, 'run')
     this.#path = join(this.#directory, 'owner.sock')
     this.#logger = o.logger
@@ -124,6 +145,10 @@ async function answer(
   response: ServerResponse,
   routes: Record<string, OwnerRoute>,
 ): Promise<void> {
+  if (request.method === 'GET' && request.url === descriptionPath) {
+    send(response, 200, openApiOf(ownerSocketWire))
+    return
+  }
   const route =
     request.method === 'POST' && Object.hasOwn(routes, request.url ?? '') ? routes[request.url ?? ''] : undefined
   if (route === undefined) {
@@ -143,15 +168,14 @@ async function answer(
   } catch {
     throw invalid('no JSON')
   }
-  if (typeof body !== 'object' || body === null) throw invalid('no JSON object')
-  send(response, 200, await route(body as Record<string, unknown>))
+  send(response, 200, await route(body))
 }
 
 function invalid(found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidRequestContent',
     message: 'The request does not say what is wanted.',
-    expected: 'for a token: {"audience": "https://management.azure.com/"}',
+    expected: 'a JSON object, for a token {"audience": "https://management.azure.com/"}',
     found,
   })
 }

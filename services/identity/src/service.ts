@@ -1,7 +1,9 @@
 import { graphHost, loginHost } from '@strongroom/contract'
+import { identityWire } from '@strongroom/contract/wires'
 import {
   createHttpApp,
   openServiceStore,
+  serveWire,
   type Service,
   type ServiceContext,
   type Store,
@@ -31,8 +33,8 @@ import { createTokenVerifier } from './verifier.ts'
 export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire' | 'cacheDir'> & {
   /** How documents of other issuers are read, where application tokens are federated; https to public names when absent. */
   fetchJson?: (url: string) => Promise<unknown>
-  /** Further paths of the owner's socket. */
-  ownerRoutes?: Record<string, OwnerRoute>
+  /** Those of `ownerSocketWire` that are another service's. */
+  ownerRoutes: Record<string, OwnerRoute>
 }
 
 export interface IdentityService extends Service {
@@ -86,6 +88,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const isTenant = (name: string): boolean => [tenantId, 'common', 'organizations'].includes(name.toLowerCase())
 
   const app = createHttpApp({ name: 'identity', logger: context.logger, bodyLimit: 64 * 1024 })
+  serveWire(app, identityWire, { tenant: tenantId })
   app.addContentTypeParser<string>(
     'application/x-www-form-urlencoded',
     { parseAs: 'string' },

@@ -3,13 +3,21 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ControlPlaneService } from '@strongroom/control-plane'
 import {
+  clearRequest,
+  clockRequest,
+  faultRequest,
+  nothingSaid,
+  testSocketWire,
+  type ClockRequest,
+  type TestStatus,
+} from '@strongroom/contract/wires'
+import {
   createHttpApp,
-  faultKinds,
   Faults,
+  read,
+  serveWire,
   ServiceError,
   SettableClock,
-  type Fault,
-  type FaultKind,
   type Installation,
   type Logger,
 } from '@strongroom/platform'
@@ -35,13 +43,7 @@ export function createTestApi(installation: Installation): TestApi {
 /** Certificates, collateral and leases are made for so long ahead at the least. */
 const furthestMs = 5 * 365 * 24 * 3600_000
 
-type Body = Record<string, unknown>
-
-/**
- * STATE/run/test.sock, beside the owner's socket in the directory that the owner alone may enter: HTTP, POST, JSON.
- * /status {} · /clock {"set": TIME} | {"advance": SECONDS} | {"reset": true} · /faults {"kind", …} · /faults/clear {"id"?}
- * · /reset {}
- */
+/** `testSocketWire`, beside the owner's socket in the directory that the owner alone may enter. */
 export async function serveTestApi(o: {
   api: TestApi
   controlPlane: ControlPlaneService
@@ -50,6 +52,7 @@ export async function serveTestApi(o: {
 }): Promise<{ close(): Promise<void> }> {
   const { clock, faults } = o.api
   const app = createHttpApp({ name: 'test-api', logger: o.logger, bodyLimit: 64 * 1024 })
+  serveWire(app, testSocketWire)
   const record = async (action: string, id: string = randomUUID(), resourceId?: string): Promise<void> =>
     await o.controlPlane.record({ action: `Strongroom.Test/${action}`, id, ...(resourceId && { resourceId }) })
   faults.onApplied(async ({ fault, subject }) => {
@@ -58,29 +61,34 @@ export async function serveTestApi(o: {
       o.logger.error({ err: error }, 'an injected fault is not in the activity log'),
     )
   })
-  const status = (): object => ({
+  const status = (): TestStatus => ({
     clock: { now: clock.now().toISOString(), aheadSeconds: clock.ahead / 1_000 },
     faults: faults.list(),
   })
-  app.post('/status', async () => status())
+  app.post('/status', async (request) => {
+    requireNothing(request.body)
+    return status()
+  })
   app.post('/clock', async (request) => {
-    moveClock(clock, (request.body ?? {}) as Body)
+    moveClock(clock, read(clockRequest, request.body, { code: 'InvalidClock', subject: 'What was said of the clock' }))
     await record('clock/set')
     return status()
   })
   app.post('/faults', async (request) => {
-    const fault = faults.inject(readFault((request.body ?? {}) as Body))
+    const { once = false, ...wanted } = read(faultRequest, request.body, { code: 'InvalidFault', subject: 'The fault' })
+    const fault = faults.inject({ ...wanted, once })
     await record(`faults/${fault.kind}/injected`, fault.id)
     return fault
   })
   app.post('/faults/clear', async (request) => {
-    const { id } = (request.body ?? {}) as Body
-    if (id !== undefined && (typeof id !== 'string' || !faults.clear(id))) throw noFault(JSON.stringify(id))
+    const { id } = read(clearRequest, request.body ?? {}, { code: 'InvalidFault', subject: 'The request' })
+    if (id !== undefined && !faults.clear(id)) throw noFault(id)
     if (id === undefined) faults.clear()
     await record('faults/cleared')
     return status()
   })
-  app.post('/reset', async () => {
+  app.post('/reset', async (request) => {
+    requireNothing(request.body)
     const begun = performance.now()
     faults.clear()
     const resources = await o.controlPlane.reset()
@@ -101,13 +109,16 @@ export async function serveTestApi(o: {
   }
 }
 
-function moveClock(clock: SettableClock, { set, advance, reset }: Body): void {
+const requireNothing = (body: unknown): object =>
+  read(nothingSaid, body ?? {}, { code: 'InvalidRequestContent', subject: 'The request' })
+
+function moveClock(clock: SettableClock, { set, advance, reset }: ClockRequest): void {
   const ahead =
     reset === true
       ? 0
-      : typeof set === 'string' && /^\d{4}-\d{2}-\d{2}T/.test(set)
+      : set !== undefined
         ? clock.ahead + (Date.parse(set) - clock.now().getTime())
-        : typeof advance === 'number'
+        : advance !== undefined
           ? clock.ahead + advance * 1_000
           : Number.NaN
   // Behind the real time certificates of TLS would not be valid yet, far ahead those of the silicon would be no more.
@@ -121,42 +132,6 @@ function moveClock(clock: SettableClock, { set, advance, reset }: Body): void {
     })
   if (reset === true) clock.reset()
   else clock.advance(ahead - clock.ahead)
-}
-
-function readFault(body: Body): Omit<Fault, 'id'> {
-  const { kind, once, target, step, milliseconds, ...rest } = body
-  const wrong = (name: string, expected: string): ServiceError =>
-    new ServiceError({
-      code: 'InvalidFault',
-      message: `The fault's ${name} is not understood.`,
-      target: name,
-      expected,
-      found: (JSON.stringify(body[name]) ?? 'nothing').slice(0, 100),
-      remedy: 'docs/testing.md lists the faults.',
-    })
-  if (!faultKinds.includes(kind as FaultKind)) throw wrong('kind', faultKinds.join(', '))
-  if (once !== undefined && typeof once !== 'boolean') throw wrong('once', 'true or false')
-  const text = (name: string, value: unknown): string | undefined => {
-    if (value === undefined || (typeof value === 'string' && value.length <= 500)) return value
-    throw wrong(name, 'text of at most 500 characters')
-  }
-  const most = 600_000
-  if (
-    milliseconds !== undefined &&
-    !(Number.isInteger(milliseconds) && Number(milliseconds) > 0 && Number(milliseconds) <= most)
-  )
-    // prettier-ignore
-    throw wrong('milliseconds', `a whole number from 1 to ${most}`)
-  const [unknown] = Object.keys(rest)
-  if (unknown !== undefined) throw wrong(unknown, 'kind, once, target, step or milliseconds')
-  const [where, at] = [text('target', target), text('step', step)]
-  return {
-    kind: kind as FaultKind,
-    once: once === true,
-    ...(where !== undefined && { target: where }),
-    ...(at !== undefined && { step: at }),
-    ...(milliseconds !== undefined && { milliseconds: Number(milliseconds) }),
-  }
 }
 
 const noFault = (id: string): ServiceError =>

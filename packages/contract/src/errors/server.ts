@@ -10,6 +10,11 @@ export const serverErrors = {
     when: 'The Authorization header is not a bearer token.',
     remedy: 'Send Authorization: Bearer with an access token for this service.',
   },
+  BadGateway: {
+    status: 502,
+    when: 'The installation did not answer a request under one of Azure’s own names.',
+    remedy: 'See server.log, then repeat the request.',
+  },
   BadRequest: {
     status: 400,
     when: 'The web server cannot read the request.',

@@ -1,17 +1,64 @@
+import { attestationManagementWire } from './attestation/attestation-management-wire.ts'
+import { attestationWire } from './attestation/attestation-wire.ts'
 import { hostWire } from './host/host-wire.ts'
+import { identityWire } from './identity/identity-wire.ts'
+import { ownerSocketWire } from './sockets/owner-socket-wire.ts'
+import { testSocketWire } from './sockets/test-socket-wire.ts'
 import { vaultManagementWire } from './vault/vault-management-wire.ts'
+import { vaultWire } from './vault/vault-wire.ts'
 import type { Wire } from './wire.ts'
 
+export { attestationProviderDefinition, attestationProviderMove } from './attestation/providers.ts'
+export * from './host/disks.ts'
+export { lowerCaseGuid } from './host/names.ts'
 export * from './host/requests.ts'
 export * from './host/status.ts'
 export * from './host/vm.ts'
-export * from './host/disks.ts'
-export { openApiOf, type OpenApi } from './openapi.ts'
-export { descriptionPath, routeOf, type Wire, type WireOperation } from './wire.ts'
+export {
+  managedIdentityAssignments,
+  managedIdentityRequest,
+  managedIdentityTokenRequest,
+} from './identity/managed-identities.ts'
+export {
+  deviceDecision,
+  nothingSaid,
+  ownerTokenRequest,
+  publicNamesRequest,
+  type PublicNamesState,
+} from './sockets/owner-socket-wire.ts'
+export {
+  clearRequest,
+  clockRequest,
+  faultRequest,
+  type ClockRequest,
+  type Fault,
+  type FaultKind,
+  type TestStatus,
+} from './sockets/test-socket-wire.ts'
 export { managedHsmDefinition } from './vault/managed-hsm.ts'
 export { vaultChange } from './vault/vault.ts'
-export { hostWire, vaultManagementWire }
-export { lowerCaseGuid } from './host/names.ts'
+export { guestStateGenerationRequest } from './vault/vault-wire.ts'
+export { openApiOf, type OpenApi } from './openapi.ts'
+export { descriptionPath, routeOf, type Wire, type WireOperation } from './wire.ts'
+export {
+  attestationManagementWire,
+  attestationWire,
+  hostWire,
+  identityWire,
+  ownerSocketWire,
+  testSocketWire,
+  vaultManagementWire,
+  vaultWire,
+}
 
 /** Every wire of ours, each of which its server describes at /openapi.json. */
-export const wires: readonly Wire[] = [hostWire, vaultManagementWire]
+export const wires: readonly Wire[] = [
+  hostWire,
+  vaultManagementWire,
+  vaultWire,
+  attestationManagementWire,
+  attestationWire,
+  identityWire,
+  ownerSocketWire,
+  testSocketWire,
+]

@@ -4,13 +4,19 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 /** Fastify adds HEAD by itself to every GET. */
 const implied = new Set(['HEAD', 'OPTIONS'])
 
+/** @throws TypeError where a route is not described, or a description has no route: such a server does not start */
+export function requireSameRoutes(wire: Wire, served: Iterable<string>): void {
+  const wrong = differences(wire, new Set(served))
+  if (wrong.length > 0) throw new TypeError(`wire ${wire.name}: ${wrong.join('; ')}`)
+}
+
 /**
  * Serves the description of a wire of ours at /openapi.json, before any hook asks who calls: it holds no secret. To be called
  * before the routes and the hooks of the app are added.
- * @throws TypeError when the app is made ready, where one of its routes is not described or none answers what is: such a
- * server does not start
+ * @param constants what stands in the routes in the place of a parameter of the wire, for example its tenant
+ * @throws TypeError when the app is made ready, as `requireSameRoutes`
  */
-export function serveWire(app: FastifyInstance, wire: Wire): void {
+export function serveWire(app: FastifyInstance, wire: Wire, constants: Readonly<Record<string, string>> = {}): void {
   const description = JSON.stringify(openApiOf(wire))
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.url === descriptionPath)
@@ -19,13 +25,13 @@ export function serveWire(app: FastifyInstance, wire: Wire): void {
   app.get(descriptionPath, async () => undefined)
   const served = new Set<string>()
   app.addHook('onRoute', (route) => {
-    for (const name of namesOf(route)) served.add(name)
+    for (const name of namesOf(route)) served.add(withParameters(name, constants))
   })
-  app.addHook('onReady', async () => {
-    const wrong = differences(wire, served)
-    if (wrong.length > 0) throw new TypeError(`wire ${wire.name}: ${wrong.join('; ')}`)
-  })
+  app.addHook('onReady', async () => requireSameRoutes(wire, served))
 }
+
+const withParameters = (route: string, constants: Readonly<Record<string, string>>): string =>
+  Object.entries(constants).reduce((text, [name, value]) => text.replace(`/${value}/`, `/:${name}/`), route)
 
 function namesOf({ method, url }: Pick<RouteOptions, 'method' | 'url'>): string[] {
   return [method].flat().flatMap((each) => (implied.has(each) ? [] : [routeOf({ method: each as 'GET', path: url })]))

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
 import { Agent, createServer as createHttpsServer, request as httpsRequest } from 'node:https'
 import type { SecureContext } from 'node:tls'
+import { ServiceError } from '../errors.ts'
 import { hostOf } from '../http/host.ts'
 import type { Logger } from '../logger.ts'
 import { headerWithPublicNames, ownHostOf, targetWithOwnNames, withOwnNames, withPublicNames } from './names.ts'
@@ -41,7 +42,16 @@ export function createGateway(o: {
       forward({ request, response, agent, tlsPort: o.tlsPort }).catch((error: unknown) => {
         o.logger.warn({ err: error }, 'a request under a public name failed')
         if (response.headersSent) response.destroy()
-        else refuse(response, 502, 'BadGateway', 'The installation did not answer.')
+        else
+          refuse(
+            response,
+            new ServiceError({
+              code: 'BadGateway',
+              message: 'The installation did not answer.',
+              remedy: 'See server.log, then repeat the request.',
+              cause: error,
+            }),
+          )
       })
     },
   )
@@ -65,7 +75,8 @@ async function forward(o: {
   const host = hostOf(request.headers.host)
   const own = host === undefined ? undefined : ownHostOf(host)
   if (own === undefined) {
-    refuse(response, 421, 'UnknownHost', `${host ?? 'A request without a host name'} is not answered here.`)
+    const message = `${host ?? 'A request without a host name'} is not answered here.`
+    refuse(response, new ServiceError({ code: 'UnknownHost', message, remedy: 'Check the host name in the URL.' }))
     return
   }
   const headers: OutgoingHttpHeaders = { ...kept(request.headers), host: own }
@@ -121,7 +132,7 @@ async function textOf(message: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function refuse(response: ServerResponse, status: number, code: string, message: string): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' })
-  response.end(JSON.stringify({ error: { code, message } }))
+function refuse(response: ServerResponse, error: ServiceError): void {
+  response.writeHead(error.status, { 'content-type': 'application/json; charset=utf-8', connection: 'close' })
+  response.end(JSON.stringify(error.toBody()))
 }

@@ -4,6 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import type { PublicNamesState } from '@strongroom/contract/wires'
 import type { InstallationAuthority } from '../authority/authority.ts'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
@@ -26,22 +27,6 @@ export interface PublicNamesOptions {
   /** Clients check certificates by their own time: this is the machine's. */
   clock: Clock
   logger: Logger
-}
-
-/** What is told of the public names of an installation. */
-export interface PublicNamesState {
-  open: boolean
-  /** Of the proxy, on 127.0.0.1. */
-  port?: number
-  /** When the authority ends, and the proxy with it. */
-  until?: string
-  /** File with the certificates that a shell's clients trust: the authority for public names, and the installation's. */
-  trusted?: string
-  names: readonly string[]
-  /** Names that lie elsewhere: how often each was asked for. */
-  passedOn: Record<string, number>
-  /** Names of Azure's that are not answered here, and whoever may not ask: how often each was refused. */
-  refused: Record<string, number>
 }
 
 interface Opened {
@@ -120,7 +105,7 @@ export class PublicNames {
         until: opened.until.toISOString(),
         ...(open && { trusted: join(this.#o.stateDir, trustedFile) }),
       }),
-      names: publicNames,
+      names: [...publicNames],
       passedOn: this.#passedOn.list(),
       refused: this.#refused.list(),
     }

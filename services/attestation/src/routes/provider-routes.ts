@@ -6,7 +6,12 @@ import {
   principals,
   type AttestationProviderRecord,
 } from '@strongroom/contract'
-import { requireBearer, ServiceError, type TokenVerifier } from '@strongroom/platform'
+import {
+  attestationManagementWire,
+  attestationProviderDefinition,
+  attestationProviderMove,
+} from '@strongroom/contract/wires'
+import { read, requireBearer, serveWire, ServiceError, type TokenVerifier } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { SigningKeys } from '../keys/signing-keys.ts'
 import { readPolicyCertificate } from '../policy/policy-certificate.ts'
@@ -20,8 +25,9 @@ interface ProviderRoutesOptions {
   now: () => Date
 }
 
-/** The wire of the resource manager (contract, `attestation-management.ts`); for its own principal alone. */
+/** `attestationManagementWire`, for the resource manager's principal alone. */
 export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): void {
+  serveWire(app, attestationManagementWire)
   app.addHook(
     'onRequest',
     requireBearer({
@@ -35,11 +41,12 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
 
   app.put('/providers/:region/:name', async (request, reply): Promise<AttestationProviderRecord> => {
     const { region, name } = request.params as { region: string; name: string }
-    const { resourceId, policySigningCertificates } = (request.body ?? {}) as Record<string, unknown>
-    if (!isResourceId(resourceId)) throw invalid('resourceId', 'the id of the resource')
-    if (!Array.isArray(policySigningCertificates) || policySigningCertificates.length > 20)
-      throw invalid('policySigningCertificates', 'a list of at most 20 certificates')
-    const certificates = policySigningCertificates.map((jwk: unknown, index) =>
+    const definition = read(attestationProviderDefinition, request.body, {
+      code: 'InvalidParameter',
+      subject: 'The definition of the provider',
+    })
+    const { resourceId } = definition
+    const certificates = definition.policySigningCertificates.map((jwk, index) =>
       readPolicyCertificate(jwk, o.now(), `policySigningCertificates.keys[${index}]`),
     )
     const callerObjectId = request.caller.objectId
@@ -69,10 +76,8 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
   })
 
   app.post('/providers/:region/:name/move', async (request) => {
-    const { from, to } = (request.body ?? {}) as Record<string, unknown>
-    if (!isResourceId(from)) throw invalid('from', 'the id that the resource had')
-    if (!isResourceId(to)) throw invalid('to', 'the id of the resource')
-    return recordOf(await o.providers.move(await find(request, o.providers), { from, to }))
+    const move = read(attestationProviderMove, request.body, { code: 'InvalidParameter', subject: 'The move' })
+    return recordOf(await o.providers.move(await find(request, o.providers), move))
   })
 
   app.post('/providers/:region/:name/rotateKey', async (request) => {
@@ -81,9 +86,6 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
     return { kid: (await o.keys.current(provider)).kid }
   })
 }
-
-const isResourceId = (value: unknown): value is string =>
-  typeof value === 'string' && /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\//i.test(value)
 
 function requireResourceManager(request: FastifyRequest): void {
   if ((request.query as Record<string, unknown>)['api-version'] !== attestationManagementApiVersion)

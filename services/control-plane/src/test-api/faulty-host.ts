@@ -1,5 +1,6 @@
 import type { ErrorDetail, InstanceStatus } from '@strongroom/contract'
-import { ServiceError, type Clock, type Fault, type FaultSource } from '@strongroom/platform'
+import type { Fault } from '@strongroom/contract/wires'
+import { ServiceError, type Clock, type FaultSource } from '@strongroom/platform'
 import { fromDetail } from '../host/host-error.ts'
 import type { Host } from '../host/host.ts'
 import { overlaid } from '../host/overlay.ts'

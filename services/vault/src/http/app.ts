@@ -1,5 +1,6 @@
 import { loginHost, vaultAudience, vaultResource } from '@strongroom/contract'
-import { createHttpApp, requireBearer } from '@strongroom/platform'
+import { vaultWire } from '@strongroom/contract/wires'
+import { createHttpApp, requireBearer, serveWire } from '@strongroom/platform'
 import type { App, AppParts } from './admission.ts'
 import { readAskedBy } from './on-behalf-of.ts'
 import { addKeyRoutes } from './key-routes.ts'
@@ -13,6 +14,7 @@ import { addSecretRoutes } from './secret-routes.ts'
 export function createVaultApp(parts: AppParts): App {
   // Tokens of 128 KiB and policies of 64 KiB pass; routes that take backups say so themselves.
   const app = createHttpApp({ name: 'vault', logger: parts.logger, bodyLimit: 512 * 1024 })
+  serveWire(app, vaultWire)
   const challenge = `Bearer authorization="https://${loginHost}/${parts.tenantId}", resource="${vaultResource}"`
   app.addHook(
     'onRequest',

@@ -1,5 +1,6 @@
 import { loginHost, managedHsmAudience, managedHsmResource } from '@strongroom/contract'
-import { createHttpApp, requireBearer } from '@strongroom/platform'
+import { vaultWire } from '@strongroom/contract/wires'
+import { createHttpApp, requireBearer, serveWire } from '@strongroom/platform'
 import type { App } from './admission.ts'
 import { readAskedBy } from './on-behalf-of.ts'
 import type { HsmAppParts } from './hsm-admission.ts'
@@ -15,6 +16,7 @@ import { addReleaseRoutes } from './release-routes.ts'
 /** Data plane of all managed HSMs: a vault's wire for keys, and what only they have. The host name tells which. */
 export function createHsmApp(parts: HsmAppParts): App {
   const app = createHttpApp({ name: 'managed-hsm', logger: parts.logger, bodyLimit: 8 * 1024 * 1024 })
+  serveWire(app, vaultWire)
   const challenge = `Bearer authorization="https://${loginHost}/${parts.tenantId}", resource="${managedHsmResource}"`
   app.addHook(
     'onRequest',

@@ -132,16 +132,16 @@ describe('a request to count a guest state', () => {
     for (const [generation, found] of [
       [-1, '-1'],
       [1.5, '1.5'],
-      ['2', '2'],
+      ['2', 'a text of 1 characters'],
       [2 ** 53, '9007199254740992'],
       [null, 'null'],
-      [undefined, 'undefined'],
+      [undefined, 'nothing'],
     ])
       expect(refusal(await ask(here, { target, generation }, 'guest-state-generation'))).toEqual([
         400,
         'BadParameter',
         'generation',
-        'an integer from 0',
+        'a whole number from 0 to 9007199254740991',
         found,
       ])
     expect(refusal(await ask(here, [], 'guest-state-generation'))[2]).toBe('body')

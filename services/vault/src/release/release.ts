@@ -5,7 +5,8 @@ import {
   type ReleasedKeyEnvelope,
   type ReleaseWrapping,
 } from '@strongroom/contract'
-import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
+import { guestStateGenerationRequest } from '@strongroom/contract/wires'
+import { read, ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import { bundleOf, keyId } from '../keys/bundles.ts'
 import { bindingOf, policyHash, type KeyVersion } from '../keys/key-version.ts'
@@ -98,16 +99,11 @@ export class KeyRelease {
     target: Target & { version: string },
     requestBody: unknown,
   ): Promise<GuestStateGeneration> {
-    const body = fieldsOf(requestBody)
-    const { generation } = body
-    if (typeof generation !== 'number' || !Number.isSafeInteger(generation) || generation < 0) {
-      throw badParameter('The generation is not a counter.', {
-        target: 'generation',
-        expected: 'an integer from 0',
-        found: shown(generation),
-      })
-    }
-    return this.#decided(caller, 'advanceGuestStateGeneration', target, body.target, async (key, token) => {
+    const { generation, target: given } = read(guestStateGenerationRequest, requestBody, {
+      code: 'BadParameter',
+      subject: 'The generation of the guest state',
+    })
+    return this.#decided(caller, 'advanceGuestStateGeneration', target, given, async (key, token) => {
       await this.#o.store.transaction(async (tx) => {
         const stored = await this.#o.repository.lockGeneration(tx, key)
         if (stored === undefined) throw this.#o.keys.notFound(target.name, target.version)

@@ -1,0 +1,25 @@
+import { attestationManagementAudience } from '../../attestation-management.ts'
+import { anyText, object } from '../../shape/index.ts'
+import type { Wire } from '../wire.ts'
+import { attestationProviderDefinition, attestationProviderMove, attestationProviderRecord } from './providers.ts'
+
+const one = '/providers/:region/:name'
+
+/** On which the resource manager makes, moves and deletes attestation providers. */
+export const attestationManagementWire: Wire = {
+  name: 'attestation-management',
+  version: '1',
+  title: 'Attestation management',
+  about:
+    'The resource manager tells the attestation service which providers there are. Only its principal may call, with ?api-version=2025-06-01. Names are compared without case and kept in lower case.',
+  server: attestationManagementAudience,
+  security: 'bearer',
+  // prettier-ignore
+  operations: [
+    { method: 'PUT', path: one, summary: 'Makes a provider; idempotent for one resource', body: attestationProviderDefinition, status: 'made', answer: attestationProviderRecord, errors: ['InvalidParameter', 'NameNotAvailable'] },
+    { method: 'GET', path: one, summary: 'One provider', status: 200, answer: attestationProviderRecord, errors: ['ProviderNotFound'] },
+    { method: 'DELETE', path: one, summary: 'Deletes it with its policies, certificates and keys; idempotent', status: 204 },
+    { method: 'POST', path: `${one}/move`, summary: 'Its resource has another id; idempotent', body: attestationProviderMove, status: 200, answer: attestationProviderRecord, errors: ['InvalidParameter', 'ProviderNotFound'] },
+    { method: 'POST', path: `${one}/rotateKey`, summary: 'Signs by a new key from now on; earlier ones stay in /certs while their tokens live', status: 200, answer: object({ kid: anyText }), errors: ['ProviderNotFound'] },
+  ],
+}

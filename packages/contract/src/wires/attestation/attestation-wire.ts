@@ -1,0 +1,34 @@
+import type { Wire } from '../wire.ts'
+import { collateralBundle, collateralImport, collateralStatus } from './collateral.ts'
+import { decisionBundle, decisionList, decisionView } from './decisions.ts'
+
+const text = { type: 'string' }
+const version = { 'api-version': { schema: text, required: true } }
+const page = {
+  ...version,
+  $top: { schema: { type: 'integer', minimum: 1, maximum: 500, default: 50 } },
+  $expand: { schema: { type: 'string', enum: ['claims'] } },
+  $skiptoken: { schema: text },
+}
+const source = { source: { schema: { type: 'string', enum: ['vendors', 'installation'], default: 'vendors' } } }
+
+/** What attestation providers have beside Azure's wire. */
+export const attestationWire: Wire = {
+  name: 'attestation',
+  version: '1',
+  title: 'Decisions and collateral',
+  about:
+    'Beside Azure Attestation’s wire, at every provider: its decisions, for whoever may read its policies, and the vendors’ collateral, for the owner. $top is at most 100 with $expand=claims.',
+  server: 'https://{provider}.{region}.attest.strongroom.internal',
+  security: 'bearer',
+  owns: /^\w+ \/(decisions|collateral)/,
+  // prettier-ignore
+  operations: [
+    { method: 'GET', path: '/decisions', summary: 'Decisions on record, the newest first', query: page, status: 200, answer: decisionList, errors: ['InvalidParameter'] },
+    { method: 'GET', path: '/decisions/:id', summary: 'One decision', query: version, status: 200, answer: decisionView, errors: ['DecisionNotFound'] },
+    { method: 'GET', path: '/decisions/:id/bundle', summary: 'A decision with its evidence, which `strongroom evidence verify` judges offline', query: version, status: 200, answer: decisionBundle, errors: ['DecisionNotFound', 'EvidenceNotKept'] },
+    { method: 'GET', path: '/collateral', summary: 'What is kept of the vendors’ collateral; asks for the early TCB infos of the platforms at hand as well', status: 200, answer: collateralStatus },
+    { method: 'GET', path: '/collateral/bundle', summary: 'What is kept of one source and current, as a file', query: source, status: 200, answer: collateralBundle, errors: ['InvalidParameter'] },
+    { method: 'POST', path: '/collateral/bundle', summary: 'Takes collateral from a file, all of it or nothing', body: collateralBundle, status: 200, answer: collateralImport, errors: ['CollateralRefused'] },
+  ],
+}

@@ -1,0 +1,91 @@
+import {
+  anyText,
+  count,
+  list,
+  named,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  whole,
+  type Shape,
+  type TypeOf,
+} from '../../shape/index.ts'
+import { guid } from '../vault/vault.ts'
+
+const resourceId: Shape<string> = text(/^\/subscriptions\/[\x21-\x7e]{1,400}$/, 'the ARM id of a resource')
+const identifier = text(/^[\x21-\x7e]{1,512}$/, 'a text of 1 to 512 characters without spaces')
+
+/** `resourceId`: ARM id of the resource whose system-assigned identity it is. */
+export const managedIdentityRequest = named(
+  'ManagedIdentityRequest',
+  object({ resourceId, displayName: optional(upTo(256)) }),
+)
+export type ManagedIdentityRequest = TypeOf<typeof managedIdentityRequest>
+
+export const managedIdentity = named(
+  'ManagedIdentity',
+  object({ principalId: anyText, clientId: anyText, tenantId: anyText }),
+)
+export type ManagedIdentity = TypeOf<typeof managedIdentity>
+
+/** Azure's limit on the identities of a resource is far lower. */
+const mostIdentities = 1000
+export const managedIdentityAssignments = named(
+  'ManagedIdentityAssignments',
+  object({ resourceId, clientIds: list(guid, { most: mostIdentities }) }),
+)
+/** The user-assigned identities of a resource. Those that are gone are passed over. */
+export type ManagedIdentityAssignments = TypeOf<typeof managedIdentityAssignments>
+
+const choice = {
+  clientId: optional(identifier),
+  objectId: optional(identifier),
+  /** ARM id of a user-assigned identity. */
+  identityId: optional(identifier),
+}
+const managedIdentityChoice = object(choice)
+/** Which identity of a resource, where it has several: all that is given has to fit. Nothing: its own, else the only one. */
+export type ManagedIdentityChoice = TypeOf<typeof managedIdentityChoice>
+
+const principalId = text(/^[A-Za-z0-9._-]{1,64}$/, 'the id of a principal or an application')
+export const managedIdentityTokenRequest = named(
+  'ManagedIdentityTokenRequest',
+  object({
+    ...choice,
+    resourceId,
+    /** Identifier of the service that the token is for, without `/.default`. */
+    audience: identifier,
+    /** From the control plane alone: who asked it to act as the identity, for the log of the service that the token is for. */
+    askedBy: optional(
+      whole(object({ objectId: principalId, appId: principalId }), 'the object id and application id of whoever asked'),
+    ),
+  }),
+)
+export type ManagedIdentityTokenRequest = TypeOf<typeof managedIdentityTokenRequest>
+
+export const managedIdentityToken = named(
+  'ManagedIdentityToken',
+  object({
+    accessToken: anyText,
+    clientId: anyText,
+    objectId: anyText,
+    /** Seconds. */
+    expiresIn: count,
+    /** Seconds since 1970. */
+    expiresOn: count,
+  }),
+)
+export type ManagedIdentityToken = TypeOf<typeof managedIdentityToken>
+
+export const memberGroups = named(
+  'MemberGroups',
+  object({
+    /** Absent where the directory knows no such object. */
+    principalType: optional(oneOf('ServicePrincipal', 'User', 'Group')),
+    /** Object ids of every group that it is in, also through other groups. */
+    groups: list(anyText),
+  }),
+)
+export type MemberGroups = TypeOf<typeof memberGroups>

@@ -1,0 +1,62 @@
+import {
+  anyText,
+  count,
+  flag,
+  list,
+  map,
+  named,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  type TypeOf,
+} from '../../shape/index.ts'
+import type { Wire } from '../wire.ts'
+
+/** The body of an operation that needs nothing said. */
+export const nothingSaid = object({})
+export const ownerTokenRequest = named(
+  'OwnerTokenRequest',
+  object({ audience: text(/^[^\0]{1,512}$/, 'an audience, for example https://management.azure.com/') }),
+)
+export const deviceDecision = named('DeviceDecision', object({ user_code: upTo(100), approve: flag }))
+export const publicNamesRequest = named('PublicNamesRequest', object({ action: oneOf('open', 'show', 'close') }))
+
+const publicNamesState = named(
+  'PublicNamesState',
+  object({
+    open: flag,
+    /** Of the proxy, on 127.0.0.1. */
+    port: optional(count),
+    /** When the authority ends, and the proxy with it. */
+    until: optional(anyText),
+    /** File with the certificates that a shell's clients trust: the authority for public names, and the installation's. */
+    trusted: optional(anyText),
+    names: list(anyText),
+    /** Names that lie elsewhere: how often each was asked for. */
+    passedOn: map(count),
+    /** Names of Azure's that are not answered here, and whoever may not ask: how often each was refused. */
+    refused: map(count),
+  }),
+)
+export type PublicNamesState = TypeOf<typeof publicNamesState>
+
+/** What the owner may do without a secret. */
+export const ownerSocketWire: Wire = {
+  name: 'owner-socket',
+  version: '1',
+  title: 'Owner’s socket',
+  about:
+    'STATE/run/owner.sock, a Unix socket in a directory that the owner alone may enter: HTTP, POST, JSON. Who may open it is the owner.',
+  server: 'http://owner',
+  security: 'socket',
+  // prettier-ignore
+  operations: [
+    { method: 'POST', path: '/token', summary: 'A token of the owner for an audience', body: ownerTokenRequest, status: 200, answer: object({ access_token: anyText, expires_in: count }) },
+    { method: 'POST', path: '/login-certificate', summary: 'A new key with a certificate that signs in as the owner', body: nothingSaid, status: 200, answer: object({ client_id: anyText, tenant_id: anyText, pem: anyText }) },
+    { method: 'POST', path: '/device', summary: 'Approves or denies a sign-in by device code', body: deviceDecision, status: 200, answer: object({ client_id: anyText, scope: anyText }) },
+    { method: 'POST', path: '/sign-in-code', summary: 'Signs one browser in, once', body: nothingSaid, status: 200, answer: object({ code: anyText, expires_in: count }) },
+    { method: 'POST', path: '/public-names', summary: 'Azure’s own names answered here, in shells that ask', body: publicNamesRequest, status: 200, answer: publicNamesState },
+  ],
+}

@@ -1,0 +1,90 @@
+import {
+  anyText,
+  count,
+  flag,
+  integer,
+  list,
+  named,
+  number,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  type TypeOf,
+} from '../../shape/index.ts'
+import type { Wire } from '../wire.ts'
+import { nothingSaid } from './owner-socket-wire.ts'
+
+const faultKind = oneOf(
+  'attestation-down',
+  'key-disabled',
+  'quota-zero',
+  'boot-failure',
+  'slow-operation',
+  'throttling',
+)
+/** What a test can have go wrong (docs/testing.md). */
+export type FaultKind = TypeOf<typeof faultKind>
+
+const members = {
+  kind: faultKind,
+  /** Only what contains this text, in any case, is hit: a VM's id, a key's URL, a quota's name, a request's path. */
+  target: optional(upTo(500)),
+  /** Of boot-failure: the step that fails. */
+  step: optional(upTo(500)),
+  /** Of slow-operation: how much longer it takes. Of throttling: after which time to try again. */
+  milliseconds: optional(integer(1, 600_000)),
+}
+export const faultRequest = named('FaultRequest', object({ ...members, once: optional(flag) }))
+
+const fault = named(
+  'Fault',
+  object({
+    id: anyText,
+    ...members,
+    /** Gone once it has been applied; else it stays until it is cleared. */
+    once: flag,
+  }),
+)
+export type Fault = TypeOf<typeof fault>
+
+/** One of the three. */
+export const clockRequest = named(
+  'ClockRequest',
+  object({
+    set: optional(text(/^\d{4}-\d{2}-\d{2}T/, 'a time, for example 2027-01-01T00:00:00Z')),
+    /** Seconds. */
+    advance: optional(number),
+    reset: optional(flag),
+  }),
+)
+export type ClockRequest = TypeOf<typeof clockRequest>
+
+/** Absent: every fault. */
+export const clearRequest = named('ClearRequest', object({ id: optional(anyText) }))
+
+const testStatus = named(
+  'TestStatus',
+  object({ clock: object({ now: anyText, aheadSeconds: number }), faults: list(fault) }),
+)
+export type TestStatus = TypeOf<typeof testStatus>
+
+/** What tests of a cloud want and a cloud refuses (docs/testing.md). */
+export const testSocketWire: Wire = {
+  name: 'test-socket',
+  version: '1',
+  title: 'Test API',
+  about:
+    'STATE/run/test.sock beside the owner’s socket, where the server was started with --test-api: HTTP, POST, JSON (docs/testing.md).',
+  server: 'http://test',
+  security: 'socket',
+  // prettier-ignore
+  operations: [
+    { method: 'POST', path: '/status', summary: 'Clock and faults', body: nothingSaid, bodyIsOptional: true, status: 200, answer: testStatus },
+    { method: 'POST', path: '/clock', summary: 'Moves the clock of all services, or puts it back', body: clockRequest, status: 200, answer: testStatus, errors: ['InvalidClock'] },
+    { method: 'POST', path: '/faults', summary: 'Lets something go wrong', body: faultRequest, status: 200, answer: fault, errors: ['InvalidFault'] },
+    { method: 'POST', path: '/faults/clear', summary: 'Takes one fault away, or all', body: clearRequest, bodyIsOptional: true, status: 200, answer: testStatus, errors: ['InvalidFault', 'FaultNotFound'] },
+    { method: 'POST', path: '/reset', summary: 'Deletes all resources and clears the faults', body: nothingSaid, bodyIsOptional: true, status: 200, answer: object({ resources: count, milliseconds: count }) },
+  ],
+}

@@ -1,0 +1,30 @@
+import { anyText, count, named, object, type TypeOf } from '../../shape/index.ts'
+import type { Wire } from '../wire.ts'
+
+/** `target`: a token of an attestation provider that the key's release policy names. */
+export const guestStateGenerationRequest = named(
+  'GuestStateGenerationRequest',
+  object({ target: anyText, generation: count }),
+)
+export type GuestStateGenerationRequest = TypeOf<typeof guestStateGenerationRequest>
+const guestStateGeneration = named('GuestStateGeneration', object({ generation: count }))
+export type GuestStateGeneration = TypeOf<typeof guestStateGeneration>
+
+/** What vaults and managed HSMs have beside Key Vault's wire. */
+export const vaultWire: Wire = {
+  name: 'vault',
+  version: '1',
+  title: 'Operations log and guest states',
+  about:
+    'Beside Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles (docs/vault.md), and the counter that keeps older guest states from being used.',
+  server: 'https://{vault}.vault.strongroom.internal',
+  security: 'bearer',
+  owns: /^\w+ \/(operationlog|.*\/guest-state-generation$)/,
+  // prettier-ignore
+  operations: [
+    { method: 'GET', path: '/operationlog/checkpoint', summary: 'The signed head of the log', status: 200, answer: anyText, answerType: 'text/plain' },
+    { method: 'GET', path: '/operationlog/key', summary: 'The key that the log is signed with', status: 200, answer: anyText, answerType: 'text/plain' },
+    { method: 'GET', path: '/operationlog/tile/*', summary: 'A tile of hashes or entries', status: 200, answer: anyText, answerType: 'application/octet-stream', errors: ['TileNotFound'] },
+    { method: 'POST', path: '/keys/:name/:version/guest-state-generation', summary: 'Raises the counter of a key', body: guestStateGenerationRequest, status: 200, answer: guestStateGeneration, errors: ['BadParameter', 'GuestStateGenerationTooOld'] },
+  ],
+}
