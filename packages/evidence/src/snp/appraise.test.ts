@@ -247,6 +247,8 @@ describe('appraiseSnp', () => {
         { ...any, authorKeyDigests: [digest] },
       ),
     ).toEqual([])
+    const other = verified((bytes) => bytes.fill(1, 0x48, 0x49).fill(0x12, 0x110, 0x140))
+    expect(found(other, { ...any, authorKeyDigests: [digest] })).toEqual([['authorKeyDigest', 'NotEqual']])
   })
   const named = (value: VerifiedSnp, policy: SnpPolicy): string[][] =>
     appraiseSnp(value, policy).map(({ path, code, expected, actual }) => [path, code, expected, actual])

@@ -41,7 +41,7 @@ describe('products', () => {
   it('follow from the name in a certificate only when the whole name is one', () => {
     expect(productOfName('Milan-B0')).toBe('Milan')
     expect(productOfName('Turin')).toBe('Turin')
-    for (const name of ['Milano', 'Milan-', 'xMilan', 'Milan-B0 ', 'milan', ''])
+    for (const name of ['Milano', 'Milan-', 'xMilan', '7Milan', 'Milan-B0 ', 'milan', ''])
       expect(productOfName(name)).toBeUndefined()
   })
 

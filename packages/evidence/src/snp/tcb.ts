@@ -10,11 +10,10 @@ export function decodeTcb(raw: bigint, product: SnpProduct): TcbVersion {
     const value = Number((raw >> BigInt(8 * index)) & 0xffn)
     if (part !== undefined) version[part] = value
     else if (value !== 0) {
-      const found = raw.toString(16).padStart(16, '0')
       throw new ParseError({
         code: 'ReservedNotZero',
         message: 'TCB version has reserved bytes that are not zero',
-        found,
+        found: raw.toString(16).padStart(16, '0'),
       })
     }
   }

@@ -140,9 +140,14 @@ describe('a TPM quote', () => {
         nonce,
         pcrs,
       })
-      expect([...verified.pcrs.keys()]).toEqual([0, 7, 11])
+      expect([...verified.pcrs]).toEqual([...pcrs])
       expect(verified.bank).toBe('sha256')
     }
+  })
+
+  it('verifies whatever the order in which its registers are shown', async () => {
+    const shown = new Map([11, 0, 7].map((pcr) => [pcr, pcrs.get(pcr)!]))
+    await expect(verify({}, { pcrs: shown })).resolves.toMatchObject({ pcrs })
   })
 
   it('verifies with ECDSA', async () => {

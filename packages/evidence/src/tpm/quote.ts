@@ -35,8 +35,7 @@ interface SignedByTpm {
 export async function verifyQuote(
   o: SignedByTpm & { pcrs: ReadonlyMap<number, Uint8Array>; bank?: HashName },
 ): Promise<VerifiedQuote> {
-  const { attest, hash } = await verifyAttest(o, attestTypes.quote)
-  if (attest.type !== 'quote') throw typeMismatch(attest.type)
+  const { attest, hash } = await verifyAttest(o, 'quote')
   const bank = o.bank ?? 'sha256'
   return { attest, bank, pcrs: await requireRegisters({ attest, pcrs: o.pcrs, bank, hash }) }
 }
@@ -56,7 +55,7 @@ export async function requireRegisters(o: {
   const { attest, bank, hash } = o
   const selected = attest.pcrSelections.filter((selection) => selection.pcrs.length > 0)
   const [selection] = selected
-  if (bank === 'sha1' || selected.length !== 1 || selection?.bank !== bank) {
+  if (bank === 'sha1' || selected.length > 1 || selection?.bank !== bank) {
     throw new VerificationError({
       code: 'PcrSelectionMismatch',
       message: 'The quote selects other registers than one bank that is allowed',
@@ -93,8 +92,7 @@ export async function requireRegisters(o: {
  * @throws VerificationError BindingMismatch when another object was certified, and as verifyQuote
  */
 export async function verifyCertify(o: SignedByTpm & { objectPublic: Uint8Array }): Promise<CertifyAttest> {
-  const { attest } = await verifyAttest(o, attestTypes.certify)
-  if (attest.type !== 'certify') throw typeMismatch(attest.type)
+  const { attest } = await verifyAttest(o, 'certify')
   const name = await tpmName(parseTpm2bPublic(o.objectPublic))
   if (!equal(name, attest.name)) {
     throw new VerificationError({
@@ -107,10 +105,16 @@ export async function verifyCertify(o: SignedByTpm & { objectPublic: Uint8Array 
   return attest
 }
 
-async function verifyAttest(
+/** What this file verifies of what a TPM signs. */
+interface Attests {
+  quote: QuoteAttest
+  certify: CertifyAttest
+}
+
+async function verifyAttest<Type extends keyof Attests>(
   o: SignedByTpm,
-  type: number,
-): Promise<{ attest: ReturnType<typeof parseTpmsAttest>; hash: HashName }> {
+  type: Type,
+): Promise<{ attest: Attests[Type]; hash: HashName }> {
   const signature = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
   await verifyTpmSignature({
     key: o.akPublic instanceof Uint8Array ? requireAttestationKey(o.akPublic) : o.akPublic,
@@ -129,8 +133,15 @@ async function verifyAttest(
     })
   }
   const found = reader.u16be('type')
-  if (found !== type) throw typeMismatch(`0x${found.toString(16)}`, `0x${type.toString(16)}`)
-  const attest = parseTpmsAttest(o.message)
+  if (found !== attestTypes[type]) {
+    throw new VerificationError({
+      code: 'TpmTypeMismatch',
+      message: 'The TPM signed a structure of another kind',
+      expected: `0x${attestTypes[type].toString(16)} (${type})`,
+      found: `0x${found.toString(16)}`,
+    })
+  }
+  const attest = parseTpmsAttest(o.message) as Attests[Type]
   if (!equal(attest.extraData, o.nonce)) {
     throw new VerificationError({
       code: 'NonceMismatch',
@@ -140,13 +151,4 @@ async function verifyAttest(
     })
   }
   return { attest, hash: signature.hash }
-}
-
-function typeMismatch(found: string, expected = 'quote or certify'): VerificationError {
-  return new VerificationError({
-    code: 'TpmTypeMismatch',
-    message: 'The TPM signed a structure of another kind',
-    expected,
-    found,
-  })
 }

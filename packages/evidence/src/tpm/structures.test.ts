@@ -257,6 +257,13 @@ describe('TPM2B_PUBLIC', () => {
     expect(() => read({ policy: 65 })).toThrow(expect.objectContaining({ code: 'TooLarge' }))
   })
 
+  it('is refused with more behind it, or within it', () => {
+    const whole = area()
+    const longer = sized(Uint8Array.of(...whole.subarray(2), 0))
+    for (const bytes of [Uint8Array.of(...whole, 0), longer])
+      expect(() => parseTpm2bPublic(bytes)).toThrow(expect.objectContaining({ code: 'TrailingBytes' }))
+  })
+
   it('is an attestation key’s with each of five attributes, and without decrypt', () => {
     const { fixedTpm, fixedParent, sensitiveDataOrigin, restricted, sign, decrypt, userWithAuth, noDa } =
       objectAttributes
