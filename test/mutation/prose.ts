@@ -22,7 +22,7 @@ interface Node {
 const textMembers = new Set(['message', 'expected', 'found', 'subject', 'title', 'hint', 'what', 'description'])
 /** Readers of bytes, whose text names the field in an error. */
 const readers =
-  /^(?:u8|u16|u32|u64|i32|bytes|skip|take|text|sequence|structure|set|octets|octetString|bitString|integer|oid|boolean|expect|explicit|implicit|optional|peek|next|end|read[A-Z]\w*)(?:be|le)?$/
+  /^(?:u8|u16|u32|u64|i32|bytes|skip|take|text|sequence|structure|zero|set|octets|octetString|bitString|integer|oid|boolean|expect|explicit|implicit|optional|peek|next|end|read[A-Z]\w*)(?:be|le)?$/
 
 /**
  * Leaves out text that is only for people: its wording is no behaviour, and a test that repeats it proves nothing. That is

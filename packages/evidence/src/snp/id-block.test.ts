@@ -66,6 +66,10 @@ describe('an ID block', () => {
     })
     const without = { ...report, authorKeyDigest: new Uint8Array(48), authorKeyEnabled: false }
     expect((await verifySnpIdBlock({ block, authentication: alone, report: without })).authorKeyDigest).toBeUndefined()
+    // A report of a guest that had an author names one in its flags as well.
+    await expect(
+      verifySnpIdBlock({ block, authentication: alone, report: { ...without, authorKeyEnabled: true } }),
+    ).rejects.toMatchObject({ code: 'BindingMismatch', expected: 'false', found: 'true' })
     // A key that the author signed is no author's key (attack S12).
     await expect(verifySnpIdBlock({ block, authentication, report: without })).rejects.toMatchObject({
       code: 'BindingMismatch',
@@ -235,6 +239,13 @@ describe('an ID block', () => {
       code: 'IdBlockSignatureInvalid',
       subject: 'ID key',
     })
+  })
+
+  it('counts as an author what has a key, also where nothing is signed', () => {
+    const changed = Uint8Array.from(authentication).fill(0, 1664, 2180)
+    expect(() => parseSnpIdAuthentication(changed)).toThrow(
+      expect.objectContaining({ code: 'UnknownType', offset: 2176 }),
+    )
   })
 
   it('takes keys on P-384 alone', async () => {
