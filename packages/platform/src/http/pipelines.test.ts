@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { connect, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
@@ -12,6 +13,7 @@ import { createLogger } from '../logger.ts'
 import { createSealer } from '../sealer.ts'
 import { createHttpApp } from './app.ts'
 import { freePort } from './free-port.ts'
+import { Pipelines } from './pipelines.ts'
 import { serve } from './serve.ts'
 
 const logger = createLogger({ level: 'silent' })
@@ -66,6 +68,16 @@ describe('a connection on which requests are sent without waiting for answers', 
     socket.write(request(hosts[by]!).repeat(20_000))
     await closed
     expect(asked).toBeLessThanOrEqual(32)
+  })
+
+  it('has nothing looked at that came behind what ended it, though its answers are over by then', () => {
+    const pipelines = new Pipelines()
+    const message = new IncomingMessage(new Socket())
+    const responses = Array.from({ length: 33 }, () => new ServerResponse(message))
+    expect(responses.map((response) => pipelines.admits(message, response))).toEqual([...Array(32).fill(true), false])
+    expect(message.socket.destroyed).toBe(true)
+    for (const response of responses) response.emit('close')
+    expect(pipelines.admits(message, new ServerResponse(message))).toBe(false)
   })
 
   it.each(Object.keys(dial))('has its answers in their order where they are few, by %s', async (by) => {

@@ -168,6 +168,21 @@ describe('public names', () => {
     expect((await run('curl', asked)).stdout).toContain('200 OK')
   })
 
+  it('are not answered to a connection of which the kernel does not say whose it is', async () => {
+    const names = make()
+    await names.open()
+    // What is said and the end of saying come together (TCP_CORK): the kernel lists no owner of a connection that is closing.
+    const closing = `import socket, sys
+s = socket.create_connection(('127.0.0.1', ${names.state().port}))
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+s.sendall(b'CONNECT management.azure.com:443 HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n')
+s.shutdown(socket.SHUT_WR)
+while part := s.recv(4096): sys.stdout.write(part.decode('latin1'))`
+    const { code, stdout } = await run('python3', ['-c', closing])
+    expect([code, stdout.split('\r\n', 1)[0]]).toEqual([0, 'HTTP/1.1 403 Only for the user who runs Strongroom'])
+    expect(names.state().refused).toEqual({ 'a program of user unknown': 1 })
+  })
+
   it('are trusted by a file of the user alone, which goes with them', async () => {
     const names = make()
     const { trusted } = await names.open()
