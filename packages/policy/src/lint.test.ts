@@ -37,4 +37,75 @@ describe('warnings', () => {
       ['BadQuery', 3, 74],
     ])
   })
+
+  const places = (text: string): unknown[] =>
+    lintPolicy(parsePolicy(text)).map(({ code, position: { line, column } }) => `${code} ${line}:${column}`)
+  const of = (rules: string): unknown[] => places(`version=1.2;authorizationrules{\n${rules}\n};`)
+
+  it('stand at the rule, the condition or the value that they are about, in the order of the text', () => {
+    expect(of(' => permit();')).toEqual(['PermitsEverything 2:2'])
+    expect(of('[type=="a"]=>deny();\n  =>deny(); =>permit();')).toEqual(['NeverPermits 3:3'])
+    expect(of('[type=="a"]=>add(type="b", value=1);')).toEqual(['NeverPermits 2:1'])
+    expect(of('')).toEqual(['NeverPermits 1:1'])
+    expect(
+      of('[type=="b"] && [type=="a", value==1, value==2]=>deny(); ![value=="x", value=="y"]=>permit();\n=>permit();'),
+    ).toEqual(['NeverMatches 2:16', 'NeverMatches 2:57', 'PermitsEverything 3:1'])
+  })
+
+  it('find two values of one property alone, where both are written out and equal', () => {
+    for (const tests of [
+      'value!=1, value!=2',
+      'value>1, value<5',
+      'value==1, valueType=="Integer"',
+      'value==1, value!=2',
+    ])
+      expect(of(`[type=="a", ${tests}]=>permit();`)).toEqual([])
+    expect(of('c:[type=="a"] && [value==c.value, value==1]=>permit();')).toEqual([])
+    expect(of('[issuer=="CustomClaim", issuer=="AttestationService", issuer=="AttestationPolicy"]=>permit();')).toEqual(
+      ['NeverMatches 2:1'],
+    )
+  })
+
+  it('take a name of the service that the policy adds for a check only where a rule permits by it', () => {
+    const add = '=>add(type="x-ms-a", value=1);'
+    expect(of(`${add}[type=="b"] && [value==1, type=="x-ms-a"]=>permit();`)).toEqual(['AnyIssuer 2:46'])
+    for (const rules of [
+      `${add}[type=="x-ms-a"]=>deny();[type=="b"]=>permit();`,
+      `${add}[type=="x-ms-b"]=>permit();`,
+      `=>add(type="a", value=1);[type=="a"]=>permit();`,
+      `c:[type=="x-ms-a"]=>add(type=c.type, value=1);[type=="x-ms-a"]=>permit();`,
+      `c:[type=="x-ms-a"]=>add(claim=c);[type=="x-ms-a"]=>permit();`,
+    ])
+      expect([rules, of(rules)]).toEqual([rules, []])
+  })
+
+  it('find queries wherever they are written out, and properties wherever they are set', () => {
+    const permit = '[type=="z"]=>permit();'
+    expect(of(`${permit}c:[type=="a", value==JmesPath("{}", "[")]=>deny();`)).toEqual(['BadQuery 2:59'])
+    expect(of(`${permit}=>add(type="a", value=NegateBool(JsonToClaimValue(JmesPath("1", "]"))));`)).toEqual([
+      'BadQuery 2:87',
+    ])
+    for (const expression of [
+      'JmesPath("1", "@")',
+      'JmesPath("1", 1)',
+      'JmesPath("1", AppendString("[", "]"))',
+      'AppendString("1", "[")',
+    ])
+      expect([expression, of(`${permit}=>add(type="a", value=${expression});`)]).toEqual([expression, []])
+    const setting = (rules: string): unknown[] =>
+      places(`version=1.2;configurationrules{${rules}};authorizationrules{${permit}};issuancerules{${rules}};`)
+    expect(setting('=>issueproperty(type="other", value=1);')).toEqual([
+      'UnknownProperty 1:53',
+      'UnknownProperty 1:151',
+    ])
+    for (const rules of [
+      '=>issueproperty(type="omit_x5c", value=true);',
+      'c:[type=="a"]=>issueproperty(claim=c);',
+      'c:[type=="a"]=>issueproperty(type=c.type, value=1);',
+    ])
+      expect([rules, setting(rules)]).toEqual([rules, []])
+    expect(places(`version=1.0;authorizationrules{${permit}};issuancerules{=>issue(type="other", value=1);};`)).toEqual(
+      [],
+    )
+  })
 })
