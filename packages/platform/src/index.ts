@@ -58,6 +58,7 @@ export { ProgramError, run, type RunOptions, type RunResult } from './programs/r
 export { readSecretFile } from './secret-file.ts'
 export { createSealer, SealError, type Sealer } from './sealer.ts'
 export type { Service, ServiceContext, VirtualHost } from './service.ts'
+export { countOf } from './store/count.ts'
 export { databaseTime } from './store/database-time.ts'
 export { GroupCommit } from './store/group-commit.ts'
 export type { Migration } from './store/store-types.ts'

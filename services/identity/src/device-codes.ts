@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
-import { ServiceError, type Clock, type Store } from '@strongroom/platform'
+import { countOf, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import { busy, OAuthError } from './oauth-error.ts'
 import { tables, type DeviceCodeRow, type RefreshTokenRow } from './store.ts'
 
@@ -35,11 +35,7 @@ export class DeviceCodes {
     const now = this.#clock.now()
     const db = tables(this.#store)
     await db.deleteFrom('device_code').where('expires_at', '<', now.toISOString()).execute()
-    const pending = await db
-      .selectFrom('device_code')
-      .select(({ fn }) => fn.countAll().as('count'))
-      .executeTakeFirst()
-    if (Number(pending?.count ?? 0) >= mostPending) throw busy()
+    if ((await countOf(db, db.selectFrom('device_code'))) >= mostPending) throw busy()
     this.#count(o.caller, now.getTime())
     const deviceCode = randomBytes(32).toString('base64url')
     const userCode = Array.from({ length: 9 }, () => letters[randomInt(letters.length)]).join('')

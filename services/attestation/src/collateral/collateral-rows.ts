@@ -1,4 +1,4 @@
-import type { Store } from '@strongroom/platform'
+import { countOf, type Store } from '@strongroom/platform'
 import type { ExpressionBuilder, ExpressionWrapper, Kysely, SqlBool } from 'kysely'
 import type { Tables } from '../store/tables.ts'
 import type { CollateralItem } from './collateral-item.ts'
@@ -98,12 +98,8 @@ export class CollateralRows {
   /** Of too many the longest unused leave, those that were fetched before those that were imported. */
   async #trim(): Promise<void> {
     this.#newChips = 0
-    const { rows } = await this.#db
-      .selectFrom('collateral')
-      .select((of) => of.fn.countAll<number | string>().as('rows'))
-      .where((of) => this.#chips(of))
-      .executeTakeFirstOrThrow()
-    const surplus = Number(rows) - this.#limit
+    const kept = this.#db.selectFrom('collateral').where((of) => this.#chips(of))
+    const surplus = (await countOf(this.#db, kept)) - this.#limit
     if (surplus <= 0) return
     const leaving = this.#db
       .selectFrom('collateral')

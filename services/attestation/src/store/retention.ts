@@ -1,5 +1,5 @@
-import type { Clock } from '@strongroom/platform'
-import type { Kysely, SelectQueryBuilder } from 'kysely'
+import { countOf, type Clock } from '@strongroom/platform'
+import { sql, type Kysely, type SelectQueryBuilder } from 'kysely'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import type { Tables } from './tables.ts'
 
@@ -68,31 +68,29 @@ export class Retention {
     if (!this.#bundlesRemoved || now < this.#textsPruned + textKnownMs) return
     this.#textsPruned = now
     this.#bundlesRemoved = false
-    const rows = await db.selectFrom('decision_bundle').select('shared').distinct().execute()
-    const used = rows.flatMap(({ shared }) => Object.values(JSON.parse(shared) as Record<string, string>))
+    // Within the statement: bundles are not read for it.
     await db
       .deleteFrom('evidence_text')
-      .where('digest', 'not in', ['', ...new Set(used)])
       .where('used_at', '<', new Date(now - 2 * textKnownMs).toISOString())
+      .where((of) =>
+        of.not(
+          of.exists(
+            of
+              .selectFrom('decision_bundle')
+              .select('decision_bundle.id')
+              .where('decision_bundle.shared', 'like', sql<string>`'%' || ${of.ref('evidence_text.digest')} || '%'`),
+          ),
+        ),
+      )
       .execute()
   }
 
   async #counted(tx: Kysely<Tables>): Promise<RetentionLimits> {
     this.#sinceCount = 0
-    const decisions = await tx
-      .selectFrom('decision')
-      .select((of) => of.fn.countAll<number | string>().as('rows'))
-      .executeTakeFirstOrThrow()
-    const bundles = async (outcomes: Decision['outcome'][]): Promise<number> => {
-      const { rows } = await tx
-        .selectFrom('decision_bundle')
-        .select((of) => of.fn.countAll<number | string>().as('rows'))
-        .where('outcome', 'in', outcomes)
-        .executeTakeFirstOrThrow()
-      return Number(rows)
-    }
+    const bundles = (outcomes: Decision['outcome'][]): Promise<number> =>
+      countOf(tx, tx.selectFrom('decision_bundle').where('outcome', 'in', outcomes))
     return {
-      decisions: Number(decisions.rows),
+      decisions: await countOf(tx, tx.selectFrom('decision')),
       decided: await bundles(outcomesOf.decided),
       refused: await bundles(outcomesOf.refused),
     }

@@ -1,4 +1,4 @@
-import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import { countOf, forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Transaction } from 'kysely'
 import { ObjectRepository, type Name } from '../objects/repository.ts'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
@@ -50,18 +50,11 @@ export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
   /** How many keys a vault has, deleted ones too, and how many versions the one has. */
   async counts(o: Name, transaction?: DatabaseTransaction): Promise<{ keys: number; versions: number }> {
     const tx = (transaction as Transaction<Tables> | undefined) ?? this.db
-    const keys = await tx
-      .selectFrom('key_object')
-      .select((e) => e.fn.countAll().as('count'))
-      .where('vault', '=', o.vault)
-      .executeTakeFirstOrThrow()
-    const versions = await tx
-      .selectFrom('key_version')
-      .select((e) => e.fn.countAll().as('count'))
-      .where('vault', '=', o.vault)
-      .where('name', '=', o.name)
-      .executeTakeFirstOrThrow()
-    return { keys: Number(keys.count), versions: Number(versions.count) }
+    const versions = tx.selectFrom('key_version').where('vault', '=', o.vault).where('name', '=', o.name)
+    return {
+      keys: await countOf(tx, tx.selectFrom('key_object').where('vault', '=', o.vault)),
+      versions: await countOf(tx, versions),
+    }
   }
 
   /** JSON as it was set; undefined where the key has none. */
