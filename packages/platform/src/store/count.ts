@@ -1,12 +1,12 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
-import type { Database, DatabaseTransaction } from './store-types.ts'
+import type { Database } from './store-types.ts'
 
 /**
  * How many rows a query finds, counted by the engine: no row is read, so none is verified, and the cost does not grow with what the
  * rows hold. That no row was added or taken away is what the store's seal says (docs/stores.md). For limits, never for rights.
  */
 export async function countOf<Tables, Table extends keyof Tables>(
-  db: Database | DatabaseTransaction,
+  db: Database,
   rows: SelectQueryBuilder<Tables, Table, object>,
 ): Promise<number> {
   const count = rows.select((of) => of.fn.countAll().as('rows'))
