@@ -4,7 +4,7 @@ import type { Resource } from '../store/resources.ts'
 import { onBehalfOfHeader } from '@strongroom/contract'
 import { onBehalfOfHeaders, onBehalfOf } from './on-behalf-of.ts'
 import { faqLink, faqRule, faqRules, type FaqRuleId } from './faq-rule.ts'
-import { faqPage } from './faq-page.ts'
+import { faqPage, htmlOf } from './faq-page.ts'
 import { Fields, refuse } from './fields.ts'
 import { findRegion, locationKey, regions, requireLocation } from './regions.ts'
 import { ok, param, requireApiVersion, type ArmRequest } from './request.ts'
@@ -96,7 +96,7 @@ describe('a resource', () => {
     body: { properties: { b: 1 } },
   } as unknown as Resource
   it('is shown with what it has, and nothing that it has not', () => {
-    expect(resourceView(resource, 'T')).toEqual({
+    expect(resourceView(resource, 'T')).toStrictEqual({
       name: 'a',
       id: '/r/a',
       type: 'T',
@@ -120,6 +120,26 @@ describe('who asked', () => {
 })
 
 describe('rules of the FAQ', () => {
+  it('are headings that can be linked to, and no text becomes markup', () => {
+    const markdown =
+      '# The <FAQ>\nIntro & more\n\n## S1 Is it <b>?\nYes & no\nat once\n\n## S2 Alone\n\nA ## S3 within\n\n\n plain \n'
+    const body = htmlOf(markdown).split('</title>\n')[1]
+    expect(body).toBe(
+      [
+        '<h1>The &lt;FAQ&gt;</h1>',
+        '<p>Intro &amp; more</p>',
+        '<h2 id="s1">S1 Is it &lt;b&gt;?</h2>',
+        '<p>Yes &amp; no',
+        'at once</p>',
+        '<h2 id="s2">S2 Alone</h2>',
+        '<p>A ## S3 within</p>',
+        '<p>plain</p>',
+        '</html>',
+        '',
+      ].join('\n'),
+    )
+  })
+
   it('are cited with their sentence and a link to a heading that is there', async () => {
     const page = await faqPage()
     for (const rule of Object.keys(faqRules) as FaqRuleId[]) {

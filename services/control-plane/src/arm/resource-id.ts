@@ -25,12 +25,12 @@ export function parseResourceId(id: string): ResourceId | undefined {
   if (outside !== undefined) return outside
   const [, subscriptions, subscriptionId, groups, resourceGroup, providers, namespace, ...rest] = parts
   if (subscriptions?.toLowerCase() !== 'subscriptions' || groups?.toLowerCase() !== 'resourcegroups') return undefined
-  if (subscriptionId === undefined || resourceGroup === undefined) return undefined
-  const common = { id: parts.join('/'), key: keyOf(id), subscriptionId, resourceGroup }
+  if (resourceGroup === undefined) return undefined
+  const common = { id: parts.join('/'), key: keyOf(id), subscriptionId: subscriptionId!, resourceGroup }
   if (providers === undefined) {
     return { ...common, type: 'Microsoft.Resources/resourceGroups', name: resourceGroup, names: [resourceGroup] }
   }
-  if (providers.toLowerCase() !== 'providers' || namespace === undefined) return undefined
+  if (providers.toLowerCase() !== 'providers') return undefined
   if (rest.length === 0 || rest.length % 2 !== 0) return undefined
   const types = rest.filter((_, index) => index % 2 === 0)
   const names = rest.filter((_, index) => index % 2 === 1)
@@ -42,7 +42,7 @@ function parseOutsideGroups(parts: string[]): ResourceId | undefined {
   const lower = parts.map((part) => part.toLowerCase())
   const subscription = lower[1] === 'subscriptions'
   if (lower[subscription ? 3 : 1] !== 'providers') return undefined
-  const [namespace = '', ...rest] = parts.slice(lower.lastIndexOf('providers') + 1)
+  const [namespace, ...rest] = parts.slice(lower.lastIndexOf('providers') + 1)
   if (rest.length === 0 || rest.length % 2 !== 0) return undefined
   const id = parts.join('/')
   const types = rest.filter((_, index) => index % 2 === 0)
