@@ -35,9 +35,9 @@ export async function listPage<Internal = Json>(
     const rows = await plane.resources.page<Internal>(filter, { limit, ...(from !== undefined && { after: from }) })
     found.push(...rows.filter((row) => keep(row)))
     if (rows.length < limit) break
-    from = rows.at(-1)?.key
+    from = rows.at(-1)!.key
   }
   const shown = found.slice(0, size)
   const value = await Promise.all(shown.map(async (resource) => await o.view(resource)))
-  return replyWith(request, value, found.length > size ? shown.at(-1)?.id : undefined)
+  return replyWith(request, value, found.length > size ? shown.at(-1)!.id : undefined)
 }
