@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { anchorsOf, brokenLinks, linksOf, unreachedPages } from './pages.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => path !== '')
+
+describe('pages', () => {
+  it('have no link that leads nowhere', () => {
+    expect(pages.length).toBeGreaterThan(50)
+    expect(brokenLinks(root, pages)).toEqual([])
+  })
+
+  it('are all reached from the README', () => {
+    // Made for its readers elsewhere: issue forms, and what a package shows on its registry.
+    const own = pages.filter((page) => !page.startsWith('.github/'))
+    expect(unreachedPages(root, own, 'README.md')).toEqual([])
+  })
+})
+
+describe('the check of pages', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pages-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const write = (files: Record<string, string>): string[] => {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      writeFileSync(join(folder, path), text)
+    }
+    return Object.keys(files)
+  }
+
+  it('finds a file and a heading that are not there', () => {
+    const found = brokenLinks(
+      folder,
+      write({
+        'README.md':
+          '[a](docs/a.md#one-thing) [b](docs/b.md) [c](docs/a.md#gone) [d](https://example.org/x) [e](#top)\n# Top',
+        'docs/a.md': '# One `thing`\n[up](../README.md#top) ![p](p.png)',
+      }),
+    )
+    expect(found).toEqual([
+      { page: 'README.md', link: 'docs/b.md', why: 'no such file' },
+      { page: 'README.md', link: 'docs/a.md#gone', why: 'no such heading' },
+      { page: 'docs/a.md', link: 'p.png', why: 'no such file' },
+    ])
+  })
+
+  it('finds a page that nothing links to, also where it links to itself or to others', () => {
+    const all = write({
+      'README.md': '[a](a.md) [folder](design/)',
+      'a.md': '[b](sub/b.md)',
+      'sub/b.md': '',
+      'design/0001.md': '',
+      'lost.md': '[lost](lost.md) [a](a.md)',
+    })
+    expect(unreachedPages(folder, all, 'README.md')).toEqual(['lost.md'])
+  })
+
+  it('reads links as pages are shown: none in code, pictures in HTML too', () => {
+    const text = '```\n[x](gone.md)\n```\n`[y](gone.md)` <img src="p.jpg"> [z](z.md "title")\n\n[ref]: r.md'
+    expect(linksOf(text)).toEqual(['z.md', 'p.jpg', 'r.md'])
+  })
+
+  it('makes anchors as GitHub does', () => {
+    expect([
+      ...anchorsOf("# What's next?\n## `vm create --zone`\n## A – B\n## A – B\n```\n# no heading\n```\n"),
+    ]).toEqual(['whats-next', 'vm-create---zone', 'a--b', 'a--b-1'])
+  })
+})

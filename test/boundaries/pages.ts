@@ -1,0 +1,83 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+
+export interface BrokenLink {
+  page: string
+  link: string
+  why: 'no such file' | 'no such heading'
+}
+
+/** Text without fenced blocks and code spans: what stands there is shown, not followed. */
+const prose = (text: string): string =>
+  text
+    .replaceAll(/^(`{3,}|~{3,})[^\n]*\n[\s\S]*?^\1[^\n]*$/gm, '')
+    .replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]()]/g, ' '))
+
+/** Targets of a page's links and pictures, as written. */
+export function linksOf(text: string): string[] {
+  const inline = [...prose(text).matchAll(/\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g)]
+  const html = [...prose(text).matchAll(/\b(?:src|srcset|href)="([^"]+)"/g)]
+  const references = [...prose(text).matchAll(/^\[[^\]]+\]:\s*(\S+)/gm)]
+  return [...inline, ...html, ...references].map((match) => match[1]!)
+}
+
+/** Anchors of a page's headings, as GitHub makes them: letters, digits, hyphens and underscores, small; a second one of a name ends in -1. */
+export function anchorsOf(text: string): Set<string> {
+  const seen = new Map<string, number>()
+  const found = new Set<string>()
+  for (const [, heading] of text
+    .replaceAll(/^(`{3,}|~{3,})[^\n]*\n[\s\S]*?^\1[^\n]*$/gm, '')
+    .matchAll(/^#{1,6}\s+(.+?)\s*#*$/gm)) {
+    const plain = heading!.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    const slug = plain
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\p{M}\s_-]/gu, '')
+      .replaceAll(/\s/g, '-')
+    const count = seen.get(slug) ?? 0
+    seen.set(slug, count + 1)
+    found.add(count === 0 ? slug : `${slug}-${count}`)
+  }
+  return found
+}
+
+const isOutside = (link: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(link)
+
+/** Links of these pages that lead nowhere. @param pages paths from the root */
+export function brokenLinks(root: string, pages: readonly string[]): BrokenLink[] {
+  const anchors = new Map<string, Set<string>>()
+  const anchorsIn = (path: string): Set<string> => {
+    const known = anchors.get(path) ?? anchorsOf(readFileSync(path, 'utf8'))
+    anchors.set(path, known)
+    return known
+  }
+  return pages.flatMap((page) => {
+    const path = join(root, page)
+    return linksOf(readFileSync(path, 'utf8'))
+      .filter((link) => !isOutside(link))
+      .flatMap((link): BrokenLink[] => {
+        const [file = '', anchor] = link.split('#')
+        const target = file === '' ? path : resolve(dirname(path), decodeURIComponent(file))
+        if (!existsSync(target)) return [{ page, link, why: 'no such file' }]
+        if (anchor === undefined || !target.endsWith('.md') || statSync(target).isDirectory()) return []
+        return anchorsIn(target).has(decodeURIComponent(anchor)) ? [] : [{ page, link, why: 'no such heading' }]
+      })
+  })
+}
+
+/** Of these pages those that no chain of links from `start` reaches. A link to a folder reaches its README.md, or all pages in it where it has none. */
+export function unreachedPages(root: string, pages: readonly string[], start: string): string[] {
+  const all = new Set(pages)
+  const seen = new Set<string>()
+  const waiting = [start]
+  for (let page = waiting.pop(); page !== undefined; page = waiting.pop()) {
+    if (seen.has(page) || !all.has(page)) continue
+    seen.add(page)
+    for (const link of linksOf(readFileSync(join(root, page), 'utf8')).filter((each) => !isOutside(each))) {
+      const target = relative(root, resolve(root, dirname(page), decodeURIComponent(link.split('#')[0]!)))
+      const readme = join(target, 'README.md')
+      if (all.has(readme)) waiting.push(readme)
+      else waiting.push(...pages.filter((each) => each === target || dirname(each) === target))
+    }
+  }
+  return pages.filter((page) => !seen.has(page))
+}
