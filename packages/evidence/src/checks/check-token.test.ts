@@ -151,7 +151,12 @@ describe('a token, check by check', () => {
       ])
       expect(value).toBeUndefined()
     }
-    const good = { 'x-nvidia-overall-att-result': true, measres: 'success', tdx: { tdx_is_debuggable: false } }
+    const good = {
+      'x-nvidia-overall-att-result': true,
+      measres: 'success',
+      tdx: { tdx_is_debuggable: false },
+      tdx_is_debuggable: false,
+    }
     const { check: tree, value } = await check(signed(good))
     expect([shown(tree).length, value !== undefined]).toEqual([7, true])
   })
@@ -171,6 +176,7 @@ describe('a token, check by check', () => {
     const paths = ['g.0', 'g.0.h', 'g.length', 'd.toString', 'toString', 'a.b', 'd.__proto__', 'z.y']
     for (const path of paths)
       expect(appraiseTokenClaims(claims, { [path]: 1 })).toMatchObject([{ path, code: 'Missing' }])
+    expect(appraiseTokenClaims({ t: 'abc' }, { 't.length': 3 })).toMatchObject([{ code: 'Missing' }])
     expect(appraiseTokenClaims({ n: null, l: 'x'.repeat(300) }, { 'n.a': 1, l: '' })).toEqual([
       { path: 'n.a', code: 'Missing', expected: '1', actual: 'absent' },
       { path: 'l', code: 'NotEqual', expected: '', actual: `"${'x'.repeat(255)}` },

@@ -74,7 +74,7 @@ export async function checkToken(
       [jws, algorithm, o.keys],
       (parsed: Jws, name: TokenAlgorithm, keys: readonly Jwk[]) =>
         selectKey({ keys, kid: parsed.header['kid'], algorithm: name }),
-      () => String(jws?.header['kid']),
+      () => String(jws!.header['kid']),
     ))
   await list.run(
     'token.signature',
@@ -90,7 +90,7 @@ export async function checkToken(
     'token.issuer',
     [jws, claims],
     (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o),
-    () => String(claims?.['iss']),
+    () => String(claims!['iss']),
   )
   await list.run(
     'token.kind',
@@ -115,7 +115,7 @@ export async function checkToken(
     if (failures.length > 0) list.add(appraised('token.result', failures))
   }
   let value: VerifiedToken | undefined
-  if (list.whole && o.keys !== undefined) value = await verifyToken({ ...o, keys: o.keys }).catch(() => undefined)
+  if (list.whole) value = await verifyToken({ ...o, keys: o.keys! }).catch(() => undefined)
   if (o.claims !== undefined) {
     if (claims === undefined) list.skip('token.claims', 'The claims cannot be read')
     else list.add(appraised('token.claims', appraiseTokenClaims(claims, o.claims)))
@@ -163,15 +163,16 @@ function resultFailures(claims: Claims): Failure[] {
   return rules.flatMap(([path, bad, expected]): Failure[] => {
     const value = claimAt(claims, path)
     if (value === undefined || !bad(value)) return []
-    return [{ path, code: 'Forbidden', expected, actual: (JSON.stringify(value) ?? '').slice(0, 64) }]
+    return [{ path, code: 'Forbidden', expected, actual: JSON.stringify(value).slice(0, 64) }]
   })
 }
 
 /** Where an issuer publishes its keys. Its name is the token's own word: who fetches them has to know it. */
 function keysSource(issuer: unknown): string {
-  const known = typeof issuer === 'string' && /^https:\/\/[\w.:-]{1,200}$/.test(issuer)
-  if (issuer === 'https://nras.attestation.nvidia.com') return `get them from ${issuer}/.well-known/jwks.json`
-  return known ? `if you trust ${issuer}, get them from ${issuer}/certs` : 'get them from the issuer'
+  const name = String(issuer)
+  if (name === 'https://nras.attestation.nvidia.com') return `get them from ${name}/.well-known/jwks.json`
+  if (!/^https:\/\/[\w.:-]{1,200}$/.test(name)) return 'get them from the issuer'
+  return `if you trust ${name}, get them from ${name}/certs`
 }
 
 /** Report data that an attestation token names; SNP's stand one level deeper in tokens of guest attestation. */
