@@ -247,8 +247,8 @@ function readKeyFlags(raw: number): { authorKeyEnabled: boolean; chipKeyMasked: 
   const signingKey = key === 0 ? 'VCEK' : key === 1 ? 'VLEK' : key === 7 ? 'None' : undefined
   if (signingKey === undefined || raw >>> 5 !== 0) {
     const code = signingKey === undefined ? 'UnknownType' : 'ReservedNotZero'
-    const message = 'SNP report has key information that is not known'
-    throw new ParseError({ code, message, offset: at.keyFlags, found: `0x${raw.toString(16)}` })
+    const found = `0x${raw.toString(16)}`
+    throw new ParseError({ code, message: 'SNP report has key information that is not known', offset: 0x48, found })
   }
   return { authorKeyEnabled: (raw & 1) === 1, chipKeyMasked: (raw & 2) === 2, signingKey }
 }
