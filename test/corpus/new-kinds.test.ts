@@ -285,6 +285,18 @@ describe('a token of an Arm CCA realm', { timeout: making }, () => {
     expect(outcome(await verify(await token(), pem, { tpm: { nonce } }))).toEqual([0, 'accepted'])
   })
 
+  it('is nobody’s but its maker’s by a key that stands in one file with it (attack E20)', async () => {
+    const forged = Buffer.from(await token())
+    for (const file of [
+      { realm: forged.toString('base64'), key: pem },
+      { key: pem, inside: { realm: forged.toString('hex') } },
+      { realm: [...forged], own: [pem] },
+    ]) {
+      const { exit, text } = await verifyFiles({ 'cca.json': JSON.stringify(file) }, { at: now })
+      expect([exit, text.includes('The platform’s key (CPAK) was not given')]).toEqual([1, true])
+    }
+  })
+
   it('is refused by another key, for another realm, challenge or a platform that can be debugged (attack E18)', async () => {
     const other = await crypto.subtle.generateKey(ec, true, ['sign', 'verify'])
     expect((await verify(await token(), await pemOfKey(other))).reasons).toContain('TokenSignatureInvalid cca.platform')
