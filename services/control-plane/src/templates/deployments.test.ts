@@ -229,6 +229,31 @@ describe('a deployment', () => {
     expect((await plane.stored()).includes(secret)).toBe(false)
   })
 
+  it('never keeps or shows one of a template around it either (attack W24)', async () => {
+    const secret = 'correct horse battery'
+    const within = (t: Loose, name: string): Loose =>
+      template([
+        {
+          type: 'Microsoft.Resources/deployments',
+          apiVersion: '2022-09-01',
+          name,
+          properties: { mode: 'Incremental', template: t },
+        },
+      ])
+    const inner = template([address('ip', { location: "[parameters('s')]" })])
+    const outer = { ...within(within(inner, 'third'), 'second'), parameters: { s: { type: 'secureString' } } }
+    const made = await deploy(outer, { parameters: { s: { value: secret } } })
+    expect(JSON.stringify(made.error)).toContain('LocationNotAvailableForResourceType')
+    for (const name of ['second', 'third']) {
+      const shown = await plane.send('GET', path(name))
+      const operations = await plane.send('GET', `${path(name)}/operations`)
+      expect([shown.body.properties.provisioningState, operations.body.value.length]).toEqual(['Failed', 1])
+      expect(JSON.stringify([shown.body, operations.body])).not.toContain(secret)
+    }
+    expect(JSON.stringify(made)).not.toContain(secret)
+    expect((await plane.stored()).includes(secret)).toBe(false)
+  })
+
   it('is one of its name at a time, and can be cancelled', async () => {
     await makeNetwork(plane, 'vm1')
     const many = Array.from({ length: 200 }, (_, index) =>

@@ -103,7 +103,7 @@ async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource
   await c.onOutcome(outcome)
   try {
     const scope = withResources(c, prepared, one.scope)
-    if (isDeployment(one.type)) await runNested(c, one, scope, depth)
+    if (isDeployment(one.type)) await runNested(c, one, { scope, depth, secrets: prepared.section.secrets })
     else {
       const body = await bodyOf(one, scope)
       const reply = await send(c, 'PUT', one.id, one.apiVersion, body)
@@ -204,13 +204,17 @@ async function settle(c: RunContext, reply: ArmReply): Promise<void> {
 }
 
 /** A deployment within a template runs as part of this one, and has a record of its own. */
-async function runNested(c: RunContext, one: PlannedResource, scope: Scope, depth: number): Promise<void> {
+async function runNested(
+  c: RunContext,
+  one: PlannedResource,
+  { scope, depth, secrets }: { scope: Scope; depth: number; secrets: string[] },
+): Promise<void> {
   const { input, inner } = await readNested(c, one, scope)
   const target = await openScope(c.plane, scopeIdOf(one.id), input.location ?? one.scope.environment.scope.location)
   await c.plane.dispatcher.authorise({ method: 'PUT', path: one.id, caller: c.caller })
   const prepared = inner
     ? await prepare(c.plane, { scope: target, input, caller: c.caller })
-    : await prepareOuter(one, target, input)
+    : await prepareOuter(one, { target, input, secrets })
   await c.plane.deployments.runNested(c, { id: one.id, scope: target, input, prepared, depth: depth + 1 })
 }
 
@@ -243,11 +247,11 @@ export async function readNested(
 /** Azure's default: the expressions of the nested template are those of the template around it. */
 export async function prepareOuter(
   one: PlannedResource,
-  target: DeploymentScope,
-  input: DeploymentInput,
+  { target, input, secrets }: { target: DeploymentScope; input: DeploymentInput; secrets: string[] },
 ): Promise<Prepared> {
   const scope = { ...one.scope, environment: { ...one.scope.environment, scope: target } }
-  const section: Section = { scope, secrets: [], shown: {} }
+  // What is secure around it stays secure in what is told of it (attack W24).
+  const section: Section = { scope, secrets, shown: {} }
   return { section, resources: await planResources(input.template, scope) }
 }
 

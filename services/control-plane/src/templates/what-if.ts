@@ -97,7 +97,7 @@ async function nestedChanges(plane: Plane, o: Question, one: PlannedResource, de
       : await openScope(plane, scopeId, input.location ?? o.scope.location)
   const prepared = inner
     ? await prepare(plane, { scope, input, caller: o.caller })
-    : await prepareOuter(one, scope, input)
+    : await prepareOuter(one, { target: scope, input, secrets: o.prepared.section.secrets })
   await preflight(plane, o.caller, prepared)
   return await changesOf(plane, { ...o, scope, input, prepared }, depth + 1)
 }
