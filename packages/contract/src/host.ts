@@ -2,6 +2,7 @@
 import type { AnySpec, OrdinarySpec } from './wires/host/vm.ts'
 
 export type { StepTiming } from './wires/answers.ts'
+export type { GuestDisk, GuestSwap } from './wires/guest/health.ts'
 export type { ImageBuildStatus, ImageMeasurementsDocument, ImageRecord } from './wires/host/images.ts'
 export type { SecurityEncryptionType, Tee } from './wires/host/names.ts'
 export type {
@@ -12,15 +13,7 @@ export type {
   SimulatedBoot,
   StopRequest,
 } from './wires/host/requests.ts'
-export type {
-  CommandStatus,
-  GuestDisk,
-  GuestHealth,
-  GuestSwap,
-  InstanceStatus,
-  PowerState,
-  ProvisioningState,
-} from './wires/host/status.ts'
+export type { CommandStatus, GuestHealth, InstanceStatus, PowerState, ProvisioningState } from './wires/host/status.ts'
 export type {
   AnySpec,
   CustomerKey,

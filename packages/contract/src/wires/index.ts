@@ -1,5 +1,6 @@
 import { attestationManagementWire } from './attestation/attestation-management-wire.ts'
 import { attestationWire } from './attestation/attestation-wire.ts'
+import { guestWire } from './guest/guest-wire.ts'
 import { hostWire } from './host/host-wire.ts'
 import { identityWire } from './identity/identity-wire.ts'
 import { ownerSocketWire } from './sockets/owner-socket-wire.ts'
@@ -9,6 +10,8 @@ import { vaultWire } from './vault/vault-wire.ts'
 import type { Wire } from './wire.ts'
 
 export { attestationProviderDefinition, attestationProviderMove } from './attestation/providers.ts'
+export { commandResult, reportPath, reportRequest, type CommandResult } from './guest/guest-wire.ts'
+export { healthReport } from './guest/health.ts'
 export * from './host/disks.ts'
 export { lowerCaseGuid } from './host/names.ts'
 export * from './host/requests.ts'
@@ -43,6 +46,7 @@ export { descriptionPath, routeOf, type Wire, type WireOperation } from './wire.
 export {
   attestationManagementWire,
   attestationWire,
+  guestWire,
   hostWire,
   identityWire,
   ownerSocketWire,
@@ -54,6 +58,7 @@ export {
 /** Every wire of ours, each of which its server describes at /openapi.json. */
 export const wires: readonly Wire[] = [
   hostWire,
+  guestWire,
   vaultManagementWire,
   vaultWire,
   attestationManagementWire,

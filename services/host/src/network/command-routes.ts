@@ -1,5 +1,6 @@
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
-import { ServiceError, type FastifyInstance } from '@strongroom/platform'
+import { commandResult } from '@strongroom/contract/wires'
+import { read, ServiceError, type FastifyInstance } from '@strongroom/platform'
 import type { CommandQueue } from './command-queue.ts'
 
 const path = '/metadata/strongroom/commands'
@@ -34,26 +35,20 @@ type Result = Pick<CommandStatus, 'exitCode' | 'stdout' | 'stderr' | 'refused'>
 
 /** @throws ServiceError 400 InvalidCommandResult */
 export function parseResult(body: unknown): Result {
-  const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  const { refused, exitCode } = fields
-  if (typeof refused === 'string' && refused !== '') return { refused: refused.slice(0, 300) }
-  if (typeof exitCode !== 'number' || !Number.isInteger(exitCode) || exitCode < 0 || exitCode > 255)
-    throw invalid('exitCode')
-  return { exitCode, stdout: text(fields, 'stdout'), stderr: text(fields, 'stderr') }
+  const result = read(commandResult, body, { code: 'InvalidCommandResult', subject: 'The result of the command' })
+  if ('refused' in result) return { refused: result.refused.slice(0, 300) }
+  const { exitCode, stdout, stderr } = result
+  return { exitCode, stdout: textOf('stdout', stdout), stderr: textOf('stderr', stderr) }
 }
 
-function text(fields: Record<string, unknown>, name: string): string {
-  const value = fields[name]
-  if (typeof value !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) throw invalid(name)
-  const bytes = Buffer.from(value, 'base64')
-  if (bytes.length > most) throw invalid(name)
-  return bytes.toString('utf8')
-}
-
-const invalid = (target: string): ServiceError =>
-  new ServiceError({
+function textOf(target: string, base64: string): string {
+  const bytes = Buffer.from(base64, 'base64')
+  if (bytes.length <= most) return bytes.toString('utf8')
+  throw new ServiceError({
     code: 'InvalidCommandResult',
-    message: `The result's ${target} has another form.`,
+    message: `The result’s ${target} is too long.`,
     target,
-    expected: 'exitCode, and stdout and stderr of at most 4096 bytes in base64; or refused',
+    expected: `base64 of at most ${most} bytes`,
+    found: `${bytes.length} bytes`,
   })
+}

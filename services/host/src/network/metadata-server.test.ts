@@ -1,3 +1,4 @@
+import { descriptionPath, guestWire, reportPath } from '@strongroom/contract/wires'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
@@ -64,6 +65,32 @@ describe('any request', () => {
 })
 
 describe('/metadata/strongroom', () => {
+  it('is described, which says nothing of the VM, and refuses what its description does not have', async () => {
+    await endpoints.serve('described', 'TDX')
+    await endpoints.serve('no-vtpm', 'TDX', true, { vTpm: false })
+    const pathsOf = async (guest: string): Promise<string[]> =>
+      Object.keys((await send({ guest, path: descriptionPath })).json.paths as object)
+    const all = guestWire.operations.map(({ path }) => path.replace(':id', '{id}'))
+    expect(await pathsOf('described')).toEqual(all)
+    expect(await pathsOf('no-vtpm')).toEqual(all.filter((path) => path !== reportPath))
+    const json = { 'content-type': 'application/json' }
+    for (const [path, code] of [
+      ['/metadata/strongroom/health', 'InvalidGuestHealth'],
+      ['/metadata/strongroom/commands/x', 'InvalidCommandResult'],
+    ]) {
+      const refused = await send({
+        guest: 'described',
+        method: 'POST',
+        path: path!,
+        headers: json,
+        body: '{"surplus":1}',
+      })
+      const { error } = refused.json as { error: { code: string; details: { code: string; target: string }[] } }
+      expect([refused.status, error.code]).toEqual([400, code])
+      expect(error.details).toContainEqual(expect.objectContaining({ code: 'UnknownField', target: 'surplus' }))
+    }
+  })
+
   it('tells the agent one line per value, so that a value can add no line', async () => {
     const { text } = await send({ path: '/metadata/strongroom/provisioning' })
     const lines = text

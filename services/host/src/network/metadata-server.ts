@@ -1,9 +1,11 @@
 import { chmod } from 'node:fs/promises'
 import { isOrdinary, type AnySpec, type AttachedDisk, type GuestHealth } from '@strongroom/contract'
+import { guestWire, reportPath } from '@strongroom/contract/wires'
 import {
   boundConnections,
   createHttpApp,
   limitRoutes,
+  serveWire,
   ServiceError,
   type Clock,
   type FastifyInstance,
@@ -78,6 +80,9 @@ export async function startMetadataServer(o: MetadataOptions & { socket: string 
 /** Azure's part answers in Azure's shapes; `/metadata/strongroom` is ours, for the agent of the reference image. */
 function createMetadataApp(o: MetadataOptions): FastifyInstance {
   const app = createHttpApp({ name: 'metadata', logger: o.logger, bodyLimit: 2 * 1024 * 1024 })
+  const hasReport = o.report !== undefined
+  const operations = guestWire.operations.filter(({ path }) => hasReport || path !== reportPath)
+  serveWire(app, { ...guestWire, operations })
   // cloud-init sends no header of Azure's.
   app.addHook('onRequest', async (request) => {
     if (!request.url.startsWith(`${cloudInitPath}/`)) requireDirectCall(request)

@@ -1,3 +1,5 @@
+import { has } from '@strongroom/contract/shape'
+import { reportRequest } from '@strongroom/contract/wires'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import { userDataBytes } from '../paravisor/claims.ts'
 import type { ReportOnUserData } from '../paravisor/power-tpm.ts'
@@ -15,17 +17,16 @@ export function reportRoutes(scope: FastifyInstance, report: ReportOnUserData): 
 
 /** @throws ServiceError BadRequest */
 export function readUserData(body: unknown): Uint8Array {
-  let userData: unknown
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(typeof body === 'string' ? body : '')
-    userData = typeof value === 'object' && value !== null ? (value as { userData?: unknown }).userData : undefined
+    value = JSON.parse(typeof body === 'string' ? body : '')
   } catch {
     // Refused below.
   }
-  // One value has one text: whoever compares the claim with what was sent compares bytes.
-  if (typeof userData === 'string' && /^[A-Za-z0-9_-]{2,86}$/.test(userData)) {
-    const bytes = Buffer.from(userData, 'base64url')
-    if (bytes.length <= userDataBytes && bytes.toString('base64url') === userData) return bytes
+  if (has(reportRequest, value)) {
+    const bytes = Buffer.from(value.userData, 'base64url')
+    // One value has one text: whoever compares the claim with what was sent compares bytes.
+    if (bytes.length <= userDataBytes && bytes.toString('base64url') === value.userData) return bytes
   }
   throw new ServiceError({
     code: 'BadRequest',

@@ -81,8 +81,11 @@ export class TestEndpoints {
     return endpoints
   }
 
-  /** @param reported whether the guest's report of its boot was taken already */
-  async serve(name: string, tee: 'SNP' | 'TDX', reported = true): Promise<void> {
+  /**
+   * @param reported whether the guest's report of its boot was taken already
+   * @param o vTpm: false has no report of the hardware, as VMs without a vTPM have none
+   */
+  async serve(name: string, tee: 'SNP' | 'TDX', reported = true, o: { vTpm?: false } = {}): Promise<void> {
     this.#servers.push(
       await startMetadataServer({
         socket: join(this.directory, name),
@@ -102,7 +105,7 @@ export class TestEndpoints {
         },
         tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
         akSpki,
-        report: async (userData = new Uint8Array()) => userData,
+        ...(o.vTpm !== false && { report: async (userData = new Uint8Array()) => userData }),
         commands: this.commands,
         nonce: bootNonce,
         logger: createLogger({ level: 'silent' }),

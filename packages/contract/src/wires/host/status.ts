@@ -3,11 +3,9 @@ import {
   anyObject,
   anyText,
   count,
-  flag,
   integer,
   list,
   named,
-  number,
   object,
   oneOf,
   optional,
@@ -15,57 +13,11 @@ import {
   type TypeOf,
 } from '../../shape/index.ts'
 import { errorDetail, steps } from '../answers.ts'
+import { healthMembers } from '../guest/health.ts'
 import { attachedDisks } from './requests.ts'
 import { anySpec } from './vm.ts'
 
-const guestSwap = object({
-  /** Device or file. */
-  name: anyText,
-  type: anyText,
-  sizeKiB: count,
-  /** Whether what is written to it is kept from the host: on dm-crypt, or in memory. */
-  protected: flag,
-})
-export type GuestSwap = TypeOf<typeof guestSwap>
-
-const guestDisk = object({
-  /** `lun0` … `lun63`, or `resource` for the temporary disk. */
-  place: anyText,
-  device: anyText,
-  sizeBytes: count,
-  /** Whether dm-crypt lies on it. */
-  encrypted: flag,
-})
-export type GuestDisk = TypeOf<typeof guestDisk>
-
-const guestHealth = named(
-  'GuestHealth',
-  object({
-    reportedAt: anyText,
-    swaps: list(guestSwap),
-    clock: object({
-      /** Whether chrony keeps the clock. */
-      daemon: oneOf('active', 'inactive'),
-      /** Whether its configuration names the host's PTP clock. */
-      ptpReference: flag,
-      /** The host's time less the guest's, in seconds; absent where the host's clock did not answer. */
-      offsetSeconds: optional(number),
-    }),
-    tpm: object({
-      /** /dev/tpmrm0 is there. */
-      device: flag,
-      /** The TPM refuses authorisations after too many wrong ones. */
-      lockout: flag,
-      /** A secret was sealed under the storage key and opened again. */
-      seals: flag,
-    }),
-    disks: list(guestDisk),
-  }),
-)
-/**
- * What only the guest can see of itself, as it tells its metadata endpoint (`POST /metadata/strongroom/health`) from time to
- * time and when its administrator asks. The guest's word: shown in the instance view, and nothing is decided by it.
- */
+const guestHealth = named('GuestHealth', object({ reportedAt: anyText, ...healthMembers }))
 export type GuestHealth = TypeOf<typeof guestHealth>
 
 const provisioningState = oneOf('Running', 'Succeeded', 'Failed')
