@@ -1,4 +1,4 @@
-import type { Action, CommentPlace, Condition, Expression, Policy, Rule, Segment } from './syntax.ts'
+import type { Action, ClaimValue, CommentPlace, Condition, Expression, Policy, Rule, Segment } from './syntax.ts'
 
 const lineWidth = 120
 
@@ -61,7 +61,7 @@ function formatAction(action: Action): string {
 export function formatExpression(expression: Expression): string {
   switch (expression.kind) {
     case 'literal':
-      return typeof expression.value === 'string' ? formatString(expression.value) : String(expression.value)
+      return formatValue(expression.value)
     case 'property':
       return `${expression.id}.${expression.property}`
     case 'call':
@@ -69,9 +69,9 @@ export function formatExpression(expression: Expression): string {
   }
 }
 
-function formatString(text: string): string {
+function formatValue(value: ClaimValue): string {
   // JSON's escapes \b and \f are not in the policy language. Escapes are taken whole: \\b is a backslash and a b.
-  return JSON.stringify(text).replaceAll(/\\[^]/g, (escape) => {
+  return JSON.stringify(value).replaceAll(/\\[^]/g, (escape) => {
     if (escape === '\\b') return '\\u0008'
     return escape === '\\f' ? '\\u000c' : escape
   })
