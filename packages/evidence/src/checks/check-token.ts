@@ -259,10 +259,8 @@ export async function checkKeyRelease(o: SignerRules & { jws: string; at: Date }
     (parsed: Jws) => readKeyRelease(parsed.payload),
     (answer) => `${answer.keyId}, wrapped for ${answer.wrappedFor} by ${answer.wrapping}`,
   )
-  const whole =
-    jws !== undefined && chain !== undefined && root !== undefined && algorithm !== undefined && release !== undefined
-  return {
-    check: list.all('release'),
-    value: whole && jws !== undefined ? { jws, chain, root, algorithm, release } : undefined,
-  }
+  const value = list.whole
+    ? { jws: jws!, chain: chain!, root: root!, algorithm: algorithm!, release: release! }
+    : undefined
+  return { check: list.all('release'), value }
 }
