@@ -25,7 +25,7 @@ describe('a name that a guest asks for', () => {
     })
     server.bind(0, '127.0.0.1')
     await once(server, 'listening')
-    servers = new Resolver({ timeout: 5_000, tries: 1 })
+    servers = new Resolver({ timeout: 60_000, tries: 1 })
     servers.setServers([`127.0.0.1:${server.address().port}`])
   })
   afterAll(() => {
@@ -35,7 +35,9 @@ describe('a name that a guest asks for', () => {
 
   it('keeps no other name from being found (attack W23)', async () => {
     const silent = Array.from({ length: 200 }, async (_, n) => await addressOf(`silent${n}.example.org`, servers))
-    await expect.poll(() => asked.filter((name) => name.startsWith('silent')).length).toBeGreaterThan(100)
+    await expect
+      .poll(() => asked.filter((name) => name.startsWith('silent')).length, { timeout: 30_000 })
+      .toBeGreaterThan(100)
     let isOver = false
     void Promise.race(silent).then(() => (isOver = true))
     expect(await addressOf('Deb.Example.org', servers)).toBe('93.184.216.34')
@@ -44,7 +46,7 @@ describe('a name that a guest asks for', () => {
     expect(lookup).not.toHaveBeenCalled()
     servers.cancel()
     await Promise.all(silent)
-  }, 20_000)
+  }, 60_000)
 
   it('has no address where there is none, and is asked of nobody where it is no name of the DNS', async () => {
     asked = []
