@@ -123,7 +123,13 @@ describe('a set of keys', () => {
     ['one of another type', [ec], 'RS256', 'TokenKeyNotAllowed', { expected: 'RSA', found: 'EC' }],
     ['one for another algorithm', [{ ...rsa, alg: 'RS384' }], 'RS256', 'TokenKeyNotAllowed', { found: 'RS384' }],
     ['one for another use', [{ ...rsa, use: 'enc' }], 'RS256', 'TokenKeyNotAllowed', { expected: 'sig', found: 'enc' }],
-    ['one for other operations', [{ ...rsa, key_ops: ['sign'] }], 'RS256', 'TokenKeyNotAllowed', { found: '["sign"]' }],
+    [
+      'one for other operations',
+      [{ ...rsa, key_ops: ['sign'] }],
+      'RS256',
+      'TokenKeyNotAllowed',
+      { expected: 'verify', found: '["sign"]' },
+    ],
     ['one whose operations are a text', [{ ...rsa, key_ops: 'verify' }], 'RS256', 'TokenKeyNotAllowed'],
     [
       'one on another curve',
