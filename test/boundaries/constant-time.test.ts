@@ -21,6 +21,7 @@ describe('secrets that a caller sends', () => {
     'services/identity/src/principals.ts',
     'services/identity/src/secret.ts',
     'services/vault/src/keystore/digest-info.ts',
+    'services/vault/src/release/placement.ts',
   ]
   const secret = '\\w*(?:signature|hmac|secret|password|passphrase|verifier|accessKey|\\bmac)'
   const constant = `(?!undefined|null|typeof|true|false|['"\`\\d])`

@@ -30,7 +30,9 @@ import { Failover } from './fleet/failover.ts'
 import { FleetCompute } from './fleet/fleet-compute.ts'
 import { Placements } from './fleet/placements.ts'
 import { HostRegistry } from './fleet/registry.ts'
+import { Tickets } from './fleet/tickets.ts'
 import { WorkSignal } from './fleet/work-signal.ts'
+import type { KeyPlacement } from './host/host.ts'
 import { HostClient } from './host/host-client.ts'
 import { PlatformKeys } from './host/platform-key.ts'
 import { SimulatedEvidence } from './host/simulated-evidence.ts'
@@ -101,9 +103,15 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const quotas = new Quotas({ resources, store, subscriptionId, ...(faults !== undefined && { faults }) })
   const registry = new HostRegistry(store)
   const placements = new Placements(store, registry)
+  const tickets = new Tickets(context.sealer.macKey('tickets of placements'))
+  const placed = async (vmId: string): Promise<KeyPlacement | undefined> => {
+    const placement = await placements.find(vmId)
+    return placement && tickets.of(placement)
+  }
+  const evidence = new SimulatedEvidence(context.wire, context.tokens, platformKeys)
   const compute = withoutGuests
     ? new FleetCompute({
-        inner: new SimulatedHost(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys)),
+        inner: new SimulatedHost(resources, clock, evidence, placed),
         placements,
         registry,
         signal: new WorkSignal(),

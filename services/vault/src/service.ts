@@ -35,6 +35,7 @@ import { Backups } from './objects/backup.ts'
 import { hsmOfHost, vaultOfHost } from './objects/names.ts'
 import { ObjectRepository } from './objects/repository.ts'
 import { Authorities } from './release/authorities.ts'
+import { KeyPlacements } from './release/placement.ts'
 import { KeyRelease } from './release/release.ts'
 import { attestationSigning, CertifiedSigner, releaseSigning } from './signing/certified-signer.ts'
 import { secretRows, type SecretVersion } from './secrets/secret-version.ts'
@@ -121,7 +122,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     verifiers: context.verifiers,
     mapsAzureProviders: context.mapsAzureProviders,
   })
-  const release = new KeyRelease({ ...keyParts, keys, authorities, signer })
+  const release = new KeyRelease({ ...keyParts, keys, authorities, placements: new KeyPlacements(store), signer })
 
   const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)
   const secretSealer = sealer.derive('secrets')

@@ -189,6 +189,11 @@ export const vaultErrors = {
     when: 'The PKCS#11 module does not start.',
     remedy: 'Try it with pkcs11-tool, and read its own log.',
   },
+  PlacementOver: {
+    status: 409,
+    when: 'The VM of a platform key is placed on another host than the one that asks for the key, or under a later epoch than is said.',
+    remedy: 'Nothing: whoever lost a VM gets its key no more.',
+  },
   RootMismatch: {
     when: 'The head of the operations log is not the one that was signed last.',
     remedy: 'Find out who wrote to the store of the vault.',

@@ -40,7 +40,7 @@ export {
 } from './sockets/test-socket-wire.ts'
 export { managedHsmDefinition } from './vault/managed-hsm.ts'
 export { vaultChange } from './vault/vault.ts'
-export { guestStateGenerationRequest } from './vault/vault-wire.ts'
+export { guestStateGenerationRequest, keyPlacementRequest } from './vault/vault-wire.ts'
 export { openApiOf, type OpenApi } from './openapi.ts'
 export { descriptionPath, routeOf, type Wire, type WireOperation } from './wire.ts'
 export {

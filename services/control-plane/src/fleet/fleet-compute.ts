@@ -98,6 +98,7 @@ export class FleetCompute {
       return true
     }
     await retried(async () => await this.#inner.turn(vmId, 'Starting', startStep, start))
+    await this.fence(vmId)
     this.#signal.notify(host)
     return (await this.#inner.find(vmId)) ?? status
   }
@@ -182,7 +183,8 @@ export class FleetCompute {
   /** What a host is to carry, under a number that each change makes another one. */
   async ordersOf(host: FleetHost): Promise<{ revision: number; carry: VmOrder[] }> {
     const { revision, carry } = await this.#placements.carriedBy(host.id)
-    return { revision, carry: carry.map(({ vm_id: vmId, epoch, wanted, run }) => ({ vmId, epoch, wanted, run })) }
+    const told = carry.filter(({ epoch, fenced_epoch }) => fenced_epoch === epoch)
+    return { revision, carry: told.map(({ vm_id: vmId, epoch, wanted, run }) => ({ vmId, epoch, wanted, run })) }
   }
 
   /** Until the host has another revision than it knows, for as long as that at most. */
@@ -219,8 +221,17 @@ export class FleetCompute {
       if (error instanceof ServiceError && error.code.endsWith('AllocationFailed')) return false
       throw error
     }
+    await this.fence(vmId)
     this.#signal.notify(host)
     return true
+  }
+
+  /** Tells the vault of a new placement, and only then the host: whoever had the VM before gets its key no more. */
+  async fence(vmId: string): Promise<void> {
+    const placed = await this.#placements.find(vmId)
+    if (placed === undefined || placed.host === null || placed.fenced_epoch === placed.epoch) return
+    await this.#inner.fence(vmId)
+    this.#signal.notify(await this.#placements.fenced(placed))
   }
 
   /** Where a VM is, and why there. */

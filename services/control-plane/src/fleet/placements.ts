@@ -74,6 +74,7 @@ export class Placements {
       const placed: Placement = {
         wanted: 'Stopped',
         run: 0,
+        fenced_epoch: 0,
         ...before,
         vm_id: o.vmId,
         resource_id: o.resourceId,
@@ -167,6 +168,27 @@ export class Placements {
   async waiting(most: number): Promise<Placement[]> {
     const query = this.#db.selectFrom('placement').selectAll().where('host', 'is', null).where('wanted', '=', 'Running')
     return await query.orderBy('vm_id').limit(most).execute()
+  }
+
+  /** The vault has been told of the VM's epoch, so that its host may be. @returns the host that may be told */
+  async fenced({ vm_id, epoch }: Pick<Placement, 'vm_id' | 'epoch'>): Promise<string | undefined> {
+    return await this.transaction(async (tx) => {
+      const placed = await this.lock(tx, vm_id)
+      if (placed === undefined || placed.host === null || placed.epoch !== epoch) return undefined
+      await tx.updateTable('placement').set({ fenced_epoch: epoch }).where('vm_id', '=', vm_id).execute()
+      await this.#change(tx, placed.host, { vCPUs: 0, memoryMiB: 0 })
+      return placed.host
+    })
+  }
+
+  /** VMs that are to run on a host which may not be told of them yet. */
+  async unfenced(most: number): Promise<Placement[]> {
+    const query = this.#db
+      .selectFrom('placement')
+      .selectAll()
+      .where('host', 'is not', null)
+      .where('wanted', '=', 'Running')
+    return await query.whereRef('fenced_epoch', '<', 'epoch').orderBy('vm_id').limit(most).execute()
   }
 
   /** What a host is to carry, under a number that another change makes another one. */

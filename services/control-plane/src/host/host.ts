@@ -67,8 +67,17 @@ export interface Host {
   imageBuild(variant?: string): Promise<ImageBuildStatus>
 }
 
+/** Where a VM is placed in a fleet. */
+export interface KeyPlacement {
+  epoch: number
+  /** Given to the host of this epoch alone, base64url. */
+  ticket: string
+}
+
 /** The keys that guest states are wrapped with, one per VM. */
 export interface GuestStateKeys {
+  /** From now on the key is released to boots of this placement alone, and never to those of an earlier one. Idempotent. */
+  place(keyId: string, placement: KeyPlacement): Promise<void>
   /** The key's identifier with its version; a second call finds the first one's key. */
   ensure(o: {
     vmId: string

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   platformKeyName,
   platformKeyReleasePolicy,
@@ -10,7 +11,7 @@ import {
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 
 import { onBehalfOfHeaders, type OnBehalfOf } from '../arm/on-behalf-of.ts'
-import type { GuestStateKeys } from './host.ts'
+import type { GuestStateKeys, KeyPlacement } from './host.ts'
 
 const apiVersion = 'api-version=7.4'
 const bits = 3072
@@ -57,6 +58,11 @@ export class PlatformKeys implements GuestStateKeys {
       return await create()
     })
     return made.key.kid
+  }
+
+  async place(keyId: string, { epoch, ticket }: KeyPlacement): Promise<void> {
+    const ticketSha256 = createHash('sha256').update(ticket).digest('hex')
+    await this.#send(undefined, 'PUT', `${new URL(keyId).pathname}/placement`, { epoch, ticketSha256 })
   }
 
   /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */

@@ -12,8 +12,10 @@ import type { GuestStateKeys } from './host.ts'
 
 /** Makes the evidence of boots without a guest. */
 export interface EvidenceMaker {
-  /** Of the boot with this id; the spec's key is made where there is none. */
+  /** Of the boot with this id; the spec's key is made where there is none, and is for the placement that the spec has. */
   boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence>
+  /** The key of a VM that has one is for this placement alone. */
+  place(spec: InstanceSpec): Promise<void>
   last(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Idempotent. */
   remove(vmId: string): Promise<void>
@@ -37,11 +39,22 @@ export class SimulatedEvidence implements EvidenceMaker {
   }
 
   async boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence> {
-    const { vmId, tee, attestationProvider: authority, guestStateKey: _none, ...rest } = spec
-    const persisted = spec.security.encryption !== 'NonPersistedTPM'
-    const key = persisted ? { guestStateKey: await this.#keys.ensure({ vmId, tee, authority, asker: undefined }) } : {}
-    const body: SimulatedBoot = { bootId, spec: { ...rest, vmId, tee, attestationProvider: authority, ...key } }
-    return await this.#send<AnyBootEvidence>('PUT', `/simulated/${vmId}/boot`, body)
+    const { guestStateKey: _none, ...rest } = spec
+    const key = await this.#placedKey(spec)
+    const body: SimulatedBoot = { bootId, spec: { ...rest, ...(key !== undefined && { guestStateKey: key }) } }
+    return await this.#send<AnyBootEvidence>('PUT', `/simulated/${spec.vmId}/boot`, body)
+  }
+
+  async place(spec: InstanceSpec): Promise<void> {
+    await this.#placedKey(spec)
+  }
+
+  async #placedKey(spec: InstanceSpec): Promise<string | undefined> {
+    const { vmId, tee, attestationProvider: authority, placement } = spec
+    if (spec.security.encryption === 'NonPersistedTPM') return undefined
+    const key = await this.#keys.ensure({ vmId, tee, authority, asker: undefined })
+    if (placement !== undefined) await this.#keys.place(key, placement)
+    return key
   }
 
   async last(vmId: string): Promise<AnyBootEvidence | undefined> {

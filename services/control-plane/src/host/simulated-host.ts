@@ -23,7 +23,7 @@ import {
 import { ServiceError, type Clock } from '@strongroom/platform'
 import { regions } from '../arm/regions.ts'
 import type { Db, ResourceStore } from '../store/resources.ts'
-import type { GuestStateKeys, Host } from './host.ts'
+import type { GuestStateKeys, Host, KeyPlacement } from './host.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
 
@@ -42,6 +42,9 @@ const image: ImageRecord = {
   qualifies: { confidential: true, diskEncryption: true, reasons: [] },
   os: { id: 'debian', versionId: '13', kernel: '' },
 }
+
+type PlacedAt = (vmId: string) => Promise<KeyPlacement | undefined>
+const nowhere: PlacedAt = async () => await Promise.resolve(undefined)
 
 /** Decides within a transaction whether what follows in it is done. */
 type First = (tx: Db) => Promise<boolean>
@@ -65,8 +68,11 @@ export class SimulatedHost implements Host {
   readonly #clock: Clock
   readonly #maker: EvidenceMaker
   readonly #disks: SimulatedDisks
+  readonly #placed: PlacedAt
 
-  constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker) {
+  /** @param placed where a VM is placed in a fleet; undefined for one of the server's own */
+  constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker, placed: PlacedAt = nowhere) {
+    this.#placed = placed
     this.#resources = resources
     this.#disks = new SimulatedDisks(resources, clock, image)
     this.#clock = clock
@@ -181,7 +187,19 @@ export class SimulatedHost implements Host {
     const { vmId } = spec
     // Kept first: whatever becomes of this process, deleting the VM destroys what is about to be made.
     if (status.asked !== true) await this.#change(vmId, (kept) => void (kept.asked = true))
-    return await this.#maker.boot(spec, bootIdOf(vmId, boots))
+    return await this.#maker.boot(await this.#withPlacement(spec), bootIdOf(vmId, boots))
+  }
+
+  async #withPlacement(spec: InstanceSpec): Promise<InstanceSpec> {
+    const placement = await this.#placed(spec.vmId)
+    return { ...spec, ...(placement !== undefined && { placement }) }
+  }
+
+  /** Where evidence was asked for there is a key: from now on it is for the VM's present placement alone. */
+  async fence(vmId: string): Promise<void> {
+    const status = await this.#find(vmId)
+    if (status?.asked === true && !isOrdinary(status.spec))
+      await this.#maker.place(await this.#withPlacement(status.spec))
   }
 
   async command(): Promise<CommandStatus> {
@@ -365,6 +383,7 @@ const withoutImages = (): ServiceError =>
 
 /** Until evidence is asked for there is no guest state, and so no key: the identifier says it. */
 export const noGuestStateKeys: GuestStateKeys = {
+  place: async () => {},
   ensure: async ({ vmId }) => `urn:strongroom:no-guest-state:${vmId.toLowerCase()}`,
   destroyKey: async () => {},
   destroy: async () => {},

@@ -57,4 +57,12 @@ export const fleetMigrations: Record<string, Migration> = {
       await db.schema.createIndex('placement_by_host').on('placement').columns(['host', 'wanted']).execute()
     },
   },
+  '0015-fenced-epoch': {
+    async up(db) {
+      await db.schema
+        .alterTable('placement')
+        .addColumn('fenced_epoch', 'integer', (c) => c.notNull().defaultTo(0))
+        .execute()
+    },
+  },
 }

@@ -47,6 +47,8 @@ interface PlacementTable {
   host: string | null
   /** One above the last with each host; never less. */
   epoch: number
+  /** The epoch that the vault has been told of: no host is told of a later one before. */
+  fenced_epoch: number
   /** Reserved on the host. */
   vcpus: number
   memory_mib: number

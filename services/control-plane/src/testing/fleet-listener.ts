@@ -66,6 +66,7 @@ export interface FleetListener {
 /** Nobody asks for any here. */
 const noEvidence: EvidenceMaker = {
   boot: async () => await Promise.reject(new Error('no evidence is made here')),
+  place: async () => await Promise.resolve(),
   last: async () => await Promise.resolve(undefined),
   remove: async () => await Promise.resolve(),
   measurements: async () => await Promise.reject(new Error('no evidence is made here')),

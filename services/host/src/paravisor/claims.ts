@@ -17,13 +17,14 @@ function jwk(kid: string, use: 'sign' | 'encrypt', key: KeyObject): RsaJwk {
 const rsaKey = (spki: Uint8Array): KeyObject => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
 
 /** `vm-configuration` of Azure's paravisor (facts section 4.2). */
-function configuration(spec: Pick<InstanceSpec, 'vmId' | 'security'>): Record<string, unknown> {
+function configuration(spec: Pick<InstanceSpec, 'vmId' | 'security' | 'placement'>): Record<string, unknown> {
   return {
     'console-enabled': true,
     'secure-boot': spec.security.secureBoot,
     'tpm-enabled': spec.security.vTpm,
     'tpm-persisted': spec.security.encryption !== 'NonPersistedTPM',
     vmUniqueId: spec.vmId,
+    ...(spec.placement !== undefined && { 'placement-epoch': spec.placement.epoch }),
   }
 }
 
@@ -34,7 +35,7 @@ const encode = (claims: object): Uint8Array => new TextEncoder().encode(JSON.str
  * for encryption. The TPM's keys bind this vTPM to the same report.
  */
 export function releaseClaims(o: {
-  spec: Pick<InstanceSpec, 'vmId' | 'security'>
+  spec: Pick<InstanceSpec, 'vmId' | 'security' | 'placement'>
   transferKey: KeyObject
   /** Absent where no vTPM runs: the paravisor opens a guest state to copy it. */
   vtpm?: { akSpki: Uint8Array; ekSpki: Uint8Array }

@@ -5,6 +5,7 @@ import {
   hostReleaseWrapping,
   releaseSigningUsage,
   type GuestStateGeneration,
+  type InstanceSpec,
   type KeyReleaseAnswer,
 } from '@strongroom/contract'
 import {
@@ -36,6 +37,8 @@ export interface KeyServiceAccess {
   keyId: string
   /** Token of the attestation provider. */
   target: string
+  /** Where the VM is placed; absent outside of a fleet. */
+  placement?: InstanceSpec['placement']
 }
 
 /**
@@ -47,7 +50,7 @@ export async function releaseKey(
   o: KeyServiceAccess & { caPem: string; transferKey: TransferKey; at: Date },
 ): Promise<Release> {
   const token = await o.tokens.token('orchestrator', keyAudience(o.keyId))
-  const body = { target: o.target, enc: hostReleaseWrapping }
+  const body = { target: o.target, enc: hostReleaseWrapping, ...placementOf(o) }
   const url = `${o.keyId}/release?api-version=${apiVersion}`
   const answer = await o.wire
     .request<KeyReleaseAnswer>({ method: 'POST', url, token, body })
@@ -74,9 +77,11 @@ export async function reportGeneration(o: KeyServiceAccess & { generation: numbe
     method: 'POST',
     url,
     token,
-    body: { target: o.target, generation: o.generation },
+    body: { target: o.target, generation: o.generation, ...placementOf(o) },
   })
 }
+
+const placementOf = ({ placement }: KeyServiceAccess): object => (placement === undefined ? {} : { placement })
 
 /** The authority certifies TLS and attestation keys as well: only a certificate for releases may sign one. */
 async function verifyAnswer(o: { jws: string; caPem: string; at: Date }): Promise<KeyRelease> {

@@ -28,7 +28,7 @@ export interface ParavisorServices {
 /** Whose guest state is opened. */
 type UnsealSpec = Pick<
   InstanceSpec,
-  'vmId' | 'tee' | 'security' | 'guestStateKey' | 'attestationProvider' | 'customerKey'
+  'vmId' | 'tee' | 'security' | 'guestStateKey' | 'attestationProvider' | 'customerKey' | 'placement'
 >
 
 export interface UnsealRequest extends ParavisorServices {
@@ -84,7 +84,9 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   o.signal.throwIfAborted()
 
   o.step('Release key')
-  const access = { wire: o.wire, tokens: o.tokens, keyId: keyOfGuestState(o.spec), target: attestation.token }
+  const { placement } = o.spec
+  const keyId = keyOfGuestState(o.spec)
+  const access = { wire: o.wire, tokens: o.tokens, keyId, target: attestation.token, ...(placement && { placement }) }
   const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey, at: o.now() })
   o.signal.throwIfAborted()
 
@@ -92,8 +94,8 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   let customer: CustomerRelease | undefined
   if (customerKey !== undefined) {
     o.step('Release customer key')
-    const keyId = await boundKey(o.guestStatePath, customerKey)
-    customer = await releaseTo({ ...o, attestation, transferKey }, keyId)
+    const bound = await boundKey(o.guestStatePath, customerKey)
+    customer = await releaseTo({ ...o, attestation, transferKey }, bound)
     o.signal.throwIfAborted()
   }
 

@@ -1,4 +1,5 @@
-import type { KeyReleaseAnswer } from '@strongroom/contract'
+import { platformVault, type KeyReleaseAnswer } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
 import { admit, type App, type AppParts } from './admission.ts'
 import { apiVersionOf, releaseApiVersionOf } from './request.ts'
 
@@ -11,6 +12,21 @@ export function addReleaseRoutes(app: App, parts: AppParts): void {
       return { value: await parts.release.release(request.caller, target, { apiVersion, body: request.body }) }
     })
   }
+
+  // The platform's vault alone has keys of VMs that are placed.
+  app.put('/keys/:name/:version/placement', async (request) => {
+    const { vault, name, version } = await admit(parts, request, 'create')
+    apiVersionOf(request.query)
+    if (vault.name !== platformVault || request.caller.objectId !== parts.controlPlaneObjectId)
+      throw new ServiceError({
+        code: 'Forbidden',
+        message: 'Only the resource manager says where the VMs of platform keys are placed.',
+        target: 'placement',
+        expected: `the resource manager, of the vault ${platformVault}`,
+        found: request.caller.objectId,
+      })
+    return await parts.release.place(request.caller, { vault, name, version: version! }, request.body)
+  })
 
   app.post('/keys/:name/:version/guest-state-generation', async (request) => {
     const { vault, name, version } = await admit(parts, request, 'advanceGuestStateGeneration')

@@ -17,6 +17,11 @@ export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
 
   override async remove(tx: DatabaseTransaction, o: Name): Promise<void> {
     await this.#removed?.note(tx, o)
+    await (tx as Transaction<Tables>)
+      .deleteFrom('key_placement')
+      .where('vault', '=', o.vault)
+      .where('name', '=', o.name)
+      .execute()
     await super.remove(tx, o)
   }
 

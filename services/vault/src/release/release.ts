@@ -5,8 +5,8 @@ import {
   type ReleasedKeyEnvelope,
   type ReleaseWrapping,
 } from '@strongroom/contract'
-import { guestStateGenerationRequest } from '@strongroom/contract/wires'
-import { read, ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
+import { guestStateGenerationRequest, keyPlacementRequest } from '@strongroom/contract/wires'
+import { read, ServiceError, type Caller, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import { bundleOf, keyId } from '../keys/bundles.ts'
 import { bindingOf, policyHash, type KeyVersion } from '../keys/key-version.ts'
@@ -22,6 +22,7 @@ import { assertUsable } from '../objects/usage.ts'
 import type { CertifiedSigner } from '../signing/certified-signer.ts'
 import type { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
+import { assertPlaced, type KeyPlacements } from './placement.ts'
 import { parseReleasePolicy } from './policy.ts'
 import { tokenDigest, type AttestationToken } from './token.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
@@ -39,6 +40,7 @@ interface ReleaseParts {
   log: OperationLog
   clock: Clock
   authorities: Authorities
+  placements: KeyPlacements
   signer: CertifiedSigner
 }
 
@@ -85,7 +87,14 @@ export class KeyRelease {
         },
       }
       const answer = await this.#o.signer.sign(released)
-      await this.#o.log.append(this.#entry(caller, 'release', key, 'allowed', token.digest))
+      const entry = this.#entry(caller, 'release', key, 'allowed', token.digest)
+      if ((await this.#o.placements.find(key)) === undefined) await this.#o.log.append(entry)
+      else
+        await this.#o.store.transaction(async (tx) => {
+          // Where it is logged: after a later placement no release to an earlier one is in the log, however long this took.
+          await this.#assertPlaced(tx, key, { claims: token.claims, placement: body.placement })
+          await this.#o.log.appendIn(tx, entry)
+        })
       return answer
     })
   }
@@ -99,12 +108,17 @@ export class KeyRelease {
     target: Target & { version: string },
     requestBody: unknown,
   ): Promise<GuestStateGeneration> {
-    const { generation, target: given } = read(guestStateGenerationRequest, requestBody, {
+    const {
+      generation,
+      target: given,
+      placement,
+    } = read(guestStateGenerationRequest, requestBody, {
       code: 'BadParameter',
       subject: 'The generation of the guest state',
     })
     return this.#decided(caller, 'advanceGuestStateGeneration', target, given, async (key, token) => {
       await this.#o.store.transaction(async (tx) => {
+        await this.#assertPlaced(tx, key, { claims: token.claims, placement })
         const stored = await this.#o.repository.lockGeneration(tx, key)
         if (stored === undefined) throw this.#o.keys.notFound(target.name, target.version)
         if (generation < stored) throw tooOld(generation, stored)
@@ -118,6 +132,30 @@ export class KeyRelease {
       })
       return { generation }
     })
+  }
+
+  /** The resource manager's word on where the key's VM is placed; what asks for the key from elsewhere is refused for ever. */
+  async place(caller: Caller, target: Target & { version: string }, body: unknown): Promise<{ epoch: number }> {
+    const key = await this.#o.keys.get(target, target.version)
+    const { epoch, ticketSha256: ticket_hash } = read(keyPlacementRequest, body, {
+      code: 'BadParameter',
+      subject: 'The placement of the key',
+    })
+    const { vault, name, version } = key
+    await this.#o.store.transaction(async (tx) => {
+      await this.#o.placements.raise(tx, { vault, name, version, epoch, ticket_hash })
+      await this.#o.log.appendIn(tx, this.#entry(caller, 'placeKey', key, 'allowed', tokenDigest(undefined)))
+    })
+    return { epoch }
+  }
+
+  async #assertPlaced(
+    tx: DatabaseTransaction,
+    key: KeyVersion,
+    o: { claims: Record<string, unknown>; placement: unknown },
+  ): Promise<void> {
+    const row = await this.#o.placements.lock(tx, key)
+    if (row !== undefined) assertPlaced(row, o)
   }
 
   /** One read of the key serves the decision and what follows from it; a refusal is recorded and passed on. */

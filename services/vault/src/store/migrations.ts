@@ -1,10 +1,19 @@
 import type { Migration } from '@strongroom/platform'
-import type { KeyObjectRow, KeyVersionRow, ObjectRow, SecretVersionRow, VaultRow, VaultSecretRow } from './tables.ts'
+import type {
+  KeyObjectRow,
+  KeyPlacementRow,
+  KeyVersionRow,
+  ObjectRow,
+  SecretVersionRow,
+  VaultRow,
+  VaultSecretRow,
+} from './tables.ts'
 import { vaultMigrations } from './vault-migrations.ts'
 
 export interface Tables {
   key_object: KeyObjectRow
   key_version: KeyVersionRow
+  key_placement: KeyPlacementRow
   secret_object: ObjectRow
   secret_version: SecretVersionRow
   vault: VaultRow

@@ -62,6 +62,16 @@ export interface SecretVersionRow extends VersionRow {
   sealed: string
 }
 
+/** Where the VM of a platform key is placed now: its release is for nobody else. */
+export interface KeyPlacementRow {
+  vault: string
+  name: string
+  version: string
+  epoch: number
+  /** SHA-256 of the ticket, hexadecimal. */
+  ticket_hash: string
+}
+
 export interface VaultSecretRow {
   name: string
   sealed: string

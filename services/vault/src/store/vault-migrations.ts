@@ -53,4 +53,17 @@ export const vaultMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0013-key-placement': {
+    up: async (db) => {
+      await db.schema
+        .createTable('key_placement')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('version', 'text', (column) => column.notNull())
+        .addColumn('epoch', 'bigint', (column) => column.notNull())
+        .addColumn('ticket_hash', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('key_placement_key', ['vault', 'name', 'version'])
+        .execute()
+    },
+  },
 }

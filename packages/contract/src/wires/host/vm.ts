@@ -139,6 +139,10 @@ const confidential = {
   attestationProvider,
   /** A customer's key that wraps the guest state beside the platform's. Absent: the platform's alone. */
   customerKey: optional(customerKey),
+  /** Where the VM is placed in a fleet: goes into the claims, and the ticket into each request for its key. Absent on the server's own host. */
+  placement: optional(
+    object({ epoch: integer(1, Number.MAX_SAFE_INTEGER), ticket: text(/^[A-Za-z0-9_-]{43}$/, 'a ticket') }),
+  ),
 }
 const vTpm = exactly(true, 'true: a confidential VM has a vTPM')
 

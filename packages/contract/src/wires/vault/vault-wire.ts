@@ -1,14 +1,29 @@
-import { anyText, count, named, object, type TypeOf } from '../../shape/index.ts'
+import { anyText, count, integer, named, object, optional, text, type TypeOf } from '../../shape/index.ts'
 import type { Wire } from '../wire.ts'
 
 /** `target`: a token of an attestation provider that the key's release policy names. */
 export const guestStateGenerationRequest = named(
   'GuestStateGenerationRequest',
-  object({ target: anyText, generation: count }),
+  object({
+    target: anyText,
+    generation: count,
+    /** Of a VM that a fleet carries: its epoch, and the ticket of the host that asks. */
+    placement: optional(object({ epoch: count, ticket: anyText })),
+  }),
 )
 export type GuestStateGenerationRequest = TypeOf<typeof guestStateGenerationRequest>
 const guestStateGeneration = named('GuestStateGeneration', object({ generation: count }))
 export type GuestStateGeneration = TypeOf<typeof guestStateGeneration>
+
+export const keyPlacementRequest = named(
+  'KeyPlacementRequest',
+  object({
+    /** One above the last, or the last again. */
+    epoch: integer(1, Number.MAX_SAFE_INTEGER),
+    ticketSha256: text(/^[0-9a-f]{64}$/, 'SHA-256 of the ticket, hexadecimal'),
+  }),
+)
+const keyPlacement = named('KeyPlacement', object({ epoch: count }))
 
 /** What vaults and managed HSMs have beside Key Vault's wire. */
 export const vaultWire: Wire = {
@@ -19,12 +34,13 @@ export const vaultWire: Wire = {
     'Beside Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles (docs/vault.md), and the counter that keeps older guest states from being used.',
   server: 'https://{vault}.vault.strongroom.internal',
   security: 'bearer',
-  owns: /^\w+ \/(operationlog|.*\/guest-state-generation$)/,
+  owns: /^\w+ \/(operationlog|.*\/(guest-state-generation|placement)$)/,
   // prettier-ignore
   operations: [
     { method: 'GET', path: '/operationlog/checkpoint', summary: 'The signed head of the log', status: 200, answer: anyText, answerType: 'text/plain' },
     { method: 'GET', path: '/operationlog/key', summary: 'The key that the log is signed with', status: 200, answer: anyText, answerType: 'text/plain' },
     { method: 'GET', path: '/operationlog/tile/*', summary: 'A tile of hashes or entries', status: 200, answer: anyText, answerType: 'application/octet-stream', errors: ['TileNotFound'] },
-    { method: 'POST', path: '/keys/:name/:version/guest-state-generation', summary: 'Raises the counter of a key', body: guestStateGenerationRequest, status: 200, answer: guestStateGeneration, errors: ['BadParameter', 'GuestStateGenerationTooOld'] },
+    { method: 'POST', path: '/keys/:name/:version/guest-state-generation', summary: 'Raises the counter of a key', body: guestStateGenerationRequest, status: 200, answer: guestStateGeneration, errors: ['BadParameter', 'GuestStateGenerationTooOld', 'Forbidden'] },
+    { method: 'PUT', path: '/keys/:name/:version/placement', summary: 'Says where the VM of a platform key is placed; the resource manager alone', body: keyPlacementRequest, status: 200, answer: keyPlacement, errors: ['BadParameter', 'PlacementOver', 'Forbidden'] },
   ],
 }

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { vaultAudience, type BootEvidence, type VmPlacement } from '@strongroom/contract'
+import { freePort, ServiceError } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import { makeVm } from './testing/simulated-vm.ts'
+import { startHost, type TestHost } from './testing/test-hosts.ts'
+
+let installation: TestInstallation
+let folder: string
+let host: TestHost
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
+  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}` })
+  host = await startHost(installation, { name: 'a', folder })
+})
+afterAll(async () => {
+  await host.stop()
+  await installation.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Made when it is first asked for, which takes its time on a busy machine; asked again, it is the same boot's. */
+async function evidenceOf(vm: string): Promise<BootEvidence> {
+  for (;;) {
+    try {
+      return await installation.arm<BootEvidence>('POST', `${vm}/retrieveBootEvidence`)
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'PeerTimeout') throw error
+    }
+  }
+}
+
+function attestedEpoch({ runtimeClaims }: BootEvidence): unknown {
+  const claims = JSON.parse(Buffer.from(runtimeClaims, 'base64url').toString()) as Record<string, Record<string, unknown>> // prettier-ignore
+  return claims['vm-configuration']?.['placement-epoch']
+}
+
+describe('a VM that a fleet carries', () => {
+  it('has its key released to boots of its present placement alone, which is in what is attested (attack W34)', async () => {
+    await expect.poll(host.isLeased).toBe(true)
+    const vm = await makeVm(installation, { name: 'vm', size: 'Standard_DC2as_v5' })
+    const before = await evidenceOf(vm)
+    const { epoch } = await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)
+    expect(attestedEpoch(before)).toBe(epoch)
+    await installation.run('POST', `${vm}/deallocate`)
+    await installation.run('POST', `${vm}/start`)
+    // What the earlier host still has: evidence that was genuine, a token that has not expired, the platform's own rights.
+    const token = await installation.running.context.tokens.token('orchestrator', vaultAudience)
+    const url = `${before.release.keyId}/release?api-version=7.4`
+    const body = { target: before.attestation.token }
+    await expect(installation.wire.request({ method: 'POST', url, token, body })).rejects.toMatchObject({
+      status: 403,
+      code: 'Forbidden',
+      reason: 'PlacementOver',
+    })
+    const after = await evidenceOf(vm)
+    expect(attestedEpoch(after)).toBe((await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)).epoch)
+    expect(attestedEpoch(after)).toBeGreaterThan(epoch)
+  }, 600_000)
+})

@@ -1,0 +1,91 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { forUpdate, ServiceError, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+import { shown } from '../errors.ts'
+import type { Tables } from '../store/migrations.ts'
+import type { KeyPlacementRow } from '../store/tables.ts'
+
+type Key = Pick<KeyPlacementRow, 'vault' | 'name' | 'version'>
+
+/** Where the VMs of platform keys are placed, as the resource manager says. A key without a placement is for no fleet. */
+export class KeyPlacements {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  async find(key: Key): Promise<KeyPlacementRow | undefined> {
+    return await this.#of(this.#store.db, key).executeTakeFirst()
+  }
+
+  /** Until the transaction ends nobody raises it. */
+  async lock(tx: DatabaseTransaction, key: Key): Promise<KeyPlacementRow | undefined> {
+    return await forUpdate(this.#store, this.#of(tx, key)).executeTakeFirst()
+  }
+
+  /** The epoch never goes back, and stands for one ticket. Idempotent. @throws ServiceError PlacementOver */
+  async raise(tx: DatabaseTransaction, row: KeyPlacementRow): Promise<void> {
+    const before = await this.lock(tx, row)
+    if (before !== undefined) {
+      if (before.epoch === row.epoch && before.ticket_hash === row.ticket_hash) return
+      if (row.epoch <= before.epoch) throw over(row.epoch, `an epoch above ${before.epoch}`)
+    }
+    const { epoch, ticket_hash } = row
+    await (tx as Kysely<Tables>)
+      .insertInto('key_placement')
+      .values(row)
+      .onConflict((conflict) => conflict.columns(['vault', 'name', 'version']).doUpdateSet({ epoch, ticket_hash }))
+      .execute()
+  }
+
+  #of(db: DatabaseTransaction, { vault, name, version }: Key) {
+    return (db as Kysely<Tables>)
+      .selectFrom('key_placement')
+      .selectAll()
+      .where('vault', '=', vault)
+      .where('name', '=', name)
+      .where('version', '=', version)
+  }
+}
+
+/**
+ * Whether who asks for a release is where the VM is placed now: the attested claims have the epoch, and the request its ticket, which
+ * nobody has but the host that was given the VM.
+ * @throws ServiceError 403 Forbidden (PlacementOver)
+ */
+export function assertPlaced(row: KeyPlacementRow, o: { claims: Record<string, unknown>; placement: unknown }): void {
+  const attested = attestedEpoch(o.claims)
+  if (attested !== row.epoch) throw refused(`epoch ${row.epoch} in the attested claims`, shown(attested ?? 'none'))
+  const { epoch, ticket } = (o.placement ?? {}) as { epoch?: unknown; ticket?: unknown }
+  if (epoch !== row.epoch) throw refused(`epoch ${row.epoch} in the request`, shown(epoch ?? 'none'))
+  if (typeof ticket !== 'string' || !isTicketOf(ticket, row)) throw refused('the ticket of this epoch', 'another')
+}
+
+const isTicketOf = (ticket: string, row: KeyPlacementRow): boolean =>
+  timingSafeEqual(createHash('sha256').update(ticket).digest(), Buffer.from(row.ticket_hash, 'hex'))
+
+function attestedEpoch(claims: Record<string, unknown>): unknown {
+  const runtime = claims['x-ms-runtime'] as { 'vm-configuration'?: Record<string, unknown> } | undefined
+  return runtime?.['vm-configuration']?.['placement-epoch']
+}
+
+const refused = (expected: string, found: string): ServiceError =>
+  new ServiceError({
+    code: 'Forbidden',
+    reason: 'PlacementOver',
+    message: 'The key is released to the host that its VM is placed on now, and to no other.',
+    target: 'placement',
+    expected,
+    found,
+    remedy: 'Nothing on this host: the VM was given to another one, or never to this one.',
+  })
+
+const over = (epoch: number, expected: string): ServiceError =>
+  new ServiceError({
+    code: 'PlacementOver',
+    message: 'The placement of this key’s VM is a later one already.',
+    target: 'epoch',
+    expected,
+    found: String(epoch),
+  })
