@@ -97,9 +97,11 @@ describe('linting a release policy', () => {
       'AbsenceAsked $.anyOf[0].allOf[2].exists',
     ])
     // Samples for Azure write Booleans in quotation marks, also of claims that a policy issued.
-    expect(codes(policy(nested, mine, { claim: 'image-is-ours', equals: 'true' }))).toEqual([
-      'ClaimType $.anyOf[0].allOf[2].equals',
-    ])
+    for (const equals of ['true', 'false'])
+      expect(codes(policy(nested, mine, { claim: 'image-is-ours', equals }))).toEqual([
+        'ClaimType $.anyOf[0].allOf[2].equals',
+      ])
+    expect(codes(policy(nested, mine, { claim: 'image-is-ours', equals: 'yes' }))).toEqual([])
   })
 
   it('says of an entry that no token here satisfies why, and nothing of who would', () => {
@@ -108,6 +110,16 @@ describe('linting a release policy', () => {
     expect(codes(policy(asText))).toEqual(['ClaimType $.anyOf[0].allOf[0].equals'])
     expect(codes(policy(unknown))).toEqual(['UnknownClaim $.anyOf[0].allOf[0].claim'])
     expect(codes(policy({ ...nested, equals: 'compliant' }))).toEqual(['NeverSatisfied $.anyOf[0].allOf[0].equals'])
+    // That a claim exists which no token has is never so, that it does not always is.
+    expect(codes(policy({ ...unknown, greater: undefined, exists: true }))).toEqual([
+      'UnknownClaim $.anyOf[0].allOf[0].claim',
+    ])
+    expect(codes(policy({ ...unknown, greater: undefined, exists: false }))).toEqual([
+      'AnyConfidentialVm $.anyOf[0]',
+      'DebugNotExcluded $.anyOf[0]',
+      'AbsenceAsked $.anyOf[0].allOf[0].exists',
+      'UnknownClaim $.anyOf[0].allOf[0].claim',
+    ])
     // Another way to satisfy it stays open.
     expect(codes(policy({ anyOf: [unknown, nested] }))).toEqual([
       'AnyConfidentialVm $.anyOf[0]',
@@ -185,6 +197,30 @@ describe('linting a release policy', () => {
     expect(codes(policy(nested, mine, { allOf: [{ ...mine, equals: 'B' }] }))).toEqual([
       'NeverSatisfied $.anyOf[0].allOf[2].allOf[0]',
     ])
+  })
+
+  it('finds two values of a claim where both are asked for, and not in alternatives, nor one value twice', () => {
+    const b = { ...mine, equals: 'B' }
+    expect(codes(policy(nested, mine, mine))).toEqual([])
+    expect(codes(policy(nested, { anyOf: [mine, b] }))).toEqual([])
+    expect(codes(policy(nested, mine, { anyOf: [{ allOf: [mine, b] }, nested] }))).toEqual([
+      'NeverSatisfied $.anyOf[0].allOf[2].anyOf[0].allOf[1]',
+    ])
+    const alternatives = { authority, anyOf: [{ allOf: [nested, mine] }, { allOf: [nested, mine, b] }] }
+    expect(codes(readReleasePolicy(JSON.stringify({ anyOf: [alternatives] })))).toEqual([
+      'NeverSatisfied $.anyOf[0].anyOf[1].allOf[2]',
+    ])
+    // Only what is equal has a value.
+    expect(codes(policy(nested, mine, { claim: mine.claim, notEquals: 'B' }))).toEqual([])
+  })
+
+  it('says of firmware’s numbers how a policy stays open, and of its measurements that none does', () => {
+    const remedy = (claim: string, equals: unknown): string =>
+      lintReleasePolicy(policy(nested, mine, { claim: `x-ms-isolation-tee.${claim}`, equals })).find(
+        ({ code }) => code === 'ChangesWithFirmware',
+      )!.remedy
+    expect(remedy('x-ms-sevsnpvm-snpfw-svn', 4)).toContain('greaterOrEquals')
+    expect(remedy('x-ms-sevsnpvm-launchmeasurement', 'aa')).not.toContain('greaterOrEquals')
   })
 
   it('warns of names that no token has, of foreign and of repeated authorities', () => {

@@ -172,7 +172,7 @@ function lintUnknown({ claim, operator, operand, place }: Leaf): LintWarning[] {
       remedy: 'Compare the name with a token of your provider.',
     })
   }
-  if (operator !== 'exists' && (operand === 'true' || operand === 'false')) {
+  if (operand === 'true' || operand === 'false') {
     warnings.push({
       code: 'ClaimType',
       place: `${place}.${operator}`,
@@ -233,7 +233,6 @@ function isNeverMet({ claim, operator, operand }: Comparison): boolean {
   const known = knownClaim(claim)
   if (!known) return isUnknown(claim) && !(operator === 'exists' && operand === false)
   if (operator === 'exists') return false
-  if (isOrder(operator) && known.claim.type !== 'number') return true
   if (typeof operand !== known.claim.type) return true
   return isNoState(known.name, operator, operand)
 }
@@ -256,7 +255,7 @@ function binds(condition: ReleaseCondition): boolean {
     // Nothing was said at the launch of a VM whose value is zero.
     if (known?.claim.binds === 'launch') return !/^0*$/.test(String(operand))
     // What a tenant's VM was launched with is in its host data. What its programs say binds nobody.
-    return known ? known.claim.binds !== undefined : ofInitTime.test(claim)
+    return known ? known.claim.binds === 'vm' : ofInitTime.test(claim)
   }
   return 'allOf' in condition ? condition.allOf.some(binds) : condition.anyOf.every(binds)
 }

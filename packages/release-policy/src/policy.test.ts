@@ -89,6 +89,7 @@ describe('a release policy', () => {
       'one operator',
       'equals and exists',
     ])
+    expect(fault(policy({ claim: 'a' }))).toEqual([`${first}.equals`, 'a string, a number, true or false', 'undefined'])
     expect(fault(policy(null))).toEqual([first, 'an object', 'null'])
     expect(fault({ anyOf: [{ authority: 7, allOf: [condition] }] })).toEqual([
       '$.anyOf[0].authority',
