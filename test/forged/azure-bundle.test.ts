@@ -184,6 +184,18 @@ describe('evidence of a paravisor on SEV-SNP', () => {
     expect((await verdict(await files({ 'log.bin': log }), boot))[0]).toBe('refused')
   })
 
+  it('is no paravisor’s where the report is of another level than 0, whatever a policy allows to guests', async () => {
+    const claims = claimsOf(tpm)
+    const data = await hclReportData(claims)
+    const hardwareReport = await issueReport(amd.vcek, (bytes, view) => {
+      bytes.set(data, 0x50)
+      view.setUint32(0x30, 1, true)
+    })
+    const own = { 'hcl.bin': buildHclReport({ hardwareReport, reportType: 'SNP', claims }), 'chain.pem': chain }
+    for (const policy of [undefined, { snp: { measurements: 'any', reportData: 'any', vmpls: [0, 1] } } as const])
+      expect(await verdict(own, policy)).toEqual(['refused', 'snp.policy failed', 'policy.vmpl NotAllowed'])
+  })
+
   it('is told apart from another paravisor’s in one judgement, each with its quotes', async () => {
     const second = await hcl(claimsOf(stranger))
     const both = await files({
