@@ -126,6 +126,8 @@ describe('public names', () => {
     const inside = await curl(names, 'https://portal.azure.com/', ...target)
     expect(inside.stdout).not.toContain('200 OK')
     expect(inside.code).not.toBe(0)
+    // Whoever looks at no certificate is answered nothing either.
+    expect((await curl(names, '-k', 'https://portal.azure.com/', ...target)).code).toBe(35)
     const other = await curl(
       names,
       'https://management.azure.com/echo',
