@@ -84,6 +84,7 @@ describe('a list that was made whole', () => {
     expect([shown(second), next(second)?.searchParams.get('$skiptoken')]).toEqual([['c', 'd'], token('/s/d')])
     const last = paged(ask({ $top: '2', $skiptoken: token('/s/d') }), whole)
     expect([shown(last), next(last)]).toEqual([['e'], undefined])
+    expect(next(paged(ask({ $top: '3' }), whole))?.searchParams.get('$skiptoken')).toBe(token('/s/c'))
     // A page that ends with the list has no next one.
     const exact = paged(ask({ $top: '3', $skiptoken: token('/s/b') }), whole)
     expect([shown(exact), next(exact)]).toEqual([['c', 'd', 'e'], undefined])
@@ -97,10 +98,17 @@ describe('a list that was made whole', () => {
 
   it('goes on behind a resource that is gone meanwhile, by the order of the ids in any case', () => {
     const after = (name: string): string[] => shown(paged(ask({ $skiptoken: token(`/s/${name}`) }), whole))
+    expect(after('A')).toEqual(['b', 'c', 'd', 'e'])
     expect(after('bb')).toEqual(['c', 'd', 'e'])
     expect(after('BB')).toEqual(['c', 'd', 'e'])
     expect(after('A0')).toEqual(['b', 'c', 'd', 'e'])
     expect([after('z'), after('e')]).toEqual([[], []])
+  })
+
+  it('goes on behind the resource itself where the list is in another order', () => {
+    const byTime = list(items('c', 'a', 'b'))
+    expect(shown(paged(ask({ $skiptoken: token('/s/c') }), byTime))).toEqual(['a', 'b'])
+    expect(shown(paged(ask({ $skiptoken: token('/s/a') }), byTime))).toEqual(['b'])
   })
 
   it('keeps its status and headers', () => {

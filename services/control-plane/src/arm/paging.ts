@@ -22,7 +22,7 @@ export function paged(request: ArmRequest, reply: ArmReply): ArmReply {
   const value = body.value.slice(from, from + size)
   if (after === undefined && size >= body.value.length) return reply
   const more = from + size < body.value.length
-  return { ...reply, ...replyWith(request, value, more ? value.at(-1)?.id : undefined) }
+  return { ...reply, ...replyWith(request, value, more ? value.at(-1)!.id : undefined) }
 }
 
 /** Which page a request asks for: so many, after the resource of this id. @throws ServiceError InvalidQueryParameterValue */
