@@ -79,7 +79,7 @@ const bundlesIn = (dist: string): BuildOptions[] => [
   { ...commonJs, target: 'node12', entryPoints: ['apps/cli/src/embed/launcher.ts'], outfile: join(dist, 'strongroom.cjs'), banner: { js: '#!/usr/bin/env node' } }, // prettier-ignore
   { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
   { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
-  ...['main', 'master-key', 'host-agent'].map((name): BuildOptions => ({ ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: [`apps/strongroomd/src/${name}.ts`], outfile: join(dist, 'server', `${name}.js`) })), // prettier-ignore
+  ...['main', 'master-key'].map((name): BuildOptions => ({ ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: [`apps/strongroomd/src/${name}.ts`], outfile: join(dist, 'server', `${name}.js`) })), // prettier-ignore
 ]
 
 /** What services read at run time: what lies beside their sources and is no source. */

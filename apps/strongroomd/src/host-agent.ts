@@ -1,21 +1,6 @@
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { HostAgent, joinFleet } from '@strongroom/host/agent'
-import { createLogger, toErrorBody } from '@strongroom/platform'
-import { keepMemoryFromCoreFiles } from './core-files.ts'
-
-/**
- * What runs on a joined host.
- *   --dir DIR [--join ADDRESS:PORT]
- * --join: reads the join code from standard input, joins, and goes on as without.
- * Started by the CLI it reports over the IPC channel, and ends when that closes; on its own it prints a line of JSON for each report.
- */
-const { values } = parseArgs({ options: { dir: { type: 'string' }, join: { type: 'string' } } })
-
-function tell(message: object): void {
-  if (process.send !== undefined) process.send(message)
-  else process.stdout.write(`${JSON.stringify(message)}\n`)
-}
+import { createLogger } from '@strongroom/platform'
 
 async function readStandardInput(): Promise<string> {
   const chunks: Buffer[] = []
@@ -23,22 +8,20 @@ async function readStandardInput(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-try {
-  // Before there is any key.
-  keepMemoryFromCoreFiles()
-  const { dir: directory, join: address } = values
-  if (directory === undefined) throw new TypeError('--dir is missing')
+/**
+ * What runs on a joined host, until the process ends.
+ * @param o.join ADDRESS:PORT of the control plane: joins first, with the code on standard input
+ * @param o.tell hears of each change
+ */
+export async function runHostAgent(o: {
+  directory: string
+  join: string | undefined
+  tell: (message: { type: string; [member: string]: unknown }) => void
+}): Promise<void> {
+  const { directory, join: address } = o
   if (address !== undefined)
-    tell({ type: 'joined', ...(await joinFleet({ directory, address, code: await readStandardInput() })) })
+    o.tell({ type: 'joined', ...(await joinFleet({ directory, address, code: await readStandardInput() })) })
   const logger = createLogger({ level: 'info', file: join(directory, 'host.log') })
   const agent = await HostAgent.open({ directory, logger })
-  const stop = (): void => void agent.stop().then(() => process.exit(0))
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  if (process.send !== undefined) process.on('disconnect', stop)
-  await agent.run((state) => tell({ type: 'state', ...state }))
-} catch (error) {
-  tell({ type: 'failed', error: toErrorBody(error).body.error })
-  if (process.connected) process.disconnect()
-  process.exitCode = 1
+  await agent.run((state) => o.tell({ type: 'state', ...state }))
 }

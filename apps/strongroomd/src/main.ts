@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
+import { runHostAgent } from './host-agent.ts'
 import { notifySystemd } from './notify-systemd.ts'
 import { keepMemoryFromCoreFiles } from './core-files.ts'
 import { collectAtRest } from './collect-at-rest.ts'
@@ -10,6 +11,7 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 /**
  * The server: all services of one installation in one process.
  *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR] [--fleet-address ADDRESS:PORT]
+ * --host-dir DIR [--host-join ADDRESS:PORT] runs no server but what a joined host has; --host-join joins first, with the code on standard input.
  * --fleet-address: hosts reach this server there, and may join (docs/fleet.md).
  * --temporary-home: DIR, with the state directory in it, is removed at the end.
  * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
@@ -34,11 +36,20 @@ const { values } = parseArgs({
     'store-url-file': { type: 'string' },
     'temporary-home': { type: 'string' },
     'fleet-address': { type: 'string' },
+    'host-dir': { type: 'string' },
+    'host-join': { type: 'string' },
   },
 })
 
 /** The secret of a first start is for whoever started the server alone: what goes to standard output may be kept in a log. */
-function tell({ firstStart, ...message }: { type: string; error?: object; firstStart?: object | undefined }): void {
+function tell({
+  firstStart,
+  ...message
+}: {
+  type: string
+  firstStart?: object | undefined
+  [member: string]: unknown
+}): void {
   if (process.send !== undefined) process.send({ ...message, ...(firstStart !== undefined && { firstStart }) })
   else if (process.env['NOTIFY_SOCKET'] !== undefined) notifySystemd(message)
   else process.stdout.write(`${JSON.stringify(message)}\n`)
@@ -63,9 +74,7 @@ process.on('SIGTERM', () => void stop(0))
 process.on('SIGINT', () => void stop(0))
 if (process.send !== undefined) process.on('disconnect', () => void stop(0))
 
-try {
-  // Before there is any key.
-  keepMemoryFromCoreFiles()
+async function serveInstallation(): Promise<void> {
   temporaryHome = await openTemporaryHome(values['temporary-home'], values['state-dir'])
   running = await compose({
     stateDir: values['state-dir'],
@@ -88,6 +97,14 @@ try {
   collectAtRest()
   // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.
   setTimeout(flushCompileCache, 1_000).unref()
+}
+
+try {
+  // Before there is any key.
+  keepMemoryFromCoreFiles()
+  const directory = values['host-dir']
+  if (directory === undefined) await serveInstallation()
+  else await runHostAgent({ directory, join: values['host-join'], tell })
 } catch (error) {
   tell({ type: 'failed', error: toErrorBody(error).body.error })
   await stop(1)

@@ -4,10 +4,11 @@ import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { nodeTooOld, serverNode } from '../../core/node-program.ts'
 import { serverProgram } from '../../core/repository.ts'
+import { serverNodeOptions } from '../../up/server-command.ts'
 
-const entry = serverProgram('host-agent.ts')
+const entry = serverProgram('main.ts')
 
-/** What the agent tells over the IPC channel (apps/strongroomd/src/host-agent.ts). */
+/** What the agent tells over the IPC channel (apps/strongroomd/src/host-agent.ts, within its main program). */
 type AgentMessage =
   | { type: 'joined'; name: string; hostId: string }
   | { type: 'state'; name: string; leased: boolean; error?: string }
@@ -23,8 +24,7 @@ async function runAgent(context: CommandContext, args: string[]): Promise<undefi
   const node = serverNode()
   if (node === undefined) throw new CliError({ ...nodeTooOld, exitCode: exitCodes.missingPrerequisite })
   const directory = textOption(context, 'dir') ?? `${context.paths.state}-host`
-  const options = ['--conditions=x-source', '--disable-warning=ExperimentalWarning']
-  const child = spawn(node, [...options, entry, '--dir', directory, ...args], {
+  const child = spawn(node, [...serverNodeOptions, entry, '--host-dir', directory, ...args], {
     stdio: [args.length > 0 ? 'inherit' : 'ignore', 'inherit', 'inherit', 'ipc'],
   })
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal)
@@ -59,7 +59,7 @@ export const joinCommands: Command[] = [
     summary: 'join a fleet as a host, with the code of `host add` on standard input, and serve it',
     options: [dirOption],
     examples: ['strongroom host join 10.0.0.1:8444 <<< CODE'],
-    run: async (context) => await runAgent(context, ['--join', context.args[0] ?? '']),
+    run: async (context) => await runAgent(context, ['--host-join', context.args[0] ?? '']),
   },
   {
     words: ['host', 'run'],
