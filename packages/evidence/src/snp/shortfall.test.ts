@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TcbVersion } from './products.ts'
 import type { SnpReport } from './report.ts'
-import { snpShortfall } from './shortfall.ts'
+import { describeLack, snpShortfall } from './shortfall.ts'
 import { encodeTcb } from './tcb.ts'
 
 const version = (changes: Partial<TcbVersion>): TcbVersion => ({
@@ -42,5 +42,10 @@ describe('what an SNP platform lacks', () => {
       found: 21,
       update: expect.stringContaining('restart the VM'),
     })
+  })
+
+  it('is shown with both versions and the way there', () => {
+    const lack = { component: 'microcode', found: 210, wanted: 213, update: 'Install it.' }
+    for (const part of Object.values(lack)) expect(describeLack(lack)).toContain(`${part}`)
   })
 })
