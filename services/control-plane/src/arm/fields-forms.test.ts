@@ -93,6 +93,12 @@ describe('a member of a request', () => {
     expect(read({ 0: 'a' }, (f) => f.list('name'))).toEqual([[], wrong('a list', 'object')])
   })
 
+  it('is a list of five thousand entries at most', () => {
+    const most = Array.from({ length: 5_000 }, () => 'a')
+    expect(read(most, (f) => f.texts('name'))).toEqual([most, []])
+    expect(read([...most, 'a'], (f) => f.texts('name'))).toEqual([[], [['name', expect.any(String), 'a list']]])
+  })
+
   it('is a map of texts whose names keep their case', () => {
     const map = (f: Fields): Record<string, string> | undefined => f.textMap('name')
     expect(read({ A: 'a', b: null, C: '' }, map)).toEqual([{ A: 'a', b: '', C: '' }, []])
