@@ -53,6 +53,8 @@ export async function urgentAmdList(o: {
   product: string
   thisUpdate: Date
   nextUpdate: Date
+  /** Serial numbers of certificates of the root. */
+  revoked?: readonly bigint[]
 }): Promise<Uint8Array> {
   return await issueCrl({
     issuer: amdName(`ARK-${o.product}`),
@@ -60,5 +62,6 @@ export async function urgentAmdList(o: {
     number: BigInt(Math.floor(o.thisUpdate.getTime() / 1000)),
     thisUpdate: o.thisUpdate,
     nextUpdate: o.nextUpdate,
+    revoked: (o.revoked ?? []).map((serialNumber) => ({ serialNumber, date: o.thisUpdate })),
   })
 }

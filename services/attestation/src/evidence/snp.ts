@@ -236,8 +236,7 @@ function readReport(body: Record<string, unknown>, context: VerifyContext): SnpE
 function readChain(pem: Uint8Array, context: VerifyContext): SnpChain {
   const certificates = readPem(pem, context)
   const [vcek, ask, ark] = certificates
-  if (vcek !== undefined && ask !== undefined && ark !== undefined && certificates.length === 3)
-    return { vcek, ask, ark }
+  if (certificates.length === 3) return { vcek: vcek!, ask: ask!, ark: ark! }
   throw invalidParameter({
     target: 'report.VcekCertChain',
     message: 'VcekCertChain has another number of certificates.',

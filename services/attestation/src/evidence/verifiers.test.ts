@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { collateralPaths } from '@strongroom/contract'
-import { tdAttributes, toBase64Url, type TdxCollateral } from '@strongroom/evidence'
+import { parseCertificate, parsePem, tdAttributes, toBase64Url, type TdxCollateral } from '@strongroom/evidence'
 import { createLogger, openStore, ServiceError } from '@strongroom/platform'
 import { testSealer } from '@strongroom/platform/testing'
 import { urgentAmdList } from '@strongroom/silicon/testing'
@@ -149,7 +149,7 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
     expect(Object.keys(record.shared)).toEqual(['certificateChain'])
   })
 
-  const list = async (from: number, until: number): Promise<Uint8Array> =>
+  const list = async (from: number, until: number, revoked: readonly bigint[] = []): Promise<Uint8Array> =>
     await urgentAmdList({
       keys: {
         load: (name) => Promise.resolve(sharedKeys.get(name)),
@@ -158,6 +158,7 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
       product: (await (await silicon()).amd.endorsements()).product,
       thisUpdate: new Date(Date.now() + from * day),
       nextUpdate: new Date(Date.now() + until * day),
+      revoked,
     })
 
   it('takes the list of the request where the service has none or does not answer, and its own where it does', async () => {
@@ -184,6 +185,18 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
     expect(await judged(sent(await list(-2, -1)))).toBe('taken')
   })
 
+  it('under a certificate that its root revoked is refused, whoever has the list', async () => {
+    const [report, pem] = [await snpReport(), await chainPem()]
+    const { serialNumber } = parseCertificate(parsePem(pem)[1]!)
+    const crl = await list(-1, 1, [BigInt(`0x${serialNumber}`)])
+    expect(await judged(verify(snpBody(report, { pem, crl })))).toEqual(refused('report', 'CertificateRevoked'))
+    await serveCollateral(fake, await silicon())
+    const { product } = await (await silicon()).amd.endorsements()
+    fake.answers.set(collateralPaths.snpRevocationList(product), { body: crl })
+    later()
+    expect(await judged(verify(snpBody(report, { pem })))).toEqual(refused('report', 'CertificateRevoked'))
+  })
+
   it.each([
     ['debugging', 0xb001fn, 'x-ms-sevsnpvm-is-debuggable'],
     ['a migration agent', 0x7001fn, 'x-ms-sevsnpvm-migration-allowed'],
@@ -204,7 +217,12 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
       expect(await judged(verifying)).toEqual(refused(name, 'BindingMismatch'))
       await expect(verifying).rejects.toThrow(field)
     }
-    expect(await judged(verify(snpBody(report, { pem, runtimeData: undefined })))).toBe('taken')
+    for (const name of ['runtimeData', 'initTimeData'])
+      expect(await judged(verify(snpBody(report, { pem, [name]: { data: 'e30' } })))).toEqual(
+        refused(`${name}.dataType`),
+      )
+    for (const runtimeData of [undefined, { data: '', dataType: 'JSON' }])
+      expect(await judged(verify(snpBody(report, { pem, runtimeData })))).toBe('taken')
   })
 
   it('is refused by the member at fault', async () => {
@@ -317,6 +335,8 @@ describe.skipIf(!firmwareIsThere)('a quote of TDX', () => {
       expect(await judged(verifying)).toEqual(refused(name, 'BindingMismatch'))
       await expect(verifying).rejects.toThrow(field)
     }
+    for (const name of ['runtimeData', 'initTimeData'])
+      expect(await judged(verify(quote, { [name]: { data: 'e30' } }))).toEqual(refused(`${name}.dataType`))
     expect(await judged(verify(quote, { runtimeData: undefined }))).toBe('taken')
   })
 
