@@ -60,7 +60,8 @@ describe('warnings', () => {
       'value==1, value!=2',
     ])
       expect(of(`[type=="a", ${tests}]=>permit();`)).toEqual([])
-    expect(of('c:[type=="a"] && [value==c.value, value==1]=>permit();')).toEqual([])
+    for (const tests of ['value==c.value, value==1', 'value==1, value==c.value'])
+      expect(of(`c:[type=="a"] && [${tests}]=>permit();`)).toEqual([])
     expect(of('[issuer=="CustomClaim", issuer=="AttestationService", issuer=="AttestationPolicy"]=>permit();')).toEqual(
       ['NeverMatches 2:1'],
     )

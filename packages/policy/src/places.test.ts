@@ -170,6 +170,7 @@ describe('the words of a text', () => {
       ...Array.from('=<>!{}[](),;:.').map((symbol, at) => ['symbol', symbol, undefined, `4:${13 + at}`]),
       ['end', '', undefined, '4:27'],
     ])
+    expect(tokens('1.25')[0]).toEqual(['decimal', '1.25', 1.25, '1:1'])
     expect(tokens('-0 0X0a _')).toEqual([
       ['integer', '-0', 0, '1:1'],
       ['integer', '0X0a', 10, '1:4'],

@@ -81,6 +81,12 @@ describe('what became of each rule', () => {
     expect(last(explain(issuing('c:[type=="iss"]=>issue(claim=c);'), { iss: 'x' })).effects).toEqual(['issued nothing'])
   })
 
+  it('counts a claim once, whoever else says the same', () => {
+    const of = (issuer: Claim['issuer']): Claim => ({ type: 'a', value: 1, issuer })
+    const claims = [of('AttestationService'), of('CustomClaim'), of('AttestationService')]
+    expect(explain(authorizing('c:[type=="a"]=>permit();'), claims).rules[0]!.matches).toBe(2)
+  })
+
   it('is shown to 120 characters, and what may not leave is named', () => {
     const text = 'x'.repeat(118)
     expect(last(explain(issuing(`=>add(type="a", value="${text}");`))).effects).toEqual([`added a = "${text}"`])
