@@ -5,7 +5,7 @@ import { build, type BuildOptions } from 'esbuild'
 import { bundleDirectory, manifestFile, stampOf, type BundleManifest } from '../apps/cli/src/bundle/manifest.ts'
 
 /**
- * Makes one file of the command line's sources, which Node would compile anew at each start: set-up does it, and
+ * Makes one file of the command line's sources, which Node would recompile at each start: set-up does it, and
  * `./strongroom` where the sources have changed since (apps/cli/src/bundle/start.ts).
  */
 const root = resolve(import.meta.dirname, '..')

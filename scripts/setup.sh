@@ -75,7 +75,7 @@ elif [ ! "$stamp" -nt "$root/package-lock.json" ]; then
   touch "$stamp"
 fi
 
-# One file of the command line's sources, which would be compiled anew at each start. Without it they run as they are.
+# One file of the command line's sources, which would be recompiled at each start. Without it they run as they are.
 if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/cli" ]; then
   "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-cli.ts" >&2 ||
     echo "setup: apps/cli/dist was not made; each command compiles its sources" >&2

@@ -68,7 +68,7 @@ describe.each(['SNP', 'TDX'] as const)('the stored evidence of a boot on %s', { 
     await writeFile(file('boot.json'), JSON.stringify(evidence))
     return verify([file('boot.json'), file('certs.json'), ...own(), ...more])
   }
-  /** The same evidence with one part written anew. */
+  /** The same evidence with one part rewritten. */
   const changed = (change: (evidence: BootEvidence) => void): BootEvidence => {
     const copy = structuredClone(boot.evidence)
     change(copy)

@@ -110,7 +110,7 @@ describe('a genuine report', () => {
     expect(await byWire(migratable)).toMatch(/^400 PolicyEvaluationError .*policy\.migrationAgentAllowed/)
   })
 
-  it('is of one VM: sent for another, with what that says of itself, it binds nothing (attack S11)', async () => {
+  it('is of one VM: sent for another, with what that reports about itself, it binds nothing (attack S11)', async () => {
     const configuration = { ...(runtimeClaims['vm-configuration'] as object) }
     const second = { ...configuration, vmUniqueId: 'BBBBBBBB-BBBB-4CCC-8DDD-EEEEEEEEEEEE' }
     const runtime = new TextEncoder().encode(JSON.stringify({ ...runtimeClaims, 'vm-configuration': second }))

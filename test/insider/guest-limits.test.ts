@@ -47,7 +47,7 @@ describe('a guest that asks for attestation as fast as it can', () => {
 
   it('is throttled by itself: neither another guest nor the platform is (attack W4)', async () => {
     const [loud, quiet] = [await guestOf(1), await guestOf(2)]
-    // What the guest says of itself, its address or its token, makes nobody else of it.
+    // What the guest reports about itself, its address or its token, makes nobody else of it.
     const forged = {
       'x-forwarded-for': '127.0.0.1',
       forwarded: 'for=127.0.0.1',

@@ -56,7 +56,7 @@ interface Document {
   bootFile: { loader: string }
 }
 
-/** The document that the host shows, changed, with its header and signature or signed anew. */
+/** The document that the host shows, changed, with its header and signature or re-signed. */
 async function changedDocument(
   change: (document: Document) => void,
   sign?: (text: Uint8Array) => string,
@@ -108,7 +108,7 @@ describe('the registers that a boot is held to', () => {
         actual: (await kept.read(vmId)).expected.pcrs['4'],
       })
       expect(links.get('settings')?.outcome).toBe('not checked')
-      // The operator has what it measures signed anew: it is not what the creator saw at the first boot.
+      // The operator has what it measures re-signed: it is not what the creator saw at the first boot.
       await rm(join(installation.stateDir, 'image-measurements'), { recursive: true })
       await installation.must('vm', 'restart', 'vm')
       expect((await linksOf()).get('image')).toMatchObject({ outcome: 'refused', code: 'AnotherBootFile' })

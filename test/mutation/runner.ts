@@ -39,7 +39,7 @@ const muted = new Set([
 
 /**
  * Runs each test file once as it is, to learn which test reaches which mutant, then again for every mutant that is left: only
- * the tests that reach it, until one fails. All modules are evaluated anew each time, so that no mutant leaves anything behind.
+ * the tests that reach it, until one fails. All modules are evaluated again each time, so that no mutant leaves anything behind.
  */
 // oxlint-disable-next-line import/no-default-export -- vitest takes a runner by that name
 export default class MutationRunner extends TestRunner {

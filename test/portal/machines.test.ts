@@ -50,7 +50,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.getByRole('heading', { name: 'Last operation' }).waitFor()
     await tabTo('button', /^Start$/)
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog').getByText('measured and attested anew').waitFor()
+    await page.getByRole('dialog').getByText('measured and attested again').waitFor()
     await page.keyboard.press('Enter')
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
   })

@@ -55,7 +55,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
 
   const when = async (): Promise<string> => (await page.getByText(/^Verified in this page at/).allTextContents()).join()
 
-  /** Has the page read and verify anew, and waits for its verdict. */
+  /** Has the page read and verify again, and waits for its verdict. */
   async function verified(): Promise<void> {
     const before = await when()
     await page.getByRole('button', { name: 'Verify again' }).click()

@@ -128,7 +128,7 @@ describe('what a guest was given', () => {
   })
 })
 
-describe('what a guest says of itself', () => {
+describe('what a guest reports about itself', () => {
   it('shows that the vTPM is ready, and secrets are sealed to it and opened (S15)', async () => {
     expect((await reported('VirtualTpm/')).code).toBe('VirtualTpm/ready')
     const opened = await asRoot(`cd /run; printf secret >s

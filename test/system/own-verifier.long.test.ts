@@ -103,7 +103,7 @@ describe('the same VM at its next boot', () => {
     await expect(asRoot('tpm2_unseal -c 0x81008001')).rejects.toThrow()
   })
 
-  it('has its disk, and opens its data with the key that its owner’s verifier hands over anew', async () => {
+  it('has its disk, and opens its data with the key that its owner’s verifier hands over again', async () => {
     const key = await handOverKey('second')
     expect(
       await asRoot(`cryptsetup open --key-file ${key} /var/data.img data; mount /dev/mapper/data /mnt; cat /mnt/kept`),

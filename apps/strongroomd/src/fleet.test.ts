@@ -164,7 +164,7 @@ describe('VMs of a fleet', () => {
 })
 
 describe('a host whose lease is over', () => {
-  it('ends its VMs by the time since its boot, whatever its clock and the control plane say, and begins anew with the next answer (attack W33)', async () => {
+  it('ends its VMs by the time since its boot, whatever its clock and the control plane say, and starts over with the next answer (attack W33)', async () => {
     const ended: number[] = []
     let ahead = 0
     class Watched extends SimulatedCarrier {

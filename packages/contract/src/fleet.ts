@@ -81,7 +81,7 @@ export interface VmOrder {
   vmId: string
   epoch: number
   wanted: 'Running' | 'Stopped'
-  /** One above the last with each start that was asked for: a VM that runs is started anew. */
+  /** One above the last with each start that was asked for: a VM that runs is restarted. */
   run: number
 }
 

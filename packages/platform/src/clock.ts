@@ -19,7 +19,7 @@ let era: string | undefined
 export const systemClock: Clock = {
   now: () => new Date(),
   elapsed: () => ({
-    // random(4): made anew at each boot. Containers without it have an era a process.
+    // random(4): recreated at each boot. Containers without it have an era a process.
     era: (era ??= bootId() ?? `process ${process.pid} ${Date.now()}`),
     milliseconds: Math.round(uptime() * 1000),
   }),

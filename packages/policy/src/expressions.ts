@@ -138,7 +138,7 @@ function claimValues(expression: Call, text: string): ClaimValue[] {
   return [...new Set(values)]
 }
 
-/** Texts are read anew at each call, so their length counts. */
+/** Texts are read again at each call, so their length counts. */
 const readingCost = (text: string): number => text.length >> 5
 
 function parseJson(expression: Call, text: string): unknown {

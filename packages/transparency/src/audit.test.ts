@@ -36,14 +36,14 @@ describe('an audit', () => {
     }
   })
 
-  it('finds a log that was cut and signed anew', async () => {
+  it('finds a log that was cut and re-signed', async () => {
     const cut = entries.slice(0, 500)
     const audit = { checkpoint: checkpointOf(cut), remembered: checkpoint, fetch: fetchOf(cut) }
     await expect(auditLog(audit)).rejects.toMatchObject({ code: 'LogCut', expected: 'at least 700 entries' })
     await expect(checkConsistency(audit)).rejects.toMatchObject({ code: 'LogCut' })
   })
 
-  it('finds a log that was rewritten and signed anew, by entries and by tiles alone', async () => {
+  it('finds a log that was rewritten and re-signed, by entries and by tiles alone', async () => {
     const fork = [...edited(entries, 10), ...entriesOf(5)]
     const audit = { checkpoint: checkpointOf(fork), remembered: checkpoint, fetch: fetchOf(fork) }
     await expect(auditLog(audit)).rejects.toMatchObject({ code: 'LogForked' })

@@ -31,7 +31,7 @@ export async function imageLink(
   const keys = o.anchors.images ?? []
   if (keys.length === 0)
     throw new LinkNotChecked(
-      'The anchors name no key that signs what images measure: start the server once, it writes anchors.json anew.',
+      'The anchors name no key that signs what images measure: start the server once, it rewrites anchors.json.',
     )
   const jws = o.document ?? evidence.measurements
   if (jws === undefined)

@@ -22,7 +22,7 @@ import type { SettingsReference } from './asked.ts'
 import { sha256, sha256Hex } from './bytes.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
-const remedy = 'Whoever holds those keys can be in the VM: delete it, and make it anew where you trust its first boot.'
+const remedy = 'Whoever holds those keys can be in the VM: delete it, and recreate it where you trust its first boot.'
 
 /**
  * The accounts, keys and custom data that the guest settled at its first boot are those that were asked for. The guest's agent

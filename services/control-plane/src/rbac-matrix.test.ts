@@ -10,7 +10,7 @@ import { subscriptionId, tenantId } from './testing/test-plane.ts'
 
 /**
  * Every operation that a route needs against every built-in role, as a file for review: a new route or a changed role
- * shows as a line of the file. `vitest -u` writes it anew.
+ * shows as a line of the file. `vitest -u` rewrites it.
  */
 describe('the matrix of operations and roles', () => {
   const actions = [

@@ -59,7 +59,7 @@ export function createTokenVerifier(o: {
   }
 }
 
-/** Whether the times of a token hold that was verified before; where not, verifying it anew says what is wrong. */
+/** Whether the times of a token hold that was verified before; where not, verifying it again says what is wrong. */
 function isCurrent(claims: JWTPayload, now: Date): boolean {
   const seconds = now.getTime() / 1000
   return seconds < (claims.exp ?? 0) + toleranceSeconds && seconds >= (claims.nbf ?? Infinity) - toleranceSeconds

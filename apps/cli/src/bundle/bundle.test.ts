@@ -83,11 +83,11 @@ describe('the bundle of the command line', () => {
     expect(versionOf(copy)).toBe('0.1.0')
     changeUnseen(copy)
     expect(versionOf(copy)).toBe('0.1.1')
-    writeFileSync(programIn(copy), 'console.log("made anew")')
-    expect(versionOf(copy)).toBe('made anew')
+    writeFileSync(programIn(copy), 'console.log("recreated")')
+    expect(versionOf(copy)).toBe('recreated')
   })
 
-  it('is left out where it cannot be made anew: the sources run', () => {
+  it('is left out where it cannot be recreated: the sources run', () => {
     const copy = repository()
     expect(versionOf(copy)).toBe('0.1.0')
     rmSync(join(copy, 'node_modules/esbuild'))

@@ -19,7 +19,7 @@ function make(): string | undefined {
   return freshBundle(repository)
 }
 
-// What runs is always of today's sources: the bundle of them, made anew where they have changed, or else they themselves.
+// What runs is always of today's sources: the bundle of them, recreated where they have changed, or else they themselves.
 const bundle = freshBundle(repository) ?? make()
 if (bundle === undefined) {
   void import(pathToFileURL(join(repository, 'apps/cli/src/main.ts')).href)

@@ -37,6 +37,6 @@ export function statusLines(o: PublicNames): string[] {
       .join(', ') || 'none'
   const head = o.open
     ? `  *** PUBLIC NAMES: shells with \`env --public-names\` take this for Azure’s public cloud, until ${o.until} (proxy 127.0.0.1:${o.port}) ***`
-    : `  public names have ended on ${o.until}: \`strongroom env --public-names\` in a new shell begins anew`
+    : `  public names have ended on ${o.until}: \`strongroom env --public-names\` in a new shell starts over`
   return [head, `      passed on to the outside: ${counts(o.passedOn)}`, `      refused: ${counts(o.refused)}`]
 }

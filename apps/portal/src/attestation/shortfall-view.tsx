@@ -25,7 +25,9 @@ export function ShortfallView({ providers }: { providers: readonly string[] }) {
   return (
     <section class="stack">
       <h2>Platforms: what is behind</h2>
-      <p class="quiet">As the silicon of the newest decisions said of itself, held to what its vendor asks for.</p>
+      <p class="quiet">
+        As the silicon of the newest decisions reported about itself, held to what its vendor asks for.
+      </p>
       {live.error !== undefined && <Problem error={live.error} what="The platforms could not be read." />}
       {live.value === undefined && live.error === undefined && (
         <p class="quiet" role="status">

@@ -18,8 +18,8 @@ interface Action {
 }
 
 const actions: readonly Action[] = [
-  { name: 'Start', verb: 'start', when: ['stopped', 'deallocated'], words: 'It boots: measured and attested anew before anything of it is opened. Its cores are charged from then on.' },
-  { name: 'Restart', verb: 'restart', when: ['running'], words: 'Programs in it end, what is in memory and on the temporary disk is lost. It is measured and attested anew.' },
+  { name: 'Start', verb: 'start', when: ['stopped', 'deallocated'], words: 'It boots: measured and attested again before anything of it is opened. Its cores are charged from then on.' },
+  { name: 'Restart', verb: 'restart', when: ['running'], words: 'Programs in it end, what is in memory and on the temporary disk is lost. It is measured and attested again.' },
   { name: 'Stop', verb: 'powerOff', when: ['running'], words: 'It shuts down. What is in memory is lost; disks stay. Its cores stay reserved, and are charged.' },
   { name: 'Deallocate', verb: 'deallocate', when: ['running', 'stopped'], words: 'It shuts down and gives its cores back: they are no longer charged, and another machine may take them. Disks stay, and are charged. The temporary disk is lost.' },
   { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with what was made to go with it (deleteOption), as a rule its OS disk and interfaces, and the key of its guest state: an encrypted OS disk cannot be read again by anybody, copies included. Other disks and the address stay, and are charged.', danger: true },

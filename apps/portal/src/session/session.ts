@@ -170,7 +170,7 @@ async function fetchKept(audience: string): Promise<string> {
   }
 }
 
-/** A service says that a token is no longer good: the next one is fetched anew. */
+/** A service says that a token is no longer good: the next one is fetched again. */
 export function forgetToken(audience: string): void {
   tokens.delete(audience)
 }

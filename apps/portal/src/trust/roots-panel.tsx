@@ -9,7 +9,7 @@ interface Offer {
 }
 
 /**
- * Whose word is taken: roots that the person chooses as files and pins in this browser, never what the server says of itself. Other
+ * Whose word is taken: roots that the person chooses as files and pins in this browser, never what the server reports about itself. Other
  * roots than the pinned ones are not taken before the person says so.
  */
 export function RootsPanel({ pinned, onPinned }: { pinned: Fingerprint[] | undefined; onPinned: () => void }) {

@@ -17,7 +17,7 @@ const longest = 15_000
 /**
  * Reads something again and again while it is shown: as often as `every` says of what was read last, and more and more rarely while it
  * fails. A page in the background reads nothing, and reads at once when it comes to the front.
- * @param key what is read: another key begins anew
+ * @param key what is read: another key starts over
  */
 export function useLive<Value>(
   key: string,

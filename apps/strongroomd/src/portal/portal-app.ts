@@ -47,7 +47,7 @@ export function createPortalApp(o: { logger: Logger; directory?: string }): Fast
     const name = (request.url.split('?', 1)[0] ?? '/').slice(1)
     const accepts = String(request.headers['accept-encoding'] ?? '')
     if (name !== 'index.html' && files.has(name)) return await send(reply, name, accepts)
-    // A file that was there before the portal was built anew.
+    // A file that was there before the portal was rebuilt.
     if (name.startsWith('assets/')) throw new ServiceError({ code: 'NotFound', message: 'There is no such file.' })
     return await send(reply, 'index.html', accepts)
   })

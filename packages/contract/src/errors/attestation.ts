@@ -31,11 +31,11 @@ export const attestationErrors = {
   CollateralRefused: {
     status: 400,
     when: 'Imported collateral is not genuine, or not of the expected form.',
-    remedy: 'Export the bundle anew where the vendors can be reached.',
+    remedy: 'Export the bundle again where the vendors can be reached.',
   },
   CollateralSuperseded: {
     when: 'The vendor has issued newer collateral, which this service has seen.',
-    remedy: 'Fetch the collateral anew.',
+    remedy: 'Fetch the collateral again.',
   },
   CollateralUnavailable: {
     status: 503,

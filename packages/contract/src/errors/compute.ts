@@ -18,7 +18,7 @@ export const computeErrors = {
   BlobNotFound: {
     status: 404,
     when: 'The VM whose log is asked for is gone.',
-    remedy: 'Make the VM anew.',
+    remedy: 'Recreate the VM.',
   },
   BootDiagnosticsNotEnabled: {
     status: 409,
@@ -45,7 +45,7 @@ export const computeErrors = {
   },
   DiskLost: {
     when: 'The host has lost the disk.',
-    remedy: 'Restore STATE/disks from a backup, or make the disk anew.',
+    remedy: 'Restore STATE/disks from a backup, or recreate the disk.',
   },
   DiskNotMade: {
     when: 'The host could not make the disk.',
@@ -87,12 +87,12 @@ export const computeErrors = {
   InstanceLost: {
     status: 409,
     when: 'The host has no such instance.',
-    remedy: 'Delete the VM and make it anew.',
+    remedy: 'Delete the VM and recreate it.',
   },
   InstanceNotFound: {
     status: 404,
     when: 'The host has no instance of the VM.',
-    remedy: 'Delete the VM and make it anew.',
+    remedy: 'Delete the VM and recreate it.',
   },
   InvalidAvailabilityZone: {
     status: 400,
@@ -131,7 +131,7 @@ export const computeErrors = {
   },
   ProvisioningFailed: {
     when: 'The VM could not be made, and its host does not say why.',
-    remedy: 'See the log of the host, then delete the VM and make it anew.',
+    remedy: 'See the log of the host, then delete the VM and recreate it.',
   },
   RunCommandNotFound: {
     status: 404,
@@ -146,7 +146,7 @@ export const computeErrors = {
   RunCommandRefusedByGuest: {
     status: 403,
     when: 'The guest did not take the signature of the script.',
-    remedy: 'Sign it anew: `strongroom vm sign-script`.',
+    remedy: 'Sign it again: `strongroom vm sign-script`.',
   },
   SerialConsoleRefused: {
     status: 403,

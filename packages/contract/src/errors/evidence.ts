@@ -42,7 +42,7 @@ export const evidenceErrors = {
   },
   CollateralInvalid: {
     when: 'The collateral has another form.',
-    remedy: 'Fetch it anew.',
+    remedy: 'Fetch it again.',
   },
   CollateralMissing: {
     when: 'There is no collateral for the platform.',
@@ -54,7 +54,7 @@ export const evidenceErrors = {
   },
   CollateralSignatureInvalid: {
     when: 'The collateral is not signed by its key.',
-    remedy: 'Fetch it anew.',
+    remedy: 'Fetch it again.',
   },
   CrlExpired: {
     when: 'A revocation list has expired.',
@@ -70,7 +70,7 @@ export const evidenceErrors = {
   },
   CrlSignatureInvalid: {
     when: 'A revocation list is not signed by its issuer.',
-    remedy: 'Fetch it anew.',
+    remedy: 'Fetch it again.',
   },
   Duplicate: {
     when: 'Something occurs twice that may occur once.',
@@ -78,7 +78,7 @@ export const evidenceErrors = {
   },
   EndorsementInvalid: {
     when: 'An endorsement is not genuine.',
-    remedy: 'Fetch it anew.',
+    remedy: 'Fetch it again.',
   },
   EventLogMismatch: {
     when: 'The event log does not replay to the PCR values.',
@@ -90,7 +90,7 @@ export const evidenceErrors = {
   },
   IdBlockSignatureInvalid: {
     when: 'The ID block is not signed by its key.',
-    remedy: 'Sign it anew.',
+    remedy: 'Sign it again.',
   },
   InvalidEncoding: {
     when: 'Text is not in the encoding that it claims.',
@@ -162,7 +162,7 @@ export const evidenceErrors = {
   },
   ReportMacInvalid: {
     when: 'The TD report was not made on this processor.',
-    remedy: 'Make it anew.',
+    remedy: 'Make a new report on the processor that judges it.',
   },
   ReportSignatureInvalid: {
     when: 'The report is not signed by its key.',

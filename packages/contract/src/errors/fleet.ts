@@ -32,7 +32,7 @@ export const fleetErrors = {
   HostNotAuthenticated: {
     status: 401,
     when: 'The caller shows no certificate of a host that is in the registry.',
-    remedy: 'Add the host anew and join it.',
+    remedy: 'Add the host again and join it.',
   },
   HostNotFound: {
     status: 404,
@@ -55,7 +55,7 @@ export const fleetErrors = {
   JoinCodeRefused: {
     status: 403,
     when: 'The join code is unknown, over, or was used with another key.',
-    remedy: 'Remove the host and add it anew for another code.',
+    remedy: 'Remove the host and add it again for another code.',
   },
   ZonalAllocationFailed: {
     status: 409,

@@ -3,7 +3,7 @@ export const hostErrors = {
   AttestationProviderNotAllowed: {
     status: 409,
     when: 'The VM’s attestation provider is not one that the installation or its operator names.',
-    remedy: 'Have the operator name it, or make the VM anew.',
+    remedy: 'Have the operator name it, or recreate the VM.',
   },
   AttestationProviderUnreachable: {
     status: 503,
@@ -28,7 +28,7 @@ export const hostErrors = {
   BootLoaderRefused: {
     status: 409,
     when: 'The firmware did not start the boot image on the disk.',
-    remedy: 'Restore the disk, or make the VM anew.',
+    remedy: 'Restore the disk, or recreate the VM.',
   },
   BootReportRefused: {
     status: 403,
@@ -68,7 +68,7 @@ export const hostErrors = {
   DiskKeyMissing: {
     status: 409,
     when: 'The vTPM holds no key of the OS disk: an earlier version made the VM.',
-    remedy: 'Copy what you need out of the VM and make it anew.',
+    remedy: 'Copy what you need out of the VM and recreate it.',
   },
   DiskKeyUnreadable: {
     status: 500,
@@ -88,7 +88,7 @@ export const hostErrors = {
   ForeignFileRefused: {
     status: 500,
     when: 'A program of the VM left something other than the file that it writes.',
-    remedy: 'Take the VM’s QEMU or swtpm for taken over: keep the logs, make the VM anew.',
+    remedy: 'Take the VM’s QEMU or swtpm for taken over: keep the logs, recreate the VM.',
   },
   GuestBootTimeout: {
     status: 409,
@@ -113,12 +113,12 @@ export const hostErrors = {
   GuestStateCorrupt: {
     status: 409,
     when: 'The guest state is damaged.',
-    remedy: 'Restore it with the disk from one backup, or make the VM anew.',
+    remedy: 'Restore it with the disk from one backup, or recreate the VM.',
   },
   GuestStateExchanged: {
     status: 409,
     when: 'The guest state was exchanged while the VM ran or was stopped.',
-    remedy: 'Restore it with the disk from one backup, or make the VM anew.',
+    remedy: 'Restore it with the disk from one backup, or recreate the VM.',
   },
   GuestStateOfAnotherKey: {
     status: 409,
@@ -168,7 +168,7 @@ export const hostErrors = {
   InstanceNotProvisioned: {
     status: 409,
     when: 'The VM was not made.',
-    remedy: 'Delete it and make it anew.',
+    remedy: 'Delete it and recreate it.',
   },
   InstanceNotReady: {
     status: 409,
@@ -243,7 +243,7 @@ export const hostErrors = {
   OsDiskDidNotUnlock: {
     status: 409,
     when: 'The OS disk did not unlock: its boot was not the one that its key is sealed to.',
-    remedy: 'Restore the disk, or make the VM anew.',
+    remedy: 'Restore the disk, or recreate the VM.',
   },
   OsDiskReplaced: {
     status: 403,

@@ -157,7 +157,7 @@ describe('a shape', () => {
     })
   })
 
-  it('chooses among shapes by what the value says of itself', () => {
+  it('chooses among shapes by what the value reports about itself', () => {
     const [a, b] = [object({ a: anyText }), object({ b: anyText })]
     const either = chosen([a, b], (value) => (has(object({ b: anyText }), value) ? b : a))
     expect(told(either, { b: 'x' })).toEqual([])

@@ -136,7 +136,7 @@ const unknownKind = (shape: Shape<unknown>, tag: string): Shape<unknown> => ({
 
 /**
  * One of several shapes.
- * @param choose the shape that a value is to have, by what it says of itself; the shapes have to exclude each other
+ * @param choose the shape that a value is to have, by what it reports about itself; the shapes have to exclude each other
  */
 export const chosen = <const All extends readonly Shape<unknown>[]>(
   all: All,

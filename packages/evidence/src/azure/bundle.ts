@@ -37,7 +37,7 @@ export interface AzureTpmQuote {
   eventLog?: Uint8Array
 }
 
-/** Everything that a confidential VM of Azure shows of itself. */
+/** Everything that a confidential VM of Azure shows about itself. */
 export interface AzureEvidence extends VerifyContext {
   /** Content of NV index 0x01400001. */
   hclReport: Uint8Array

@@ -33,7 +33,7 @@ export interface HclReport {
   hardwareReport: Uint8Array
   /** Version 2 requests of the host agent only. */
   capabilities: number | undefined
-  /** UTF-8 JSON as bound: never write it anew before hashing. */
+  /** UTF-8 JSON as bound: never rewrite it before hashing. */
   claims: Uint8Array
   /** The 64 bytes of report data inside the hardware's report. */
   reportData: Uint8Array

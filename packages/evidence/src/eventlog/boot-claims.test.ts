@@ -115,7 +115,7 @@ describe('the claims of an event log', () => {
     }
   })
 
-  it('do not change when types and texts that no digest covers are written anew (attack V4)', async () => {
+  it('do not change when types and texts that no digest covers are rewritten (attack V4)', async () => {
     const records = [...boot, ...section('.linux', 'vmlinuz')]
     const genuine = await claimsOf(records)
     for (const type of [eventTypes.EV_IPL, eventTypes.EV_EFI_VARIABLE_BOOT, eventTypes.EV_POST_CODE, 0x12345678]) {

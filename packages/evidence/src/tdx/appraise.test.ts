@@ -169,7 +169,7 @@ describe('a policy', () => {
     ['pks', 'pksAllowed'],
     ['keyLocker', 'keyLockerAllowed'],
     ['perfmon', 'perfmonAllowed'],
-  ] as const)('takes %s where it is allowed in so many words', (bit, name) => {
+  ] as const)('takes %s where it is allowed by name', (bit, name) => {
     const attributes = tdAttributes.septVeDisable | tdAttributes[bit]
     expect(paths({ [name]: true }, { attributes })).toEqual([])
     expect(paths({ [name]: false }, { attributes })).toEqual([`attributes.${bit} Forbidden`])

@@ -74,7 +74,7 @@ function platformLacks(level: Level, { pck, teeTcbSvn }: Platform, names: Compon
           component: 'provisioning certification enclave',
           found: pck.pceSvn,
           wanted: level.pceSvn,
-          update: 'Install Intel’s newer SGX platform software on the host, and have its PCK certificate issued anew.',
+          update: 'Install Intel’s newer SGX platform software on the host, and have its PCK certificate issued again.',
         }
       : undefined
   return [...sgx, ...tdx, pce].filter((lack) => lack !== undefined)

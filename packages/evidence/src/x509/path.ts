@@ -30,7 +30,7 @@ export async function spkiSha256(certificate: Certificate, context: VerifyContex
  * Lists are matched to issuers by name; one that matches no certificate of the chain is refused.
  * @param requireCrls every certificate below the root must be covered by a list
  * @param leafMayBeCa for chains whose leaf is itself an authority
- * @param cache remembers the signatures only; everything else is judged anew
+ * @param cache remembers the signatures only; everything else is judged again
  * @returns the anchor that pins the root
  * @throws VerificationError; `subject` is the failing certificate's common name
  */

@@ -20,7 +20,7 @@ interface Entry {
 
 /**
  * Remembers what never changes: how exact bytes parse, and that a signature over them under an exact key is good. What depends
- * on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is judged anew at each verification, so an
+ * on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is judged again at each verification, so an
  * entry can neither outlive a certificate nor carry trust from one caller's anchors to another's. Refusals are not remembered.
  *
  * Bounded by number and by size; the oldest leave first, but for those that were used since they were last looked at. Inputs are

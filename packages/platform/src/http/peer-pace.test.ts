@@ -80,7 +80,7 @@ describe('a peer that begins much', () => {
     const pace = paceOf()
     for (let n = 0; n < 5_000; n++) {
       pace.began(`peer ${n}`)
-      // Too seldom to be counted anew each time that it was forgotten.
+      // Too seldom to be counted again each time that it was forgotten.
       if (n % 100 === 0) pace.began('loud')
     }
     expect(pace.wait('loud')).toBe(8)

@@ -48,7 +48,7 @@ describe('a rate limit', () => {
     )
   })
 
-  it('begins anew where the clock was set back, so that nobody waits for a window of the future', () => {
+  it('starts over where the clock was set back, so that nobody waits for a window of the future', () => {
     let now = 1_000_000
     const limit = new RateLimit({ windowMs: 1_000, now: () => now })
     expect(limit.take('a', 0)).toEqual({ count: 1, retryAfter: 1 })

@@ -63,7 +63,7 @@ describe('the root key', () => {
     expect(Buffer.from(await open())).toEqual(key)
   })
 
-  it('does not open under another master key, and is not made anew', async () => {
+  it('does not open under another master key, and is not recreated', async () => {
     vi.stubEnv('STRONGROOM_MASTER_KEY_FILE', secretFile('key', Buffer.alloc(32, 1)))
     await open()
     const before = readFileSync(join(stateDir, 'root-key.json'))
@@ -80,7 +80,7 @@ describe('the root key', () => {
     })
   })
 
-  it('that was written half is refused, at every length, and not made anew', async () => {
+  it('that was written half is refused, at every length, and not recreated', async () => {
     await open()
     const path = join(stateDir, 'root-key.json')
     const whole = readFileSync(path)

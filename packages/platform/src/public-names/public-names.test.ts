@@ -195,7 +195,7 @@ while part := s.recv(4096): sys.stdout.write(part.decode('latin1'))`
     expect(names.state()).toMatchObject({ open: false })
   })
 
-  it('end after 30 days, with the tunnels refused, until they are asked for anew', async () => {
+  it('end after 30 days, with the tunnels refused, until they are asked for again', async () => {
     const began = new Date()
     const clock = new SettableClock({ now: () => began })
     const names = make({ clock })

@@ -43,7 +43,7 @@ const mostConnections = 256
 
 /**
  * Answers to Azure's own names in shells that asked for it (`strongroom env --public-names`), by a CONNECT proxy on a port of its
- * own and an authority of its own. The authority's key is nowhere but in this process's memory: one that starts anew makes another,
+ * own and an authority of its own. The authority's key is nowhere but in this process's memory: one that restarts makes another,
  * which ends when the first would have.
  */
 export class PublicNames {

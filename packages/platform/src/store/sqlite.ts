@@ -98,7 +98,7 @@ function adapt(db: DatabaseSync, writes: TableWrites): SqliteDatabase {
     },
     prepare(text) {
       const known = prepared.get(text)
-      // SQLite prepares a statement anew by itself where the schema has changed.
+      // SQLite prepares a statement again by itself where the schema has changed.
       if (known !== undefined) return known
       // The first that came leaves, used or not: what is in use comes back for the price of one preparation, while moving it with each
       // use would keep the text of the last call in place of the equal one that is old already, and fill the old generation.

@@ -22,6 +22,6 @@ export function refuseBundle(
       target: path,
       message: `Expected ${expected}, found ${found}.`,
     })),
-    remedy: 'Export the bundle anew (strongroom collateral export) where the vendors can be reached.',
+    remedy: 'Export the bundle again (strongroom collateral export) where the vendors can be reached.',
   })
 }

@@ -107,7 +107,7 @@ describeStores('what is kept of chips', (openStore) => {
       await cache.prune()
     }
     expect(await paths(cache)).toEqual([chip(0), chip(1), authorities])
-    // And is fetched anew when its chip comes back.
+    // And is fetched again when its chip comes back.
     const later = open()
     expect((await later.get(chip(2)))!.body).toEqual(vcek)
     expect(vendors.asked.filter((path) => path === `/kds${chip(2)}`)).toHaveLength(2)

@@ -101,7 +101,7 @@ export interface PlatformIdentity {
   /** 12 lower-case hexadecimal digits. */
   fmspc: string
   authority: 'platform' | 'processor'
-  /** Of the quote's chain. Roots are compared by their keys: who sends a certificate may encode its signature anew (attack W3). */
+  /** Of the quote's chain. Roots are compared by their keys: who sends a certificate may re-encode its signature (attack W3). */
   root: Certificate
 }
 

@@ -17,7 +17,7 @@ export function requireNotOlder(o: { path: string; sent: Uint8Array; kept: Uint8
     expected: `one that was issued at ${kind.issuedOf(o.kept).toISOString()} or later`,
     found: `one of ${kind.issuedOf(o.sent).toISOString()}`,
     reason: 'CollateralSuperseded',
-    remedy: "Fetch the collateral anew from the vendor's service.",
+    remedy: "Fetch the collateral again from the vendor's service.",
   })
 }
 

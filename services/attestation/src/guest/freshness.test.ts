@@ -83,7 +83,7 @@ describe('statements of a TPM', () => {
     [6, 0],
     [6, 7],
     [0xffff_ffff, 0],
-  ])('after a restart begin anew, and end those before it: reset %d, restart %d', async (resetCount, restartCount) => {
+  ])('after a restart start over, and end those before it: reset %d, restart %d', async (resetCount, restartCount) => {
     await accept()
     const newest = `reset count ${resetCount}, restart count ${restartCount}`
     expect(await accept({ resetCount, restartCount, clock: 1n })).toBe('taken')

@@ -106,6 +106,6 @@ function replayed(statement: TpmStatement): unknown {
     expected: 'statements that this service has not seen',
     found: `the statement of the TPM's time ${statement.clock} ms, seen already`,
     reason: 'StatementReplayed',
-    remedy: 'Make a new quote and certify the key anew for each request.',
+    remedy: 'Make a new quote and certify the key again for each request.',
   })
 }

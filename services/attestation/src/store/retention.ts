@@ -14,7 +14,7 @@ type Kind = keyof RetentionLimits
 
 /** Rows go in steps so short that no caller notices, with the transaction that made them too many. */
 const step = 16
-/** Decisions after which the rows are counted anew: other processes write too. Counting reads an index from end to end. */
+/** Decisions after which the rows are counted again: other processes write too. Counting reads an index from end to end. */
 const countEvery = 5_000
 const kinds: readonly Kind[] = ['decisions', 'decided', 'refused']
 const outcomesOf: Record<'decided' | 'refused', Decision['outcome'][]> = {

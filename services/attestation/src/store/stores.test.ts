@@ -180,7 +180,7 @@ describeStores('policies and decisions', (openStore) => {
     await expect(freshness.accept({ ...at, resetCount: 4, restartCount: 9, digest: 'c' })).rejects.toEqual(
       reason('StatementBeforeRestart'),
     )
-    // After a restart the TPM's clock goes on, and statements begin anew.
+    // After a restart the TPM's clock goes on, and statements start over.
     await freshness.accept({ ...at, resetCount: 6, restartCount: 0, clock: 3000n, digest: 'd' })
     await expect(freshness.accept({ ...at, digest: 'e', clock: 9000n })).rejects.toEqual(
       reason('StatementBeforeRestart'),

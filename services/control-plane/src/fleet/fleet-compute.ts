@@ -83,7 +83,7 @@ export class FleetCompute {
     return await this.#placements.place(tx, { vmId, resourceId, need: needOf(spec), ...(candidates && { candidates }) })
   }
 
-  /** @param again whether a VM that runs is started anew. @throws ServiceError AllocationFailed */
+  /** @param again whether a VM that runs is restarted. @throws ServiceError AllocationFailed */
   async #start(vmId: string, again: boolean): Promise<InstanceStatus> {
     const status = await this.#inner.find(vmId)
     const isPlaced = (await this.#placements.find(vmId)) !== undefined
@@ -122,7 +122,7 @@ export class FleetCompute {
     return await this.#inner.find(vmId)
   }
 
-  /** A VM whose size was changed is given a host anew, by its next start. */
+  /** A VM whose size was changed is placed again at its next start. */
   async #fit({ vmId, spec }: InstanceStatus): Promise<void> {
     const placed = await this.#placements.find(vmId)
     const { vCPUs, memoryMiB } = spec.size

@@ -103,7 +103,7 @@ describe('the wire of hosts', () => {
     await fleet.registry.remove('one')
     expect(await fleet.send('/beat', {}, one)).toMatchObject(unauthenticated)
     expect(await fleet.send('/certificate', {}, one)).toMatchObject(unauthenticated)
-    // Joined anew under the old name: the old key stays nobody's.
+    // Joined again under the old name: the old key stays nobody's.
     await fleet.joined('one')
     expect(await fleet.send('/beat', {}, one)).toMatchObject(unauthenticated)
   })

@@ -97,7 +97,7 @@ function provenKey(join: JoinRequest): Uint8Array {
   try {
     const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
     const isP256 = key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
-    // As it is written anew, so that one key has one digest.
+    // As it is rewritten, so that one key has one digest.
     const written = key.export({ type: 'spki', format: 'der' })
     const proof = Buffer.from(join.proof, 'base64')
     if (isP256 && verify('sha256', Buffer.from(joinStatement(join)), key, proof)) return written

@@ -64,7 +64,7 @@ async function add(plane: Plane, name: string, body: unknown): Promise<AddedHost
       code: 'FleetNotServed',
       message: 'This server listens for no hosts, so that none can join.',
       expected: 'a server with --fleet-address',
-      remedy: 'Start it anew with --fleet-address ADDRESS:PORT, an address that hosts reach.',
+      remedy: 'Restart it with --fleet-address ADDRESS:PORT, an address that hosts reach.',
     })
   const { host, secret, until } = await registry.add(wanted)
   const authority = createHash('sha256').update(new X509Certificate(served.authority.caPem).raw).digest('base64url')

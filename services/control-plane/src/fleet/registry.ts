@@ -215,7 +215,7 @@ const codeRefused = (found: string): ServiceError =>
     message: 'The join code cannot be used.',
     expected: 'a code of `strongroom host add`, within an hour, with one key',
     found,
-    remedy: 'Remove the host and add it anew for another code.',
+    remedy: 'Remove the host and add it again for another code.',
   })
 
 export const notAuthenticated = (found: string): ServiceError =>
@@ -224,5 +224,5 @@ export const notAuthenticated = (found: string): ServiceError =>
     message: 'Only a host of the registry may call this, by its certificate.',
     expected: 'the certificate of a host that has joined',
     found,
-    remedy: 'Add the host anew (`strongroom host add`) and join it.',
+    remedy: 'Add the host again (`strongroom host add`) and join it.',
   })

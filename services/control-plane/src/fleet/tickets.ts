@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from 'node:crypto'
 import type { KeyPlacement } from '../host/host.ts'
 import type { Placement } from './placements.ts'
 
-/** What shows the vault that a VM was given to who asks for its key; made anew wherever it is needed, and kept nowhere. */
+/** What shows the vault that a VM was given to who asks for its key; recreated wherever it is needed, and kept nowhere. */
 export class Tickets {
   readonly #key: KeyObject
 

@@ -139,7 +139,7 @@ export class SimulatedHost implements Host {
     })
   }
 
-  /** Nothing of a guest's lies in a guest state here: under another key, or on other silicon, one is made anew when it is needed. */
+  /** Nothing of a guest's lies in a guest state here: under another key, or on other silicon, one is recreated when it is needed. */
   async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
     return await this.#remake(vmId, (status) => {
       Object.assign(status, { spec: { ...status.spec, customerKey } }, wrappedBy(customerKey))

@@ -127,7 +127,7 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
     })
   fields.assertSound()
   const user = await userIdentity(plane, request, read)
-  // Clients send the whole set back: the key that it has is not asked for anew.
+  // Clients send the whole set back: the key that it has is not asked for again.
   const settled = setState(existing) === 'Succeeded' && read.activeKey?.keyUrl === existing.internal.activeKey.keyUrl
   const placed =
     read.activeKey === undefined || settled ? undefined : await placeOf(plane, request, read, existing.location)

@@ -176,7 +176,7 @@ export function rewrapSaga(plane: Plane): SagaDefinition<VmParams> {
     kind: 'vm.rewrap',
     steps: [
       {
-        name: 'wrap the guest state anew',
+        name: 'wrap the guest state again',
         do: async (c) => {
           const vm = await plane.resources.find<VmInternal>(c.params.id)
           // A VM that is gone has nothing to wrap.

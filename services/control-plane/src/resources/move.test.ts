@@ -163,7 +163,7 @@ describeStores('moving resources between groups', (open) => {
     expect((await plane.send('DELETE', there(provider))).status).toBe(200)
   })
 
-  it('a vault that only the key service took for moved is told anew, and none takes another’s name', async () => {
+  it('a vault that only the key service took for moved is told again, and none takes another’s name', async () => {
     const plane = await fresh()
     const vault = `${group}/providers/Microsoft.KeyVault/vaults/half`
     const properties = { tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true }

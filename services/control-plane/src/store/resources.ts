@@ -221,7 +221,7 @@ export class ResourceStore {
       })
       .where('key', '=', resource.key)
       .execute()
-    // The row as it was is read anew: `change` has worked on the other copy.
+    // The row as it was is read again: `change` has worked on the other copy.
     if (watch !== undefined) await watch.changed(tx, toResource(row), resource)
     return resource
   }

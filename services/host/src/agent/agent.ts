@@ -28,7 +28,7 @@ const reportMs = 120_000
 /** How often the lease is looked at, in milliseconds. */
 const lookMs = 100
 
-/** What a host says of itself when it changes. */
+/** What a host reports about itself when it changes. */
 export interface AgentState {
   name: string
   /** Whether the control plane counts on it. */

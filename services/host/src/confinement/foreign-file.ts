@@ -35,5 +35,5 @@ const refused = (o: { path: string; user: number | undefined; most: number }, fo
     message: `The file ${o.path} of a VM’s program is not one that the program writes; it was not read.`,
     expected: `a regular file of ${o.user === undefined ? 'this process' : `user ${o.user}`} with one name and at most ${o.most} bytes`,
     found,
-    remedy: 'Take the VM’s QEMU or swtpm for taken over by its guest: keep the host’s logs, and make the VM anew.',
+    remedy: 'Take the VM’s QEMU or swtpm for taken over by its guest: keep the host’s logs, and recreate the VM.',
   })

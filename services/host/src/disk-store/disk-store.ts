@@ -163,7 +163,7 @@ export class DiskStore {
       // An address is a right as long as it lives: it is not kept once it has served.
       if (uploaded) record.spec = bare(spec)
     } catch (error) {
-      // The server ends or the disk is removed: the next start copies anew.
+      // The server ends or the disk is removed: the next start copies again.
       if (signal.aborted) return
       status.state = 'Failed'
       status.error = describeFailure(error, logger)
@@ -266,7 +266,7 @@ export class DiskStore {
     await this.#inspect(record, step, source.certificates ?? '', guest)
     if (guest === undefined) return true
     if (source.guestState === undefined || source.guest === undefined) throw withoutGuestState(id)
-    await step('Bind guest state anew')
+    await step('Bind guest state again')
     await rebindGuestState({
       services: this.#stateServices,
       signal,
@@ -281,7 +281,7 @@ export class DiskStore {
     const { guest, guestOfSource, id } = record.spec
     if (guest === undefined || guestOfSource === undefined) throw withoutGuestState(id)
     const files = storedFiles(this.#services.stateDir, id)
-    await step('Bind guest state anew')
+    await step('Bind guest state again')
     const out = `${files.guestState}.own`
     const source = { guest: guestOfSource, guestState: files.guestState }
     await rebindGuestState({ services: this.#stateServices, signal, source, guest, out })

@@ -154,7 +154,7 @@ describe('the guest’s agent', () => {
     expect((await settle('same', { ...exampleSpec, osProfile } as typeof exampleSpec))['passwordHash']).toBeUndefined()
   })
 
-  it('settles anew where power was lost before its record was whole, with nothing of the half', async () => {
+  it('settles again where power was lost before its record was whole, with nothing of the half', async () => {
     const disk = join(directory, 'half')
     await mkdir(disk)
     await writeFile(join(disk, 'settled.new'), '')

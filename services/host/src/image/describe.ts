@@ -36,7 +36,7 @@ export async function describeImage(o: {
   }
 }
 
-/** What a unified kernel image says of itself in `.osrel` (os-release(5)) and `.uname`. */
+/** What a unified kernel image reports about itself in `.osrel` (os-release(5)) and `.uname`. */
 export function operatingSystem(boot: PeImage): ImageRecord['os'] {
   return {
     id: releaseField(boot, 'ID'),

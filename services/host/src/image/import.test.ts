@@ -91,7 +91,7 @@ async function reasons(path: string): Promise<string[]> {
 }
 
 describe('an image that qualifies', () => {
-  it('joins the catalogue with what it says of itself', async () => {
+  it('joins the catalogue with what it reports about itself', async () => {
     const record = await importImage({ cacheDir, path: await disk({ boot: 'signed.efi' }), name: 'tenant' })
     expect(record).toMatchObject({
       name: 'tenant',

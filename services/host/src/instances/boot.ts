@@ -359,7 +359,7 @@ export async function rewrapGuestState(o: {
     firmware: await readFirmware(),
     vCPUs,
     identity: publicKeysOf(record.identity),
-    step: (step) => services.logger.info({ vmId: record.spec.vmId, step }, 'wrapping a guest state anew'),
+    step: (step) => services.logger.info({ vmId: record.spec.vmId, step }, 'wrapping a guest state again'),
     signal: o.signal,
   })
 }

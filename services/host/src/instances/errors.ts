@@ -61,7 +61,7 @@ export function bootLoaderRefused(line: string): ServiceError {
     target: 'osDisk',
     expected: 'a boot image whose signature the UEFI variables allow',
     found: line,
-    remedy: 'The boot image was changed or its signer is not in db: restore the disk, or create the VM anew.',
+    remedy: 'The boot image was changed or its signer is not in db: restore the disk, or recreate the VM.',
   })
 }
 

@@ -329,7 +329,7 @@ describe('a server that was killed', () => {
     expect(guests).toHaveLength(1)
   })
 
-  it('provisions anew what was half made, then starts it', async () => {
+  it('provisions again what was half made, then starts it', async () => {
     fakes.provision.mockImplementationOnce(() => new Promise(() => {}))
     const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()

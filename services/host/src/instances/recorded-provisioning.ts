@@ -12,7 +12,7 @@ export async function provisionRecorded(o: {
   work: RecordedWork
   files: VmFiles
   signal: AbortSignal
-  /** The server ends: the next start provisions anew. */
+  /** The server ends: the next start provisions again. */
   closing: () => boolean
 }): Promise<void> {
   const { work, services } = o

@@ -111,7 +111,7 @@ describe('/metadata/strongroom', () => {
     expect(Buffer.from(lines.at(-1)![1]!, 'base64').toString()).toBe('nonce')
   })
 
-  it('takes what the guest says of itself, and nothing of another form', async () => {
+  it('takes what the guest reports about itself, and nothing of another form', async () => {
     const health = {
       swaps: [],
       clock: { daemon: 'active', ptpReference: false },

@@ -58,7 +58,7 @@ export class TestEndpoints {
   readonly authority: InstallationAuthority
   /** What the directory was asked. */
   readonly asked: WireRequest[] = []
-  /** What each guest said of itself. */
+  /** What each guest reported about itself. */
   readonly health: Map<string, GuestHealth> = new Map()
   /** What the directory answers; a VM without an identity where it is absent. */
   identity: { clientId: string; objectId: string } | undefined

@@ -68,7 +68,7 @@ function notAllowed(provider: string): ServiceError {
     target: provider,
     expected: `a provider of this installation, or one of ${verifiersFile}`,
     found: provider,
-    remedy: `Have the operator put it into ${verifiersFile} and start the server again, or make the VM anew.`,
+    remedy: `Have the operator put it into ${verifiersFile} and start the server again, or recreate the VM.`,
   })
 }
 

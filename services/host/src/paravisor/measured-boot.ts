@@ -163,6 +163,6 @@ function refused(what: string, expected: string, found: string): ServiceError {
     expected,
     found,
     remedy:
-      'Look at the serial log; if the disk or its boot loader was changed on purpose, create the VM anew from that image.',
+      'Look at the serial log; if the disk or its boot loader was changed on purpose, recreate the VM from that image.',
   })
 }

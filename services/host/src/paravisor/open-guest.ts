@@ -124,7 +124,7 @@ async function layFiles(i: {
   if (secureBootEnabled(parseVariableStore(kept)) === o.spec.security.secureBoot) {
     await writeFile(variables, kept, { mode: 0o600 })
   } else {
-    // Secure Boot was switched while the VM was off: its variables start anew.
+    // Secure Boot was switched while the VM was off: its variables start empty.
     await makeUefiVariables({
       secureBoot: o.spec.security.secureBoot,
       dbCertificates: await dbCertificates(o.image),

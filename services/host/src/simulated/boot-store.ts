@@ -44,7 +44,7 @@ export class SimulatedBootStore {
     }
   }
 
-  /** A vTPM that was made anew has no evidence yet. */
+  /** A vTPM that was recreated has no evidence yet. */
   async saveIdentity(vmId: string, identity: Identity): Promise<void> {
     const row = { identity: JSON.stringify(identity), evidence: null }
     await this.#db

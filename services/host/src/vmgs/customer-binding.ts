@@ -74,6 +74,6 @@ export function openBinding(binding: CustomerBinding, customerKey: KeyObject): B
     target: binding.keyId,
     expected: `guest state that was wrapped under ${binding.keyId}`,
     found: 'guest state under another key, or a damaged key reference',
-    remedy: 'Put back the guest state of this VM; a key that was purged and made anew opens nothing.',
+    remedy: 'Put back the guest state of this VM; a key that was purged and recreated opens nothing.',
   })
 }

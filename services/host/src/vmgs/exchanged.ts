@@ -46,7 +46,7 @@ export function notKept(found: string, cause: unknown): ServiceError {
     target: 'guestState',
     expected: 'the file that the VM was started with, changed by nobody else',
     found,
-    remedy: 'Restore the guest state together with the disk from one backup, or delete the VM and create it anew.',
+    remedy: 'Restore the guest state together with the disk from one backup, or delete the VM and recreate it.',
     cause,
   })
 }

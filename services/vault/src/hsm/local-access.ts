@@ -39,7 +39,7 @@ const keyActions: Partial<Record<Permission, string>> = {
   readOperationLog: 'keys/read/action',
 }
 
-/** Local roles of a managed HSM as grants; read anew each time, so that a right that was taken is gone. */
+/** Local roles of a managed HSM as grants; read again each time, so that a right that was taken is gone. */
 export async function localGrants(repository: HsmRepository, hsm: string): Promise<LocalGrant[]> {
   const definitions = new Map((await repository.definitions(hsm)).map((definition) => [definition.id, definition]))
   return (await repository.assignments(hsm)).flatMap(({ principalId, scope, roleId }) => {

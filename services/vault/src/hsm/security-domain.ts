@@ -117,7 +117,7 @@ export async function openRestoreBlob(
       target: 'value.WrappedKey.x5t_256',
       expected: transfer.thumbprint,
       found: shown(blob.WrappedKey.x5t_256),
-      remedy: 'Fetch the exchange key of this HSM anew, and prepare the upload with it.',
+      remedy: 'Fetch the exchange key of this HSM again, and prepare the upload with it.',
     })
   }
   try {

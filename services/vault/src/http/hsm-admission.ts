@@ -19,7 +19,7 @@ export interface HsmAppParts extends AppParts {
 
 /**
  * Where a client looks for the end of what it started; clients do not add an api-version to it. The host is spelled as the HSM
- * was named: Azure's library for security domains knows its challenge by the very text of the host, and sends its request anew
+ * was named: Azure's library for security domains knows its challenge by the very text of the host, and sends its request again
  * to another.
  */
 export async function pendingUrl(parts: HsmAppParts, request: Request, path: string): Promise<string> {

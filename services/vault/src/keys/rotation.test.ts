@@ -34,7 +34,7 @@ describeStores('rotation by policy', (open) => {
     expect(await rotation.rotateDue()).toBe(1)
   })
 
-  it('begins anew when somebody makes a version, and ends with a policy that rotates nothing', async () => {
+  it('starts over when somebody makes a version, and ends with a policy that rotates nothing', async () => {
     const { keys, rotation, place, set, now } = await parts(open)
     await keys.create(caller, place, { kty: 'EC' })
     const rotate = { lifetimeActions: [{ trigger: { timeAfterCreate: 'P10D' }, action: { type: 'Rotate' } }] }

@@ -102,7 +102,7 @@ export interface Keystore {
    * @throws ServiceError KeyExportNotSupported where no key leaves
    */
   exportKey(material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
-  /** What holds the key and what that says of it, asked anew. */
+  /** What holds the key and what that says of it, asked again. */
   standing(material: Uint8Array, binding: KeyBinding): Promise<KeyStanding>
   /** For ever, when the key is purged; a key that is gone already is no error. */
   destroy(material: Uint8Array, binding: KeyBinding): Promise<void>

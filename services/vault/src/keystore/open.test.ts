@@ -60,7 +60,7 @@ describeStores('the keystore of a vault', (open) => {
     await openKeystore({ store, sealer, configuration: { kind: 'software' } })
   })
 
-  it('is not opened, nor chosen anew, under another master key', async () => {
+  it('is not opened, nor chosen again, under another master key', async () => {
     const { store, sealer } = await started()
     await openKeystore({ store, sealer })
     await expect(openKeystore({ store, sealer: createSealer(randomBytes(32)) })).rejects.toThrow('does not open')

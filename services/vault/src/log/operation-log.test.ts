@@ -263,7 +263,7 @@ describeStores('the operation log', (open) => {
     await expect(again().append(entry)).rejects.toMatchObject({ code: 'OperationLogAltered' })
   })
 
-  it('does not begin anew where its head was deleted', async () => {
+  it('does not start over where its head was deleted', async () => {
     const { store, again } = await filled()
     await tables(store).deleteFrom('log_head').execute()
     await expect(again().append(entry)).rejects.toMatchObject({ code: 'OperationLogUnavailable' })

@@ -28,7 +28,7 @@ export interface LogVerdict {
 const pageSize = 512
 
 /**
- * Computes the tree of a vault's log anew from its entries, and compares all that is stored with it.
+ * Recomputes the tree of a vault's log from its entries, and compares all that is stored with it.
  * @param reached how far it had come before
  */
 export async function verifyTree(

@@ -95,7 +95,7 @@ describeStores('the key of a VM that a fleet carries', (open) => {
     await vault.close()
   })
 
-  it('that is made anew under its name has no placement of the one that is gone', async () => {
+  it('that is recreated under its name has no placement of the one that is gone', async () => {
     const { vault, place, path } = await setUp()
     await place(5, ticketOf())
     await vault.call('controlPlane', 'DELETE', '/keys/vm-1')

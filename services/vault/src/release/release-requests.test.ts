@@ -66,7 +66,7 @@ describe('a request for a release', () => {
     expect((await loggedIn(here.store)).map(({ operation }) => operation)).toEqual(['create'])
   })
 
-  it('is answered with what it said of itself and no more: its nonce to the last character, and its wrapping', async () => {
+  it('is answered with what it reported about itself and no more: its nonce to the last character, and its wrapping', async () => {
     const here = await opened()
     const target = here.vault.provider.token(here.vault.claims)
     const requestOf = async (more: object): Promise<unknown> => {

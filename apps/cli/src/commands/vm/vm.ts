@@ -73,7 +73,7 @@ const ssh: Command = {
   run: async (context) => {
     const { arm, path } = await openVm(context)
     const { ssh: target } = await fetchConnection(arm, path)
-    // Known by its id: a VM made anew under an old name has another host key.
+    // Known by its id: a VM recreated under an old name has another host key.
     const vm = await fetchVm(arm, path)
     const key = await personalSshKey(context.paths.config)
     const knownHosts = `${context.paths.state}/ssh-known-hosts`

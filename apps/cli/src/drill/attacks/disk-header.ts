@@ -77,7 +77,7 @@ function movedData(metadata: Luks2Metadata): void {
 const attackOf = (rewriting: Rewriting): Attack => ({
   id: `${rewriting.row}/${rewriting.name}`,
   title: `LUKS2 header rewritten: ${rewriting.what}`,
-  does: 'rewrites both copies of the header on the OS disk and does their checksums anew, without a key',
+  does: 'rewrites both copies of the header on the OS disk and recomputes their checksums, without a key',
   // A header that nobody reads may say what it likes.
   ends: rewriting.plain === true ? [diskRefused] : [diskRefused, harmless],
   cannot: async (host) =>

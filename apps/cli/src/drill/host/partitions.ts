@@ -39,7 +39,7 @@ export async function readTable(disk: string): Promise<TablePartition[]> {
   }))
 }
 
-/** Writes a table anew, numbered in the order given; what lies on the disk stays. */
+/** Rewrites a table, numbered in the order given; what lies on the disk stays. */
 export async function writeTable(disk: string, partitions: readonly TablePartition[]): Promise<void> {
   const lines = partitions.map(({ type, uuid, name, offset, sizeBytes }) =>
     [

@@ -10,7 +10,7 @@ const magics = ['LUKS\xba\xbe', 'SKUL\xba\xbe'] as const
 export type Luks2Metadata = any
 
 /**
- * Rewrites the JSON of a LUKS2 header in both of its copies and does their checksums anew: no key is needed for it (LUKS2
+ * Rewrites the JSON of a LUKS2 header in both of its copies and recomputes their checksums: no key is needed for it (LUKS2
  * On-Disk Format Specification 1.1.0, sections 2.1 and 3.1).
  * @param offset of the header in the file, in bytes
  */

@@ -24,7 +24,7 @@ const guestDisk = object({
 export type GuestDisk = TypeOf<typeof guestDisk>
 
 /**
- * What only the guest can see of itself, as it tells its metadata endpoint from time to time and when its administrator asks.
+ * What only the guest can see about itself, as it tells its metadata endpoint from time to time and when its administrator asks.
  * The guest's word: shown in the instance view, and nothing is decided by it.
  */
 export const healthMembers = {

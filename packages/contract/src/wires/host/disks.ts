@@ -42,7 +42,7 @@ const storedDiskSource = named(
 export type StoredDiskSource = TypeOf<typeof storedDiskSource>
 
 const guests = {
-  /** The disk carries guest state, and this is who it opens for: bound anew, so that it opens for nobody else. */
+  /** The disk carries guest state, and this is who it opens for: bound again, so that it opens for nobody else. */
   guest: optional(guestIdentity),
   /** Who the source's guest state opens for. Not needed where the source is a VM or a disk of this host. */
   guestOfSource: optional(guestIdentity),

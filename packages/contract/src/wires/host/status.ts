@@ -48,7 +48,7 @@ export const instanceStatus = named(
     notices: list(anyText),
     /** In order of their LUNs; absent where it has none. */
     dataDisks: optional(attachedDisks),
-    /** What the guest said of itself last, while it runs. */
+    /** What the guest reported about itself last, while it runs. */
     guest: optional(guestHealth),
     /** Identifier of the customer's key that the guest state is under now. */
     guestStateWrappedBy: optional(anyText),

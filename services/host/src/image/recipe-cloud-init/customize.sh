@@ -9,5 +9,5 @@ put 0644 strongroom-cloud-init-once.service etc/systemd/system/strongroom-cloud-
 # cloud-init's network stage begins when there is an address.
 chroot "$root" systemctl --quiet enable systemd-networkd-wait-online.service strongroom-cloud-init-once.service
 chroot "$root" systemctl --quiet mask cloud-init-hotplugd.socket
-# An image of a machine that cloud-init has made is made anew from the beginning.
+# An image of a machine that cloud-init has made starts over from the beginning.
 printf 'rm -f /etc/cloud/cloud-init.disabled\ncloud-init clean --logs --seed\n' >>"$root/usr/lib/strongroom/deprovision"

@@ -4,7 +4,7 @@ import type { ReleaseAbility } from './release.ts'
 import { attribute } from './objects.ts'
 import type { Session } from './token.ts'
 
-/** What the token says of itself and of the object that is the key's secret half (PKCS#11 3.0 sections 4.9 and 4.10). */
+/** What the token reports about itself and of the object that is the key's secret half (PKCS#11 3.0 sections 4.9 and 4.10). */
 export function standingOf(
   session: Session,
   key: Handle,

@@ -136,7 +136,7 @@ export class Token {
 
   async #reopenOnce(): Promise<void> {
     try {
-      // Sessions of a token that was away are void, and a connection to it has to be made anew.
+      // Sessions of a token that was away are void, and a connection to it has to be recreated.
       if (this.#idle.length < this.#open) throw new Error('uses of the lost token have not ended yet')
       this.#objects.clear()
       restartModule(this.#binding, this.#module)

@@ -99,7 +99,7 @@ describe('data disks', () => {
     expect((await plane.send('GET', disk('fresh'))).status).toBe(404)
   })
 
-  it('are told to the host as large as they have become, and found missing rather than made anew', async () => {
+  it('are told to the host as large as they have become, and found missing rather than recreated', async () => {
     await plane.send('PUT', disk('own'), emptyDisk)
     const attach = [{ lun: 3, createOption: 'Attach', managedDisk: { id: disk('own') } }]
     await plane.run('PUT', vmPath('vm1'), withDisks('vm1', attach))

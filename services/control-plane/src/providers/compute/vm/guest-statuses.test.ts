@@ -12,7 +12,7 @@ const well: GuestHealth = {
 const of = (change: Partial<GuestHealth>, prefix: string): unknown =>
   guestStatuses({ ...well, ...change }).find(({ code }) => code.startsWith(prefix))
 
-describe('the instance view of what a guest says of itself', () => {
+describe('the instance view of what a guest reports about itself', () => {
   it('warns of nothing where the TPM seals, the clock is in step and no swap lies in clear', () => {
     const swaps = [{ name: '/swap', type: 'file', sizeKiB: 2048, protected: true }]
     expect(guestStatuses({ ...well, swaps }).map(({ code, level }) => [code, level])).toEqual([

@@ -132,7 +132,7 @@ describe('identities of a VM', () => {
     expect((await ask('ben')).status).toBe(200)
   })
 
-  it('stay on the VM when they are deleted, and one made anew under the name is another', async () => {
+  it('stay on the VM when they are deleted, and one recreated under the name is another', async () => {
     await patch('UserAssigned', { [identityPath('cat')]: {} })
     const old = known['cat']!
     expect((await plane.send('DELETE', identityPath('cat'))).status).toBe(200)

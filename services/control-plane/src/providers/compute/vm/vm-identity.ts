@@ -78,7 +78,7 @@ function entriesOf(identity: Fields): [string, unknown][] | undefined {
 
 /**
  * The identities behind the ids, and what it takes to assign those that are new. One that the VM has stays though it was deleted
- * since, as on Azure: it gives no tokens. One that was made anew under the name of a deleted one is another, and has to be
+ * since, as on Azure: it gives no tokens. One that was recreated under the name of a deleted one is another, and has to be
  * assigned by who may.
  */
 export async function resolveIdentities(

@@ -89,7 +89,7 @@ export interface VmModel {
 
 /** What the platform keeps of a VM beside what clients see. */
 export interface VmInternal {
-  /** Upper-case GUID; a VM made anew under the same name has another. */
+  /** Upper-case GUID; a VM recreated under the same name has another. */
   vmId: string
   /** Of confidential VMs alone. */
   tee?: Tee

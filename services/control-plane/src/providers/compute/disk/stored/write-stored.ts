@@ -94,7 +94,7 @@ export async function repeatStored(
 
 /**
  * Says what is being done with a resource, which must still be as the request found it: what is kept for one that was
- * moved, made anew, or taken by a VM is not this request's to touch.
+ * moved, recreated, or taken by a VM is not this request's to touch.
  * @throws ServiceError Conflict
  */
 export async function markStored(

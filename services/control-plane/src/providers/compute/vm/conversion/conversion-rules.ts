@@ -85,7 +85,7 @@ function sizeProblems(o: { from: Size; to: Size; location: string }): Problem[] 
   return problems
 }
 
-/** What the image's signed kernel image says of itself (`.osrel`, `.uname`), not what its name promises. */
+/** What the image's signed kernel image reports about itself (`.osrel`, `.uname`), not what its name promises. */
 function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem[] {
   const { image, to } = o
   const refuse = (why: string, expected: string, found: string, remedy: string): Problem[] => [

@@ -144,7 +144,7 @@ export const refusedByGuest = (vm: Vm, why: string): ServiceError =>
     target: vm.id,
     expected: 'a script that the owner of this VM signed for it and that was not run before',
     found: why,
-    remedy: `Sign it anew: strongroom vm sign-script ${vm.name} SCRIPT.`,
+    remedy: `Sign it again: strongroom vm sign-script ${vm.name} SCRIPT.`,
     details: [faqRule('S25')],
   })
 
