@@ -72,7 +72,7 @@ export class Instance {
     return instance
   }
 
-  /** Takes up where a server that ended left this VM. */
+  /** Resumes the VM as a server that ended left it. */
   async resume(): Promise<void> {
     await sweepRuntime(this.spec.vmId)
     const record = this.#work.record
