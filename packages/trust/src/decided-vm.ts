@@ -6,8 +6,8 @@ const memberOf = (value: unknown, name: string): unknown =>
 /** The VM that a decision's evidence says it is of: `vmUniqueId`; for a guest, in the claims of its hardware. */
 export function vmIdOf({ claims, policyClaims }: DecidedClaims): string | undefined {
   const all = claims ?? policyClaims
-  for (const of of [all, memberOf(all, 'x-ms-isolation-tee')]) {
-    const id = memberOf(memberOf(memberOf(of, 'x-ms-runtime'), 'vm-configuration'), 'vmUniqueId')
+  for (const holder of [all, memberOf(all, 'x-ms-isolation-tee')]) {
+    const id = memberOf(memberOf(memberOf(holder, 'x-ms-runtime'), 'vm-configuration'), 'vmUniqueId')
     if (typeof id === 'string') return id
   }
   return undefined

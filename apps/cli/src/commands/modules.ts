@@ -37,7 +37,7 @@ export const commandModules: CommandModule[] = [
     load: async () => (await import('./evidence.ts')).evidenceCommands,
   },
   {
-    words: ['collateral status', 'collateral export', 'collateral import'],
+    words: ['collateral status', 'collateral shortfall', 'collateral export', 'collateral import'],
     load: async () => (await import('./collateral.ts')).collateralCommands,
   },
   {

@@ -76,7 +76,8 @@ function isTpmPublic(view: DataView): boolean {
   return size === view.byteLength - 2 && (type === 0x0001 || type === 0x0023)
 }
 
-function isTpmSignature(view: DataView): boolean {
+export function isTpmSignature(view: DataView): boolean {
+  if (view.byteLength < 8) return false
   const [scheme, hash, size] = [view.getUint16(0, false), view.getUint16(2, false), view.getUint16(4, false)]
   if (hash < 0x04 || hash > 0x12) return false
   if (scheme === 0x14 || scheme === 0x16) return size === view.byteLength - 6

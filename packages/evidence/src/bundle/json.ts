@@ -1,7 +1,7 @@
 import { utf8 } from '../core/bytes/bytes.ts'
 import { ParseError } from '../core/errors.ts'
 import { readJson } from '../tokens/json.ts'
-import { bareSignature } from './binary.ts'
+import { bareSignature, isTpmSignature } from './binary.ts'
 import type { InnerDetector } from './inner.ts'
 import { decodeText, detectBinary } from './decode.ts'
 import { hasPem } from './pem-pieces.ts'
@@ -150,7 +150,8 @@ function quoteOf(place: Place, members: Members, names: readonly [string, string
   ] as const) {
     if (read === undefined && members[member] !== undefined && members[member] !== null) return unread(member)
   }
-  const structured = signature[0] === 0 && (signature[1] ?? 0) >= 0x14 && (signature[1] ?? 0) <= 0x18
+  // A bare signature may begin as a structure does: one in 13,000 has such a scheme in its first two bytes.
+  const structured = isTpmSignature(new DataView(signature.buffer, signature.byteOffset, signature.byteLength))
   return {
     name: place.name,
     kind: 'tpm-quote',

@@ -6,6 +6,7 @@ import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import { readCertificateTable } from './certificate-table.ts'
 import { decodeText, detectBinary } from './decode.ts'
+import { detect } from './detect.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 const edited = (bytes: Uint8Array, ...edits: [at: number, value: number][]): Uint8Array => {
@@ -189,6 +190,25 @@ describe('what is taken apart', () => {
       made(message, 2, 1),
     ])
       expect(readBincodeQuote('x', wrong)).toBeUndefined()
+  })
+})
+
+describe('a quote in JSON', () => {
+  const message = edited(filled(40, 1), [0, 0xff], [1, 0x54])
+  const signatureIn = (bytes: Uint8Array): unknown => {
+    const text = JSON.stringify({ message: [...message], signature: [...bytes], pcrs: {} })
+    const [piece] = detect('x', new TextEncoder().encode(text))
+    return (piece as { signature?: unknown }).signature
+  }
+
+  it.each([0x14, 0x15, 0x16, 0x17, 0x18])('has a bare signature, also one that begins with 00 %i', (second) => {
+    const bare = edited(filled(256, 7), [0, 0], [1, second])
+    expect(signatureIn(bare)).toEqual({ scheme: 'rsassa', hash: 'sha256', signature: bare })
+  })
+
+  it('has a signature as TPMs write it', () => {
+    const structure = Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0, ...filled(256, 7))
+    expect(signatureIn(structure)).toEqual(structure)
   })
 })
 
