@@ -2,22 +2,10 @@ import { buildHclReport, digest, hclReportData, toHex, utf8, type TrustAnchors }
 import type { EvidencePolicy } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { measuredLog, quoteMessage, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
-import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
-import {
-  issueChain,
-  issueList,
-  issueReport,
-  openHierarchy,
-  spkiPin,
-  type Hierarchy,
-} from '../../packages/silicon/src/testing/amd-hierarchy.ts'
-import {
-  issueCollateral,
-  issueQuote,
-  openIntelHierarchy,
-  type IntelHierarchy,
-} from '../../packages/silicon/src/testing/intel-hierarchy.ts'
+import { issueList, issueReport, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
+import { openMakers } from './support/makers.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
 
 /** A confidential VM of Azure's form: what hardware signs, what the paravisor says under it, and what the TPM quotes. */
@@ -60,15 +48,7 @@ let intel: IntelHierarchy
 let anchors: TrustAnchors
 let chain: string
 beforeAll(async () => {
-  amd = await openHierarchy()
-  intel = await openIntelHierarchy()
-  anchors = {
-    simulated: true,
-    amd: [{ name: 'forged', spkiSha256: await spkiPin(amd.ark) }],
-    intel: [{ name: 'forged', spkiSha256: await spkiPin(intel.root) }],
-  }
-  const { vcek, ask, ark } = await issueChain(amd)
-  chain = toPem([vcek, ask, ark])
+  ;({ amd, intel, anchors, chain } = await openMakers())
 })
 const judged = async (files: Files, policy?: EvidencePolicy): ReturnType<typeof judgeFiles> =>
   await judgeFiles(files, { anchors, at: now, policy })

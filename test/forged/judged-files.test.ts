@@ -4,22 +4,15 @@ import { judge, whatIsMissing, type EvidencePolicy, type Piece } from '@strongro
 import { beforeAll, describe, expect, it } from 'vitest'
 import { measuredLog, quoteMessage, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
-import {
-  issueChain,
-  issueList,
-  issueReport,
-  openHierarchy,
-  spkiPin,
-  type Hierarchy,
-} from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import { issueChain, issueList, issueReport, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import {
   issueCollateral,
   issueIntelChain,
   issueQuote,
-  openIntelHierarchy,
   type IntelHierarchy,
 } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { now, until } from '../../packages/silicon/src/testing/times.ts'
+import { openMakers } from './support/makers.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
 
 let amd: Hierarchy
@@ -30,15 +23,7 @@ let report: Uint8Array
 let intelFiles: Files
 let tcbInfo: string
 beforeAll(async () => {
-  amd = await openHierarchy()
-  intel = await openIntelHierarchy()
-  anchors = {
-    simulated: true,
-    amd: [{ name: 'forged', spkiSha256: await spkiPin(amd.ark) }],
-    intel: [{ name: 'forged', spkiSha256: await spkiPin(intel.root) }],
-  }
-  const { vcek, ask, ark } = await issueChain(amd)
-  chain = toPem([vcek, ask, ark])
+  ;({ amd, intel, anchors, chain } = await openMakers())
   report = await issueReport(amd.vcek)
   const given = await issueCollateral(intel)
   tcbInfo = given.tcbInfo
