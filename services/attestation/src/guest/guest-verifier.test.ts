@@ -1,23 +1,18 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { openStore, ServiceError } from '@strongroom/platform'
-import { testSealer } from '@strongroom/platform/testing'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { ServiceError } from '@strongroom/platform'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { AmdCollateral } from '../collateral/amd.ts'
 import { IntelCollateral } from '../collateral/intel.ts'
 import { openAnchors } from '../evidence/anchors.ts'
 import { SnpVerifier } from '../evidence/snp.ts'
 import { TcbMinimum } from '../evidence/tcb-minimum.ts'
 import { TdxVerifier } from '../evidence/tdx.ts'
-import { migrations } from '../store/migrations.ts'
 import { bootRecords, eventLog, type LogRecord } from '../testing/guest-log.ts'
 import { snpProof } from '../testing/guest.ts'
 import { boundTo, firmwareIsThere, silicon } from '../testing/harness.ts'
 import { extended, SoftTpm, type StatementParts } from '../testing/soft-tpm.ts'
+import { openTestFreshness } from '../testing/test-freshness.ts'
 import { AttestationKeyAuthorities } from './ak-certificate.ts'
-import { Freshness } from './freshness.ts'
 import { GuestVerifier } from './guest-verifier.ts'
 
 const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes as string).toString('base64')
@@ -32,14 +27,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
   let verifier: (mode?: 'simulated' | 'hardware') => GuestVerifier
   beforeEach(async () => {
     tpm = await SoftTpm.make()
-    const directory = await mkdtemp(join(tmpdir(), 'strongroom-guest-'))
-    const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
-    onTestFinished(async () => {
-      await store.close()
-      await rm(directory, { recursive: true, force: true })
-    })
-    await store.migrate('attestation', migrations)
-    const freshness = new Freshness({ store, clock })
+    const freshness = await openTestFreshness(clock)
     const anchors = openAnchors((await silicon()).anchors, 'simulated')
     const common = { anchors, baseline: { launchMeasurements: [], idKeyDigests: [] }, clock, context: {} }
     const snp = new SnpVerifier({ ...common, collateral: new AmdCollateral([]), tcbMinimum: new TcbMinimum() })

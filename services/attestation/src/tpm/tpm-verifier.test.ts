@@ -1,19 +1,14 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { toHex } from '@strongroom/evidence'
-import { createSealer, openStore, ServiceError } from '@strongroom/platform'
-import { testSealer } from '@strongroom/platform/testing'
+import { createSealer, ServiceError } from '@strongroom/platform'
 import { calculateJwkThumbprint } from 'jose'
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { AttestationKeyAuthorities } from '../guest/ak-certificate.ts'
-import { Freshness } from '../guest/freshness.ts'
 import type { Provider } from '../providers/providers.ts'
-import { migrations } from '../store/migrations.ts'
 import { bootRecords, eventLog, type LogRecord } from '../testing/guest-log.ts'
 import { firmwareIsThere } from '../testing/harness.ts'
 import { extended, platformClaimOf, SoftTpm, type StatementParts } from '../testing/soft-tpm.ts'
+import { openTestFreshness } from '../testing/test-freshness.ts'
 import { Challenges, type Challenge } from './challenges.ts'
 import type { TpmRequest } from './tpm-request.ts'
 import { TpmVerifier } from './tpm-verifier.ts'
@@ -34,14 +29,7 @@ describe.skipIf(!firmwareIsThere)('a TPM that answers a challenge', () => {
   let verifier: (mode: 'simulated' | 'hardware') => TpmVerifier
   beforeEach(async () => {
     tpm = await SoftTpm.make()
-    const directory = await mkdtemp(join(tmpdir(), 'strongroom-tpm-'))
-    const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
-    onTestFinished(async () => {
-      await store.close()
-      await rm(directory, { recursive: true, force: true })
-    })
-    await store.migrate('attestation', migrations)
-    const freshness = new Freshness({ store, clock })
+    const freshness = await openTestFreshness(clock)
     const authorities = new AttestationKeyAuthorities({ pem: [tpm.caPem], context: {} })
     verifier = (mode) => new TpmVerifier({ authorities, challenges, freshness, clock, mode })
   })

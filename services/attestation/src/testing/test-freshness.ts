@@ -1,0 +1,20 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openStore, type Clock } from '@strongroom/platform'
+import { testSealer } from '@strongroom/platform/testing'
+import { onTestFinished } from 'vitest'
+import { Freshness } from '../guest/freshness.ts'
+import { migrations } from '../store/migrations.ts'
+
+/** Which statements were seen, in a store of its own that goes with the test. */
+export async function openTestFreshness(clock: Clock): Promise<Freshness> {
+  const directory = await mkdtemp(join(tmpdir(), 'strongroom-freshness-'))
+  const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
+  onTestFinished(async () => {
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+  await store.migrate('attestation', migrations)
+  return new Freshness({ store, clock })
+}
