@@ -31,12 +31,19 @@ export class KeyPlacements {
       if (before.epoch === row.epoch && before.ticket_hash === row.ticket_hash) return
       if (row.epoch <= before.epoch) throw over(row.epoch, `an epoch above ${before.epoch}`)
     }
-    const { epoch, ticket_hash } = row
-    await (tx as Kysely<Tables>)
-      .insertInto('key_placement')
-      .values(row)
-      .onConflict((conflict) => conflict.columns(['vault', 'name', 'version']).doUpdateSet({ epoch, ticket_hash }))
-      .execute()
+    const table = tx as Kysely<Tables>
+    // Of two first placements at one moment the second fails, rather than write an older epoch over a newer one.
+    if (before === undefined) await table.insertInto('key_placement').values(row).execute()
+    else {
+      const { epoch, ticket_hash, vault, name, version } = row
+      await table
+        .updateTable('key_placement')
+        .set({ epoch, ticket_hash })
+        .where('vault', '=', vault)
+        .where('name', '=', name)
+        .where('version', '=', version)
+        .execute()
+    }
   }
 
   #of(db: DatabaseTransaction, { vault, name, version }: Key) {
