@@ -40,6 +40,13 @@ export const disagreements: readonly Disagreement[] = [
     ours: 'accepted',
     theirs: /^incomplete PCK Certificate chain found, should contain 3 concatenated PEM-formatted/,
   },
+  {
+    name: 'chain-ends-with-white-space',
+    judge: 'go-tdx-guest',
+    ours: 'accepted',
+    theirs: /^unexpected trailing bytes were found in PCK Certificate Chain: 1 byte\(s\)$/,
+    when: (quote) => /-----END CERTIFICATE-----\n[ \t\r\n](?![\s\S]*-----)/.test(Buffer.from(quote).toString('latin1')),
+  },
   { name: 'tcb-level-is-an-outcome', judge: 'dcap-qvl', ours: 'accepted', theirs: /^No matching TCB level found$/ },
   {
     name: 'root-of-the-quote-serves-too',

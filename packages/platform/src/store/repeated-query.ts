@@ -2,8 +2,21 @@ import { setImmediate } from 'node:timers/promises'
 import type { Compilable, Kysely } from 'kysely'
 
 /**
- * A query for one row that every request makes. Kysely puts its text together once, and not as often as it is asked, which
- * takes longer than the database does.
+ * A query that many requests make. Kysely puts its text together once, and not as often as it is asked, which takes longer than
+ * the database does.
+ * @param query with any values; only its text is used
+ * @returns asks for the rows, with the values in the order in which they stand in the text
+ */
+export function repeatedRows<Row, Schema>(
+  db: Kysely<Schema>,
+  query: Compilable<Row>,
+): (...values: (string | number)[]) => Promise<Row[]> {
+  const compiled = query.compile()
+  return async (...values) => (await db.executeQuery<Row>({ ...compiled, parameters: values })).rows
+}
+
+/**
+ * `repeatedRows` for one row.
  * @param query with any values; only its text is used
  * @param o.shared calls of one moment with the same values share one reading, which begins after the last of them: so each
  *   sees what another process had changed before it asked
@@ -14,9 +27,8 @@ export function repeatedQuery<Row, Schema>(
   query: Compilable<Row>,
   o: { shared?: boolean } = {},
 ): (...values: (string | number)[]) => Promise<Row | undefined> {
-  const compiled = query.compile()
-  const ask = async (values: (string | number)[]): Promise<Row | undefined> =>
-    (await db.executeQuery<Row>({ ...compiled, parameters: values })).rows[0]
+  const rows = repeatedRows(db, query)
+  const ask = async (values: (string | number)[]): Promise<Row | undefined> => (await rows(...values))[0]
   if (o.shared !== true) return (...values) => ask(values)
   const gathering = new Map<string, Promise<Row | undefined>>()
   return (...values) => {

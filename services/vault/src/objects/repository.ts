@@ -1,4 +1,11 @@
-import { forUpdate, repeatedQuery, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import {
+  forUpdate,
+  repeatedQuery,
+  repeatedRows,
+  RowCache,
+  type DatabaseTransaction,
+  type Store,
+} from '@strongroom/platform'
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
 import type { Tables } from '../store/migrations.ts'
 import type { ObjectRow, VersionRow } from '../store/tables.ts'
@@ -39,6 +46,8 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
   readonly #current: (...values: (string | number)[]) => Promise<JoinedRow | undefined>
   readonly #named: (...values: (string | number)[]) => Promise<JoinedRow | undefined>
 
+  readonly #page: Record<'live' | 'deleted', (...values: (string | number)[]) => Promise<JoinedRow[]>>
+
   readonly #found: RowCache<V>
 
   constructor(store: Store, form: RowForm<V, Row>) {
@@ -46,6 +55,10 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     this.#form = form
     this.#current = repeatedQuery(this.db, this.#versionQuery({ vault: '', name: '' }))
     this.#named = repeatedQuery(this.db, this.#versionQuery({ vault: '', name: '', version: '0' }))
+    this.#page = {
+      live: repeatedRows(this.db, this.#pageQuery(false)),
+      deleted: repeatedRows(this.db, this.#pageQuery(true)),
+    }
     this.#found = new RowCache({ store, tables: [form.tables.versions, form.tables.objects], limit: foundVersions })
   }
 
@@ -144,19 +157,7 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     limit: number
     deleted: boolean
   }): Promise<(V & Partial<DeletedAt>)[]> {
-    const rows = await this.#joined(o.deleted)
-      .where('versions.vault', '=', o.vault)
-      .where('versions.name', '>', o.after)
-      .where('versions.ordinal', '=', (eb) =>
-        eb
-          .selectFrom(this.#tableOfVersions('other'))
-          .select((inner) => inner.fn.max('other.ordinal').as('highest'))
-          .whereRef('other.vault', '=', 'versions.vault')
-          .whereRef('other.name', '=', 'versions.name'),
-      )
-      .orderBy('versions.name')
-      .limit(o.limit)
-      .execute()
+    const rows = await this.#page[o.deleted ? 'deleted' : 'live'](o.vault, o.after, o.limit)
     return rows.map((row) => ({ ...this.#read(row), ...deletedOf(row) }))
   }
 
@@ -188,6 +189,21 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
       .orderBy('purge_at')
       .limit(limit)
       .execute()
+  }
+
+  #pageQuery(deleted: boolean): SelectQueryBuilder<CommonTables, 'versions' | 'objects', JoinedRow> {
+    return this.#joined(deleted)
+      .where('versions.vault', '=', '')
+      .where('versions.name', '>', '')
+      .where('versions.ordinal', '=', (eb) =>
+        eb
+          .selectFrom(this.#tableOfVersions('other'))
+          .select((inner) => inner.fn.max('other.ordinal').as('highest'))
+          .whereRef('other.vault', '=', 'versions.vault')
+          .whereRef('other.name', '=', 'versions.name'),
+      )
+      .orderBy('versions.name')
+      .limit(1)
   }
 
   #versionQuery(
