@@ -5,7 +5,7 @@ import { ParseError } from '../core/errors.ts'
 import { snpReportLength } from '../snp/report.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import { readCertificateTable } from './certificate-table.ts'
-import type { Piece } from './piece.ts'
+import { maximumCertificates, type Piece } from './piece.ts'
 import { readAttestationMessage } from './protobuf.ts'
 
 /**
@@ -29,15 +29,16 @@ export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): 
   return quote === undefined ? readAttestationMessage(name, bytes) : [quote]
 }
 
-/** Certificates one after the other, as some tools write chains. What is left over stays with the last, to be refused. */
+/** Certificates one after the other, as some tools write chains. What is left over, or is too many, stays with the last, to be refused. */
 function splitDer(bytes: Uint8Array): Uint8Array[] {
   const certificates: Uint8Array[] = []
   let at = 0
   while (at < bytes.length) {
+    const isLast = certificates.length === maximumCertificates
     const size =
       bytes[at] === 0x30 && bytes[at + 1] === 0x82 ? 4 + (bytes[at + 2] ?? 0) * 256 + (bytes[at + 3] ?? 0) : 0
     const next = at + size
-    const more = size > 0 && next < bytes.length && bytes[next] === 0x30 && bytes[next + 1] === 0x82
+    const more = !isLast && size > 0 && next < bytes.length && bytes[next] === 0x30 && bytes[next + 1] === 0x82
     certificates.push(bytes.subarray(at, more ? next : bytes.length))
     at = more ? next : bytes.length
   }

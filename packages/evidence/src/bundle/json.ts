@@ -7,7 +7,7 @@ import { decodeText, detectBinary } from './decode.ts'
 import { hasPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
 import { brokenPromise } from './promises.ts'
-import { encodeSnpReport } from './snp-json.ts'
+import { encodeSnpReport, reportMembers } from './snp-json.ts'
 
 const maximumDepth = 16
 /** Shorter texts are names and digests, not evidence. */
@@ -58,7 +58,8 @@ function walk(place: Place, value: unknown, level: number, pieces: Piece[]): voi
     pieces.push({ name: place.name, kind: 'unreadable', code: 'TooLarge', reason })
     return
   }
-  if (typeof value === 'string') pieces.push(...fromString(place, value))
+  // One by one: a hostile text has more than a call takes arguments.
+  if (typeof value === 'string') for (const piece of fromString(place, value)) pieces.push(piece)
   else if (Array.isArray(value)) {
     const bytes = byteArray(value)
     if (bytes !== undefined) pieces.push(...(detectBinary(place.name, bytes, true) ?? []))
@@ -97,16 +98,13 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
     'qe_identity_signature',
   )
   const report = encodeSnpReport(members)
-  if (report !== undefined) {
-    pieces.push({ name: place.name, kind: 'snp-report', bytes: report })
-    return
-  }
+  if (report !== undefined) take({ name: place.name, kind: 'snp-report', bytes: report }, ...reportMembers)
   for (const [name, value] of Object.entries(members)) {
     if (taken.has(name)) continue
-    const found: Piece[] = []
-    walk(inside(place, name), value, level + 1, found)
-    const fault = brokenPromise(place.name, name, value, found)
-    pieces.push(...found, ...(fault === undefined ? [] : [fault]))
+    const before = pieces.length
+    walk(inside(place, name), value, level + 1, pieces)
+    const fault = brokenPromise(place.name, name, value, pieces.slice(before))
+    if (fault !== undefined) pieces.push(fault)
   }
 }
 

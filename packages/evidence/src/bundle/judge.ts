@@ -32,7 +32,7 @@ import { isStatement } from './ledger.ts'
 import { leftovers } from './leftovers.ts'
 import { placeLogs } from './logs.ts'
 import { judgeMaterials } from './materials.ts'
-import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
+import { maximumCertificates, named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
 import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
@@ -75,8 +75,6 @@ interface JudgeInput extends VerifyContext {
 
 /** Pieces of one judgement; a stored boot has 20. */
 const maximumPieces = 512
-/** Certificates in all pieces together: each chain is looked for among all of them. */
-const maximumCertificates = 1_000
 
 class OutOfTime extends Error {}
 

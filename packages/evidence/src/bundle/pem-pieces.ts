@@ -13,8 +13,8 @@ export function hasPem(text: string): boolean {
 }
 
 const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----[^]*?-----END \1-----/g
-/** Marks that are of no block; JSON; a long run, or many lines, of what encodes bytes. */
-const evidently = /-----|[{[]\s*["{[]|[\w+/=-]{512}|(?:[\w+/=-]{40,}\s+){7}/
+/** Marks that are of no block; JSON; a long run, or many lines, of what encodes bytes, looked for where a run begins. */
+const evidently = /-----|[{[]\s*["{[]|(?<![\w+/=-])(?:[\w+/=-]{512}|(?:[\w+/=-]{40,}\s+){7})/
 
 /** Whether text around the blocks, which tools use to describe them, holds what nobody would then read. */
 const holdsMore = (text: string): boolean => evidently.test(text.replace(block, ''))

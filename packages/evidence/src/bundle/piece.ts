@@ -61,6 +61,9 @@ export type Piece = { name: string; file?: string } & (
 export type PieceKind = Piece['kind']
 export type PieceOf<K extends PieceKind> = Extract<Piece, { kind: K }>
 
+/** Certificates in all pieces of a judgement together: each chain is looked for among all of them. */
+export const maximumCertificates = 1_000
+
 /** The check, with the name of the file that it is about. */
 export function named(piece: Piece, check: Check): Check {
   const name = piece.name.trim()

@@ -1,3 +1,4 @@
+import { concat } from '../core/bytes/bytes.ts'
 import { ParseError } from '../core/errors.ts'
 import type { Piece } from './piece.ts'
 
@@ -43,6 +44,10 @@ const banks = new Map([
   [13, 'sha512'],
 ] as const)
 
+/** Far above the banks that a TPM has. */
+const maximumQuotes = 16
+const maximumPcr = 23
+
 /** From here on an `Attestation` has the hardware's evidence, as messages of their own (sev_snp_attestation, tdx_attestation). */
 const firstOfHardware = 8
 
@@ -61,9 +66,10 @@ export function readAttestationMessage(name: string, bytes: Uint8Array): Piece[]
       else if (number === 2) quotes.push(value)
       else if (number === 3) eventLog = value
     }
-    if (publicArea === undefined || quotes.length === 0) return undefined
+    if (publicArea === undefined || publicArea.length > 0xffff) return undefined
+    if (quotes.length === 0 || quotes.length > maximumQuotes) return undefined
     // The message holds a TPMT_PUBLIC; TPM2B_PUBLIC puts its length before it.
-    const akPublic = Uint8Array.of(publicArea.length >> 8, publicArea.length & 0xff, ...publicArea)
+    const akPublic = concat(Uint8Array.of(publicArea.length >> 8, publicArea.length & 0xff), publicArea)
     const pieces = quotes.map((quote, index) => readQuote(`${name} quote ${index}`, quote, akPublic, eventLog))
     if (unread === undefined) return pieces
     const reason = `Its field ${unread} holds hardware evidence in a form that is not read: give the report or quote as a file`
@@ -113,6 +119,7 @@ function readRegisters(bytes: Uint8Array, pcrs: Map<number, Uint8Array>): number
       if (entry.number === 1 && typeof entry.value === 'number') index = entry.value
       if (entry.number === 2 && entry.value instanceof Uint8Array) digest = Uint8Array.from(entry.value)
     }
+    if (index > maximumPcr) throw new ParseError({ code: 'InvalidValue', message: 'protobuf: register' })
     pcrs.set(index, digest)
   }
   return bank

@@ -1,66 +1,103 @@
 import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { concat } from '../core/bytes/bytes.ts'
 import { encodeTcb } from '../snp/tcb.ts'
-import { productOfCpu } from '../snp/products.ts'
+import { productOfCpu, type CpuIdentity, type SnpProduct } from '../snp/products.ts'
 import { snpReportLength } from '../snp/report.ts'
 
 type Members = Record<string, unknown>
+/** Bytes of a member's value. @throws RangeError or TypeError for a value that has none */
+type Form = (value: unknown, product: SnpProduct) => Uint8Array
+
+/** Least significant byte first. */
+const number =
+  (size: 1 | 4 | 8): Form =>
+  (value) =>
+    new ByteWriter()
+      .u64le(BigInt(whole(value, Math.min(2 ** (8 * size) - 1, Number.MAX_SAFE_INTEGER))))
+      .finish()
+      .subarray(0, size)
+
+const list =
+  (length: number): Form =>
+  (value) => {
+    if (!Array.isArray(value) || value.length !== length) throw new RangeError('not a list of this length')
+    return Uint8Array.from(value, (byte: unknown) => whole(byte, 255))
+  }
+
+/** Later versions of a report have it; earlier ones have zeros. */
+const optional =
+  (form: Form): Form =>
+  (value, product) =>
+    form(value ?? 0, product)
+
+const tcb: Form = (value, product) => {
+  const { fmc = 0, bootloader, tee, snp, microcode } = value as Members
+  const part = (svn: unknown): number => whole(svn, 255)
+  const parts = { bootLoader: part(bootloader), tee: part(tee), snp: part(snp), microcode: part(microcode) }
+  return new ByteWriter().u64le(encodeTcb({ fmc: part(fmc ?? 0), ...parts }, product)).finish()
+}
+
+const version: Form = (value) => {
+  const { build, minor, major } = value as Members
+  return Uint8Array.of(whole(build, 255), whole(minor, 255), whole(major, 255))
+}
+
+const signature: Form = (value, product) => {
+  const { r, s } = value as Members
+  return concat(list(72)(r, product), list(72)(s, product))
+}
+
+/** Where each member's bytes stand (AMD 56860, ATTESTATION_REPORT). */
+const layout: readonly (readonly [member: string, at: number, form: Form])[] = [
+  ['version', 0x00, number(4)],
+  ['guest_svn', 0x04, number(4)],
+  ['policy', 0x08, number(8)],
+  ['family_id', 0x10, list(16)],
+  ['image_id', 0x20, list(16)],
+  ['vmpl', 0x30, number(4)],
+  ['sig_algo', 0x34, number(4)],
+  ['current_tcb', 0x38, tcb],
+  ['plat_info', 0x40, number(8)],
+  ['key_info', 0x48, number(4)],
+  ['report_data', 0x50, list(64)],
+  ['measurement', 0x90, list(48)],
+  ['host_data', 0xc0, list(32)],
+  ['id_key_digest', 0xe0, list(48)],
+  ['author_key_digest', 0x110, list(48)],
+  ['report_id', 0x140, list(32)],
+  ['report_id_ma', 0x160, list(32)],
+  ['reported_tcb', 0x180, tcb],
+  ['cpuid_fam_id', 0x188, optional(number(1))],
+  ['cpuid_mod_id', 0x189, optional(number(1))],
+  ['cpuid_step', 0x18a, optional(number(1))],
+  ['chip_id', 0x1a0, list(64)],
+  ['committed_tcb', 0x1e0, tcb],
+  ['current', 0x1e8, version],
+  ['committed', 0x1ec, version],
+  ['launch_tcb', 0x1f0, tcb],
+  ['launch_mit_vector', 0x1f8, optional(number(8))],
+  ['current_mit_vector', 0x200, optional(number(8))],
+  ['signature', 0x2a0, signature],
+]
+
+/** Names of the members that make up such a report. */
+export const reportMembers: readonly string[] = layout.map(([member]) => member)
 
 /**
  * The bytes of a report that the Rust crate `sev` wrote as JSON, member by member: the signature is over the bytes, so nothing
  * is taken on trust. Undefined where the members are not such a report's, or say something that has no bytes.
  */
 export function encodeSnpReport(m: Members): Uint8Array | undefined {
-  if (typeof m['guest_svn'] !== 'number' || !Array.isArray(m['measurement']) || m['reported_tcb'] === undefined)
-    return undefined
+  const cpu = { family: m['cpuid_fam_id'], model: m['cpuid_mod_id'], stepping: m['cpuid_step'] }
+  const product = productOfCpu(cpu as CpuIdentity) ?? 'Milan'
+  const report = new Uint8Array(snpReportLength)
   try {
-    const cpu = [m['cpuid_fam_id'], m['cpuid_mod_id'], m['cpuid_step']].map((value) =>
-      value === undefined || value === null ? 0 : whole(value, 255),
-    )
-    const [family = 0, model = 0, stepping = 0] = cpu
-    const product = family === 0 ? 'Milan' : (productOfCpu({ family, model, stepping }) ?? 'Milan')
-    const tcb = (name: string): bigint => readTcb(m[name], product)
-    const signature = m['signature'] as Members
-    const writer = new ByteWriter()
-      .u32le(whole(m['version'], 0xffffffff))
-      .u32le(whole(m['guest_svn'], 0xffffffff))
-      .u64le(BigInt(whole(m['policy'], Number.MAX_SAFE_INTEGER)))
-      .bytes(list(m['family_id'], 16))
-      .bytes(list(m['image_id'], 16))
-      .u32le(whole(m['vmpl'], 0xffffffff))
-      .u32le(whole(m['sig_algo'], 0xffffffff))
-      .u64le(tcb('current_tcb'))
-      .u64le(BigInt(whole(m['plat_info'], Number.MAX_SAFE_INTEGER)))
-      .u32le(whole(m['key_info'], 0xffffffff))
-      .zero(4)
-      .bytes(list(m['report_data'], 64))
-      .bytes(list(m['measurement'], 48))
-      .bytes(list(m['host_data'], 32))
-      .bytes(list(m['id_key_digest'], 48))
-      .bytes(list(m['author_key_digest'], 48))
-      .bytes(list(m['report_id'], 32))
-      .bytes(list(m['report_id_ma'], 32))
-      .u64le(tcb('reported_tcb'))
-      .bytes(Uint8Array.of(family, model, stepping))
-      .zero(21)
-      .bytes(list(m['chip_id'], 64))
-      .u64le(tcb('committed_tcb'))
-      .bytes(version(m['current']))
-      .bytes(version(m['committed']))
-      .u64le(tcb('launch_tcb'))
-    for (const name of ['launch_mit_vector', 'current_mit_vector']) {
-      const value = m[name]
-      writer.u64le(typeof value === 'number' ? BigInt(whole(value, Number.MAX_SAFE_INTEGER)) : 0n)
-    }
-    const head = writer.finish()
-    const report = new Uint8Array(snpReportLength)
-    report.set(head)
-    report.set(list(signature['r'], 72), 0x2a0)
-    report.set(list(signature['s'], 72), 0x2a0 + 72)
-    return report
+    for (const [member, at, form] of layout) report.set(form(m[member], product), at)
   } catch (error) {
     if (error instanceof RangeError || error instanceof TypeError) return undefined
     throw error
   }
+  return report
 }
 
 function whole(value: unknown, maximum: number): number {
@@ -68,29 +105,4 @@ function whole(value: unknown, maximum: number): number {
     throw new RangeError('not a whole number in range')
   }
   return value
-}
-
-function list(value: unknown, length: number): Uint8Array {
-  if (!Array.isArray(value) || value.length !== length) throw new RangeError('not a list of this length')
-  return Uint8Array.from(value, (byte: unknown) => whole(byte, 255))
-}
-
-function readTcb(value: unknown, product: 'Milan' | 'Genoa' | 'Turin'): bigint {
-  const tcb = value as Members
-  return encodeTcb(
-    {
-      fmc: whole(tcb['fmc'] ?? 0, 255),
-      bootLoader: whole(tcb['bootloader'], 255),
-      tee: whole(tcb['tee'], 255),
-      snp: whole(tcb['snp'], 255),
-      microcode: whole(tcb['microcode'], 255),
-    },
-    product,
-  )
-}
-
-/** Build, minor, major, reserved. */
-function version(value: unknown): Uint8Array {
-  const { build, minor, major } = value as Members
-  return Uint8Array.of(whole(build, 255), whole(minor, 255), whole(major, 255), 0)
 }
