@@ -38,8 +38,9 @@ export const callerOf = (objectId: string): Caller => ({ objectId, appId: `app o
 /**
  * What decides on who may do what, on a store of its own, with some routes behind it: the resource manager without hosts,
  * vaults and the web, for tests of rights alone.
+ * @param more what the routes need of a plane beside
  */
-export async function openRights(routes: (plane: Plane) => Route[]): Promise<RightsPlane> {
+export async function openRights(routes: (plane: Plane) => Route[], more: Partial<Plane> = {}): Promise<RightsPlane> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-rights-'))
   const store = await openStore({
     url: `sqlite:${directory}`,
@@ -69,6 +70,7 @@ export async function openRights(routes: (plane: Plane) => Route[]): Promise<Rig
       lookUp: async (id: string) =>
         await Promise.resolve({ principalType: types.get(id), groups: groups.get(id) ?? [] }),
     },
+    ...more,
   } as unknown as Plane
   const dispatcher = new Dispatcher({ routes: () => routes(plane), subscriptionId, access, locks, activity })
   const ask: RightsPlane['ask'] = async (method, path, o = {}) =>

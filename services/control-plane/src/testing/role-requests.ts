@@ -1,6 +1,8 @@
 import { ServiceError } from '@strongroom/platform'
 import { roles } from '../arm/access.ts'
 import type { Method } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import type { Plane } from '../plane.ts'
 import { authorizationRoutes } from '../resources/authorization.ts'
 import { ownerId, subscriptionId, tenantId, type Loose } from './ids.ts'
 import { openRights, type RightsPlane } from './rights-plane.ts'
@@ -21,9 +23,16 @@ export const assignmentAt = (scope: string, n: number | string): string =>
   `${scope}/${authorization}/roleAssignments/${named(n)}`
 export const builtIn = (name: string): string => roles.find((role) => role.name === name)!.id
 
-/** Routes of roles over a subscription with two groups and one owner, who is assigned by `id(0)`. */
-export async function openRoles(): Promise<RightsPlane> {
-  const rights = await openRights(authorizationRoutes)
+/**
+ * Routes of roles over a subscription with two groups and one owner, who is assigned by `id(0)`.
+ * @param routes beside those of roles
+ * @param more what these need of a plane
+ */
+export async function openRoles(
+  routes: (plane: Plane) => Route[] = () => [],
+  more: Partial<Plane> = {},
+): Promise<RightsPlane> {
+  const rights = await openRights((plane) => [...authorizationRoutes(plane), ...routes(plane)], more)
   const owner = { scope: subscription, name: id(0), principalId: ownerId, principalType: 'User', by: ownerId }
   await rights.access.assign({ ...owner, roleId: builtIn('Owner'), asker: undefined })
   for (const path of [group, other])

@@ -53,9 +53,11 @@ function accessOf(
           permissions,
           ...(applicationId !== undefined && { applicationId }),
         }))
+  // Who may give roles at one key alone lets in whom he likes to that key; to write the vault or its policies takes its own scope.
+  const within = permissionModel === 'roles' ? reaches : covers
   const grantors: VaultGrantor[] = held.flatMap(({ row, role, shown }) => {
     const action = grantingActions[permissionModel].find((each) => roleAllows(role, each))
-    if (action === undefined || !covers(row.scope, key)) return []
+    if (action === undefined || !within(row.scope, key)) return []
     return [{ principalId: row.principal_id, role: shown, action }]
   })
   return { vault: id, permissionModel, users, grantors }
