@@ -1,47 +1,73 @@
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KeyCreateRequest } from '@strongroom/contract'
-import { openStore, type Store } from '@strongroom/platform'
-import { openRaw, testSealer } from '@strongroom/platform/testing'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { guestStateGenerationTag, type KeyCreateRequest } from '@strongroom/contract'
+import { createSealer, openStore, type Store, type WireRequest } from '@strongroom/platform'
+import { kept, openRaw, testSealer } from '@strongroom/platform/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { LogEntry } from '../log/entry.ts'
+import { releaseSigning } from '../signing/certified-signer.ts'
+import { migrations } from '../store/migrations.ts'
+import { keepSecret } from '../store/secrets.ts'
 import { loggedIn } from '../testing/logged.ts'
 import { createTestVault, keyRequest, transferJwk, type Answer, type TestVault } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 
-interface Opened {
-  vault: TestVault
-  store: Store
-  version: string
-}
-
-async function opened(request: KeyCreateRequest = keyRequest({ kty: 'EC-HSM' })): Promise<Opened> {
+/** One vault for all tests, which have a key each. Its signing key is not made again for each mutant of the release. */
+let vault: TestVault
+let store: Store
+const ended: (() => Promise<void>)[] = []
+beforeAll(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-release-'))
-  const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
-  const vault = await createTestVault(store)
-  onTestFinished(async () => {
+  store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
+  await store.migrate('vault', migrations)
+  const sealer = createSealer(randomBytes(32))
+  const signing = kept('release signing', () => generateKeyPairSync('rsa', { modulusLength: 2048 }))
+  const value = signing.privateKey.export({ type: 'pkcs8', format: 'der' })
+  await keepSecret({ store, sealer: sealer.derive('vault'), name: `${releaseSigning.name}-key`, value })
+  vault = await createTestVault(store, { sealer, inTheEnd: (work) => void ended.push(work) })
+  ended.push(async () => {
     await vault.close()
     await store.close()
     await rm(directory, { recursive: true, force: true })
   })
-  const created = await vault.call('controlPlane', 'POST', '/keys/vm-1/create', request)
-  expect(created.status).toBe(200)
-  return { vault, store, version: created.body.key.kid.split('/').at(-1) }
+})
+afterAll(async () => {
+  for (const work of ended.toReversed()) await work()
+})
+
+interface Opened {
+  name: string
+  version: string
 }
 
-const ask = async ({ vault, version }: Opened, body: unknown, path = 'release'): Promise<Answer> =>
-  await vault.call('orchestrator', 'POST', `/keys/vm-1/${version}/${path}`, body)
+let opening = 0
+async function opened(request: KeyCreateRequest = keyRequest({ kty: 'EC-HSM' })): Promise<Opened> {
+  const name = `vm-${++opening}`
+  const created = await vault.call('controlPlane', 'POST', `/keys/${name}/create`, request)
+  expect(created.status).toBe(200)
+  return { name, version: created.body.key.kid.split('/').at(-1) }
+}
+
+const ask = async ({ name, version }: Opened, body: unknown, path = 'release'): Promise<Answer> =>
+  await vault.call('orchestrator', 'POST', `/keys/${name}/${version}/${path}`, body)
 const refusal = ({ status, body }: Answer): unknown[] => {
   const { code, target, innererror = {} } = body.error
   return [status, code, target, innererror.expected, innererror.found]
 }
+/** What is logged of a key after it was made. */
+const logged = async ({ name }: Opened): Promise<LogEntry[]> =>
+  (await loggedIn(store)).filter(({ keyName, operation }) => keyName === name && operation !== 'create')
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+const openedBy = ({ body }: Answer): ReturnType<typeof unwrapRelease> =>
+  unwrapRelease({ jws: body.value, transferKey: vault.transferKey, caPem: vault.authority.caPem })
 
 /** What a caller writes wrong in a request, one thing at a time. The engine of the store does not matter to it. */
 describe('a request for a release', () => {
   it('is refused by its wrapping, its nonce or its whole, before any key is looked for', async () => {
     const here = await opened()
-    const target = here.vault.provider.token(here.vault.claims)
+    const target = vault.provider.token(vault.claims)
     const wrappings = 'CKM_RSA_AES_KEY_WRAP, RSA_AES_KEY_WRAP_256, RSA_AES_KEY_WRAP_384'
     for (const enc of ['RSA1_5', 'ckm_rsa_aes_key_wrap', 7, ''])
       expect(refusal(await ask(here, { target, enc }))).toEqual([
@@ -56,31 +82,28 @@ describe('a request for a release', () => {
       const answer = refusal(await ask(here, { target, nonce }))
       expect(answer.slice(0, 4)).toEqual([400, 'BadParameter', 'nonce', 'at most 1024 characters'])
     }
-    expect(refusal(await ask(here, [target]))).toEqual([
-      400,
-      'BadParameter',
-      'body',
-      'an object with target',
-      expect.stringMatching(/^\["eyJ/),
-    ])
-    expect((await loggedIn(here.store)).map(({ operation }) => operation)).toEqual(['create'])
+    const path = `/keys/${here.name}/${here.version}/release`
+    const headers = { 'content-type': 'application/json' }
+    for (const body of [JSON.stringify([target]), 'null', '7', '"a"'])
+      expect(refusal(await vault.call('orchestrator', 'POST', path, body, undefined, headers)).slice(0, 4)).toEqual([
+        400,
+        'BadParameter',
+        'body',
+        'an object with target',
+      ])
+    expect(refusal(await ask(here, [target]))[4]).toMatch(/^\["eyJ/)
+    expect(await logged(here)).toEqual([])
   })
 
   it('is answered with what it reported about itself and no more: its nonce to the last character, and its wrapping', async () => {
     const here = await opened()
-    const target = here.vault.provider.token(here.vault.claims)
+    const target = vault.provider.token(vault.claims)
     const requestOf = async (more: object): Promise<unknown> => {
-      const { vault } = here
-      const { body } = await ask(here, { target, ...more })
-      const { payload, envelope } = unwrapRelease({
-        jws: body.value,
-        transferKey: vault.transferKey,
-        caPem: vault.authority.caPem,
-      })
+      const { payload, envelope } = openedBy(await ask(here, { target, ...more }))
       expect(envelope).toMatchObject({ schema_version: '1.0', header: { alg: 'dir', kid: transferJwk['kid'] } })
       return payload.request
     }
-    const kid = `https://platform.vault.strongroom.internal/keys/vm-1/${here.version}`
+    const kid = `https://platform.vault.strongroom.internal/keys/${here.name}/${here.version}`
     const plain = { 'api-version': '7.4', enc: 'CKM_RSA_AES_KEY_WRAP', kid }
     expect(await requestOf({})).toEqual(plain)
     expect(await requestOf({ enc: null, nonce: null })).toEqual(plain)
@@ -94,7 +117,6 @@ describe('a request for a release', () => {
   })
 
   it('of a key that is for its vault alone says so, whatever the token is', async () => {
-    const { vault } = await opened()
     await vault.call('controlPlane', 'POST', '/keys/plain/create', { kty: 'EC' })
     const answer = await vault.call('orchestrator', 'POST', '/keys/plain/release', { target: 'none' })
     expect(answer.body.error).toMatchObject({
@@ -107,15 +129,13 @@ describe('a request for a release', () => {
 
   it('is logged with the reason for which it was refused, and the digest of what came for a token', async () => {
     const here = await opened()
-    const { vault, store } = here
-    const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
     await ask(here, { target: 'none' })
     await ask(here, {})
-    await vault.call('controlPlane', 'PATCH', `/keys/vm-1/${here.version}`, { attributes: { enabled: false } })
+    await vault.call('controlPlane', 'PATCH', `/keys/${here.name}/${here.version}`, { attributes: { enabled: false } })
     const token = vault.provider.token(vault.claims)
     await ask(here, { target: token })
     await ask(here, { target: token, generation: 1 }, 'guest-state-generation')
-    const refused = (await loggedIn(store)).filter(({ verdict }) => verdict === 'refused')
+    const refused = (await logged(here)).filter(({ verdict }) => verdict === 'refused')
     expect(refused.map(({ operation, code, tokenDigest }) => [operation, code, tokenDigest])).toEqual([
       ['release', 'BadParameter', digest('none')],
       ['release', 'BadParameter', digest('')],
@@ -128,7 +148,7 @@ describe('a request for a release', () => {
 describe('a request to count a guest state', () => {
   it('is refused by its counter: expected, and what was found', async () => {
     const here = await opened()
-    const target = here.vault.provider.token(here.vault.claims)
+    const target = vault.provider.token(vault.claims)
     for (const [generation, found] of [
       [-1, '-1'],
       [1.5, '1.5'],
@@ -149,7 +169,7 @@ describe('a request to count a guest state', () => {
 
   it('is taken to the largest counter, logged once, and refused below it by name', async () => {
     const here = await opened()
-    const target = here.vault.provider.token(here.vault.claims)
+    const target = vault.provider.token(vault.claims)
     const largest = Number.MAX_SAFE_INTEGER
     expect((await ask(here, { target, generation: largest }, 'guest-state-generation')).body).toEqual({
       generation: largest,
@@ -161,8 +181,7 @@ describe('a request to count a guest state', () => {
       `${largest} or higher`,
       `${largest - 1}`,
     ])
-    const entries = (await loggedIn(here.store)).filter(({ operation }) => operation !== 'create')
-    expect(entries.map(({ operation, verdict, code }) => [operation, verdict, code])).toEqual([
+    expect((await logged(here)).map(({ operation, verdict, code }) => [operation, verdict, code])).toEqual([
       ['advanceGuestStateGeneration', 'allowed', undefined],
       ['advanceGuestStateGeneration', 'refused', 'GuestStateGenerationTooOld'],
     ])
@@ -170,16 +189,98 @@ describe('a request to count a guest state', () => {
 
   it('is logged as refused where its counter cannot be kept, and changes nothing', async () => {
     const here = await opened()
-    const target = here.vault.provider.token(here.vault.claims)
-    const raw = await openRaw(here.store)
+    const target = vault.provider.token(vault.claims)
+    const raw = await openRaw(store)
     await raw.run("create trigger kept before update on key_version begin select raise(abort, 'kept'); end")
     const answer = await ask(here, { target, generation: 1 }, 'guest-state-generation')
     expect([answer.status, answer.body.error.code]).toEqual([500, 'InternalError'])
     await raw.run('drop trigger kept')
     await raw.close()
-    expect((await loggedIn(here.store)).map(({ verdict, code }) => [verdict, code]).slice(1)).toEqual([
-      ['refused', 'InternalError'],
-    ])
+    expect((await logged(here)).map(({ verdict, code }) => [verdict, code])).toEqual([['refused', 'InternalError']])
     expect((await ask(here, { target, generation: 0 }, 'guest-state-generation')).status).toBe(200)
+  })
+})
+
+/** `placement.test.ts` asks for more of it, of both engines. */
+describe('a release of a key whose VM is placed', () => {
+  const [first, second] = ['first ticket', 'second ticket']
+  const place = async (
+    { name, version }: Opened,
+    epoch: unknown,
+    ticket: string,
+    as: 'controlPlane' | 'orchestrator' = 'controlPlane',
+  ): Promise<Answer> =>
+    // prettier-ignore
+    await vault.call(as, 'PUT', `/keys/${name}/${version}/placement`, { epoch, ticketSha256: digest(ticket) })
+  const tokenAt = (epoch: number): string => {
+    const runtime = vault.claims['x-ms-runtime'] as Record<string, Record<string, unknown>>
+    const configuration = { ...runtime['vm-configuration'], 'placement-epoch': epoch }
+    return vault.provider.token({ ...vault.claims, 'x-ms-runtime': { ...runtime, 'vm-configuration': configuration } })
+  }
+
+  it('is for its placement alone, and so is its counter (attack W34)', async () => {
+    const here = await opened(keyRequest({ kty: 'EC-HSM', tags: { mine: 'x' } }))
+    expect(await place(here, 1, first)).toMatchObject({ status: 200, body: { epoch: 1 } })
+    expect(await place(here, 2, second)).toMatchObject({ status: 200, body: { epoch: 2 } })
+    const now = { target: tokenAt(2), placement: { epoch: 2, ticket: second } }
+    for (const [path, more] of [
+      ['release', {}],
+      ['guest-state-generation', { generation: 4 }],
+    ] as const) {
+      for (const before of [
+        { target: tokenAt(1), placement: { epoch: 1, ticket: first } },
+        { target: tokenAt(2), placement: { epoch: 2, ticket: first } },
+        { target: tokenAt(2) },
+      ])
+        expect((await ask(here, { ...before, ...more }, path)).body.error.innererror).toMatchObject({
+          code: 'PlacementOver',
+        })
+      expect((await ask(here, { ...now, ...more }, path)).status).toBe(200)
+    }
+    const { payload } = openedBy(await ask(here, now))
+    expect(payload.response.key.tags).toEqual({ mine: 'x', [guestStateGenerationTag]: '4' })
+    const entries = await logged(here)
+    const kinds = entries.map(({ operation, verdict }) => `${operation} ${verdict}`)
+    expect(kinds).toEqual([
+      'placeKey allowed',
+      'placeKey allowed',
+      ...Array(3).fill('release refused'),
+      'release allowed',
+      ...Array(3).fill('advanceGuestStateGeneration refused'),
+      'advanceGuestStateGeneration allowed',
+      'release allowed',
+    ])
+    expect(entries[0]).toMatchObject({ keyVersion: here.version, tokenDigest: digest('') })
+    expect(entries[5]).toMatchObject({ keyVersion: here.version, tokenDigest: digest(now.target) })
+    expect(entries[9]).toMatchObject({ keyVersion: here.version, tokenDigest: digest(now.target) })
+  })
+
+  it('is placed in a form of its own, by a key that is there, and logged so where it is', async () => {
+    const here = await opened()
+    for (const epoch of [0.5, '1', undefined]) expect(refusal(await place(here, epoch, first))[2]).toBe('epoch')
+    expect((await place({ ...here, version: '0'.repeat(32) }, 1, first)).status).toBe(404)
+    expect((await place(here, 2, second)).status).toBe(200)
+    expect(await place(here, 1, first)).toMatchObject({ status: 409, body: { error: { code: 'PlacementOver' } } })
+    expect((await logged(here)).map(({ operation, verdict }) => [operation, verdict])).toEqual([
+      ['placeKey', 'allowed'],
+    ])
+  })
+
+  it('is none of a key that was purged while its token was judged', async () => {
+    const here = await opened()
+    const { wire } = vault.provider
+    const asked = wire.request.bind(wire)
+    // Keys of the authority are asked for again where a token names one that is not known.
+    wire.request = async <T>(o: WireRequest) => {
+      wire.request = asked
+      await vault.call('controlPlane', 'DELETE', `/keys/${here.name}`)
+      await vault.call('controlPlane', 'DELETE', `/deletedkeys/${here.name}`)
+      return await asked<T>(o)
+    }
+    vault.provider.published.keys.push({ ...vault.provider.published.keys[0], kid: 'provider-2' })
+    vault.clock.set(new Date(vault.clock.now().getTime() + 600_000))
+    const target = vault.provider.token(vault.claims, { kid: 'provider-2' })
+    expect((await ask(here, { target, generation: 1 }, 'guest-state-generation')).status).toBe(404)
+    expect((await logged(here)).at(-1)).toMatchObject({ verdict: 'refused', code: 'KeyNotFound' })
   })
 })

@@ -139,12 +139,15 @@ export async function createTestVault(
     /** Else a folder of its own. */
     stateDir?: string
     logger?: Logger
+    /** Takes what is to be done in the end: after the test that opens the vault, where it is left out. */
+    inTheEnd?: (work: () => Promise<void>) => void
     /** Claims of a principal's token, beside who it is. */
     claims?: Partial<Record<Principal, Record<string, unknown>>>
   } = {},
 ): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const inTheEnd = o.inTheEnd ?? onTestFinished
+  inTheEnd(() => rm(directory, { recursive: true, force: true }))
   let now = new Date()
   const clock = { now: () => now, set: (date: Date) => void (now = date) }
   const sealer = o.sealer ?? createSealer(randomBytes(32))
