@@ -110,11 +110,10 @@ function attestationKeyIn(akPublic: Uint8Array): TpmPublicKey {
   })
 }
 
-/** The DER value at the start; an NV index has zeros behind it. Other bytes there stay, and are refused by the parser. */
+/** The DER value at the start, whose length has two bytes; an NV index has zeros behind it. What else is there the parser refuses. */
 function withoutPadding(bytes: Uint8Array): Uint8Array {
-  if (bytes[0] !== 0x30 || bytes[1] !== 0x82) return bytes
   const end = 4 + bytes[2]! * 256 + bytes[3]!
-  return end <= bytes.length && bytes.subarray(end).every((byte) => byte === 0) ? bytes.subarray(0, end) : bytes
+  return bytes.subarray(end).every((byte) => byte === 0) ? bytes.subarray(0, end) : bytes
 }
 
 function describe(modulus: Uint8Array | undefined): string {
