@@ -65,7 +65,7 @@ function readPlatform(parts: CborMap): CcaToken['platform'] {
     return fail('InvalidValue', 'lifecycle is no state')
   return {
     sign1,
-    challenge: bytesOf(claims, platformClaim.challenge, 32, 64),
+    challenge: bytesOf(claims, platformClaim.challenge, 32, 48, 64),
     lifecycle,
     implementationId: bytesOf(claims, platformClaim.implementationId, 32),
     instanceId: bytesOf(claims, platformClaim.instanceId, 33),

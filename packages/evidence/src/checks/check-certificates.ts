@@ -1,5 +1,4 @@
-import { utf8 } from '../core/bytes/bytes.ts'
-import { fromHex, toHex } from '../core/bytes/hex.ts'
+import { toHex } from '../core/bytes/hex.ts'
 import { readEndorsement } from '../snp/endorse.ts'
 import { describeTcb } from '../snp/tcb.ts'
 import { requireCurrent, verifySignedText } from '../tdx/collateral.ts'
@@ -11,11 +10,8 @@ import { certificateOf, crlOf } from '../x509/inputs.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
-import { parsePem } from '../x509/pem.ts'
-import { verifyRawEcdsa } from '../x509/verify-signature.ts'
 import type { Check } from './check.ts'
 import { Checklist } from './checklist.ts'
-import { VerificationError } from '../core/errors.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
 /** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
@@ -145,55 +141,24 @@ export async function checkCollateral(
     () => readWords(splitSignedJson(text, member).body),
     (words) => `${words.id}, evaluation ${words.tcbEvaluationDataNumber}`,
   )
-  if (o.issuerChainPem === undefined) {
+  const { issuerChainPem, rootCrl } = o
+  const by = { member, text, anchors, at, read: readWords, ...context }
+  if (issuerChainPem === undefined) {
     list.skip('collateral.signature', 'The certificates of its signer were not given')
   } else {
-    await list.run('collateral.signature', [found, o.issuerChainPem], (_, pem: string) =>
-      requireSignedText({
-        member,
-        text,
-        chain: parsePem(pem).map((der) => certificateOf(der, context)),
-        anchors,
-        at,
-        ...context,
-      }),
+    await list.run('collateral.signature', [found, issuerChainPem], (_, pem: string) =>
+      verifySignedText({ ...by, issuerChainPem: pem }),
     )
   }
-  const { issuerChainPem, rootCrl } = o
   if (issuerChainPem === undefined || rootCrl === undefined) {
     list.skip('collateral.revocation', 'The root’s revocation list was not given', { optional: true })
   } else {
-    await list.run('collateral.revocation', [found, rootCrl], async (_, der: Uint8Array) => {
-      const by = { anchors, crls: [crlOf(der, context)], at, ...context }
-      await verifySignedText({ ...by, text, member, issuerChainPem, read: readWords })
-    })
+    await list.run('collateral.revocation', [found, rootCrl], (_, der: Uint8Array) =>
+      verifySignedText({ ...by, issuerChainPem, crls: [crlOf(der, context)] }),
+    )
   }
   await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) =>
     requireCurrent({ ...parsed, at, subject: member }),
   )
   return list.all('collateral')
-}
-
-/** The chain at a time, whose certificate it is, and the signature; revocation apart. */
-async function requireSignedText(
-  o: SignedText & VerifyContext & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
-): Promise<void> {
-  const { primitives, cache } = o
-  await verifyPath({ chain: o.chain, anchors: o.anchors, at: o.at, primitives, cache })
-  const { body, signature } = splitSignedJson(o.text, o.member)
-  const { subject, publicKey: key } = o.chain[0] as Certificate
-  if (subject.commonName !== 'Intel SGX TCB Signing' || key.kind !== 'EC' || key.curve !== 'P-256') {
-    throw new VerificationError({
-      code: 'CertificateNotForThisUse',
-      message: 'The text is signed by a certificate for another use',
-      expected: 'Intel SGX TCB Signing',
-      found: describeName(subject),
-    })
-  }
-  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives }))
-    return
-  throw new VerificationError({
-    code: 'CollateralSignatureInvalid',
-    message: 'The text is not as its signer signed it',
-  })
 }

@@ -1,22 +1,28 @@
-import { concat, isZero, reversed } from '../core/bytes/bytes.ts'
+import { isZero } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { appraiseSnp, type SnpPolicy } from '../snp/appraise.ts'
 import { requireChip, requireCommitted } from '../snp/consistency.ts'
-import { readEndorsement, type SnpEndorsement } from '../snp/endorse.ts'
-import { mayBeOf } from '../snp/products.ts'
+import type { SnpEndorsement } from '../snp/endorse.ts'
 import { parseSnpReport, type SnpReport } from '../snp/report.ts'
 import { decodeTcb, describeTcb } from '../snp/tcb.ts'
-import { type SnpChain, type VerifiedSnp, verifySnp } from '../snp/verify.ts'
+import {
+  endorsementOf,
+  requireEndorsedTcb,
+  requireListOf,
+  requireNames,
+  requireProcessor,
+  requireReportSignature,
+  requireSigner,
+  type SnpChain,
+  type VerifiedSnp,
+  verifySnp,
+} from '../snp/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import type { Crl } from '../x509/crl.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
-import { describeName, sameName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
-import { verifyRawEcdsa } from '../x509/verify-signature.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
-import { VerificationError, type VerificationErrorCode } from '../core/errors.ts'
 import { amdCrlSource } from './sources.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 
@@ -60,16 +66,25 @@ export async function checkSnp(
     ({ leaf }: Chain) => endorsementOf(leaf),
     describeEndorsement,
   )
-  await list.run('snp.chain.product', [chain, endorsement], requireProduct)
+  await list.run('snp.chain.product', [chain, endorsement], requireNames)
   await list.run('snp.signingKey', [report, endorsement], requireSigner, () => report?.signingKey ?? '')
-  await list.run('snp.product', [report, endorsement], requireCpu)
-  await list.run('snp.tcb', [report, endorsement], requireTcb, (tcb) => tcb)
+  await list.run('snp.product', [report, endorsement], requireProcessor)
+  await list.run(
+    'snp.tcb',
+    [report, endorsement],
+    (parsed: SnpReport, found: SnpEndorsement) => {
+      const reported = decodeTcb(parsed.reportedTcb, found.product)
+      requireEndorsedTcb(reported, found)
+      return reported
+    },
+    describeTcb,
+  )
   await list.run('snp.committed', [report, endorsement], (parsed: SnpReport, { product }: SnpEndorsement) =>
     requireCommitted(parsed, product),
   )
   await list.run('snp.chip', [report, endorsement], describeChip, (id) => id)
-  await list.run('snp.signature', [report, chain], (parsed: SnpReport, given: Chain) =>
-    requireSignature(parsed, given, context),
+  await list.run('snp.signature', [report, chain], (parsed: SnpReport, { leaf }: Chain) =>
+    requireReportSignature(parsed, leaf, context),
   )
   let value: VerifiedSnp | undefined
   if (list.whole) {
@@ -127,56 +142,15 @@ async function checkChain(
   } else {
     await list.run('snp.chain.revocation', [chain, o.crl], ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
       const crl = crlOf(der, context)
-      requireCrlOf(crl, ark)
+      requireListOf(crl, ark)
       return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl], ...context })
     })
   }
   return chain
 }
 
-function requireCrlOf(crl: Crl, ark: Certificate): void {
-  if (sameName(crl.issuer, ark.subject)) return
-  refuse('CrlIssuerMismatch', 'Revocation list is not the root’s', describeName(ark.subject), describeName(crl.issuer))
-}
-
-function endorsementOf(leaf: Certificate): SnpEndorsement {
-  try {
-    return readEndorsement(leaf)
-  } catch (cause) {
-    throw new VerificationError({
-      code: 'EndorsementInvalid',
-      message: cause instanceof Error ? cause.message : 'The certificate is no endorsement',
-      cause,
-    })
-  }
-}
-
 function describeEndorsement(endorsement: SnpEndorsement): string {
   return `${endorsement.signer} of ${endorsement.productName}, ${describeTcb(endorsement.tcb)}`
-}
-
-function requireProduct({ ask, ark }: Chain, { product, signer }: SnpEndorsement): void {
-  const expected = [signer === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`, `ARK-${product}`].join(', ')
-  const found = `${ask.subject.commonName}, ${ark.subject.commonName}`
-  if (found !== expected) refuse('ProductMismatch', 'Chain belongs to another product', expected, found)
-}
-
-function requireSigner(report: SnpReport, { signer }: SnpEndorsement): void {
-  if (report.signingKey !== signer)
-    refuse('SigningKeyMismatch', 'Report names another kind of key', signer, report.signingKey)
-}
-
-function requireCpu({ cpu }: SnpReport, { product }: SnpEndorsement): void {
-  if (mayBeOf(product, cpu)) return
-  const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
-  refuse('ProductMismatch', 'Report comes from another product', product, identity)
-}
-
-function requireTcb(report: SnpReport, { product, tcb }: SnpEndorsement): string {
-  const expected = describeTcb(tcb)
-  const found = describeTcb(decodeTcb(report.reportedTcb, product))
-  if (found !== expected) refuse('TcbMismatch', 'Reported TCB is not the endorsed one', expected, found)
-  return found
 }
 
 function describeChip(report: SnpReport, endorsement: SnpEndorsement): string {
@@ -185,22 +159,4 @@ function describeChip(report: SnpReport, endorsement: SnpEndorsement): string {
   if (hardwareId === undefined) return `provider ${providerId}`
   const hidden = isZero(report.chipId) ? ' by its certificate; the report hides it' : ''
   return `chip ${toHex(hardwareId).slice(0, 32)}…${hidden}`
-}
-
-async function requireSignature(report: SnpReport, { leaf }: Chain, { primitives }: VerifyContext): Promise<void> {
-  const key = leaf.publicKey
-  if (key.kind !== 'EC' || key.curve !== 'P-384') {
-    return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384', 'P-384', key.kind)
-  }
-  const signature = concat(reversed(report.signatureR), reversed(report.signatureS))
-  if (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed, primitives })) return
-  throw new VerificationError({
-    code: 'ReportSignatureInvalid',
-    message: 'Report is not signed by the endorsed key',
-    subject: 'SNP report',
-  })
-}
-
-function refuse(code: VerificationErrorCode, message: string, expected: string, found: string): never {
-  throw new VerificationError({ code, message, subject: 'SNP report', expected, found })
 }

@@ -1,28 +1,26 @@
-import { concat, equal } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
 import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
 import {
-  intelQeVendorId,
-  p256SpkiPrefix,
   pckChainOf,
   requireNamedPck,
   requirePckAuthority,
+  requireQeSignature,
+  requireQuoteSignature,
+  requireVendor,
+  requireVouchedKey,
   type VerifiedTdx,
   verifyTdx,
 } from '../tdx/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
-import { digestOf, type VerifyContext } from '../x509/verify-context.ts'
+import { certificateOf } from '../x509/inputs.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
-import { verifyRawEcdsa } from '../x509/verify-signature.ts'
-import type { PublicKey } from '../x509/public-key.ts'
 import { appraised, type Checked } from './check.ts'
 import { checkPlatform } from './check-tdx-platform.ts'
 import { Checklist } from './checklist.ts'
-import { VerificationError, type VerificationErrorCode } from '../core/errors.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 
 /**
@@ -50,9 +48,7 @@ export async function checkTdx(
     () => parseTdxQuote(o.quote),
     (parsed) => `version ${parsed.version}, TDX ${parsed.tdxVersion}`,
   )
-  await list.run('tdx.vendor', [quote], ({ qeVendorId }: TdxQuote) => {
-    requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
-  })
+  await list.run('tdx.vendor', [quote], requireVendor)
   const named = quote?.certification.type === 'ppid'
   if (named && o.pckChain === undefined)
     list.skip('tdx.pck.format', 'The PCK certificate that the quote names was not given')
@@ -74,9 +70,9 @@ export async function checkTdx(
   )
   if (named) await list.run('tdx.pck.named', [quote, pck], requireNamedPck)
   await list.run('tdx.qe.signature', [quote, chain], (parsed: TdxQuote, given: Certificate[]) =>
-    requireQeSignature(parsed, given, context),
+    requireQeSignature(parsed, given[0] as Certificate, context),
   )
-  await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireBinding(parsed, context))
+  await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireVouchedKey(parsed, context))
   await list.run('tdx.signature', [quote], (parsed: TdxQuote) => requireQuoteSignature(parsed, context))
   const collateral = o.collateral ?? {}
   await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at, ...context })
@@ -98,53 +94,4 @@ export async function checkTdx(
 function isWhole(collateral: Partial<TdxCollateral>): collateral is TdxCollateral {
   const { tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl } = collateral
   return ![tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl].includes(undefined)
-}
-
-async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primitives }: VerifyContext): Promise<void> {
-  const key = chain[0]?.publicKey
-  if (key?.kind !== 'EC' || key.curve !== 'P-256') {
-    throw new VerificationError({
-      code: 'AlgorithmNotAllowed',
-      message: 'The PCK is not a P-256 key',
-      subject: 'PCK',
-      expected: 'P-256',
-      found: key?.kind ?? 'none',
-    })
-  }
-  const [signature, data] = [quote.qeReportSignature, quote.qeReport.raw]
-  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives })) return
-  throw new VerificationError({
-    code: 'QeReportSignatureInvalid',
-    message: 'The QE report is not signed by the PCK',
-    subject: 'TD quote',
-  })
-}
-
-async function requireBinding(quote: TdxQuote, context: VerifyContext): Promise<void> {
-  const hash = await digestOf(context, 'SHA-256', concat(quote.attestationKey, quote.qeAuthenticationData))
-  const message = 'The quoting enclave did not vouch for this attestation key'
-  requireSame('QeReportDataMismatch', message, concat(hash, new Uint8Array(32)), quote.qeReport.reportData)
-}
-
-async function requireQuoteSignature(quote: TdxQuote, context: VerifyContext): Promise<void> {
-  const key = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), context) as PublicKey & { kind: 'EC' }
-  let good = false
-  try {
-    const { signature, signed: data } = quote
-    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: context.primitives })
-  } catch (error) {
-    // A key off the curve signs nothing.
-    if (!(error instanceof VerificationError)) throw error
-  }
-  if (good) return
-  throw new VerificationError({
-    code: 'QuoteSignatureInvalid',
-    message: 'The quote is not signed by its attestation key',
-    subject: 'TD quote',
-  })
-}
-
-function requireSame(code: VerificationErrorCode, message: string, expected: Uint8Array, found: Uint8Array): void {
-  if (equal(expected, found)) return
-  throw new VerificationError({ code, message, subject: 'TD quote', expected: toHex(expected), found: toHex(found) })
 }

@@ -2,6 +2,7 @@ import { concat, reversed } from '../core/bytes/bytes.ts'
 import { EvidenceError, ParseError, VerificationError, type VerificationErrorCode } from '../core/errors.ts'
 import type { TrustAnchor, TrustAnchors } from '../x509/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import type { Crl } from '../x509/crl.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import { describeName, sameName } from '../x509/name.ts'
@@ -57,33 +58,20 @@ export async function verifySnp(
   const ask = certificateOf(o.chain.ask, context)
   const ark = certificateOf(o.chain.ark, context)
   const crls = o.crl === undefined ? [] : [crlOf(o.crl, context)]
-  for (const crl of crls) {
-    // Only the root's list says whether the intermediate is revoked: another list would leave that unsaid.
-    if (!sameName(crl.issuer, ark.subject)) {
-      const [expected, found] = [describeName(ark.subject), describeName(crl.issuer)]
-      refuse('CrlIssuerMismatch', "Revocation list is not the root's", expected, found)
-    }
-  }
+  for (const crl of crls) requireListOf(crl, ark)
   const anchor = await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls, ...context })
 
   const endorsement = endorsementOf(leaf)
   const { product } = endorsement
-  checkNames(ask, ark, endorsement)
-  checkSigner(report, endorsement)
-  checkProduct(report, product)
+  requireNames({ ask, ark }, endorsement)
+  requireSigner(report, endorsement)
+  requireProcessor(report, endorsement)
   const reportedTcb = decode(report.reportedTcb, product)
-  if (tcbParts.some((part) => reportedTcb[part] !== endorsement.tcb[part])) {
-    refuse(
-      'TcbMismatch',
-      'Reported TCB is not the endorsed one',
-      describeTcb(endorsement.tcb),
-      describeTcb(reportedTcb),
-    )
-  }
+  requireEndorsedTcb(reportedTcb, endorsement)
   requireChip(report, endorsement)
   const [currentTcb, committedTcb] = [decode(report.currentTcb, product), decode(report.committedTcb, product)]
   requireCommitted(report, product)
-  await checkSignature(report, leaf, context)
+  await requireReportSignature(report, leaf, context)
   return {
     report,
     product,
@@ -97,7 +85,15 @@ export async function verifySnp(
   }
 }
 
-function endorsementOf(leaf: Certificate): SnpEndorsement {
+/** Only the root's list says whether the intermediate is revoked: another list would leave that unsaid. @throws VerificationError CrlIssuerMismatch */
+export function requireListOf(crl: Crl, ark: Certificate): void {
+  if (sameName(crl.issuer, ark.subject)) return
+  const [expected, found] = [describeName(ark.subject), describeName(crl.issuer)]
+  refuse('CrlIssuerMismatch', 'Revocation list is not the root’s', expected, found)
+}
+
+/** @throws VerificationError EndorsementInvalid */
+export function endorsementOf(leaf: Certificate): SnpEndorsement {
   try {
     return readEndorsement(leaf)
   } catch (cause) {
@@ -106,9 +102,11 @@ function endorsementOf(leaf: Certificate): SnpEndorsement {
   }
 }
 
-/** A root of one line must not vouch for another: their security versions mean different things. */
-function checkNames(ask: Certificate, ark: Certificate, endorsement: SnpEndorsement): void {
-  const { product, signer } = endorsement
+/** A root of one line must not vouch for another: their security versions mean different things. @throws VerificationError ProductMismatch */
+export function requireNames(
+  { ask, ark }: { ask: Certificate; ark: Certificate },
+  { product, signer }: SnpEndorsement,
+): void {
   const wanted = [signer === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`, `ARK-${product}`]
   const found = [ask.subject.commonName, ark.subject.commonName]
   if (found[0] !== wanted[0] || found[1] !== wanted[1]) {
@@ -116,23 +114,33 @@ function checkNames(ask: Certificate, ark: Certificate, endorsement: SnpEndorsem
   }
 }
 
-function checkSigner(report: SnpReport, endorsement: SnpEndorsement): void {
-  if (report.signingKey !== endorsement.signer) {
-    refuse('SigningKeyMismatch', 'Report names another kind of key', report.signingKey, endorsement.signer)
-  }
+/** @throws VerificationError SigningKeyMismatch */
+export function requireSigner({ signingKey }: SnpReport, { signer }: SnpEndorsement): void {
+  if (signingKey !== signer) refuse('SigningKeyMismatch', 'Report names another kind of key', signer, signingKey)
 }
 
-function checkProduct(report: SnpReport, product: SnpProduct): void {
-  const { cpu } = report
-  if (!mayBeOf(product, cpu)) {
-    const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
-    refuse('ProductMismatch', 'Report comes from another product', product, identity)
-  }
+/** @throws VerificationError ProductMismatch */
+export function requireProcessor({ cpu }: SnpReport, { product }: SnpEndorsement): void {
+  if (mayBeOf(product, cpu)) return
+  const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
+  refuse('ProductMismatch', 'Report comes from another product', product, identity)
 }
 
-async function checkSignature(report: SnpReport, leaf: Certificate, { primitives }: VerifyContext): Promise<void> {
+/** @throws VerificationError TcbMismatch */
+export function requireEndorsedTcb(reported: TcbVersion, { tcb }: SnpEndorsement): void {
+  if (tcbParts.every((part) => reported[part] === tcb[part])) return
+  refuse('TcbMismatch', 'Reported TCB is not the endorsed one', describeTcb(tcb), describeTcb(reported))
+}
+
+/** @throws VerificationError AlgorithmNotAllowed, ReportSignatureInvalid */
+export async function requireReportSignature(
+  report: SnpReport,
+  leaf: Certificate,
+  { primitives }: VerifyContext,
+): Promise<void> {
   const key = leaf.publicKey
-  if (key.kind !== 'EC' || key.curve !== 'P-384') return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384')
+  if (key.kind !== 'EC' || key.curve !== 'P-384')
+    return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384', 'P-384', key.kind)
   const signature = concat(reversed(report.signatureR), reversed(report.signatureS))
   if (!(await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed, primitives }))) {
     refuse('ReportSignatureInvalid', 'Report is not signed by the endorsed key')

@@ -1,6 +1,7 @@
 import { fromHex, toHex } from '../core/bytes/hex.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { VerificationError } from '../core/errors.ts'
+import { describeTime } from '../core/time.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
@@ -39,6 +40,7 @@ const tcbSigningName = 'Intel SGX TCB Signing'
 
 /**
  * Verifies one signed text: the chain of its signer at this time, the signer's kind, the signature over the text's exact bytes.
+ * @param o.crls undefined leaves revocation unchecked
  * @param o.read reads the signed value, once its signature is found good; a function of a module, for what it made is kept beside it
  * @returns what `read` made of it
  * @throws VerificationError CollateralSignatureInvalid, CertificateNotForThisUse, and those of verifyPath
@@ -49,7 +51,7 @@ export async function verifySignedText<T extends object>(
     member: 'tcbInfo' | 'enclaveIdentity'
     issuerChainPem: string
     anchors: readonly TrustAnchor[]
-    crls: readonly Crl[]
+    crls?: readonly Crl[] | undefined
     at: Date
     read: (body: string) => T
   },
@@ -70,7 +72,7 @@ export async function verifySignedText<T extends object>(
       found: String(chain.length),
     })
   }
-  await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: true, ...context })
+  await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: crls !== undefined, ...context })
   requireTcbSigner(signer, subject)
   // Read only when signed, and then remembered together: a value in the cache is one that this certificate signed. By reader:
   // two that make different things of one text must not be given each other's (attack E19).
@@ -110,7 +112,7 @@ export function requireCurrent(o: { issueDate: Date; nextUpdate: Date; at: Date;
       message: `${subject} is of the future`,
       subject,
       expected: `at or after ${o.issueDate.toISOString()}`,
-      found: Number.isNaN(o.at.getTime()) ? 'no time' : o.at.toISOString(),
+      found: describeTime(o.at),
     })
   }
   if (!(o.at <= o.nextUpdate)) {

@@ -42,7 +42,7 @@ export interface VerifiedTdx {
 /** Intel's quoting enclave. */
 export const intelQeVendorId: Uint8Array = fromHex('939a7233f79c4ca9940a0db3957f0607')
 /** SubjectPublicKeyInfo of a P-256 key up to the point (RFC 5480). */
-export const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
+const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
 
 /**
  * Verifies a TD quote with its collateral at a time: PCK chain to a pinned root with revocation lists, PCK over QE report, QE
@@ -62,15 +62,7 @@ export async function verifyTdx(
 ): Promise<VerifiedTdx> {
   const { quote, collateral, at } = o
   const anchors = o.anchors.intel
-  if (!equal(quote.qeVendorId, intelQeVendorId)) {
-    throw new VerificationError({
-      code: 'QeVendorMismatch',
-      message: 'The quote is by another vendor’s quoting enclave',
-      subject: 'TD quote',
-      expected: toHex(intelQeVendorId),
-      found: toHex(quote.qeVendorId),
-    })
-  }
+  requireVendor(quote)
   // Root, signer and lists occur in several chains: one call checks each signature once, with or without the caller's cache.
   const context: VerifyContext = {
     primitives: o.primitives,
@@ -147,50 +139,73 @@ export async function verifySignatures(
     chain,
     anchors: o.anchors,
     at: o.at,
+    crls: o.crls,
+    requireCrls: o.crls !== undefined,
     ...context,
-    ...(o.crls === undefined ? {} : { crls: o.crls, requireCrls: true }),
   })
   const leaf = chain[0] as Certificate
   requirePckAuthority(chain)
   const pck = readPckExtension(leaf)
   requireNamedPck(quote, pck)
-  if (leaf.publicKey.kind !== 'EC' || leaf.publicKey.curve !== 'P-256') {
+  await requireQeSignature(quote, leaf, context)
+  await requireVouchedKey(quote, context)
+  await requireQuoteSignature(quote, context)
+  return { root, pck }
+}
+
+/** @throws VerificationError QeVendorMismatch */
+export function requireVendor({ qeVendorId }: TdxQuote): void {
+  requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
+}
+
+/** The PCK signed the report of the quoting enclave. @throws VerificationError AlgorithmNotAllowed, QeReportSignatureInvalid */
+export async function requireQeSignature(
+  { qeReport, qeReportSignature }: TdxQuote,
+  { publicKey: key }: Certificate,
+  { primitives }: VerifyContext,
+): Promise<void> {
+  if (key.kind !== 'EC' || key.curve !== 'P-256') {
     throw new VerificationError({
       code: 'AlgorithmNotAllowed',
       message: 'The PCK is not a P-256 key',
       subject: 'PCK',
       expected: 'P-256',
-      found: leaf.publicKey.kind,
+      found: key.kind,
     })
   }
-  await requireSignature({
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: qeReportSignature, data: qeReport.raw, primitives }))
+    return
+  throw new VerificationError({
     code: 'QeReportSignatureInvalid',
     message: 'The QE report is not signed by the PCK',
-    key: leaf.publicKey,
-    signature: quote.qeReportSignature,
-    data: quote.qeReport.raw,
-    ...context,
+    subject: 'TD quote',
   })
-  const vouchedFor = concat(quote.attestationKey, quote.qeAuthenticationData)
-  const bound = concat(await digestOf(context, 'SHA-256', vouchedFor), new Uint8Array(32))
-  requireSame(
-    'QeReportDataMismatch',
-    'The quoting enclave did not vouch for this attestation key',
-    bound,
-    quote.qeReport.reportData,
-  )
-  const attestationKey = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), context) as PublicKey & {
-    kind: 'EC'
+}
+
+/** The quoting enclave's report is over the attestation key. @throws VerificationError QeReportDataMismatch */
+export async function requireVouchedKey(quote: TdxQuote, context: VerifyContext): Promise<void> {
+  const hash = await digestOf(context, 'SHA-256', concat(quote.attestationKey, quote.qeAuthenticationData))
+  const message = 'The quoting enclave did not vouch for this attestation key'
+  requireSame('QeReportDataMismatch', message, concat(hash, new Uint8Array(32)), quote.qeReport.reportData)
+}
+
+/** The attestation key signed the quote. @throws VerificationError QuoteSignatureInvalid */
+export async function requireQuoteSignature(quote: TdxQuote, context: VerifyContext): Promise<void> {
+  const key = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), context) as PublicKey & { kind: 'EC' }
+  let good = false
+  try {
+    const { signature, signed: data } = quote
+    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: context.primitives })
+  } catch (error) {
+    // A key off the curve signs nothing.
+    if (!(error instanceof VerificationError)) throw error
   }
-  await requireSignature({
+  if (good) return
+  throw new VerificationError({
     code: 'QuoteSignatureInvalid',
     message: 'The quote is not signed by its attestation key',
-    key: attestationKey,
-    signature: quote.signature,
-    data: quote.signed,
-    ...context,
+    subject: 'TD quote',
   })
-  return { root, pck }
 }
 
 const pckAuthorities = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']
@@ -245,22 +260,8 @@ export function requireNamedPck({ certification: named }: TdxQuote, pck: PckExte
   }
 }
 
-async function requireSignature(
-  o: VerifyContext & {
-    code: 'QeReportSignatureInvalid' | 'QuoteSignatureInvalid'
-    message: string
-    key: PublicKey & { kind: 'EC' }
-    signature: Uint8Array
-    data: Uint8Array
-  },
-): Promise<void> {
-  const { key, signature, data, primitives } = o
-  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives })) return
-  throw new VerificationError({ code: o.code, message: o.message, subject: 'TD quote' })
-}
-
 function requireSame(
-  code: 'FmspcMismatch' | 'PceIdMismatch' | 'QeReportDataMismatch',
+  code: 'QeVendorMismatch' | 'FmspcMismatch' | 'PceIdMismatch' | 'QeReportDataMismatch',
   message: string,
   expected: Uint8Array,
   found: Uint8Array,

@@ -1,4 +1,5 @@
 import { VerificationError } from '../core/errors.ts'
+import { describeTime } from '../core/time.ts'
 import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { readJsonObject } from './json.ts'
 import { requireKind, type TokenKind } from './kind.ts'
@@ -169,8 +170,6 @@ export function requireTime(
   }
   return { issuedAt, notBefore, expires }
 }
-
-const describeTime = (at: Date): string => (Number.isNaN(at.getTime()) ? 'no time' : at.toISOString())
 
 function timeOf(claims: Readonly<Record<string, unknown>>, name: string): Date | undefined {
   const value = claims[name]

@@ -3,6 +3,7 @@ import { toHex } from '../core/bytes/hex.ts'
 import { derTag, DerReader } from '../core/der/der-reader.ts'
 import { readIntegerBytes, readSmallInteger, readTime } from '../core/der/der-values.ts'
 import { ParseError, VerificationError } from '../core/errors.ts'
+import { describeTime } from '../core/time.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
 import type { Certificate } from './certificate.ts'
 import { readExtensions, type Extension } from './extensions.ts'
@@ -147,7 +148,7 @@ export async function verifyCrl(
       message: `${subject} is of the future`,
       subject,
       expected: `at or after ${crl.thisUpdate.toISOString()}`,
-      found: Number.isNaN(at.getTime()) ? 'no time' : at.toISOString(),
+      found: describeTime(at),
     })
   }
   if (crl.nextUpdate === undefined || !(at <= crl.nextUpdate)) {

@@ -1,6 +1,7 @@
 import { equal } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { VerificationError, type VerificationErrorCode } from '../core/errors.ts'
+import { describeTime } from '../core/time.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 import type { Certificate } from './certificate.ts'
 import { verifyCrl, type Crl } from './crl.ts'
@@ -39,7 +40,7 @@ export async function verifyPath(
     chain: readonly Certificate[]
     anchors: readonly TrustAnchor[]
     at: Date
-    crls?: readonly Crl[]
+    crls?: readonly Crl[] | undefined
     requireCrls?: boolean
     leafMayBeCa?: boolean
   },
@@ -108,9 +109,10 @@ async function checkIssued(certificate: Certificate, issuer: Certificate, contex
 }
 
 function checkValidity(certificate: Certificate, at: Date): void {
-  if (Number.isNaN(at.getTime()) || at < certificate.notBefore) {
+  // What is no time is neither before nor after: it is refused.
+  if (!(at >= certificate.notBefore)) {
     const expected = `at or after ${certificate.notBefore.toISOString()}`
-    refuse('CertificateNotYetValid', 'Certificate is not valid yet', certificate, expected, String(at.getTime()))
+    refuse('CertificateNotYetValid', 'Certificate is not valid yet', certificate, expected, describeTime(at))
   }
   if (at > certificate.notAfter) {
     const expected = `at or before ${certificate.notAfter.toISOString()}`

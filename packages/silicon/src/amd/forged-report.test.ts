@@ -112,7 +112,7 @@ describe('verifySnp', () => {
     expect(byProvider.endorsement).toMatchObject({ signer: 'VLEK', providerId: 'somebody' })
   })
 
-  it.each<[what: string, given: Given, code: string]>([
+  it.each<[what: string, given: Given, code: string, found?: string]>([
     ['endorsement that names no product', { chain: { endorsement: { productName: undefined } } }, 'EndorsementInvalid'],
     ['intermediate of another line', { chain: { ask: 'SEV-Genoa' } }, 'ProductMismatch'],
     ['root of another line', { chain: { ark: 'ARK-Genoa' } }, 'ProductMismatch'],
@@ -148,10 +148,12 @@ describe('verifySnp', () => {
         },
       },
       'ProductMismatch',
+      'none',
     ],
     ['other chip', { report: (bytes) => (bytes[0x1a0]! ^= 1) }, 'ChipMismatch'],
-  ])('refuses %s', async (_, given, code) => {
-    await expect(verify(given)).rejects.toMatchObject({ name: 'VerificationError', code })
+  ])('refuses %s', async (_, given, code, found) => {
+    const facts = found === undefined ? {} : { found }
+    await expect(verify(given)).rejects.toMatchObject({ name: 'VerificationError', code, ...facts })
   })
 
   it('names what was expected and what was found', async () => {
@@ -163,6 +165,14 @@ describe('verifySnp', () => {
     await expect(verify({ chain: { ask: 'SEV-Genoa' } })).rejects.toMatchObject({
       expected: 'SEV-Milan, ARK-Milan',
       found: 'SEV-Genoa, ARK-Milan',
+    })
+    await expect(verify({ report: (bytes) => bytes.set([0x19, 0x11, 2], 0x188) })).rejects.toMatchObject({
+      expected: 'Milan',
+      found: 'family 25, model 17, stepping 2',
+    })
+    await expect(verify({ report: (bytes) => (bytes[0x48] = 1 << 2) })).rejects.toMatchObject({
+      expected: 'VCEK',
+      found: 'VLEK',
     })
     const list = await issueList('SEV-Milan', keys.ask)
     await expect(verify({ crl: list })).rejects.toMatchObject({ expected: 'ARK-Milan', found: 'SEV-Milan' })
@@ -184,7 +194,11 @@ describe('verifySnp', () => {
 
   it('refuses keys on other curves, and signatures of other keys', async () => {
     const other = await loadOrCreateKey(memoryKeyStore(), 'other', 'ecdsa-p256-sha256')
-    await expect(verify({ chain: { leafKey: other.spki } })).rejects.toMatchObject({ code: 'AlgorithmNotAllowed' })
+    await expect(verify({ chain: { leafKey: other.spki } })).rejects.toMatchObject({
+      code: 'AlgorithmNotAllowed',
+      expected: 'P-384',
+      found: 'EC',
+    })
     await expect(verify({ chain: { leafKey: keys.ask.spki } })).rejects.toMatchObject({
       code: 'ReportSignatureInvalid',
     })

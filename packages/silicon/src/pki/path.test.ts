@@ -1,4 +1,4 @@
-import { nullValue, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
+import { namedBits, nullValue, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import {
   parseCertificate,
   parseCrl,
@@ -155,6 +155,81 @@ describe('verifyPath', () => {
     })
     const endless = Array.from({ length: 7 }, () => certificates[2]!)
     await expect(verifyPath({ chain: endless, anchors, at })).rejects.toMatchObject({ code: 'PathTooLong' })
+  })
+
+  it('takes up to six certificates, and a root that stands for itself where it is an authority', async () => {
+    const { chain: certificates, anchors } = await chain()
+    const [, , root] = certificates
+    const six = Array.from({ length: 6 }, () => root!)
+    expect(await verifyPath({ chain: six, anchors, at })).toBe(anchors[0])
+    expect(await verifyPath({ chain: [root!], anchors, at })).toBe(anchors[0])
+    const weak = await chain({ rootExtensions: [] })
+    for (const leafMayBeCa of [true, false])
+      await expect(
+        verifyPath({ chain: weak.chain.slice(2), anchors: weak.anchors, at, leafMayBeCa }),
+      ).rejects.toMatchObject({ code: 'CertificateNotForThisUse', subject: 'Root' })
+  })
+
+  it('takes an authority for a leaf where that is asked for, and one that restricts nothing', async () => {
+    const leaf = await chain({ leafExtensions: authorityExtensions() })
+    await verifyPath({ ...leaf, at, leafMayBeCa: true })
+    await verifyPath({ ...(await chain({ caExtensions: [authorityExtensions(0)[0]!] })), at })
+    await verifyPath({ ...(await chain({ rootExtensions: authorityExtensions(1) })), at })
+  })
+
+  it('says of which certificate what was expected and found', async () => {
+    const usage = (...bits: number[]): Extension => ({ oid: '2.5.29.15', critical: true, value: namedBits(bits) })
+    const pin = { name: 'Pinned', spkiSha256: 'ff'.repeat(32) }
+    const good = await chain()
+    const own = good.anchors[0]!.spkiSha256
+    const facts = async (o: Partial<Parameters<typeof verifyPath>[0]>, wanted: object): Promise<void> =>
+      await expect(verifyPath({ ...good, at, ...o })).rejects.toMatchObject(wanted)
+    await facts({ chain: [] }, { code: 'UntrustedRoot', subject: undefined })
+    await facts({ anchors: [] }, { subject: 'Root' })
+    await facts(
+      { chain: Array.from({ length: 7 }, () => good.chain[2]!) },
+      { code: 'PathTooLong', subject: 'Root', found: '7' },
+    )
+    await facts(
+      { anchors: [pin, { ...pin, name: 'Other' }] },
+      { subject: 'Root', expected: `Pinned ${pin.spkiSha256}, Other ${pin.spkiSha256}`, found: own },
+    )
+    await facts({ chain: good.chain.slice(0, 2) }, { subject: 'Authority', expected: `Root ${own}`, found: 'Root' })
+    await facts(
+      { at: before },
+      { subject: 'Root', expected: 'at or after 2026-01-01T00:00:00.000Z', found: '2025-12-31T23:59:59.000Z' },
+    )
+    await facts({ at: new Date(Number.NaN) }, { subject: 'Root', found: 'no time' })
+    await facts(
+      { at: after },
+      { subject: 'Root', expected: 'at or before 2027-01-01T00:00:00.000Z', found: '2027-01-01T00:00:01.000Z' },
+    )
+    await facts(await chain({ leafIssuer: 'Root' }), { subject: 'Leaf', expected: 'Authority', found: 'Root' })
+    await facts(await chain({ leafExtensions: [{ oid: '1.2.3', critical: true, value: nullValue() }] }), {
+      subject: 'Leaf',
+      expected: undefined,
+      found: '1.2.3',
+    })
+    await facts(await chain({ caExtensions: [authorityExtensions(0)[0]!, usage(0, 6)] }), {
+      subject: 'Authority',
+      expected: 'keyCertSign',
+      found: 'digitalSignature, cRLSign',
+    })
+    await facts(await chain({ rootExtensions: authorityExtensions(0) }), { subject: 'Root', expected: '0', found: '1' })
+    await facts(await chain({ caExtensions: [] }), { subject: 'Authority', expected: 'cA true' })
+    await facts(
+      { crls: [await list({ issuer: 'Nobody' })] },
+      { subject: 'revocation list of Nobody', expected: 'Authority, Root', found: 'Nobody' },
+    )
+    await facts(
+      { crls: [await list({ revoked: [0x8003n] })] },
+      { subject: 'Leaf', found: `since ${start.toISOString()}` },
+    )
+    await facts(
+      { crls: [await list({ issuer: 'Root', signer: keys.root, revoked: [1n] })] },
+      { code: 'CertificateRevoked', subject: 'Root' },
+    )
+    await facts({ requireCrls: true, crls: [await list({})] }, { code: 'CollateralMissing', subject: 'Authority' })
   })
 
   it('refuses outside its time and at no time', async () => {
