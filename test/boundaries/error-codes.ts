@@ -22,6 +22,7 @@ const makers: Record<Section, readonly string[]> = {
   attestation: ['services/attestation/src/', 'packages/policy/src/'],
   evidence: ['packages/evidence/src/', 'services/attestation/src/', 'packages/silicon/src/'],
   identity: ['services/identity/src/'],
+  signIn: ['services/identity/src/'],
   fleet: ['services/control-plane/src/', 'services/host/src/agent/'],
   // Where compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/control-plane/src/host/'],

@@ -64,8 +64,9 @@ describe('a wire of our own', () => {
   })
 
   it('is described somewhere, each', () => {
-    // What guests see is tried in services/host/src/network/metadata-server.test.ts.
-    const served = new Set(['guest', ...[...places, ...sockets].map(([wire]) => wire.name)])
+    // What guests see is tried in services/host/src/network/metadata-server.test.ts, what joined hosts do in
+    // services/control-plane/src/fleet/host-app.test.ts.
+    const served = new Set(['guest', 'fleet', ...[...places, ...sockets].map(([wire]) => wire.name)])
     expect(wires.map(({ name }) => name).filter((name) => !served.has(name))).toEqual([])
   })
 

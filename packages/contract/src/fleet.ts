@@ -1,25 +1,21 @@
-/**
- * Wire between joined hosts and the control plane, at https://fleet.strongroom.internal on the address of `--fleet-address`.
- * Hosts call; nothing calls them.
- *
- * GET  /ca            → 200 PEM                       the installation's authority; held to the hash in the join code
- * POST /join          JoinRequest → 200 HostCertificate   once for each code; again for the key that used it
- * POST /certificate   → 200 HostCertificate           under the host's certificate: another for the same key
- * POST /beat          BeatRequest → 200 BeatAnswer    under the host's certificate: renews its lease; held while there is nothing new
- * POST /report        ReportRequest → 200 ReportAnswer   under the host's certificate: how its VMs are
- *
- * Errors: ErrorBody.
- */
+/** Joining of hosts and their placement; `fleetWire` (wires/fleet/fleet-wire.ts) states what hosts ask. */
 import type { Tee } from './host.ts'
-import { domain } from './names.ts'
+import { hostNameForm } from './names.ts'
+import type { JoinRequest, VmOrder } from './wires/fleet/fleet-wire.ts'
 
-export const fleetHost: string = `fleet.${domain}`
+export type {
+  BeatAnswer,
+  BeatRequest,
+  HostCertificate,
+  JoinRequest,
+  ReportAnswer,
+  VmOrder,
+  VmReport,
+  VmsReport,
+} from './wires/fleet/fleet-wire.ts'
 
 /** Name of the host that the server itself is. */
 export const localHostName = 'local'
-
-/** What a name of a host is made of. */
-export const hostNameForm: RegExp = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
 
 /** What `strongroom host add` prints and `strongroom host join` reads. */
 export interface JoinCode {
@@ -42,64 +38,9 @@ export function parseJoinCode(text: string): JoinCode | undefined {
   return { name, authority, secret }
 }
 
-export interface JoinRequest {
-  name: string
-  /** Of the join code. */
-  secret: string
-  /** SubjectPublicKeyInfo of a P-256 key, DER, base64. */
-  publicKey: string
-  /** ECDSA with SHA-256 over `joinStatement`, DER, base64: whoever asks has the key. */
-  proof: string
-}
-
 /** What a joining host signs. */
 export const joinStatement = (o: Pick<JoinRequest, 'name' | 'secret' | 'publicKey'>): string =>
   ['strongroom host join', o.name, o.secret, o.publicKey].join('\n')
-
-export interface HostCertificate {
-  hostId: string
-  name: string
-  /** PEM. */
-  certificate: string
-}
-
-export interface BeatRequest {
-  /** Of the last answer that the host has carried out; absent where it has none. */
-  revision?: number
-}
-
-export interface BeatAnswer {
-  /** From the sending of the request on, by the time since the host's boot. */
-  leaseSeconds: number
-  revision: number
-  /** All that the host is to carry; absent where the revision is the one that it knows. What is not in it, the host ends. */
-  carry?: VmOrder[]
-}
-
-export interface VmOrder {
-  /** Upper-case GUID. */
-  vmId: string
-  epoch: number
-  wanted: 'Running' | 'Stopped'
-  /** One above the last with each start that was asked for: a VM that runs is restarted. */
-  run: number
-}
-
-export interface VmReport {
-  vmId: string
-  epoch: number
-  run: number
-  state: 'Ready' | 'Stopped'
-}
-
-export interface ReportRequest {
-  vms: VmReport[]
-}
-
-export interface ReportAnswer {
-  /** VMs of the report that this host does not carry at that epoch. Nothing that it says of them counts. */
-  over: string[]
-}
 
 /** Why a host cannot carry a VM, in the order in which they are looked at. */
 export const ruledOutReasons = ['invited', 'lost', 'draining', 'region', 'zone', 'silicon', 'cores', 'memory'] as const

@@ -8,6 +8,10 @@ export const graphHost: string = `graph.${domain}`
 export const portalHost: string = `portal.${domain}`
 /** What a host answers on (control plane to host). */
 export const hostApiHost: string = `host.${domain}`
+/** What joined hosts ask, on the address of `--fleet-address`. */
+export const fleetHost: string = `fleet.${domain}`
+/** What a name of a host is made of. */
+export const hostNameForm: RegExp = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
 /** Endorsements of the silicon, under the paths of AMD's KDS and Intel's PCS. */
 export const collateralHost: string = `collateral.${domain}`
 

@@ -37,12 +37,10 @@ export function createAssertionVerifier(o: {
   return {
     verify: async ({ appId, assertion, type }) => {
       if (type !== assertionType) {
-        throw new OAuthError({
-          status: 400,
-          error: 'invalid_request',
-          number: 900_144,
-          message: `The request body must contain 'client_assertion_type' with the value '${assertionType}'.`,
-        })
+        throw new OAuthError(
+          'AADSTS900144',
+          `The request body must contain 'client_assertion_type' with the value '${assertionType}'.`,
+        )
       }
       if (assertion.length > assertionLimit) throw invalid('it is longer than 16 KiB')
       const issuer = claimed(assertion).iss
@@ -101,12 +99,10 @@ async function verifyFederated(
   const rows = await o.credentials.federated(appId)
   const row = rows.find((each) => each.issuer === issuer && each.subject === sub)
   if (row === undefined) {
-    throw new OAuthError({
-      status: 401,
-      error: 'invalid_client',
-      number: 700_213,
-      message: `No matching federated identity record found for presented assertion issuer '${issuer.slice(0, 200)}' and subject '${String(sub).slice(0, 200)}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.`,
-    })
+    throw new OAuthError(
+      'AADSTS700213',
+      `No matching federated identity record found for presented assertion issuer '${issuer.slice(0, 200)}' and subject '${String(sub).slice(0, 200)}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.`,
+    )
   }
   const { kid } = decodeProtectedHeader(assertion)
   const jwks = row.issuer === o.own.issuer ? o.own.jwks : await readKeys(keys, row, kid)
@@ -150,9 +146,4 @@ async function check(
 }
 
 const invalid = (reason: string): OAuthError =>
-  new OAuthError({
-    status: 401,
-    error: 'invalid_client',
-    number: 700_027,
-    message: `The client assertion failed validation: ${reason}.`,
-  })
+  new OAuthError('AADSTS700027', `The client assertion failed validation: ${reason}.`)

@@ -84,22 +84,17 @@ export class DeviceCodes {
     const hash = digest(o.deviceCode)
     const row = await db.selectFrom('device_code').selectAll().where('hash', '=', hash).executeTakeFirst()
     if (row === undefined || row.client_id !== o.clientId)
-      throw refused('invalid_grant', 70_000, 'The provided value for the device code is not valid.')
+      throw new OAuthError('AADSTS70000', 'The provided value for the device code is not valid.')
     if (row.expires_at < this.#clock.now().toISOString())
-      throw refused(
-        'expired_token',
-        70_020,
+      throw new OAuthError(
+        'AADSTS70020',
         'The provided value for the input parameter device_code is not valid. This device code has expired.',
       )
     if (row.state === 'pending')
-      throw refused(
-        'authorization_pending',
-        70_016,
-        'OAuth 2.0 device flow error. Authorization is pending. Continue polling.',
-      )
-    if (row.state === 'denied') throw refused('authorization_declined', 70_018, 'The owner declined the sign-in.')
+      throw new OAuthError('AADSTS70016', 'OAuth 2.0 device flow error. Authorization is pending. Continue polling.')
+    if (row.state === 'denied') throw new OAuthError('AADSTS70018', 'The owner declined the sign-in.')
     const gone = await db.deleteFrom('device_code').where('hash', '=', hash).executeTakeFirst()
-    if (Number(gone.numDeletedRows) === 0) throw refused('invalid_grant', 54_005, 'The device code was used already.')
+    if (Number(gone.numDeletedRows) === 0) throw new OAuthError('AADSTS54005', 'The device code was used already.')
     return { scope: row.scope }
   }
 
@@ -128,12 +123,6 @@ export class DeviceCodes {
       .executeTakeFirst()
     if (row !== undefined && row.client_id === o.clientId && row.expires_at > this.#clock.now().toISOString())
       return row.app_id
-    throw refused('invalid_grant', 700_082, 'The refresh token has expired or is not valid for this client.')
+    throw new OAuthError('AADSTS700082', 'The refresh token has expired or is not valid for this client.')
   }
 }
-
-const refused = (
-  error: 'invalid_grant' | 'expired_token' | 'authorization_pending' | 'authorization_declined',
-  number: number,
-  message: string,
-): OAuthError => new OAuthError({ status: 400, error, number, message })

@@ -74,11 +74,7 @@ export function addDiscovery(
       }
       if (tenant === undefined || !o.isTenant(tenant)) {
         const message = 'The authority that authorization_endpoint names is not of this installation.'
-        return new OAuthError({ status: 400, error: 'invalid_request', number: 50049, message }).send(
-          request,
-          reply,
-          o.clock.now(),
-        )
+        return new OAuthError('AADSTS50049', message).send(request, reply, o.clock.now())
       }
       return reply.send({
         tenant_discovery_endpoint: `${base}/${tenant.toLowerCase()}/v2.0/.well-known/openid-configuration`,

@@ -1,38 +1,18 @@
+import { signInErrors, type OAuthErrorName, type SignInCode } from '@strongroom/contract/errors'
 import type { FastifyReply, FastifyRequest } from '@strongroom/platform'
 
-/** RFC 6749 section 5.2 with Entra's additions, which clients show and match on. */
-export interface OAuthErrorOptions {
-  status: 400 | 401 | 429
-  error:
-    | 'authorization_declined'
-    | 'authorization_pending'
-    | 'expired_token'
-    | 'invalid_client'
-    | 'invalid_grant'
-    | 'invalid_request'
-    | 'invalid_scope'
-    | 'invalid_resource'
-    | 'login_required'
-    | 'temporarily_unavailable'
-    | 'unauthorized_client'
-    | 'unsupported_grant_type'
-    | 'unsupported_response_type'
-  /** Entra's number, as in AADSTS7000215. */
-  number: number
-  message: string
-}
-
+/** RFC 6749 section 5.2 with Entra's additions, which clients show and match on. Status and word are the catalogue's. */
 export class OAuthError extends Error {
-  readonly status: number
-  readonly error: string
-  readonly number: number
+  readonly code: SignInCode
+  readonly status: 400 | 401 | 429
+  readonly error: OAuthErrorName
 
-  constructor(o: OAuthErrorOptions) {
-    super(o.message)
+  constructor(code: SignInCode, message: string) {
+    super(message)
     this.name = 'OAuthError'
-    this.status = o.status
-    this.error = o.error
-    this.number = o.number
+    this.code = code
+    this.status = signInErrors[code].status
+    this.error = signInErrors[code].error
   }
 
   send(request: FastifyRequest, reply: FastifyReply, now: Date): FastifyReply {
@@ -46,8 +26,8 @@ export class OAuthError extends Error {
       reply.header('www-authenticate', 'Basic realm="Strongroom"')
     return reply.code(this.status).send({
       error: this.error,
-      error_description: `AADSTS${this.number}: ${this.message} Trace ID: ${request.id} Correlation ID: ${request.id} Timestamp: ${timestamp}`,
-      error_codes: [this.number],
+      error_description: `${this.code}: ${this.message} Trace ID: ${request.id} Correlation ID: ${request.id} Timestamp: ${timestamp}`,
+      error_codes: [Number(this.code.slice('AADSTS'.length))],
       timestamp,
       trace_id: request.id,
       correlation_id: request.id,
@@ -57,9 +37,4 @@ export class OAuthError extends Error {
 
 /** Of what anyone may ask for, there is only so much. */
 export const busy = (): OAuthError =>
-  new OAuthError({
-    status: 429,
-    error: 'temporarily_unavailable',
-    number: 90_033,
-    message: 'A transient error has occurred: too many sign-ins are under way. Please try again.',
-  })
+  new OAuthError('AADSTS90033', 'A transient error has occurred: too many sign-ins are under way. Please try again.')

@@ -203,15 +203,11 @@ function clientOf(form: URLSearchParams): string {
 }
 
 function unknownGrant(grant: string): OAuthError {
-  const known = knownGrants.includes(grant)
-  return new OAuthError({
-    status: 400,
-    error: known ? 'unauthorized_client' : 'unsupported_grant_type',
-    number: known ? 70001 : 70003,
-    message: known
-      ? `The grant '${grant}' is not offered by this installation; sign in as a service principal (client_credentials) or by device code.`
-      : 'The app requested an unsupported grant type.',
-  })
+  if (!knownGrants.includes(grant)) return new OAuthError('AADSTS70003', 'The app requested an unsupported grant type.')
+  return new OAuthError(
+    'AADSTS70001',
+    `The grant '${grant}' is not offered by this installation; sign in as a service principal (client_credentials) or by device code.`,
+  )
 }
 
 function audienceOf(form: URLSearchParams, version: Version): string {
@@ -222,13 +218,10 @@ function audienceOf(form: URLSearchParams, version: Version): string {
 }
 
 const invalidScope = (): OAuthError =>
-  new OAuthError({
-    status: 400,
-    error: 'invalid_scope',
-    number: 1002012,
-    message:
-      'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).',
-  })
+  new OAuthError(
+    'AADSTS1002012',
+    'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).',
+  )
 
 type Given = { appId: string; secret: string } | { appId: string; assertion: string; type: string | undefined }
 
@@ -248,12 +241,10 @@ function credentials(request: FastifyRequest, form: URLSearchParams): Given {
   if (!guid.test(appId)) throw unknownApplication(appId)
   if (secret === undefined || secret === '') {
     if (assertion !== undefined) return { appId, assertion, type: optional(form, 'client_assertion_type') }
-    throw new OAuthError({
-      status: 401,
-      error: 'invalid_client',
-      number: 7_000_216,
-      message: "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
-    })
+    throw new OAuthError(
+      'AADSTS7000216',
+      "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+    )
   }
   if (secret.length > secretLimit) throw wrongSecret(appId)
   return { appId, secret }
@@ -268,28 +259,22 @@ function formDecode(text: string): string {
 }
 
 function wrongSecret(appId: string): OAuthError {
-  return new OAuthError({
-    status: 401,
-    error: 'invalid_client',
-    number: 7000215,
-    message: `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${appId}'.`,
-  })
+  return new OAuthError(
+    'AADSTS7000215',
+    `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${appId}'.`,
+  )
 }
 
 function unknownApplication(appId: string): OAuthError {
-  return new OAuthError({
-    status: 400,
-    error: 'unauthorized_client',
-    number: 700016,
-    message: `Application with identifier '${appId.slice(0, 64)}' was not found in the directory 'Strongroom'.`,
-  })
+  return new OAuthError(
+    'AADSTS700016',
+    `Application with identifier '${appId.slice(0, 64)}' was not found in the directory 'Strongroom'.`,
+  )
 }
 
 export function unknownTenant(tenant: string): OAuthError {
-  return new OAuthError({
-    status: 400,
-    error: 'invalid_request',
-    number: 90002,
-    message: `Tenant '${tenant.slice(0, 64)}' not found. Check to make sure you have the correct tenant ID.`,
-  })
+  return new OAuthError(
+    'AADSTS90002',
+    `Tenant '${tenant.slice(0, 64)}' not found. Check to make sure you have the correct tenant ID.`,
+  )
 }

@@ -12,10 +12,13 @@ import { managedHsmErrors } from './managed-hsm.ts'
 import { metadataErrors } from './metadata.ts'
 import { networkErrors } from './network.ts'
 import { serverErrors } from './server.ts'
+import { signInErrors } from './sign-in.ts'
 import { startErrors } from './start.ts'
 import { templateErrors } from './templates.ts'
 import { testApiErrors } from './test-api.ts'
 import { vaultErrors } from './vault.ts'
+
+export { signInErrors, type OAuthErrorName, type SignInCode } from './sign-in.ts'
 
 /** What a code means, wherever it is made: a throw site adds only what is particular to it. */
 export interface ErrorEntry {
@@ -49,6 +52,7 @@ export interface ErrorCatalogue {
   attestation: ErrorSection<typeof attestationErrors>
   evidence: ErrorSection<typeof evidenceErrors>
   identity: ErrorSection<typeof identityErrors>
+  signIn: ErrorSection<typeof signInErrors>
   fleet: ErrorSection<typeof fleetErrors>
   host: ErrorSection<typeof hostErrors>
   disks: ErrorSection<typeof diskErrors>
@@ -117,8 +121,14 @@ export const errorCatalogue: ErrorCatalogue = {
   },
   identity: {
     title: 'Identity',
-    about: 'The directory, managed identities and the owner’s socket. Token endpoints answer in OAuth’s shape instead.',
+    about: 'The directory, managed identities and the owner’s socket.',
     codes: identityErrors,
+  },
+  signIn: {
+    title: 'Signing in',
+    about:
+      'What the token, device-code and sign-in endpoints answer in OAuth’s shape, under Entra’s numbers (`error_codes`); `error` is OAuth’s own word.',
+    codes: signInErrors,
   },
   fleet: { title: 'Fleet', about: 'Hosts of a fleet: joining, leases, placement.', codes: fleetErrors },
   host: { title: 'Host', about: 'The host wire: VMs, their guest state and their release.', codes: hostErrors },
@@ -136,7 +146,8 @@ export const errorCatalogue: ErrorCatalogue = {
   },
 }
 
-type Codes = ErrorCatalogue[keyof ErrorCatalogue]['codes']
+/** Sign-in errors have OAuth's shape: no error body of ours carries their codes. */
+type Codes = ErrorCatalogue[Exclude<keyof ErrorCatalogue, 'signIn'>]['codes']
 type KeysOf<Section> = Section extends unknown ? keyof Section & string : never
 type StatusIn<Section, Code> = Code extends keyof Section
   ? Section[Code] extends { readonly status: infer Status }

@@ -1,4 +1,4 @@
-/** The directory, managed identities and the owner’s socket. Token endpoints answer in OAuth’s shape instead. */
+/** The directory, managed identities and the owner’s socket. Token endpoints answer as sign-in.ts says. */
 export const identityErrors = {
   AlreadyRunning: {
     status: 409,

@@ -1,5 +1,6 @@
 import { attestationManagementWire } from './attestation/attestation-management-wire.ts'
 import { attestationWire } from './attestation/attestation-wire.ts'
+import { fleetWire } from './fleet/fleet-wire.ts'
 import { guestWire } from './guest/guest-wire.ts'
 import { hostWire } from './host/host-wire.ts'
 import { identityWire } from './identity/identity-wire.ts'
@@ -10,6 +11,7 @@ import { vaultWire } from './vault/vault-wire.ts'
 import type { Wire } from './wire.ts'
 
 export { attestationProviderDefinition, attestationProviderMove } from './attestation/providers.ts'
+export { beatRequest, certificateRequest, hostName, joinRequest, vmsReport } from './fleet/fleet-wire.ts'
 export { commandResult, reportPath, reportRequest, type CommandResult } from './guest/guest-wire.ts'
 export { healthReport } from './guest/health.ts'
 export * from './host/disks.ts'
@@ -46,6 +48,7 @@ export { descriptionPath, routeOf, type Wire, type WireOperation } from './wire.
 export {
   attestationManagementWire,
   attestationWire,
+  fleetWire,
   guestWire,
   hostWire,
   identityWire,
@@ -58,6 +61,7 @@ export {
 /** Every wire of ours, each of which its server describes at /openapi.json. */
 export const wires: readonly Wire[] = [
   hostWire,
+  fleetWire,
   guestWire,
   vaultManagementWire,
   vaultWire,

@@ -13,6 +13,12 @@ export interface OpenApi {
 }
 
 const text = { type: 'string' }
+/** How callers of a wire show who they are, where OpenAPI has words for it. */
+const schemes: Readonly<Partial<Record<Wire['security'], [name: string, scheme: object]>>> = {
+  bearer: ['bearer', { type: 'http', scheme: 'bearer' }],
+  certificate: ['certificate', { type: 'mutualTLS' }],
+}
+
 /** The OpenAPI 3.1 description of a wire. @throws TypeError where two shapes have one name */
 export function openApiOf(wire: Wire): OpenApi {
   const schemas: Record<string, JsonSchema> = {}
@@ -22,14 +28,14 @@ export function openApiOf(wire: Wire): OpenApi {
     const path = (paths[templateOf(operation.path)] ??= {})
     path[operation.method.toLowerCase()] = operationOf(operation, schemas)
   }
-  const isBearer = wire.security === 'bearer'
+  const [name, scheme] = schemes[wire.security] ?? []
   return {
     openapi: '3.1.0',
     info: { title: wire.title, description: wire.about, version: wire.version },
     servers: [{ url: wire.server }],
-    ...(isBearer && { security: [{ bearer: [] }] }),
+    ...(name !== undefined && { security: [{ [name]: [] }] }),
     paths,
-    components: { schemas, ...(isBearer && { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } }) },
+    components: { schemas, ...(name !== undefined && { securitySchemes: { [name]: scheme! } }) },
   }
 }
 

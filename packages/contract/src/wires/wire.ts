@@ -32,7 +32,7 @@ export interface Wire {
   /** Where it is served. */
   server: string
   /** How a caller shows who it is. */
-  security: 'bearer' | 'socket' | 'none'
+  security: 'bearer' | 'certificate' | 'socket' | 'none'
   /** What of a server is this wire's, where the rest of it is Azure's. Absent: all of it. */
   owns?: RegExp
   operations: readonly WireOperation[]

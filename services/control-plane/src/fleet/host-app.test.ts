@@ -1,4 +1,5 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { descriptionPath, fleetWire, openApiOf } from '@strongroom/contract/wires'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostKey, openFleetListener, otherAuthority, spkiOf, type FleetListener } from '../testing/fleet-listener.ts'
 
@@ -64,6 +65,33 @@ describe('a host that joins', () => {
 })
 
 describe('the wire of hosts', () => {
+  it('describes itself to anyone', async () => {
+    expect(await fleet.send(descriptionPath, undefined)).toEqual({ status: 200, body: openApiOf(fleetWire) })
+  })
+
+  it.each([
+    ['/join', { name: 'surplus', secret: 's', publicKey: 'k', proof: 'p' }],
+    ['/certificate', {}],
+    ['/beat', {}],
+    ['/report', { vms: [] }],
+  ])('refuses a member that %s does not have', async (path, body) => {
+    const host = await fleet.joined(`surplus-${path.slice(1)}`)
+    expect(await fleet.send(path, { ...body, surplus: 1 }, host)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'InvalidRequestContent', details: [{ code: 'UnknownField', target: 'surplus' }] } },
+    })
+  })
+
+  it('names each member of a report that has another form', async () => {
+    const host = await fleet.joined('wrong-report')
+    const vms = [{ vmId: 'a', epoch: -1, run: 1.5, state: 'Gone' }]
+    const { status, body } = await fleet.send('/report', { vms }, host)
+    expect([status, body.error.details.map(({ target }: { target: string }) => target)]).toEqual([
+      400,
+      ['vms[0].vmId', 'vms[0].epoch', 'vms[0].run', 'vms[0].state'],
+    ])
+  })
+
   it('answers nobody without the certificate of a host (attack W31)', async () => {
     const host = await fleet.joined('genuine')
     const stranger = hostKey()

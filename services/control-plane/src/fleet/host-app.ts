@@ -6,10 +6,14 @@ import {
   type JoinRequest,
   type ReportAnswer,
 } from '@strongroom/contract'
+import type { Shape } from '@strongroom/contract/shape'
+import { beatRequest, certificateRequest, fleetWire, joinRequest, vmsReport } from '@strongroom/contract/wires'
 import {
   certifiedPeer,
   createHttpApp,
   keyDigest,
+  read,
+  serveWire,
   ServiceError,
   type FastifyInstance,
   type FastifyRequest,
@@ -18,7 +22,6 @@ import {
 } from '@strongroom/platform'
 import type { FleetCompute } from './fleet-compute.ts'
 import type { FleetHost } from './fleet-host.ts'
-import { readBeat, readJoin, readReport } from './host-wire.ts'
 import { leaseSeconds, notAuthenticated, type HostRegistry } from './registry.ts'
 
 /** Renewed by the host when two thirds of it are over. */
@@ -28,7 +31,7 @@ const holdMs = (leaseSeconds * 1000) / 4
 
 export type CertifyingAuthority = Pick<InstallationAuthority, 'caPem' | 'issueCertificate'>
 
-/** The wire that hosts call (packages/contract/src/fleet.ts). Who a host is, its certificate alone says. */
+/** Serves `fleetWire`. Who a host is, its certificate alone shows. */
 export function createFleetApp(o: {
   registry: HostRegistry
   compute: FleetCompute
@@ -36,6 +39,7 @@ export function createFleetApp(o: {
   logger: Logger
 }): FastifyInstance {
   const app = createHttpApp({ name: 'fleet', logger: o.logger })
+  serveWire(app, fleetWire)
   const certify = async (host: FleetHost, publicKey: Uint8Array): Promise<HostCertificate> => ({
     hostId: host.id,
     name: host.name,
@@ -48,18 +52,19 @@ export function createFleetApp(o: {
   })
   app.get('/ca', async (_request, reply) => await reply.type('application/x-pem-file').send(o.authority.caPem))
   app.post('/join', async (request) => {
-    const join = readJoin(request.body)
+    const join = sent(joinRequest, request)
     const publicKey = provenKey(join)
     const host = await o.registry.redeem({ name: join.name, secret: join.secret, key: keyDigest(publicKey) })
     return await certify(host, publicKey)
   })
   app.post('/certificate', async (request) => {
     const { host, publicKey } = await callerOf(o.registry, request)
+    sent(certificateRequest, request)
     return await certify(host, publicKey)
   })
   app.post('/beat', async (request, reply): Promise<BeatAnswer> => {
     const { host } = await callerOf(o.registry, request)
-    const { revision: known } = readBeat(request.body)
+    const { revision: known } = sent(beatRequest, request)
     await o.registry.renew(host)
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort())
@@ -69,10 +74,14 @@ export function createFleetApp(o: {
   })
   app.post('/report', async (request): Promise<ReportAnswer> => {
     const { host } = await callerOf(o.registry, request)
-    return { over: await o.compute.report(host, readReport(request.body).vms) }
+    return { over: await o.compute.report(host, sent(vmsReport, request).vms) }
   })
   return app
 }
+
+/** @throws ServiceError InvalidRequestContent */
+const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
+  read(shape, body, { code: 'InvalidRequestContent', subject: 'What the host sent' })
 
 /** Two words, so that no verifier takes it for a name of DNS and holds it against the authority's constraints. */
 const subjectOf = (host: FleetHost): string => `host ${host.id}`

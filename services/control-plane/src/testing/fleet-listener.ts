@@ -58,8 +58,8 @@ export interface FleetListener {
   join(o: { name: string; secret: string; by?: HostCredentials; signedBy?: HostCredentials }): Promise<FleetReply>
   /** Adds a host and joins it. */
   joined(name: string): Promise<HostCredentials & HostCertificate>
-  /** As whoever has these credentials; without, as somebody who shows none. */
-  send(path: string, body: object, as?: HostCredentials): Promise<FleetReply>
+  /** As whoever has these credentials; without, as somebody who shows none. GET where there is no body. */
+  send(path: string, body: object | undefined, as?: HostCredentials): Promise<FleetReply>
   close(): Promise<void>
 }
 
@@ -114,10 +114,10 @@ export async function openFleetListener(): Promise<FleetListener> {
     const agent = new Agent({ ca: authority.caPem, ...own })
     try {
       const answer = await exchange({
-        method: 'POST',
+        method: body === undefined ? 'GET' : 'POST',
         url: new URL(path, `https://${fleetHost}`),
         headers: { 'content-type': 'application/json' },
-        body: Buffer.from(JSON.stringify(body)),
+        ...(body && { body: Buffer.from(JSON.stringify(body)) }),
         agent,
         via: { host: '127.0.0.1', port, servername: fleetHost },
         patience: { inAll: 30_000 },

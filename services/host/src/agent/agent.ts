@@ -1,13 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  BeatAnswer,
-  BeatRequest,
-  HostCertificate,
-  ReportAnswer,
-  ReportRequest,
-  VmReport,
-} from '@strongroom/contract'
+import type { BeatAnswer, BeatRequest, HostCertificate, ReportAnswer, VmsReport, VmReport } from '@strongroom/contract'
 import { ServiceError, systemClock, type Clock, type Logger } from '@strongroom/platform'
 import { SimulatedCarrier, type Carrier } from './carrier.ts'
 import { FleetClient } from './fleet-client.ts'
@@ -140,7 +133,7 @@ export class HostAgent {
         await new Promise<void>((done) => (this.#wake = done))
         return 0
       }
-      const { over } = await this.#client.post<ReportAnswer>('/report', { vms } satisfies ReportRequest, reportMs)
+      const { over } = await this.#client.post<ReportAnswer>('/report', { vms } satisfies VmsReport, reportMs)
       for (const vm of vms) this.#told.set(vm.vmId, JSON.stringify(vm))
       // The next beat says what is to be carried in their place.
       if (over.length > 0) this.#logger.info({ over }, 'VMs that are placed elsewhere')

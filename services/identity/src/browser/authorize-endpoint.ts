@@ -1,3 +1,4 @@
+import { signInErrors, type SignInCode } from '@strongroom/contract/errors'
 import { forwardPrefix, loginHost } from '@strongroom/contract'
 import type { Clock, FastifyInstance, FastifyReply, FastifyRequest } from '@strongroom/platform'
 import { formOf, optional, required } from '../form.ts'
@@ -61,18 +62,16 @@ async function authorize(
     const mark = optional(form, 'response_mode') === 'fragment' ? '#' : '?'
     return reply.redirect(`${redirectUri}${mark}${query.toString()}`, 303)
   }
-  const refuse = (error: string, number: number, words: string): FastifyReply =>
-    back({ error, error_description: `AADSTS${number}: ${words}` })
-  if (optional(form, 'response_type') !== 'code')
-    return refuse('unsupported_response_type', 700_054, "response_type must be 'code'.")
+  const refuse = (code: SignInCode, words: string): FastifyReply =>
+    back({ error: signInErrors[code].error, error_description: `${code}: ${words}` })
+  if (optional(form, 'response_type') !== 'code') return refuse('AADSTS700054', "response_type must be 'code'.")
   const challenge = optional(form, 'code_challenge') ?? ''
   if (optional(form, 'code_challenge_method') !== 'S256' || !/^[A-Za-z0-9_-]{43}$/.test(challenge))
-    return refuse('invalid_request', 9_002_325, 'Proof Key for Code Exchange (S256) is required for cross-origin authorization code redemption.') // prettier-ignore
+    return refuse('AADSTS9002325', 'Proof Key for Code Exchange (S256) is required for cross-origin authorization code redemption.') // prettier-ignore
   const signedIn = signIn(o, form, request)
   if (signedIn === undefined) {
     return refuse(
-      'login_required',
-      50_058,
+      'AADSTS50058',
       'A silent sign-in request was sent but no user is signed in. As the owner, run: strongroom portal',
     )
   }
@@ -102,17 +101,13 @@ const cookieOf = (request: FastifyRequest): string =>
   new RegExp(`(?:^|; )${sessionCookie}=([A-Za-z0-9_-]{1,128})(?:;|$)`).exec(request.headers.cookie ?? '')?.[1] ?? ''
 
 const unknownApp = (clientId: string): OAuthError =>
-  new OAuthError({
-    status: 400,
-    error: 'unauthorized_client',
-    number: 700_016,
-    message: `Application with identifier '${clientId.slice(0, 64)}' was not found in the directory 'Strongroom'.`,
-  })
+  new OAuthError(
+    'AADSTS700016',
+    `Application with identifier '${clientId.slice(0, 64)}' was not found in the directory 'Strongroom'.`,
+  )
 
 const wrongAddress = (clientId: string): OAuthError =>
-  new OAuthError({
-    status: 400,
-    error: 'invalid_request',
-    number: 50_011,
-    message: `The redirect URI specified in the request does not match the redirect URIs configured for the application '${clientId}'.`,
-  })
+  new OAuthError(
+    'AADSTS50011',
+    `The redirect URI specified in the request does not match the redirect URIs configured for the application '${clientId}'.`,
+  )

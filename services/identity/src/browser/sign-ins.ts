@@ -62,18 +62,15 @@ export class SignIns {
   redeem(o: { code: string; clientId: string; redirectUri: string; verifier: string }): Authorization {
     const found = this.#authorizations.take(o.code)
     if (found === undefined || found.clientId !== o.clientId || found.redirectUri !== o.redirectUri)
-      throw refused(
-        70_008,
+      throw new OAuthError(
+        'AADSTS70008',
         'The provided authorization code or refresh token has expired, was used, or is of another app.',
       )
     if (sha256(o.verifier) !== found.challenge)
-      throw refused(
-        50_148,
+      throw new OAuthError(
+        'AADSTS50148',
         'The code_verifier does not match the code_challenge supplied in the authorization request for PKCE.',
       )
     return found
   }
 }
-
-const refused = (number: number, message: string): OAuthError =>
-  new OAuthError({ status: 400, error: 'invalid_grant', number, message })

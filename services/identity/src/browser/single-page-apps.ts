@@ -26,13 +26,10 @@ const originsOf = (apps: readonly SinglePageApp[]): Set<string> =>
 export function requireOrigin(apps: readonly SinglePageApp[], clientId: string, request: FastifyRequest): void {
   const app = apps.find((each) => each.clientId === clientId)
   if (app === undefined || originsOf([app]).has(request.headers.origin ?? '')) return
-  throw new OAuthError({
-    status: 400,
-    error: 'invalid_request',
-    number: 9_002_327,
-    message:
-      "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests of its own origin.",
-  })
+  throw new OAuthError(
+    'AADSTS9002327',
+    "Tokens issued for the 'Single-Page Application' client-type may only be redeemed via cross-origin requests of its own origin.",
+  )
 }
 
 const shared = /\/(?:oauth2(?:\/v2\.0)?\/token|discovery(?:\/v2\.0)?\/keys|\.well-known\/openid-configuration)$/

@@ -1,0 +1,98 @@
+import { fleetHost, hostNameForm } from '../../names.ts'
+import { anyText, count, list, named, object, oneOf, optional, text, upTo, type TypeOf } from '../../shape/index.ts'
+import { vmId } from '../host/names.ts'
+import type { Wire } from '../wire.ts'
+
+/** More VMs than a host carries. */
+const mostVms = 20_000
+
+export const hostName = text(hostNameForm, '1 to 40 of a-z, 0-9 and -, with a letter or digit at both ends')
+
+export const joinRequest = named(
+  'JoinRequest',
+  object({
+    name: hostName,
+    /** Of the join code. */
+    secret: upTo(1024),
+    /** SubjectPublicKeyInfo of a P-256 key, DER, base64. */
+    publicKey: upTo(1024),
+    /** ECDSA with SHA-256 over `joinStatement`, DER, base64: whoever asks has the key. */
+    proof: upTo(1024),
+  }),
+)
+export type JoinRequest = TypeOf<typeof joinRequest>
+
+const hostCertificate = named('HostCertificate', object({ hostId: anyText, name: anyText, certificate: anyText }))
+/** `certificate` is PEM. */
+export type HostCertificate = TypeOf<typeof hostCertificate>
+
+export const certificateRequest = object({})
+
+export const beatRequest = named(
+  'BeatRequest',
+  object({
+    /** Of the last answer that the host has carried out; absent where it has none. */
+    revision: optional(count),
+  }),
+)
+
+export type BeatRequest = TypeOf<typeof beatRequest>
+
+const wanted = oneOf('Running', 'Stopped')
+const vmOrder = named(
+  'VmOrder',
+  object({
+    vmId,
+    epoch: count,
+    wanted,
+    /** One above the last with each start that was asked for: a VM that runs is restarted. */
+    run: count,
+  }),
+)
+export type VmOrder = TypeOf<typeof vmOrder>
+
+const beatAnswer = named(
+  'BeatAnswer',
+  object({
+    /** From the sending of the request on, by the time since the host's boot. */
+    leaseSeconds: count,
+    revision: count,
+    /** All that the host is to carry; absent where the revision is the one that it knows. What is not in it, the host ends. */
+    carry: optional(list(vmOrder)),
+  }),
+)
+export type BeatAnswer = TypeOf<typeof beatAnswer>
+
+const vmReport = named('VmReport', object({ vmId, epoch: count, run: count, state: oneOf('Ready', 'Stopped') }))
+export type VmReport = TypeOf<typeof vmReport>
+
+export const vmsReport = named('VmsReport', object({ vms: list(vmReport, { most: mostVms }) }))
+export type VmsReport = TypeOf<typeof vmsReport>
+
+const reportAnswer = named(
+  'ReportAnswer',
+  object({
+    /** VMs of the report that this host does not carry at that epoch. Nothing that it says of them counts. */
+    over: list(vmId),
+  }),
+)
+export type ReportAnswer = TypeOf<typeof reportAnswer>
+
+/** Between joined hosts and the control plane. */
+export const fleetWire: Wire = {
+  name: 'fleet',
+  version: '1',
+  title: 'Fleet',
+  about:
+    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call; nothing calls them. A host shows the certificate that it got when it joined; /ca and /join take callers without one: the authority is held to the hash in the join code, and a code is good once.',
+  server: `https://${fleetHost}`,
+  security: 'certificate',
+  // prettier-ignore
+  operations: [
+    { method: 'GET', path: '/ca', summary: 'The installation’s authority', status: 200, answer: anyText, answerType: 'application/x-pem-file' },
+    { method: 'POST', path: '/join', summary: 'Redeems a join code, once; again for the key that used it', body: joinRequest, status: 200, answer: hostCertificate, errors: ['JoinCodeRefused', 'HostKeyInvalid'] },
+    { method: 'POST', path: '/certificate', summary: 'Another certificate for the same key', body: certificateRequest, bodyIsOptional: true, status: 200, answer: hostCertificate, errors: ['HostNotAuthenticated'] },
+    { method: 'POST', path: '/beat', summary: 'Renews the host’s lease; held while there is nothing new', body: beatRequest, status: 200, answer: beatAnswer, errors: ['HostNotAuthenticated'] },
+    { method: 'POST', path: '/report', summary: 'How the host’s VMs are', body: vmsReport, status: 200, answer: reportAnswer, errors: ['HostNotAuthenticated'] },
+  ],
+}
