@@ -84,6 +84,7 @@ export const disagreements: readonly Disagreement[] = [
     ours: ['unjudged', 'InvalidEncoding'],
     theirs: 'accepted',
   },
+  { name: 'pem-of-another-kind', judge: 'go-tdx-guest', entry: 'files', ours: ['UnknownType'], theirs: 'accepted' },
   { name: 'certification-type', judge: 'dcap-qvl', entry: 'files', ours: ['UnknownType'], theirs: 'accepted' },
   {
     name: 'stepping-of-four-bits',
