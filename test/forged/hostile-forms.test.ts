@@ -1,5 +1,7 @@
-import { concat, utf8, type TrustAnchors } from '@strongroom/evidence'
+import { createHash } from 'node:crypto'
+import { concat, toHex, utf8, type TrustAnchors } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { creationMessage, measuredLog, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { issueReport } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { verifyFiles, type Verdict } from './support/doors.ts'
@@ -77,6 +79,33 @@ describe('a report by its members', () => {
     const foreign = Uint8Array.from(report)
     foreign[0x50]! ^= 1
     expect(await of({ other: [...foreign] })).toEqual([1, 'ReportSignatureInvalid snp.signature'])
+  })
+})
+
+describe('a TPM’s statement of an object that it made, in the form of a quote', () => {
+  it('meets no policy of registers, of a challenge or of the boot (attack E12)', async () => {
+    const tpm = new SoftwareTpm()
+    const object = new SoftwareTpm().akPublic(0x40072)
+    const name = Uint8Array.of(0, 0x0b, ...createHash('sha256').update(object.subarray(2)).digest())
+    const message = creationMessage(name)
+    const { log } = measuredLog([[0, 8, utf8('firmware')]])
+    const statement = { quoteMessage: toHex(message), quoteSignature: toHex(tpm.sign(message)), object: toHex(object) }
+    const of = async (policy: object | undefined, more: object = {}): Promise<unknown[]> => {
+      const files = { 'c.json': JSON.stringify({ ...statement, ...more }), 'ak.pub': tpm.akPublic() }
+      const found = await verifyFiles(files, { anchors, at: now, ...(policy === undefined ? {} : { policy }) })
+      return [found.exit, found.reason]
+    }
+    expect(await of(undefined)).toEqual([0, 'accepted'])
+    for (const policy of [
+      { tpm: { pcrs: { 0: '00'.repeat(32) } } },
+      { tpm: { nonce: toHex(utf8('other')) } },
+      { boot: { secureBoot: true } },
+    ])
+      expect([policy, await of(policy)]).toEqual([policy, [2, 'unjudged']])
+    // Nothing quotes the log that lies beside it.
+    expect(await of(undefined, { eventLog: toHex(log) })).toEqual([2, 'unjudged'])
+    expect((await of({ boot: { secureBoot: true } }, { eventLog: toHex(log) }))[0]).not.toBe(0)
+    expect((await of(undefined, { eventLog: toHex(log.subarray(0, -1)) }))[0]).toBe(1)
   })
 })
 

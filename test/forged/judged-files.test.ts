@@ -1,8 +1,13 @@
-import { generateKeyPairSync, sign as nodeSign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign as nodeSign, type KeyObject } from 'node:crypto'
 import { toHex, utf8, type Jwk, type TrustAnchors } from '@strongroom/evidence'
 import { judge, whatIsMissing, type EvidencePolicy, type Piece } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { measuredLog, quoteMessage, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
+import {
+  creationMessage,
+  measuredLog,
+  quoteMessage,
+  SoftwareTpm,
+} from '../../packages/evidence/src/testing/software-tpm.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 import { issueChain, issueList, issueReport, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import {
@@ -312,9 +317,68 @@ describe('a quote of a TPM without a paravisor', () => {
   })
 })
 
+describe('a TPM’s statement of an object that it made', () => {
+  const tpm = new SoftwareTpm()
+  /** Signs what it is told: no attestation key. */
+  const object = new SoftwareTpm().akPublic(0x40072)
+  const name = Uint8Array.of(0, 0x0b, ...createHash('sha256').update(object.subarray(2)).digest())
+  const message = creationMessage(name)
+  const statement = { message: toHex(message), signature: toHex(tpm.sign(message)) }
+
+  it('is accepted with the object, by a key that its verifier gave', async () => {
+    for (const [files, ...wanted] of [
+      [{ 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'c.json': { ...statement, object: toHex(object) } }, 'unjudged', 'tpm.key skipped', 'tpm.signature skipped'],
+      [{ 'c.json': statement, 'ak.pub': tpm.akPublic() }, 'unjudged', 'tpm.created skipped'],
+      [
+        { 'c.json': { ...statement, object: toHex(new SoftwareTpm().akPublic(0x40072)) }, 'ak.pub': tpm.akPublic() },
+        'unjudged',
+        'tpm.created skipped',
+      ],
+      [
+        { 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': new SoftwareTpm().akPublic() },
+        'refused',
+        'tpm.signature TpmSignatureInvalid',
+      ],
+      [
+        { 'c.msg': message, 'c.sig': tpm.sign(message), 'o.json': { object: toHex(object) }, 'ak.pub': tpm.akPublic() },
+        'accepted',
+      ],
+    ] as [Files, ...string[]][]) {
+      expect([Object.keys(files), await verdict(files)]).toEqual([Object.keys(files), wanted])
+    }
+    const found = await judged({ 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() })
+    expect(found.check.children.map(({ shows }) => shows.split(':')[0])).toEqual(['c.json'])
+    expect(found.unasked).toEqual([])
+  })
+
+  it('answers no challenge and shows no register', async () => {
+    const files = { 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() }
+    expect((await verdict(files, { tpm: { pcrs: new Map([[0, new Uint8Array(32)]]) } }))[0]).toBe('unjudged')
+    expect(
+      (
+        await verdict(
+          {
+            'c.msg': message,
+            'c.sig': tpm.sign(message),
+            'ak.pub': tpm.akPublic(),
+            'o.json': { object: toHex(object) },
+          },
+          { tpm: { nonce: utf8('other') } },
+        )
+      )[0],
+    ).toBe('unjudged')
+  })
+})
+
 describe('a token', () => {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'sig' } as unknown as Jwk
+  let privateKey: KeyObject
+  let jwk: Jwk
+  beforeAll(() => {
+    const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    privateKey = pair.privateKey
+    jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'k1', use: 'sig' } as unknown as Jwk
+  })
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const iss = 'https://issuer.test'
   const signed = (claims: object = {}): string => {

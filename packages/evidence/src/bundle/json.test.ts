@@ -140,6 +140,7 @@ describe('a quote of a TPM in JSON', () => {
         ]),
       },
     ])
+    expect(pieces({ ...quote, pcrs: Array(24).fill('00') })).toMatchObject([{ kind: 'tpm-quote' }])
     const { pcrs: _, ...bare } = quote
     for (const none of [bare, { ...bare, pcrs: null }, { ...bare, pcrs: {} }])
       expect(pieces(none)).toEqual([{ ...whole, pcrs: new Map() }])
@@ -166,6 +167,12 @@ describe('a quote of a TPM in JSON', () => {
     ['a message of which the second byte is another', { message: 'ff55'.repeat(20) }, 'f message'],
     ['a signature that is none', { signature: 'x!' }, 'f message'],
     ['registers that are a text', { pcrs: 'none' }, 'f pcrs'],
+    ['a register too many', { pcrs: Array(25).fill('00') }, 'f pcrs'],
+    [
+      'a register too many by name',
+      { pcrs: Object.fromEntries(Array.from({ length: 25 }, (_, n) => [n, '00'])) },
+      'f pcrs',
+    ],
     ['a register that is none', { pcrs: { 0: 'x!' } }, 'f pcrs'],
     ['a register that is a number', { pcrs: { 0: 5 } }, 'f pcrs'],
     ['a register under a name', { pcrs: { a: '00' } }, 'f pcrs'],

@@ -99,8 +99,9 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
   )
   const report = encodeSnpReport(members)
   if (report !== undefined) take({ name: place.name, kind: 'snp-report', bytes: report }, ...reportMembers)
-  for (const [name, value] of Object.entries(members)) {
+  for (const name of Object.keys(members)) {
     if (taken.has(name)) continue
+    const value = members[name]
     const before = pieces.length
     walk(inside(place, name), value, level + 1, pieces)
     const fault = brokenPromise(place.name, name, value, pieces.slice(before))
@@ -115,6 +116,11 @@ function isKeySet(value: unknown): boolean {
     value.every((key) => typeof (key as Members | null)?.['kty'] === 'string')
   )
 }
+
+/** Registers of a TPM (PC Client Platform TPM Profile, section 4.6). */
+const registerCount = 24
+
+const countOf = (value: object): number => (Array.isArray(value) ? value : Object.keys(value)).length
 
 /** A TPM quote in members: bytes as hexadecimal, base64 or lists of numbers; registers as a list or by number. */
 function quoteOf(place: Place, members: Members, names: readonly [string, string]): Piece | undefined {
@@ -133,7 +139,7 @@ function quoteOf(place: Place, members: Members, names: readonly [string, string
   }
   const pcrs = new Map<number, Uint8Array>()
   const registers = members['pcrs'] ?? {}
-  if (typeof registers !== 'object') return unread('pcrs')
+  if (typeof registers !== 'object' || countOf(registers) > registerCount) return unread('pcrs')
   for (const [index, value] of Object.entries(registers as Members)) {
     const digest = bytesOf(value)
     if (digest === undefined || !/^\d{1,2}$/.test(index)) return unread('pcrs')

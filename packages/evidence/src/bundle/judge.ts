@@ -159,7 +159,11 @@ class Judge {
     const creations = signed.filter(({ quote }) => isCreation(quote.message))
     const azure = this.#of('hcl-report')
     const tdQuotes = this.#of('tdx-quote')
-    const logs = await placeLogs({ logs: this.#of('event-log'), tpm: quotes, td: tdQuotes })
+    // A log beside such a statement is nobody's.
+    const beside = creations.flatMap(({ piece: { name }, quote: { eventLog: bytes } }): PieceOf<'event-log'>[] =>
+      bytes === undefined ? [] : [{ name, kind: 'event-log', bytes }],
+    )
+    const logs = await placeLogs({ logs: [...this.#of('event-log'), ...beside], tpm: quotes, td: tdQuotes })
     const checks: Check[] = []
     let siblings = 0
     for (const hcl of azure) {

@@ -87,6 +87,12 @@ export function isCreation(message: Uint8Array): boolean {
   return attempt(() => parseTpmsAttest(message))?.type === 'creation'
 }
 
+/** Whether a piece is a quote of registers: a statement of another kind shows none and answers no challenge, whatever holds it. */
+export function isQuote(piece: Piece): boolean {
+  if (piece.kind === 'tpm-quote') return !isCreation(piece.message)
+  return piece.kind === 'tpm-attest' && !isCreation(piece.bytes)
+}
+
 /** With the objects that it may be about and, where a paravisor's report names the key, bound by that report. */
 export function creationOf({ quote, owner }: JudgedQuote, of: Of): Parameters<typeof checkTpmCreation>[0] {
   const objects = of('tpm-public').map(({ bytes }) => bytes)

@@ -23,6 +23,13 @@ const pieces = {
   loggedQuote: { name: '', kind: 'tpm-quote', message: bytes, signature: bytes, pcrs: new Map(), eventLog: bytes },
   attest: { name: '', kind: 'tpm-attest', bytes: quoteMessage(new Map()) },
   creation: { name: '', kind: 'tpm-attest', bytes: creationMessage(new Uint8Array(34)) },
+  heldCreation: {
+    name: '',
+    kind: 'tpm-quote',
+    message: creationMessage(new Uint8Array(34)),
+    signature: bytes,
+    pcrs: new Map(),
+  },
   token: { name: '', kind: 'token', text: '' },
   nitro: { name: '', kind: 'nitro-document', bytes },
   cca: { name: '', kind: 'cca-token', bytes },
@@ -55,7 +62,7 @@ describe('reference values that nobody gave', () => {
       ['token', ['token.issuer', 'token.claims']],
       ['nitro', quoted],
       ['cca', ['--nonce, tpm.nonce']],
-      ...(['creation', 'unreadHcl', 'svsm', 'claims', 'log', 'certificates'] as const).map(
+      ...(['creation', 'heldCreation', 'unreadHcl', 'svsm', 'claims', 'log', 'certificates'] as const).map(
         (name): [Named, string[]] => [name, []],
       ),
     ]

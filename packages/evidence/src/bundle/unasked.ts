@@ -2,7 +2,7 @@ import { parseHclReport } from '../azure/hcl-report.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
 import type { Piece } from './piece.ts'
 import { attempt } from './pool.ts'
-import { isCreation } from './tpm-quotes.ts'
+import { isQuote } from './tpm-quotes.ts'
 
 /**
  * Reference values that nobody gave, one line each: evidence that is accepted without them is genuine, and may be of another
@@ -12,9 +12,7 @@ export function unasked(policy: EvidencePolicy, pieces: readonly Piece[]): strin
   const { snp, tdx, tpm, token } = policy
   const types = pieces.map((piece) => hardwareOf(piece))
   const has = (...kinds: (typeof types)[number][]): boolean => types.some((type) => kinds.includes(type))
-  const quoted = pieces.some(
-    (piece) => piece.kind === 'tpm-quote' || (piece.kind === 'tpm-attest' && !isCreation(piece.bytes)),
-  )
+  const quoted = pieces.some(isQuote)
   const lines: [wanted: boolean, line: string][] = [
     [
       has('snp', 'snp-hcl') && (snp === undefined || snp.measurements === 'any'),

@@ -3,7 +3,7 @@ import { type Check, skipped } from '../checks/check.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
 import type { Piece, PieceKind } from './piece.ts'
 import { attempt } from './pool.ts'
-import { isCreation } from './tpm-quotes.ts'
+import { isQuote } from './tpm-quotes.ts'
 
 /**
  * Parts of a policy that nothing here was held to: whoever asks for a measurement must not be content with a token because the
@@ -14,9 +14,7 @@ export function unusedRules(policy: EvidencePolicy, pieces: readonly Piece[]): C
   const paravisor = (type: 'SNP' | 'TDX'): boolean =>
     pieces.some((each) => each.kind === 'hcl-report' && attempt(() => parseHclReport(each.bytes))?.reportType === type)
   const logged = has('event-log') || pieces.some((piece) => piece.kind === 'tpm-quote' && piece.eventLog !== undefined)
-  const quoted = pieces.some(
-    (piece) => piece.kind === 'tpm-quote' || (piece.kind === 'tpm-attest' && !isCreation(piece.bytes)),
-  )
+  const quoted = pieces.some(isQuote)
   const rules: [asked: boolean, met: boolean, name: string, needed: string][] = [
     [
       policy.snp !== undefined || policy.tdx !== undefined,
