@@ -11,28 +11,8 @@ export interface Token {
   position: Position
 }
 
-const symbols = [
-  '=>',
-  '==',
-  '!=',
-  '<=',
-  '>=',
-  '&&',
-  '=',
-  '<',
-  '>',
-  '!',
-  '{',
-  '}',
-  '[',
-  ']',
-  '(',
-  ')',
-  ',',
-  ';',
-  ':',
-  '.',
-]
+/** The longest first. */
+const symbols = '=> == != <= >= && = < > ! { } [ ] ( ) , ; : .'.split(' ')
 const escapes: Record<string, string> = { '"': '"', '\\': '\\', '/': '/', n: '\n', r: '\r', t: '\t' }
 
 const wordPattern = /[A-Za-z_][A-Za-z0-9_]*/y

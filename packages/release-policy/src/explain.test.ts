@@ -90,7 +90,8 @@ describe('the tree of an explanation', () => {
     const hints = (claims: Record<string, unknown>, condition: object): unknown => {
       const policy = readReleasePolicy(JSON.stringify({ anyOf: [{ authority, allOf: [condition] }] }))
       const { conditions } = explainRelease(policy, claims, { now }).authorities[0]!
-      return 'conditions' in conditions && 'hint' in conditions.conditions[0]!
+      const [found] = 'conditions' in conditions ? conditions.conditions : []
+      return found?.kind === 'claim' && 'hint' in found ? found.hint : undefined
     }
     for (const [claims, condition, hinted] of [
       [{ a: null }, { claim: 'a', equals: 1 }, true],
@@ -111,7 +112,49 @@ describe('the tree of an explanation', () => {
       [{ a: 2 }, { claim: 'x-ms-isolation-tee.a', equals: 1 }, true],
       [{}, { claim: 'x-ms-isolation-tee.a', equals: 1 }, false],
       [{ 'a.b': 1 }, { claim: 'a.b', equals: 1 }, true],
+      [{ a: 'false' }, { claim: 'a', equals: false }, true],
+      [{ a: {} }, { claim: 'a', equals: 1 }, true],
+      [{ a: 2 }, { claim: 'a', equals: 1 }, false],
+      [{ b: 2 }, { claim: `${'a'.repeat(18)}.b`, equals: 1 }, false],
     ] as const)
-      expect([claims, condition, hints(claims, condition)]).toEqual([claims, condition, hinted])
+      expect([claims, condition, hints(claims, condition) !== undefined]).toEqual([claims, condition, hinted])
+    const all = [
+      hints({ a: null }, one),
+      hints({ a: [] }, one),
+      hints({ a: {} }, one),
+      hints({ a: true }, { claim: 'a', less: 1 }),
+      hints({ a: true }, { claim: 'a', notEquals: 1 }),
+      hints({ a: '1' }, one),
+      hints({ a: 'X' }, { claim: 'a', equals: 'x' }),
+      hints({ 'x-ms-isolation-tee': { a: 2 } }, one),
+      hints({ a: 2 }, { claim: 'x-ms-isolation-tee.a', equals: 1 }),
+      hints({ 'a.b': 1 }, { claim: 'a.b', equals: 1 }),
+    ]
+    expect(new Set(all).size).toBe(all.length)
+  })
+
+  it('releases where an entry of the issuer holds and nothing is wrong with the token', () => {
+    const n = Buffer.alloc(256, 0xff).toString('base64url')
+    const claims = {
+      iss: authority,
+      'x-ms-attestation-type': 'sevsnpvm',
+      iat: now,
+      exp: now + 1,
+      a: 1,
+      'x-ms-runtime': { keys: [{ kty: 'RSA', use: 'enc', kid: 'k', n, e: 'AQAB' }] },
+    }
+    const mine = { authority, anyOf: [one] }
+    const unmet = { authority, anyOf: [two] }
+    const theirs = { authority: 'https://b', anyOf: [one] }
+    const of = (entries: object[], changes: object = {}): unknown[] => {
+      const policy = readReleasePolicy(JSON.stringify({ anyOf: entries }))
+      const found = explainRelease(policy, { ...claims, ...changes }, { now })
+      return [found.released, found.faults.length, found.issuer]
+    }
+    expect(of([mine])).toEqual([true, 0, authority])
+    expect(of([unmet, theirs, mine])).toEqual([true, 0, authority])
+    expect(of([unmet, theirs])).toEqual([false, 0, authority])
+    expect(of([mine], { exp: now - 100 })).toEqual([false, 1, authority])
+    expect(of([mine], { iss: 5 })).toEqual([false, 0, undefined])
   })
 })

@@ -306,6 +306,6 @@ function contradictions(condition: ReleaseCondition, place: string): Leaf[] {
 
 function converted(value: Operand, type: KnownClaim['type']): Operand {
   if (type === 'string') return String(value)
-  if (type === 'boolean') return value === true || value === 'true' || value === 1 || value === '1'
+  if (type === 'boolean') return value === 'true' || value === 1 || value === '1'
   return Number(value) || 0
 }

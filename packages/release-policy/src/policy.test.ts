@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { duplicateName } from './duplicate-name.ts'
 import { ReleasePolicyError, shown } from './policy-error.ts'
 import { readReleasePolicy } from './policy.ts'
 
@@ -102,6 +104,40 @@ describe('a release policy', () => {
     })
   })
 
+  it('has each form of a list, a group and a value, and no other', () => {
+    const entry = { authority, allOf: [condition] }
+    expect(fault('{').slice(0, 2)).toEqual(['$', 'JSON'])
+    expect(fault({ anyOf: [entry], allOf: [entry] })[0]).toBe('$')
+    expect(fault({ version: '2', anyOf: [entry] })[1]).toContain('1.0.0')
+    for (const list of [{}, 'x', 5, null]) {
+      expect(fault({ allOf: list }).slice(0, 2)).toEqual(['$.allOf', 'a list'])
+      expect(fault({ anyOf: [{ authority, anyOf: list }] }).slice(0, 2)).toEqual(['$.anyOf[0].anyOf', 'a list'])
+    }
+    expect(fault({ anyOf: [] })).toEqual(['$.anyOf', 'a list with at least one entry', 'an empty list'])
+    expect(fault(policy())[0]).toBe('$.anyOf[0].allOf')
+    for (const nothing of ['x', 5, true, []]) expect(fault(policy(nothing)).slice(0, 2)).toEqual([first, 'an object'])
+    const grouped = { anyOf: [{ authority, anyOf: [{ allOf: [condition, { anyOf: [condition] }] }] }] }
+    expect(read(grouped)).toEqual({ version: '1.0.0', ...grouped })
+    expect(read({ anyOf: [{ ...entry, authority: 'a.example' }] })).toEqual(
+      read({ anyOf: [{ ...entry, authority: 'https://a.example' }] }),
+    )
+  })
+
+  it.each<[operator: string, good: unknown[], bad: unknown[]]>([
+    ['equals', ['x', '', 0, -1.5, true, false], [null, [], {}]],
+    ['notEquals', ['x', 1, false], [null, [1]]],
+    ['less', [0, -1, 0.5], ['1', true, null, [1]]],
+    ['greaterOrEquals', [0], ['1', false]],
+    ['exists', [true, false], ['true', 1, null]],
+  ])('has for %s a value of its types', (operator, good, bad) => {
+    for (const value of good) {
+      const own = policy({ claim: 'a', [operator]: value })
+      expect(read(own)).toEqual({ version: '1.0.0', ...own })
+    }
+    for (const value of bad)
+      expect([value, fault(policy({ claim: 'a', [operator]: value }))[0]]).toEqual([value, `${first}.${operator}`])
+  })
+
   it('is shown in errors short and printable', () => {
     expect([shown('a'.repeat(120)), shown('a'.repeat(121))]).toEqual(['a'.repeat(120), `${'a'.repeat(117)}...`])
     expect(shown('a\u0000\u001b[31m\u00e9b')).toBe('a??[31m?b')
@@ -111,9 +147,36 @@ describe('a release policy', () => {
       '{"a":1}',
       '~ ',
     ])
+    const deep = JSON.parse(`${'['.repeat(9_000)}${']'.repeat(9_000)}`) as unknown
+    expect([shown(deep), shown(JSON.parse(`{"a":${'['.repeat(9_000)}${']'.repeat(9_000)}}`))]).toEqual([
+      'a list',
+      'object',
+    ])
     expect(new ReleasePolicyError({ place: '$', expected: 'b', found: 'c' })).toMatchObject({
       name: 'ReleasePolicyError',
       message: 'The key release policy is invalid at $: expected b, found c.',
     })
+  })
+})
+
+describe('policies nested beyond reason', () => {
+  it('are refused with their place', () => {
+    const nested = (value: string): string => `{"anyOf":${'['.repeat(20_000)}${value}${']'.repeat(20_000)}}`
+    expect(() => readReleasePolicy(nested('1'))).toThrow(ReleasePolicyError)
+    const equals = `{"anyOf":[{"authority":"${authority}","allOf":[{"claim":"a","equals":${nested('1')}}]}]}`
+    expect(() => readReleasePolicy(equals)).toThrow('$.anyOf[0].allOf[0].equals')
+  })
+})
+
+describe('names that stand twice', () => {
+  it('are found at any depth, however they are written, and nothing else is', () => {
+    expect(duplicateName('{"a":1,"b":{"c":[{"d":1,"\\u0064":2}]}}')).toBe('$.b.c.d')
+    expect(duplicateName('{"alg":"none","alg":"RS256"}')).toBe('$.alg')
+    expect(duplicateName('{"a":{"b":1},"c":{"b":1},"d":["a","a","{\\"a\\":1,\\"a\\":2}"]}')).toBeUndefined()
+    fc.assert(fc.property(fc.json(), (text) => duplicateName(text) === undefined))
+  })
+
+  it('make a policy unreadable', () => {
+    expect(() => readReleasePolicy(`{"anyOf":[],"anyOf":[{"authority":"${authority}"}]}`)).toThrow(ReleasePolicyError)
   })
 })

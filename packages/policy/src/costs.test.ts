@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest'
+import type { Claim } from './claim.ts'
+import { evaluatePolicy, type PolicyOutcome } from './evaluation.ts'
+import { parsePolicy } from './parser.ts'
+import { PolicyError } from './policy-error.ts'
+import { claimsForPolicy } from './token-claims.ts'
+import { explainPolicy } from './trace.ts'
+
+/** What takes most of the steps that an evaluation has: apart from tests of what a policy means, which are told at once. */
+const run = (text: string, claims: Record<string, unknown> | Claim[] = {}): PolicyOutcome =>
+  evaluatePolicy(parsePolicy(text), Array.isArray(claims) ? claims : claimsForPolicy(claims))
+const authorize = (rules: string, claims: Record<string, unknown> = {}): boolean =>
+  run(`version=1.2;authorizationrules{${rules}};`, claims).permitted
+
+function refusal(work: () => unknown): PolicyError {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof PolicyError) return error
+    throw error
+  }
+  throw new Error('it was evaluated')
+}
+
+describe('limits', () => {
+  it('ends a policy whose conditions multiply', () => {
+    const claims: Claim[] = Array.from({ length: 40 }, (_, index) => ({
+      type: 'a',
+      value: index,
+      issuer: 'AttestationService',
+    }))
+    const conditions = Array.from({ length: 8 }, (_, index) => `c${index}:[type=="a"]`).join('&&')
+    expect(refusal(() => run(`version=1.0;authorizationrules{${conditions}=>permit();};`, claims)).code).toBe(
+      'PolicyEvaluationError',
+    )
+  })
+
+  it('ends a policy that makes its strings ever longer', () => {
+    const twice = 'c:[type=="s"]=>add(type="s", value=AppendString(c.value, c.value));'
+    expect(
+      refusal(() => authorize(`=>add(type="s", value="0123456789");${twice.repeat(40)}=>permit();`)).found,
+    ).toContain('costs more')
+  })
+
+  it('ends a policy that reads long texts over and over', () => {
+    const claims: Claim[] = Array.from({ length: 60 }, (_, index) => ({
+      type: 'n',
+      value: index,
+      issuer: 'AttestationService',
+    }))
+    const query = `${'@|'.repeat(450)}@`
+    const text = `version=1.2;authorizationrules{a:[type=="n"]&&b:[type=="n"]=>add(type="q", value=JmesPath("1", "${query}"));};`
+    expect(refusal(() => run(text, claims)).found).toContain('costs more')
+  })
+
+  it('ends a policy that adds one long text over and over, or reads it', () => {
+    const long = {
+      n: Array.from({ length: 60 }, (_, index) => index),
+      t: 'x'.repeat(500_000),
+      j: `[${'1,'.repeat(200_000)}1]`,
+    }
+    const matches = 'a:[type=="n"]&&b:[type=="n"]'
+    for (const rule of [
+      `${matches}&&c:[type=="t"]=>add(type="copy", value=c.value);`,
+      `${matches}&&c:[type=="j"]=>add(type="l", value=JsonToClaimValue(JmesPath(c.value, "length(@)")));`,
+      `${'c:[type=="j"]=>add(type="l", value=JmesPath(c.value, "@"));'.repeat(20)}`,
+    ])
+      expect(refusal(() => authorize(rule, long)).found, rule.slice(0, 60)).toContain('costs more')
+  })
+
+  it('names the limit on matches of one rule', () => {
+    const claims = { n: Array.from({ length: 70 }, (_, index) => index) }
+    expect(refusal(() => authorize('a:[type=="n"]&&b:[type=="n"]=>permit();', claims)).expected).toContain(
+      '4096 matches',
+    )
+  })
+
+  it('ends a query that prints a small value as a huge one, also in issuance', () => {
+    const query = Array.from({ length: 60 }, () => '[@,@]').join('|')
+    const rules = `=>issue(type="a", value=JmesPath("[1]", "${query}"));`
+    expect(refusal(() => run(`version=1.2;authorizationrules{=>permit();};issuancerules{${rules}};`)).code).toBe(
+      'PolicyEvaluationError',
+    )
+  })
+})
+
+describe('a policy near its limits', () => {
+  const many = Array.from({ length: 200 }, (_, value): Claim => ({ type: 'a', value, issuer: 'AttestationService' }))
+  /** Its second condition takes most of the steps, its third never holds. */
+  const costly = 'a:[type=="a"] && b:[issuer=="AttestationService", value==a.value] && [type=="never"]'
+
+  it('is denied as any other, and told why', () => {
+    const { permitted, denial } = run(`version=1.0;authorizationrules{${costly} => permit();};`, many)
+    expect([permitted, denial?.expected, denial?.found]).toEqual([false, '[type == "never"]', 'never is absent'])
+  })
+
+  it('is decided the same where it is explained', () => {
+    const policy = parsePolicy(
+      `version=1.0;authorizationrules{${costly} => deny(); [type=="a", value==1] => permit();};`,
+    )
+    expect(evaluatePolicy(policy, many).permitted).toBe(true)
+    const { outcome, rules } = explainPolicy(policy, many)
+    expect(outcome?.permitted).toBe(true)
+    expect(rules[0]).toMatchObject({ state: 'notMatched', unmet: { condition: '[type == "never"]' } })
+  })
+
+  it('is denied also where the reason cannot be told within the limits', () => {
+    const grown = Array.from({ length: 60 }, (_, index) => `=> add(type="a", value=${1_000 + index});`).join('')
+    const policy = `version=1.0;authorizationrules{${costly} => permit(); ${grown}};`
+    const { permitted, denial } = run(policy, many)
+    expect([permitted, denial?.reason]).toEqual([false, 'noPermit'])
+    expect(denial?.found).toContain('cannot be told within the limits')
+  })
+})

@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { toHex, utf8 } from '@strongroom/evidence'
+import type { EvidencePolicy } from '@strongroom/evidence/files'
+import { describe, expect, it } from 'vitest'
+import {
+  creationMessage,
+  measuredLog,
+  quoteMessage,
+  SoftwareTpm,
+} from '../../packages/evidence/src/testing/software-tpm.ts'
+import { now } from '../../packages/silicon/src/testing/times.ts'
+import { faultsOf, judgeFiles, type Files } from './support/judged.ts'
+
+const anchors = { simulated: true, amd: [], intel: [] }
+const judged = async (files: Files, policy?: EvidencePolicy): ReturnType<typeof judgeFiles> =>
+  await judgeFiles(files, { anchors, at: now, policy })
+const verdict = async (files: Files, policy?: EvidencePolicy): Promise<string[]> => {
+  const found = await judged(files, policy)
+  return [found.verdict, ...faultsOf(found)]
+}
+
+describe('a quote of a TPM without a paravisor', () => {
+  const tpm = new SoftwareTpm()
+  const { log, pcrs } = measuredLog([[0, 8, utf8('firmware')]])
+  const message = quoteMessage(pcrs)
+  const quote = { message: toHex(message), signature: toHex(tpm.sign(message)), pcrs: { 0: toHex(pcrs.get(0)!) } }
+
+  it('is accepted by a key that its verifier gave', async () => {
+    for (const [files, ...wanted] of [
+      [{ 'quote.json': quote, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'log.bin': log }, 'accepted'],
+      [{ 'quote.json': { ...quote, eventLog: toHex(log) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) } }, 'unjudged', 'tpm.binding skipped'],
+      [{ 'quote.json': quote }, 'unjudged', 'tpm.key skipped', 'tpm.signature skipped'],
+      [
+        { 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'ak2.pub': new SoftwareTpm().akPublic() },
+        'refused',
+        'file.used BindingMismatch',
+      ],
+      [{ 'quote.json': quote, 'ak.pub': new SoftwareTpm().akPublic() }, 'refused', 'tpm.signature TpmSignatureInvalid'],
+      [
+        { 'quote.json': { ...quote, nonce: toHex(utf8('other')) }, 'ak.pub': tpm.akPublic() },
+        'refused',
+        'tpm.nonce NonceMismatch',
+      ],
+      [{ 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'q.msg': message, 'ak.pub': tpm.akPublic() }, 'refused', 'tpm.signature TpmKeyNotAllowed'],
+    ] as [Files, ...string[]][]) {
+      expect([Object.keys(files), await verdict(files)]).toEqual([Object.keys(files), wanted])
+    }
+  })
+})
+
+describe('a TPM’s statement of an object that it made', () => {
+  const tpm = new SoftwareTpm()
+  /** Signs what it is told: no attestation key. */
+  const object = new SoftwareTpm().akPublic(0x40072)
+  const name = Uint8Array.of(0, 0x0b, ...createHash('sha256').update(object.subarray(2)).digest())
+  const message = creationMessage(name)
+  const statement = { message: toHex(message), signature: toHex(tpm.sign(message)) }
+
+  it('is accepted with the object, by a key that its verifier gave', async () => {
+    for (const [files, ...wanted] of [
+      [{ 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [{ 'c.json': { ...statement, object: toHex(object) } }, 'unjudged', 'tpm.key skipped', 'tpm.signature skipped'],
+      [{ 'c.json': statement, 'ak.pub': tpm.akPublic() }, 'unjudged', 'tpm.created skipped'],
+      [
+        { 'c.json': { ...statement, object: toHex(new SoftwareTpm().akPublic(0x40072)) }, 'ak.pub': tpm.akPublic() },
+        'unjudged',
+        'tpm.created skipped',
+      ],
+      [
+        { 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': new SoftwareTpm().akPublic() },
+        'refused',
+        'tpm.signature TpmSignatureInvalid',
+      ],
+      [
+        { 'c.msg': message, 'c.sig': tpm.sign(message), 'o.json': { object: toHex(object) }, 'ak.pub': tpm.akPublic() },
+        'accepted',
+      ],
+    ] as [Files, ...string[]][]) {
+      expect([Object.keys(files), await verdict(files)]).toEqual([Object.keys(files), wanted])
+    }
+    const found = await judged({ 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() })
+    expect(found.check.children.map(({ shows }) => shows.split(':')[0])).toEqual(['c.json'])
+    expect(found.unasked).toEqual([])
+  })
+
+  it('answers no challenge and shows no register', async () => {
+    const files = { 'c.json': { ...statement, object: toHex(object) }, 'ak.pub': tpm.akPublic() }
+    expect((await verdict(files, { tpm: { pcrs: new Map([[0, new Uint8Array(32)]]) } }))[0]).toBe('unjudged')
+    expect(
+      (
+        await verdict(
+          {
+            'c.msg': message,
+            'c.sig': tpm.sign(message),
+            'ak.pub': tpm.akPublic(),
+            'o.json': { object: toHex(object) },
+          },
+          { tpm: { nonce: utf8('other') } },
+        )
+      )[0],
+    ).toBe('unjudged')
+  })
+})
