@@ -21,7 +21,9 @@ export const azureTokenAlgorithms: readonly TokenAlgorithm[] = ['RS256']
 const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' } as const
 
 /** Key type and, for ECDSA, curve that an algorithm needs. */
-export function keyOfAlgorithm(algorithm: TokenAlgorithm): { kty: 'RSA' } | { kty: 'EC'; crv: string } {
+export function keyOfAlgorithm(
+  algorithm: TokenAlgorithm,
+): { kty: 'RSA'; crv?: undefined } | { kty: 'EC'; crv: string } {
   if (algorithm === 'ES256' || algorithm === 'ES384' || algorithm === 'ES512') {
     return { kty: 'EC', crv: curves[algorithm] }
   }
@@ -33,8 +35,8 @@ export function keyOfAlgorithm(algorithm: TokenAlgorithm): { kty: 'RSA' } | { kt
  * @throws VerificationError AlgorithmNotAllowed
  */
 export function requireAlgorithm(named: unknown, allowed: readonly TokenAlgorithm[]): TokenAlgorithm {
-  const found = tokenAlgorithms.find((algorithm) => algorithm === named)
-  if (found !== undefined && allowed.includes(found)) return found
+  const found = tokenAlgorithms.find((algorithm) => algorithm === named && allowed.includes(algorithm))
+  if (found !== undefined) return found
   throw new VerificationError({
     code: 'AlgorithmNotAllowed',
     message: 'Token is signed by an algorithm that is not allowed',

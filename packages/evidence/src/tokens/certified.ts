@@ -89,9 +89,8 @@ export async function verifySignerSignature(
   const algorithm = requireAlgorithm(jws.header['alg'], algorithms)
   const wanted = keyOfAlgorithm(algorithm)
   const key = leaf.publicKey
-  if (key.kind !== wanted.kty || (key.kind === 'EC' && wanted.kty === 'EC' && key.curve !== wanted.crv)) {
-    refuse('Key is of another type than the algorithm', wanted.kty, key.kind)
-  }
+  const curve = key.kind === 'EC' ? key.curve : undefined
+  if (curve !== wanted.crv) refuse('Key is of another type than the algorithm', wanted.kty, key.kind)
   if (key.kind === 'RSA') requireStrongRsa(key.modulus, key.exponent)
   const good = await verifyTokenSignature({
     algorithm,

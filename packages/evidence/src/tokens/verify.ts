@@ -81,7 +81,7 @@ export function requireHeader(jws: Jws): void {
       message: 'Signed text is of another kind than a token (RFC 8725 section 3.11)',
       subject: 'token',
       expected: 'JWT',
-      found: describeValue(type).slice(0, 64),
+      found: shown(type, 64),
     })
   }
 }
@@ -109,7 +109,7 @@ export function requireIssuer(
       message: 'Token names a key set that is not its issuer’s',
       subject: 'token',
       expected: `${iss}/certs`,
-      found: describeValue(jku).slice(0, 256),
+      found: shown(jku, 256),
     })
   }
   if (rules.audience === undefined) return
@@ -184,6 +184,3 @@ function timeOf(claims: Readonly<Record<string, unknown>>, name: string): Date |
     found: shown(value, 64),
   })
 }
-
-const describeValue = (value: unknown): string =>
-  typeof value === 'string' ? value : (JSON.stringify(value) ?? 'absent')

@@ -26,8 +26,8 @@ export function readName(reader: DerReader, field: string): Name {
       attributes.push({ type, value: text })
     }
   }
-  const common = attributes.filter((attribute) => attribute.type === oid.commonName)
-  return { raw: value.raw, attributes, commonName: common.length === 1 ? common[0]?.value : undefined }
+  const [common, ...others] = attributes.filter((attribute) => attribute.type === oid.commonName)
+  return { raw: value.raw, attributes, commonName: others.length === 0 ? common?.value : undefined }
 }
 
 export function sameName(left: Name, right: Name): boolean {

@@ -142,15 +142,9 @@ function checkAuthority(certificate: Certificate, below: number): void {
       [...keyUsage].join(', '),
     )
   }
-  if (basicConstraints.pathLength !== undefined && below > basicConstraints.pathLength) {
-    refuse(
-      'PathTooLong',
-      'Chain is longer than its authority allows',
-      certificate,
-      `${basicConstraints.pathLength}`,
-      `${below}`,
-    )
-  }
+  const { pathLength = Number.POSITIVE_INFINITY } = basicConstraints
+  if (below > pathLength)
+    refuse('PathTooLong', 'Chain is longer than its authority allows', certificate, `${pathLength}`, `${below}`)
 }
 
 async function checkRevocation(

@@ -41,7 +41,7 @@ function readBlocks(text: string, label: string, strict: boolean): Uint8Array[] 
     const bodyStart = labelEnd + dashes.length
     const bodyEnd = text.indexOf(trailer, bodyStart)
     if (bodyEnd < 0) throw new ParseError({ code: 'Truncated', message: `PEM block ${found} has no end`, offset: at })
-    if (found === label) blocks.push(fromBase64(text.slice(bodyStart, bodyEnd).replaceAll(/[\r\n\t ]+/g, '')))
+    if (found === label) blocks.push(fromBase64(text.slice(bodyStart, bodyEnd).replaceAll(/[\r\n\t ]/g, '')))
     else if (strict) throw new ParseError({ code: 'UnknownType', message: `PEM block ${found} in a chain`, offset: at })
     done = bodyEnd + trailer.length
     at = text.indexOf(begin, done)

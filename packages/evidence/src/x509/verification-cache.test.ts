@@ -86,6 +86,16 @@ describe('a verification cache', () => {
     expect(other.text).toBe('other x')
   })
 
+  it('gives a text nothing of the bytes in whose place it stands', () => {
+    const cache = new VerificationCache()
+    const bytes = cache.parsed('crl', Uint8Array.of(1), read)
+    const place = `crl 1 ${Math.imul(0x811c9dc5 ^ 1, 0x01000193) >>> 0}`
+    expect(cache.parsedText('crl', place, parse)).toEqual({ text: place })
+    // It took that place, as two inputs of one hash do.
+    expect(cache.entries).toBe(1)
+    expect(cache.parsed('crl', Uint8Array.of(1), read)).not.toBe(bytes)
+  })
+
   it('tells inputs apart that one place is meant for', () => {
     // Only the last 64 bytes choose the place.
     const cache = new VerificationCache()
@@ -107,6 +117,14 @@ describe('a verification cache', () => {
       expect(cache.entries).toBe(kept)
       expect(cache.bytes).toBe(3 * kept)
     }
+  })
+
+  it('counts what it keeps for having been used', () => {
+    const cache = new VerificationCache({ maximumEntries: 2 })
+    const inputs = [1, 2, 3].map((length) => new Uint8Array(length))
+    for (const input of [...inputs.slice(0, 2), ...inputs.slice(0, 2)]) cache.parsed('crl', input, read)
+    cache.parsed('crl', inputs[2]!, read)
+    expect([cache.entries, cache.bytes]).toEqual([2, 2 + 3])
   })
 
   it('makes room by bytes, the oldest first', () => {

@@ -69,7 +69,7 @@ export class VerificationCache {
   parsed<T extends object>(kind: string, bytes: Uint8Array, parse: (bytes: Uint8Array) => T): T {
     const key = `${kind} ${bytes.length} ${hash(bytes)}`
     const entry = this.#entries.get(key)
-    if (entry?.bytes !== undefined && entry.kind === kind && same(entry.bytes, bytes)) return use(entry) as T
+    if (entry?.bytes !== undefined && same(entry.bytes, bytes)) return use(entry) as T
     const copy = new Uint8Array(bytes)
     return this.#add(key, { kind, bytes: copy, size: copy.length }, parse(copy))
   }
@@ -81,12 +81,12 @@ export class VerificationCache {
     return this.#add(text, { kind, bytes: undefined, size: text.length }, parse(text))
   }
 
-  /** A fact about two values of this cache, found out once; false is not remembered. Not for use outside this package. */
+  /** A fact about two values of this cache, found out once; false and undefined are not remembered. Not for use outside this package. */
   async fact<T>(owner: object, about: object, find: () => T | Promise<T>): Promise<T> {
     const known = this.#facts.get(owner)?.get(about)
     if (known !== undefined) return known as T
     const found = await find()
-    if (found !== undefined && found !== false && this.#owned.has(owner) && this.#owned.has(about)) {
+    if (found !== false && this.#owned.has(owner) && this.#owned.has(about)) {
       const facts = this.#facts.get(owner) ?? new WeakMap<object, unknown>()
       this.#facts.set(owner, facts.set(about, found))
     }
@@ -138,15 +138,12 @@ function use(entry: Entry): object {
 /** FNV-1a over the end, where signed structures differ. Two inputs with one hash take turns in one place. */
 function hash(bytes: Uint8Array): number {
   let state = 0x811c9dc5
-  for (let at = Math.max(0, bytes.length - 64); at < bytes.length; at++) {
-    state = Math.imul(state ^ (bytes[at] ?? 0), 0x01000193)
-  }
+  for (const byte of bytes.subarray(-64)) state = Math.imul(state ^ byte, 0x01000193)
   return state >>> 0
 }
 
-/** Public bytes: may stop at the first difference. */
+/** Of one length, as their key says it. Public bytes: may stop at the first difference. */
 function same(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false
   for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false
   return true
 }

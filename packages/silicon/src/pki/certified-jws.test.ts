@@ -42,7 +42,7 @@ describe('a signed text that brings its certificates', () => {
   const issue = (name: string, subjectKey: Uint8Array, extensions: Extension[]): Promise<Uint8Array> =>
     issueCertificate({
       serialNumber: 1n,
-      subject: [['CN', name]],
+      subject: name === '' ? [['O', 'Nobody']] : [['CN', name]],
       issuer: [['CN', 'Root']],
       subjectKey,
       signer: root,
@@ -98,10 +98,11 @@ describe('a signed text that brings its certificates', () => {
   const use = (facts: object): object => ({ code: 'CertificateNotForThisUse', subject: 'token', ...facts })
   it.each<[what: string, given: () => Given, wanted: object]>([
     ['another signer', () => ({ name: 'other.test' }), use({ expected: 'vault.test', found: 'other.test' })],
+    ['a signer without a name', () => ({ name: '' }), use({ expected: 'vault.test', found: '' })],
     [
       'a signer for other uses',
       () => ({ extensions: [leafExtensions()[0]!, { oid: '2.5.29.15', value: namedBits([2, 3]) }] }),
-      use({ found: 'keyEncipherment, dataEncipherment' }),
+      use({ expected: 'digitalSignature', found: 'keyEncipherment, dataEncipherment' }),
     ],
     [
       'a signer for another purpose',

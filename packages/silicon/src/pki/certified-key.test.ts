@@ -41,11 +41,12 @@ describe('a published key that comes in a certificate', () => {
     })
     return Buffer.from(der).toString('base64')
   }
-  const verify = async (by: Pair, members: object): Promise<unknown> => {
-    const input = `${encode({ alg: 'RS256', kid: 'k' })}.${encode({ iss: issuer, exp: until.getTime() / 1000 })}`
-    const signature = sign('sha256', Buffer.from(input), by.privateKey).toString('base64url')
+  const verify = async (by: Pair, members: object, alg: 'RS256' | 'ES256' = 'RS256'): Promise<unknown> => {
+    const input = `${encode({ alg, kid: 'k' })}.${encode({ iss: issuer, exp: until.getTime() / 1000 })}`
+    const key = { key: by.privateKey, dsaEncoding: 'ieee-p1363' } as const
+    const signature = sign('sha256', Buffer.from(input), key).toString('base64url')
     const keys = [{ kty: 'RSA', kid: 'k', ...members }]
-    return verifyToken({ token: `${input}.${signature}`, keys, issuer, at: now })
+    return verifyToken({ token: `${input}.${signature}`, keys, issuer, at: now, algorithms: [alg] })
   }
 
   it('is the certificate’s, with its numbers beside it or without', async () => {
@@ -64,6 +65,13 @@ describe('a published key that comes in a certificate', () => {
   ])('is refused with %s', async (_, by, certificate, numbers) => {
     const x5c = [await certified(certificate)]
     await expect(verify(by, { x5c, ...numbers })).rejects.toMatchObject({ code: 'TokenKeyNotAllowed' })
+  })
+
+  it('says nothing beside a key on a curve, which stands for itself', async () => {
+    const x5c = [await certified(ec)]
+    await expect(verify(ec, { ...ec.publicKey.export({ format: 'jwk' }), x5c }, 'ES256')).resolves.toMatchObject({
+      keyId: 'k',
+    })
   })
 
   it('is none where there is no certificate in the list, and no numbers', async () => {
