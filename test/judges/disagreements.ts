@@ -101,6 +101,7 @@ export const disagreements: readonly Disagreement[] = [
     theirs: 'accepted',
   },
   { name: 'crl-trailing-bytes', judge: 'go-tdx-guest', ours: ['TrailingBytes'], theirs: 'accepted' },
+  { name: 'collateral-of-the-future', judge: 'go-tdx-guest', ours: ['CollateralNotYetValid'], theirs: 'accepted' },
   { name: 'crl-of-the-future', judge: 'go-tdx-guest', ours: ['CrlNotYetValid'], theirs: 'accepted' },
   {
     name: 'broken-certificates-skipped',

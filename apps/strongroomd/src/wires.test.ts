@@ -7,6 +7,7 @@ import {
   descriptionPath,
   hostWire,
   identityWire,
+  managerWire,
   openApiOf,
   ownerSocketWire,
   testSocketWire,
@@ -26,6 +27,7 @@ afterAll(async () => await installation.close())
 
 /** Where each wire is served. */
 const places: [Wire, string][] = [
+  [managerWire, managerWire.server],
   [hostWire, hostWire.server],
   [vaultManagementWire, vaultManagementWire.server],
   [vaultWire, `https://${vaultHost('platform')}`],

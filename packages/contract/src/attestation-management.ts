@@ -15,14 +15,4 @@ export type {
   AttestationTrustModel,
   PolicySigningCertificate,
 } from './wires/attestation/providers.ts'
-
-/**
- * Whether a principal may do something at a scope, `POST https://management.strongroom.internal{scope}/providers/Strongroom.Authorization/
- * checkAccess` with `AccessQuestion` → `{ allowed }`. Asked by the platform's own attestation principal, and by nobody else: a provider's
- * policies are governed by role assignments, which the resource manager keeps.
- */
-export interface AccessQuestion {
-  principalId: string
-  /** For example Microsoft.Attestation/attestationProviders/attestation/write. */
-  action: string
-}
+export type { AccessQuestion } from './wires/manager/access.ts'

@@ -1,7 +1,8 @@
 /** Joining of hosts and their placement; `fleetWire` (wires/fleet/fleet-wire.ts) states what hosts ask. */
 import type { Tee } from './host.ts'
 import { hostNameForm } from './names.ts'
-import type { JoinRequest, VmOrder } from './wires/fleet/fleet-wire.ts'
+import type { JoinRequest } from './wires/fleet/fleet-wire.ts'
+export type { AddedHost, HostState, HostView, ShownHost } from './wires/manager/hosts.ts'
 
 export type {
   BeatAnswer,
@@ -76,42 +77,4 @@ export interface VmPlacement {
   placedAt?: string
   /** Absent on the server's own host. */
   why?: PlacementExplanation
-}
-
-export type HostState = 'Invited' | 'Ready' | 'Draining' | 'Lost'
-
-/** A host as `GET …/providers/Strongroom.Fleet/hosts` shows it. */
-export interface HostView {
-  name: string
-  /** Absent of the host within the server. */
-  id?: string
-  region?: string
-  zone?: string
-  tees?: Tee[]
-  labels: Record<string, string>
-  /** Absent where the machine itself is the bound. */
-  capacity?: { vCPUs: number; memoryMiB: number }
-  /** For the VMs that are placed on it. */
-  reserved?: { vCPUs: number; memoryMiB: number }
-  state: HostState
-  /** SHA-256 of the host's key (SubjectPublicKeyInfo), hexadecimal, once it has joined. */
-  key?: string
-  joinedAt?: string
-  /** By the database's time; in the past where the host is silent. */
-  leaseUntil?: string
-}
-
-/** Answer of `GET …/hosts/{name}`. */
-export interface ShownHost extends HostView {
-  /** Absent of the host within the server. */
-  carries?: { resourceId: string; epoch: number; wanted: VmOrder['wanted'] }[]
-}
-
-/** Answer of the PUT that adds a host. */
-export interface AddedHost extends HostView {
-  /** Shown this once. */
-  joinCode: string
-  joinUntil: string
-  /** Where the host reaches the control plane. */
-  address: string
 }

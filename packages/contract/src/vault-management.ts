@@ -1,5 +1,6 @@
 /** Names of the wire on which the resource manager tells the key service which vaults there are; `vaultManagementWire` states it. */
-import type { VaultDefinition, VaultPermissions } from './wires/vault/vault.ts'
+import type { VaultDefinition } from './wires/vault/vault.ts'
+export type { VaultAccess, VaultGrantor, VaultUser } from './wires/manager/access.ts'
 
 export type {
   DeletedVaultRecord,
@@ -30,35 +31,4 @@ export const vaultDefaults: Omit<VaultDefinition, 'resourceId' | 'location' | 't
   enablePurgeProtection: false,
   publicNetworkAccess: 'Enabled',
   networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
-}
-
-/**
- * Whom a vault lets at its keys and secrets, and who may let in himself or others: answer of the resource manager to
- * `GET {vault}/providers/Strongroom.KeyVault/access`.
- */
-export interface VaultAccess {
-  /** Resource id. */
-  vault: string
-  permissionModel: 'roles' | 'accessPolicies'
-  users: VaultUser[]
-  grantors: VaultGrantor[]
-}
-
-/** Who may use what is in the vault now. */
-export interface VaultUser {
-  principalId: string
-  /** Of a role. */
-  role?: { name: string; scope: string }
-  /** Of an access policy. */
-  permissions?: VaultPermissions
-  /** Only where the principal acts through this application. */
-  applicationId?: string
-}
-
-/** Who may make anybody a user of the vault: himself too. */
-export interface VaultGrantor {
-  principalId: string
-  role: { name: string; scope: string }
-  /** What lets him do so. */
-  action: string
 }

@@ -166,6 +166,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     verifier: context.verifier,
     tenantId: installation.tenantId,
     dispatcher: plane.dispatcher,
+    routes: () => allRoutes(plane),
   })
   serveBootDiagnostics(app, plane)
   const fleet = context.fleet && compute && { ...context.fleet, registry, compute, placements, logger }

@@ -88,7 +88,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const isTenant = (name: string): boolean => [tenantId, 'common', 'organizations'].includes(name.toLowerCase())
 
   const app = createHttpApp({ name: 'identity', logger: context.logger, bodyLimit: 64 * 1024 })
-  serveWire(app, identityWire, { tenant: tenantId })
+  serveWire(app, identityWire, { constants: { tenant: tenantId } })
   app.addContentTypeParser<string>(
     'application/x-www-form-urlencoded',
     { parseAs: 'string' },

@@ -4,6 +4,7 @@ import { fleetWire } from './fleet/fleet-wire.ts'
 import { guestWire } from './guest/guest-wire.ts'
 import { hostWire } from './host/host-wire.ts'
 import { identityWire } from './identity/identity-wire.ts'
+import { managerWire } from './manager/manager-wire.ts'
 import { ownerSocketWire } from './sockets/owner-socket-wire.ts'
 import { testSocketWire } from './sockets/test-socket-wire.ts'
 import { vaultManagementWire } from './vault/vault-management-wire.ts'
@@ -40,6 +41,10 @@ export {
   type FaultKind,
   type TestStatus,
 } from './sockets/test-socket-wire.ts'
+export { accessQuestion } from './manager/access.ts'
+export { priceList, priceUnits } from './manager/billing.ts'
+export { hostDefinition } from './manager/hosts.ts'
+export { quotaDecision, subscriptionKind } from './manager/quota.ts'
 export { managedHsmDefinition } from './vault/managed-hsm.ts'
 export { vaultChange } from './vault/vault.ts'
 export { guestStateGenerationRequest, keyPlacementRequest } from './vault/vault-wire.ts'
@@ -52,6 +57,7 @@ export {
   guestWire,
   hostWire,
   identityWire,
+  managerWire,
   ownerSocketWire,
   testSocketWire,
   vaultManagementWire,
@@ -62,6 +68,7 @@ export {
 export const wires: readonly Wire[] = [
   hostWire,
   fleetWire,
+  managerWire,
   guestWire,
   vaultManagementWire,
   vaultWire,

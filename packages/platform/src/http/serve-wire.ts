@@ -13,10 +13,15 @@ export function requireSameRoutes(wire: Wire, served: Iterable<string>): void {
 /**
  * Serves the description of a wire of ours at /openapi.json, before any hook asks who calls: it holds no secret. To be called
  * before the routes and the hooks of the app are added.
- * @param constants what stands in the routes in the place of a parameter of the wire, for example its tenant
+ * @param o.constants what stands in the routes in the place of a parameter of the wire, for example its tenant
+ * @param o.routes those of a router within the app, as `routeOf` writes them
  * @throws TypeError when the app is made ready, as `requireSameRoutes`
  */
-export function serveWire(app: FastifyInstance, wire: Wire, constants: Readonly<Record<string, string>> = {}): void {
+export function serveWire(
+  app: FastifyInstance,
+  wire: Wire,
+  o: { constants?: Readonly<Record<string, string>>; routes?: () => Iterable<string> } = {},
+): void {
   const description = JSON.stringify(openApiOf(wire))
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.url === descriptionPath)
@@ -25,9 +30,9 @@ export function serveWire(app: FastifyInstance, wire: Wire, constants: Readonly<
   app.get(descriptionPath, async () => undefined)
   const served = new Set<string>()
   app.addHook('onRoute', (route) => {
-    for (const name of namesOf(route)) served.add(withParameters(name, constants))
+    for (const name of namesOf(route)) served.add(withParameters(name, o.constants ?? {}))
   })
-  app.addHook('onReady', async () => requireSameRoutes(wire, served))
+  app.addHook('onReady', async () => requireSameRoutes(wire, [...served, ...(o.routes?.() ?? [])]))
 }
 
 const withParameters = (route: string, constants: Readonly<Record<string, string>>): string =>

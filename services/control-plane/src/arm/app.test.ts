@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { managementAudience } from '@strongroom/contract'
+import { descriptionPath, managerWire, openApiOf } from '@strongroom/contract/wires'
 import { createLogger, ServiceError, type TokenVerifier } from '@strongroom/platform'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Loose } from '../testing/ids.ts'
@@ -9,6 +10,7 @@ import { createArmApp } from './app.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { faqRules } from './faq-rule.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
+import type { Route } from './router.ts'
 
 const caller = callerOf('0f2a9f3e-0000-4000-8000-0000000a11ce')
 let asked: ArmRequest[] = []
@@ -32,7 +34,15 @@ const dispatcher = {
     return await Promise.resolve(reply)
   },
 } as unknown as Dispatcher
-const app = createArmApp({ logger: createLogger({ level: 'silent' }), verifier, tenantId: 'tenant', dispatcher })
+/** Those of the described namespaces: an app that does not have them does not start. */
+const routes: Route[] = managerWire.operations.map(({ method, path }) => ({
+  method,
+  path: path.replaceAll(/:(\w+)/g, '{$1}'),
+  action: 'none',
+  handle: async () => await Promise.resolve({ status: 200 }),
+}))
+const logger = createLogger({ level: 'silent' })
+const app = createArmApp({ logger, verifier, tenantId: 'tenant', dispatcher, routes: () => routes })
 afterAll(async () => await app.close())
 interface Injected {
   statusCode: number
@@ -225,5 +235,14 @@ describe('what is read before anybody signs in', () => {
     expect([...found.body.matchAll(/<h2 id="(s\d+)">/g)].map(([, rule]) => rule)).toEqual(
       Object.keys(faqRules).map((rule) => rule.toLowerCase()),
     )
+  })
+})
+
+describe('the namespaces of our own', () => {
+  it('are described to anyone, and an app that lacks one of their routes does not start', async () => {
+    const described = await app.inject({ method: 'GET', url: descriptionPath })
+    expect(described.json<Loose>()).toEqual(openApiOf(managerWire))
+    const some = createArmApp({ logger, verifier, tenantId: 'tenant', dispatcher, routes: () => routes.slice(1) })
+    await expect(some.ready()).rejects.toThrow(/nothing answers GET .*Strongroom\.Fleet\/hosts$/)
   })
 })

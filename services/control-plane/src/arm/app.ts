@@ -1,7 +1,9 @@
 import { loginHost, managementHost } from '@strongroom/contract'
+import { managerWire } from '@strongroom/contract/wires'
 import {
   createHttpApp,
   requireBearer,
+  serveWire,
   ServiceError,
   type Caller,
   type Logger,
@@ -12,6 +14,7 @@ import type { Dispatcher } from './dispatcher.ts'
 import { faqPage } from './faq-page.ts'
 import { parseBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
+import type { Route } from './router.ts'
 import { withoutFinalSlashes } from './resource-id.ts'
 
 /** Azure's limit on a template, which is the longest body there is. */
@@ -43,8 +46,10 @@ export function createArmApp(o: {
   verifier: TokenVerifier
   tenantId: string
   dispatcher: Dispatcher
+  routes: () => readonly Route[]
 }): HttpApp {
   const app = createHttpApp({ name: 'control-plane', logger: o.logger, bodyLimit })
+  serveWire(app, managerWire, { routes: () => o.routes().map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`) }) // prettier-ignore
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     try {

@@ -1,6 +1,6 @@
 import type { ImageMeasurementsDocument } from '@strongroom/contract'
-import { ServiceError } from '@strongroom/platform'
-import { Fields } from '../arm/fields.ts'
+import { imageImport } from '@strongroom/contract/wires'
+import { read, ServiceError } from '@strongroom/platform'
 import { ok } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
@@ -57,26 +57,8 @@ export function imageRoutes(plane: Plane): Route[] {
       path: `${base}/import`,
       action: `${type}/import/action`,
       handle: async (request) => {
-        const fields = new Fields(request.body)
-        const path = fields.text('path') ?? ''
-        const name = fields.text('name') ?? ''
-        if (!path.startsWith('/'))
-          fields.problem({
-            code: 'InvalidParameter',
-            message: 'The path of a disk file must be absolute.',
-            target: 'path',
-            expected: 'for example /home/me/disk.qcow2',
-            found: path.slice(0, 120),
-          })
-        if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/.test(name))
-          fields.problem({
-            code: 'InvalidParameter',
-            message: 'The name of an image has 1 to 80 letters, digits, dots, hyphens and underscores.',
-            target: 'name',
-            found: name.slice(0, 80),
-          })
-        fields.assertSound()
-        return ok(await plane.host.importImage({ path, name }))
+        const file = read(imageImport, request.body, { code: 'InvalidParameter', subject: 'The disk file' })
+        return ok(await plane.host.importImage(file))
       },
     },
   ]

@@ -1,16 +1,5 @@
+import type { MeterKind } from '@strongroom/contract'
 import type { Json, Resource } from '../store/resources.ts'
-
-/** What is counted, each apart from the others (S27). */
-export const meterKinds = [
-  'compute',
-  'os-disk',
-  'os-disk-encrypted',
-  'data-disk',
-  'snapshot',
-  'vmgs',
-  'managed-hsm',
-] as const
-export type MeterKind = (typeof meterKinds)[number]
 
 export interface Meter {
   meter: MeterKind

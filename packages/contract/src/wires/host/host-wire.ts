@@ -17,7 +17,7 @@ import {
 import { bootEvidence, commandStatus, instanceStatus } from './status.ts'
 import { anySpec, customerKey } from './vm.ts'
 
-const variant = { variant: { schema: { type: 'string', enum: imageVariants, default: 'reference' } } }
+export const variant = { variant: { schema: { type: 'string', enum: imageVariants, default: 'reference' } } }
 const vm = '/instances/:vmId'
 
 // prettier-ignore

@@ -83,5 +83,8 @@ export type SimulatedBoot = TypeOf<typeof simulatedBoot>
 /** A disk file of the host becomes an image. */
 export const imageImport = named(
   'ImageImport',
-  object({ path: text(/^\/[^\0]*$/, 'an absolute path'), name: upTo(500) }),
+  object({
+    path: text(/^\/[^\0]*$/, 'an absolute path'),
+    name: text(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/, '1 to 80 letters, digits, dots, hyphens and underscores'),
+  }),
 )

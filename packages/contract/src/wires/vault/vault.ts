@@ -22,7 +22,7 @@ const dataActions = list(text(/^[A-Za-z0-9./*]{1,200}$/, 'a data action'), { mos
 /** Days, as Azure allows. */
 export const retention: Shape<number> = integer(7, 90)
 
-const permissions = object({
+export const permissions = object({
   keys: permissionNames,
   secrets: permissionNames,
   certificates: permissionNames,

@@ -1,6 +1,6 @@
-import { principals, type AccessQuestion } from '@strongroom/contract'
-import { ServiceError } from '@strongroom/platform'
-import { Fields } from '../../arm/fields.ts'
+import { principals } from '@strongroom/contract'
+import { accessQuestion } from '@strongroom/contract/wires'
+import { read, ServiceError } from '@strongroom/platform'
 import { ok } from '../../arm/request.ts'
 import { signedIn, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
@@ -23,12 +23,7 @@ export function checkAccessRoutes(plane: Plane): Route[] {
             expected: principals.attestation.displayName,
             found: request.caller.appId,
           })
-        const fields = new Fields(request.body)
-        const question: AccessQuestion = {
-          principalId: fields.text('principalId') ?? '',
-          action: fields.text('action') ?? '',
-        }
-        fields.assertSound()
+        const question = read(accessQuestion, request.body, { code: 'InvalidParameter', subject: 'The question' })
         const scope = request.path.slice(0, -suffix.length)
         // A provider whose resource is gone belongs to nobody.
         if ((await plane.resources.find(scope)) === undefined) return ok({ allowed: false })

@@ -1,7 +1,7 @@
-import type { PriceUnit } from '@strongroom/contract'
+import type { MeterKind, PriceUnit } from '@strongroom/contract'
 import { findRegion } from '../../arm/regions.ts'
 import { toText } from './decimal.ts'
-import { countsGiB, type MeterKind } from '../../types/meter.ts'
+import { countsGiB } from '../../types/meter.ts'
 import { dayStart, nextDay, unitsOf, type UsageLine } from './usage-lines.ts'
 
 interface Facts {

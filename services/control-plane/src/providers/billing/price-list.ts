@@ -1,11 +1,10 @@
-import { priceUnits, type PriceItem, type PriceList, type PriceUnit } from '@strongroom/contract'
-import { Fields } from '../../arm/fields.ts'
+import type { PriceItem, PriceList, PriceUnit } from '@strongroom/contract'
+import { faultsOf, type Fault } from '@strongroom/contract/shape'
+import { priceList, priceUnits } from '@strongroom/contract/wires'
+import { refuse } from '../../arm/fields.ts'
 import { findRegion } from '../../arm/regions.ts'
+import { countsGiB, type Meter } from '../../types/meter.ts'
 import { parseDecimal, type Fraction } from './decimal.ts'
-import { countsGiB, meterKinds, type Meter } from '../../types/meter.ts'
-
-/** Longer than every meter × size × region there is. */
-const mostItems = 50_000
 
 /**
  * A price list as the operator wrote it. What it does not know it refuses: a misspelled member would be a price that
@@ -13,85 +12,68 @@ const mostItems = 50_000
  * @throws ServiceError InvalidPriceList with every problem
  */
 export function parsePriceList(body: unknown): PriceList {
-  const fields = new Fields(body)
-  const wrong = (target: string, expected: string, found: unknown): void =>
-    fields.problem({
-      code: 'InvalidPriceList',
-      message: `The price list is invalid: '${target}' must be ${expected}.`,
-      target,
-      expected,
-      found: shown(found),
-      remedy: 'Correct the file and send it again; docs/metering.md describes it.',
-    })
-  unknownMembers(fields, ['currency', 'items'], wrong)
-  const currency = fields.text('currency') ?? ''
-  if (!/^[A-Z]{3}$/.test(currency)) wrong('currency', 'a currency of ISO 4217, for example EUR', currency)
-  const list = fields.list('items')
-  if (list.length === 0 || list.length > mostItems) wrong('items', `a list of 1 to ${mostItems} prices`, list.length)
-  const seen = new Set<string>()
-  const items = list.slice(0, mostItems).map((item) => {
-    const read = readItem(item, wrong)
-    const key = [read.meter, read.armSkuName, read.armRegionName, read.effectiveStartDate].join('|').toLowerCase()
-    if (seen.has(key)) wrong(item.path, 'the only price for its meter, SKU, region and day', key)
-    seen.add(key)
-    return read
-  })
-  fields.assertSound()
-  return { currency, items }
-}
-
-type Wrong = (target: string, expected: string, found: unknown) => void
-
-const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 80)
-
-const members = [
-  'meter',
-  'armSkuName',
-  'armRegionName',
-  'unitPrice',
-  'unitOfMeasure',
-  'effectiveStartDate',
-  'meterName',
-  'productName',
-]
-
-function unknownMembers(fields: Fields, known: string[], wrong: Wrong): void {
-  const names = known.map((name) => name.toLowerCase())
-  for (const name of fields.names) if (!names.includes(name)) wrong(fields.at(name), `one of ${known.join(', ')}`, name)
-}
-
-function readItem(item: Fields, wrong: Wrong): PriceItem {
-  unknownMembers(item, members, wrong)
-  const meter = item.oneOf('meter', meterKinds)
-  if (!item.has('meter')) wrong(item.at('meter'), `one of ${meterKinds.join(', ')}`, undefined)
-  const unit = item.oneOf('unitOfMeasure', priceUnits)
-  if (!item.has('unitOfMeasure')) wrong(item.at('unitOfMeasure'), `one of ${priceUnits.join(', ')}`, undefined)
-  if (meter !== undefined && unit !== undefined && countsGiB(meter) !== unit.includes('GiB'))
-    wrong(item.at('unitOfMeasure'), countsGiB(meter) ? 'a price by GiB' : 'a price by time alone', unit)
-  const price = item.raw('unitPrice')
-  if (typeof price !== 'number' || parseDecimal(price) === undefined)
-    wrong(item.at('unitPrice'), 'a number from 0, with at most 12 digits behind the point', price)
-  const region = item.text('armRegionName')
-  if (region !== undefined && findRegion(region) === undefined)
-    wrong(item.at('armRegionName'), 'a region of this installation', region)
-  const from = item.text('effectiveStartDate')
-  const day = from === undefined ? undefined : /^(\d{4}-\d{2}-\d{2})(T00:00:00(\.0+)?Z)?$/.exec(from)?.[1]
-  if (from !== undefined && (day === undefined || new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) !== day))
-    wrong(item.at('effectiveStartDate'), 'a day, for example 2026-01-01', from)
-  const sku = item.text('armSkuName')
-  const meterName = item.text('meterName')
-  const productName = item.text('productName')
+  const problems = [...faultsOf(priceList, body), ...contradictions(body as PriceList | undefined)]
+  if (problems.length > 0)
+    throw refuse(
+      problems.slice(0, mostProblems).map(({ target, expected, found }) => ({
+        code: 'InvalidPriceList',
+        message: `The price list is invalid: '${target}' must be ${expected}.`,
+        target,
+        expected,
+        found,
+        remedy: 'Correct the file and send it again; docs/metering.md describes it.',
+      })),
+    )
+  const { currency, items } = body as PriceList
   return {
-    meter: meter ?? '',
-    unitPrice: typeof price === 'number' ? price : 0,
-    unitOfMeasure: unit ?? '1 Hour',
-    ...(sku !== undefined && { armSkuName: sku }),
-    ...(region !== undefined && { armRegionName: findRegion(region)?.name ?? region }),
-    ...(day !== undefined && { effectiveStartDate: day }),
-    ...(meterName !== undefined && { meterName }),
-    ...(productName !== undefined && { productName }),
+    currency,
+    items: items.map(({ armRegionName: region, effectiveStartDate: day, ...item }) => ({
+      ...item,
+      ...(region !== undefined && { armRegionName: findRegion(region)?.name ?? region }),
+      ...(day !== undefined && { effectiveStartDate: day.slice(0, 10) }),
+    })),
   }
 }
+
+/** A list of nothing but mistakes is not answered with as many. */
+const mostProblems = 100
+
+type Problem = Pick<Fault, 'target' | 'expected' | 'found'>
+
+/** What is wrong with prices of the right form, also beside others that have none. */
+function contradictions(list: Partial<PriceList> | undefined): Problem[] {
+  const items = Array.isArray(list?.items) ? list.items : []
+  const seen = new Set<string>()
+  return items.flatMap((item: Partial<PriceItem> | null, index) => {
+    const at = `items[${index}]`
+    const { meter, unitOfMeasure: unit, unitPrice: price, armRegionName: region, effectiveStartDate: day } = item ?? {}
+    const wrong = (member: string, expected: string, found: string | number): Problem => ({
+      target: `${at}.${member}`,
+      expected,
+      found: String(found).slice(0, 80),
+    })
+    const key = [meter, item?.armSkuName, region, day].join('|').toLowerCase()
+    const isFirst = seen.size < seen.add(key).size
+    return [
+      ...(meter !== undefined && priceUnits.some((each) => each === unit) && countsGiB(meter) !== unit?.includes('GiB')
+        ? [wrong('unitOfMeasure', countsGiB(meter) ? 'a price by GiB' : 'a price by time alone', unit ?? '')]
+        : []),
+      ...(typeof price === 'number' && price >= 0 && parseDecimal(price) === undefined
+        ? [wrong('unitPrice', 'a number from 0, with at most 12 digits behind the point', price)]
+        : []),
+      ...(typeof region === 'string' && findRegion(region) === undefined
+        ? [wrong('armRegionName', 'a region of this installation', region)]
+        : []),
+      ...(typeof day === 'string' && !isDay(day.slice(0, 10))
+        ? [wrong('effectiveStartDate', 'a day, for example 2026-01-01', day)]
+        : []),
+      ...(isFirst ? [] : [{ target: at, expected: 'the only price for its meter, SKU, region and day', found: key }]),
+    ]
+  })
+}
+
+const isDay = (text: string): boolean =>
+  !/^\d{4}-\d{2}-\d{2}$/.test(text) || new Date(`${text}T00:00:00Z`).toJSON()?.slice(0, 10) === text
 
 export interface Price {
   item: PriceItem

@@ -1,10 +1,11 @@
+import type { MeterKind } from '@strongroom/contract'
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@strongroom/platform'
 import type { Db, Resource, ResourceStore, ResourceWatch } from '../../store/resources.ts'
 import type { Tables } from '../../store/tables.ts'
 import { MeterClock } from './meter-clock.ts'
-import type { Meter, MeterKind } from '../../types/meter.ts'
+import type { Meter } from '../../types/meter.ts'
 import type { ResourceTypes } from '../../types/registry.ts'
 
 /** Usage from `startedAt` on, until `endedAt` or still. */

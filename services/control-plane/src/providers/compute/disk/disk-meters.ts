@@ -1,4 +1,5 @@
-import { count, object, text, type Meter, type MeteredRow, type MeterKind } from '../../../types/meter.ts'
+import type { MeterKind } from '@strongroom/contract'
+import { count, object, text, type Meter, type MeteredRow } from '../../../types/meter.ts'
 
 const common = (row: MeteredRow): Pick<Meter, 'resourceId' | 'region' | 'tags'> => ({
   resourceId: row.id,

@@ -1,4 +1,5 @@
-import { ServiceError } from '@strongroom/platform'
+import { quotaDecision, subscriptionKind } from '@strongroom/contract/wires'
+import { read, ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
@@ -7,7 +8,6 @@ import { subscriptionPath, type Plane } from '../../../plane.ts'
 import type { QuotaRequest } from './quota-requests.ts'
 import type { Usage } from './quotas.ts'
 import { findRegion } from '../../../arm/regions.ts'
-import { subscriptionKinds } from './subscription-kind.ts'
 
 /** More than any region has; Azure takes 32 bits. */
 const highest = 1_000_000
@@ -21,9 +21,7 @@ export function quotaRoutes(plane: Plane): Route[] {
   const decide =
     (grant: boolean) =>
     async (request: ArmRequest): Promise<ArmReply> => {
-      const fields = new Fields(request.body)
-      const message = fields.text('message')?.slice(0, 500)
-      fields.assertSound()
+      const { message } = read(quotaDecision, request.body ?? {}, { code: 'InvalidParameter', subject: 'The decision' })
       const o = { id: param(request, 'id'), grant, by: request.caller.objectId, ...(message && { message }) }
       return ok(requestView(plane, await plane.quotaRequests.decide(o)))
     }
@@ -101,18 +99,8 @@ export function quotaRoutes(plane: Plane): Route[] {
       path: `${operator}/subscriptionKind`,
       action: 'Strongroom.Quota/subscriptionKind/set/action',
       handle: async (request) => {
-        const fields = new Fields(request.body)
-        const kind = fields.oneOf('kind', subscriptionKinds)
-        if (kind === undefined && !fields.has('kind'))
-          fields.problem({
-            code: 'InvalidParameter',
-            message: "Required parameter 'kind' is missing (null).",
-            target: 'kind',
-            expected: subscriptionKinds.join(', '),
-            found: 'null',
-          })
-        fields.assertSound()
-        if (kind !== undefined) await plane.quotas.setKind(kind)
+        const { kind } = read(subscriptionKind, request.body, { code: 'InvalidParameter', subject: 'The kind' })
+        await plane.quotas.setKind(kind)
         return ok({ kind })
       },
     },

@@ -1,9 +1,10 @@
+import type { SubscriptionKind } from '@strongroom/contract'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { forUpdate, ServiceError, type FaultSource, type Store } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
-import { s22, type SubscriptionKind } from './subscription-kind.ts'
+import { s22 } from './subscription-kind.ts'
 
 interface Defaults {
   /** Of a region, over all families. */

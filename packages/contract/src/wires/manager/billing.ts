@@ -1,0 +1,65 @@
+import {
+  anyText,
+  exactly,
+  list,
+  named,
+  object,
+  oneOf,
+  optional,
+  shapeOf,
+  text,
+  upTo,
+  type Shape,
+  type TypeOf,
+} from '../../shape/index.ts'
+
+export const priceUnits = ['1 Hour', '1/Month', '1 GiB/Month', '1 GiB/Hour'] as const
+/** A month is 730 hours, as in Azure's price list. */
+export type PriceUnit = (typeof priceUnits)[number]
+
+/** What is counted, each apart from the others (S27). */
+const meterKinds = ['compute', 'os-disk', 'os-disk-encrypted', 'data-disk', 'snapshot', 'vmgs', 'managed-hsm'] as const
+export type MeterKind = (typeof meterKinds)[number]
+
+/** Longer than every meter × size × region there is. */
+const mostItems = 50_000
+
+const priceItem = named(
+  'PriceItem',
+  object({
+    meter: oneOf(...meterKinds),
+    /** Size of a VM, storage type of a disk, SKU of an HSM; absent: every one. */
+    armSkuName: optional(upTo(200)),
+    /** Region; absent: every one. */
+    armRegionName: optional(upTo(60)),
+    /** Decimal, at most 12 digits behind the point. */
+    unitPrice: shapeOf<number>({ type: 'number', minimum: 0 }, 'a number from 0', (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0), // prettier-ignore
+    unitOfMeasure: oneOf(...priceUnits),
+    /** From which the price holds; absent: always. */
+    effectiveStartDate: optional(text(/^\d{4}-\d{2}-\d{2}(T00:00:00(\.0+)?Z)?$/, 'a day, for example 2026-01-01')),
+    meterName: optional(upTo(200)),
+    productName: optional(upTo(200)),
+  }),
+)
+export type PriceItem = TypeOf<typeof priceItem>
+
+export const priceList = named(
+  'PriceList',
+  object({
+    currency: text(/^[A-Z]{3}$/, 'a currency of ISO 4217, for example EUR'),
+    items: list(priceItem, { least: 1, most: mostItems }),
+  }),
+)
+/**
+ * What the operator asks for usage: a data file of his own. The members are named as in Azure's retail price list, so
+ * that such a list can be cut down to one; no price in it comes from this project.
+ */
+export type PriceList = TypeOf<typeof priceList>
+
+const cell: Shape<string | null> = shapeOf({ type: ['string', 'null'] }, 'a text or null', (value) => value === null || typeof value === 'string') // prettier-ignore
+export const focusPage = named(
+  'FocusPage',
+  object({ version: exactly('1.2'), columns: list(anyText), rows: list(list(cell)), nextLink: optional(anyText) }),
+)
+/** Rows of a cost and usage dataset in FOCUS 1.2, in the order of `columns`; null is an empty cell. */
+export type FocusPage = TypeOf<typeof focusPage>

@@ -1,0 +1,85 @@
+import {
+  anyText,
+  count,
+  flag,
+  integer,
+  list,
+  map,
+  named,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  type TypeOf,
+} from '../../shape/index.ts'
+import { tee } from '../host/names.ts'
+
+export const hostDefinition = named(
+  'HostDefinition',
+  object({
+    /** A region of the installation. */
+    location: upTo(60),
+    zone: optional(oneOf('1', '2', '3')),
+    /** Silicon that it has; absent: both. */
+    tees: optional(list(tee, { most: 2 })),
+    labels: optional(map(upTo(256), { most: 50 })),
+    capacity: object({ vCPUs: integer(1, 4096), memoryMiB: integer(1024, 64 * 1024 * 1024) }),
+  }),
+)
+
+const amounts = object({ vCPUs: count, memoryMiB: count })
+const state = oneOf('Invited', 'Ready', 'Draining', 'Lost')
+export type HostState = TypeOf<typeof state>
+
+const members = {
+  name: anyText,
+  /** Absent of the host within the server, as all that follows but its labels and state. */
+  id: optional(anyText),
+  region: optional(anyText),
+  zone: optional(anyText),
+  tees: optional(list(tee)),
+  labels: map(anyText),
+  /** Absent where the machine itself is the bound. */
+  capacity: optional(amounts),
+  /** For the VMs that are placed on it. */
+  reserved: optional(amounts),
+  state,
+  /** SHA-256 of the host's key (SubjectPublicKeyInfo), hexadecimal, once it has joined. */
+  key: optional(text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')),
+  joinedAt: optional(anyText),
+  /** By the database's time; in the past where the host is silent. */
+  leaseUntil: optional(anyText),
+}
+export const hostView = named('HostView', object(members))
+/** A host as `GET …/providers/Strongroom.Fleet/hosts` shows it. */
+export type HostView = TypeOf<typeof hostView>
+
+const carried = object({ resourceId: anyText, epoch: count, wanted: oneOf('Running', 'Stopped') })
+export const shownHost = named(
+  'ShownHost',
+  object({
+    ...members,
+    /** Absent of the host within the server. */
+    carries: optional(list(carried)),
+  }),
+)
+/** Answer of `GET …/hosts/{name}`. */
+export type ShownHost = TypeOf<typeof shownHost>
+
+export const addedHost = named(
+  'AddedHost',
+  object({
+    ...members,
+    /** Shown this once. */
+    joinCode: anyText,
+    joinUntil: anyText,
+    /** Where the host reaches the control plane. */
+    address: anyText,
+  }),
+)
+/** Answer of the PUT that adds a host. */
+export type AddedHost = TypeOf<typeof addedHost>
+
+/** Whether a right is held: the attestation service's question. */
+export const accessAnswer = object({ allowed: flag })

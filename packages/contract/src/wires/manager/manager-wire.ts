@@ -1,0 +1,79 @@
+import { managementHost } from '../../names.ts'
+import { anyText, named, object } from '../../shape/index.ts'
+import { valueOf } from '../answers.ts'
+import { imageBuildStatus, imageMeasurements, imageRecord } from '../host/images.ts'
+import { imageImport } from '../host/requests.ts'
+import { variant } from '../host/host-wire.ts'
+import type { Wire, WireOperation } from '../wire.ts'
+import { accessQuestion, vaultAccess } from './access.ts'
+import { focusPage, priceList } from './billing.ts'
+import { accessAnswer, addedHost, hostDefinition, hostView, shownHost } from './hosts.ts'
+import { quotaDecision, quotaRequest, subscriptionKind } from './quota.ts'
+
+const subscription = '/subscriptions/:subscription'
+const group = `${subscription}/resourceGroups/:group`
+const of = (namespace: string): string => `${subscription}/providers/Strongroom.${namespace}`
+const day = { schema: { type: 'string', description: 'a day, for example 2026-11-01' } }
+const host = `${of('Fleet')}/hosts/:name`
+
+const verifier = named(
+  'AttestationVerifier',
+  object({
+    id: anyText,
+    name: anyText,
+    type: anyText,
+    properties: object({ issuer: anyText, attestUri: anyText, keysUri: anyText }),
+  }),
+)
+
+// prettier-ignore
+const fleet: readonly WireOperation[] = [
+  { method: 'GET', path: `${of('Fleet')}/hosts`, summary: 'Hosts of the fleet', status: 200, answer: valueOf(hostView) },
+  { method: 'GET', path: host, summary: 'One host, and the VMs that it carries', status: 200, answer: shownHost, errors: ['HostNotFound'] },
+  { method: 'PUT', path: host, summary: 'Lets another machine join as a host, by a code that is shown once', body: hostDefinition, status: 201, answer: addedHost, errors: ['FleetNotServed', 'HostExists', 'InvalidParameter'] },
+  { method: 'POST', path: `${host}/drain`, summary: 'No further VMs for it', status: 200, answer: shownHost, errors: ['HostNotFound'] },
+  { method: 'POST', path: `${host}/resume`, summary: 'VMs for it again', status: 200, answer: shownHost, errors: ['HostNotFound'] },
+  { method: 'DELETE', path: host, summary: 'Takes it out of the fleet: its key counts nowhere', status: 204, errors: ['HostInUse', 'HostNotFound'] },
+]
+
+// prettier-ignore
+const images: readonly WireOperation[] = [
+  { method: 'GET', path: `${of('Machine')}/images`, summary: 'Images of the host', status: 200, answer: valueOf(imageRecord) },
+  { method: 'GET', path: `${of('Machine')}/images/:image/measurements`, summary: 'What an image measures, signed; by id, or the newest of a name', status: 200, answer: imageMeasurements, errors: ['ImageNotFound'] },
+  { method: 'GET', path: `${of('Machine')}/images/build`, summary: 'How far the build of the reference image is', query: variant, status: 200, answer: imageBuildStatus },
+  { method: 'POST', path: `${of('Machine')}/images/build`, summary: 'Builds the reference image or a variant of it; idempotent', query: variant, status: 202, answer: imageBuildStatus },
+  { method: 'POST', path: `${of('Machine')}/images/import`, summary: 'Takes a disk file of the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound', 'InvalidParameter'] },
+]
+
+// prettier-ignore
+const money: readonly WireOperation[] = [
+  { method: 'GET', path: `${of('Billing')}/priceSheet`, summary: 'The operator’s price list', status: 200, answer: priceList, errors: ['PriceListNotFound'] },
+  { method: 'PUT', path: `${of('Billing')}/priceSheet`, summary: 'Replaces it', body: priceList, status: 200, answer: priceList, errors: ['InvalidPriceList'] },
+  { method: 'GET', path: `${of('Billing')}/focusExport`, summary: 'Usage and cost as rows of FOCUS', query: { from: day, to: day, $skiptoken: { schema: { type: 'string' } } }, status: 200, answer: focusPage },
+  { method: 'GET', path: `${of('Quota')}/requests`, summary: 'Requests for more quota, of all regions', status: 200, answer: valueOf(quotaRequest) },
+  { method: 'POST', path: `${of('Quota')}/requests/:id/grant`, summary: 'Grants one', body: quotaDecision, bodyIsOptional: true, status: 200, answer: quotaRequest },
+  { method: 'POST', path: `${of('Quota')}/requests/:id/deny`, summary: 'Denies one', body: quotaDecision, bodyIsOptional: true, status: 200, answer: quotaRequest },
+  { method: 'GET', path: `${of('Quota')}/subscriptionKind`, summary: 'What the subscription is paid by', status: 200, answer: subscriptionKind },
+  { method: 'POST', path: `${of('Quota')}/subscriptionKind`, summary: 'Sets it', body: subscriptionKind, status: 200, answer: subscriptionKind, errors: ['InvalidParameter'] },
+]
+
+// prettier-ignore
+const trust: readonly WireOperation[] = [
+  { method: 'GET', path: `${of('Attestation')}/verifiers`, summary: 'Attestation providers of other origins', status: 200, answer: valueOf(verifier) },
+  { method: 'GET', path: `${of('Attestation')}/verifiers/:name`, summary: 'One of them', status: 200, answer: verifier, errors: ['ResourceNotFound'] },
+  { method: 'GET', path: `${group}/providers/Microsoft.KeyVault/vaults/:name/providers/Strongroom.KeyVault/access`, summary: 'Whom a vault lets in, and who may let in others', status: 200, answer: vaultAccess },
+  { method: 'POST', path: `${group}/providers/Microsoft.Attestation/attestationProviders/:name/providers/Strongroom.Authorization/checkAccess`, summary: 'Whether somebody has a right at a provider; for the attestation service alone', body: accessQuestion, status: 200, answer: accessAnswer, errors: ['AuthorizationFailed'] },
+]
+
+/** What the resource manager has beside Azure's own types. */
+export const managerWire: Wire = {
+  name: 'resource-manager',
+  version: '2026-11-01',
+  title: 'Resource manager, beyond Azure',
+  about:
+    'The resource manager’s own namespaces, Strongroom.*, beside Azure’s types, which Azure’s reference describes. Each call names an api-version and carries a token of Azure’s management audience; roles hold as on Azure.',
+  server: `https://${managementHost}`,
+  security: 'bearer',
+  owns: /\/providers\/Strongroom\./,
+  operations: [...fleet, ...images, ...money, ...trust],
+}
