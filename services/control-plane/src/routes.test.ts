@@ -144,6 +144,17 @@ describe('roles', () => {
     )
   })
 
+  it('of a contributor to the whole subscription read no file of the host’s machine (attack W25)', async () => {
+    const whole = `/subscriptions/${subscriptionId}`
+    expect(await assign(stranger, 'Contributor', whole, id(8))).toBeLessThan(300)
+    const file = { path: '/tmp/disk.raw', name: 'theirs' }
+    const imported = await plane.send('POST', `${whole}/providers/Strongroom.Machine/images/import`, file, { as: stranger }) // prettier-ignore
+    expect([imported.status, imported.body.error.code]).toEqual([403, 'AuthorizationFailed'])
+    const disk = { location: 'westeurope', properties: { creationData: { createOption: 'Import', sourceUri: 'file:///tmp/disk.raw' } } } // prettier-ignore
+    const made = await plane.send('PUT', `${group}/providers/Microsoft.Compute/disks/theirs`, disk, { as: stranger })
+    expect([made.status, made.body.error.code]).toEqual([403, 'LinkedAuthorizationFailed'])
+  })
+
   it('of a contributor give no roles to others', async () => {
     expect(await assign(stranger, 'Owner', group, id(3), contributor)).toBe(403)
   })
