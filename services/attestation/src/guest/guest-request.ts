@@ -29,11 +29,9 @@ interface GuestTpm {
   pcrs: ReadonlyMap<number, Uint8Array>
 }
 
-type IsolationType = 'SevSnp' | 'Tdx' | 'TrustedLaunch'
-
 /** `IsolationInfo`: the hardware's part, as the direct calls take it. */
 interface GuestIsolation {
-  type: IsolationType
+  type: (typeof isolationTypes)[number]
   /** base64: JSON with SnpReport and VcekCertChain, or a TD quote. */
   proof?: string
   /** base64 of the HCL report's claims. */
@@ -58,7 +56,7 @@ export interface GuestRequest {
 }
 
 export const guestProtocolVersion = '2.0'
-const isolationTypes: readonly string[] = ['SevSnp', 'Tdx', 'TrustedLaunch'] satisfies IsolationType[]
+const isolationTypes = ['SevSnp', 'Tdx', 'TrustedLaunch'] as const
 const payloadLimit = 16 * 1024
 const textLimit = 256
 
@@ -167,8 +165,7 @@ function payloadOf(payload: Record<string, unknown>, target: string): ClientPayl
 
 /** The TPM2B_PUBLIC at the start: Azure's tool in Python sends TPM2_ReadPublic's whole answer, with the key's names behind it. */
 function firstSized(bytes: Uint8Array): Uint8Array {
-  const size = bytes.length < 2 ? 0 : bytes[0]! * 256 + bytes[1]!
-  return bytes.subarray(0, 2 + size)
+  return bytes.subarray(0, 2 + bytes[0]! * 256 + bytes[1]!)
 }
 
 function tpmInfo(info: Record<string, unknown>): GuestTpm {
@@ -220,13 +217,13 @@ function tpmInfo(info: Record<string, unknown>): GuestTpm {
 }
 
 function isolationInfo(info: Record<string, unknown>): GuestIsolation {
-  const type = info['Type']
-  if (typeof type !== 'string' || !isolationTypes.includes(type)) {
+  const type = isolationTypes.find((each) => each === info['Type'])
+  if (type === undefined) {
     throw invalidParameter({
       target: 'IsolationInfo.Type',
       message: 'The isolation type is not known.',
       expected: isolationTypes.join(', '),
-      found: JSON.stringify(type) ?? 'nothing',
+      found: JSON.stringify(info['Type']) ?? 'nothing',
     })
   }
   const evidence = info['Evidence']
@@ -249,7 +246,7 @@ function isolationInfo(info: Record<string, unknown>): GuestIsolation {
   }
   const { Proof: proof, RunTimeData: runtimeData } = objectBody(evidence)
   return {
-    type: type as IsolationType,
+    type,
     // Some clients send the proof of SNP as an object.
     proof:
       typeof proof === 'object' && proof !== null
