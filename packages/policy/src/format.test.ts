@@ -78,6 +78,9 @@ issuancerules
 // last
 // of all
 `)
+    expect(formatPolicy(parsePolicy('version=1.0;authorizationrules{=>deny();=>permit();};'))).toBe(
+      'version=1.0;\n\nauthorizationrules\n{\n  => deny();\n  => permit();\n};\n',
+    )
     expect(formatPolicy(parsePolicy('version=1.0;authorizationrules{};'))).toBe(
       'version=1.0;\n\nauthorizationrules\n{\n};\n',
     )

@@ -52,6 +52,16 @@ describe('warnings', () => {
     ).toEqual(['NeverMatches 2:16', 'NeverMatches 2:57', 'PermitsEverything 3:1'])
   })
 
+  it('stand in the order of the text also in one line, and say whether any rule denies', () => {
+    const denying = '[type=="a", type=="b"]=>deny(); =>permit();'
+    expect(of(denying)).toEqual(['NeverMatches 2:1', 'PermitsEverything 2:33'])
+    const message = (rules: string): string =>
+      lintPolicy(parsePolicy(`version=1.2;authorizationrules{${rules}};`)).find(
+        ({ code }) => code === 'PermitsEverything',
+      )!.message
+    expect([denying, '=>permit();'].map((rules) => message(rules).includes('deny()'))).toEqual([true, false])
+  })
+
   it('find two values of one property alone, where both are written out and equal', () => {
     for (const tests of [
       'value!=1, value!=2',
@@ -74,6 +84,7 @@ describe('warnings', () => {
       `${add}[type=="x-ms-a"]=>deny();[type=="b"]=>permit();`,
       `${add}[type=="x-ms-b"]=>permit();`,
       `=>add(type="a", value=1);[type=="a"]=>permit();`,
+      `=>add(value="x-ms-a", type="a");[type=="x-ms-a"]=>permit();`,
       `c:[type=="x-ms-a"]=>add(type=c.type, value=1);[type=="x-ms-a"]=>permit();`,
       `c:[type=="x-ms-a"]=>add(claim=c);[type=="x-ms-a"]=>permit();`,
     ])
@@ -99,8 +110,10 @@ describe('warnings', () => {
       'UnknownProperty 1:53',
       'UnknownProperty 1:151',
     ])
+    expect(setting('=>issueproperty(value=1, type="other");')[0]).toBe('UnknownProperty 1:62')
     for (const rules of [
       '=>issueproperty(type="omit_x5c", value=true);',
+      '=>issueproperty(value=true, type="omit_x5c");',
       'c:[type=="a"]=>issueproperty(claim=c);',
       'c:[type=="a"]=>issueproperty(type=c.type, value=1);',
     ])

@@ -1,9 +1,9 @@
-import { expressionsOf } from './expressions-of.ts'
 import { literalType } from './matching.ts'
 import { compileQuery } from './query/compile.ts'
 import { QueryError } from './query/query-error.ts'
 import type { Position } from './policy-error.ts'
 import { knownProperties } from './properties.ts'
+import { queriesOf } from './queries-of.ts'
 import type { Condition, Policy, Rule } from './syntax.ts'
 
 export interface Warning {
@@ -101,17 +101,13 @@ function selfMade(policy: Policy): Warning[] {
 
 /** Queries that are written out and cannot be read: the rule would fail at each evaluation. */
 function queries(rule: Rule): Warning[] {
-  return expressionsOf(rule).flatMap((expression): Warning[] => {
-    const query = expression.kind === 'call' && expression.name === 'JmesPath' ? expression.arguments[1] : undefined
-    if (query?.kind !== 'literal' || typeof query.value !== 'string') return []
+  return queriesOf(rule).flatMap(({ text, position }): Warning[] => {
     try {
-      compileQuery(query.value)
+      compileQuery(text)
       return []
     } catch (error) {
       if (!(error instanceof QueryError)) throw error
-      return [
-        { code: 'BadQuery', position: query.position, message: `The JMESPath query cannot be read: ${error.message}.` },
-      ]
+      return [{ code: 'BadQuery', position, message: `The JMESPath query cannot be read: ${error.message}.` }]
     }
   })
 }

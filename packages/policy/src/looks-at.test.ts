@@ -13,6 +13,11 @@ describe('a policy', () => {
     [add('"a"'), { claim: 'a', within: 'tee' }],
     [add('"b.a"'), { claim: 'a', within: 'tee' }],
     [add(String.raw`"[?\"a-b\" == 'x']"`), { claim: 'a-b', within: 'tee' }],
+    [add('"[::2].a"'), { claim: 'a', within: 'tee' }],
+    [
+      'c:[type=="tee"] => add(type="x", value=NegateBool(JsonToClaimValue(JmesPath(c.value, "a"))));',
+      { claim: 'a', within: 'tee' },
+    ],
     ['c:[type=="tee", value==JmesPath("{}", "a")] => permit();', { claim: 'a', within: 'tee' }],
   ])('looks with %s at %o', (rules, claim) => {
     expect(looksAt(policy(rules), claim)).toBe(true)
@@ -31,6 +36,10 @@ describe('a policy', () => {
     [add('"`{}`.b"'), { claim: 'a', within: 'tee' }],
     [add('"a["'), { claim: 'a', within: 'tee' }],
     [add('c.value'), { claim: 'a', within: 'tee' }],
+    [add('1'), { claim: '1', within: 'tee' }],
+    ['c:[type=="tee"] => add(type="x", value=AppendString(c.value, "a"));', { claim: 'a', within: 'tee' }],
+    // A query's own text can have the form of its tree.
+    [add('"`{\\"type\\":\\"Field\\",\\"name\\":\\"a\\"}`"'), { claim: 'a', within: 'tee' }],
   ])('does not look with %s at %o', (rules, claim) => {
     expect(looksAt(policy(rules), claim)).toBe(false)
   })

@@ -1,5 +1,5 @@
-import { expressionsOf } from './expressions-of.ts'
 import { literalType } from './matching.ts'
+import { queriesOf } from './queries-of.ts'
 import { compileQuery } from './query/compile.ts'
 import { QueryError } from './query/query-error.ts'
 import type { Policy, Rule } from './syntax.ts'
@@ -13,14 +13,7 @@ export function looksAt(policy: Policy, { claim, within }: { claim: string; with
   const about = (type: string): Rule[] =>
     policy.authorizationRules.filter(({ conditions }) => conditions.some((each) => literalType(each) === type))
   if (within === undefined) return about(claim).length > 0
-  return about(within).some((rule) => queriesOf(rule).some((query) => namesMember(query, claim)))
-}
-
-function queriesOf(rule: Rule): string[] {
-  return expressionsOf(rule).flatMap((expression) => {
-    const query = expression.kind === 'call' && expression.name === 'JmesPath' ? expression.arguments[1] : undefined
-    return query?.kind === 'literal' && typeof query.value === 'string' ? [query.value] : []
-  })
+  return about(within).some((rule) => queriesOf(rule).some(({ text }) => namesMember(text, claim)))
 }
 
 function namesMember(query: string, member: string): boolean {

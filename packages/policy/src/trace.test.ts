@@ -73,6 +73,14 @@ describe('what became of each rule', () => {
     expect(explained.outcome?.notes).toEqual([explained.rules[1]!.error])
   })
 
+  it('is no fault of the program', () => {
+    const claims = function* (): Generator<Claim> {
+      yield { type: 'a', value: 1, issuer: 'CustomClaim' }
+      throw new TypeError('x')
+    }
+    expect(() => explainPolicy(parsePolicy(`version=1.2;${authorizing('=>permit();')}`), claims())).toThrow(TypeError)
+  })
+
   it('is nothing made where a rule has nothing to say', () => {
     expect(last(explain(issuing('=>issue(type="a", value=JsonToClaimValue("[]"));'))).effects).toEqual([
       'issued nothing',

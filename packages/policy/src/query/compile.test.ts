@@ -102,11 +102,14 @@ describe('a query', () => {
   it('has a thousand tokens at most', () => {
     // Names and dots, and the end.
     expect(() => compileQuery(`a${'.a'.repeat(499)}`)).not.toThrow()
+    expect(() => compileQuery(`!a${'.a'.repeat(499)}`)).not.toThrow()
+    expect(() => compileQuery(`!!a${'.a'.repeat(499)}`)).toThrow(QueryError)
     expect(() => compileQuery(`a${'.a'.repeat(500)}`)).toThrow(new QueryError('the query has more than 1000 tokens'))
   })
 
   it('is read once, and again after many others', () => {
     const tree = compileQuery('once.and.again')
+    compileQuery('another')
     expect(compileQuery('once.and.again')).toBe(tree)
     for (let at = 0; at < 256; at++) compileQuery(`other${at}`)
     expect(compileQuery('once.and.again')).not.toBe(tree)
@@ -119,6 +122,10 @@ describe('a query', () => {
 
   it.each(['a[::0]', 'a[1:2:0]', '$', 'let $a = b in $a', 'a + b', '-a', 'a // b'])('is none: %s', (query) => {
     expect(() => compileQuery(query)).toThrow(QueryError)
+  })
+
+  it.each(['', 'a[', 'a b', '#', '`{`'])('is no text that cannot be read: %j', (query) => {
+    expect(() => compileQuery(query)).toThrow(expect.objectContaining({ name: 'QueryError' }))
   })
 
   it('says what is wrong with a function’s arguments, not what the library is', () => {

@@ -72,7 +72,6 @@ function read(text: string): QueryNode {
     if (tokenize(text).length > tokenLimit) throw new QueryError(`the query has more than ${tokenLimit} tokens`)
     node = compile(text)
   } catch (error) {
-    if (error instanceof QueryError) throw error
     throw new QueryError(error instanceof Error ? error.message : 'the query cannot be read')
   }
   check(node)
@@ -82,11 +81,16 @@ function read(text: string): QueryNode {
 /** Walks every node: an unknown function is refused also where the evidence would never lead to it. */
 function check(node: unknown, mayRefer = false): void {
   if (typeof node !== 'object' || node === null) return
-  const { type, name, children } = node as { type?: string; name?: string; children?: unknown[] }
-  // Entries of a hash have no type of their own in some releases of the library.
+  const { type, name, children, step } = node as {
+    type?: string
+    name?: string
+    children?: unknown[]
+    step?: unknown
+  }
+  // Lists of nodes have none.
   if (type !== undefined && !nodeTypes.has(type)) throw new QueryError(`${type} is not in the query language`)
   if (type === 'Literal') return
-  if (type === 'Slice' && (node as { step?: unknown }).step === 0) throw new QueryError('the step of a slice is 0')
+  if (step === 0) throw new QueryError('the step of a slice is 0')
   if (type === 'ExpressionReference' && !mayRefer) throw new QueryError('& stands only before an argument that is one')
   if (type === 'Function') {
     if (!queryFunctions.has(name!)) throw new QueryError(`unknown function ${name}`)
@@ -98,8 +102,5 @@ function check(node: unknown, mayRefer = false): void {
     }
     return
   }
-  for (const child of Object.values(node)) {
-    if (Array.isArray(child)) for (const each of child) check(each)
-    else check(child)
-  }
+  for (const child of Object.values(node)) check(child)
 }

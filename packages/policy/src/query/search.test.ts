@@ -40,6 +40,17 @@ describe('a query', () => {
     ['people[*].{n: name}[0]', { n: 'b' }],
     ["people[?equals_ignore_case(name, 'B')].age | [0]", 30],
     ['absent | {n: name}', null],
+    ['absent | [name]', null],
+    ['map[]', null],
+    ['absent[]', null],
+    ['people[0].name[]', null],
+    ['people[0].name[0:1]', null],
+    ['map[0:1]', null],
+    ['people.length', null],
+    ['people[0].name.length', null],
+    ['people."0"', null],
+    ['absent.more', null],
+    ['people[2].age.more', null],
     ['`false` | @.{n: name}', { n: null }],
     ['length(people)', 3],
     ['sort_by(people, &age)[*].name', ['b', 'c', 'a']],
@@ -157,7 +168,12 @@ describe('a query', () => {
 
   it('makes no text beyond a limit', () => {
     const long = 'x'.repeat(100_000)
-    expect(() => search('join(long, list)', { long, list: Array.from({ length: 20 }, () => '') })).toThrow(QueryError)
+    const list = Array.from({ length: 20 }, () => '')
+    expect(() => search('join(long, list)', { long, list })).toThrow(QueryError)
+    const many = Array.from({ length: 100_000 }, () => 1)
+    for (const query of ['contains(long, list)', 'contains(many, list)'])
+      expect(() => search(query, { long, list, many })).not.toThrow()
+    expect(search('a', null)).toBe(null)
   })
 
   it('refuses JSON that is nested too deep for the stack', () => {
