@@ -29,22 +29,15 @@ describe('handshakes', () => {
   afterEach(() => {
     for (const close of closing.splice(0)) close()
   })
-  /** @param slowMs how long the thread is kept by each handshake, as by those of weak machines */
-  async function listen(
-    silentMs: number,
-    slowMs = 0,
-  ): Promise<{ server: Server; port: number; begun: () => number; order: (number | undefined)[] }> {
+  async function listen(silentMs: number): Promise<{ server: Server; port: number; begun: () => number }> {
     const server = createServer({ ...identity, handshakeTimeout: 2_000 }, (_request, response) => response.end('ok'))
     server.on('tlsClientError', (_error, socket) => socket.destroy())
     const [tls] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[]
-    /** Ports of the clients. */
-    const order: (number | undefined)[] = []
+    let begun = 0
     server.off('connection', tls!)
     server.on('connection', (socket: Socket) => {
-      order.push(socket.remotePort)
+      begun++
       tls!.call(server, socket)
-      const end = performance.now() + slowMs
-      while (performance.now() < end);
     })
     beginHandshakesInTurn(server, { silentMs })
     server.listen(0, '127.0.0.1')
@@ -53,7 +46,7 @@ describe('handshakes', () => {
       server.close()
       server.closeAllConnections()
     })
-    return { server, port: (server.address() as AddressInfo).port, begun: () => order.length, order }
+    return { server, port: (server.address() as AddressInfo).port, begun: () => begun }
   }
   const open = async (port: number, localAddress = '127.0.0.1'): Promise<Socket> => {
     const socket = connect({ port, host: '127.0.0.1', localAddress })
@@ -119,31 +112,6 @@ describe('handshakes', () => {
     await once(half, 'close')
     expect(begun()).toBe(2)
     expect(await get(port)).toBe('ok')
-  })
-
-  it('are begun with nobody who has left while he waited for his turn (attack W6)', async () => {
-    const { port, begun } = await listen(60_000, 5)
-    const hello = await clientHello()
-    const many = await Promise.all(Array.from({ length: 60 }, () => open(port)))
-    for (const socket of many) socket.write(hello)
-    await expect.poll(begun, { interval: 1 }).toBeGreaterThan(0)
-    for (const socket of many) socket.resetAndDestroy()
-    expect(await get(port)).toBe('ok')
-    // As long as handshakes with all of them would take, and as long again.
-    await new Promise((done) => setTimeout(done, 600))
-    expect(begun()).toBeLessThan(40)
-  })
-
-  it('of one address do not come after all that came before them (attack W6)', async () => {
-    const { port, begun, order } = await listen(60_000, 5)
-    const hello = await clientHello()
-    const many = await Promise.all(Array.from({ length: 80 }, () => open(port)))
-    for (const socket of many) socket.write(hello)
-    await expect.poll(begun, { interval: 1 }).toBeGreaterThan(0)
-    const late = await open(port)
-    late.write(hello)
-    await expect.poll(begun, { timeout: 20_000 }).toBe(81)
-    expect(order.indexOf(late.localPort)).toBeLessThan(60)
   })
 
   it('of one peer that waits for its turn for long are not given up for that (attack W6)', async () => {

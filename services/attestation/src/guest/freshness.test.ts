@@ -65,7 +65,7 @@ describe('statements of a TPM', () => {
       replayed(1000),
       replayed(2000),
     ])
-    for (const clock of [1n, 0n]) expect(await accept({ digest: `b${clock}`, clock })).toBe('taken')
+    expect(await accept({ digest: 'b', clock: 1n })).toBe('taken')
   })
 
   it('of another TPM are another’s', async () => {
@@ -115,16 +115,6 @@ describe('statements of a TPM', () => {
       expect(await accept({ digest: `d${n}`, clock: BigInt(900 + n) })).toEqual(replayed(900 + n))
     // A restart ends that too.
     expect(await accept({ resetCount: 6, digest: 'd0', clock: 0n })).toBe('taken')
-  })
-
-  it('are forgotten by their time, not by when they came', async () => {
-    await accept({ digest: 'd0', clock: 2000n })
-    await taken(255, 900)
-    expect(await accept({ digest: 'd256', clock: 2001n })).toBe('taken')
-    // The oldest was that of 901 ms.
-    expect(await accept({ digest: 'd1', clock: 901n })).toEqual(replayed(901))
-    for (const clock of [902n, 1999n]) expect(await accept({ digest: `new${clock}`, clock })).toBe('taken')
-    expect(await accept({ digest: 'd0', clock: 2000n })).toEqual(replayed(2000))
   })
 
   it('that were forgotten are not taken again for one that came late (attack K1)', async () => {

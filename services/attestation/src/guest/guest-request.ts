@@ -29,9 +29,11 @@ interface GuestTpm {
   pcrs: ReadonlyMap<number, Uint8Array>
 }
 
+type IsolationType = 'SevSnp' | 'Tdx' | 'TrustedLaunch'
+
 /** `IsolationInfo`: the hardware's part, as the direct calls take it. */
 interface GuestIsolation {
-  type: (typeof isolationTypes)[number]
+  type: IsolationType
   /** base64: JSON with SnpReport and VcekCertChain, or a TD quote. */
   proof?: string
   /** base64 of the HCL report's claims. */
@@ -56,7 +58,7 @@ export interface GuestRequest {
 }
 
 export const guestProtocolVersion = '2.0'
-const isolationTypes = ['SevSnp', 'Tdx', 'TrustedLaunch'] as const
+const isolationTypes: readonly string[] = ['SevSnp', 'Tdx', 'TrustedLaunch'] satisfies IsolationType[]
 const payloadLimit = 16 * 1024
 const textLimit = 256
 
@@ -165,7 +167,8 @@ function payloadOf(payload: Record<string, unknown>, target: string): ClientPayl
 
 /** The TPM2B_PUBLIC at the start: Azure's tool in Python sends TPM2_ReadPublic's whole answer, with the key's names behind it. */
 function firstSized(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(0, 2 + bytes[0]! * 256 + bytes[1]!)
+  const size = bytes.length < 2 ? 0 : bytes[0]! * 256 + bytes[1]!
+  return bytes.subarray(0, 2 + size)
 }
 
 function tpmInfo(info: Record<string, unknown>): GuestTpm {
@@ -217,13 +220,13 @@ function tpmInfo(info: Record<string, unknown>): GuestTpm {
 }
 
 function isolationInfo(info: Record<string, unknown>): GuestIsolation {
-  const type = isolationTypes.find((each) => each === info['Type'])
-  if (type === undefined) {
+  const type = info['Type']
+  if (typeof type !== 'string' || !isolationTypes.includes(type)) {
     throw invalidParameter({
       target: 'IsolationInfo.Type',
       message: 'The isolation type is not known.',
       expected: isolationTypes.join(', '),
-      found: JSON.stringify(info['Type']) ?? 'nothing',
+      found: JSON.stringify(type) ?? 'nothing',
     })
   }
   const evidence = info['Evidence']
@@ -246,7 +249,7 @@ function isolationInfo(info: Record<string, unknown>): GuestIsolation {
   }
   const { Proof: proof, RunTimeData: runtimeData } = objectBody(evidence)
   return {
-    type,
+    type: type as IsolationType,
     // Some clients send the proof of SNP as an object.
     proof:
       typeof proof === 'object' && proof !== null

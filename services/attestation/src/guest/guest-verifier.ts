@@ -91,8 +91,7 @@ export class GuestVerifier {
       evidence: {
         type: 'AzureGuest',
         attestationType: 'azurevm',
-        // A TPM that the host runs keeps no host out.
-        simulated: isolation?.simulated ?? true,
+        simulated: isolation?.simulated ?? this.#mode === 'simulated',
         digest: createHash('sha256').update(request.raw).digest('hex'),
         claims: {
           ...guestClaims({ request, vmId: key.vmId, boot: log === undefined ? {} : await readBootState(log) }),

@@ -78,7 +78,7 @@ describe('a request for a release', () => {
         typeof enc === 'string' ? enc : '7',
       ])
     const long = 'n'.repeat(1025)
-    for (const nonce of [7, long, {}, false, []]) {
+    for (const nonce of [7, long, {}, false]) {
       const answer = refusal(await ask(here, { target, nonce }))
       expect(answer.slice(0, 4)).toEqual([400, 'BadParameter', 'nonce', 'at most 1024 characters'])
     }

@@ -89,7 +89,6 @@ describe('a vault', () => {
   it.each<[string, object, unknown[]]>([
     ['nowhere', request({}, { location: 'mars' }), [400, 'FaqRule', 'S24']],
     ['in another mode', request({ createMode: 'purge' }), [400, 'BadRequest', 'properties.createMode']],
-    ['without a tier', request({ sku: undefined }), [400, 'BadRequest', 'properties.sku.name']],
     ['of another tenant', request({ tenantId: alice }), [400, 'BadRequest', 'properties.tenantId']],
     ['from a deleted one nowhere', request({ createMode: 'recover' }, { location: 'mars' }), [400, 'FaqRule', 'S24']],
   ])('is not made %s', async (_where, body, expected) => {
@@ -255,15 +254,6 @@ describe('access policies', () => {
     expect((await send('GET', kv)).body.properties).toMatchObject({
       accessPolicies: [{ objectId: alice }],
       sku: { name: 'premium' },
-    })
-  })
-
-  it('are of the vault that is named, whatever it is called', async () => {
-    const called = vaultAt('accessPolicies')
-    await send('PUT', called, request())
-    expect(await send('PUT', at('add', called), of(policy(alice)))).toMatchObject({
-      status: 200,
-      body: { id: `${called}/accessPolicies/` },
     })
   })
 
