@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex } from '../core/bytes/hex.ts'
+import { fromHex, toHex } from '../core/bytes/hex.ts'
 import { appraiseTdx, type TdxPolicy } from './appraise.ts'
 import { tcbStatuses } from './tcb-status.ts'
 import { tdBody } from '../testing/td-body.ts'
@@ -147,6 +147,13 @@ describe('a policy', () => {
       ['true', 'not said'],
     ])
     expect(failures({ xfamAllowed: 0x83n })).toEqual([['within 0x83', '0xe7']])
+    const rejected = { rejectedAdvisoryIds: ['SA-1', 'SA-2'] }
+    expect(failures(rejected, { advisoryIds: ['SA-1', 'SA-2'] })[0]![1]).toBe('SA-1, SA-2')
+    expect(appraise({}, { attributes: tdAttributes.debug, xfam: 1n })).toEqual([
+      { path: 'attributes.debug', code: 'Forbidden', expected: 'false', actual: 'true' },
+      { path: 'attributes.septVeDisable', code: 'Required', expected: 'true', actual: 'false' },
+      { path: 'xfam', code: 'Required', expected: '0x3', actual: '0x1' },
+    ])
   })
 
   it('takes each part of its bounds and nothing below', () => {
@@ -249,6 +256,14 @@ describe('a policy', () => {
   it('forbids service TDs where nothing is said of them, or where none may be', () => {
     const bound = { mrServiceTd: new Uint8Array(48).fill(1) }
     expect(paths({ noServiceTd: true }, bound)).toEqual(['mrServiceTd Forbidden'])
+    // A digest may have zeros in it.
+    for (const index of [0, 47]) {
+      const mrServiceTd = new Uint8Array(48)
+      mrServiceTd[index] = 1
+      expect(appraise({}, { mrServiceTd })).toEqual([
+        { path: 'mrServiceTd', code: 'Forbidden', expected: 'zero', actual: toHex(mrServiceTd) },
+      ])
+    }
     expect(paths({ noServiceTd: true }, { mrServiceTd: new Uint8Array(48) })).toEqual([])
     expect(paths({ noServiceTd: false }, bound)).toEqual([])
     expect(paths({ mrServiceTds: ['00'.repeat(48)] })).toEqual([])

@@ -84,8 +84,8 @@ function appraiseTcb(verified: VerifiedTdx, policy: TdxPolicy, fail: Fail): void
     const open = verified.advisoryIds.filter((id) => !accepted.includes(id))
     if (open.length > 0) fail('advisoryIds', 'NotAllowed', accepted.join(', ') || 'none', open.join(', '))
   }
-  const minimum = policy.minimumTcbEvaluationDataNumber
-  if (minimum !== undefined && verified.tcbEvaluationDataNumber < minimum) {
+  const minimum = policy.minimumTcbEvaluationDataNumber ?? 0
+  if (verified.tcbEvaluationDataNumber < minimum) {
     fail('tcbEvaluationDataNumber', 'BelowMinimum', `at least ${minimum}`, String(verified.tcbEvaluationDataNumber))
   }
   const rejected = verified.advisoryIds.filter((id) => policy.rejectedAdvisoryIds?.includes(id) === true)
@@ -113,10 +113,11 @@ function appraiseTcb(verified: VerifiedTdx, policy: TdxPolicy, fail: Fail): void
 function appraisePlatform({ pck }: VerifiedTdx, policy: TdxPolicy, fail: Fail): void {
   oneOf('fmspc', pck.fmspc, policy.fmspcs, fail)
   const ids = policy.platformInstanceIds
-  if (ids !== undefined && pck.platformInstanceId === undefined)
-    fail('platformInstanceId', 'Missing', ids.join(', '), 'none')
-  else if (pck.platformInstanceId !== undefined) oneOf('platformInstanceId', pck.platformInstanceId, ids, fail)
-  if (policy.deniedPpids?.some((ppid) => equal(fromHex(ppid.toLowerCase()), pck.ppid)) === true) {
+  if (ids !== undefined) {
+    if (pck.platformInstanceId === undefined) fail('platformInstanceId', 'Missing', ids.join(', '), 'none')
+    else oneOf('platformInstanceId', pck.platformInstanceId, ids, fail)
+  }
+  if (policy.deniedPpids?.some((ppid) => equal(fromHex(ppid), pck.ppid)) === true) {
     fail('ppid', 'Forbidden', 'another platform', toHex(pck.ppid))
   }
   const facts = [
@@ -158,7 +159,7 @@ function appraiseAttributes(body: TdBody, policy: TdxPolicy, fail: Fail): void {
 }
 
 function oneOf(path: string, actual: Uint8Array, allowed: readonly string[] | undefined, fail: Fail): void {
-  if (allowed === undefined || allowed.some((value) => equal(fromHex(value.toLowerCase()), actual))) return
+  if (allowed === undefined || allowed.some((value) => equal(fromHex(value), actual))) return
   fail(path, allowed.length === 1 ? 'NotEqual' : 'NotAllowed', allowed.join(', ') || 'none', toHex(actual))
 }
 

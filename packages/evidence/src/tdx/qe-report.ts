@@ -34,6 +34,5 @@ export function readQeReport(outer: ByteReader): QeReport {
   const isvSvn = reader.u16le('ISVSVN')
   reader.bytes(60, 'reserved')
   const reportData = reader.bytes(64, 'report data')
-  reader.end()
   return { cpuSvn, miscSelect, attributes, mrEnclave, mrSigner, isvProdId, isvSvn, reportData, raw }
 }

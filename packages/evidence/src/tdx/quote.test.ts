@@ -173,10 +173,19 @@ describe('a TD quote', () => {
   })
 
   it.each<[what: string, change: (bytes: Uint8Array) => Uint8Array, code: string, facts?: object]>([
-    ['of version 3', (bytes) => bytes.fill(3, 0, 1), 'UnknownVersion', { message: expect.stringMatching(/SGX/) }],
+    [
+      'of version 3',
+      (bytes) => bytes.fill(3, 0, 1),
+      'UnknownVersion',
+      { message: expect.stringMatching(/SGX/), found: 'SGX, version 3' },
+    ],
     ['of version 2', (bytes) => bytes.fill(2, 0, 1), 'UnknownVersion', { offset: 0, found: '2' }],
     ['of version 6', (bytes) => bytes.fill(6, 0, 1), 'UnknownVersion', { offset: 0, found: '6' }],
-    ['of version 6 with an enclave’s body type', (bytes) => bytes.fill(6, 0, 1).fill(1, 48, 49), 'UnknownVersion'],
+    [
+      'of version 6 with an enclave’s body type',
+      (bytes) => bytes.fill(6, 0, 1).fill(1, 48, 49).fill(0, 49, 50),
+      'UnknownVersion',
+    ],
     ['of an SGX enclave', (bytes) => bytes.fill(0, 4, 8), 'UnknownType', { message: expect.stringMatching(/SGX/) }],
     ['of another TEE', (bytes) => bytes.fill(0x82, 4, 5), 'UnknownType', { expected: '129', found: '130' }],
     ['by another kind of key', (bytes) => bytes.fill(3, 2, 3), 'UnknownType', { expected: '2', found: '3' }],
@@ -197,6 +206,7 @@ describe('a TD quote', () => {
     ['with the other body’s size', (bytes) => bytes.fill(0, 50, 51), 'UnknownType', { expected: '648' }],
     ['that ends before its body type', (bytes) => bytes.subarray(0, 49), 'Truncated'],
     ['that ends after its body type', (bytes) => bytes.subarray(0, 50), 'Truncated'],
+    ['that ends after an enclave’s body type', (bytes) => bytes.fill(1, 48, 49).subarray(0, 50), 'UnknownType'],
   ])('of version 5 %s is refused', (_, change, code, facts) => {
     expect(() => parseTdxQuote(change(quote({ version: 5, bodyType: 3 })))).toThrow(refused(code, facts))
   })
@@ -250,6 +260,7 @@ describe('a TD quote', () => {
       ['\u001f', 3],
       ['\t', 3],
       ['\0', 3],
+      ['\u007f', text.length],
     ] as const) {
       const wrong = `${text.slice(0, at)}${character}${text.slice(at)}`
       expect(() => chainOf(wrong), JSON.stringify(character)).toThrow(

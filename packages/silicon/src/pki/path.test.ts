@@ -1,14 +1,17 @@
 import { namedBits, nullValue, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import {
+  certificateOf,
   parseCertificate,
   parseCrl,
   spkiSha256,
+  VerificationCache,
   verifyCrl,
   verifyPath,
   type Certificate,
   type Crl,
 } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { counting } from '../testing/counting.ts'
 import { memoryKeyStore } from '../testing.ts'
 import { issueCertificate, keyIdentifierExtensions, leafExtensions } from './certificate-writer.ts'
 import { issueCrl } from './crl-writer.ts'
@@ -131,6 +134,17 @@ describe('verifyPath', () => {
       name: 'VerificationError',
       code,
     })
+  })
+
+  it('is checked by the primitives that were given, and once where a cache knows it', async () => {
+    const { primitives, checks } = counting()
+    const cache = new VerificationCache()
+    const { chain: certificates, anchors } = await chain()
+    const known = certificates.map(({ raw }) => certificateOf(raw, { cache }))
+    for (const wanted of [3, 0]) {
+      await verifyPath({ chain: known, anchors, at, primitives, cache })
+      expect(checks()).toBe(wanted)
+    }
   })
 
   it('refuses a leaf that another key signed under the right name', async () => {
