@@ -96,7 +96,7 @@ describe.skipIf(!existsSync(browserPath))('Chromium', { timeout: 300_000 }, () =
 
   beforeAll(async () => {
     ;({ page, close } = await openPage(await bundle('page.ts')))
-  }, 120_000)
+  })
 
   afterAll(async () => await close?.())
 

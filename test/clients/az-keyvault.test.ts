@@ -19,13 +19,13 @@ const kept: Record<string, string> = {}
 
 beforeAll(async () => {
   if (azIsInstalled) shell = await AzShell.open()
-}, 120_000)
+})
 
 afterAll(async () => {
   if (!azIsInstalled) return
   if (broken.size === 0) await writeCompatibility('az-keyvault', "`az keyvault` of Debian's azure-cli 2.74", shell.rows)
   await shell.close()
-}, 60_000)
+})
 
 /** A command that must succeed; `{name}` stands for what was kept; `look` sees its JSON. */
 function works(line: string, look: (body: Outcome['body']) => void = () => {}): void {
@@ -82,7 +82,7 @@ describe.skipIf(!azIsInstalled)('az keyvault, unmodified', { timeout: 60_000 }, 
         ],
       }),
     )
-  }, 120_000)
+  })
 
   section = 'Vaults'
   works('keyvault create -n azkv -g rg -l westeurope --sku premium --enable-rbac-authorization true', (vault) => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   installation = await startTestInstallation()
   const { subscription, tenantId } = installation
   about = { subscription, tenantId, objectId: await objectIdOf(installation.owner) } // prettier-ignore
-}, 120_000)
+})
 afterAll(async () => {
   const all = rows.length === conversations.length
   if (all) await writeCompatibility('conversations', 'Clients that are not run, by the requests that they send', rows)

@@ -58,7 +58,7 @@ describe.skipIf(!installed)("Azure's Key Vault SDKs for Python, unmodified", () 
     if (lines.length > 0 && lines.every(({ error }) => error === undefined))
       await writeCompatibility('python-keyvault', 'The Key Vault SDKs for Python', lines)
     await shell?.close()
-  }, 60_000)
+  })
 
   it('do with vaults and managed HSMs what they do with Azure’s', () => {
     expect(lines.filter(({ error }) => error !== undefined)).toEqual([])

@@ -30,7 +30,7 @@ describe('a genuine quote', () => {
   beforeAll(async () => {
     intel = await IntelAuthority.open()
     test = await openService({ anchors: intel.anchors })
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   const byFiles = async (

@@ -23,7 +23,7 @@ describe('a quote that Intel’s keys signed', () => {
   beforeAll(async () => {
     intel = await IntelAuthority.open()
     test = await openService({ anchors: intel.anchors })
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   const filesOf = (quote: Uint8Array, collateral: TdxCollateral): Record<string, Uint8Array | string> => ({

@@ -48,7 +48,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       house = await openHouse(running.context)
       snp = await SimulatedGuest.create(house, { vmId: vmIds.snp, tee: 'SNP' })
       tdx = await SimulatedGuest.create(house, { vmId: vmIds.tdx, tee: 'TDX' })
-    }, 120_000)
+    })
 
     afterAll(async () => {
       for (const guest of [snp, tdx]) await guest?.remove()

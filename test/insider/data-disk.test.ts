@@ -64,7 +64,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))('docs/examples/data-
     }
     for (const program of ['attest-guest', '../../docs/examples/data-disk'])
       await copyFile(resolve(import.meta.dirname, program), join(folder, program.split('/').at(-1)!))
-  }, 120_000)
+  })
 
   afterAll(async () => {
     for (const guest of guests ?? []) await guest.remove()

@@ -19,7 +19,7 @@ beforeAll(async () => {
   installation = await startTestInstallation()
   path = await makeVm(installation, { name: 'vm', size: 'Standard_DC2as_v5' })
   honest = await evidenceOf()
-}, 120_000)
+})
 afterAll(async () => await installation.close())
 
 const evidenceOf = async (): Promise<RetrievedEvidence> =>
@@ -95,7 +95,7 @@ describe('the operator of a VM’s first boot', () => {
     const { settled: _, ...silent } = attacked
     expect((await settingsOf(silent)).outcome).toBe('not checked')
     await bootWith((profile) => void profile.sshPublicKeys.pop())
-  }, 120_000)
+  })
 
   it('is found out with other custom data, another account, or the settings of another VM (attack B5)', async () => {
     const settings = parseSettings(fromBase64Url(honest.settled!))
@@ -126,5 +126,5 @@ describe('the operator of a VM’s first boot', () => {
     // Another VM's file is another register.
     const copied = toBase64Url(settingsText({ ...settings, vmId: 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF' }))
     expect(await settingsOf({ ...honest, settled: copied })).toMatchObject({ outcome: 'refused' })
-  }, 120_000)
+  })
 })

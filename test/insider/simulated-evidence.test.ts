@@ -10,7 +10,7 @@ import { defaultAsked } from '../system/support/vm.ts'
 let installation: TestInstallation
 beforeAll(async () => {
   installation = await startTestInstallation()
-}, 60_000)
+})
 afterAll(async () => await installation.close())
 
 const evidenceOf = async (path: string): Promise<BootEvidence> =>
@@ -70,7 +70,7 @@ describe('evidence of a VM without a guest', () => {
     // Nor is a report without a guest made trusted by leaving that out.
     const { guestRan: _, ...claiming } = second
     expect((await trustOf(claiming)).trusted).toBe(false)
-  }, 120_000)
+  })
 
   it('leaves nothing behind: no process, no clear file, and after deletion no guest state', async () => {
     const path = await makeVm(installation, { name: 'gone', size: 'Standard_DC2as_v5' })
@@ -80,5 +80,5 @@ describe('evidence of a VM without a guest', () => {
     expect((await readdir('/dev/shm')).filter((name) => name.includes(vmId.toLowerCase()))).toEqual([])
     await installation.run('DELETE', path)
     expect(await readdir(machines)).not.toContain(vmId)
-  }, 120_000)
+  })
 })

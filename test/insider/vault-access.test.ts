@@ -39,7 +39,7 @@ beforeAll(async () => {
     await installation.arm('PUT', vault(name), vaultBody({ enableRbacAuthorization }))
   ;({ credential: insider, objectId: contributor } = await newApplication())
   await assign(group(), roleIds.contributor, contributor)
-}, 120_000)
+})
 afterAll(() => installation?.close())
 
 const vaultBody = (properties: object): object => ({

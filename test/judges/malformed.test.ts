@@ -58,7 +58,7 @@ beforeAll(async () => {
       notAfter: new Date('2027-01-01T00:00:00Z'),
       extensions,
     })
-}, 60_000)
+})
 
 /** `found` replaced by `wanted` at its first occurrence, both of one length. */
 function replaced(bytes: Uint8Array, found: Uint8Array, wanted: Uint8Array): { bytes: Uint8Array; at: number } {

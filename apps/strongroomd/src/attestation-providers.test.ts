@@ -64,7 +64,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'strongroom-signers-'))
   installation = await startTestInstallation()
   await installation.arm('PUT', `${installation.subscription}/resourceGroups/attest`, { location: 'westeurope' })
-}, 120_000)
+})
 
 afterAll(async () => {
   await installation?.close()
@@ -227,7 +227,7 @@ describe('policies of an isolated provider, driven by @azure/attestation', () =>
     })
     expect(made.trustModel).toBe('Isolated')
     client = administration(made.attestUri!)
-  }, 60_000)
+  })
 
   it('need a signature by one of its certificates to be set and reset, whoever calls', async () => {
     for (const work of [

@@ -73,7 +73,7 @@ describe('the administration of a managed HSM, by the published operations', { t
       return { x5c: [new X509Certificate(pem).raw.toString('base64')] }
     })
     await send('POST', '/securitydomain/download', { certificates, required: 2 })
-  }, 120_000)
+  })
   afterAll(() => installation?.close())
 
   it('access control: definitions are listed, made, read and deleted; assignments give and take what they say', async () => {

@@ -14,7 +14,7 @@ beforeAll(async () => {
   installation = await startTestInstallation()
   me = await objectIdOf(installation.owner)
   await installation.arm('PUT', `${installation.subscription}/resourceGroups/rg`, { location: 'westeurope' })
-}, 120_000)
+})
 
 afterAll(() => installation?.close())
 
@@ -106,7 +106,7 @@ describe('a managed HSM, driven by Azure’s clients', () => {
     await managedHsms.beginDeleteAndWait('rg', 'pool')
     await managedHsms.beginPurgeDeletedAndWait('pool', 'westeurope')
     expect((await managedHsms.checkMhsmNameAvailability({ name: 'pool' })).nameAvailable).toBe(true)
-  }, 120_000)
+  })
 
   it('is refused without administrators, for another tenant, and with a retention that is none', async () => {
     const { managedHsms } = management()

@@ -14,7 +14,7 @@ const cryptoOfficer = '14b46e9e-c2b7-41b4-b07b-48a6ebf60603'
 let installation: TestInstallation
 beforeAll(async () => {
   installation = await startTestInstallation()
-}, 120_000)
+})
 afterAll(() => installation?.close())
 
 describe('rotation of the master key', () => {
@@ -55,5 +55,5 @@ describe('rotation of the master key', () => {
     await installation.run('POST', `${vm}/restart`)
     const again = await evidenceOf()
     expect([again.bootId === booted.bootId, again.vtpm.akPublic]).toEqual([false, booted.vtpm.akPublic])
-  }, 120_000)
+  })
 })

@@ -42,7 +42,7 @@ beforeAll(async () => {
   installation = await startTestInstallation()
   me = await objectIdOf(installation.owner)
   await installation.arm('PUT', group(), { location: 'westeurope' })
-}, 120_000)
+})
 
 afterAll(() => installation?.close())
 

@@ -10,7 +10,7 @@ const administrator = '00482a5a-887f-4fb3-b363-3b7fe8e74483'
 beforeAll(async () => {
   installation = await startTestInstallation()
   await installation.arm('PUT', group(), { location: 'westeurope' })
-}, 120_000)
+})
 afterAll(() => installation?.close())
 
 async function atVault<T>(path: string): Promise<T> {
@@ -125,13 +125,13 @@ describe('a template with keys and secrets of its vault', () => {
     })
     expect(properties.outputs['secret']?.value).toBe('https://templated.vault.strongroom.internal/secrets/word')
     expect(JSON.stringify(properties)).not.toContain('open-sesame')
-  }, 120_000)
+  })
 
   it('leaves the key that is there as it is when it is deployed again', async () => {
     const before = await atVault<KeyBundle>('/keys/disk')
     expect((await deploy('two')).properties.provisioningState).toBe('Succeeded')
     expect(await atVault<KeyBundle>('/keys/disk')).toEqual(before)
-  }, 120_000)
+  })
 
   it('shows a key with its size, and never the value of a secret', async () => {
     const key = await installation.arm<{ properties: object }>('GET', `${vault()}/keys/disk`)
@@ -142,7 +142,7 @@ describe('a template with keys and secrets of its vault', () => {
       properties: { contentType: 'text/plain' },
     })
     expect(JSON.stringify(secret)).not.toContain('open-sesame')
-  }, 60_000)
+  })
 
   it.each([
     ['keys/a_b', { kty: 'RSA' }],

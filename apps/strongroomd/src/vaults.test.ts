@@ -14,7 +14,7 @@ beforeAll(async () => {
   installation = await startTestInstallation()
   me = await objectIdOf(installation.owner)
   await installation.arm('PUT', `${installation.subscription}/resourceGroups/rg`, { location: 'westeurope' })
-}, 120_000)
+})
 
 afterAll(() => installation?.close())
 
@@ -132,7 +132,7 @@ describe('keys, driven by @azure/keyvault-keys', () => {
   beforeAll(async () => {
     await makeVault('sdkkv')
     client = keys('sdkkv')
-  }, 60_000)
+  })
   const crypto = (key: KeyVaultKey): CryptographyClient =>
     new CryptographyClient(key, installation.owner, installation.clientOptions)
 
@@ -159,7 +159,7 @@ describe('keys, driven by @azure/keyvault-keys', () => {
     await (await client.beginDeleteKey('ec-1', { intervalInMs: 10 })).pollUntilDone()
     await client.purgeDeletedKey('ec-1')
     expect((await refusal(client.getDeletedKey('ec-1'))).code).toBe('KeyNotFound')
-  }, 60_000)
+  })
 
   it('sign, verify, encrypt, decrypt, wrap and unwrap', async () => {
     const rsa = crypto(await client.createRsaKey('crypto-rsa'))
@@ -276,5 +276,5 @@ describe('secrets, driven by @azure/keyvault-secrets', () => {
     await client.purgeDeletedSecret('s')
     expect((await client.restoreSecretBackup(backup!)).contentType).toBe('text/plain')
     expect((await client.getSecret('s')).value).toBe('value')
-  }, 60_000)
+  })
 })

@@ -61,7 +61,7 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
       })
       expect(made.status).toBe(201)
     }
-  }, 120_000)
+  })
   afterAll(async () => {
     await test?.close()
     await vendors.close()

@@ -52,7 +52,7 @@ describe.skipIf(!firmwareIsThere)('EAT attestation results', () => {
     const processor = await silicon()
     test = await openService({ anchors: processor.anchors, attestationKeyAuthorities: [authority.caPem] })
     await serveCollateral(test.collateral, processor)
-  }, 120_000)
+  })
   afterAll(async () => {
     await test?.close()
     await authority?.remove()

@@ -45,7 +45,7 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
       const pem = readFileSync(`${corpus}/az-snp-vtpm/vcek.pem`, 'utf8')
       body = snpBody(hcl.hardwareReport, { pem, runtime: hcl.claims })
       idKeyDigest = toHex(parseSnpReport(hcl.hardwareReport).idKeyDigest)
-    }, 120_000)
+    })
     afterEach(() => test?.close())
 
     it('is verified beside simulated silicon, and is not called simulated', async () => {
@@ -124,7 +124,7 @@ describe.skipIf(!existsSync(`${phala}/tdx_quote`))('quotes of genuine TDX machin
       contentType: 'text/plain',
       payload,
     })
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   const request = (name: string): Record<string, unknown> => {

@@ -133,7 +133,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
     } finally {
       await started.close()
     }
-  }, 60_000)
+  })
 
   it('is said to have no boot options of Windows where the registers for them were never extended', async () => {
     const claims = await claimsFor(await guest.parts({ registers: [...firmwarePcrs, 12, 13] }))

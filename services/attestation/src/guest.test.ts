@@ -117,7 +117,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     } finally {
       await moved.close()
     }
-  }, 60_000)
+  })
 
   it('says nothing of hardware where the guest shows none, and never passes it for confidential (attack K11)', async () => {
     const payload = await claimsFor(await guest.parts({ isolation: 'TrustedLaunch' }))
@@ -164,7 +164,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     } finally {
       await restarted.close()
     }
-  }, 60_000)
+  })
 
   it('refuses the attestation key of another VM, whichever part of it is sent (attack V2)', async () => {
     const [own, foreign] = [await guest.parts(), await other.parts()]
@@ -192,7 +192,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
       for (const each of [renamed, unused, foreign]) await each.close()
       await stranger.remove()
     }
-  }, 60_000)
+  })
 
   it('refuses a register that was swapped, left out or made up (attack V3)', async () => {
     const parts = await guest.parts()

@@ -38,7 +38,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
     )
     const runtimeData = { data: toBase64Url(runtimeBytes), dataType: 'JSON' }
     tdx = { quote: toBase64Url(quote), runtimeData, collateral: collateralBody(await processor.intel.collateral()) }
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   /** Refused in the envelope, with a reason: never a token, never an error of ours. */
@@ -56,7 +56,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
       ),
       { numRuns: 100 },
     )
-  }, 60_000)
+  })
 
   it('with a member of another kind are refused with a reason', async () => {
     const wrong = fc.constantFrom<unknown>(0, true, [], {}, '', 'A', '\u0000', { data: 1, dataType: 'JSON' }, ['x'])
@@ -77,7 +77,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  })
 
   it('nested deeper than an answer could show are refused before anything is read (attack Q8)', async () => {
     let deep: unknown = 1
@@ -102,7 +102,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
       }),
       { numRuns: 60 },
     )
-  }, 60_000)
+  })
 
   it('with a changed byte in report or quote are refused with a reason', async () => {
     await fc.assert(
@@ -123,5 +123,5 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
       }),
       { numRuns: 60 },
     )
-  }, 60_000)
+  })
 })

@@ -81,7 +81,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     await jwtVerify(token, createLocalJWKSet((await second.call('GET', '/certs')).body), { issuer })
     expect(claimsOf(await second.call('GET', policyPath, { token: ownerObjectId }))['x-ms-policy']).toBe(policy)
     expect((await second.post(path, body)).status).toBe(200)
-  }, 120_000)
+  })
 
   it('records every decision with evidence, policy and outcome', async () => {
     const test = await start()
@@ -106,7 +106,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
       simulated: 1,
     })
     expect(rows[2]!.policy_hash).not.toBe(rows[0]!.policy_hash)
-  }, 120_000)
+  })
 
   it("refuses without a revocation list that is current, and consults the one of the evidence's own root", async () => {
     const fake = new FakeCollateral()
@@ -128,7 +128,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     const stale = await test.post(path, snpBody(report, { pem, crl }))
     expect(stale.status).toBe(400)
     expect(stale.body.error).toMatchObject({ code: 'InvalidParameter', details: [{ code: 'CrlExpired' }] })
-  }, 120_000)
+  })
 
   it('calls no address that a request names (attack K7)', async () => {
     const test = await start()
@@ -142,7 +142,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     expect(
       test.collateral.asked.slice(before).every((url) => url.startsWith('https://collateral.strongroom.internal/')),
     ).toBe(true)
-  }, 120_000)
+  })
 
   it('lets runtime data say nothing outside x-ms-runtime (attack K7)', async () => {
     const test = await start()
@@ -162,7 +162,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     )
     expect(claims).toMatchObject({ iss: issuer, 'x-ms-attestation-type': 'sevsnpvm' })
     expect(Number(claims['exp'])).toBeLessThan(9_999_999_999)
-  }, 120_000)
+  })
 
   it('leaves no private key in clear in its files', async () => {
     const test = await start()
@@ -174,5 +174,5 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
       // PKCS#8 of an RSA key in base64url begins like this.
       expect(bytes.includes('MIIEv'), name).toBe(false)
     }
-  }, 120_000)
+  })
 })

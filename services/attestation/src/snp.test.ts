@@ -31,7 +31,7 @@ describe.skipIf(!firmwareIsThere)('attesting an SNP machine', () => {
     await serveCollateral(test.collateral, processor)
     report = await snpReport()
     pem = await chainPem()
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   it('gives a machine of the installation a signed token with flat claims', async () => {
@@ -104,7 +104,7 @@ describe.skipIf(!firmwareIsThere)('attesting an SNP machine', () => {
     const answer = await test.post(path, snpBody(report, { pem: await chainPem(stranger) }))
     expect(answer.status).toBe(400)
     expect(answer.body.error.code).toBe('InvalidParameter')
-  }, 120_000)
+  })
 
   it('denies a debuggable machine by default and names the shortcoming', async () => {
     const debuggable = await snpReport({ policy: 0xb001fn })

@@ -54,7 +54,7 @@ describe.skipIf(!firmwareIsThere)('attesting a TDX machine', () => {
     quote = await tdxQuote()
     collateral = await processor.intel.collateral()
     await serveTdxCollateral(test.collateral, collateral, fmspcOf(quote))
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   it('gives a machine of the installation a token in the EAT profile', async () => {
@@ -138,7 +138,7 @@ describe.skipIf(!firmwareIsThere)('attesting a TDX machine', () => {
     )
     expect(answer.status).toBe(400)
     expect(answer.body.error.code).toBe('InvalidParameter')
-  }, 120_000)
+  })
 
   it('refuses runtime data that the quote is not bound to', async () => {
     const answer = await test.post(path, tdxBody(quote, { runtimeData: { data: 'e30', dataType: 'JSON' } }))

@@ -56,7 +56,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     })
     guest = await TestGuest.boot({ authority, vmId: 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE' })
     other = await TestGuest.boot({ authority, vmId: 'BBBBBBBB-BBBB-4CCC-8DDD-EEEEEEEEEEEE' })
-  }, 120_000)
+  })
   afterAll(async () => {
     await guest?.close()
     await other?.close()

@@ -56,7 +56,7 @@ describe('anyone who signs in without end', () => {
     expect(later.length).toBeGreaterThan(0)
     expect(later[0]).toEqual({ status: 429, retryAfter: '5', error: 'temporarily_unavailable' })
     expect(answers.filter(({ status }) => status === 401).length).toBe(1_200 - later.length)
-  }, 60_000)
+  })
 
   it('waits before it may guess again, whomever it guesses (attack W5)', async () => {
     const begun = performance.now()
@@ -70,7 +70,7 @@ describe('anyone who signs in without end', () => {
     const alone = performance.now()
     await post('token', { ...grant, client_id: '00000000-0000-4000-8000-00000000abcd', client_secret: createSecret() })
     expect(performance.now() - alone).toBeLessThan(1_000)
-  }, 30_000)
+  })
 
   it('takes the device codes of nobody else (attack W5)', async () => {
     const form = { client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', scope: 'https://management.azure.com//.default' }

@@ -10,7 +10,7 @@ import { createTestApi } from './test-api.ts'
 let installation: TestInstallation
 beforeAll(async () => {
   installation = await startTestInstallation({ testApi: true })
-}, 60_000)
+})
 afterAll(async () => await installation.close())
 afterEach(async () => {
   await ask('/faults/clear')
@@ -64,7 +64,7 @@ describe('the test API', () => {
     } finally {
       await missing.close()
     }
-  }, 60_000)
+  })
 
   it('fails a boot at the step it is told to, once, and the activity log says that it was injected', async () => {
     const { body: fault } = await ask('/faults', { kind: 'boot-failure', once: true, target: 'broken', step: 'Release key' }) // prettier-ignore
@@ -78,7 +78,7 @@ describe('the test API', () => {
     expect(await activity()).toEqual(
       expect.arrayContaining(['Strongroom.Test/faults/boot-failure/injected', 'Strongroom.Test/faults/boot-failure/applied']), // prettier-ignore
     )
-  }, 60_000)
+  })
 
   it('takes attestation away, disables a key, until it is cleared', async () => {
     const vm = await makeVm(installation, { name: 'proven', size: 'Standard_DC2as_v5' })
@@ -90,7 +90,7 @@ describe('the test API', () => {
     expect(await failure(evidence())).toContain('KeyReleaseRefused')
     await ask('/faults/clear')
     expect(await evidence()).toMatchObject({ guestRan: false })
-  }, 60_000)
+  })
 
   it('throttles, has no quota, and is slow', async () => {
     await ask('/faults', {
@@ -114,7 +114,7 @@ describe('the test API', () => {
     const begun = performance.now()
     await makeVm(installation, { name: 'late', size: 'Standard_DC2as_v5' })
     expect(performance.now() - begun).toBeGreaterThan(700)
-  }, 60_000)
+  })
 
   it('moves the clock: tokens expire, usage is counted, boots go on being attested', async () => {
     const vm = await makeVm(installation, { name: 'aged', size: 'Standard_DC2as_v5' })
@@ -136,7 +136,7 @@ describe('the test API', () => {
     expect((await ask('/clock', { set: '1999-01-01T00:00:00Z' })).body.error.code).toBe('InvalidClock')
     expect((await ask('/clock', { advance: 1e12 })).status).toBe(400)
     expect((await ask('/clock', { reset: true })).body.clock.aheadSeconds).toBe(0)
-  }, 60_000)
+  })
 
   it('refuses a fault that it does not know, and one that is gone', async () => {
     for (const wrong of [
@@ -161,5 +161,5 @@ describe('the test API', () => {
     expect(await activity()).toEqual(['Strongroom.Test/reset'])
     const vm = await makeVm(installation, { name: 'proven', size: 'Standard_DC2as_v5' })
     expect(await installation.arm('POST', `${vm}/retrieveBootEvidence`)).toMatchObject({ guestRan: false })
-  }, 60_000)
+  })
 })

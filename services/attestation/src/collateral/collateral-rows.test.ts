@@ -49,7 +49,7 @@ describeStores('what is kept of chips', (openStore) => {
 
   beforeAll(async () => {
     vcek = (await (await silicon()).amd.endorsements()).vcek
-  }, 120_000)
+  })
 
   beforeEach(async () => {
     now = Date.now()

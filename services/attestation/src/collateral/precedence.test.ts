@@ -74,7 +74,7 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
     const present = await processor.intel.collateral()
     const outdated = otherWords({ issued: now, until: new Date(now.getTime() + 30 * day), status: 'OutOfDate' })
     newer = { ...present, tcbInfo: resigned(present.tcbInfo, tcbSigning(), outdated) }
-  }, 120_000)
+  })
   afterEach(async () => {
     for (const test of opened.splice(0)) await test.close()
   })

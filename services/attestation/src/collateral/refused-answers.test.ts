@@ -61,7 +61,7 @@ describe.skipIf(!firmwareIsThere)('an answer of a vendor or mirror that does not
     quote = await quoteOf(processor)
     fmspc = fmspcOf(quote)
     product = (await processor.amd.endorsements()).product
-  }, 120_000)
+  })
 
   beforeEach(async () => {
     vendors = await startVendorServer()

@@ -68,7 +68,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
     processor = await silicon()
     report = await snpReport()
     quote = await quoteOf(processor)
-  }, 120_000)
+  })
 
   beforeEach(async () => {
     vendors = await startVendorServer()
@@ -294,7 +294,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       const answer = await load(stranger, await bundleOf(test))
       expect(answer.body.error.code).toBe('CollateralRefused')
       expect(JSON.stringify(answer.body.error.details)).toContain('trust')
-    }, 120_000)
+    })
 
     it('is refused by name whatever it is', async () => {
       const offline = await open()

@@ -72,7 +72,7 @@ beforeEach(async () => {
     await store.close()
     await rm(directory, { recursive: true, force: true })
   })
-}, 60_000)
+})
 
 /** Status, code, target and reason of the refusal; `taken` where there is none. */
 async function judged(verifying: Promise<AttestedEvidence>): Promise<unknown> {

@@ -104,7 +104,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('tokens', () => {
       tokens.set(type, await guest.tpm.open(body.token as string, parts.key))
     }
     tokens.set('tpm', await answerChallenge(test, guest))
-  }, 120_000)
+  })
   afterAll(async () => {
     await guest?.close()
     await test?.close()

@@ -98,7 +98,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
       const { fmspc } = readPckExtension(parseCertificate(certification.chain[0]!))
       await serveTdxCollateral(test.collateral, await processor.intel.collateral(), toHex(fmspc))
       guest = await TestGuest.boot({ authority, vmId: 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE' })
-    }, 120_000)
+    })
     afterAll(async () => {
       await guest?.close()
       await test?.close()

@@ -34,7 +34,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     const tdx = new TdxVerifier({ ...common, collateral: new IntelCollateral([]) })
     const authorities = new AttestationKeyAuthorities({ pem: [tpm.caPem], context: {} })
     verifier = (mode = 'simulated') => new GuestVerifier({ authorities, snp, tdx, freshness, clock, mode })
-  }, 60_000)
+  })
 
   interface Parts {
     measured?: readonly LogRecord[]

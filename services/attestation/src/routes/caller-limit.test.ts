@@ -20,7 +20,7 @@ describe('callers', () => {
     expect((await test.call('GET', '/tcbbaselines/TdxVm?api-version=2025-06-01')).status).toBe(429)
     // Whoever verifies tokens is not in anyone's way.
     expect((await test.call('GET', '/certs')).status).toBe(200)
-  }, 120_000)
+  })
 
   it('are counted one by one: who asks too often takes nothing of what another may ask (attack Q11)', async () => {
     test = await openService({ anchors: (await silicon()).anchors, callerLimit: { requests: 3, seconds: 60 } })
@@ -36,7 +36,7 @@ describe('callers', () => {
     expect(await statuses(ill, 2, { token: ownerObjectId })).toEqual([429, 429])
     expect(await statuses(well, 3)).toEqual([400, 400, 400])
     expect(await statuses(well, 1)).toEqual([429])
-  }, 120_000)
+  })
 
   it('may speak every version of the wire', async () => {
     test = await openService({ anchors: (await silicon()).anchors })
@@ -45,5 +45,5 @@ describe('callers', () => {
       expect(answer.body.error).toMatchObject({ code: 'InvalidParameter', target: 'quote' })
     }
     expect(attestationApiVersions).toContain('2026-03-11-preview')
-  }, 120_000)
+  })
 })

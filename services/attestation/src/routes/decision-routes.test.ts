@@ -61,7 +61,7 @@ describe.skipIf(!firmwareIsThere)('decisions on record', () => {
     if (certification.type !== 'pckChain') throw new Error('the quote has no chain')
     const { fmspc } = readPckExtension(parseCertificate(certification.chain[0]!))
     await serveTdxCollateral(test.collateral, await processor.intel.collateral(), toHex(fmspc))
-  }, 120_000)
+  })
   afterAll(async () => {
     await test?.close()
     await authority?.remove()

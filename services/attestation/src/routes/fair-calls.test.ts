@@ -75,5 +75,5 @@ describe('calls of a caller', () => {
     expect(answers.filter(({ status }) => status === 400).length).toBe(400 - refused.length)
     // Their places are free again.
     expect((await test.post(path, {}, { from: '127.64.0.1' })).status).toBe(400)
-  }, 120_000)
+  })
 })

@@ -31,7 +31,7 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
     test = await openService({ anchors: (await silicon()).anchors })
     await serveCollateral(test.collateral, await silicon())
     body = snpBody(await snpReport(), { pem: await chainPem() })
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   const set = async (rules: string, version = '1.2'): Promise<Answer> => {

@@ -29,7 +29,7 @@ describe('policies', () => {
   beforeAll(async () => {
     test = await openService({ anchors: (await silicon()).anchors })
     await serveCollateral(test.collateral, await silicon())
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   it('are shown and changed to nobody without a token of the owner', async () => {
@@ -219,5 +219,5 @@ describe('discovery', () => {
       id_token_signing_alg_values_supported: ['RS256'],
     })
     await test.close()
-  }, 120_000)
+  })
 })

@@ -37,7 +37,7 @@ describe('the wire of the resource manager', () => {
 
   beforeAll(async () => {
     test = await openService({ anchors: (await silicon()).anchors })
-  }, 120_000)
+  })
   afterAll(async () => {
     await test?.close()
     if (test !== undefined) await rm(test.stateDir, { recursive: true, force: true })

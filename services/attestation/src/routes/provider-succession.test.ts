@@ -45,7 +45,7 @@ describe('a provider that was deleted', () => {
   beforeEach(async () => {
     test = await openService({ anchors: (await silicon()).anchors })
     test.collateral.access = () => true
-  }, 120_000)
+  })
   afterEach(() => test?.close())
 
   it.each(['another', 'nobody'])(

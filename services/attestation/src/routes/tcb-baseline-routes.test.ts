@@ -17,7 +17,7 @@ describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
   let test: TestService
   beforeAll(async () => {
     test = await openService({ anchors: (await silicon()).anchors })
-  }, 120_000)
+  })
   afterAll(() => test?.close())
 
   it('are the standard one, and for TDX the TCB info of each platform that was attested', async () => {

@@ -61,7 +61,7 @@ beforeAll(async () => {
   await makeNic('back', 'vnet', 'back')
   await makeNic('third', 'vnet', 'back')
   await makeNic('far', 'other')
-}, 60_000)
+})
 afterAll(async () => await plane.close())
 
 describe('a VM with several network interfaces', () => {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   plane = await openSqlitePlane()
   await makeNetwork(plane, 'vm1')
   await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
-}, 60_000)
+})
 afterAll(async () => await plane.close())
 
 describe('permissions', () => {

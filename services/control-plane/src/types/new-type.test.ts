@@ -42,7 +42,7 @@ describe('a new resource type', () => {
   beforeAll(async () => {
     plane = await openSqlitePlane({ types: new ResourceTypes([...resourceTypes.all, boxes, lids]) })
     for (const path of [group, group.replace('rg1', 'rg2')]) await plane.send('PUT', path, { location })
-  }, 60_000)
+  })
   afterAll(async () => await plane.close())
 
   it('has routes, lists and a place in the provider list by its description alone', async () => {

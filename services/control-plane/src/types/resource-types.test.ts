@@ -86,7 +86,7 @@ describe('a group', () => {
     plane = await openSqlitePlane({ compute: 'simulated' })
     await makeNetwork(plane, 'vm1')
     await plane.send('PUT', other, { location })
-  }, 60_000)
+  })
   afterAll(async () => await plane.close())
 
   const put = async (path: string, body: object): Promise<void> => {

@@ -16,7 +16,7 @@ let directory: string
 beforeAll(async () => {
   endpoints = await TestEndpoints.open()
   directory = await mkdtemp(join(tmpdir(), 'strongroom-proxy-'))
-}, 60_000)
+})
 afterAll(async () => {
   await endpoints.close()
   await rm(directory, { recursive: true })
@@ -64,7 +64,7 @@ describe('before a boot was reported', () => {
       const [, path] = spoken[0]
       expect((await endpoints.send({ guest, path })).json).toMatchObject({ access_token: 'eyJ.token' })
     }
-  }, 60_000)
+  })
 
   it('its network leads nowhere, to no service of the installation and to no public address (attack D5)', async () => {
     const service: Server = createServer((socket) => socket.end('service'))

@@ -70,7 +70,7 @@ describe('a guest’s network', () => {
     for (const door of [doors.proxy, doors.services, doors.web, doors.names]) await giveTo(door, user)
     const targets = [tls, proxy, web, names, `169.254.0.2:${port}`, `127.0.0.1:${port}`]
     wire = await openGuestWire({ doors, targets, user })
-  }, 60_000)
+  })
 
   afterEach(async () => {
     await wire.close()
@@ -107,7 +107,7 @@ describe('a guest’s network', () => {
     expect(await say(tls, 'hello')).toBe('service: hello')
     expect(reached).toHaveLength(1)
     expect(from).toEqual([guestAddress(vmId)])
-  }, 60_000)
+  })
 
   /** Address that the guest's resolver gives for a name, or its code where it is not 0. */
   async function ask(name: string, type = 1): Promise<string> {
@@ -134,7 +134,7 @@ describe('a guest’s network', () => {
     expect(await ask('deb.example.org')).toBe(relay)
     for (const name of ['inside.example.org', 'nowhere.example.org', 'localhost', 'printer'])
       expect(await ask(name), name).toBe('code 3')
-  }, 60_000)
+  })
 
   it('relays http and https by the name that a program says, by the rules of the proxy (attacks H8, W19)', async () => {
     const get = (host: string): Promise<string> => say(web, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
@@ -150,7 +150,7 @@ describe('a guest’s network', () => {
     const before = reached.length
     for (const name of ['inside.example.org', 'nowhere.example.org']) expect(await hello(name), name).toBe('')
     expect(reached).toHaveLength(before)
-  }, 60_000)
+  })
 
   it('leads to the doors alone: the host’s own ports are out of reach under any address (attack H11)', async () => {
     reported = true
@@ -168,7 +168,7 @@ describe('a guest’s network', () => {
       socket.destroy()
     }
     expect(reached).toHaveLength(1)
-  }, 60_000)
+  })
 
   it('starts no program for a connection, and has no more of them than a door takes (attack H11)', async () => {
     reported = true
@@ -186,5 +186,5 @@ describe('a guest’s network', () => {
     expect(outcomes).toEqual([...Array<string>(connectionLimit).fill('service: x'), 'closed', 'closed'])
     expect(await children()).toBe('')
     for (const socket of sockets) socket.destroy()
-  }, 60_000)
+  })
 })

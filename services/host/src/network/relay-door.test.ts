@@ -59,5 +59,5 @@ describe('a guest’s relay', () => {
     await closed
     clearInterval(dribble)
     expect(performance.now() - begun).toBeGreaterThan(350)
-  }, 60_000)
+  })
 })

@@ -104,7 +104,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
         message: 'The software TPM ended while the guest ran. Nothing takes its place.',
         found: 'swtpm: SIGKILL',
       })
-  }, 60_000)
+  })
 
   it('whose vTPM is killed before QEMU has spoken to it did not start for that (attack V11)', async () => {
     const starting = powerOn(keeping(), { before: (pid) => process.kill(pid, 'SIGKILL') })
@@ -113,7 +113,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
       message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
     })
     expect(closed).toBe(1)
-  }, 60_000)
+  })
 
   it('whose QEMU is killed ends, and its vTPM is not blamed', async () => {
     const { ended, processes } = await powerOn(keeping())
@@ -122,7 +122,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
     expect(end).toMatchObject({ kind: 'crash', signal: 'SIGKILL' })
     if (end.kind === 'crash')
       expect(guestEnded(end, 'while the guest ran')).toMatchObject({ code: 'GuestEnded', found: 'SIGKILL' })
-  }, 60_000)
+  })
 
   it('has what its firmware said in its serial log, which QEMU writes by a FIFO', async () => {
     const [fifo, path] = ['console', 'log'].map((name) => join(runtimeDir, name)) as [string, string]
@@ -132,7 +132,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
     expect((await log.lastLines()).join()).toContain('BdsDxe')
     expect((await readSerialLog(path)).toString('latin1')).toContain('BdsDxe')
     await running.stop()
-  }, 120_000)
+  })
 
   it('whose guest state was exchanged stops with that, and leaves nothing in clear all the same (attack H10)', async () => {
     const running = await powerOn(
@@ -144,5 +144,5 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
     await expect(running.stop()).rejects.toBeInstanceOf(ServiceError)
     expect(Object.keys(saved).toSorted()).toEqual(['tpm', 'variables'])
     expect(await readdir(runtimeDir).catch(() => 'none')).toBe('none')
-  }, 60_000)
+  })
 })

@@ -72,7 +72,7 @@ describe('the serial log of a guest', () => {
     expect(log!.head().startsWith('00000000001\n00000000002\n')).toBe(true)
     expect(log!.head()).toHaveLength(16 * 1024)
     expect((await log!.lastLines()).at(-1)).toBe(String(lines).padStart(11, '0'))
-  }, 60_000)
+  })
 
   it('of the boot before stays beside that of this one, and the one before that goes', async () => {
     for (const word of ['one', 'two', 'three']) {
@@ -107,5 +107,5 @@ describe.skipIf(!mayMount)('on a full disk', () => {
       await log!.close()
       spawnSync('umount', [small])
     }
-  }, 60_000)
+  })
 })

@@ -52,4 +52,4 @@ it('usage agrees with the resources after every kill -9, and no interval is open
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
-}, 60_000)
+})

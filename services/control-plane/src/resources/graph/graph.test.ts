@@ -55,5 +55,5 @@ describeStores('the resource graph', (open) => {
     } finally {
       await plane.service.close()
     }
-  }, 60_000)
+  })
 })

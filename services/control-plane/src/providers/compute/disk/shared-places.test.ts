@@ -54,7 +54,7 @@ describeStores('a principal whose operations fill every place', (open) => {
     const times = await begun(plane, asked)
     expect(times).toHaveLength(many)
     expect(times).toEqual(times.toSorted())
-  }, 60_000)
+  })
 
   it('keeps nobody else’s deployment waiting (attack W5)', async () => {
     const plane = await planeOfTwo()
@@ -71,7 +71,7 @@ describeStores('a principal whose operations fill every place', (open) => {
     })
     expect(await plane.follow(theirs)).toMatchObject({ status: 'Succeeded' })
     plane.wire.hangs = false
-  }, 60_000)
+  })
 })
 
 async function shareGroup(plane: TestPlane): Promise<void> {

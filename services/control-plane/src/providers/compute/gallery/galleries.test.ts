@@ -36,7 +36,7 @@ beforeAll(async () => {
   await define('special', 'Specialized')
   await define('open', 'Generalized', 'ConfidentialVmSupported')
   await define('trusted', 'Generalized', 'TrustedLaunchSupported')
-}, 60_000)
+})
 afterAll(async () => await plane.close())
 
 const security = (r: Loose): Loose => r.properties.storageProfile.osDisk.managedDisk.securityProfile
@@ -318,5 +318,5 @@ describe('a group with a gallery', () => {
   it('is deleted with all that is kept for it', async () => {
     expect((await plane.run('DELETE', group)).operation.status).toBe('Succeeded')
     expect((await plane.send('GET', gallery)).status).toBe(404)
-  }, 60_000)
+  })
 })

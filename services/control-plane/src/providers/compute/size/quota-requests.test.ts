@@ -129,5 +129,5 @@ describeStores('cores of a family', (open) => {
     } finally {
       await plane.service.close()
     }
-  }, 60_000)
+  })
 })

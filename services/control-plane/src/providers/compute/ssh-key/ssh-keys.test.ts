@@ -38,5 +38,5 @@ describeStores('an SSH public key', (open) => {
       await plane.service.close()
       await rm(folder, { recursive: true, force: true })
     }
-  }, 60_000)
+  })
 })

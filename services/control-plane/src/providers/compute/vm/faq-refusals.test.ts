@@ -75,7 +75,7 @@ beforeAll(async () => {
     expect((await wired.send('PUT', path, { location, properties })).status).toBe(201)
   }
   wire.customerKeys.keys.set(keyUrl('box'), {})
-}, 60_000)
+})
 afterAll(async () => {
   await plane.close()
   await wired.close()

@@ -21,7 +21,7 @@ beforeAll(async () => {
   await makeNetwork(plane, 'vm1')
   for (const name of ['ana', 'ben', 'cat']) await makeIdentity(name)
   await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
-}, 60_000)
+})
 afterAll(async () => await plane.close())
 
 async function makeIdentity(name: string): Promise<void> {
