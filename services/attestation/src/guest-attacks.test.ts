@@ -1,7 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TdxCollateral } from '@strongroom/evidence'
+import { snpLines } from '@strongroom/evidence/advisories'
 import type { Silicon } from '@strongroom/silicon'
 import { decodeJwt, type JWTPayload } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tcbMinimumFile } from './evidence/tcb-minimum.ts'
 import { unsignedPolicyJws } from './policy/stored-policy.ts'
 import { ForgedGuest, withBytes } from './testing/forged-guest.ts'
 import { eventLog, type LogRecord } from './testing/guest-log.ts'
@@ -36,8 +41,13 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
   let guest: TestGuest
   let forged: ForgedGuest
 
-  const open = async (collateral: FakeCollateral): Promise<TestService> =>
-    await openService({ anchors: processor.anchors, attestationKeyAuthorities: [authority.caPem], collateral })
+  const open = async (collateral: FakeCollateral, stateDir?: string): Promise<TestService> =>
+    await openService({
+      anchors: processor.anchors,
+      attestationKeyAuthorities: [authority.caPem],
+      collateral,
+      ...(stateDir !== undefined && { stateDir }),
+    })
   const post = async (parts: RequestParts, at = test): Promise<Answer> => await at.post(guestPath, guestBody(parts))
   const claimsFor = async (parts: RequestParts): Promise<JWTPayload> => {
     const answer = await post(parts)
@@ -176,13 +186,19 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
     ['a migration agent', 'x-ms-sevsnpvm-migration-allowed', { policy: migrationPolicy }],
     ['an unchecked revocation', 'x-strongroom-revocation-checked', {}],
     ['an out-of-date TCB', 'attester_tcb_status', { isolation: 'Tdx' }],
+    ['an AMD TCB below the least', 'x-strongroom-tcb-status', {}],
   ] as const)(
     'has %s accepted by no policy that does not name it, be it for its hardware’s claims (attack W8)',
     async (what, claim, form) => {
       const collateral = new FakeCollateral()
       if (what !== 'an unchecked revocation') await serveCollateral(collateral, processor)
       await serveTdxCollateral(collateral, await outdated(), simulatedFmspc)
-      const weak = await open(collateral)
+      const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-weak-'))
+      if (what === 'an AMD TCB below the least') {
+        const raised = Object.fromEntries(snpLines.map((line) => [line, { microcode: 255 }]))
+        await writeFile(join(stateDir, tcbMinimumFile), JSON.stringify(raised))
+      }
+      const weak = await open(collateral, stateDir)
       try {
         for (const query of [
           undefined,
@@ -203,6 +219,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
         expect((await post(await guest.parts(form), weak)).status).toBe(400)
       } finally {
         await weak.close()
+        await rm(stateDir, { recursive: true, force: true })
       }
     },
     60_000,
