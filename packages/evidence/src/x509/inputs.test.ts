@@ -17,7 +17,7 @@ describe('what is verified', () => {
     ['a certificate', (context) => certificateOf(der, context), { raw: der, publicKey: { spki } }],
     ['a public key', (context) => publicKeyOf(spki, context), { kind: 'RSA', modulusBits: 2048, spki }],
     ['a chain', (context) => chainOf(`${pem}\n${pem}`, context), [der, der]],
-  ])('is read anew each time, and once where there is a cache: %s', (_, read, wanted) => {
+  ])('is read again each time, and once where there is a cache: %s', (_, read, wanted) => {
     const cache = new VerificationCache()
     for (const context of [{}, { cache }]) expect(read(context)).toMatchObject(wanted)
     expect(read({})).not.toBe(read({}))
