@@ -73,6 +73,7 @@ describe('STATE/accepted-silicon.json', () => {
     ['none', []],
     ['no list', witness],
     ['a number', [7]],
+    ['a host in a list of its own', [[witness]]],
     ['the shared provider', ['sharedweu.weu.attest.strongroom.internal']],
     ['the shared one of another region', [witness, 'sharedneu.neu.attest.strongroom.internal']],
     ['a host that is no provider', ['vault.strongroom.internal']],
@@ -103,6 +104,7 @@ describe('STATE/accepted-silicon.json', () => {
     ['a pin of 65 digits', { name: 'ARK', spkiSha256: 'a'.repeat(65) }],
     ['a pin of upper case', { name: 'ARK', spkiSha256: 'A'.repeat(64) }],
     ['a number for a pin', { name: 'ARK', spkiSha256: 7 }],
+    ['a pin in a list', { name: 'ARK', spkiSha256: [root.spkiSha256] }],
   ])('is refused with a root that has %s, and says which', (_what, wrong) => {
     expect(refusal(withRoots([root, wrong]))[0]).toBe(
       'first.anchors.amd[1]: name and spkiSha256 (64 hexadecimal digits)',

@@ -53,7 +53,7 @@ export function openAnchors(
     amd: merge(given.amd, genuineAmdAnchors),
     intel: merge(given.intel, genuineIntelAnchors),
   }
-  const beside = new Map<string, TrustAnchors>()
+  const beside = new Map<string | undefined, TrustAnchors>()
   let anywhere = all
   for (const { anchors, hosts } of accepted) {
     for (const host of hosts) {
@@ -64,7 +64,7 @@ export function openAnchors(
   return {
     all,
     anywhere,
-    at: (host) => (host === undefined ? all : (beside.get(host) ?? all)),
+    at: (host) => beside.get(host) ?? all,
     isSimulated: (spkiSha256) => !genuine.has(spkiSha256),
   }
 }
