@@ -99,6 +99,11 @@ describe('claims of a TD quote', () => {
     expect(claims['dbgstat']).toBe(name === 'debug' ? 'enabled' : 'disabled')
   })
 
+  it('say which module runs, by its SVN and major version', () => {
+    const teeTcbSvn = Uint8Array.of(5, 3, ...new Uint8Array(14))
+    expect(of(verifiedTdx({ body: tdBody({ teeTcbSvn }) }))['tdx_seamsvn']).toBe(5 + 3 * 256)
+  })
+
   it('say why the platform is not up to date', () => {
     const advisoryIds = ['INTEL-SA-00001', 'INTEL-SA-00002']
     expect(of(verifiedTdx({ tcbStatus: 'OutOfDate', advisoryIds }))).toMatchObject({

@@ -129,6 +129,7 @@ describe('runtime data', () => {
     ['an empty list of keys', { keys: [], 'vm-configuration': configuration }, [keys]],
     ['keys that are no list', { keys: { 0: {}, length: 1 }, 'vm-configuration': configuration }, [keys]],
     ['no configuration', { keys: [{}] }, [id]],
+    ['an id in a list', { keys: [{}], 'vm-configuration': { vmUniqueId: [configuration.vmUniqueId] } }, [id]],
     ['no configuration but null', { keys: [{}], 'vm-configuration': null }, [id]],
   ])('has keys and says which VM it is of: %s', (_name, json, expected) => {
     expect(paths(runtimeOf(json))).toEqual(expected)

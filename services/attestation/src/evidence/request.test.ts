@@ -27,12 +27,16 @@ describe('the body of a call', () => {
   })
 
   it('nests 32 deep and no deeper, whatever beside it is flat', () => {
+    // Deeper than any stack.
+    let deep: unknown = 1
+    for (let levels = 0; levels < 200_000; levels++) deep = [deep]
     expect(refusal(() => callBody({ a: nested(31), b: 1 }))).toEqual(['taken'])
     for (const body of [
       { a: nested(32) },
       { a: nested(32), b: nested(1) },
       { a: 1, b: nested(32) },
       { a: nested(1000) },
+      { a: deep },
     ])
       expect(refusal(() => callBody(body))).toEqual(['body', 'JSON, at most 32 deep'])
   })
@@ -97,6 +101,14 @@ describe('data that is bound', () => {
     expect(boundData({ data: base64('{'), dataType: 'Binary' }, 'x')).toEqual({ bytes: bytes('{'), dataType: 'Binary' })
   })
 
+  it('is none where runtime data is empty, and a fault where init-time data is', () => {
+    for (const dataType of ['JSON', 'Binary']) {
+      expect(boundData({ data: '', dataType }, 'runtimeData')).toBeUndefined()
+      expect(refusal(() => boundData({ data: '', dataType }, 'initTimeData'))[0]).toBe('initTimeData.data')
+      expect(boundData({ data: base64('{}'), dataType }, 'runtimeData')?.bytes).toEqual(bytes('{}'))
+    }
+  })
+
   it('names the member at fault', () => {
     for (const dataType of ['json', 'Text', '', 7, null, undefined])
       expect(refusal(() => boundData({ data: 'AAAA', dataType }, 'x'))).toEqual(['x.dataType', 'JSON or Binary'])
@@ -130,7 +142,7 @@ describe('a nonce', () => {
       '',
       longest,
     ])
-    for (const value of [`${longest}n`, 7, {}, true])
+    for (const value of [`${longest}n`, 7, {}, [], true])
       expect(refusal(() => nonceOf(value))).toEqual(['nonce', 'text of at most 1024 characters'])
   })
 })

@@ -54,7 +54,7 @@ export function bytesOf(value: unknown, target: string): Uint8Array {
 function isExact(value: string, alphabet: 'base64' | 'base64url', bytes: Buffer): boolean {
   const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0
   const digits = value.length - padding
-  if (digits % 4 === 1 || (padding > 0 && value.length % 4 !== 0)) return false
+  if (padding > 0 && value.length % 4 !== 0) return false
   if (bytes.length !== Math.floor((digits * 3) / 4)) return false
   if (alphabet === 'base64' && /[-_]/.test(value)) return false
   const [wholeBytes, wholeDigits] = [bytes.length - (bytes.length % 3), digits - (digits % 4)]

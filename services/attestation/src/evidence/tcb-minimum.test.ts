@@ -27,7 +27,7 @@ describe('the TCB that evidence of SNP is held to', () => {
   it('is up to date at the versions of the advisories', () => {
     expect(tcbMinimum('Milan')).toMatchObject({ snp, microcode })
     expect(new TcbMinimum().judge(verifiedSnp())).toEqual({
-      claims: { [tcbStatusClaim]: 'UpToDate' },
+      claims: { 'x-strongroom-tcb-status': 'UpToDate' },
       byNameOnly: [],
       shortcomings: [],
     })

@@ -46,12 +46,12 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
       action: `${actions}/read`,
       handle: async (request) => {
         const at = keyOf(scopeOf(request.path))
-        const filter = request.query['$filter'] ?? ''
-        const principal = /principalId eq\s*'([^']*)'/i.exec(filter)?.[1]!.toLowerCase()
+        const filter = (request.query['$filter'] ?? '').toLowerCase()
+        const principal = /principalid eq\s*'([^']*)'/.exec(filter)?.[1]
         // What somebody has by a group counts as assigned to them.
-        const assignee = /assignedTo\(\s*'([^']*)'/i.exec(filter)?.[1]
+        const assignee = /assignedto\(\s*'([^']*)'/.exec(filter)?.[1]
         const principals = assignee === undefined ? principal && [principal] : await plane.access.identitiesOf(assignee)
-        const exact = /atScope\(\)/i.test(filter)
+        const exact = /atscope\(\)/.test(filter)
         const found = (await plane.access.list()).filter(
           (row) =>
             (covers(row.scope, at) || (!exact && covers(at, row.scope))) &&

@@ -67,9 +67,9 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
       path: base,
       action: `${type}/read`,
       handle: async (request) => {
-        const filter = request.query['$filter'] ?? ''
-        const name = /roleName eq '([^']*)'/i.exec(filter)?.[1]!.toLowerCase()
-        const kind = /type eq '([^']*)'/i.exec(filter)?.[1]!.toLowerCase()
+        const filter = (request.query['$filter'] ?? '').toLowerCase()
+        const name = /rolename eq '([^']*)'/.exec(filter)?.[1]
+        const kind = /type eq '([^']*)'/.exec(filter)?.[1]
         const at = keyOf(request.path.slice(0, -`/providers/${type}`.length))
         const custom = (await plane.access.customRoles()).filter((role) =>
           role.assignableScopes!.some((each) => covers(keyOf(each), at) || covers(at, keyOf(each))),

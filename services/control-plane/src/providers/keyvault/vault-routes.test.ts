@@ -4,7 +4,8 @@ import { ownerId, tenantId, type Loose } from '../../testing/ids.ts'
 import { alice, assignmentAt, bob, definition, giving, group, id, other, problemsOf, roleAt, senderTo, subscription } from '../../testing/role-requests.ts' // prettier-ignore
 import { openVaultRights, vaultAt, type VaultRights } from '../../testing/vault-rights.ts'
 import type { Plane } from '../../plane.ts'
-import { vaults } from './vault-routes.ts'
+import { ResourceTypes } from '../../types/registry.ts'
+import { accessPolicies, vaults } from './vault-routes.ts'
 
 let rights: VaultRights
 beforeAll(async () => void (rights = await openVaultRights()))
@@ -218,6 +219,13 @@ describe('a vault', () => {
     await vaults.purge!({ vaults: rights.client } as Plane)
     expect([...rights.wire.vaults.deleted.keys()]).toEqual(['protected'])
   })
+})
+
+it('vaults and their policies are two types of the provider, as its list shows them', () => {
+  expect(new ResourceTypes([vaults, accessPolicies]).within('Microsoft.KeyVault')).toEqual([
+    'vaults',
+    'vaults/accessPolicies',
+  ])
 })
 
 describe('access policies', () => {
