@@ -145,6 +145,9 @@ describe('what a group has', () => {
     expect((await access.heldBy(alice)).map(({ principal_id: id }) => id)).toEqual([team])
     expect(await access.identitiesOf(alice.toUpperCase())).toEqual([alice])
     expect(await access.identitiesOf(alice)).toEqual([alice, 'another', team])
+    // That another group has it too, in which he is not, takes nothing away.
+    await give({ name: 'N2', principalId: ownerId, principalType: 'Group' })
+    expect(await access.allows(alice, read, vm)).toBe(true)
     groups.set(alice, ['another'])
     expect([await access.allows(alice, read, vm), await access.heldBy(alice)]).toEqual([false, []])
   })
@@ -214,6 +217,17 @@ describe('assignments', () => {
     // A name counts at its scope.
     expect((await give({ scope: subscription })).created).toBe(true)
     expect(await rights.access.list()).toHaveLength(2)
+  })
+
+  it('are not changed into another one, though somebody has that elsewhere', async () => {
+    await give()
+    await give({ scope: subscription, roleId: contributor })
+    expect(await fault(give({ scope: subscription }))).toEqual([
+      409,
+      'RoleAssignmentUpdateNotPermitted',
+      undefined,
+      undefined,
+    ])
   })
 
   it('end by their removal, and no other with them', async () => {

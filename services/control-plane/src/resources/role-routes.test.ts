@@ -59,6 +59,13 @@ describe('a role definition', () => {
     expect(await send('GET', roleAt(group, 1))).toMatchObject({ status: 404, code: 'RoleDefinitionDoesNotExist' })
   })
 
+  it('has a name that no other has', async () => {
+    await send('PUT', roleAt(group, 1), definition())
+    expect(problemsOf(await send('PUT', roleAt(group, 2), definition()))).toEqual([
+      [409, 'RoleDefinitionWithSameNameExists', 'properties.roleName'],
+    ])
+  })
+
   it('has one id in whatever case that is written', async () => {
     const letters = 'abcdef00-0000-4000-8000-0000000000ff'
     const path = (guid: string): string => roleAt(subscription, guid)
