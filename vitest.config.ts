@@ -25,7 +25,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
-            'test/{boundaries,browser,cli,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
+            'test/{boundaries,cli,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
           ],
           exclude: left,
           // By default a machine of two cores would have one worker.
@@ -37,7 +37,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'clients',
-          include: ['test/{clients,portal}/**/*.test.ts'],
+          include: ['test/clients/**/*.test.ts'],
           exclude: left,
           maxWorkers: 2,
           ...patience,
