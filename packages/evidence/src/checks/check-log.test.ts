@@ -28,6 +28,16 @@ const booted = (on: number): ReturnType<typeof measuredLog> =>
     [11, 13, utf8('.linux\0')],
     [11, 13, utf8('kernel')],
   ])
+/** A log of several banks, with the start of one image. */
+const oneRecord = (data: Uint8Array, banks: readonly (readonly [id: number, digest: Uint8Array])[]): Uint8Array => {
+  const spec = new ByteWriter().bytes(utf8('Spec ID Event03\0')).u32le(0).u8(0).u8(2).u8(0).u8(2).u32le(banks.length)
+  for (const [id, digest] of banks) spec.u16le(id).u16le(digest.length)
+  const header = spec.u8(0).finish()
+  const writer = new ByteWriter().u32le(0).u32le(3).zero(20).u32le(header.length).bytes(header)
+  writer.u32le(4).u32le(0x80000003).u32le(banks.length)
+  for (const [id, digest] of banks) writer.u16le(id).bytes(digest)
+  return writer.u32le(data.length).bytes(data).finish()
+}
 const { log, pcrs } = booted(1)
 pcrs.delete(0)
 const shown = ({ children }: Check): unknown[] =>
@@ -61,6 +71,23 @@ describe('an event log', () => {
       'registers 0; not in the log: 4 9',
       'Secure Boot unknown',
     ])
+  })
+
+  it('counts the records with data that every bank’s digest covers, but for SM3, which nothing here computes', async () => {
+    const data = utf8('image')
+    const bank = (id: number, digest: Uint8Array): [number, Uint8Array] => [id, digest]
+    const [sha256Bank, other] = [bank(0x0b, sha256(data)), bank(0x0b, new Uint8Array(32))]
+    const [sha384Bank, sm3] = [bank(0x0c, new Uint8Array(48)), bank(0x12, new Uint8Array(32))]
+    for (const [banks, covered] of [
+      [[sha256Bank], 1],
+      [[other], 0],
+      [[sha256Bank, sha384Bank], 0],
+      [[sha256Bank, sm3], 1],
+      [[sm3], 0],
+    ] as const) {
+      const { check: tree } = await checkEventLog({ log: oneRecord(data, banks) })
+      expect([banks.length, actual(tree, 'log.data')?.split(' ')[0]]).toEqual([banks.length, `${covered}`])
+    }
   })
 
   it('may be followed by the phases that systemd measures, and is told how far', async () => {

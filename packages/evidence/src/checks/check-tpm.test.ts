@@ -1,9 +1,13 @@
+import { X509Certificate } from 'node:crypto'
+import { rootCertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { creationMessage, measuredLog, quoteMessage, SoftwareTpm } from '../testing/software-tpm.ts'
 import { parseTpm2bPublic, requireAttestationKey, tpmName } from '../tpm/public.ts'
 import { parseTpmtSignature } from '../tpm/signature.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import { spkiSha256 } from '../x509/path.ts'
 import type { Check } from './check.ts'
 import { checkTpmCreation } from './check-creation.ts'
 import { checkTpmQuote, type TpmEvidence } from './check-tpm.ts'
@@ -31,6 +35,11 @@ const evidence = (changes: Changes = {}, message = quoteMessage(first.pcrs)): Tp
   pcrs: first.pcrs,
   ...(changes as Partial<TpmEvidence>),
 })
+const object = stranger.akPublic()
+const creation = async (o: Changes & { objects?: Uint8Array[] } = {}, given?: Uint8Array): Promise<Check> => {
+  const message = given ?? creationMessage(await tpmName(parseTpm2bPublic(object)))
+  return await checkTpmCreation({ objects: [Uint8Array.of(1), object], ...evidence(o, message) })
+}
 const check = async (changes: Changes = {}, message?: Uint8Array): ReturnType<typeof checkTpmQuote> =>
   await checkTpmQuote(evidence(changes, message))
 /** Each check as its id and what came of it: its code, or whether it was asked for. */
@@ -114,6 +123,7 @@ describe('a quote of a TPM', () => {
       'failed',
       undefined,
     ])
+    expect(tree.children.filter(({ id }) => id === 'tpm.registers')).toHaveLength(1)
   })
 
   it('says what it expected and found', async () => {
@@ -155,6 +165,10 @@ describe('a quote of a TPM', () => {
       'skipped',
       undefined,
     ])
+    // Nothing is said of what binds a key that is none.
+    for (const akPublic of [undefined, tpm.akPublic(0x40000)])
+      for (const { check: tree } of [await check({ akPublic }), { check: await creation({ akPublic }) }])
+        expect(shown(tree).map(([id]) => id)).not.toContain('tpm.binding')
     const binding = async (keyBoundBy: TpmEvidence['keyBoundBy']): Promise<unknown[]> => {
       const { check: tree, value } = await check({ keyBoundBy, eventLog: first.log })
       return [shown(tree).find(([id]) => id === 'tpm.binding')?.[1], find(tree, 'log')?.outcome, value !== undefined]
@@ -166,6 +180,12 @@ describe('a quote of a TPM', () => {
     expect(await binding('claims')).toEqual(['passed', 'passed', true])
     const [junk, root] = [Uint8Array.of(1), { name: 'x', spkiSha256: '00'.repeat(32) }]
     expect(await binding({ chain: [junk], roots: [root], at })).toEqual(['UnknownType', 'skipped', false])
+    const known = new X509Certificate(rootCertificates.find((pem) => new X509Certificate(pem).ca)!)
+    const chain = [new Uint8Array(known.raw)]
+    const roots = [{ ...root, spkiSha256: await spkiSha256(parseCertificate(chain[0]!)) }]
+    const within = new Date(known.validFrom)
+    expect(await binding({ chain, roots, at: within })).toEqual(['passed', 'passed', true])
+    expect(await binding({ chain, roots: [root], at: within })).toEqual(['UntrustedRoot', 'skipped', false])
   })
 
   it('shows registers, which may be left out and may be asked for', async () => {
@@ -215,12 +235,6 @@ describe('a quote of a TPM', () => {
 })
 
 describe('a TPM’s statement that it made an object', () => {
-  const object = stranger.akPublic()
-  const creation = async (o: Changes & { objects?: Uint8Array[] } = {}, given?: Uint8Array): Promise<Check> => {
-    const message = given ?? creationMessage(await tpmName(parseTpm2bPublic(object)))
-    return await checkTpmCreation({ objects: [Uint8Array.of(1), object], ...evidence(o, message) })
-  }
-
   it('passes with the object that it names', async () => {
     const tree = await creation()
     const name = toHex(await tpmName(parseTpm2bPublic(object)))

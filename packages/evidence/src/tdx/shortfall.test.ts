@@ -22,7 +22,9 @@ function tcbInfo(
             : { svn: each },
       ),
       pcesvn: svn,
-      tdxtcbcomponents: sixteen(svn).map((each) => ({ svn: each })),
+      tdxtcbcomponents: sixteen(svn).map((each, index) =>
+        index === 9 ? { svn: each, category: 'OS/VMM', type: 'Loader' } : { svn: each },
+      ),
     },
     tcbDate: `2026-0${svn}-01T00:00:00Z`,
     tcbStatus,
@@ -135,6 +137,48 @@ describe('what a TDX platform lacks', () => {
       advisoryIds: ['INTEL-SA-5'],
     })
     expect(lacksAt(hardening, sixteen(5), 4, sixteen(5, 1, 1)).lacks).toMatchObject([{ found: 4, wanted: 5 }])
+  })
+
+  it('names what to update by whom it comes from', () => {
+    const lacks = [
+      ...lacksAt(text, sixteen(4, 1, 3), 4, sixteen(4, 9, 3).with(1, 1)).lacks,
+      ...lacksAt(text, sixteen(4, 2, 3), 4, sixteen(4, 1, 1)).lacks,
+      ...lacksAt(text, sixteen(4, 5, 3), 4, sixteen(4, 1, 1)).lacks,
+    ]
+    expect(lacks.map(({ component }) => component)).toEqual([
+      'SGX component 2 (Late Microcode Update)',
+      'TDX component 10 (Loader)',
+      'SGX component 3',
+      'SGX component 6',
+    ])
+    const [system, loader, bios, unnamed] = lacks.map(({ update }) => update)
+    expect(loader).toBe(system)
+    expect(new Set([system, bios, unnamed]).size).toBe(3)
+    expect([bios, unnamed].every((update) => update!.includes('BIOS'))).toBe(true)
+  })
+
+  it('is the platform’s own where its module is of version 0 or has no identity', () => {
+    expect(lacksAt(text, sixteen(1), 1, old(1)).status).toBe('NoMatchingLevel')
+    const modules = tcbInfo([[4, 'UpToDate']], [[9, 'Revoked']])
+    const version = (number: number): TdxShortfall => lacksAt(modules, sixteen(4), 4, sixteen(4, 1, number))
+    expect(version(1).status).toBe('NoMatchingLevel')
+    expect(version(2)).toMatchObject({ status: 'UpToDate', lacks: [] })
+    const zero = modules.replace('"TDX_01"', '"TDX_00"')
+    const platformOnly = lacksAt(zero, sixteen(4), 4, sixteen(4, 1, 0))
+    expect([platformOnly.status, platformOnly.lacks.map(({ component }) => component)]).toEqual([
+      'NoMatchingLevel',
+      ['TDX component 2'],
+    ])
+  })
+
+  it('is told by the day of the TCB info where that lists no level', () => {
+    expect(lacksAt(tcbInfo([]), sixteen(4), 4, sixteen(4, 1, 2))).toEqual({
+      status: 'NoMatchingLevel',
+      wantedDate: new Date('2026-11-01T00:00:00Z'),
+      tcbEvaluationDataNumber: 19,
+      advisoryIds: [],
+      lacks: [],
+    })
   })
 
   it('below every level has no date, and is no match', () => {

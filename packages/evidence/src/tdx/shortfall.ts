@@ -63,10 +63,10 @@ type Level = TcbInfo['levels'][number]
 function platformLacks(level: Level, { pck, teeTcbSvn }: Platform, names: ComponentNames): TcbLack[] {
   const first = (teeTcbSvn[1] ?? 0) === 0 ? 0 : 2
   const sgx = level.sgxSvns.map((wanted, index) =>
-    lackOf('SGX', index, wanted, pck.componentSvns[index], names.sgx[index]),
+    lackOf('SGX', index, wanted, pck.componentSvns[index], names.sgxtcbcomponents[index]!),
   )
   const tdx = level.tdxSvns.map((wanted, index) =>
-    index < first ? undefined : lackOf('TDX', index, wanted, teeTcbSvn[index], names.tdx[index]),
+    index < first ? undefined : lackOf('TDX', index, wanted, teeTcbSvn[index], names.tdxtcbcomponents[index]!),
   )
   const pce: TcbLack | undefined =
     pck.pceSvn < level.pceSvn
@@ -100,27 +100,23 @@ function moduleLack(tcbInfo: TcbInfo, teeTcbSvn: Uint8Array): TcbLack[] {
   return [{ component: `TDX module ${moduleId(version)}`, found, wanted, update }]
 }
 
-/** What Intel calls the components: `Early Microcode Update` of `BIOS`; undefined where it names none. */
-interface ComponentNames {
-  sgx: (ComponentName | undefined)[]
-  tdx: (ComponentName | undefined)[]
-}
-
+/** What Intel calls a component: `Early Microcode Update` of `BIOS`, where it says so. */
 interface ComponentName {
   category?: unknown
   type?: unknown
 }
+type ComponentNames = Record<'sgxtcbcomponents' | 'tdxtcbcomponents', ComponentName[]>
 
+/** @param body that parseTcbInfo has read: each level has 16 components of either kind */
 function namesIn(body: string, level: number): ComponentNames {
-  const { tcbLevels } = JSON.parse(body) as { tcbLevels: { tcb: Record<string, (ComponentName | undefined)[]> }[] }
-  const tcb = tcbLevels[level]?.tcb
-  return { sgx: tcb?.['sgxtcbcomponents'] ?? [], tdx: tcb?.['tdxtcbcomponents'] ?? [] }
+  const { tcbLevels } = JSON.parse(body) as { tcbLevels: { tcb: ComponentNames }[] }
+  return tcbLevels[level]!.tcb
 }
 
-const updates: Record<string, string> = {
-  BIOS: 'Install the newer BIOS of the board’s maker on the host.',
-  'OS/VMM': 'Install newer Intel microcode or SGX software in the host’s operating system.',
-}
+const updates: ReadonlyMap<unknown, string> = new Map([
+  ['BIOS', 'Install the newer BIOS of the board’s maker on the host.'],
+  ['OS/VMM', 'Install newer Intel microcode or SGX software in the host’s operating system.'],
+])
 const anyUpdate = 'Install the newer BIOS of the board’s maker on the host: it brings microcode and firmware modules.'
 
 function lackOf(
@@ -128,10 +124,10 @@ function lackOf(
   index: number,
   wanted: number,
   found = 0,
-  name: ComponentName | undefined,
+  name: ComponentName,
 ): TcbLack | undefined {
   if (found >= wanted) return undefined
-  const type = typeof name?.type === 'string' && name.type !== '' ? ` (${name.type})` : ''
-  const category = typeof name?.category === 'string' ? name.category : ''
-  return { component: `${kind} component ${index + 1}${type}`, found, wanted, update: updates[category] ?? anyUpdate }
+  const type = typeof name.type === 'string' && name.type !== '' ? ` (${name.type})` : ''
+  const update = updates.get(name.category) ?? anyUpdate
+  return { component: `${kind} component ${index + 1}${type}`, found, wanted, update }
 }

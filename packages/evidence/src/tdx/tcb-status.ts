@@ -12,15 +12,9 @@ export const tcbStatuses = [
 export type TcbStatus = (typeof tcbStatuses)[number]
 
 /** Statuses that occur in Intel's texts. */
-export const listedTcbStatuses: readonly Exclude<TcbStatus, 'NoMatchingLevel'>[] = [
-  'UpToDate',
-  'SWHardeningNeeded',
-  'ConfigurationNeeded',
-  'ConfigurationAndSWHardeningNeeded',
-  'OutOfDate',
-  'OutOfDateConfigurationNeeded',
-  'Revoked',
-]
+export const listedTcbStatuses: readonly Exclude<TcbStatus, 'NoMatchingLevel'>[] = tcbStatuses.filter(
+  (status) => status !== 'NoMatchingLevel',
+)
 
 /**
  * Status of a platform whose parts have these statuses: never better than the worst part. Where two parts need different

@@ -77,6 +77,19 @@ describe('the TCB level', () => {
     expect(platform(sixteen(2), 9, sixteen(9)).status).toBe('NoMatchingLevel')
   })
 
+  it.each([
+    'UpToDate',
+    'SWHardeningNeeded',
+    'ConfigurationNeeded',
+    'ConfigurationAndSWHardeningNeeded',
+    'OutOfDate',
+    'OutOfDateConfigurationNeeded',
+    'Revoked',
+  ])('may be %s, as Intel names it', (status) => {
+    const text = tcbInfoBody().replace('"UpToDate","advisoryIDs":[]}', `"${status}","advisoryIDs":[]}`)
+    expect(parseTcbInfo(text).levels.map(({ tcbStatus }) => tcbStatus)).toEqual([status, 'OutOfDate'])
+  })
+
   it('falls with any one component below', () => {
     for (let index = 0; index < 16; index++) {
       expect(platform(sixteen(5, [index, 4]), 5, sixteen(5)).status, `SGX component ${index}`).toBe('OutOfDate')

@@ -135,6 +135,18 @@ describe('checkTdx', () => {
       ['tdx.pck.path CertificateNotForThisUse'],
     ],
     [
+      'a chain of its root alone',
+      async () => {
+        const data = new TextEncoder().encode(toPem([(await issueIntelChain(keys)).root]))
+        return { quote: { certification: { kind: 5, data } } }
+      },
+      [
+        'tdx.pck.path CertificateNotForThisUse',
+        'tdx.pck.extension CertificateNotForThisUse',
+        'tdx.qe.signature QeReportSignatureInvalid',
+      ],
+    ],
+    [
       'a time after its chain',
       async () => ({ at: new Date(until.getTime() + 1000) }),
       ['tdx.pck.path CertificateExpired', 'tdx.crl.root CrlExpired', 'tdx.crl.pck CrlExpired'],

@@ -1,4 +1,5 @@
 import { namedBits } from '@strongroom/der'
+import { generateKeyPairSync } from 'node:crypto'
 import {
   ByteWriter,
   fromHex,
@@ -29,6 +30,9 @@ import {
 import { spkiPin } from '../testing/amd-hierarchy.ts'
 import { now } from '../testing/times.ts'
 import { platformTcb } from './platform-tcb.ts'
+
+const rsaSpki = (): Uint8Array =>
+  new Uint8Array(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'der', type: 'spki' }))
 
 // Everything is signed by whoever has to: one rule at a time stands against it.
 describe('verifyTdx', () => {
@@ -105,6 +109,15 @@ describe('verifyTdx', () => {
       quotingEnclave: { status: 'Revoked' },
       tcbEvaluationDataNumber: 8,
     })
+    const [module] = (tcbInfoOf() as { tdxModuleIdentities: object[] }).tdxModuleIdentities
+    const old = { tcb: { isvsvn: 0 }, tcbDate: '2026-01-01T00:00:00Z', tcbStatus: 'OutOfDate', advisoryIDs: ['SA-M'] }
+    const behind = await tcbInfo({ tdxModuleIdentities: [{ ...module, tcbLevels: [old] }] })
+    expect(await verify({ quote: { td: (bytes) => (bytes[49] = 1) }, collateral: behind })).toMatchObject({
+      tcbStatus: 'OutOfDate',
+      advisoryIds: ['SA-M'],
+      platform: { status: 'UpToDate' },
+      module: { id: 'TDX_01', status: 'OutOfDate' },
+    })
   })
 
   it('holds until the first of its collateral is renewed', async () => {
@@ -147,6 +160,10 @@ describe('verifyTdx', () => {
       expected: '939a7233f79c4ca9940a0db3957f0607',
       found: '929a7233f79c4ca9940a0db3957f0607',
     })
+    // A point off the curve, that the enclave vouches for: nothing can be signed by it.
+    const off = keys.attestation.spki.with(-1, keys.attestation.spki.at(-1)! ^ 1)
+    const attestation = { ...keys.attestation, spki: off }
+    await refused({ quote: { attestation, quoteSigner: keys.attestation } }, 'QuoteSignatureInvalid')
     const texts = { tcbInfo: await signedText('tcbInfo', tcbInfoOf(), keys.ca) }
     await refused({ collateral: texts }, 'CollateralSignatureInvalid', { subject: 'TCB info' })
     const identities = { qeIdentity: await signedText('enclaveIdentity', identityOf(), keys.ca) }
@@ -260,6 +277,11 @@ describe('verifyTdx', () => {
       'CertificateNotForThisUse',
     ],
     ['a key on another curve', ({ strange }) => ({ signerKey: strange }), 'CollateralSignatureInvalid'],
+    [
+      'a key on no curve',
+      ({ signer }) => ({ signerKey: { ...signer, spki: rsaSpki() } }),
+      'CollateralSignatureInvalid',
+    ],
   ])('takes no text from a signer with %s', async (_, change, code) => {
     const { signer, root } = await issueIntelChain(keys, change(keys))
     const chain = toPem([signer, root])
@@ -289,7 +311,8 @@ describe('verifyTdx', () => {
       await verifyTdx({ quote: parseTdxQuote(await issueQuote(keys, { td, certification })), ...o })
       found.push(checks())
     }
-    expect(found[1]).toBe(2)
-    expect(found[0]).toBeGreaterThan(2)
+    // The root's certificate in two chains, authority, PCK and signer; the root's list under either and the authority's; two
+    // texts; the enclave's report and the quote. Then these two alone.
+    expect(found).toEqual([5 + 3 + 2 + 2, 2])
   })
 })
