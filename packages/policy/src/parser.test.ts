@@ -38,6 +38,51 @@ describe('reading a policy', () => {
     ])
   })
 
+  it.each([
+    '"version"=1.0;authorizationrules{=>permit();};',
+    'version=1.0;"authorizationrules"{=>permit();};',
+    'version=1.0;authorizationrules{=>permit();};"issuancerules"{};',
+    'version=1.0;authorizationrules"{"=>permit();};',
+    'version=1.0;authorizationrules{"=>"permit();};',
+    'version=1.0;authorizationrules{[type=="a"]"=>"permit();};',
+    'version=1.0;authorizationrules{=>"permit"();};',
+    'version=1.0;authorizationrules{["type"=="a"]=>permit();};',
+    'version=1.0;authorizationrules{[type "==" "a"]=>permit();};',
+    'version=1.0;authorizationrules{"c":[type=="a"]=>permit();};',
+    'version=1.0;authorizationrules{c:[type=="a"]=>add("claim"=c);};',
+    'version=1.0;authorizationrules{c:[type=="a"]=>add(claim="c");};',
+    'version=1.2;authorizationrules{=>add(type="a",value="NegateBool"(true));};',
+  ])('takes no text for a word or a sign: %s', (text) => {
+    expect(refusal(text).code).toBe('PolicyParsingError')
+  })
+
+  it('has no comments and no identifier where none is written', () => {
+    const read = parsePolicy('version=1.0;authorizationrules{[type=="a"]=>permit();};')
+    expect(read).not.toHaveProperty('comments')
+    expect(read.authorizationRules[0]!.conditions[0]).not.toHaveProperty('id')
+  })
+
+  it('leaves to the evaluation what is not written out', () => {
+    for (const rule of [
+      'c:[type=="a"] && [value<c.value]=>permit();',
+      'c:[type=="a"]=>add(type=c.type,value=c.value,valueType="String");',
+      'c:[type=="a"]=>add(type="b",value=c.value,valueType=c.valueType);',
+      '=>add(type="omit_x5c",value=1);',
+    ])
+      expect(parsePolicy(`version=1.2;authorizationrules{${rule}};`).authorizationRules).toHaveLength(1)
+    for (const rule of ['type="omit_x5c",value=c.value', 'type=c.type,value=1', 'claim=c'])
+      expect(
+        parsePolicy(`version=1.2;configurationrules{c:[type=="a"]=>issueproperty(${rule});};authorizationrules{};`)
+          .configurationRules,
+      ).toHaveLength(1)
+    const other = 'version=1.2;authorizationrules{c:[type=="a"]=>add(type="b",value=1,issuer=c.issuer);};'
+    expect(refusal(other).expected).toContain('AttestationPolicy')
+    for (const name of ['isTrue', 'falsely'])
+      expect(refusal(`version=1.2;authorizationrules{=>add(type="b",value=${name}.value);};`).expected).toContain(
+        'identifier',
+      )
+  })
+
   it('takes any word for an identifier, one that is nearly a Boolean included', () => {
     const text = 'version=1.0;authorizationrules{True:[type=="a"] && [type=="b", value==True.value]=>permit();};'
     const [, second] = parsePolicy(text).authorizationRules[0]!.conditions
