@@ -40,7 +40,7 @@ export class ClaimSet {
   readonly #claims: Claim[] = []
   readonly #byType = new Map<string, OfOneType>()
 
-  constructor(claims: Iterable<Claim> = []) {
+  constructor(claims: Iterable<Claim>) {
     for (const claim of claims) this.add(claim)
   }
 

@@ -50,14 +50,9 @@ export function evaluateExpression(expression: Expression, scope: Scope): Values
 function evaluateSet(expression: Expression, scope: Scope): Values {
   if (expression.kind !== 'property') return evaluateExpression(expression, scope)
   scope.budget.step(expression.position, scope.matches.length)
-  const values = new Set<ClaimValue>()
-  let readOnly = false
-  for (const bindings of scope.matches) {
-    const claim = bindings.get(expression.id)!
-    values.add(propertyOf(claim, expression.property))
-    readOnly ||= claim.readOnly === true
-  }
-  return { values: [...values], readOnly }
+  const values = scope.matches.map((bindings) => propertyOf(bindings.get(expression.id)!, expression.property))
+  // What such a function says of a set is not the set.
+  return { values: [...new Set(values)], readOnly: false }
 }
 
 function call(expression: Call, scope: Scope): Values {

@@ -12,7 +12,7 @@ export function matchRule(
   rule: Rule,
   claims: ClaimSet,
   budget: Budget,
-  unmet?: (condition: Condition) => void,
+  unmet: (condition: Condition) => void,
 ): Bindings[] {
   let matches: Bindings[] = [new Map()]
   for (const condition of rule.conditions) {
@@ -25,7 +25,7 @@ export function matchRule(
     }
     matches = next
     if (matches.length === 0) {
-      unmet?.(condition)
+      unmet(condition)
       return []
     }
   }

@@ -89,6 +89,70 @@ describe('JSON as claim values', () => {
   })
 })
 
+describe('a function', () => {
+  const none = 'JsonToClaimValue("[]")'
+  it.each([
+    `JsonToClaimValue(${none})`,
+    `AppendString(${none}, "x")`,
+    `AppendString("x", ${none})`,
+    `AppendString(${none}, ${none})`,
+    `JmesPath(${none}, "@")`,
+  ])('of nothing is nothing, and no fault: %s', (expression) => {
+    const text = `version=1.2;authorizationrules{=>add(type="a", value=${expression}); ![type=="a"]=>permit();};`
+    expect(evaluatePolicy(parsePolicy(text), []).permitted).toBe(true)
+  })
+
+  const two = String.raw`JsonToClaimValue("[\"a\",\"b\"]")`
+  const long = 'y'.repeat(100)
+  it.each<[expression: string, found: string, expected: string]>([
+    [`AppendString(${two}, "x")`, '["a","b"]', 'one String'],
+    ['AppendString("x", 1)', '[1]', 'one String'],
+    [`AppendString("x", AppendString(${two}, "y"))`, '["a","b"]', 'one String'],
+    ['NegateBool(JsonToClaimValue("[true,false]"))', '[true,false]', 'one Boolean'],
+    ['NegateBool(JsonToClaimValue("[]"))', '[]', 'one Boolean'],
+    [`ContainsOnlyValue("a", ${two})`, '["a","b"]', 'one value to compare with'],
+    [`JsonToClaimValue("${long}")`, `'${'y'.repeat(40)}'`, 'JSON'],
+    [
+      String.raw`JsonToClaimValue("[[\"${long}\"]]")`,
+      `["${'y'.repeat(38)}`,
+      'strings, integers and Booleans, or an array of them',
+    ],
+    [`NegateBool("${long}")`, `["${'y'.repeat(58)}`, 'one Boolean'],
+    [`JmesPath("1", "@${' '.repeat(4096)}")`, 'a query that is too long', 'at most 4096 characters'],
+  ])('takes no other values: %s', (expression, found, expected) => {
+    const text = `version=1.2;authorizationrules{=>add(type="a", value=${expression});};`
+    expect(() => evaluatePolicy(parsePolicy(text), [])).toThrow(
+      expect.objectContaining({ code: 'PolicyEvaluationError', found, expected }),
+    )
+  })
+
+  it('takes a query of 4,096 characters and a list of 2,048 values', () => {
+    const only = (count: number): unknown => {
+      const rule = 'c:[type=="j"]=>issue(type="only", value=ContainsOnlyValue(JsonToClaimValue(c.value), 1));'
+      return issue(rule, { j: JSON.stringify(Array<number>(count).fill(1)) })
+    }
+    expect([only(2048), only(2049)]).toEqual([{ only: true }, {}])
+    expect(issue(`=>issue(type="q", value=JmesPath("1", "@${' '.repeat(4095)}"));`)).toEqual({ q: '1' })
+    const text = 'version=1.2;authorizationrules{=>add(type="a", value=JmesPath("{}", "abs(@)"));};'
+    expect(() => evaluatePolicy(parsePolicy(text), [])).toThrow(
+      expect.objectContaining({ name: 'PolicyError', expected: 'a JMESPath query that fits the JSON' }),
+    )
+  })
+
+  it('is compared with by all the values that it has', () => {
+    const of = (test: string): unknown =>
+      issue(`c:[type=="a", value${test}]=>issue(type="b", value=c.value);`, { a: [1, 2, 3] })['b']
+    expect(of('==JsonToClaimValue("[1,2]")')).toEqual([1, 2])
+    expect(of('!=JsonToClaimValue("[1,2]")')).toBe(3)
+    expect(of(String.raw`<JsonToClaimValue("[\"x\",2]")`)).toBe(1)
+    expect(of(String.raw`<JsonToClaimValue("[\"5\"]")`)).toBeUndefined()
+    expect(issue('c:[type=="a"] && [type==c.type]=>issue(type="b", value=1);', { a: 1 })).toEqual({ b: 1 })
+    expect(issue('c:[type=="a"]=>issue(type="b", value=c.valueType);', { a: [1, 'x', true] })).toEqual({
+      b: ['Integer', 'String', 'Boolean'],
+    })
+  })
+})
+
 describe('what may not leave a policy', () => {
   const pcrs = claimsForPolicy({ pcrs: { PCRs: [{ Index: 0, Digests: { SHA256: 'aa' } }] } })
   const query = `JmesPath(c.value, "PCRs[? Index == \`0\`].Digests.SHA256 | @[0] == 'aa'")`

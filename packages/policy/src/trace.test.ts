@@ -91,7 +91,7 @@ describe('what became of each rule', () => {
 
   it('counts a claim once, whoever else says the same', () => {
     const of = (issuer: Claim['issuer']): Claim => ({ type: 'a', value: 1, issuer })
-    const claims = [of('AttestationService'), of('CustomClaim'), of('AttestationService')]
+    const claims = [of('AttestationService'), of('CustomClaim'), of('CustomClaim'), of('AttestationService')]
     expect(explain(authorizing('c:[type=="a"]=>permit();'), claims).rules[0]!.matches).toBe(2)
   })
 
