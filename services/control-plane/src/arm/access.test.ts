@@ -296,6 +296,9 @@ describe('roles of one’s own', () => {
         undefined,
         found,
       ])
+    await expect(access.putRole(asker, role({ id: 'r2' }), undefined)).rejects.toMatchObject({
+      target: 'properties.roleName',
+    })
     await access.putRole(asker, role({ description: 'other', name: 'mine' }), role())
     expect(await access.role('r1')).toEqual(role({ description: 'other', name: 'mine' }))
   })
