@@ -18,7 +18,7 @@ export function parseBody(text: string, o: { lenient: boolean }): unknown {
     value = JSON.parse(text)
   } catch (error) {
     value = o.lenient ? parseLenient(text) : undefined
-    if (value === undefined) throw invalid((error as Error).message.slice(0, 200), 'JSON')
+    if (value === undefined) throw invalid((error as Error).message, 'JSON')
   }
   refuseProto(value)
   return value
@@ -28,7 +28,7 @@ function parseLenient(text: string): unknown {
   try {
     return json5.parse(escapeLineEnds(text))
   } catch (error) {
-    throw invalid((error as Error).message.slice(0, 200), 'JSON, with comments where need be')
+    throw invalid((error as Error).message, 'JSON, with comments where need be')
   }
 }
 
@@ -42,7 +42,7 @@ function escapeLineEnds(text: string): string {
     else if (sign === '/' && text[at + 1] === '*') at = endAt(text.indexOf('*/', at + 2), text, 1)
     if (sign !== '"' && sign !== "'") continue
     const end = endOfText(text, at)
-    const inside = text.slice(at, end).replaceAll(/\\\r?\n|\\[^]|[\n\r\t]/g, (found) => escapes[found] ?? found)
+    const inside = text.slice(at, end).replaceAll(/\\\r\n|\\[^]|[\n\r\t]/g, (found) => escapes[found] ?? found)
     result += text.slice(from, at) + inside
     from = end
     at = end

@@ -31,6 +31,18 @@ describe('the text of a body', () => {
     expect(lenient("{ a: 'one\\\ntwo' }")).toEqual({ a: 'onetwo' })
   })
 
+  it.each<[string, string, object]>([
+    ['a comment with an apostrophe', '{/* it\'s */"a":"b\nc"}', { a: 'b\nc' }],
+    ['a comment to the end of a line with one', '{// it\'s\n"a":"b\nc"}', { a: 'b\nc' }],
+    ['a comment that ends as it begins', '{/*/ it\'s /*/"a":"b\nc"}', { a: 'b\nc' }],
+    ['two comments side by side', '{/* a *//* it\'s */"a":"b\nc"}', { a: 'b\nc' }],
+    ['signs of comments in texts', '{"a":"/x\ny","b":"//x\ny","c":"/*x\ny","d":"*x\ny"}', { a: '/x\ny', b: '//x\ny', c: '/*x\ny', d: '*x\ny' }], // prettier-ignore
+    ['a tab behind a backslash', "{a:'x\\\ty'}", { a: 'x\ty' }],
+    ['a line end of Windows behind a backslash', "{a:'one\\\r\ntwo'}", { a: 'onetwo' }],
+  ])('may run over several lines beside %s', (_name, text, expected) => {
+    expect(lenient(text)).toEqual(expected)
+  })
+
   it('nests a hundred levels deep and no deeper, in lists and objects', () => {
     for (const read of [strict, lenient]) {
       expect(refusal(() => read(lists(100)))).toBe('read')
@@ -38,6 +50,7 @@ describe('the text of a body', () => {
       expect(refusal(() => read('{"a":'.repeat(101) + '1' + '}'.repeat(101)))).toEqual(tooDeep(101))
       expect(refusal(() => read(`[${lists(60)},${lists(99)},{"a":${lists(98)}}]`))).toBe('read')
       expect(refusal(() => read(`[${lists(100)},1]`))).toEqual(tooDeep(101))
+      expect(refusal(() => read(`[${Array(150).fill('{}').join(',')}]`))).toBe('read')
     }
   })
 
@@ -59,6 +72,7 @@ describe('the text of a body', () => {
     ['a comment to a paragraph separator', `// ${'['.repeat(200)}"\u20291`],
     ['a comment', `/* ${'['.repeat(200)}" * / */1`],
     ['a comment of two stars', `/**/1`],
+    ['a comment that ends as it begins', `/*/ ${'['.repeat(200)} /*/1`],
   ])('of a template is not deeper for brackets in %s, and deeper behind it', (_name, text) => {
     expect(refusal(() => lenient(text))).toBe('read')
     expect(refusal(() => lenient(`[${text},${lists(101)}]`))).toEqual(tooDeep(102))
@@ -69,7 +83,7 @@ describe('the text of a body', () => {
       expect(lenient(text)).toEqual({ a: 'b' })
       expect(refusal(() => strict(text))).toEqual(['JSON', expect.any(String)])
     }
-    for (const text of ['{', '{a: }', '// c', "'open", '/* open'])
+    for (const text of ['{', '{a: }', '// c', "'open", '/* open', ' /* open'])
       expect(refusal(() => lenient(text))).toEqual(['JSON, with comments where need be', expect.any(String)])
     expect(((refusal(() => strict(`{"a": ${'x'.repeat(500)}`)) as string[])[1] ?? '').length).toBeLessThanOrEqual(200)
   })
