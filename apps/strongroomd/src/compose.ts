@@ -294,7 +294,9 @@ async function startServices(o: {
   opened.push(controlPlane)
 
   const services: Service[] = [identity, attestation, vault, host, controlPlane]
+  let isReady = false
   const server = await serve({
+    ready: () => isReady,
     installation,
     authority,
     hosts: services.flatMap((service) => service.hosts),
@@ -318,6 +320,8 @@ async function startServices(o: {
     caPath: authority.caPath,
     mapsAzureProviders: o.mapsAzureProviders,
   })
+  // Scripts go on with `strongroom env` as soon as /ready answers: the record has to be there.
+  isReady = true
   const { firstStart } = identity
   return {
     context,

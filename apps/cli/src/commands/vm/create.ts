@@ -15,7 +15,7 @@ export const createCommand: Command = {
     newGroupOption,
     {
       flags: '--security-type <type>',
-      summary: 'ConfidentialVM, TrustedLaunch or Standard; the last two keep the host out of nothing',
+      summary: 'ConfidentialVM, TrustedLaunch or Standard; the last two offer no protection from the host',
       default: 'ConfidentialVM',
       choices: ['ConfidentialVM', 'TrustedLaunch', 'Standard'],
     },

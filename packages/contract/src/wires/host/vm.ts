@@ -130,7 +130,7 @@ const ordinarySpec = named(
     security: object({ secureBoot: flag, vTpm: flag }),
   }),
 )
-/** A VM that keeps the host out of nothing: no processor measures it, no key is released for it. */
+/** A VM without protection from the host: no processor measures it, no key is released for it. */
 export type OrdinarySpec = TypeOf<typeof ordinarySpec>
 
 const confidential = {
