@@ -13,7 +13,8 @@ const reply = (
   } satisfies ErrorBody,
 })
 
-const keyUse = /^\/keys\/[^/]+\/[^/]+\/(release|sign|verify|encrypt|decrypt|wrapkey|unwrapkey)$/i
+/** Of the current version too, which is named by nothing, or by an empty segment. */
+const keyUse = /^\/keys\/[^/]+(?:\/[^/]*)?\/(release|sign|verify|encrypt|decrypt|wrapkey|unwrapkey)$/i
 
 /**
  * Faults of services that are away or refuse, answered where requests are routed: to a client's request and to one of the

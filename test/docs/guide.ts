@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+/** The script ends as it would have, and takes along what it started. */
+const ending = `trap 'code=$?; for job in $(jobs -p); do kill $job || :; done; wait; exit $code' EXIT`
+
+/** The command blocks of a guide, as one script. */
+export const scriptOf = (page: string): string =>
+  [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '').join('\n')
+
+/**
+ * Runs a script as a reader of a guide does: in a folder of its own, with `strongroom` at hand, ports and names of a network
+ * namespace of its own, and an end to all that it started.
+ * @returns exit code of the first command that failed, else 0, and all that was printed
+ */
+export async function runAsReader(script: string): Promise<{ code: number; output: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-guide-'))
+  try {
+    await mkdir(join(folder, 'bin'))
+    await symlink(join(root, 'strongroom'), join(folder, 'bin/strongroom'))
+    // What ran in the background ends with the script, and its state lasts until then.
+    const framed = `set -eEuo pipefail\n${ending}\nip link set lo up\n${script}`
+    await writeFile(join(folder, 'guide.sh'), framed)
+    const environment = {
+      PATH: `${folder}/bin:${process.env['PATH']}`,
+      HOME: folder,
+      LANG: 'C.UTF-8',
+      STRONGROOM_STATE_DIR: join(folder, 'state'),
+      STRONGROOM_CACHE_DIR: join(folder, 'cache'),
+    }
+    const child = spawn('unshare', ['--net', 'bash', 'guide.sh'], { cwd: folder, env: environment })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    const code = await new Promise<number>((ended) => child.once('close', (status) => ended(status ?? -1)))
+    const log = await readFile(join(folder, 'up.log'), 'utf8').catch(() => '')
+    return { code, output: code === 0 ? output : `${output}\n${log}` }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

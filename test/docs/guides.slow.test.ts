@@ -1,0 +1,22 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { runAsReader, scriptOf } from './guide.ts'
+
+const folder = resolve(import.meta.dirname, '../../docs/guides')
+const guides = readdirSync(folder).map((name) => ({ name, script: scriptOf(readFileSync(join(folder, name), 'utf8')) }))
+
+/** A network namespace takes root. */
+describe.skipIf(process.getuid?.() !== 0)('a guide', () => {
+  it.each(guides)('does what it promises, command by command: $name', async ({ script }) => {
+    expect(script).toContain('strongroom ')
+    const { code, output } = await runAsReader(script)
+    expect(code, output.slice(-6000)).toBe(0)
+  })
+
+  it('that fails at a command is found', async () => {
+    expect(scriptOf('a\n```sh\ntrue\n```\n\n```json\n{}\n```\n```sh\nfalse\n```\n')).toBe('true\n\nfalse\n')
+    expect((await runAsReader('true\nfalse\ntrue')).code).toBe(1)
+    expect((await runAsReader('strongroom status')).code).toBe(5)
+  })
+})
