@@ -1,8 +1,17 @@
-import { buildHclReport, digest, hclReportData, toHex, utf8, type TrustAnchors } from '@strongroom/evidence'
+import {
+  buildHclReport,
+  checkAzure,
+  checkTdReport,
+  digest,
+  hclReportData,
+  toHex,
+  utf8,
+  type TrustAnchors,
+} from '@strongroom/evidence'
 import type { EvidencePolicy } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { measuredLog, quoteMessage, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
-import { issueList, issueReport, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import { issueChain, issueList, issueReport, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { openMakers } from './support/makers.ts'
@@ -95,6 +104,30 @@ describe('evidence of a paravisor on SEV-SNP', () => {
     })
     expect(found.check.children[0]!.shows).toMatch(/^hcl\.bin: /)
     expect(await verdict(await files({ 'quote.json': undefined }))).toEqual(['accepted'])
+  })
+
+  it('hands out what held, and nothing where a part of it did not', async () => {
+    const message = quoteMessage(pcrs)
+    const quote = { message, signature: tpm.sign(message), pcrs }
+    const good = { hclReport: await hcl(), chain: await issueChain(amd), quotes: [quote], anchors, at: now }
+    const { value } = await checkAzure(good)
+    expect(value).toMatchObject({
+      hcl: { reportType: 'SNP' },
+      claims: { configuration: { vmUniqueId: 'A' } },
+      attestationKey: { kind: 'ecc' },
+      snp: { product: 'Milan' },
+      quotes: [{ pcrs }],
+    })
+    const { pcrs: _, ...bare } = quote
+    for (const quotes of [undefined, [], [bare]])
+      expect((await checkAzure({ ...good, quotes })).value?.quotes).toEqual([])
+    for (const wrong of [
+      { chain: undefined },
+      { hclReport: Uint8Array.of(1) },
+      { hclReport: await hcl(claimsOf(stranger), claimsOf(tpm)) },
+      { quotes: [quote, { ...quote, signature: stranger.sign(message) }] },
+    ])
+      expect((await checkAzure({ ...good, ...wrong })).value).toBeUndefined()
   })
 
   // A key that nothing binds says nothing.
@@ -306,6 +339,22 @@ describe('evidence of a paravisor on TDX', () => {
       'refused',
       'tdReport.format UnknownType',
     ])
+  })
+
+  it('hands out the quote that held, and takes no quote of another TD for a sibling', async () => {
+    const own = claimsOf(tpm)
+    const { quote, report } = await td(await hclReportData(own))
+    const good = { hclReport: hcl(report), tdQuote: quote, collateral: await issueCollateral(intel), anchors, at: now }
+    expect((await checkAzure(good)).value).toMatchObject({ tdx: { tcbStatus: 'UpToDate' }, quotes: [] })
+    expect((await checkAzure({ ...good, tdQuote: undefined })).value).toBeUndefined()
+    const { attestationKey } = (await checkAzure(good)).value!
+    const other = await td(await hclReportData(own), (bytes) => bytes.fill(7, 48 + 136, 48 + 184))
+    const sibling = { quote, claims: own, attestationKey }
+    expect((await checkTdReport({ report, sibling })).value).toBeDefined()
+    const { check, value } = await checkTdReport({ report, sibling: { ...sibling, quote: other.quote } })
+    expect([check.outcome, value]).toEqual(['failed', undefined])
+    const mrTd = { expected: `MRTD ${'07'.repeat(48)}`, actual: `MRTD ${'00'.repeat(48)}` }
+    expect(check.children.at(-1)).toMatchObject({ code: 'BindingMismatch', ...mrTd })
   })
 
   it('may be vouched for by a quote of the same TD over other claims that name its key', async () => {

@@ -4,6 +4,7 @@ import { verifyCoseSign1 } from '../cbor/cose-sign1.ts'
 import { type NitroDocument, parseNitroDocument } from '../nitro/document.ts'
 import { parseCertificate, type Certificate } from '../x509/certificate.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
+import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { appraised, type Check } from './check.ts'
 import { Checklist } from './checklist.ts'
@@ -40,7 +41,7 @@ export async function checkNitro(
       await verifyPath({ chain: given, anchors: o.anchors, at: o.at, ...context })
       return given
     },
-    (given) => given.at(-1)?.subject.commonName ?? '',
+    (given) => describeName((given.at(-1) as Certificate).subject),
   )
   await list.run('nitro.signature', [document, chain], ({ sign1 }: NitroDocument, [leaf]: Certificate[]) =>
     verifyCoseSign1({ sign1, key: (leaf as Certificate).publicKey, subject: 'Nitro document', ...context }),

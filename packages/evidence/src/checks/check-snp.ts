@@ -20,6 +20,7 @@ import {
 import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
+import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
@@ -67,7 +68,7 @@ export async function checkSnp(
     describeEndorsement,
   )
   await list.run('snp.chain.product', [chain, endorsement], requireNames)
-  await list.run('snp.signingKey', [report, endorsement], requireSigner, () => report?.signingKey ?? '')
+  await list.run('snp.signingKey', [report, endorsement], requireSigner, () => report!.signingKey)
   await list.run('snp.product', [report, endorsement], requireProcessor)
   await list.run(
     'snp.tcb',
@@ -100,11 +101,9 @@ export async function checkSnp(
     )
   }
   const { policy } = o
-  if (value !== undefined && policy !== undefined) list.add(appraised('snp.policy', appraiseSnp(value, policy)))
-  else
-    list.skip('snp.policy', policy === undefined ? 'No policy was given' : 'The report is not verified', {
-      optional: policy === undefined,
-    })
+  if (policy === undefined) list.skip('snp.policy', 'No policy was given', { optional: true })
+  else if (value === undefined) list.skip('snp.policy', 'The report is not verified')
+  else list.add(appraised('snp.policy', appraiseSnp(value, policy)))
   return { check: list.all('snp'), value }
 }
 
@@ -135,7 +134,7 @@ async function checkChain(
     'snp.chain.path',
     [certificates],
     (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.amd, at, ...context }),
-    () => chain?.ark.subject.commonName ?? '',
+    () => describeName(chain!.ark.subject),
   )
   if (o.crl === undefined) {
     list.skip('snp.chain.revocation', `No revocation list was given: ${amdCrlSource(o.parsed)}`, { optional: true })

@@ -1,7 +1,7 @@
 import { pckCrlSource, qeIdentitySource, rootCrlSource, tcbInfoSource } from './sources.ts'
 import { equal } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
-import { requireCurrent, type TdxCollateral, verifySignedText } from '../tdx/collateral.ts'
+import { requireCurrent, signedTexts, type TdxCollateral, verifySignedText } from '../tdx/collateral.ts'
 import type { PckExtension } from '../tdx/pck.ts'
 import { assessQe, parseQeIdentity, type QeIdentity } from '../tdx/qe-identity.ts'
 import type { TdxQuote } from '../tdx/quote.ts'
@@ -42,7 +42,7 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
     'tdx.tcbInfo.time',
     [tcbInfo],
     (info: TcbInfo) => requireCurrent({ ...info, at, subject: 'TCB info' }),
-    () => describeWindow(tcbInfo),
+    () => describeWindow(tcbInfo!),
   )
   const ownInfo = await list.run('tdx.tcbInfo.platform', [tcbInfo, pck], requirePlatform)
   const identity = await checkText(list, o, {
@@ -58,7 +58,7 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
     'tdx.qeIdentity.time',
     [identity],
     (found: QeIdentity) => requireCurrent({ ...found, at, subject: 'QE identity' }),
-    () => describeWindow(identity),
+    () => describeWindow(identity!),
   )
   await list.run(
     'tdx.module',
@@ -137,9 +137,7 @@ async function checkText<T extends object>(
   },
 ): Promise<T | undefined> {
   if (text.text === undefined || text.chainPem === undefined) {
-    const name = text.member === 'tcbInfo' ? 'TCB info' : 'QE identity'
-    const what = text.text === undefined ? 'It was' : 'The certificates of its signer were'
-    list.skip(text.id, `${name}: ${what} not given; ${text.source}`)
+    list.skip(text.id, `${signedTexts[text.member]} with the certificates of its signer was not given; ${text.source}`)
     return undefined
   }
   const [signed, issuerChainPem] = [text.text, text.chainPem]
@@ -173,6 +171,6 @@ function describeAssessment(assessment: TcbAssessment): string {
   return `${assessment.status}${date}${assessment.advisoryIds.length === 0 ? '' : `, ${assessment.advisoryIds.join(' ')}`}`
 }
 
-function describeWindow(text: { issueDate: Date; nextUpdate: Date } | undefined): string {
-  return text === undefined ? '' : `${text.issueDate.toISOString()} to ${text.nextUpdate.toISOString()}`
+function describeWindow(text: { issueDate: Date; nextUpdate: Date }): string {
+  return `${text.issueDate.toISOString()} to ${text.nextUpdate.toISOString()}`
 }

@@ -83,11 +83,9 @@ export async function checkTdx(
     )
   }
   const { policy } = o
-  if (value !== undefined && policy !== undefined) list.add(appraised('tdx.policy', appraiseTdx(value, policy)))
-  else
-    list.skip('tdx.policy', policy === undefined ? 'No policy was given' : 'The quote is not verified', {
-      optional: policy === undefined,
-    })
+  if (policy === undefined) list.skip('tdx.policy', 'No policy was given', { optional: true })
+  else if (value === undefined) list.skip('tdx.policy', 'The quote is not verified')
+  else list.add(appraised('tdx.policy', appraiseTdx(value, policy)))
   return { check: list.all('tdx', value === undefined ? undefined : `TCB ${value.tcbStatus}`), value }
 }
 

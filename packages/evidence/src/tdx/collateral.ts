@@ -36,6 +36,9 @@ export const genuineIntelAnchors: readonly TrustAnchor[] = [
   { name: 'Intel SGX Root CA', spkiSha256: 'a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e' },
 ]
 
+/** What Intel's service signs, by the member that holds it. */
+export const signedTexts = { tcbInfo: 'TCB info', enclaveIdentity: 'QE identity' } as const
+
 /** Common name of the certificate that signs TCB info and enclave identities (Intel PCS, section on certificates). */
 const tcbSigningName = 'Intel SGX TCB Signing'
 
@@ -49,7 +52,7 @@ const tcbSigningName = 'Intel SGX TCB Signing'
 export async function verifySignedText<T extends object>(
   o: VerifyContext & {
     text: string
-    member: 'tcbInfo' | 'enclaveIdentity'
+    member: keyof typeof signedTexts
     issuerChainPem: string
     anchors: readonly TrustAnchor[]
     crls?: readonly Crl[] | undefined
@@ -59,7 +62,7 @@ export async function verifySignedText<T extends object>(
 ): Promise<T> {
   const { member, crls, at } = o
   const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
-  const subject = member === 'tcbInfo' ? 'TCB info' : 'QE identity'
+  const subject = signedTexts[member]
   const split = (text: string): SignedText => splitSignedJson(text, member)
   const signed = o.cache === undefined ? split(o.text) : o.cache.parsedText(member, o.text, split)
   const chain = chainOf(o.issuerChainPem, context).map((der) => certificateOf(der, context))

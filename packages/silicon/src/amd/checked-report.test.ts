@@ -1,5 +1,14 @@
 import { ia5String } from '@strongroom/der'
-import { checkSnp, encodeTcb, missingChecks, tcbParts, toHex, type Check, type SnpPolicy } from '@strongroom/evidence'
+import {
+  checkSnp,
+  encodeTcb,
+  missingChecks,
+  tcbParts,
+  toHex,
+  VerificationCache,
+  type Check,
+  type SnpPolicy,
+} from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadOrCreateKey } from '../pki/keys.ts'
 import { memoryKeyStore } from '../testing.ts'
@@ -16,6 +25,7 @@ import {
   type Hierarchy,
 } from '../testing/amd-hierarchy.ts'
 import { faults, findings, leaves } from '../testing/checks.ts'
+import { counting } from '../testing/counting.ts'
 import { now, until } from '../testing/times.ts'
 
 type Change = (bytes: Uint8Array, view: DataView) => void
@@ -95,6 +105,20 @@ describe('checkSnp', () => {
     }
     const provider = await check({ chain: vlek, report: (bytes) => (bytes[0x48] = 1 << 2) })
     expect([provider.genuine, findings(provider.check)['snp.chip']]).toEqual([true, 'provider somebody'])
+  })
+
+  it('is made by the primitives that were given, and once where a cache knows a chain', async () => {
+    const { primitives, checks } = counting()
+    const anchors = { simulated: true, amd: [{ name: 'forged', spkiSha256: pin }], intel: [] }
+    const o = { chain: await issueChain(keys), anchors, at: now, primitives, cache: new VerificationCache() }
+    const found: number[] = []
+    for (const value of [1, 2]) {
+      const report = await issueReport(keys.vcek, (bytes) => bytes.fill(value, 0x50, 0x90))
+      expect((await checkSnp({ report, ...o })).check.outcome).toBe('passed')
+      found.push(checks())
+    }
+    // Root, intermediate and leaf; the report, by its own check and by the verifier's.
+    expect(found).toEqual([3 + 2, 2])
   })
 
   it('gives a verdict without policy and list, and says that they were not asked for', async () => {

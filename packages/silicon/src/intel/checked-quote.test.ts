@@ -2,6 +2,7 @@ import {
   ByteWriter,
   checkTdx,
   missingChecks,
+  VerificationCache,
   type Check,
   type TdxCollateral,
   type TdxPolicy,
@@ -10,6 +11,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { toPem } from '../pki/pem-writer.ts'
 import { spkiPin } from '../testing/amd-hierarchy.ts'
 import { faults, findings, leaves } from '../testing/checks.ts'
+import { counting } from '../testing/counting.ts'
 import {
   identityOf,
   issueCollateral,
@@ -120,7 +122,10 @@ describe('checkTdx', () => {
   ])('gives no verdict without %s, and says so', async (without, missing) => {
     const { check: tree, genuine } = await check({ without: [without] })
     expect([tree.outcome, genuine, faults(tree)]).toEqual(['skipped', false, []])
-    expect(missingChecks(tree).map(({ id }) => id)).toContain(missing)
+    const open = missingChecks(tree).find(({ id }) => id === missing)
+    expect(open?.message).toMatch(/https:\/\/[\w.]*trustedservices\.intel\.com\//)
+    // The platform's own kind, as its certificate says it.
+    if (missing === 'tdx.tcbInfo.signature') expect(open?.message).toContain('fmspc=53494d000001')
   })
 
   it.each<[what: string, given: () => Promise<Given>, wanted: string[]]>([
@@ -257,6 +262,24 @@ describe('checkTdx', () => {
     const missing = await check({ quote: named(1) })
     expect([missing.check.outcome, missingChecks(missing.check)[0]!.id]).toEqual(['skipped', 'tdx.pck.format'])
     expect(leaves((await check()).check).map(({ id }) => id)).not.toContain('tdx.pck.named')
+  })
+
+  it('is made by the primitives that were given, and once where a cache knows the collateral', async () => {
+    const { primitives, checks } = counting()
+    const anchors = { simulated: true, amd: [], intel: [{ name: 'forged', spkiSha256: pin }] }
+    const { pck, ca, root } = await issueIntelChain(keys)
+    const certification = { kind: 5, data: new TextEncoder().encode(toPem([pck, ca, root])) }
+    const o = { collateral: good, anchors, at: now, primitives, cache: new VerificationCache() }
+    const found: number[] = []
+    for (const value of [1, 2]) {
+      const td = (bytes: Uint8Array): void => void bytes.fill(value, 568, 632)
+      expect((await checkTdx({ quote: await issueQuote(keys, { td, certification }), ...o })).check.outcome).toBe(
+        'passed',
+      )
+      found.push(checks())
+    }
+    // Twelve and two, as verifyTdx by itself; and two of the quote by their own checks.
+    expect(found).toEqual([12 + 2, 2 + 2])
   })
 
   it('appraises a genuine quote and no other', async () => {

@@ -50,7 +50,7 @@ describe('a vault’s answer, check by check', () => {
 
   const check = async (
     o: { header?: object; payload?: unknown; by?: typeof rsa; roots?: string; signer?: string; jws?: string } = {},
-  ): Promise<{ check: Check; held: boolean }> => {
+  ): Promise<{ check: Check; held: boolean; value: Awaited<ReturnType<typeof checkKeyRelease>>['value'] }> => {
     const input = `${encode({ alg: 'RS256', x5c, ...o.header })}.${encode(o.payload ?? answer)}`
     const jws = `${input}.${sign('sha256', Buffer.from(input), (o.by ?? rsa).privateKey).toString('base64url')}`
     const { check: tree, value } = await checkKeyRelease({
@@ -59,13 +59,20 @@ describe('a vault’s answer, check by check', () => {
       signer: o.signer ?? 'vault.test',
       at: now,
     })
-    return { check: tree, held: value !== undefined }
+    return { check: tree, held: value !== undefined, value }
   }
   const ids = ['format', 'signer', 'signature', 'answer'].map((name) => `release.${name}`)
 
   it('passes with what each of them found', async () => {
-    const { check: tree, held } = await check()
-    expect([tree.id, tree.outcome, held]).toEqual(['release', 'passed', true])
+    const { check: tree, value } = await check()
+    expect([tree.id, tree.outcome]).toEqual(['release', 'passed'])
+    expect(value).toMatchObject({
+      jws: { header: { alg: 'RS256' } },
+      algorithm: 'RS256',
+      root: { name: 'mine' },
+      release: { keyId: 'https://v/keys/k' },
+    })
+    expect(value!.chain.map(({ subject }) => subject.commonName)).toEqual(['vault.test', 'Root'])
     expect(tree.children.map(({ id, actual }) => [id, actual])).toEqual([
       [ids[0], 'vault.test ← Root'],
       [ids[1], 'mine'],
