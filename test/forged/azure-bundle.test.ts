@@ -128,6 +128,8 @@ describe('evidence of a paravisor on SEV-SNP', () => {
       { quotes: [quote, { ...quote, signature: stranger.sign(message) }] },
     ])
       expect((await checkAzure({ ...good, ...wrong })).value).toBeUndefined()
+    const junk = await checkAzure({ ...good, hclReport: Uint8Array.of(1), quotes: [] })
+    expect(junk.check.children.map(({ id }) => id)).toEqual(['hcl'])
   })
 
   // A key that nothing binds says nothing.

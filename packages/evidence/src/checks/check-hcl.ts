@@ -47,7 +47,7 @@ export async function checkHcl(o: {
     'hcl.binding',
     [hcl],
     (report: HclReport) => verifyHclBinding(report),
-    () => hcl?.hashType ?? '',
+    () => hcl!.hashType,
   )
   const claims = await list.run(
     'hcl.claims',
@@ -61,8 +61,8 @@ export async function checkHcl(o: {
     if (claims === undefined) list.skip('hcl.policy', 'The claims cannot be read')
     else list.add(appraised('hcl.policy', appraiseClaims(claims, o.policy)))
   }
-  const value = hcl !== undefined && claims !== undefined && attestationKey !== undefined && list.whole
-  return { check: list.all('hcl'), value: value ? { hcl, claims, attestationKey } : undefined }
+  const value = list.whole ? { hcl: hcl!, claims: claims!, attestationKey: attestationKey! } : undefined
+  return { check: list.all('hcl'), value }
 }
 
 /** Compares claims with a policy. Returns every failure. */
