@@ -4,6 +4,7 @@ import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat, utf8 } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { imageMeasurementsType } from '../expect/predict/image-measurements.ts'
+import { SoftwareTpm } from '../testing/software-tpm.ts'
 import { isGzip } from './containers.ts'
 import { detectBinary } from './decode.ts'
 import { detect } from './detect.ts'
@@ -57,6 +58,10 @@ describe('a file', () => {
     ['of text with another', `{"a":"${toBase64(report)}"} \u000e`, ['unknown']],
     ['of text with the last of them', `{"a":"${toBase64(report)}"} \u001f`, ['unknown']],
     ['of text that is no UTF-8', concat(utf8(toHex(report)), Uint8Array.of(0xff)), ['unknown']],
+    ['of PEM with a control character', `${block('CERTIFICATE')}\u0008`, ['unknown']],
+    ['of PEM with one far behind', `${block('CERTIFICATE')}${'.\n'.repeat(2100)}\u0008`, ['certificates']],
+    ['of PEM that is no UTF-8', concat(utf8(block('CERTIFICATE')), Uint8Array.of(0xff)), ['unknown']],
+    ['of blanks', ' \n', ['unknown']],
     ['of a list', `[${JSON.stringify(toBase64(report))}]`, ['snp-report']],
     ['of a token', 'eyJhIjoxfQ.e30.AAAA', ['token']],
     ['of a token’s first part alone', 'eyJhIjoxfQ', ['unknown']],
@@ -88,6 +93,11 @@ describe('a file', () => {
     expect(nested(JSON.stringify({ keys: [{ kty: 'EC' }], pem: block('PUBLIC KEY') }))).toEqual([
       ['jwks', false],
       ['public-key', false],
+    ])
+    const area = new SoftwareTpm().akPublic()
+    expect(nested(JSON.stringify({ keys: [{ kty: 'EC' }], ak: toHex(area) }))).toEqual([
+      ['jwks', false],
+      ['tpm-public', true],
     ])
     expect(nested(`${block('CERTIFICATE')}${block('PUBLIC KEY')}`)).toEqual([
       ['certificates', undefined],

@@ -49,7 +49,10 @@ describe('a JSON text', () => {
     ['of a report as numbers with one below zero', { a: [...report.subarray(1), -1] }, nothing],
     ['of a report as numbers with a fraction', { a: [...report.subarray(1), 0.5] }, nothing],
     ['of a report as texts', { a: [...report.subarray(1), '1'] }, nothing],
-    ['of a short list of numbers', { a: [...utf8('eyJ.'), ...filled(43, 46)] }, nothing],
+    ['of 48 numbers', { a: [...message.subarray(0, 4), ...filled(44, 1)] }, ['f a: tpm-attest']],
+    ['of 47 numbers', { a: [...message.subarray(0, 4), ...filled(43, 1)] }, nothing],
+    ['of 48 characters', { a: toHex(message.subarray(0, 24)) }, ['f a: tpm-attest']],
+    ['of 46 characters', { a: toHex(message.subarray(0, 23)) }, nothing],
     ['of a chain in PEM', { a: pem }, ['f a: certificates']],
     ['of a damaged chain in PEM', { a: pem.slice(0, 50) }, nothing],
     ['of a chain that is not the first thing in its text', { a: ` x ${pem}` }, ['f a: certificates']],
@@ -68,6 +71,10 @@ describe('a JSON text', () => {
       Array.from({ length: levels }).reduce<unknown>((inner) => [inner], toBase64(report))
     expect(found(nested(16))).toEqual([`f${' 0'.repeat(16)}: snp-report`])
     expect(found(nested(17))).toEqual([`f${' 0'.repeat(17)}: unreadable TooDeep`])
+    const objects = (levels: number): unknown =>
+      Array.from({ length: levels }).reduce<unknown>((inner) => ({ a: inner }), toBase64(report))
+    expect(found(objects(16))).toEqual([`f${' a'.repeat(16)}: snp-report`])
+    expect(found(objects(17))).toEqual([`f${' a'.repeat(17)}: unreadable TooDeep`])
     const values = (count: number): null[] => Array<null>(count).fill(null)
     expect(found([...values(19_998), toBase64(report)])).toEqual(['f 19998: snp-report'])
     expect(found([...values(19_999), toBase64(report), 0])).toEqual(['f 19999: unreadable TooLarge'])
@@ -126,7 +133,7 @@ describe('a quote of a TPM in JSON', () => {
     ],
     ['without a challenge or a log', { ...quote, nonce: null, eventLog: null }],
   ])('is read %s', (_, value) => {
-    expect(pieces(value)).toEqual([whole])
+    expect(pieces(value)).toStrictEqual([whole])
   })
 
   it('has its registers as a list, or none', () => {
@@ -164,6 +171,7 @@ describe('a quote of a TPM in JSON', () => {
   it.each<[what: string, change: Record<string, unknown>, place: string]>([
     ['a message that is no text', { message: {} }, 'f message'],
     ['a message of something else', { message: '00'.repeat(40) }, 'f message'],
+    ['a message of which the first byte is another', { message: 'fe54'.repeat(20) }, 'f message'],
     ['a message of which the second byte is another', { message: 'ff55'.repeat(20) }, 'f message'],
     ['a signature that is none', { signature: 'x!' }, 'f message'],
     ['registers that are a text', { pcrs: 'none' }, 'f pcrs'],

@@ -145,9 +145,7 @@ function quoteOf(place: Place, members: Members, names: readonly [string, string
     if (digest === undefined || !/^\d{1,2}$/.test(index)) return unread('pcrs')
     pcrs.set(Number(index), digest)
   }
-  const beside = (member: 'nonce' | 'eventLog'): Uint8Array | undefined =>
-    members[member] === undefined || members[member] === null ? undefined : bytesOf(members[member])
-  const [nonce, eventLog] = [beside('nonce'), beside('eventLog')]
+  const [nonce, eventLog] = [bytesOf(members['nonce']), bytesOf(members['eventLog'])]
   for (const [member, read] of [
     ['nonce', nonce],
     ['eventLog', eventLog],
