@@ -49,6 +49,16 @@ export const disagreements: readonly Disagreement[] = [
   },
   { name: 'tcb-level-is-an-outcome', judge: 'dcap-qvl', ours: 'accepted', theirs: /^No matching TCB level found$/ },
   {
+    name: 'blank-within-pem',
+    judge: 'dcap-qvl',
+    ours: 'accepted',
+    theirs: /^Failed to verify certificate chain - leaf signature invalid$/,
+    when: (quote) =>
+      /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\r\n]*[ \t][A-Za-z0-9+/=\r\n \t]*-----END/.test(
+        Buffer.from(quote).toString('latin1'),
+      ),
+  },
+  {
     name: 'root-of-the-quote-serves-too',
     judge: 'go-tdx-guest',
     entry: 'files',
