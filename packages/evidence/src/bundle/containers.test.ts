@@ -62,6 +62,8 @@ describe('a file', () => {
     ['of PEM with one far behind', `${block('CERTIFICATE')}${'.\n'.repeat(2100)}\u0008`, ['certificates']],
     ['of PEM that is no UTF-8', concat(utf8(block('CERTIFICATE')), Uint8Array.of(0xff)), ['unknown']],
     ['of blanks', ' \n', ['unknown']],
+    ['of JSON behind a line end', `\n${JSON.stringify([toBase64(report)])}`, ['snp-report']],
+    ['of 256 characters', 'A'.repeat(256), ['signature']],
     ['of a list', `[${JSON.stringify(toBase64(report))}]`, ['snp-report']],
     ['of a token', 'eyJhIjoxfQ.e30.AAAA', ['token']],
     ['of a token’s first part alone', 'eyJhIjoxfQ', ['unknown']],

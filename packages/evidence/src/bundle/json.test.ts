@@ -49,6 +49,7 @@ describe('a JSON text', () => {
     ['of a report as numbers with one below zero', { a: [...report.subarray(1), -1] }, nothing],
     ['of a report as numbers with a fraction', { a: [...report.subarray(1), 0.5] }, nothing],
     ['of a report as texts', { a: [...report.subarray(1), '1'] }, nothing],
+    ['of numbers that are nothing', { a: Array(60).fill(0) }, nothing],
     ['of 48 numbers', { a: [...message.subarray(0, 4), ...filled(44, 1)] }, ['f a: tpm-attest']],
     ['of 47 numbers', { a: [...message.subarray(0, 4), ...filled(43, 1)] }, nothing],
     ['of 48 characters', { a: toHex(message.subarray(0, 24)) }, ['f a: tpm-attest']],
@@ -77,7 +78,7 @@ describe('a JSON text', () => {
     expect(found(objects(17))).toEqual([`f${' a'.repeat(17)}: unreadable TooDeep`])
     const values = (count: number): null[] => Array<null>(count).fill(null)
     expect(found([...values(19_998), toBase64(report)])).toEqual(['f 19998: snp-report'])
-    expect(found([...values(19_999), toBase64(report), 0])).toEqual(['f 19999: unreadable TooLarge'])
+    expect(found([...values(19_999), toBase64(report), toBase64(report)])).toEqual(['f 19999: unreadable TooLarge'])
     // In all its containers together.
     const half = JSON.stringify(values(9_999))
     expect(found([half, half])).toEqual(['f 1 9996: unreadable TooLarge'])
