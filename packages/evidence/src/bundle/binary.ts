@@ -17,12 +17,11 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm
   if (first === 0x48434c41 || isHclReport(view)) return 'hcl-report'
   if (first === 0xff544347) return 'tpm-attest'
   if (bytes[0] === 0x30) return derKind(bytes)
-  const cbor = cborKind(bytes)
+  const cbor = cborKind(bytes, view)
   if (cbor !== undefined) return cbor
   if (equal(bytes.subarray(0, 16), svsmManifestGuid)) return 'svsm-manifest'
   if (isSnpReport(view)) return 'snp-report'
   if (isQuote(view)) return 'tdx-quote'
-  if (bytes.length === 1024 && bytes[0] === 0x81 && bytes[1] === 0) return 'td-report'
   if (isEventLog(view)) return 'event-log'
   if (isTpmPublic(view)) return 'tpm-public'
   if (isTpmSignature(view)) return 'tpm-signature'
@@ -85,11 +84,11 @@ export function isTpmSignature(view: DataView): boolean {
 }
 
 /** COSE_Sign1 under ES384 alone, with or without its tag, is AWS's; a collection of two tokens has Arm's tag (399 or 907). */
-function cborKind(bytes: Uint8Array): BinaryKind | undefined {
+function cborKind(bytes: Uint8Array, view: DataView): BinaryKind | undefined {
   const at = bytes[0] === 0xd2 ? 1 : 0
   if (equal(bytes.subarray(at, at + 6), Uint8Array.of(0x84, 0x44, 0xa1, 0x01, 0x38, 0x22))) return 'nitro-document'
-  const tag = bytes[0] === 0xd9 ? (bytes[1] ?? 0) * 256 + (bytes[2] ?? 0) : 0
-  return tag === 399 || tag === 907 ? 'cca-token' : undefined
+  const tag = view.getUint16(1, false)
+  return bytes[0] === 0xd9 && (tag === 399 || tag === 907) ? 'cca-token' : undefined
 }
 
 /** A certificate's signed part begins with its version or a serial number; a list's with version 2 and an algorithm. */
@@ -103,9 +102,10 @@ function derKind(bytes: Uint8Array): 'certificate' | 'crl' | undefined {
   return isVersion ? 'crl' : undefined
 }
 
+/** Of an element within the first eight bytes; undefined for a length that no certificate has. */
 function contentOffset(bytes: Uint8Array, at: number): number | undefined {
-  const length = bytes[at + 1]
-  if (length === undefined || length === 0x80 || length > 0x84) return undefined
+  const length = bytes[at + 1]!
+  if (length === 0x80 || length > 0x84) return undefined
   return at + 2 + (length > 0x80 ? length - 0x80 : 0)
 }
 

@@ -11,7 +11,6 @@ import { detect } from './detect.ts'
 import type { Gunzip } from './inner.ts'
 import { detectPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
-import { readAttestationMessage } from './protobuf.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 const report = ((): Uint8Array => {
@@ -183,17 +182,6 @@ describe('files that are meant to take the reader’s time or memory', () => {
   it('are keys by the hundred thousand in one JSON text', () => {
     const keys = block('PUBLIC KEY').repeat(9_000)
     expect(found(JSON.stringify({ x: Array<string>(20).fill(keys) }))).toHaveLength(180_000)
-  })
-
-  it('are a key that is longer than a TPM’s', () => {
-    const varint = (of: number): number[] => (of < 128 ? [of] : [(of & 127) | 128, ...varint(of >> 7)])
-    const field = (number: number, bytes: Uint8Array): Uint8Array =>
-      concat(Uint8Array.from([number * 8 + 2, ...varint(bytes.length)]), bytes)
-    const quote = concat(field(1, filled(9, 5)), field(2, filled(4, 6)), field(3, Uint8Array.of(8, 11)))
-    const of = (length: number): unknown =>
-      readAttestationMessage('f', concat(field(1, filled(length, 1)), field(2, quote)))
-    expect(of(0xffff)).toMatchObject([{ akPublic: concat(Uint8Array.of(0xff, 0xff), filled(0xffff, 1)) }])
-    expect([of(0x10000), of(300_000)]).toEqual([undefined, undefined])
   })
 
   it('are blanks behind what looks like lines of base64', () => {

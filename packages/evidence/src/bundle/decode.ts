@@ -76,7 +76,7 @@ export function decodeText(text: string): Uint8Array | undefined {
   const compact = text.replace(/\s+/g, '')
   try {
     const hex = compact.replace(/^0x/, '')
-    if (/^[0-9a-fA-F]+$/.test(hex) && hex.length % 2 === 0) return fromHex(hex.toLowerCase())
+    if (/^[0-9a-fA-F]+$/.test(hex) && hex.length % 2 === 0) return fromHex(hex)
     if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(compact)) return undefined
     const plain = compact
       .replaceAll('-', '+')

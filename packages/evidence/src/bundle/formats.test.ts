@@ -7,72 +7,9 @@ import { isStatement, Ledger } from './ledger.ts'
 import { detectPem, hasPem } from './pem-pieces.ts'
 import { binaryKinds, type Piece } from './piece.ts'
 import { brokenPromise } from './promises.ts'
-import { readAttestationMessage } from './protobuf.ts'
 import { isScaleCollateral, parseScaleCollateral } from './scale.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
-
-describe('a message of go-tpm-tools', () => {
-  const field = (number: number, value: Uint8Array | number): Uint8Array => {
-    const varint = (of: number): number[] => (of < 128 ? [of] : [(of & 127) | 128, ...varint(of >> 7)])
-    return typeof value === 'number'
-      ? Uint8Array.from([...varint(number * 8), ...varint(value)])
-      : concat(Uint8Array.from([...varint(number * 8 + 2), ...varint(value.length)]), value)
-  }
-  const registers = (bank: number): Uint8Array =>
-    concat(field(1, bank), field(2, concat(field(1, 7), field(2, filled(32, 1)))), field(2, field(2, filled(32, 2))))
-  const quote = (bank = 11): Uint8Array =>
-    concat(field(1, filled(150, 5)), field(2, filled(4, 6)), field(3, registers(bank)))
-  const read = (...fields: Uint8Array[]): Piece[] | undefined => readAttestationMessage('x', concat(...fields))
-  const key = field(1, filled(300, 4))
-
-  it('is a quote a bank, each with the key and the log', () => {
-    const pieces = read(key, field(2, quote(4)), field(2, quote()), field(3, utf8('log')), field(5, 1))
-    expect(pieces).toMatchObject([
-      { name: 'x quote 0', bank: 'sha1' },
-      { name: 'x quote 1', bank: 'sha256' },
-    ])
-    expect(pieces![1]).toEqual({
-      name: 'x quote 1',
-      kind: 'tpm-quote',
-      message: filled(150, 5),
-      signature: filled(4, 6),
-      pcrs: new Map([
-        [7, filled(32, 1)],
-        [0, filled(32, 2)],
-      ]),
-      bank: 'sha256',
-      akPublic: concat(Uint8Array.of(1, 44), filled(300, 4)),
-      eventLog: utf8('log'),
-    })
-    for (const [bank, name] of [
-      [12, 'sha384'],
-      [13, 'sha512'],
-    ] as const)
-      expect(read(key, field(2, quote(bank)))).toMatchObject([{ bank: name }])
-    expect(read(key, field(2, quote()))![0]).not.toHaveProperty('eventLog')
-  })
-
-  it('that holds the hardware’s evidence too is not passed over', () => {
-    for (const hardware of [field(8, filled(3, 1)), field(9, 1)])
-      expect(read(key, field(2, quote()), hardware)!.map(({ kind }) => kind)).toEqual(['tpm-quote', 'unreadable'])
-    expect(read(key, field(2, quote()), field(7, filled(3, 1)))).toHaveLength(1)
-  })
-
-  it.each<[what: string, fields: Uint8Array[]]>([
-    ['a key', [field(2, quote())]],
-    ['a quote', [key]],
-    ['a quote’s message', [key, field(2, concat(field(2, filled(4, 6)), field(3, registers(11))))]],
-    ['a quote’s signature', [key, field(2, concat(field(1, filled(9, 5)), field(3, registers(11))))]],
-    ['a known bank', [key, field(2, quote(5))]],
-    ['its end', [key, field(2, quote()).subarray(0, 50)]],
-    ['a field’s number', [key, Uint8Array.of(2, 0)]],
-    ['a known form', [key, field(2, quote()), Uint8Array.of(0x0d, 0, 0, 0, 0)]],
-    ['an end of a number', [key, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)]],
-  ])('is none without %s', (_, fields) => {
-    expect(read(...fields)).toBeUndefined()
-  })
-})
 
 describe('collateral in SCALE', () => {
   const chain = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(80)}\n-----END CERTIFICATE-----\n`
@@ -116,6 +53,10 @@ describe('collateral in SCALE', () => {
     expect(parseScaleCollateral(with1)).toEqual({ ...found, pckCertificateChain: chain })
     const long = concat(text(chain), item(filled(20_000, 1)), ...parts().slice(2))
     expect(parseScaleCollateral(long).rootCaCrl).toHaveLength(20_000)
+    for (const bound of [63, 64, 16_383, 16_384]) {
+      const bounded = concat(text(chain), item(filled(bound, 1)), ...parts().slice(2))
+      expect(parseScaleCollateral(bounded).rootCaCrl).toHaveLength(bound)
+    }
     expect(detect('x', with1).map(({ kind }) => kind)).toEqual([
       ...Array<string>(4).fill('certificates'),
       'crl',
@@ -252,7 +193,7 @@ describe('PEM among other things', () => {
 describe('what was used', () => {
   it('is known by content', () => {
     const ledger = new Ledger()
-    ledger.use(Uint8Array.of(1), 'text', undefined)
+    ledger.use(Uint8Array.of(1), Uint8Array.of(3), 'text', undefined)
     expect([ledger.has(Uint8Array.of(1)), ledger.has(Uint8Array.of(2)), ledger.has('text'), ledger.has('x')]).toEqual([
       true,
       false,

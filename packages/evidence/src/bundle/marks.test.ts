@@ -3,6 +3,7 @@ import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat, utf8 } from '../core/bytes/bytes.ts'
 import { parseGuid } from '../core/bytes/guid.ts'
 import { svsmManifestGuid } from '../svsm/manifest.ts'
+import { intelQeVendorId } from '../tdx/verify.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import { readCertificateTable } from './certificate-table.ts'
 import { decodeText, detectBinary } from './decode.ts'
@@ -90,6 +91,101 @@ describe('bytes are known by their marks', () => {
     ['RSASSA with a hash that is none', Uint8Array.of(0, 0x14, 0, 0x13, 0, 2, 0, 0), undefined],
     ['ECDSA', Uint8Array.of(0, 0x18, 0, 0x04, 0, 2, 0, 0), 'tpm-signature'],
     ['ECDSA of numbers too long', Uint8Array.of(0, 0x18, 0, 0x0b, 0, 67, 0, 0), undefined],
+    [
+      'a paravisor’s report of no claims',
+      edited(hcl, [8, 0xd4], [1216, 20], [1232, 0]).subarray(0, 1236),
+      'hcl-report',
+    ],
+    ['the same cut', edited(hcl, [8, 0xd4], [1216, 20], [1232, 0]).subarray(0, 1235), undefined],
+    ['the same of the last types that are', edited(hcl, [12, 3], [1224, 5]), 'hcl-report'],
+    ['the same with a length beyond its end', hcl.subarray(0, 1239), undefined],
+    ['the same with another length alone', edited(hcl, [8, 0xd9]), undefined],
+    ['the same with the claims alone longer', edited(hcl, [1232, 5]), undefined],
+    ['a report that was cut too short', report.subarray(0, 0x3f), undefined],
+    ...(
+      [
+        [[0, 1], 'snp-report'],
+        [[0, 16], 'snp-report'],
+        [[0, 17], undefined],
+        [[0x30, 3], 'snp-report'],
+        [[0x30, 4], undefined],
+        [[0x34, 2], undefined],
+        [[10, 0], undefined],
+        [[8, 1], 'snp-report'],
+      ] as const
+    ).map(([[at, value], kind]): [string, Uint8Array, typeof kind] => [
+      `a report that was cut with ${value} at ${at}`,
+      edited(report.subarray(0, 0x40), [at, value]),
+      kind,
+    ]),
+    ['a report with one mark damaged that is like a log', edited(report, [0, 17], [28, 8]), 'snp-report'],
+    ['a report with two marks damaged that is like a log', edited(report, [0, 17], [28, 8], [0x34, 9]), 'snp-report'],
+    [
+      'a report with three marks damaged that is like a log',
+      edited(report, [0, 17], [28, 8], [0x34, 9], [10, 0]),
+      'event-log',
+    ],
+    ['a longer report that is damaged', concat(edited(report, [0, 0]), filled(1, 0)), undefined],
+    ['a quote that was cut', quote.subarray(0, 48), 'tdx-quote'],
+    ['a quote that was cut too short', quote.subarray(0, 47), undefined],
+    ...(
+      [
+        [[0, 3], 'tdx-quote'],
+        [[0, 5], 'tdx-quote'],
+        [[0, 2], undefined],
+        [[0, 6], undefined],
+        [[2, 3], 'tdx-quote'],
+        [[2, 1], undefined],
+        [[2, 4], undefined],
+        [[4, 0x80], undefined],
+      ] as const
+    ).map(([[at, value], kind]): [string, Uint8Array, typeof kind] => [
+      `a quote of another vendor with ${value} at ${at}`,
+      edited(quote, [12, 9], [at, value]),
+      kind,
+    ]),
+    [
+      'a quote of Intel’s enclave, all else damaged',
+      concat(filled(12, 9), intelQeVendorId, filled(20, 9)),
+      'tdx-quote',
+    ],
+    [
+      'the last byte of its maker damaged too',
+      concat(filled(12, 9), intelQeVendorId.subarray(0, 15), filled(21, 9)),
+      undefined,
+    ],
+    ['a log of the last register', edited(log, [0, 23]), 'event-log'],
+    ['a log of the last kind of event', edited(log, [4, 0x20]), 'event-log'],
+    ['a log of EFI’s first event', edited(log, [4, 0], [7, 0x80]), 'event-log'],
+    ['a log of events between', edited(log, [7, 0x7f]), undefined],
+    ['a log of one byte', new ByteWriter().u32le(0).u32le(3).zero(20).u32le(1).u8(0).finish(), 'event-log'],
+    ['no log', new ByteWriter().u32le(0).u32le(3).zero(20).u16le(1).finish(), undefined],
+    ['RSASSA with the last hash', Uint8Array.of(0, 0x14, 0, 0x12, 0, 2, 0, 0), 'tpm-signature'],
+    ['RSASSA with a hash below the first', Uint8Array.of(0, 0x14, 0, 0x03, 0, 2, 0, 0), undefined],
+    ['RSAPSS of another length', Uint8Array.of(0, 0x16, 0, 0x0b, 0, 3, 0, 0), undefined],
+    ['ECDSA of the longest numbers', concat(Uint8Array.of(0, 0x18, 0, 0x0b, 0, 66), filled(134, 1)), 'tpm-signature'],
+    ['ECDSA longer than these', concat(Uint8Array.of(0, 0x18, 0, 0x0b, 0, 66), filled(135, 1)), undefined],
+    ['another scheme', Uint8Array.of(0, 0x19, 0, 0x0b, 0, 2, 0, 0), undefined],
+    [
+      'a certificate with long lengths',
+      concat(Uint8Array.of(0x30, 0x84, 0, 0, 0, 9, 0x30, 0x84, 0, 0, 0, 3, 0xa0), filled(9, 0)),
+      'certificate',
+    ],
+    [
+      'a certificate with a longer length',
+      concat(Uint8Array.of(0x30, 0x85, 0, 0, 0, 0, 9, 0x30, 4, 0xa0), filled(9, 0)),
+      undefined,
+    ],
+    [
+      'a certificate of which the body’s length is endless',
+      Uint8Array.of(0x30, 20, 0x30, 0x80, 0xa0, 3, 2, 1),
+      undefined,
+    ],
+    ['DER in which no sequence follows', Uint8Array.of(0x30, 20, 0x31, 10, 0xa0, 3, 2, 1), undefined],
+    ['a list whose version is longer', der(2, 2, 1, 0x30, 0), undefined],
+    ['a list whose algorithm is none', der(2, 1, 1, 0x31, 0), undefined],
+    ['a list of two marks', der(4, 1, 1, 0x30, 0), undefined],
+    ['another byte before Arm’s tag', Uint8Array.of(0xd8, 1, 0x8f, 0, 0, 0, 0, 0), undefined],
     ['what has a report’s length', filled(1184, 0xee), 'snp-report'],
     ['what has a TDREPORT’s length', filled(1024, 0xee), 'td-report'],
     ['what has another length', filled(1025, 0xee), undefined],
@@ -100,6 +196,8 @@ describe('bytes are known by their marks', () => {
   it('wherever they lie in a larger buffer', () => {
     const whole = concat(filled(3, 9), quote, filled(3, 9))
     expect(binaryKind(whole.subarray(3, 3 + quote.length))).toBe('tdx-quote')
+    const enclave = concat(filled(15, 9), intelQeVendorId, filled(30, 9))
+    expect([binaryKind(enclave.subarray(3)), binaryKind(enclave)]).toEqual(['tdx-quote', undefined])
   })
 })
 

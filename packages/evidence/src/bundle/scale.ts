@@ -22,7 +22,7 @@ const begin = '-----BEGIN CERTIFICATE-----'
 /** The first field is a chain in PEM, behind its length. */
 export function isScaleCollateral(bytes: Uint8Array): boolean {
   const width = [1, 2, 4][(bytes[0] ?? 3) & 3]
-  return width !== undefined && startsWithText(bytes.subarray(width, width + begin.length), begin)
+  return width !== undefined && startsWithText(bytes.subarray(width), begin)
 }
 
 /** @throws ParseError Truncated, TrailingBytes, InvalidValue, InvalidEncoding, NotCanonical */
