@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { BootEvidence } from '@strongroom/contract'
-import { VerificationCache } from '@strongroom/evidence'
+import { parseHclReport, VerificationCache } from '@strongroom/evidence'
 import { detect, judge, type Piece } from '@strongroom/evidence/files'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock } from '@strongroom/silicon/testing'
@@ -197,6 +197,26 @@ describe('a file that is given', { timeout: making }, () => {
       expect(text).toContain('was not applied')
     }
     expect((await verify(report(), { nonce: '00' })).slice(0, 2)).toEqual([2, 'unjudged'])
+  })
+
+  it('shows nothing of another machine that a policy asks for (attack E12)', async () => {
+    const path = join(folder, 'policy.json')
+    const { 'quote.json': quote, ...without } = hcl(snp)
+    const both = {
+      ...without,
+      ...Object.fromEntries(Object.entries(hcl(other)).map(([name, of]) => [`b-${name}`, of])),
+    }
+    expect((await verify(both)).slice(0, 2)).toEqual([0, 'accepted'])
+    const pcrs = { 0: other.evidence.measuredBoot!.pcrs[0] }
+    await writeFile(path, JSON.stringify({ tpm: { pcrs } }))
+    expect((await verify(both, { policy: path })).slice(0, 2)).toEqual([2, 'unjudged'])
+    expect((await verify({ ...both, 'quote.json': quote! }, { policy: path })).slice(0, 2)).toEqual([0, 'accepted'])
+    // User data are the claims' to say where the paravisor's report is left out.
+    const { hardwareReport, claims } = parseHclReport(without['hcl.bin'] as Uint8Array)
+    const bare: Files = { 'report.bin': hardwareReport, 'claims.json': claims, 'chain.pem': without['chain.pem']! }
+    expect((await verify(bare)).slice(0, 2)).toEqual([0, 'accepted'])
+    await writeFile(path, JSON.stringify({ hcl: { userData: '00'.repeat(64) } }))
+    expect((await verify(bare, { policy: path }))[0]).toBe(1)
   })
 })
 

@@ -4,7 +4,6 @@ import {
   checkTdReport,
   digest,
   hclReportData,
-  toHex,
   utf8,
   type TrustAnchors,
 } from '@strongroom/evidence'
@@ -15,6 +14,7 @@ import { issueChain, issueList, issueReport, type Hierarchy } from '../../packag
 import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { openMakers } from './support/makers.ts'
+import { claimsOf, quoteBy } from './support/paravisor.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
 
 /** A confidential VM of Azure's form: what hardware signs, what the paravisor says under it, and what the TPM quotes. */
@@ -29,29 +29,6 @@ const longer = measuredLog([
   [7, 4, new Uint8Array(4)],
   [7, 8, utf8('more')],
 ])
-const hex = (bytes: Uint8Array): string => toHex(bytes)
-const claimsOf = (key: SoftwareTpm, more: object = {}): Uint8Array =>
-  utf8(
-    JSON.stringify({
-      keys: [{ kid: 'HCLAkPub', key_ops: ['sign'], ...key.jwk }],
-      'vm-configuration': { 'secure-boot': true, vmUniqueId: 'A', console: 0 },
-      'user-data': 'AB'.repeat(64),
-      ...more,
-    }),
-  )
-const quoteBy = (
-  key: SoftwareTpm,
-  o: { nonce?: Uint8Array; registers?: ReadonlyMap<number, Uint8Array> } = {},
-): object => {
-  const registers = o.registers ?? pcrs
-  const message = quoteMessage(registers, { nonce: o.nonce ?? utf8('challenge') })
-  return {
-    message: hex(message),
-    signature: hex(key.sign(message)),
-    pcrs: Object.fromEntries([...registers].map(([index, value]) => [String(index), hex(value)])),
-  }
-}
-
 let amd: Hierarchy
 let intel: IntelHierarchy
 let anchors: TrustAnchors
@@ -78,7 +55,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
   const files = async (changes: Files = {}): Promise<Files> => ({
     'hcl.bin': await hcl(),
     'chain.pem': chain,
-    'quote.json': quoteBy(tpm),
+    'quote.json': quoteBy(tpm, pcrs),
     ...changes,
   })
 
@@ -215,7 +192,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
     const second = await hcl(claimsOf(stranger))
     const both = await files({
       'hcl2.bin': second,
-      'quote2.json': quoteBy(stranger),
+      'quote2.json': quoteBy(stranger, pcrs),
       'ak.pub': tpm.akPublic(),
       'ak2.pub': stranger.akPublic(),
     })
@@ -227,7 +204,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
     ])
     // A quote of neither is judged by itself, and its key is bound by nothing.
     const third = new SoftwareTpm()
-    const loose = await judged({ ...both, 'quote3.json': quoteBy(third), 'ak3.pub': third.akPublic() })
+    const loose = await judged({ ...both, 'quote3.json': quoteBy(third, pcrs), 'ak3.pub': third.akPublic() })
     expect(loose.check.children.map(({ id }) => id).slice(0, 3)).toEqual(['azure', 'azure', 'tpm'])
   })
 
@@ -263,8 +240,14 @@ describe('evidence of a paravisor on SEV-SNP', () => {
       'claims.policy failed',
       'policy.configuration.secure-boot NotEqual',
     ])
-    // User data are the paravisor's report's to say.
-    expect(await verdict(own, { hcl: { userData: new Uint8Array(64) } })).toEqual(['accepted'])
+    // Where there is no paravisor's report, user data are these claims' to say.
+    const userData = new Uint8Array(64).fill(0xab)
+    expect(await verdict(own, { hcl: { userData } })).toEqual(['accepted'])
+    expect(await verdict(own, { hcl: { userData: new Uint8Array(64) } })).toEqual([
+      'refused',
+      'claims.policy failed',
+      'policy.userData NotEqual',
+    ])
     expect((await verdict({ 'report.bin': report, 'claims.json': claims }))[0]).toBe('unjudged')
     expect((await judged({ 'claims.json': claims })).verdict).toBe('unjudged')
   })
@@ -307,7 +290,7 @@ describe('evidence of a paravisor on TDX', () => {
 
   it('is judged as one bundle with the quote that is over its report', async () => {
     const { quote, report } = await td(await hclReportData(claimsOf(tpm)))
-    const all = { ...(await collateral()), 'hcl.bin': hcl(report), 'quote.bin': quote, 'tpm.json': quoteBy(tpm) }
+    const all = { ...(await collateral()), 'hcl.bin': hcl(report), 'quote.bin': quote, 'tpm.json': quoteBy(tpm, pcrs) }
     const found = await judged(all, policy)
     expect([found.verdict, treeOf(found)]).toEqual(['accepted', [['azure passed']]])
     expect(found.check.children[0]!.children.map(({ id }) => id)).toEqual(['tdx', 'tdReport', 'hcl', 'tpm'])

@@ -166,8 +166,9 @@ class Judge {
     const logs = await placeLogs({ logs: [...this.#of('event-log'), ...beside], tpm: quotes, td: tdQuotes })
     const checks: Check[] = []
     let siblings = 0
-    for (const hcl of azure) {
+    for (const hcl of this.#each('hcl-report')) {
       const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner === hcl)
+      if (own.length === 0) checks.push(...this.#unanswered(hcl))
       const report = tdReportIn(hcl)
       const sibling =
         report === undefined
@@ -176,10 +177,7 @@ class Judge {
       if (sibling !== undefined) siblings++
       const quote = report === undefined || sibling !== undefined ? undefined : quoteOf(report, tdQuotes)
       if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
-      const { check } = await checkAzure({
-        ...this.#azureParts(hcl, quote, own),
-        tdSibling: sibling,
-      })
+      const { check } = await checkAzure({ ...this.#azureParts(hcl, quote, own), tdSibling: sibling })
       checks.push(named(hcl, check))
     }
     const loose =
@@ -201,16 +199,13 @@ class Judge {
     for (const log of logs.unbound) checks.push(named(log, await this.#log(log, undefined)))
     for (const report of this.#each('td-report')) {
       const quote = quoteOf(report.bytes, this.#of('tdx-quote'))
-      const { check } = await checkTdReport({
-        report: report.bytes,
-        ...(quote === undefined ? {} : { quote: quote.bytes }),
-      })
+      const { check } = await checkTdReport({ report: report.bytes, quote: quote?.bytes })
       checks.push(named(report, check))
     }
     const attestationKeys = azure.map(keyIn).filter((key) => key !== undefined)
     const reportData = this.#reportData()
     for (const piece of this.#each('runtime-claims')) {
-      const policy = this.#claimsPolicy(siblings > 0)
+      const policy = this.#claimsPolicy(siblings > 0 || azure.length === 0)
       const { check } = await checkRuntimeClaims({ claims: piece.bytes, reportData, attestationKeys, ...policy })
       checks.push(named(piece, check))
     }
@@ -228,9 +223,7 @@ class Judge {
   }
 
   async #materials(): Promise<Check[]> {
-    const { anchors, at, primitives, cache } = { ...this.#common() }
-    const input = { pieces: this.#pieces, pool: this.#pool, policy: this.#policy, anchors, at, primitives, cache }
-    return judgeMaterials(input)
+    return judgeMaterials({ pieces: this.#pieces, pool: this.#pool, policy: this.#policy, ...this.#common() })
   }
 
   async #images(): Promise<Check[]> {
@@ -254,9 +247,8 @@ class Judge {
   }
 
   async #snp(report: Uint8Array): Promise<Check> {
-    return (
-      await checkSnp({ report, ...this.#snpParts(report), ...this.#common(), policy: this.#policy.snp ?? baseline.snp })
-    ).check
+    const policy = this.#policy.snp ?? baseline.snp
+    return (await checkSnp({ report, ...this.#snpParts(report), ...this.#common(), policy })).check
   }
 
   #common(): VerifyContext & { anchors: TrustAnchors; at: Date } {
@@ -264,12 +256,23 @@ class Judge {
   }
 
   /**
+   * What a policy asks of the TPM and of the boot, beside a paravisor's report without a quote: another machine's quote or document in the same
+   * judgement meets it for that machine alone.
+   */
+  #unanswered(hcl: Piece): Check[] {
+    const { tpm, boot } = this.#policy
+    if (tpm?.nonce === undefined && tpm?.pcrs === undefined && boot === undefined) return []
+    return [named(hcl, skipped('policy.used', 'The policy asks for a quote of this machine’s TPM, and none was given'))]
+  }
+
+  /**
    * What claims beside a report must say. User data are in the claims of the paravisor's report, which hardware signs; where that
-   * report was never quoted, only quoted claims count.
+   * report was never quoted or not given, only quoted claims count.
    */
   #claimsPolicy(alone: boolean): { policy?: HclPolicy } {
     const { hcl } = this.#policy
-    if (hcl === undefined || alone) return hcl === undefined ? {} : { policy: hcl }
+    if (hcl === undefined) return {}
+    if (alone) return { policy: hcl }
     return hcl.configuration === undefined ? {} : { policy: { configuration: hcl.configuration } }
   }
 
@@ -280,15 +283,13 @@ class Judge {
     return { chain, crl }
   }
 
-  async #tdx(piece: PieceOf<'tdx-quote'>): Promise<Check> {
-    const { check } = await checkTdx({
-      quote: piece.bytes,
-      collateral: this.#pool.tdxCollateral(piece.bytes),
-      pckChain: this.#pool.pckChain(piece.bytes),
-      ...this.#common(),
-      policy: this.#policy.tdx ?? baseline.tdx,
-    })
-    return check
+  #tdxParts(quote: Uint8Array): Pick<AzureParts, 'collateral' | 'pckChain'> {
+    return { collateral: this.#pool.tdxCollateral(quote), pckChain: this.#pool.pckChain(quote) }
+  }
+
+  async #tdx({ bytes: quote }: PieceOf<'tdx-quote'>): Promise<Check> {
+    const policy = this.#policy.tdx ?? baseline.tdx
+    return (await checkTdx({ quote, ...this.#tdxParts(quote), ...this.#common(), policy })).check
   }
 
   async #log(log: PieceOf<'event-log'>, rtmrs: readonly Uint8Array[] | undefined): Promise<Check> {
@@ -318,13 +319,7 @@ class Judge {
       hclReport: hcl.bytes,
       ...this.#common(),
       ...(report?.reportType === 'SNP' ? this.#snpParts(report.hardwareReport) : {}),
-      ...(tdQuote === undefined
-        ? {}
-        : {
-            tdQuote: tdQuote.bytes,
-            collateral: this.#pool.tdxCollateral(tdQuote.bytes),
-            pckChain: this.#pool.pckChain(tdQuote.bytes),
-          }),
+      ...(tdQuote === undefined ? {} : { tdQuote: tdQuote.bytes, ...this.#tdxParts(tdQuote.bytes) }),
       akPublic,
       quotes: quotes.map(({ quote }) => quote),
       // A paravisor runs at level 0: from any other level this is a report of the guest's that claims to be the paravisor's.
