@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -172,9 +173,11 @@ describe('a file that is given', { timeout: making }, () => {
 
   it('keeps the verdict open where nothing needs it, and is named (attack E12)', async () => {
     const { collateral } = quoted()
+    const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
     for (const [name, content] of [
       ...Object.entries(collateral).slice(0, 3),
       ['certs.json', snp.jwks as object] as const,
+      ['ed25519.pem', ed25519] as const,
     ]) {
       const [exit, code, text] = await verify({ ...report(), [name]: content })
       expect([name, exit, code]).toEqual([name, 2, 'unjudged'])

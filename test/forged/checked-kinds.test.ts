@@ -10,17 +10,26 @@ import {
   type Check,
   type PublicKey,
   type SnpReport,
+  type TrustAnchors,
 } from '@strongroom/evidence'
-import { checkCca, checkNitro, checkSvsm, svsmManifestGuid } from '@strongroom/evidence/files'
+import { checkCca, checkNitro, checkSvsm, type EvidencePolicy, svsmManifestGuid } from '@strongroom/evidence/files'
 import { memoryKeyStore } from '@strongroom/silicon/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'
 import { loadOrCreateKey, type SigningKey } from '../../packages/silicon/src/pki/keys.ts'
-import { issueReport, openHierarchy, spkiPin } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
+import {
+  type Hierarchy,
+  issueChain,
+  issueReport,
+  openHierarchy,
+  spkiPin,
+} from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { faults, findings, leaves } from '../../packages/silicon/src/testing/checks.ts'
 import { counting } from '../../packages/silicon/src/testing/counting.ts'
 import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
 import { cborBytes, sign1, type Writable } from '../corpus/support/cbor-writer.ts'
+import { faultsOf, type Files, judgeFiles } from './support/judged.ts'
 
 /** Everything is signed by whoever has to: one rule at a time stands against it. */
 const skippedIn = (check: Check): string[] =>
@@ -32,6 +41,15 @@ const rules = (check: Check): unknown[] =>
   leaves(check)
     .filter(({ id }) => id.startsWith('policy.'))
     .map(({ id, code, expected, actual }) => [id, code, expected, actual])
+
+const none: TrustAnchors = { simulated: true, amd: [], intel: [] }
+const verdict = async (
+  files: Files,
+  o: { anchors?: TrustAnchors; policy?: EvidencePolicy } = {},
+): Promise<string[]> => {
+  const found = await judgeFiles(files, { anchors: none, at: now, ...o })
+  return [found.verdict, ...faultsOf(found)]
+}
 
 describe('checkNitro', () => {
   let keys: Record<'root' | 'ca' | 'leaf', SigningKey>
@@ -141,6 +159,19 @@ describe('checkNitro', () => {
       ['policy.nonce', 'Missing', '010203', 'none'],
     ])
   })
+
+  it('is judged so as a file, by the policy’s challenge and registers', async () => {
+    const aws = [{ name: 'forged', spkiSha256: pin }]
+    const file = { 'n.cbor': await document() }
+    const of = async (tpm: object = {}, more: object = { aws }): Promise<string[]> =>
+      await verdict(file, { policy: { tpm }, anchors: { ...none, ...more } })
+    expect(await of()).toEqual(['accepted'])
+    expect(await of({}, {})).toEqual(['refused', 'nitro.path NoTrustAnchors', 'nitro.signature skipped'])
+    expect(await of({ nonce: Uint8Array.of(1, 2, 3) })).toEqual(['accepted'])
+    expect(await of({ nonce: Uint8Array.of(9) })).toEqual(['refused', 'nitro.policy failed', 'policy.nonce NotEqual'])
+    const pcrs = new Map([[0, new Uint8Array(48)]])
+    expect(await of({ pcrs })).toEqual(['refused', 'nitro.policy failed', 'policy.pcrs.0 NotEqual'])
+  })
 })
 
 describe('checkCca', () => {
@@ -241,6 +272,25 @@ describe('checkCca', () => {
     expect(await named(await token(), { nonce: new Uint8Array(64) })).toEqual(['00'.repeat(64), '07'.repeat(64)])
   })
 
+  it('is judged so as a file, by the key that was given as one, and by no key of nobody', async () => {
+    const pem = async (key: CryptoKeyPair): Promise<string> =>
+      toPem([new Uint8Array(await crypto.subtle.exportKey('spki', key.publicKey))], 'PUBLIC KEY')
+    const file = { 't.cbor': await token() }
+    const own = { ...file, 'a.pem': await pem(platform!) }
+    const of = async (files: Files, nonce?: Uint8Array): Promise<string[]> =>
+      await verdict(files, nonce && { policy: { tpm: { nonce } } })
+    expect(await of(own)).toEqual(['accepted'])
+    expect(await of(own, new Uint8Array(64).fill(7))).toEqual(['accepted'])
+    expect(await of(own, new Uint8Array(64))).toEqual(['refused', 'cca.nonce NonceMismatch'])
+    expect(await of(file)).toEqual(['unjudged', 'cca.platform skipped'])
+    expect(await of({ ...own, 'b.pem': await pem(other!) })).toEqual(['refused', 'file.used BindingMismatch'])
+    expect(await of({ ...file, 'b.pem': await pem(other!) })).toEqual([
+      'refused',
+      'cca.platform TokenSignatureInvalid',
+      'file.used BindingMismatch',
+    ])
+  })
+
   it.each([
     [0x2fff, false],
     [0x3000, true],
@@ -269,9 +319,23 @@ describe('checkSvsm', () => {
     return writer.bytes(concat(...services)).finish()
   })()
   let report: SnpReport
+  let amd: Hierarchy
   beforeAll(async () => {
+    amd = await openHierarchy()
     const bound = await digest('SHA-512', concat(nonce, manifest))
-    report = parseSnpReport(await issueReport((await openHierarchy()).vcek, (bytes) => bytes.set(bound, 0x50)))
+    report = parseSnpReport(await issueReport(amd.vcek, (bytes) => bytes.set(bound, 0x50)))
+  })
+
+  it('is judged so as a file, beside the report', async () => {
+    const { vcek, ask, ark } = await issueChain(amd)
+    const own = { 'm.bin': manifest, 'r.bin': report.raw, 'chain.pem': toPem([vcek, ask, ark]) }
+    const anchors = { ...none, amd: [{ name: 'forged', spkiSha256: await spkiPin(amd.ark) }] }
+    const of = async (files: Files, asked?: Uint8Array): Promise<string[]> =>
+      await verdict(files, { anchors, ...(asked && { policy: { tpm: { nonce: asked } } }) })
+    expect(await of(own, nonce)).toEqual(['accepted'])
+    expect(await of(own)).toEqual(['unjudged', 'svsm.binding skipped'])
+    expect(await of(own, Uint8Array.of(9))).toEqual(['refused', 'svsm.binding BindingMismatch'])
+    expect(await of({ 'm.bin': manifest }, nonce)).toEqual(['unjudged', 'svsm.binding skipped'])
   })
 
   it('is bound with the challenge by a report that was given', async () => {

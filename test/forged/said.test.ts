@@ -1,7 +1,7 @@
-import { buildHclReport, toHex, utf8, type TrustAnchors } from '@strongroom/evidence'
+import { buildHclReport, concat, toHex, utf8, type TrustAnchors } from '@strongroom/evidence'
 import type { Said } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { creationMessage, quoteMessage } from '../../packages/evidence/src/testing/software-tpm.ts'
+import { creationMessage, quoteMessage, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 import {
   chipId,
@@ -16,7 +16,7 @@ import {
   type IntelHierarchy,
 } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
-import { cborBytes, type Writable } from '../corpus/support/cbor-writer.ts'
+import { cborBytes, sign1, type Writable } from '../corpus/support/cbor-writer.ts'
 import { judgeFiles, type Files } from './support/judged.ts'
 
 /** What evidence says of its machine is shown before anybody trusts it: it has to be what the bytes say. */
@@ -157,6 +157,16 @@ describe('what a TPM, a token, a document and a realm say', () => {
     )
     const name = new Uint8Array(34).fill(9)
     expect(await said({ 'c.msg': creationMessage(name) })).toEqual({ 'key that the TPM made': '09'.repeat(34) })
+    const message = quoteMessage(pcrs, { nonce: Uint8Array.of(1, 2) })
+    const quote = { message: toHex(message), signature: toHex(new SoftwareTpm().sign(message)) }
+    expect(await said({ ' q.json ': quote }, 'q.json')).toEqual(await said({ 'q.msg': message }))
+    // Of two banks, and of no quote at all: an object that is certified.
+    const banks = Uint8Array.of(0, 0, 0, 2, 0, 0x0b, 3, 1, 0, 0, 0, 4, 3, 2, 0, 0, 0, 0)
+    const head = message.subarray(0, message.length - (4 + 6 + 2 + 32))
+    expect((await said({ 'q.msg': concat(head, banks) }))['registers quoted']).toBe('sha256: 0; sha1: 1')
+    const certified = concat(head, Uint8Array.of(0, 0, 0, 0))
+    certified[5] = 0x17
+    expect(await said({ 'q.msg': certified })).toEqual({ 'challenge answered': '0102' })
     const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
     const token = (claims: object): string => `${encode({ alg: 'RS256' })}.${encode(claims)}.AAAA`
     expect(await said({ 't.jwt': token({ iss: 'https://x', iat: 0, exp: 3600, n: 1 }) })).toEqual({
@@ -164,7 +174,7 @@ describe('what a TPM, a token, a document and a realm say', () => {
       issued: '1970-01-01T00:00:00.000Z',
       'valid until': '1970-01-01T01:00:00.000Z',
     })
-    expect(await said({ 't.jwt': token({ iss: 5, iat: 'x' }) })).toEqual({})
+    expect(await said({ 't.jwt': token({ iss: 5, iat: 'x' }) })).toStrictEqual({})
   })
 
   it('is nothing where it cannot be read', async () => {
@@ -176,11 +186,61 @@ describe('what a TPM, a token, a document and a realm say', () => {
         })
       ).says,
     ).toEqual([])
+    expect((await judged({ 'chain.pem': chain })).says).toEqual([])
   })
 
+  it.each([
+    [0x2fff, /^ALLOWED/],
+    [0x3000, /^not allowed/],
+    [0x30ff, /^not allowed/],
+    [0x3100, /^ALLOWED/],
+  ])(
+    'is of a realm its measurement and challenge, and by its platform’s state %i whether it is read',
+    async (state, debugging) => {
+      const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, [
+        'sign',
+      ])
+      const own = new Uint8Array(await crypto.subtle.exportKey('raw', publicKey))
+      const part = async (map: [number, Writable][]): Promise<Writable> =>
+        cborBytes({ tag: 18, value: await sign1(cborBytes({ map }), privateKey) })
+      const token = cborBytes({
+        tag: 399,
+        value: {
+          map: [
+            [
+              44234,
+              await part([
+                [10, new Uint8Array(48)],
+                [2396, new Uint8Array(32)],
+                [256, new Uint8Array(33)],
+                [2395, state],
+              ]),
+            ],
+            [
+              44241,
+              await part([
+                [10, new Uint8Array(64).fill(7)],
+                [44235, new Uint8Array(64)],
+                [44237, own],
+                [44238, new Uint8Array(32).fill(8)],
+                [44239, { list: [0, 1, 2, 3].map(() => new Uint8Array(32)) }],
+                [44240, 'sha-384'],
+              ]),
+            ],
+          ],
+        },
+      })
+      expect(await said({ 't.cbor': token })).toEqual({
+        'launch measurement': '08'.repeat(32),
+        'challenge answered': '07'.repeat(64),
+        debugging: expect.stringMatching(debugging),
+      })
+    },
+  )
+
   it('is in AWS’s document what is not zero of its registers', async () => {
-    const document = (members: Record<string, Writable>): Uint8Array => {
-      const all: Record<string, Writable> = {
+    const document = (members: Record<string, Writable | undefined>): Uint8Array => {
+      const all: Record<string, Writable | undefined> = {
         module_id: 'i-1-enc2',
         digest: 'SHA384',
         timestamp: now.getTime(),
@@ -192,7 +252,8 @@ describe('what a TPM, a token, a document and a realm say', () => {
         nonce: Uint8Array.of(1, 2, 3),
         ...members,
       }
-      const payload = cborBytes({ map: Object.entries(all) })
+      const given = Object.entries(all).filter((entry): entry is [string, Writable] => entry[1] !== undefined)
+      const payload = cborBytes({ map: given })
       const header = cborBytes({ map: [[1, -35]] })
       return cborBytes({ list: [header, { map: [] }, payload, new Uint8Array(96)] })
     }
@@ -205,6 +266,11 @@ describe('what a TPM, a token, a document and a realm say', () => {
       'user data': 'none',
       debugging: expect.stringMatching(/^ALLOWED/),
     })
+    for (const [members, debugging] of [
+      [{ pcrs: { map: [[1, new Uint8Array(48).fill(5)]] } }, /^ALLOWED/],
+      [{ pcrs: undefined, nitrotpm_pcrs: { map: [[0, new Uint8Array(48)]] } }, /^not allowed/],
+    ] as [Record<string, Writable | undefined>, RegExp][])
+      expect((await said({ 'n.cbor': document(members) }))['debugging']).toMatch(debugging)
     const registers: Writable = { map: [[0, new Uint8Array(48).fill(5)]] }
     expect(await said({ 'n.cbor': document({ pcrs: registers, user_data: Uint8Array.of(7), nonce: null }) })).toEqual({
       'register 0': '05'.repeat(48),

@@ -7,6 +7,7 @@ import { checkEventLog } from '../checks/check-log.ts'
 import { checkCca } from '../checks/check-cca.ts'
 import { checkNitro } from '../checks/check-nitro.ts'
 import { checkSvsm } from '../checks/check-svsm.ts'
+import { sameKey } from '../azure/runtime-claims.ts'
 import { bundleOf, claimsOf, type TokenBundle } from '../tokens/bundle.ts'
 import { algorithmsOfIssuer } from '../tokens/issuers.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
@@ -167,7 +168,8 @@ class Judge {
     const checks: Check[] = []
     let siblings = 0
     for (const hcl of this.#each('hcl-report')) {
-      const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner === hcl)
+      const key = keyIn(hcl)
+      const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner && key && sameKey(owner, key))
       if (own.length === 0) checks.push(...this.#unanswered(hcl))
       const report = tdReportIn(hcl)
       const sibling =

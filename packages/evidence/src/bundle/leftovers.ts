@@ -4,6 +4,7 @@ import { type Check, failed, skipped } from '../checks/check.ts'
 import { ParseError, VerificationError } from '../core/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { describeName } from '../x509/name.ts'
+import { parsePublicKey } from '../x509/public-key.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
@@ -93,5 +94,7 @@ function isUsed(piece: Piece, { ledger }: Pool): boolean {
     return piece.certificates.some((der) => ledger.has(der) || attempt(() => parseCertificate(der)) === undefined)
   if (kind === 'tcb-info' || kind === 'qe-identity') return ledger.has(piece.text)
   if (kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
+  // Of a key that no TPM and no platform has, no other check says anything.
+  if (kind === 'public-key') return attempt(() => parsePublicKey(piece.spki)) !== undefined
   return kind !== 'jwks' || ledger.has(JSON.stringify(piece.value))
 }

@@ -11,11 +11,11 @@ import type { Ledger } from './ledger.ts'
 import type { Piece, PieceKind, PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 
-/** A quote with its key and, where a paravisor's report names that key, the report. */
+/** A quote with its key and, where a paravisor's report names the key that signed it, that key. */
 export interface JudgedQuote {
   piece: Piece
   quote: TpmEvidence
-  owner?: PieceOf<'hcl-report'>
+  owner?: TpmPublicKey
 }
 
 /** An attestation key that was given by itself. */
@@ -96,8 +96,7 @@ export function isQuote(piece: Piece): boolean {
 /** With the objects that it may be about and, where a paravisor's report names the key, bound by that report. */
 export function creationOf({ quote, owner }: JudgedQuote, of: Of): Parameters<typeof checkTpmCreation>[0] {
   const objects = of('tpm-public').map(({ bytes }) => bytes)
-  const akPublic = owner === undefined ? undefined : keyIn(owner)
-  return { ...quote, objects, ...(akPublic === undefined ? {} : { akPublic, keyBoundBy: 'claims' as const }) }
+  return { ...quote, objects, ...(owner === undefined ? {} : { akPublic: owner, keyBoundBy: 'claims' as const }) }
 }
 
 async function findKey(
@@ -107,7 +106,7 @@ async function findKey(
   const { quote } = each
   for (const hcl of o.of('hcl-report')) {
     const key = keyIn(hcl)
-    if (key !== undefined && (await signs(key, quote))) each.owner = hcl
+    if (key !== undefined && (await signs(key, quote))) each.owner = key
   }
   if (quote.akPublic !== undefined || each.owner !== undefined) return
   const given = givenKeys(o.of)

@@ -1,0 +1,244 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { authorityExtensions } from '@strongroom/der'
+import { toHex, utf8, type Jwk, type TrustAnchors } from '@strongroom/evidence'
+import type { EvidencePolicy } from '@strongroom/evidence/files'
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  creationMessage,
+  measuredLog,
+  quoteMessage,
+  SoftwareTpm,
+} from '../../packages/evidence/src/testing/software-tpm.ts'
+import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'
+import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
+import { issueReport, spkiPin, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
+import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
+import { openMakers } from './support/makers.ts'
+import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
+import { claimsOf, quoteBy } from './support/paravisor.ts'
+
+/** Evidence of several machines in one judgement: what goes with what is found by what it says, in whatever order it is given. */
+let amd: Hierarchy
+let intel: IntelHierarchy
+let anchors: TrustAnchors
+let chain: string
+let collateral: Files
+beforeAll(async () => {
+  ;({ amd, intel, anchors, chain } = await openMakers())
+  const given = await issueCollateral(intel)
+  collateral = {
+    'tcb.json': given.tcbInfo,
+    'qe.json': given.qeIdentity,
+    'signer.pem': given.tcbInfoIssuerChainPem,
+    'pck.crl': given.pckCrl,
+    'root.crl': given.rootCaCrl,
+  }
+})
+const verdict = async (files: Files, policy: EvidencePolicy = {}): Promise<string[]> => {
+  const found = await judgeFiles(files, {
+    anchors,
+    at: now,
+    policy: { ...('b.bin' in files ? { tdx: { septVeDisableRequired: false } } : {}), ...policy },
+  })
+  return [found.verdict, ...faultsOf(found)]
+}
+/** In the order given and in the reverse. */
+const both = async (files: Files, policy?: EvidencePolicy): Promise<string[][]> => [
+  await verdict(files, policy),
+  await verdict(Object.fromEntries(Object.entries(files).toReversed()), policy),
+]
+const accepted = [['accepted'], ['accepted']]
+const tpms = [new SoftwareTpm(), new SoftwareTpm()] as const
+const [first, second] = tpms
+const spki = (tpm: SoftwareTpm): Uint8Array => {
+  const { x, y } = tpm.jwk
+  const point = Buffer.concat([Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+  return Uint8Array.from(
+    Buffer.concat([Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'), point]),
+  )
+}
+
+describe('an event log', () => {
+  const firmware = measuredLog([[0, 8, utf8('firmware')]])
+  const other = measuredLog([[0, 8, utf8('other')]])
+  const quotes = (): Files => ({
+    'a.json': quoteBy(first, firmware.pcrs),
+    'a.pub': first.akPublic(),
+    'b.json': quoteBy(second, other.pcrs),
+    'b.pub': second.akPublic(),
+  })
+
+  it('is held to the quote of a TPM whose registers it replays to, else to the first', async () => {
+    expect(await both({ ...quotes(), 'log.bin': firmware.log })).toEqual(accepted)
+    expect(await both({ ...quotes(), 'log.bin': other.log })).toEqual(accepted)
+    expect(await both({ ...quotes(), 'a.log': firmware.log, 'b.log': other.log })).toEqual(accepted)
+    const nobodys = measuredLog([[0, 8, utf8('nobody')]]).log
+    const fault = ['refused', 'log.replay EventLogMismatch']
+    expect(await both({ ...quotes(), 'log.bin': nobodys })).toEqual([fault, fault])
+    expect(await both({ ...quotes(), 'a.bin': firmware.log, 'log.bin': nobodys })).toEqual([fault, fault])
+    const twice = ['refused', 'log.replay EventLogMismatch', 'log.replay EventLogMismatch']
+    expect(await both({ ...quotes(), 'log.bin': nobodys, 'log2.bin': measuredLog([[0, 8, utf8('x')]]).log })).toEqual([
+      twice,
+      twice,
+    ])
+    // Of one that shows no registers nothing can be told.
+    const message = quoteMessage(firmware.pcrs)
+    const bare = { message: toHex(message), signature: toHex(first.sign(message)) }
+    expect(await both({ ...quotes(), 'c.json': bare, 'log.bin': other.log })).toEqual(accepted)
+    expect(await verdict({ ...quotes(), 'log.bin': firmware.log }, { boot: { secureBoot: true } })).toEqual([
+      'refused',
+      'log.policy failed',
+      'policy.secureBoot Missing',
+      'log skipped',
+    ])
+  })
+
+  it('is held to the quote of the TD whose registers it replays to, also beside a TPM’s', async () => {
+    const td = measuredLog([[1, 8, utf8('td')]], 'sha384')
+    const own = await issueQuote(intel, { td: (bytes) => bytes.set(td.pcrs.get(1)!, 48 + 328) })
+    const plain = await issueQuote(intel)
+    const files = { 'a.bin': plain, 'b.bin': own, ...collateral }
+    const junk = own.subarray(0, 600)
+    expect(await both({ ...files, 'ccel.bin': td.log })).toEqual(accepted)
+    expect(await both({ ...files, 'ccel.bin': td.log, 'ccel2.bin': td.log })).toEqual(accepted)
+    expect(await both({ ...files, ...quotes(), 'ccel.bin': td.log, 'log.bin': other.log })).toEqual(accepted)
+    for (const found of await both({ ...files, 'c.bin': junk, 'ccel.bin': td.log }))
+      expect(found.filter((each) => each.startsWith('log'))).toEqual([])
+    const wrong = measuredLog([[1, 8, utf8('other')]], 'sha384').log
+    const fault = ['refused', 'log.replay EventLogMismatch']
+    expect(await both({ ...files, 'ccel.bin': td.log, 'ccel2.bin': wrong })).toEqual([fault, fault])
+    const found = await judgeFiles(
+      { 'b.bin': own, ...collateral, ...quotes(), 'ccel.bin': wrong },
+      { anchors, at: now, policy: { tdx: { septVeDisableRequired: false } } },
+    )
+    expect(treeOf(found).map(([group]) => group)).toEqual(['tpm failed', 'tpm passed', 'tdx passed'])
+  })
+})
+
+describe('a quote of a TPM', () => {
+  const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
+  const message = quoteMessage(pcrs)
+  const quote = { message: toHex(message), signature: toHex(first.sign(message)) }
+
+  it('has the signature of its place, and the one of the keys that were given which signed it', async () => {
+    const another = quoteMessage(pcrs, { nonce: utf8('another') })
+    const keys = { 'a.pub': first.akPublic(), 'b.pub': second.akPublic() }
+    const parts = { 'a.msg': message, 'a.sig': first.sign(message), 'b.msg': another, 'b.sig': second.sign(another) }
+    expect(await both({ ...parts, ...keys })).toEqual(accepted)
+    expect(await verdict({ ...parts, ...keys, 'a.sig': parts['b.sig'], 'b.sig': parts['a.sig'] })).toEqual([
+      'refused',
+      'tpm.signature TpmSignatureInvalid',
+      'tpm.signature TpmSignatureInvalid',
+      'file.used BindingMismatch',
+    ])
+    expect(await both({ 'q.json': quote, 'a.pem': toPem([spki(first)], 'PUBLIC KEY') })).toEqual(accepted)
+    expect(await both({ 'q.json': quote, 'b.pem': toPem([spki(second)], 'PUBLIC KEY') })).toEqual(
+      Array(2).fill(['refused', 'tpm.signature TpmSignatureInvalid']),
+    )
+    // A key that signs what it is told is taken where it was given by itself, and then refused for that.
+    const free = first.akPublic(0x40072)
+    expect(await verdict({ 'q.json': quote, 'a.pub': free })).toEqual([
+      'refused',
+      'tpm.key TpmKeyNotAllowed',
+      'tpm.signature skipped',
+    ])
+    expect(await verdict({ 'q.json': quote, 'a.json': { object: toHex(free) } })).toEqual([
+      'unjudged',
+      'tpm.key skipped',
+      'tpm.signature skipped',
+    ])
+    expect(await verdict({ 'q.json': quote, 'a.json': { object: toHex(first.akPublic()) } })).toEqual([
+      'unjudged',
+      'tpm.binding skipped',
+    ])
+  })
+
+  it('may have a bare signature by RSA', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }) as string
+    const signature = Uint8Array.from(sign('sha256', message, privateKey))
+    expect(await both({ 'q.msg': message, 'q.sig': signature, 'a.pem': pem })).toEqual(accepted)
+    signature[100]! ^= 1
+    expect((await verdict({ 'q.msg': message, 'q.sig': signature, 'a.pem': pem }))[0]).toBe('refused')
+  })
+
+  it('may have a key with a certificate under roots that the policy names', async () => {
+    const issue = async (subject: string, subjectKey: Uint8Array, extensions = leafExtensions()): Promise<Uint8Array> =>
+      await issueCertificate({
+        serialNumber: 5n,
+        subject: [['CN', subject]],
+        issuer: [['CN', 'Makers']],
+        subjectKey,
+        signer: amd.ark,
+        notBefore: made,
+        notAfter: until,
+        extensions,
+      })
+    const root = await issue('Makers', amd.ark.spki, authorityExtensions())
+    const roots = [{ name: 'Makers', spkiSha256: await spkiPin(amd.ark) }]
+    const certified = { 'q.json': quote, 'ak.pem': toPem([await issue('AK', spki(first))]), 'root.pem': toPem([root]) }
+    expect(await both(certified, { tpm: { roots } })).toEqual(accepted)
+    expect(await both(certified)).toEqual(Array(2).fill(['unjudged', 'tpm.binding skipped']))
+    const strange = [{ name: 'x', spkiSha256: '00'.repeat(32) }]
+    expect(await verdict(certified, { tpm: { roots: strange } })).toEqual(['refused', 'tpm.binding UntrustedRoot'])
+    const theirs = { ...certified, 'ak.pem': toPem([await issue('AK', spki(second))]) }
+    expect((await verdict(theirs, { tpm: { roots } })).slice(0, 3)).toEqual([
+      'unjudged',
+      'tpm.key skipped',
+      'tpm.signature skipped',
+    ])
+    const late = await judgeFiles(certified, {
+      anchors,
+      at: new Date(until.getTime() + 1000),
+      policy: { tpm: { roots } },
+    })
+    expect(faultsOf(late)).toEqual(['tpm.binding CertificateExpired'])
+  })
+
+  it('has its own log where it is a statement of another kind beside it', async () => {
+    const object = second.akPublic(0x40072)
+    const name = Uint8Array.of(0, 0x0b, ...createHash('sha256').update(object.subarray(2)).digest())
+    const made = creationMessage(name)
+    const statement = { message: toHex(made), signature: toHex(first.sign(made)), object: toHex(object) }
+    const { log } = measuredLog([[0, 8, utf8('firmware')]])
+    const own = { 'c.json': { ...statement, eventLog: toHex(log) }, 'a.pub': first.akPublic() }
+    expect(await verdict(own)).toEqual(['unjudged', 'log.replay skipped', 'log.replay skipped'])
+    expect(await verdict({ ...own, 'q.json': quoteBy(first, pcrs) })).toEqual(['accepted'])
+    const wrong = toHex(measuredLog([[0, 8, utf8('other')]]).log)
+    expect(
+      await verdict({ ...own, 'c.json': { ...statement, eventLog: wrong }, 'q.json': quoteBy(first, pcrs) }),
+    ).toEqual(['refused', 'log.replay EventLogMismatch', 'log.replay EventLogMismatch'])
+  })
+})
+
+describe('a key, a set of keys or a document', () => {
+  it('that nothing needs is no part of what is accepted', async () => {
+    const own: Files = { 'report.bin': await issueReport(amd.vcek), 'chain.pem': chain }
+    expect(await both(own)).toEqual(accepted)
+    const unused = Array(2).fill(['unjudged', 'file.used skipped'])
+    const nobodys = Array(2).fill(['refused', 'file.used BindingMismatch'])
+    const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
+    for (const [content, wanted] of [
+      [{ keys: [{ kty: 'EC' }] }, unused],
+      [ed25519, unused],
+      [toPem([spki(first)], 'PUBLIC KEY'), nobodys],
+      [claimsOf(first), Array(2).fill(['refused', 'claims.binding BindingMismatch'])],
+      [quoteBy(first, new Map()), Array(2).fill(['unjudged', 'tpm.key skipped'])],
+    ] as [Files[string], unknown][])
+      expect((await both({ ...own, x: content })).map((each) => each.slice(0, 2))).toEqual(wanted)
+  })
+
+  it('of what an image measures is by keys of the anchors’, alone or beside evidence', async () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const jws = `${encode({ typ: 'strongroom-image-measurements+jws', alg: 'ES256', kid: 'k' })}.${encode({})}.AAAA`
+    const images = [{ ...publicKey.export({ format: 'jwk' }), kid: 'other' } as unknown as Jwk]
+    for (const beside of [{}, { 'report.bin': await issueReport(amd.vcek), 'chain.pem': chain }] as Files[]) {
+      const files = { ...beside, 'm.jws': jws }
+      expect(await verdict(files)).toEqual(['unjudged', 'image.measurements skipped'])
+      const found = await judgeFiles(files, { anchors: { ...anchors, images }, at: now })
+      expect([found.verdict, found.code]).toEqual(['refused', 'TokenKeyUnknown'])
+    }
+  })
+})
