@@ -45,9 +45,9 @@ const unchecked = 'there is no revocation list of this root, neither at the coll
 
 interface SnpEvidenceBytes {
   report: SnpReport
-  chain?: SnpChain
-  /** Revocation list of the request. */
-  crl?: Uint8Array
+  /** Absent where it did not come with the request; so is the list. */
+  chain: SnpChain | undefined
+  crl: Uint8Array | undefined
 }
 
 /** `/attest/SevSnpVm`: from the body to verified claims. */
@@ -140,7 +140,7 @@ export class SnpVerifier {
       const crl = await this.#revocationList(evidence, { sent: sentCrl, caller })
       const verified = await verifySnp({
         ...evidence,
-        ...(crl === undefined ? {} : { crl }),
+        ...(crl && { crl }),
         at: this.#clock.now(),
         ...this.#context,
       })
@@ -230,7 +230,7 @@ function readReport(body: Record<string, unknown>, context: VerifyContext): SnpE
       ? undefined
       : readChain(bytesOf(sent.VcekCertChain, 'report.VcekCertChain'), context)
   const crl = sent.Crl === undefined ? undefined : bytesOf(sent.Crl, 'report.Crl')
-  return { report, ...(chain === undefined ? {} : { chain }), ...(crl === undefined ? {} : { crl }) }
+  return { report, chain, crl }
 }
 
 function readChain(pem: Uint8Array, context: VerifyContext): SnpChain {

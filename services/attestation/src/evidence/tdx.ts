@@ -123,7 +123,7 @@ export class TdxVerifier {
     const fromRequest = collateralFromRequest(sent)
     const pck = chain[0]!
     const fmspc = toHex(readPckExtension(pck).fmspc)
-    const authority = pck.issuer.commonName?.includes('Processor') === true ? 'processor' : 'platform'
+    const authority = pck.issuer.commonName === 'Intel SGX PCK Processor CA' ? 'processor' : 'platform'
     const platform = { fmspc, authority, root: chain.at(-1)!, ...this.#context } as const
     let failure: unknown
     const own = await this.#collateral.collateral({ ...platform, caller }).catch((error: unknown) => {
@@ -157,7 +157,7 @@ function weaknesses({ body, tcbStatus }: VerifiedTdx): Weakness[] {
 
 function pckChain(quote: TdxQuote): readonly Uint8Array[] {
   const { certification } = quote
-  if (certification.type === 'pckChain' && certification.chain.length > 0) return certification.chain
+  if (certification.type === 'pckChain') return certification.chain
   throw new VerificationError({
     code: 'CertificationDataNotSupported',
     message: 'the quote does not carry its PCK certificate chain',

@@ -185,6 +185,18 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
     expect(await judged(sent(await list(-2, -1)))).toBe('taken')
   })
 
+  it('is held to no older list than the service has seen, also once that has expired (attack W3)', async () => {
+    const [report, pem] = [await snpReport(), await chainPem()]
+    const sent = async (from: number): Promise<unknown> =>
+      await judged(verify(snpBody(report, { pem, crl: await list(from, 9) })))
+    await serveCollateral(fake, await silicon())
+    const { product } = await (await silicon()).amd.endorsements()
+    fake.answers.set(collateralPaths.snpRevocationList(product), { body: await list(-1, 1) })
+    expect(await sent(-9)).toBe('taken')
+    ahead = 2 * day
+    expect([await sent(-9), await sent(0)]).toEqual([refused('report.Crl', 'CollateralSuperseded'), 'taken'])
+  })
+
   it('under a certificate that its root revoked is refused, whoever has the list', async () => {
     const [report, pem] = [await snpReport(), await chainPem()]
     const { serialNumber } = parseCertificate(parsePem(pem)[1]!)
@@ -312,6 +324,36 @@ describe.skipIf(!firmwareIsThere)('a quote of TDX', () => {
     expect(claimsNamed(byNameOnly)).toEqual(['attester_tcb_status'])
   })
 
+  interface Level {
+    tcb: { pcesvn: number }
+    tcbStatus: string
+  }
+  /** Collateral whose TCB info has other levels. */
+  const withLevels = async (change: (level: Level) => Level[]): Promise<TdxCollateral> => {
+    const present = await collateral()
+    const words = (body: string): string => {
+      const tcbInfo = JSON.parse(body) as { tcbLevels: Level[] }
+      return JSON.stringify({ ...tcbInfo, tcbLevels: tcbInfo.tcbLevels.flatMap(change) })
+    }
+    return { ...present, tcbInfo: resigned(present.tcbInfo, sharedKeys.get('simulated-intel-tcb-signing')!, words) }
+  }
+  const higher = (level: Level): Level => ({ ...level, tcb: { ...level.tcb, pcesvn: 65_535 } })
+
+  it('falls short of what its platform lacks where that is not up to date, and there alone', async () => {
+    const quote = await quoteOf()
+    for (const [sent, lacking] of [
+      [
+        await withLevels((level) => [higher(level), { ...level, tcbStatus: 'OutOfDate' }]),
+        [['tcbStatus', 'attester_tcb_status'], ['attester_tcb_status']],
+      ],
+      // Another way to be up to date is nothing that it lacks.
+      [await withLevels((level) => [level, higher(level)]), [[], []]],
+    ] as const) {
+      const { byNameOnly, shortcomings } = await verify(quote, { collateral: collateralBody(sent) })
+      expect([shortcomings.map(({ path }) => path), claimsNamed(byNameOnly)]).toEqual(lacking)
+    }
+  })
+
   it('of a debuggable domain has to be named for it', async () => {
     const quote = await quoteOf({ attributes: tdAttributes.septVeDisable | tdAttributes.debug })
     await serveTdxCollateral(fake, await collateral(), fmspcOf(quote))
@@ -320,8 +362,8 @@ describe.skipIf(!firmwareIsThere)('a quote of TDX', () => {
 
   it('is refused where Intel vouches for no level of its platform', async () => {
     const quote = await quoteOf()
-    await serveTdxCollateral(fake, await collateral('Revoked'), fmspcOf(quote))
-    expect(await judged(verify(quote))).toEqual(refused('quote', 'TcbMismatch'))
+    for (const sent of [await collateral('Revoked'), await withLevels((level) => [higher(level)])])
+      expect(await judged(verify(quote, { collateral: collateralBody(sent) }))).toEqual(refused('quote', 'TcbMismatch'))
   })
 
   it('is bound to what is sent with it', async () => {
@@ -349,5 +391,6 @@ describe.skipIf(!firmwareIsThere)('a quote of TDX', () => {
     for (const at of lengthsAt) other.writeUInt32LE(other.readUInt32LE(at) + other.length - quote.length, at)
     expect(await judged(verify(other))).toEqual(refused('quote', 'CertificationDataNotSupported'))
     expect(await judged(verify(Uint8Array.of(1)))).toEqual(refused('quote', expect.any(String)))
+    expect(await judged(tdx.verify({}, asking))).toEqual(refused('quote'))
   })
 })
