@@ -82,7 +82,7 @@ export function createArmApp(o: {
         const answer = await o.dispatcher.answer(toArmRequest(request))
         for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value)
         reply.code(answer.status)
-        return answer.body === undefined ? await reply.send() : await reply.send(answer.body)
+        return await reply.send(answer.body)
       },
     })
   })
@@ -91,14 +91,12 @@ export function createArmApp(o: {
 }
 
 function toArmRequest(request: Request): ArmRequest {
-  const question = request.url.indexOf('?')
-  const path = decodePath(question === -1 ? request.url : request.url.slice(0, question))
+  const [path, ...rest] = request.url.split('?') as [string, ...string[]]
   const query: Record<string, string> = {}
-  const text = question === -1 ? '' : request.url.slice(question + 1)
-  for (const [name, value] of new URLSearchParams(text)) query[name.toLowerCase()] ??= value
+  for (const [name, value] of new URLSearchParams(rest.join('?'))) query[name.toLowerCase()] ??= value
   return {
     method: request.method as Method,
-    path,
+    path: decodePath(path),
     origin: `https://${request.headers.host ?? managementHost}`,
     params: {},
     query,
@@ -115,19 +113,13 @@ function correlationOf(request: Request): string {
   return typeof given === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(given) ? given : request.id
 }
 
-/** An encoded slash or dot segment never becomes part of another path than the one that was authorised. */
+/**
+ * An encoded slash or dot segment never becomes part of another path than the one that was authorised. The web framework has
+ * refused what does not decode.
+ */
 function decodePath(path: string): string {
-  const refuse = (): never => {
+  const parts = path.split('/').map((part) => decodeURIComponent(part))
+  if (parts.some((part) => /[/\\]|^\.{1,2}$/.test(part)))
     throw new ServiceError({ code: 'InvalidRequestUri', message: 'The request path is not well formed.' })
-  }
-  const parts = path.split('/').map((part) => {
-    let decoded = part
-    try {
-      decoded = decodeURIComponent(part)
-    } catch {
-      refuse()
-    }
-    return decoded.includes('/') || decoded.includes('\\') || decoded === '.' || decoded === '..' ? refuse() : decoded
-  })
   return withoutFinalSlashes(parts.join('/')) || '/'
 }
