@@ -37,9 +37,8 @@ function escapeLineEnds(text: string): string {
   let result = ''
   let from = 0
   for (let at = 0; at < text.length; at++) {
+    at = endOfComment(text, at)
     const sign = text[at]
-    if (sign === '/' && text[at + 1] === '/') at = endOfLine(text, at)
-    else if (sign === '/' && text[at + 1] === '*') at = endAt(text.indexOf('*/', at + 2), text, 1)
     if (sign !== '"' && sign !== "'") continue
     const end = endOfText(text, at)
     const inside = text.slice(at, end).replaceAll(/\\\r\n|\\[^]|[\n\r\t]/g, (found) => escapes[found] ?? found)
@@ -57,19 +56,27 @@ function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
   for (let at = 0; at < text.length; at++) {
+    at = endOfComment(text, at)
     const sign = text[at]
     if (sign === '"' || sign === "'") at = endOfText(text, at)
-    else if (sign === '/' && text[at + 1] === '/') at = endOfLine(text, at)
-    else if (sign === '/' && text[at + 1] === '*') at = endAt(text.indexOf('*/', at + 2), text, 1)
     else if (sign === '{' || sign === '[') deepest = Math.max(deepest, ++depth)
     else if (sign === '}' || sign === ']') depth -= 1
   }
   return deepest
 }
 
-/** Index of the last character of what ends at `index`; what never ends takes all the rest. */
-const endAt = (index: number, text: string, more = 0): number => (index === -1 ? text.length : index + more)
+/**
+ * Index of the last character of the comment that begins at `at`, else `at`. What never ends takes all the rest. A slash
+ * outside texts begins a comment, or what follows it is not read.
+ */
+function endOfComment(text: string, at: number): number {
+  if (text[at] !== '/') return at
+  if (text[at + 1] === '/') return endOfLine(text, at)
+  const end = text.indexOf('*/', at + 2)
+  return end === -1 ? text.length : end + 1
+}
 
+/** Index of the quote that closes the text; what never ends takes all the rest. */
 function endOfText(text: string, begin: number): number {
   let at = begin + 1
   while (at < text.length && text[at] !== text[begin]) at += text[at] === '\\' ? 2 : 1
@@ -86,7 +93,7 @@ function endOfLine(text: string, begin: number): number {
 /** A member of this name would become an object's prototype where it is copied carelessly. Without recursion: depth was counted from text. */
 function refuseProto(root: unknown): void {
   const left = [root]
-  for (let value = left.pop(); left.length > 0 || value !== undefined; value = left.pop()) {
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
     if (typeof value !== 'object' || value === null) continue
     if (Object.hasOwn(value, '__proto__')) throw invalid("it has a member named '__proto__'", 'no such member')
     for (const member of Object.values(value)) left.push(member)
