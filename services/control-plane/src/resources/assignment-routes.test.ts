@@ -84,11 +84,14 @@ describe('a role assignment', () => {
   it('has the type that the directory knows, else the one that is said', async () => {
     const typeOf = async (n: number, principal: string, principalType?: string): Promise<unknown> => {
       const reply = await send('PUT', assignmentAt(group, n), giving(builtIn('Reader'), principal, { principalType }))
-      return reply.code ?? reply.body.properties.principalType
+      return reply.code === undefined ? reply.body.properties.principalType : problemsOf(reply)
     }
     expect(await typeOf(1, alice, 'user')).toBe('User')
     rights.types.set(bob, 'Group')
-    expect([await typeOf(2, bob, 'User'), await typeOf(2, bob, 'group')]).toEqual(['UnmatchedPrincipalType', 'Group'])
+    expect([await typeOf(2, bob, 'User'), await typeOf(2, bob, 'group')]).toEqual([
+      [[400, 'UnmatchedPrincipalType', 'properties.principalType']],
+      'Group',
+    ])
     expect(await typeOf(4, id(9), 'serviceprincipal')).toBe('ServicePrincipal')
     rights.types.set(ownerId, 'User')
     expect(await typeOf(3, ownerId)).toBe('User')
@@ -137,6 +140,12 @@ describe('a role assignment', () => {
     ).toBe(201)
   })
 
+  it('of a role of one’s own is made at each of its scopes', async () => {
+    await send('PUT', roleAt(group, 1), definition({ assignableScopes: [group, other] }))
+    for (const scope of [group, other])
+      expect((await send('PUT', assignmentAt(scope, 1), giving(id(1)))).status).toBe(201)
+  })
+
   it('is made on nothing that is not there', async () => {
     for (const scope of [
       `${subscription}/resourceGroups/none`,
@@ -167,6 +176,8 @@ describe('a role assignment', () => {
     // Owners of a group, and other roles at the subscription, are none of it.
     await send('PUT', assignmentAt(group, 1), giving(owner))
     await send('PUT', assignmentAt(subscription, 2), giving(builtIn('Contributor')))
+    await send('PUT', assignmentAt(other, 0), giving(owner))
+    expect((await send('DELETE', assignmentAt(other, 0))).status).toBe(200)
     expect((await send('DELETE', assignmentAt(subscription, 0))).status).toBe(409)
     expect([
       (await send('DELETE', assignmentAt(group, 1))).status,

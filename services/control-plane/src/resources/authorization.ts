@@ -172,7 +172,7 @@ function assertAssignable(role: RoleDefinition, scope: string): void {
 /** A subscription without an owner could never be repaired through this wire. */
 async function assertOwnerLeft(plane: Plane, gone: Assignment): Promise<void> {
   const key = keyOf(`/subscriptions/${plane.subscriptionId}`)
-  const owner = roles[0]?.id
+  const owner = roles[0]!.id
   const isOwner = (row: Assignment): boolean => row.role_id === owner && row.scope === key
   if (!isOwner(gone)) return
   const others = (await plane.access.list()).filter((row) => isOwner(row) && row.name !== gone.name)
