@@ -68,7 +68,6 @@ export class Locks {
     // A lock stands in the way of everything but its own removal.
     if (o.action.toLowerCase().startsWith('microsoft.authorization/')) return
     const locks = await this.list()
-    if (locks.length === 0) return
     const key = keyOf(o.path)
     const deletes = o.method === 'DELETE'
     const holding = locks.filter((lock) => {
