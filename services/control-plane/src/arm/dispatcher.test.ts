@@ -5,6 +5,7 @@ import { ownerId, subscriptionId } from '../testing/ids.ts'
 import { roles } from './access.ts'
 import { ok, type ArmRequest, type Method } from './request.ts'
 import { signedIn, type Route } from './router.ts'
+import { substituteAt } from './substitutes.ts'
 
 const subscription = `/subscriptions/${subscriptionId}`
 const thing = `${subscription}/things/Mine`
@@ -29,6 +30,8 @@ const routes: Route[] = [
   route('POST', `${path}/locks`, 'Microsoft.Authorization/locks/write'),
   route('GET', '/me', signedIn),
   route('POST', '/me', signedIn),
+  route('GET', '/subscriptions', signedIn),
+  route('GET', '/providers/{name}', signedIn),
 ]
 
 let rights: RightsPlane
@@ -77,12 +80,20 @@ describe('a request', () => {
   it('of anybody who is signed in needs no role where its answer says nothing', async () => {
     expect((await rights.ask('GET', '/me', { as: alice })).status).toBe(200)
     expect((await rights.ask('POST', '/me', { as: alice })).status).toBe(200)
+    // No subscription is named in these.
+    for (const at of ['/subscriptions', '/providers/x']) expect((await rights.ask('GET', at)).status).toBe(200)
     expect(await log()).toEqual([])
   })
 
   it('for what is not there says so, or which methods there are', async () => {
     expect(await fault('GET', '/nothing')).toEqual([404, 'InvalidResourceType'])
     expect(await fault('GET', `${thing}/x/y`)).toEqual([404, 'InvalidResourceType'])
+    const unserved = `${subscription}/providers/Microsoft.Storage/storageAccounts`
+    for (const [at, remedy] of [
+      ['/nothing', expect.any(String)],
+      [unserved, substituteAt(unserved)],
+    ] as const)
+      await expect(rights.ask('GET', at)).rejects.toMatchObject({ code: 'InvalidResourceType', remedy })
     const error = (await rights.ask('PATCH', thing).catch((cause: unknown) => cause)) as ServiceError
     expect([error.status, error.code, error.expected, error.found, error.headers]).toEqual([
       405,

@@ -96,7 +96,7 @@ export class Dispatcher {
 
 function requireSubscription(path: string, subscriptionId: string): void {
   const [, first, found] = path.split('/')
-  if (first?.toLowerCase() !== 'subscriptions' || found === undefined) return
+  if (first!.toLowerCase() !== 'subscriptions' || found === undefined) return
   if (found.toLowerCase() === subscriptionId.toLowerCase()) return
   throw new ServiceError({
     code: 'SubscriptionNotFound',

@@ -3,6 +3,7 @@ import { systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openRights, type RightsPlane } from '../testing/rights-plane.ts'
 import {
+  accepted,
   asyncHeaders,
   monitorReply,
   OperationNotes,
@@ -121,6 +122,15 @@ describe('an operation', () => {
     expect(asyncHeaders(request({ query: {} }), where)['azure-asyncoperation']).toBe(`${base}?api-version=2024-11-01`)
   })
 
+  it('is accepted with where to follow it, and with its resource where that is shown', () => {
+    const headers = (method: Method): object =>
+      asyncHeaders(request({ method }), { subscriptionId: 's', location: 'weu', operationId: 'op-1' })
+    const accept = (method: Method, body?: Record<string, unknown>): unknown =>
+      accepted({ subscriptionId: 's' }, request({ method }), { location: 'weu' }, { id: 'op-1' }, body)
+    expect(accept('DELETE')).toStrictEqual({ status: 202, headers: headers('DELETE') })
+    expect(accept('PUT', { a: 1 })).toStrictEqual({ status: 202, headers: headers('PUT'), body: { a: 1 } })
+  })
+
   it('is found by an id of its form alone', async () => {
     const asked: string[] = []
     const get = async (id: string): ReturnType<OperationRunner['get']> => {
@@ -157,6 +167,7 @@ describe('an operation', () => {
     })
     expect(await reply({ status: 'Succeeded', error })).toEqual({ status: 200 })
     expect(await reply({ status: 'Failed', error })).toEqual([409, 'E', 'm', undefined])
+    expect(await reply({ status: 'Failed' })).toEqual([409, 'Failed', 'The operation ended as Failed.', undefined])
     const details = [{ code: 'D', message: 'd' }]
     expect(await reply({ status: 'Failed', error: { ...error, details } })).toEqual([409, 'E', 'm', details])
     expect(await reply({ status: 'Canceled' })).toEqual([
