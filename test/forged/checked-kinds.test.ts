@@ -7,6 +7,7 @@ import {
   parseSnpReport,
   toHex,
   utf8,
+  webPrimitives,
   type Check,
   type PublicKey,
   type SnpReport,
@@ -169,6 +170,8 @@ describe('checkNitro', () => {
     expect(await of({}, {})).toEqual(['refused', 'nitro.path NoTrustAnchors', 'nitro.signature skipped'])
     expect(await of({ nonce: Uint8Array.of(1, 2, 3) })).toEqual(['accepted'])
     expect(await of({ nonce: Uint8Array.of(9) })).toEqual(['refused', 'nitro.policy failed', 'policy.nonce NotEqual'])
+    const primitives = { ...webPrimitives, verify: () => false }
+    expect((await judgeFiles(file, { anchors: { ...none, aws }, at: now, primitives })).verdict).toBe('refused')
     const pcrs = new Map([[0, new Uint8Array(48)]])
     expect(await of({ pcrs })).toEqual(['refused', 'nitro.policy failed', 'policy.pcrs.0 NotEqual'])
   })
@@ -283,6 +286,8 @@ describe('checkCca', () => {
     expect(await of(own, new Uint8Array(64).fill(7))).toEqual(['accepted'])
     expect(await of(own, new Uint8Array(64))).toEqual(['refused', 'cca.nonce NonceMismatch'])
     expect(await of(file)).toEqual(['unjudged', 'cca.platform skipped'])
+    const primitives = { ...webPrimitives, verify: () => false }
+    expect((await judgeFiles(own, { anchors: none, at: now, primitives })).verdict).toBe('refused')
     expect(await of({ ...own, 'b.pem': await pem(other!) })).toEqual(['refused', 'file.used BindingMismatch'])
     expect(await of({ ...file, 'b.pem': await pem(other!) })).toEqual([
       'refused',

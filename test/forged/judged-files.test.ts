@@ -93,6 +93,10 @@ describe('one judgement', () => {
   })
 })
 
+/** The key of nobody. */
+const publicPem = (): string =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }) as string
+
 describe('what serves to judge evidence', () => {
   it('states nothing by itself, and is judged all the same', async () => {
     const { vcek } = await issueChain(amd)
@@ -191,6 +195,14 @@ describe('what serves to judge evidence', () => {
       [{ 'ak.pub': new SoftwareTpm().akPublic() }, 'unjudged', 'file.kind skipped'],
       [{ 'claims.json': { keys: [], 'vm-configuration': {} } }, 'unjudged', 'file.kind skipped'],
       [{ 'a.sig': new Uint8Array(256).fill(7) }, 'unjudged', 'file.kind skipped'],
+      [{ 'a.sig': new SoftwareTpm().sign(report) }, 'unjudged', 'file.kind skipped'],
+      [{ 'key.pem': publicPem() }, 'unjudged', 'file.kind skipped'],
+      [
+        { 'bad.pem': toPem([Uint8Array.of(0x30, 1)]) },
+        'refused',
+        'certificates.format Truncated',
+        'certificates.path skipped',
+      ],
       [{ 'log.bin': measuredLog([[0, 8, utf8('x')]]).log, x: 'x' }, 'unjudged', 'file.kind skipped'],
     ] as [Files, ...string[]][]) {
       expect([
@@ -231,6 +243,17 @@ describe('what serves to judge evidence', () => {
       [{ ...own, 'both.pem': `${chain}${foreign}` }, 'accepted'],
       [{ ...own, 'keys.json': { keys: [{ kty: 'EC' }] } }, 'unjudged', 'file.used skipped'],
       [{ ...own, 'a.sig': new Uint8Array(256).fill(7) }, 'unjudged', 'file.used skipped'],
+      [{ ...own, 'a.sig': new SoftwareTpm().sign(report) }, 'unjudged', 'file.used skipped'],
+      [
+        {
+          ...own,
+          'crl.der': await issueList('ARK-Milan', amd.ark),
+          'cut.crl': (await issueList('ARK-Milan', amd.ark)).subarray(0, 90),
+        },
+        'refused',
+        'crl.format Truncated',
+        'crl.signature skipped',
+      ],
       [{ ...own, 'ak.pub': new SoftwareTpm().akPublic() }, 'refused', 'file.used BindingMismatch'],
       [{ ...own, 'bad.pem': toPem([Uint8Array.of(0x30, 1)]) }, 'refused', 'certificates.format Truncated'],
     ] as [Files, ...string[]][]) {

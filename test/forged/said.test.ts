@@ -87,7 +87,7 @@ describe('a report of SEV-SNP says', () => {
       ...new Set((await judged(files)).advisories.map(({ of: file }) => file)),
     ]
     expect(await shown({ 'r.bin': second })).toEqual([])
-    expect(await shown({ 'r.bin': report })).toEqual(['r.bin'])
+    expect(await shown({ ' r.bin ': report })).toEqual(['r.bin'])
     expect(await shown({ 'r.bin': second, 'chain.pem': chain })).toEqual(['r.bin'])
   })
 

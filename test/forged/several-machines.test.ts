@@ -1,6 +1,14 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { authorityExtensions } from '@strongroom/der'
-import { toHex, utf8, type Jwk, type TrustAnchors } from '@strongroom/evidence'
+import {
+  buildHclReport,
+  hclReportData,
+  toHex,
+  utf8,
+  webPrimitives,
+  type Jwk,
+  type TrustAnchors,
+} from '@strongroom/evidence'
 import type { EvidencePolicy } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -11,7 +19,7 @@ import {
 } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
-import { issueReport, spkiPin, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import { issueList, issueReport, spkiPin, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
 import { openMakers } from './support/makers.ts'
@@ -212,7 +220,64 @@ describe('a quote of a TPM', () => {
   })
 })
 
+describe('every signature', () => {
+  it('is verified by the primitives that were given', async () => {
+    const primitives = { ...webPrimitives, verify: () => false }
+    const list = await issueList('ARK-Milan', amd.ark)
+    const report = await issueReport(amd.vcek)
+    const claims = claimsOf(first)
+    const data = await hclReportData(claims)
+    const hardwareReport = await issueReport(amd.vcek, (bytes) => bytes.set(data, 0x50))
+    const hcl = buildHclReport({ hardwareReport, reportType: 'SNP', claims })
+    for (const files of [
+      { 'chain.pem': chain },
+      { 'chain.pem': chain, 'a.crl': list },
+      collateral,
+      { 'report.bin': report, 'chain.pem': chain },
+      { 'quote.bin': await issueQuote(intel), ...collateral },
+      { 'hcl.bin': hcl, 'chain.pem': chain },
+    ] as Files[]) {
+      const found = await judgeFiles(files, { anchors, at: now, primitives })
+      expect([Object.keys(files), found.check.children.map(({ outcome }) => outcome)]).toEqual([
+        Object.keys(files),
+        found.check.children.map(({ id }) => (id === 'azure' ? 'failed' : expect.not.stringMatching(/^passed$/))),
+      ])
+    }
+  })
+})
+
 describe('a key, a set of keys or a document', () => {
+  it('of a TPM is nobody’s where no report at hand names it', async () => {
+    const hcl = async (tpm: SoftwareTpm): Promise<Uint8Array> => {
+      const claims = claimsOf(tpm)
+      const data = await hclReportData(claims)
+      const hardwareReport = await issueReport(amd.vcek, (bytes) => bytes.set(data, 0x50))
+      return buildHclReport({ hardwareReport, reportType: 'SNP', claims })
+    }
+    const stranger = new SoftwareTpm()
+    const own = { 'a.hcl': await hcl(first), 'b.hcl': await hcl(second), 'chain.pem': chain }
+    const keys = { 'a.pub': first.akPublic(), 'b.pub': second.akPublic() }
+    expect(await both({ ...own, ...keys })).toEqual(accepted)
+    expect(await both({ ...own, 'a.pub': keys['a.pub'] })).toEqual(accepted)
+    const found = await judgeFiles({ ...own, ...keys, 'c.pub': stranger.akPublic() }, { anchors, at: now })
+    expect(faultsOf(found)).toEqual(['file.used BindingMismatch'])
+    const { expected, actual } = found.check.children.at(-1)!
+    const names = expected!.split(' or ')
+    expect([names.length, new Set([...names, actual]).size]).toEqual([2, 3])
+    // A policy of the TPM or of the boot is met by each machine for itself.
+    const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
+    const unanswered = ['unjudged', 'policy.used skipped']
+    for (const policy of [{ tpm: { pcrs } }, { tpm: { nonce: utf8('challenge') } }]) {
+      expect(await both({ ...own, 'a.json': quoteBy(first, pcrs) }, policy)).toEqual([unanswered, unanswered])
+      expect(await both({ ...own, 'a.json': quoteBy(first, pcrs), 'b.json': quoteBy(second, pcrs) }, policy)).toEqual(
+        accepted,
+      )
+    }
+    expect(await verdict({ ...own, 'a.json': quoteBy(first, pcrs) }, { boot: { secureBoot: true } })).toContain(
+      'policy.used skipped',
+    )
+  })
+
   it('that nothing needs is no part of what is accepted', async () => {
     const own: Files = { 'report.bin': await issueReport(amd.vcek), 'chain.pem': chain }
     expect(await both(own)).toEqual(accepted)

@@ -1,4 +1,4 @@
-import type { Check, TrustAnchors } from '@strongroom/evidence'
+import type { Check, TrustAnchors, VerifyContext } from '@strongroom/evidence'
 import { detect, judge, type EvidencePolicy, type Judgement } from '@strongroom/evidence/files'
 
 /** Content of files by their names, as whoever verifies them gives them. */
@@ -12,7 +12,12 @@ const bytesOf = (content: Uint8Array | string | object): Uint8Array =>
 /** Judges files as `strongroom evidence verify` does, without its process. */
 export async function judgeFiles(
   files: Files,
-  o: { anchors: TrustAnchors; at: Date; policy?: EvidencePolicy | undefined; expired?: () => boolean },
+  o: VerifyContext & {
+    anchors: TrustAnchors
+    at: Date
+    policy?: EvidencePolicy | undefined
+    expired?: () => boolean
+  },
 ): Promise<Judgement> {
   const { policy, ...rest } = o
   const pieces = Object.entries(files).flatMap(([name, content]) =>

@@ -1,7 +1,7 @@
 import { describeKey, sameKey } from '../azure/runtime-claims.ts'
 import { checkCrl } from '../checks/check-certificates.ts'
 import { type Check, failed, skipped } from '../checks/check.ts'
-import { ParseError, VerificationError } from '../core/errors.ts'
+import { VerificationError } from '../core/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { describeName } from '../x509/name.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
@@ -38,8 +38,11 @@ export async function leftovers(o: Judged): Promise<Check[]> {
   }
   for (const piece of of(o, 'certificates')) {
     for (const der of piece.certificates) {
-      const fault = faultOf(() => parseCertificate(der))
-      if (fault !== undefined) checks.push(named(piece, failed('certificates.format', fault)))
+      try {
+        parseCertificate(der)
+      } catch (error) {
+        checks.push(named(piece, failed('certificates.format', error)))
+      }
     }
   }
   checks.push(...foreignKeys(o), ...unusedFiles(o))
@@ -48,16 +51,6 @@ export async function leftovers(o: Judged): Promise<Check[]> {
 
 function of<K extends PieceKind>(o: Judged, kind: K): PieceOf<K>[] {
   return o.pieces.filter((piece): piece is PieceOf<K> => piece.kind === kind)
-}
-
-function faultOf(read: () => unknown): ParseError | undefined {
-  try {
-    read()
-    return undefined
-  } catch (error) {
-    if (error instanceof ParseError) return error
-    throw error
-  }
 }
 
 /** Attestation keys of no machine whose evidence was given. */
@@ -74,16 +67,11 @@ function foreignKeys(o: Judged): Check[] {
 
 /** Files of which nothing was of use. */
 function unusedFiles({ pieces, pool }: Judged): Check[] {
-  const files = new Map<string, Piece[]>()
-  for (const piece of pieces) {
-    const file = piece.file ?? piece.name
-    files.set(file, [...(files.get(file) ?? []), piece])
-  }
-  return [...files.values()].flatMap((own) => {
+  const files = Map.groupBy(pieces, ({ file, name }) => file ?? name)
+  return [...files].flatMap(([file, own]) => {
     if (own.some((piece) => isUsed(piece, pool))) return []
-    const [piece] = own
-    const message = `${piece?.file ?? piece?.name}: nothing that was given needs it; leave it out, or give what it belongs to`
-    return piece === undefined ? [] : [named(piece, skipped('file.used', message))]
+    const message = `${file}: nothing that was given needs it; leave it out, or give what it belongs to`
+    return own.slice(0, 1).map((piece) => named(piece, skipped('file.used', message)))
   })
 }
 

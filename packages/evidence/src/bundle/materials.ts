@@ -36,18 +36,7 @@ export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
     const crl = pool.crls.find(({ raw }) => raw === piece.bytes)
     const issuer = crl && pool.certificates.find(({ subject }) => sameName(subject, crl.issuer))
     const issuerChain = issuer && pool.chainFrom(issuer).map(({ raw }) => raw)
-    checks.push(
-      named(
-        piece,
-        await checkCrl({
-          crl: piece.bytes,
-          anchors,
-          at,
-          ...context,
-          issuerChain,
-        }),
-      ),
-    )
+    checks.push(named(piece, await checkCrl({ crl: piece.bytes, anchors, at, ...context, issuerChain })))
   }
   for (const piece of [...of('tcb-info'), ...of('qe-identity')]) {
     const member = piece.kind === 'tcb-info' ? 'tcbInfo' : 'enclaveIdentity'
@@ -75,7 +64,8 @@ export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
   )) {
     checks.push(named(piece, skipped('file.kind', `${piece.kind} shows nothing by itself`)))
   }
-  const policy = o.policy.boot === undefined ? {} : { policy: o.policy.boot }
-  for (const log of of('event-log')) checks.push(named(log, (await checkEventLog({ log: log.bytes, ...policy })).check))
+  for (const log of of('event-log')) {
+    checks.push(named(log, (await checkEventLog({ log: log.bytes, policy: o.policy.boot })).check))
+  }
   return checks
 }
