@@ -86,15 +86,15 @@ class OutOfTime extends Error {}
 export async function judge(o: JudgeInput): Promise<Judgement> {
   const anchors = [...o.anchors.amd, ...o.anchors.intel]
   const excess = excessOf(o.pieces)
-  const pool = await Pool.of(excess === undefined ? [...o.pieces, ...(o.library ?? [])] : [], o.at, anchors, o)
+  const pieces = excess === undefined ? o.pieces : []
+  const pool = await Pool.of([...pieces, ...(o.library ?? [])], o.at, anchors, o)
   const check = allOf('evidence', excess === undefined ? await judgeWithin(o, pool) : [excess])
   const code = firstFailure(check)?.code
   const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
   const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
-  const says = excess === undefined ? whatIsSaid(o.pieces, pool) : []
-  const asked = unasked(o.policy ?? {}, o.pieces)
-  const platforms = says.length === 0 ? [] : platformsIn(o.pieces, pool)
-  const advisories = platforms.flatMap(({ of, platform }) =>
+  const says = whatIsSaid(pieces, pool)
+  const asked = unasked(o.policy ?? {}, pieces)
+  const advisories = platformsIn(pieces, pool).flatMap(({ of, platform }) =>
     [...openAdvisories(platform), ...advisoriesNotShown(platform)].map((each) => ({ of, ...each })),
   )
   return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, advisories }

@@ -67,7 +67,11 @@ function foreignKeys(o: Judged): Check[] {
 
 /** Files of which nothing was of use. */
 function unusedFiles({ pieces, pool }: Judged): Check[] {
-  const files = Map.groupBy(pieces, ({ file, name }) => file ?? name)
+  const files = new Map<string, Piece[]>()
+  for (const piece of pieces) {
+    const file = piece.file ?? piece.name
+    files.set(file, [...(files.get(file) ?? []), piece])
+  }
   return [...files].flatMap(([file, own]) => {
     if (own.some((piece) => isUsed(piece, pool))) return []
     const message = `${file}: nothing that was given needs it; leave it out, or give what it belongs to`
