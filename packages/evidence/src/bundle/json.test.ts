@@ -33,6 +33,7 @@ describe('a JSON text', () => {
     ['with Intel’s words further in', { a: { tcbInfo: {} } }, nothing],
     ['with Intel’s other words further in', { a: { enclaveIdentity: {} } }, nothing],
     ['that is none', '{"a":', nothing],
+    ['that is none, of a signature’s length', `{"a":"${'x'.repeat(250)}`, nothing],
     ['with a name twice', '{"a":1,"a":2}', ['f: unreadable Duplicate']],
     ['with a depth that no reader follows', `${'['.repeat(40)}${']'.repeat(40)}`, ['f: unreadable TooDeep']],
     ['of a paravisor’s claims', { keys: [], 'vm-configuration': {} }, ['f: runtime-claims']],
@@ -85,14 +86,15 @@ describe('a JSON text', () => {
   })
 
   it('is unwrapped to four levels', () => {
-    const wrapped = (times: number): unknown =>
-      Array.from({ length: times }).reduce<unknown>((inner) => ({ a: JSON.stringify(inner) }), {
-        a: toBase64(report),
-      })
+    const wrapped = (times: number, text = toBase64(report)): unknown =>
+      Array.from({ length: times }).reduce<unknown>((inner) => ({ a: JSON.stringify(inner) }), { a: text })
     expect([1, 2, 4].map((times) => found(wrapped(times)).map((each) => each.split(': ')[1]))).toEqual(
       Array(3).fill(['snp-report']),
     )
     expect(found(wrapped(5)).map((each) => each.split(': ')[1])).toEqual(['unreadable TooDeep'])
+    expect(found(wrapped(4, `x{[${'y'.repeat(60)}`))).toEqual(nothing)
+    for (const container of [`{${' '.repeat(60)}}`, ` [${' '.repeat(60)}]`, pem, `eyJ${'a'.repeat(60)}`])
+      expect(found(wrapped(4, container))).toEqual(['f a a a a a: unreadable TooDeep'])
   })
 
   it('in which keys stand for a file’s own, or for what was made with them', () => {
@@ -176,6 +178,8 @@ describe('a quote of a TPM in JSON', () => {
     ['a message of which the second byte is another', { message: 'ff55'.repeat(20) }, 'f message'],
     ['a signature that is none', { signature: 'x!' }, 'f message'],
     ['registers that are a text', { pcrs: 'none' }, 'f pcrs'],
+    ['registers that are an empty text', { pcrs: '' }, 'f pcrs'],
+    ['registers that are a number', { pcrs: 5 }, 'f pcrs'],
     ['a register too many', { pcrs: Array(25).fill('00') }, 'f pcrs'],
     [
       'a register too many by name',
@@ -272,6 +276,9 @@ describe('a report by its members', () => {
   })
 
   it('does not hide what stands beside its members', () => {
+    // The guest chooses what the report binds.
+    const bound = { ...members, report_data: [...message, ...bytes(64 - message.length)] }
+    expect(found(bound)).toEqual(['f: snp-report'])
     expect(found({ ...members, chain: pem })).toEqual(['f: snp-report', 'f chain: certificates'])
     expect(found({ ...members, quote: 'AAAA' })).toEqual(['f: snp-report', 'f quote: unreadable UnknownType'])
     expect(found({ ...members, keys: [{ kty: 'EC' }] })).toEqual(['f: jwks', 'f: snp-report'])

@@ -185,16 +185,8 @@ const tooDeep = (name: string, reason: string): Piece => ({ name, kind: 'unreada
 
 function fromString(place: Place, text: string): Piece[] {
   if (text.length < minimumLength) return []
-  if (isContainer(text)) {
-    if (place.depth > 4) return [tooDeep(place.name, 'It is wrapped more often than evidence is')]
-    const found = place.inner
-      .detectText(place.name, text.trim(), place.depth, place.inner.budget)
-      .filter((piece) => piece.kind !== 'unknown')
-    if (found.length > 0) return found
-  }
-  const bytes = decodeText(text)
-  if (bytes === undefined) return []
-  const found = place.inner.detectAt(place.name, bytes, place.depth + 1, place.inner.budget)
+  if (place.depth > 4 && isContainer(text)) return [tooDeep(place.name, 'It is wrapped more often than evidence is')]
+  const found = place.inner.detectText(place.name, text.trim(), place.depth, place.inner.budget)
   return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
 }
 
@@ -205,6 +197,6 @@ function bytesOf(value: unknown): Uint8Array | undefined {
 
 function byteArray(value: readonly unknown[], minimum = minimumLength): Uint8Array | undefined {
   if (value.length < minimum) return undefined
-  const good = value.every((byte) => typeof byte === 'number' && Number.isInteger(byte) && byte >= 0 && byte <= 255)
+  const good = value.every((byte) => Number.isInteger(byte) && (byte as number) >= 0 && (byte as number) <= 255)
   return good ? Uint8Array.from(value as number[]) : undefined
 }

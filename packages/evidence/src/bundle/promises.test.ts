@@ -109,6 +109,7 @@ describe('a name promises', () => {
   it('nothing where a tool collected nothing', () => {
     for (const nothing of [null, undefined, true, false, 0, 1, '', []])
       expect(brokenPromise('f', 'quote', nothing, [])).toBeUndefined()
-    for (const something of ['x', [0], {}]) expect(brokenPromise('f', 'quote', something, [])).toBeDefined()
+    for (const something of ['x', [0], {}, { length: 0 }])
+      expect(brokenPromise('f', 'quote', something, [])).toBeDefined()
   })
 })

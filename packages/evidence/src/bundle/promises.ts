@@ -57,7 +57,7 @@ function promisedByWord(member: string, value: unknown): Promised | undefined {
   const named = member
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()
-    .split(/[^a-z]+/)
+    .split(/[^a-z]/)
   return named.some((word) => words.has(word)) ? 'any' : undefined
 }
 

@@ -108,6 +108,11 @@ describe('a report as members of JSON', () => {
       encode({ ...cpu, current_tcb: turin, reported_tcb: turin, committed_tcb: turin, launch_tcb: turin })!,
     )
     expect(newer.reportedTcb).toBe((4n << 56n) | (3n << 24n) | (2n << 16n) | (1n << 8n) | 9n)
+    const highest = { version: 2 ** 32 - 1, chip_id: bytes(64, 255), policy: Number.MAX_SAFE_INTEGER }
+    expect(encode(highest)!.subarray(0, 16)).toEqual(
+      Uint8Array.of(255, 255, 255, 255, 5, 0, 0, 0, 255, 255, 255, 255, 255, 255, 31, 0),
+    )
+    expect(encode(highest)!.subarray(0x1a0, 0x1e0)).toEqual(filled(64, 255))
     const unnamed = { version: 2, cpuid_fam_id: undefined, cpuid_mod_id: null, cpuid_step: undefined }
     expect(parseSnpReport(encode(unnamed)!)).toMatchObject({ version: 2, reportedTcb: raw(5) })
   })

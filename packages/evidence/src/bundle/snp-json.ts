@@ -1,7 +1,7 @@
 import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat } from '../core/bytes/bytes.ts'
 import { encodeTcb } from '../snp/tcb.ts'
-import { productOfCpu, type CpuIdentity, type SnpProduct } from '../snp/products.ts'
+import { productOfCpu, type SnpProduct } from '../snp/products.ts'
 import { snpReportLength } from '../snp/report.ts'
 
 type Members = Record<string, unknown>
@@ -88,8 +88,8 @@ export const reportMembers: readonly string[] = layout.map(([member]) => member)
  * is taken on trust. Undefined where the members are not such a report's, or say something that has no bytes.
  */
 export function encodeSnpReport(m: Members): Uint8Array | undefined {
-  const cpu = { family: m['cpuid_fam_id'], model: m['cpuid_mod_id'], stepping: m['cpuid_step'] }
-  const product = productOfCpu(cpu as CpuIdentity) ?? 'Milan'
+  const cpu = { family: m['cpuid_fam_id'] as number, model: m['cpuid_mod_id'] as number }
+  const product = productOfCpu(cpu) ?? 'Milan'
   const report = new Uint8Array(snpReportLength)
   try {
     for (const [member, at, form] of layout) report.set(form(m[member], product), at)
@@ -101,8 +101,7 @@ export function encodeSnpReport(m: Members): Uint8Array | undefined {
 }
 
 function whole(value: unknown, maximum: number): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > maximum) {
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > maximum)
     throw new RangeError('not a whole number in range')
-  }
-  return value
+  return value as number
 }

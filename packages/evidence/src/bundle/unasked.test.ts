@@ -3,7 +3,7 @@ import { buildHclReport } from '../azure/hcl-report.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { creationMessage, quoteMessage } from '../testing/software-tpm.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
-import type { Piece } from './piece.ts'
+import type { Piece, PieceOf } from './piece.ts'
 import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
 
@@ -37,6 +37,8 @@ const pieces = {
   claims: { name: '', kind: 'runtime-claims', bytes },
   log: { name: '', kind: 'event-log', bytes },
   certificates: { name: '', kind: 'certificates', certificates: [] },
+  // What a piece is was found out before; its bytes are not read again for what they might be too.
+  likeHcl: { name: '', kind: 'crl', bytes: (hcl('SNP') as PieceOf<'hcl-report'>).bytes },
 } satisfies Record<string, Piece>
 type Named = keyof typeof pieces
 const [zero, registers] = [new Uint8Array(48), new Map([[0, new Uint8Array(32)]])]
@@ -62,7 +64,7 @@ describe('reference values that nobody gave', () => {
       ['token', ['token.issuer', 'token.claims']],
       ['nitro', quoted],
       ['cca', ['--nonce, tpm.nonce']],
-      ...(['creation', 'heldCreation', 'unreadHcl', 'svsm', 'claims', 'log', 'certificates'] as const).map(
+      ...(['creation', 'heldCreation', 'unreadHcl', 'svsm', 'claims', 'log', 'certificates', 'likeHcl'] as const).map(
         (name): [Named, string[]] => [name, []],
       ),
     ]
@@ -125,7 +127,8 @@ describe('a part of a policy', () => {
         piece,
         met[name]!.includes(piece) ? [] : [['policy.used', 'skipped', undefined]],
       ])
-      if (found.length > 0) expect(found[0]!.message).toContain(`part ${name} `)
+      expect([piece, unusedRules(parts[name]!, given(['certificates', piece]))]).toEqual([piece, found])
+      if (found.length > 0) expect(found[0]!.message).toContain(`part ${name} was `)
     }
     expect(unusedRules(parts[name]!, given(['certificates', ...met[name]!]))).toEqual([])
   })

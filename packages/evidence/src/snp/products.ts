@@ -84,7 +84,7 @@ export const genuineAmdAnchors: readonly TrustAnchor[] = snpProducts.map((name) 
 }))
 
 /** Line of a processor; undefined when it is none that has SNP. */
-export function productOfCpu(cpu: CpuIdentity): SnpProduct | undefined {
+export function productOfCpu(cpu: Omit<CpuIdentity, 'stepping'>): SnpProduct | undefined {
   return snpProducts.find((name) => {
     const { family, models } = productLines[name]
     return family === cpu.family && models.some(([from, to]) => cpu.model >= from && cpu.model <= to)
