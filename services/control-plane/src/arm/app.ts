@@ -20,8 +20,8 @@ import { withoutFinalSlashes } from './resource-id.ts'
 /** Azure's limit on a template, which is the longest body there is. */
 const bodyLimit = 4 * 1024 * 1024
 
-/** az sends a template as it stands in its file, comments included. */
-const takesTemplates = (url: string): boolean => /\/microsoft\.resources\/+deployments\//i.test(url)
+/** az sends a template as it stands in its file, comments included. Doubled slashes are gone from the URL here. */
+const takesTemplates = (url: string): boolean => /\/microsoft\.resources\/deployments\//i.test(url)
 
 export type HttpApp = ReturnType<typeof createHttpApp>
 
