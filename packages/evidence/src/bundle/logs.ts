@@ -42,9 +42,8 @@ const replays = ({ children }: Check): boolean =>
 async function findTpm(log: Log, quotes: readonly JudgedQuote[]): Promise<JudgedQuote[]> {
   const found: JudgedQuote[] = []
   for (const each of quotes) {
-    const { pcrs, bank } = each.quote
-    if (pcrs === undefined) continue
-    if (replays((await checkEventLog({ log: log.bytes, bank, registers: pcrs })).check)) found.push(each)
+    const { pcrs: registers, bank } = each.quote
+    if (replays((await checkEventLog({ log: log.bytes, bank, registers })).check)) found.push(each)
   }
   return found
 }
@@ -52,7 +51,7 @@ async function findTpm(log: Log, quotes: readonly JudgedQuote[]): Promise<Judged
 async function findTd(log: Log, quotes: readonly PieceOf<'tdx-quote'>[]): Promise<PieceOf<'tdx-quote'> | undefined> {
   for (const quote of quotes) {
     const rtmrs = attempt(() => parseTdxQuote(quote.bytes).body.rtmrs)
-    if (rtmrs !== undefined && replays((await checkEventLog({ log: log.bytes, rtmrs })).check)) return quote
+    if (replays((await checkEventLog({ log: log.bytes, rtmrs })).check)) return quote
   }
   return undefined
 }
