@@ -28,7 +28,8 @@ export function readCertificateTable(name: string, bytes: Uint8Array): Piece[] |
       const [offset, length] = [reader.u32le('offset'), reader.u32le('length')]
       if (isZero(guid)) return pieces.length === 0 ? undefined : pieces
       const kind = kinds.get(formatGuid(guid))
-      if (offset < entryLength || offset + length > bytes.length) return undefined
+      // At least the entry of zeros stands between.
+      if (offset < reader.position + entryLength || offset + length > bytes.length) return undefined
       const content = bytes.subarray(offset, offset + length)
       // A host may add entries of its own kinds: nothing reads them.
       if (kind === 'certificate') pieces.push({ name, kind: 'certificates', certificates: [content] })

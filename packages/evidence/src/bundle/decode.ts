@@ -2,6 +2,7 @@ import { fromBase64 } from '../core/bytes/base64.ts'
 import { isZero } from '../core/bytes/bytes.ts'
 import { fromHex } from '../core/bytes/hex.ts'
 import { ParseError } from '../core/errors.ts'
+import { startsWithText } from '../eventlog/event-log.ts'
 import { snpReportLength } from '../snp/report.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import { readCertificateTable } from './certificate-table.ts'
@@ -31,24 +32,23 @@ export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): 
 
 /** Certificates one after the other, as some tools write chains. What is left over, or is too many, stays with the last, to be refused. */
 function splitDer(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const begins = (at: number): boolean => at + 4 <= bytes.length && view.getUint16(at, false) === 0x3082
   const certificates: Uint8Array[] = []
   let at = 0
-  while (at < bytes.length) {
-    const isLast = certificates.length === maximumCertificates
-    const size =
-      bytes[at] === 0x30 && bytes[at + 1] === 0x82 ? 4 + (bytes[at + 2] ?? 0) * 256 + (bytes[at + 3] ?? 0) : 0
-    const next = at + size
-    const more = !isLast && size > 0 && next < bytes.length && bytes[next] === 0x30 && bytes[next + 1] === 0x82
-    certificates.push(bytes.subarray(at, more ? next : bytes.length))
-    at = more ? next : bytes.length
+  while (begins(at) && certificates.length < maximumCertificates) {
+    const next = at + 4 + view.getUint16(at + 2, false)
+    if (!begins(next)) break
+    certificates.push(bytes.subarray(at, next))
+    at = next
   }
-  return certificates
+  return [...certificates, bytes.subarray(at)]
 }
 
 /** A report with the host's table of certificates behind it, as extended guest requests are written to one file. */
 function readExtendedReport(name: string, bytes: Uint8Array): Piece[] | undefined {
   const report = bytes.subarray(0, snpReportLength)
-  if (bytes.length <= snpReportLength || binaryKind(report) !== 'snp-report') return undefined
+  if (binaryKind(report) !== 'snp-report') return undefined
   const table = readCertificateTable(name, bytes.subarray(snpReportLength))
   return table === undefined ? undefined : [{ name, kind: 'snp-report', bytes: report }, ...table]
 }
@@ -57,9 +57,9 @@ function readExtendedReport(name: string, bytes: Uint8Array): Piece[] | undefine
 function inReportResponse(bytes: Uint8Array): Uint8Array | undefined {
   if (bytes.length < 32 + snpReportLength) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const head = view.getUint32(0, true) === 0 && view.getUint32(4, true) === snpReportLength
-  if (!head || !isZero(bytes.subarray(8, 32)) || !isZero(bytes.subarray(32 + snpReportLength))) return undefined
-  return bytes.subarray(32, 32 + snpReportLength)
+  const zeros = [bytes.subarray(0, 4), bytes.subarray(8, 32), bytes.subarray(32 + snpReportLength)]
+  const isAnswer = view.getUint32(4, true) === snpReportLength && zeros.every((each) => isZero(each))
+  return isAnswer ? bytes.subarray(32, 32 + snpReportLength) : undefined
 }
 
 /** A report that was cut off behind the paravisor's header (`HCLA`, of 20 or 32 bytes), without the claims. */
@@ -67,21 +67,18 @@ function behindParavisorHeader(bytes: Uint8Array): Uint8Array | undefined {
   const header = bytes.length - snpReportLength
   if (header !== 20 && header !== 32) return undefined
   const report = bytes.subarray(header)
-  const marked = bytes[0] === 0x48 && bytes[1] === 0x43 && bytes[2] === 0x4c && bytes[3] === 0x41
+  const marked = startsWithText(bytes, 'HCLA')
   return marked && binaryKind(report) === 'snp-report' ? report : undefined
 }
 
 /** Hexadecimal, or base64 in either alphabet, with or without padding. */
 export function decodeText(text: string): Uint8Array | undefined {
-  const compact = text.replace(/\s+/g, '')
+  const compact = text.replaceAll(/\s/g, '')
   try {
     const hex = compact.replace(/^0x/, '')
     if (/^[0-9a-fA-F]+$/.test(hex) && hex.length % 2 === 0) return fromHex(hex)
-    if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(compact)) return undefined
-    const plain = compact
-      .replaceAll('-', '+')
-      .replaceAll('_', '/')
-      .replace(/={1,2}$/, '')
+    const plain = /^([\w+/-]+)={0,2}$/.exec(compact)?.[1]?.replaceAll('-', '+').replaceAll('_', '/')
+    if (plain === undefined) return undefined
     return fromBase64(plain + '='.repeat((4 - (plain.length % 4)) % 4))
   } catch (error) {
     if (error instanceof ParseError) return undefined

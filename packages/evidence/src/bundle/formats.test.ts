@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat, utf8 } from '../core/bytes/bytes.ts'
+import { decodeText } from './decode.ts'
 import { detect } from './detect.ts'
 import { bytesText, hexNumber, timeText, yesNo } from './field.ts'
 import { isStatement, Ledger } from './ledger.ts'
 import { detectPem, hasPem } from './pem-pieces.ts'
-import { binaryKinds, type Piece } from './piece.ts'
+import type { Check } from '../checks/check.ts'
+import { binaryKinds, named, type Piece } from './piece.ts'
 import { brokenPromise } from './promises.ts'
 import { isScaleCollateral, parseScaleCollateral } from './scale.ts'
 
@@ -181,6 +183,34 @@ describe('PEM among other things', () => {
     expect(detectPem('x', `${block('CERTIFICATE')}-----BEGIN CERTIFICATE-----`)).toMatchObject([{ kind: 'unknown' }])
   })
 
+  it('is of one kind, or of none where a block is damaged', () => {
+    expect(detectPem('x', block('PUBLIC KEY'))).toMatchObject([{ kind: 'public-key', nested: false }])
+    expect(detectPem('x', block('X509 CRL'))).toMatchObject([{ kind: 'crl' }])
+    expect(detectPem('x', `${block('CERTIFICATE')}${block('X509 CRL', '!')}`)).toMatchObject([{ kind: 'unknown' }])
+  })
+
+  it.each<[what: string, text: string, more: boolean]>([
+    ['names', 'subject=/CN=x\nissuer: /CN=y\n', false],
+    ['words', 'one two three four five six seven eight ', false],
+    ['braces around a word', '{ a } [a]', false],
+    ['a long run', `x: ${'A'.repeat(511)}`, false],
+    ['six lines', `x: ${`${'A'.repeat(40)}\n`.repeat(6)}`, false],
+    ['seven short lines', `x: ${`${'A'.repeat(39)}\n`.repeat(7)}`, false],
+    ['JSON', '{"a":1}', true],
+    ['JSON with blanks', '{ \n "a":1}', true],
+    ['a list of lists', '[[1]]', true],
+    ['a list of objects', '[ {}]', true],
+    ['a run that may be bytes', `x: ${'A'.repeat(512)}`, true],
+    ['a run of all characters of base64', `x: ${'aZ09+/-_='.repeat(57)}`, true],
+    ['seven lines', `x: ${`${'A'.repeat(40)}\n`.repeat(7)}`, true],
+    ['seven lines with blank ones', `x: ${`${'A+/='.repeat(10)}\n\n`.repeat(7)}`, true],
+    ['a mark of no block', '-----END X-----', true],
+  ])('stands beside a description, and what may be more is refused: %s', (_, text, more) => {
+    const refused = more ? [{ name: 'x', kind: 'unreadable', code: 'UnknownType' }] : []
+    for (const whole of [`${text}\n${block('CERTIFICATE')}`, `${block('CERTIFICATE')} ${text}\n`])
+      expect(detectPem('x', whole)).toMatchObject([certificates, ...refused])
+  })
+
   it('is read as headers carry it', () => {
     const encoded = encodeURIComponent(block('CERTIFICATE'))
     expect([hasPem(block('CERTIFICATE')), hasPem(encoded), hasPem('BEGIN')]).toEqual([true, true, false])
@@ -200,6 +230,12 @@ describe('what was used', () => {
       true,
       false,
     ])
+  })
+
+  it('is named in what it shows, by its place', () => {
+    const check = { shows: 'words' } as Check
+    const of = (name: string): Check => named({ name, kind: 'unknown', reason: '' }, check)
+    expect([of(' f a '), of(' '), of('')]).toEqual([{ shows: 'f a: words' }, check, check])
   })
 
   it('is a statement where it says something of a machine', () => {
@@ -237,7 +273,35 @@ describe('values for people', () => {
       bytesText(new Uint8Array(4)),
       bytesText(Uint8Array.of(0, 0, 0, 0, 1)),
     ]).toEqual(['zero (5 bytes)', '00000000', '0000000001'])
-    expect([timeText(0), timeText('0'), timeText(1e300)]).toEqual(['1970-01-01T00:00:00.000Z', undefined, undefined])
+    expect([timeText(1), timeText('0'), timeText(1e300)]).toEqual(['1970-01-01T00:00:01.000Z', undefined, undefined])
     expect([hexNumber(255n), hexNumber(16), yesNo(true), yesNo(false)]).toEqual(['0xff', '0x10', 'yes', 'no'])
+  })
+})
+
+describe('text that holds bytes', () => {
+  it.each([
+    ['0aFF', [10, 255]],
+    ['0x0aff', [10, 255]],
+    [' 0a\n ff ', [10, 255]],
+    ['-_8=', [251, 255]],
+    ['+/8', [251, 255]],
+    ['0aw', [209, 172]],
+    ['0a0x', [209, 173, 49]],
+    ['zz0a', [207, 61, 26]],
+    ['0azz', [209, 172, 243]],
+    ['0a0', [209, 173]],
+    ['AA==', [0]],
+    ['AQ', [1]],
+    ['AA===', undefined],
+    ['abcd!', undefined],
+    ['!abcd', undefined],
+    ['0af', undefined],
+    ['0x0af', undefined],
+    ['a', undefined],
+    ['ab==c', undefined],
+    ['a b!', undefined],
+    ['', undefined],
+  ])('%j', (text, bytes) => {
+    expect(decodeText(text)).toEqual(bytes === undefined ? undefined : Uint8Array.from(bytes))
   })
 })

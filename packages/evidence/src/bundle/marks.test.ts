@@ -6,7 +6,7 @@ import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { intelQeVendorId } from '../tdx/verify.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import { readCertificateTable } from './certificate-table.ts'
-import { decodeText, detectBinary } from './decode.ts'
+import { detectBinary } from './decode.ts'
 import { detect } from './detect.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
@@ -99,7 +99,12 @@ describe('bytes are known by their marks', () => {
     ['the same cut', edited(hcl, [8, 0xd4], [1216, 20], [1232, 0]).subarray(0, 1235), undefined],
     ['the same of the last types that are', edited(hcl, [12, 3], [1224, 5]), 'hcl-report'],
     ['the same with a length beyond its end', hcl.subarray(0, 1239), undefined],
-    ['the same with another length alone', edited(hcl, [8, 0xd9]), undefined],
+    [
+      'the same with claims behind a longer head',
+      concat(edited(hcl, [8, 0xdc], [1216, 28]), new Uint8Array(4)),
+      'hcl-report',
+    ],
+    ['the same with another length alone', edited(hcl, [8, 0xd7]), undefined],
     ['the same with the claims alone longer', edited(hcl, [1232, 5]), undefined],
     ['a report that was cut too short', report.subarray(0, 0x3f), undefined],
     ...(
@@ -211,6 +216,23 @@ describe('what is taken apart', () => {
       { name: 'x', kind: 'certificates', certificates: [certificate(1), concat(certificate(2), Uint8Array.of(0))] },
     ])
     expect(detectBinary('x', certificate(1), false)).toMatchObject([{ certificates: [certificate(1)] }])
+    const long = concat(Uint8Array.of(0x30, 0x82, 1, 44, 0x30, 30, 0xa0), filled(297, 3))
+    const empty = Uint8Array.of(0x30, 0x82, 0, 0)
+    const split = (...parts: Uint8Array[]): unknown =>
+      detectBinary('x', concat(...parts), false)?.map((piece) => 'certificates' in piece && piece.certificates)
+    expect(split(certificate(1), long, empty)).toEqual([[certificate(1), long, empty]])
+    expect(split(long, empty.subarray(0, 3))).toEqual([[concat(long, empty.subarray(0, 3))]])
+    expect(split(long, edited(long, [1, 0x81]))).toEqual([[concat(long, edited(long, [1, 0x81]))]])
+    // What has a short length is not read as if it had a long one.
+    const short = edited(new Uint8Array(12_400), [0, 0x30], [1, 20], [2, 0x30], [3, 10], [4, 0xa0])
+    const trap = edited(short, [12_302, 0x30], [12_303, 0x82])
+    expect(split(trap)).toEqual([[trap]])
+    const many = detectBinary('x', concat(long, ...Array.from({ length: 1_001 }, () => empty)), false)![0]!
+    expect('certificates' in many && many.certificates.map(({ length }) => length)).toEqual([
+      304,
+      ...Array<number>(999).fill(4),
+      8,
+    ])
   })
 
   const entry = (guid: string, offset: number, length: number): Uint8Array =>
@@ -226,24 +248,53 @@ describe('what is taken apart', () => {
     Uint8Array.of(1, 2, 9, 3, 4, 5),
   )
 
+  it('is a key, with whether it lies inside other evidence', () => {
+    const bytes = Uint8Array.of(0, 8, 0, 1, 0, 11, 0, 0, 0, 0)
+    expect(detectBinary('x', bytes, true)).toEqual([{ name: 'x', kind: 'tpm-public', bytes, nested: true }])
+  })
+
   it('is the table of a host, of which its own kinds are passed over', () => {
     const pieces = [
       { name: 'x', kind: 'certificates', certificates: [Uint8Array.of(1, 2)] },
       { name: 'x', kind: 'crl', bytes: Uint8Array.of(3, 4, 5) },
     ]
     expect(readCertificateTable('x', table)).toEqual(pieces)
+    expect(detectBinary('x', table, false)).toEqual(pieces)
     expect(detectBinary('x', concat(report, table), false)).toEqual([
       { name: 'x', kind: 'snp-report', bytes: report },
       ...pieces,
+    ])
+    expect(detectBinary('x', concat(utf8('HCLA'), new Uint8Array(1180), table), false)).toMatchObject([
+      { kind: 'hcl-report' },
+    ])
+  })
+
+  it('is a table of at most fifteen, of all kinds that AMD names', () => {
+    const guids = [
+      vcek,
+      'a8074bc2-a25a-483e-aae6-39c045a0b8a1',
+      '4ab7b379-bbac-4fe4-a02f-05aef327c782',
+      'c0b406a4-a803-4952-9743-3fb6014cd0ae',
+      list,
+    ]
+    const of = (names: string[]): unknown =>
+      readCertificateTable(
+        'x',
+        concat(...names.map((guid) => entry(guid, 24 * (names.length + 1), 1)), new Uint8Array(24), Uint8Array.of(7)),
+      )?.map(({ kind }) => kind)
+    expect(of(guids)).toEqual([...Array<string>(4).fill('certificates'), 'crl'])
+    expect([of(Array<string>(15).fill(vcek)), of(Array<string>(16).fill(vcek))]).toEqual([
+      Array(15).fill('certificates'),
+      undefined,
     ])
   })
 
   it.each([
     ['empty', new Uint8Array(100)],
-    ['that points into itself', concat(entry(vcek, 23, 2), new Uint8Array(30))],
+    ['that points into itself', concat(entry(vcek, 47, 2), new Uint8Array(30))],
     ['that points behind its end', concat(entry(vcek, 48, 3), new Uint8Array(24), Uint8Array.of(1, 2))],
-    ['that does not end', concat(...Array.from({ length: 17 }, () => entry(vcek, 24, 2)), new Uint8Array(24))],
-    ['that is cut', entry(vcek, 24, 0)],
+    ['that does not end', concat(entry(vcek, 48, 2), filled(24, 1))],
+    ['that is cut', concat(entry(vcek, 48, 0), new Uint8Array(23))],
     ['of other kinds alone', concat(entry(own, 48, 1), new Uint8Array(25))],
   ])('is no table %s', (_, bytes) => {
     expect(readCertificateTable('x', bytes)).toBeUndefined()
@@ -260,6 +311,10 @@ describe('what is taken apart', () => {
       expect(of(concat(wrong, report))).not.toEqual(found)
     expect(of(concat(head, report, Uint8Array.of(1)))).not.toEqual(found)
     expect(of(concat(utf8('HCLB'), new Uint8Array(16), report))).not.toEqual(found)
+    expect(of(concat(utf8('HCLA'), new Uint8Array(20), report))).not.toEqual(found)
+    const statement = edited(report, [0, 0xff], [1, 0x54], [2, 0x43], [3, 0x47])
+    expect(of(concat(utf8('HCLA'), new Uint8Array(16), statement))).toMatchObject([{ kind: 'hcl-report' }])
+    expect(of(concat(head, report).subarray(0, -1))).toBeUndefined()
   })
 
   it('is a quote as bincode has it', () => {
@@ -279,11 +334,13 @@ describe('what is taken apart', () => {
       signature: { scheme: 'rsassa', hash: 'sha256', signature: filled(256, 7) },
       pcrs: new Map([0, 1].map((pcr) => [pcr, filled(32, 3)])),
     })
+    expect(detectBinary('x', made(message, 2), false)).toEqual([readBincodeQuote('x', made(message, 2))])
     expect(readBincodeQuote('x', made(message, 24))).toBeDefined()
     for (const wrong of [
       made(message, 25),
       made(filled(40, 1), 2),
       made(edited(message, [1, 0]), 2),
+      made(edited(message, [0, 0]), 2),
       made(message, 2, 3),
       made(message, 2, 1),
     ])
@@ -304,27 +361,13 @@ describe('a quote in JSON', () => {
     expect(signatureIn(bare)).toEqual({ scheme: 'rsassa', hash: 'sha256', signature: bare })
   })
 
+  it('has a bare signature, also one of few bytes', () => {
+    for (const bare of [Uint8Array.of(1), Uint8Array.of(0, 0x14, 0, 0x0b, 0, 1, 9)])
+      expect(signatureIn(bare)).toMatchObject(bare.length === 1 ? { scheme: 'rsassa', signature: bare } : {})
+  })
+
   it('has a signature as TPMs write it', () => {
     const structure = Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0, ...filled(256, 7))
     expect(signatureIn(structure)).toEqual(structure)
-  })
-})
-
-describe('text that holds bytes', () => {
-  it.each([
-    ['0aFF', [10, 255]],
-    ['0x0aff', [10, 255]],
-    [' 0a\n ff ', [10, 255]],
-    ['-_8=', [251, 255]],
-    ['+/8', [251, 255]],
-    ['0aw', [209, 172]],
-    ['0af', undefined],
-    ['0x0af', undefined],
-    ['a', undefined],
-    ['ab==c', undefined],
-    ['a b!', undefined],
-    ['', undefined],
-  ])('%j', (text, bytes) => {
-    expect(decodeText(text)).toEqual(bytes === undefined ? undefined : Uint8Array.from(bytes))
   })
 })

@@ -21,7 +21,6 @@ const holdsMore = (text: string): boolean => evidently.test(text.replace(block, 
 
 /** Certificates, keys and lists of a PEM text; `unreadable` for blocks of another kind, and for evidence around them. */
 export function detectPem(name: string, text: string): Piece[] {
-  if (!text.includes(encodedBegin)) return detectBlocks(name, text)
   const plain = text.replaceAll(/-----BEGIN%20[^\s"']+/g, (header) => {
     try {
       return decodeURIComponent(header)
