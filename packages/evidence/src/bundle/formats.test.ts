@@ -59,6 +59,13 @@ describe('collateral in SCALE', () => {
       const bounded = concat(text(chain), item(filled(bound, 1)), ...parts().slice(2))
       expect(parseScaleCollateral(bounded).rootCaCrl).toHaveLength(bound)
     }
+    expect(detect('x', concat(...parts())).map(({ kind }) => kind)).toEqual([
+      ...Array<string>(3).fill('certificates'),
+      'crl',
+      'crl',
+      'tcb-info',
+      'qe-identity',
+    ])
     expect(detect('x', with1).map(({ kind }) => kind)).toEqual([
       ...Array<string>(4).fill('certificates'),
       'crl',
