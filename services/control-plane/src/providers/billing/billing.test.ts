@@ -146,6 +146,11 @@ describe('metering over the wire', () => {
     expect((await plane.send('GET', sheet)).body.currency).toBe('EUR')
   })
 
+  it('looks at no entry of a list that is longer than any (attack W22)', async () => {
+    const reply = await plane.send('PUT', sheet, { currency: 'EUR', items: Array.from({ length: 50_001 }, () => 0) })
+    expect([reply.status, reply.body.error.target, reply.body.error.details]).toEqual([400, 'items', undefined])
+  })
+
   it('prices a day by the price that held on it', async () => {
     const changed = { ...prices, items: [...prices.items, { ...prices.items[0], unitPrice: 1, effectiveStartDate: '2026-03-11' }] } // prettier-ignore
     expect((await plane.send('PUT', sheet, changed)).status).toBe(200)

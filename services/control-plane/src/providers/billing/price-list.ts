@@ -12,7 +12,10 @@ import { parseDecimal, type Fraction } from './decimal.ts'
  * @throws ServiceError InvalidPriceList with every problem
  */
 export function parsePriceList(body: unknown): PriceList {
-  const problems = [...faultsOf(priceList, body), ...contradictions(body as PriceList | undefined)]
+  const faults = faultsOf(priceList, body)
+  // A list that is none, or longer than any, is refused as one: its entries are not looked at (attack W22).
+  const isList = !faults.some(({ target }) => target === 'items')
+  const problems = isList ? [...faults, ...contradictions(body as PriceList | undefined)] : faults
   if (problems.length > 0)
     throw refuse(
       problems.slice(0, mostProblems).map(({ target, expected, found }) => ({
