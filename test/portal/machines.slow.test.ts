@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectAccessible } from './support/accessible.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
@@ -33,6 +33,15 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     throw new Error(`no ${role} ${name.source} was reached by Tab`)
   }
 
+  const operations = (): Locator => page.getByRole('region', { name: 'Operations' })
+
+  /** The last operation is this one, has ended, and has this step with its time. */
+  const steps = async (what: string, step: string): Promise<void> => {
+    await operations().getByText(`${what} Succeeded`).waitFor()
+    const row = operations().getByRole('listitem').filter({ hasText: step }).first()
+    expect(await row.textContent()).toMatch(/^Done.*\d (ms|s)/)
+  }
+
   it('are made, watched, stopped and started by the keyboard alone', async () => {
     await page.getByText('No machine yet').waitFor()
     await tabTo('link', /^Make/)
@@ -42,17 +51,24 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'What it is' }).waitFor()
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+    await steps('Make', 'boot until the guest is ready')
     await tabTo('button', /^Stop$/)
     await page.keyboard.press('Enter')
     await page.getByRole('dialog').getByText('What is in memory is lost').waitFor()
     await page.keyboard.press('Enter')
     await page.locator('.head .badge', { hasText: 'Stopped' }).waitFor()
-    await page.getByRole('heading', { name: 'Last operation' }).waitFor()
+    await steps('Stop', 'wait until the VM is off')
     await tabTo('button', /^Start$/)
     await page.keyboard.press('Enter')
     await page.getByRole('dialog').getByText('measured and attested again').waitFor()
     await page.keyboard.press('Enter')
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+    await steps('Start', 'boot until the guest is ready')
+    await page.getByText('Earlier operations').focus()
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await operations().getByText('wait until the VM is off').waitFor()
   })
 
   it('are accessible on each page, in light, dark and forced colours, and at 360 pixels', async () => {
@@ -136,6 +152,42 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.getByLabel('Region').selectOption('eastus')
     await page.getByText('InProgress').first().waitFor()
     await expectAccessible(page)
+  })
+
+  it('are converted once deallocated, or refused in the resource manager’s words, by the keyboard alone (rule S19)', async () => {
+    await page.goto(`${portal.origin}/`)
+    await page.getByRole('link', { name: /^vm-/ }).click()
+    const convert = async (): Promise<Locator> => {
+      await page.getByRole('button', { name: 'Convert' }).waitFor()
+      await tabTo('button', /^Convert$/)
+      await page.keyboard.press('Enter')
+      await page.getByRole('dialog').getByText('It moves to Intel TDX').waitFor()
+      return page.getByRole('dialog')
+    }
+    const before = await convert()
+    await before.getByText('It must be deallocated first').waitFor()
+    expect(await before.getByRole('button', { name: 'Convert to DC2es_v5' }).isDisabled()).toBe(true)
+    await expectAccessible(page)
+    await page.keyboard.press('Escape')
+    await before.waitFor({ state: 'hidden' })
+    await tabTo('button', /^Deallocate$/)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByText('gives its cores back').waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('.head .badge', { hasText: 'Deallocated' }).waitFor()
+    await convert()
+    await tabTo('button', /^Convert to DC2es_v5$/)
+    await page.keyboard.press('Enter')
+    // The image of an installation without guests has no kernel that could run on both.
+    const alert = page.getByRole('alert')
+    await alert.getByText('It was not converted.').waitFor()
+    for (const words of ['Unable to convert the VM', '6.2 or later', 'that does not say its kernel', 'S19'])
+      await alert.getByText(words).first().waitFor()
+    await tabTo('button', /^Start$/)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByText('measured and attested again').waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
   })
 
   it('are open to whom the page about access names', async () => {

@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks'
 import { Frame } from '../app/shell.tsx'
 import { Facts, type Fact } from '../ui/facts.tsx'
 import { Freshness } from '../ui/freshness.tsx'
@@ -7,7 +8,9 @@ import { Problem } from '../ui/problem.tsx'
 import { get, subscriptionPath, versions } from '../wire/arm.ts'
 import { BootLog } from './boot-log.tsx'
 import { Activity } from './activity.tsx'
+import { readEvents } from './events.ts'
 import { encryptionOf, groupOf, isMoving, nameOf, placeOf, powerOf, type Machine } from './machine.ts'
+import { Operations } from './operations.tsx'
 import { PowerActions } from './power-actions.tsx'
 import { StateBadge } from './state-badge.tsx'
 
@@ -53,12 +56,25 @@ function Whole({ machine, refresh }: { machine: Machine; refresh: () => void }) 
   const { properties } = machine
   const { instanceView } = properties
   const { message } = powerOf(instanceView)
+  const moving = isMoving(machine)
+  const events = useLive(
+    `events ${machine.id}`,
+    async (signal) => await readEvents(machine.id, signal),
+    () => (moving ? 1_000 : 10_000),
+  )
+  // What somebody else began shows at once.
+  useEffect(() => events.refresh(), [moving])
+  const changed = (): void => {
+    refresh()
+    events.refresh()
+  }
   const security = properties.securityProfile
   const image = properties.storageProfile.imageReference
   return (
     <>
       {message !== undefined && <p class="why">{message}</p>}
-      <PowerActions machine={machine} changed={refresh} />
+      <PowerActions machine={machine} changed={changed} />
+      <Operations events={events} location={machine.location} />
       {(instanceView?.notices ?? []).map((notice) => (
         <p class="note" key={notice}>
           <bdi>{notice}</bdi>
@@ -134,7 +150,7 @@ function Whole({ machine, refresh }: { machine: Machine; refresh: () => void }) 
         </ul>
       </section>
       <BootLog machine={machine} />
-      <Activity id={machine.id} />
+      <Activity events={events} />
     </>
   )
 }

@@ -1,10 +1,9 @@
-import type { ArmOperationStep } from '@strongroom/contract'
 import { useRef, useState } from 'preact/hooks'
 import { navigate } from '../app/router.ts'
-import { duration } from '../ui/format.ts'
 import { Problem } from '../ui/problem.tsx'
 import { run, versions } from '../wire/arm.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
+import { Convert } from './convert.tsx'
 import { powerOf, type Machine } from './machine.ts'
 
 interface Action {
@@ -25,12 +24,11 @@ const actions: readonly Action[] = [
   { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with what was made to go with it (deleteOption), as a rule its OS disk and interfaces, and the key of its guest state: an encrypted OS disk cannot be read again by anybody, copies included. Other disks and the address stay, and are charged.', danger: true },
 ] // prettier-ignore
 
-/** What can be done with a machine now, each said before it is done, and the steps of what is under way. */
+/** What can be done with a machine now, each said before it is done. */
 export function PowerActions({ machine, changed }: { machine: Machine; changed: () => void }) {
   const { power } = powerOf(machine.properties.instanceView)
   const [chosen, setChosen] = useState<Action>()
   const [doing, setDoing] = useState<string>()
-  const [steps, setSteps] = useState<ArmOperationStep[]>([])
   const [refused, setRefused] = useState<WireError>()
   const dialog = useRef<HTMLDialogElement>(null)
   const choose = (action: Action): void => {
@@ -40,12 +38,11 @@ export function PowerActions({ machine, changed }: { machine: Machine; changed: 
   const begin = async (action: Action): Promise<void> => {
     dialog.current?.close()
     setDoing(action.name)
-    setSteps([])
     setRefused(undefined)
     const path = action.verb === undefined ? machine.id : `${machine.id}/${action.verb}`
     const method = action.verb === undefined ? 'DELETE' : 'POST'
     setTimeout(changed, 300)
-    await run({ method, path, version: versions.compute }, setSteps).then(
+    await run({ method, path, version: versions.compute }).then(
       () => {
         if (action.verb === undefined) navigate('/')
         else changed()
@@ -68,6 +65,9 @@ export function PowerActions({ machine, changed }: { machine: Machine; changed: 
             {action.name}
           </button>
         ))}
+        {machine.properties.securityProfile?.securityType === 'ConfidentialVM' && (
+          <Convert machine={machine} changed={changed} />
+        )}
       </div>
       <dialog ref={dialog} aria-labelledby="what-it-does">
         <form method="dialog" class="stack">
@@ -88,39 +88,6 @@ export function PowerActions({ machine, changed }: { machine: Machine; changed: 
         </form>
       </dialog>
       {refused !== undefined && <Problem error={refused} what="It was not done." />}
-      {(doing !== undefined || steps.length > 0) && <Timeline title={doing ?? 'Last operation'} steps={steps} />}
     </>
   )
-}
-
-/** Steps of an operation with their times. */
-function Timeline({ title, steps }: { title: string; steps: readonly ArmOperationStep[] }) {
-  return (
-    <section class="stack" aria-live="polite">
-      <h2>{title}</h2>
-      <ol class="steps">
-        {steps.map((step, index) => (
-          <li key={index}>
-            <span class={`badge ${kinds[step.state]}`}>{step.state}</span> <bdi>{step.name}</bdi>{' '}
-            <span class="quiet">{timeOf(step)}</span>
-            {step.message !== undefined && <bdi class="quiet">: {step.message}</bdi>}
-          </li>
-        ))}
-      </ol>
-    </section>
-  )
-}
-
-const kinds: Record<ArmOperationStep['state'], string> = {
-  Pending: 'off',
-  Running: 'moving',
-  Done: 'good',
-  Undone: 'off',
-  Failed: 'bad',
-}
-
-function timeOf({ startedAt, endedAt }: ArmOperationStep): string {
-  if (startedAt === undefined) return ''
-  const end = endedAt === undefined ? Date.now() : Date.parse(endedAt)
-  return duration(Math.max(0, end - Date.parse(startedAt)))
 }

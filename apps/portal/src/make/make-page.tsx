@@ -6,8 +6,10 @@ import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Why } from '../sizes/ask-for-more.tsx'
 import { judgeSizes } from '../sizes/reasons.ts'
-import { readRegions, readSizes, readUsages, type Size } from '../sizes/size.ts'
+import { readRegions, readSizes, readUsages, sizeText, type Size } from '../sizes/size.ts'
+import { readEvents } from '../machines/events.ts'
 import { nameOf } from '../machines/machine.ts'
+import { Operations } from '../machines/operations.tsx'
 import { toWireError, WireError } from '../wire/wire-error.ts'
 import { defaultName, encryptions, namePattern, type Changes, type Choice } from './choice.ts'
 import { readImages } from './images.ts'
@@ -120,7 +122,7 @@ export function MakePage() {
             <select value={choice.size} onChange={(event) => change({ size: event.currentTarget.value })}>
               {judged.map(({ size, reasons }) => (
                 <option key={size.name} value={size.name}>
-                  {optionText(size, reasons.length > 0)}
+                  {sizeText(size, reasons.length > 0)}
                 </option>
               ))}
             </select>
@@ -178,9 +180,6 @@ export function MakePage() {
     </Frame>
   )
 }
-
-const optionText = (size: Size, refused: boolean): string =>
-  `${size.name.replace(/^Standard_/, '')}: ${size.vCPUs} cores, ${size.memoryGiB} GiB, ${size.tee === 'TDX' ? 'Intel TDX' : 'AMD SEV-SNP'}${refused ? ' (not here, see why)' : ''}`
 
 function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; used: boolean }) {
   if (sshKey === undefined || !used) return null
@@ -278,6 +277,7 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
   )
   const done = live.value?.state === 'Succeeded'
   const failed = live.value?.error
+  const machine = live.value?.parts.find(({ id }) => id.includes('/virtualMachines/'))
   const address = `/machines/${encodeURIComponent(choice.group)}/${encodeURIComponent(choice.name)}`
   useEffect(() => {
     if (done) navigate(address, { replace: true })
@@ -300,6 +300,7 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
           </li>
         ))}
       </ul>
+      {machine !== undefined && <Beginning id={machine.id} location={choice.region} />}
       {(failed !== undefined || refused !== undefined) && (
         <button type="button" onClick={back}>
           Back to the form
@@ -310,4 +311,14 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
       </p>
     </Frame>
   )
+}
+
+/** The first boot, step by step, from when the machine's own operation has begun. */
+function Beginning({ id, location }: { id: string; location: string }) {
+  const events = useLive(
+    `events ${id}`,
+    async (signal) => await readEvents(id, signal),
+    () => 1_000,
+  )
+  return <Operations events={events} location={location} />
 }

@@ -7,9 +7,7 @@ import { Table } from '../ui/table.tsx'
 import { encryptions } from '../make/choice.ts'
 import { Why } from './ask-for-more.tsx'
 import { judgeSizes, type Judged } from './reasons.ts'
-import { readRegions, readSizes, readUsages } from './size.ts'
-
-const silicon = { SNP: 'AMD SEV-SNP', TDX: 'Intel TDX' } as const
+import { readRegions, readSizes, readUsages, silicon } from './size.ts'
 
 /** Every size, and why one cannot be had (rule S20): none is ever hidden for a reason that is not said. */
 export function SizesPage() {

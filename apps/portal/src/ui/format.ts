@@ -7,8 +7,9 @@ export const momentOf = (text: string): string => {
   return Number.isNaN(time) ? text : moment.format(time)
 }
 
-/** `1.2 s`, `3 min 4 s`, `2 h 5 min`. */
+/** `12 ms`, `1.2 s`, `3 min 4 s`, `2 h 5 min`. */
 export function duration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
   const seconds = milliseconds / 1000
   if (seconds < 60) return `${seconds.toFixed(1)} s`
   const whole = Math.floor(seconds)

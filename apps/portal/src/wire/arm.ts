@@ -1,4 +1,4 @@
-import { managementAudience, managementHost, type ArmOperation, type ArmOperationStep } from '@strongroom/contract'
+import { managementAudience, managementHost, type ArmOperation } from '@strongroom/contract'
 import { forgetToken, tokenFor } from '../session/session.ts'
 import { ask, type Answer } from './ask.ts'
 import { errorOf, WireError } from './wire-error.ts'
@@ -73,16 +73,12 @@ export async function list<Item>(
 }
 
 /** Sends what goes on after its answer, and follows it to its end. @throws WireError what it ended with */
-export async function run(
-  question: ArmQuestion,
-  onSteps: (steps: ArmOperationStep[]) => void = () => {},
-): Promise<void> {
+export async function run(question: ArmQuestion): Promise<void> {
   const { headers } = await arm(question)
   const url = headers.get('azure-asyncoperation')
   if (url === null) return
   for (;;) {
     const { body } = await armAt<ArmOperation>(url)
-    onSteps(body.properties?.steps ?? [])
     if (body.status === 'Succeeded') return
     if (body.status !== 'InProgress')
       throw body.error === undefined ? errorOf(409, undefined, body.status) : new WireError(409, body.error)

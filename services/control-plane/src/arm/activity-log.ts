@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@strongroom/platform'
+import { sql } from 'kysely'
 import type { ResourceStore } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 
@@ -21,6 +22,8 @@ export class ActivityLog {
     resourceId: string
     status: number
     correlationId: string
+    /** Of what goes on after the answer. */
+    operationId?: string | undefined
   }): Promise<void> {
     await this.#resources.db
       .insertInto('activity')
@@ -33,6 +36,7 @@ export class ActivityLog {
         resource_key: o.resourceId.toLowerCase(),
         status: o.status,
         correlation_id: o.correlationId,
+        operation_id: o.operationId ?? '',
       })
       .execute()
   }
@@ -41,14 +45,17 @@ export class ActivityLog {
     await this.#resources.db.deleteFrom('activity').where('at', '<', day.toISOString()).execute()
   }
 
-  /** Newest first, at most 200. */
-  async list(o: { since?: string; resourcePrefix?: string; correlationId?: string }): Promise<ActivityRow[]> {
+  /** Newest first, at most 200. @param o.below a resource, with all that is below it */
+  async list(o: { since?: string; below?: string; correlationId?: string }): Promise<ActivityRow[]> {
     let query = this.#resources.db.selectFrom('activity').selectAll()
     if (o.since !== undefined) query = query.where('at', '>=', o.since)
     if (o.correlationId !== undefined) query = query.where('correlation_id', '=', o.correlationId)
-    const prefix = o.resourcePrefix?.toLowerCase()
-    if (prefix !== undefined) {
-      query = query.where((eb) => eb(eb.fn('substr', ['resource_key', eb.lit(1), eb.lit(prefix.length)]), '=', prefix))
+    if (o.below !== undefined) {
+      // Whole segments: vm1 is not above vm10.
+      const own = o.below.toLowerCase()
+      const prefix = own.endsWith('/') ? own : `${own}/`
+      const key = sql<string>`resource_key || '/'`
+      query = query.where((eb) => eb(eb.fn('substr', [key, eb.lit(1), eb.lit(prefix.length)]), '=', prefix))
     }
     return await query.orderBy('at', 'desc').limit(200).execute()
   }

@@ -136,16 +136,17 @@ describe('the activity log', () => {
     const write = async (resourceId: string): Promise<void> =>
       await rights.activity.write({ caller: 'c', action: 'a', resourceId, status: 200, correlationId: 'x' })
     const begun = new Date().toISOString()
-    for (const each of [thing, `${thing}2`, '/other']) await write(each)
+    for (const each of [thing, `${thing}/start`, `${thing}2`, '/other']) await write(each)
     const ids = async (o: Parameters<RightsPlane['activity']['list']>[0]): Promise<string[]> =>
       (await rights.activity.list(o)).map(({ resource_id: id }) => id).toSorted()
-    expect(await ids({ resourcePrefix: thing.toUpperCase() })).toEqual([thing, `${thing}2`])
+    for (const below of [thing.toUpperCase(), `${thing}/`])
+      expect(await ids({ below })).toEqual([thing, `${thing}/start`])
     expect([await ids({ since: begun }), await ids({ since: '2999-01-01' })]).toEqual([
-      ['/other', thing, `${thing}2`],
+      ['/other', thing, `${thing}/start`, `${thing}2`],
       [],
     ])
     await rights.activity.removeBefore(new Date(begun))
-    expect(await ids({})).toHaveLength(3)
+    expect(await ids({})).toHaveLength(4)
     await rights.activity.removeBefore(new Date(Date.now() + 1000))
     expect(await ids({})).toEqual([])
     for (let n = 0; n < 201; n++) await write(`/n${n}`)

@@ -2,6 +2,7 @@ import { ServiceError, toErrorBody } from '@strongroom/platform'
 import type { Access } from './access.ts'
 import type { ActivityLog } from './activity-log.ts'
 import type { Locks } from './locks.ts'
+import { operationIdOf } from './operations.ts'
 import { paged } from './paging.ts'
 import { requireApiVersion, type ArmReply, type ArmRequest } from './request.ts'
 import { signedIn, type Route, Router } from './router.ts'
@@ -53,10 +54,11 @@ export class Dispatcher {
     const { route, params, path } = match
     const action = route.action === signedIn ? 'signed-in' : route.action
     const changes = !action.toLowerCase().endsWith('/read') && action !== 'signed-in'
-    const record = async (status: number): Promise<void> => {
+    const record = async (status: number, operationId?: string): Promise<void> => {
       if (!changes && status !== 403) return
       const { caller, correlationId } = request
-      await this.#activity.write({ caller: caller.objectId, action, resourceId: path, status, correlationId })
+      const row = { caller: caller.objectId, action, resourceId: path, status, correlationId, operationId }
+      await this.#activity.write(row)
     }
     try {
       requireApiVersion(request.query)
@@ -65,7 +67,7 @@ export class Dispatcher {
       if (changes) await this.#locks.require({ method: request.method, action, path })
       const handled = { ...request, path, params }
       const answer = paged(handled, await route.handle(handled))
-      await record(answer.status)
+      await record(answer.status, operationIdOf(answer))
       return answer
     } catch (error) {
       await record(toErrorBody(error, request.correlationId).status)

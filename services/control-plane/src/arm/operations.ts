@@ -95,6 +95,12 @@ export function asyncHeaders(
   }
 }
 
+/** The operation that a reply says goes on. */
+export function operationIdOf({ headers }: Pick<ArmReply, 'headers'>): string | undefined {
+  const url = headers?.['azure-asyncoperation'] ?? headers?.['location']
+  return url === undefined ? undefined : /\/operations\/([A-Za-z0-9-]+)/.exec(url)?.[1]
+}
+
 /** 202 with the operation to follow; a PUT shows its resource as well. */
 export function accepted(
   plane: { subscriptionId: string },

@@ -12,6 +12,7 @@ export function activityRoutes(plane: Plane): Route[] {
     eventDataId: row.id,
     eventTimestamp: row.at,
     correlationId: row.correlation_id,
+    ...(row.operation_id !== '' && { operationId: row.operation_id }),
     caller: row.caller,
     operationName: { value: row.action, localizedValue: row.action },
     resourceId: row.resource_id,
@@ -29,7 +30,7 @@ export function activityRoutes(plane: Plane): Route[] {
         const filter = request.query['$filter'] ?? ''
         const since = /eventTimestamp ge '([^']+)'/i.exec(filter)?.[1]
         const group = /resourceGroupName eq '([^']+)'/i.exec(filter)?.[1]
-        const prefix =
+        const below =
           group === undefined
             ? /resourceUri eq '([^']+)'/i.exec(filter)?.[1]
             : `/subscriptions/${plane.subscriptionId}/resourceGroups/${group}`
@@ -37,7 +38,7 @@ export function activityRoutes(plane: Plane): Route[] {
         const rows = await plane.activity.list({
           ...(correlationId !== undefined && { correlationId }),
           ...(since !== undefined && { since }),
-          ...(prefix !== undefined && { resourcePrefix: prefix }),
+          ...(below !== undefined && { below }),
         })
         return ok({ value: rows.map(view) })
       },

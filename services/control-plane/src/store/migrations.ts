@@ -162,4 +162,12 @@ export const migrations: Record<string, Migration> = {
       }
     },
   },
+  '0013-activity-operations': {
+    async up(db) {
+      await db.schema
+        .alterTable('activity')
+        .addColumn('operation_id', 'text', (c) => c.notNull().defaultTo(''))
+        .execute()
+    },
+  },
 }

@@ -71,6 +71,8 @@ interface ActivityTable {
   resource_key: string
   status: number
   correlation_id: string
+  /** Of the operation that went on after the answer; empty where none did. */
+  operation_id: string
 }
 
 interface OperationNoteTable {

@@ -1,6 +1,6 @@
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError, toErrorDetail, type Caller, type ErrorDetail } from '@strongroom/platform'
-import { operationError } from '../arm/operations.ts'
+import { operationError, operationIdOf } from '../arm/operations.ts'
 import type { ArmReply, Method } from '../arm/request.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
@@ -189,8 +189,7 @@ async function send(
 
 /** Waits for what a reply says goes on. @throws ServiceError with the operation's error */
 async function settle(c: RunContext, reply: ArmReply): Promise<void> {
-  const url = reply.headers?.['azure-asyncoperation'] ?? reply.headers?.['location']
-  const operationId = url === undefined ? undefined : /\/operations\/([A-Za-z0-9-]+)/.exec(url)?.[1]
+  const operationId = operationIdOf(reply)
   if (operationId === undefined) return
   for (;;) {
     c.signal.throwIfAborted()
