@@ -55,6 +55,27 @@ suite('A new virtual machine', () => {
   works(create('quiet', `${bare} --enable-agent false --patch-mode ImageDefault`))
 })
 
+suite('Availability sets', () => {
+  works('vm availability-set create -g opt -n set1 --tags a=b', (body) =>
+    expect(body).toMatchObject({ sku: { name: 'Aligned' }, platformFaultDomainCount: 2, virtualMachines: [] }),
+  )
+  works('vm availability-set create -g opt -n set2 --unmanaged --platform-update-domain-count 3')
+  works('vm availability-set convert -g opt -n set2', (body) => expect(body.sku.name).toBe('Aligned'))
+  works(create('beside', `${bare} --availability-set set1`))
+  works('vm show -g opt -n beside --query availabilitySet.id', (body) =>
+    expect(body).toMatch(/availabilitySets\/set1$/),
+  )
+  works('vm availability-set show -g opt -n set1 --query virtualMachines', (body) => expect(body).toHaveLength(1))
+  works('vm availability-set list -g opt --query "[].name"', (body) => expect(body).toEqual(['set1', 'set2']))
+  works('vm availability-set list-sizes -g opt -n set1 --query "length(@)"', (body) => expect(body).toBeGreaterThan(10))
+  works('vm availability-set update -g opt -n set1 --set tags.c=d', (body) => expect(body.tags.c).toBe('d'))
+  works('vm update -g opt -n beside --set tags.a=b')
+  refused('vm availability-set delete -g opt -n set1', 'OperationNotAllowed', { offered: true })
+  works('vm availability-set delete -g opt -n set2')
+  works('vm delete -g opt -n beside --yes')
+  works('vm availability-set delete -g opt -n set1')
+})
+
 suite('What is refused', () => {
   for (const [option, code] of [
     ['--accelerated-networking true', 'VMSizeIsNotPermittedToEnableAcceleratedNetworking'],

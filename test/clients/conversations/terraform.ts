@@ -27,6 +27,7 @@ interface Versions {
   galleryVersions: string
   skus: string
   sshKeys: string
+  availabilitySets: string
 }
 
 const current: Versions = {
@@ -46,6 +47,7 @@ const current: Versions = {
   galleryVersions: '2023-07-03',
   skus: '2021-07-01',
   sshKeys: '2024-03-01',
+  availabilitySets: '2021-11-01',
 }
 const previous: Versions = {
   ...current,
@@ -257,11 +259,13 @@ function secrets(o: About, v: Versions): Call[] {
 function machine(o: About, v: Versions): Call[] {
   const base = `${o.group}/providers/Microsoft.Compute`
   const vm = `${base}/virtualMachines/tfvm`
+  const set = `${base}/availabilitySets/set`
   const body = {
     location,
     properties: {
       additionalCapabilities: {},
       applicationProfile: {},
+      availabilitySet: { id: set },
       diagnosticsProfile: { bootDiagnostics: { enabled: true, storageUri: '' } },
       extensionsTimeBudget: 'PT1H30M',
       hardwareProfile: { vmSize: 'Standard_DC2as_v5' },
@@ -308,6 +312,7 @@ function machine(o: About, v: Versions): Call[] {
   /** What a refresh holds against the configuration: another value is a plan that changes or replaces the VM. */
   const asConfigured: Call['check'] = ({ properties, tags }) => {
     const { osProfile, securityProfile, storageProfile, diagnosticsProfile } = properties
+    expect(properties.availabilitySet).toEqual({ id: set })
     disk = storageProfile.osDisk.managedDisk.id
     expect(tags).toEqual(body.tags)
     expect(osProfile.allowExtensionOperations).toBe(true)
@@ -328,6 +333,22 @@ function machine(o: About, v: Versions): Call[] {
     read(image, v.vms, (found) => expect(found).toHaveLength(1)),
     read(`${o.subscription}/providers/Microsoft.Compute/skus?$filter=location eq '${location}'`, v.skus),
     ...make(`${base}/sshPublicKeys/key`, v.sshKeys, { location, properties: { publicKey: keyData }, tags: {} }),
+    ...make(
+      set,
+      v.availabilitySets,
+      {
+        location,
+        properties: { platformFaultDomainCount: 3, platformUpdateDomainCount: 5 },
+        sku: { name: 'Aligned' },
+        tags: {},
+      },
+      {
+        check: ({ sku, properties }) => {
+          expect(sku.name).toBe('Aligned')
+          expect(properties).toMatchObject({ platformFaultDomainCount: 3, platformUpdateDomainCount: 5 })
+        },
+      },
+    ),
     ...make(`${base}/galleries/gallery`, v.galleries, { location, properties: { description: '' }, tags: {} }),
     ...make(`${base}/galleries/gallery/images/cvm`, v.galleries, {
       location,
@@ -355,6 +376,7 @@ function machine(o: About, v: Versions): Call[] {
     read(`${vm}?$expand=userData`, v.vms, asConfigured),
     { method: 'POST', path: `${vm}/powerOff?skipShutdown=true`, version: v.vms, status: [200, 202], polls: true },
     ...destroy(vm, v.vms),
+    ...destroy(set, v.availabilitySets),
     { method: 'DELETE', get path() { return disk }, version: v.disks, status: [200, 202, 204], polls: true }, // prettier-ignore
   ]
 }

@@ -8,6 +8,7 @@ import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { attachDetachRoutes } from './attach-detach.ts'
+import { availabilitySetType } from '../providers/compute/availability-set/set-model.ts'
 import { bootDiagnosticsRoutes } from '../providers/compute/vm/boot-diagnostics.ts'
 import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
@@ -39,6 +40,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     'Microsoft.Attestation/attestationProviders',
     'Microsoft.ManagedIdentity/userAssignedIdentities',
     'Microsoft.Network/networkInterfaces',
+    availabilitySetType,
     diskType,
     setType,
   ],

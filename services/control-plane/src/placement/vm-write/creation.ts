@@ -4,6 +4,7 @@ import type { Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import type { ArmRequest } from '../../arm/request.ts'
+import { holdAvailabilitySet } from '../../providers/compute/availability-set/membership.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
@@ -54,7 +55,7 @@ export async function createVm(
 async function draft(
   plane: Plane,
   { name, wanted }: ReadVm,
-  { provider, set, identities }: ResolvedVm,
+  { provider, set, availabilitySet, identities }: ResolvedVm,
   { image, notice, gallery }: ResolvedImage,
 ): Promise<{ internal: VmInternal; size: Size }> {
   const vmId = plane.newId().toUpperCase()
@@ -66,6 +67,7 @@ async function draft(
     sizeGiB: wanted.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spare,
     provider,
     set,
+    availabilitySet,
     identities,
   })
   const internal: VmInternal = {
@@ -94,6 +96,7 @@ async function commit(
   await plane.resources.lockGroup(tx, id)
   if ((await plane.resources.find(id, tx)) !== undefined) throw changedMeanwhile(id)
   await holdSet(plane, tx, model)
+  await holdAvailabilitySet(plane, tx, model)
   await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
   await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
   if (model.dataDisks !== undefined) {

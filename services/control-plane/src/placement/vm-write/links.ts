@@ -1,4 +1,5 @@
 import type { Link } from '../../arm/access.ts'
+import { availabilityLinks } from '../../providers/compute/availability-set/membership.ts'
 import { versionType } from '../../providers/compute/disk/stored/stored-disk.ts'
 import { providerLinks } from '../../providers/compute/vm/vm-attestation.ts'
 import { diskType, type VmModel } from '../../providers/compute/vm/vm-model.ts'
@@ -11,7 +12,7 @@ import type { ReadVm } from './read.ts'
 
 /**
  * All that a request refers to elsewhere and what its caller must be allowed there. An existing VM keeps its image, provider
- * and set: only disks, interfaces and identities can be new to it.
+ * and sets: only disks, interfaces and identities can be new to it.
  */
 export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: ResolvedVm): Link[] {
   const model = existing?.internal.model
@@ -22,6 +23,7 @@ export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: Re
     ...nicLinks(wanted.nics, model),
     ...(made ? imageLinks(plane, resolved) : []),
     ...(made ? providerLinks(wanted.attestationProviderId) : []),
+    ...(made ? availabilityLinks(wanted.availabilitySetId) : []),
     ...resolved.identityLinks,
   ]
 }

@@ -13,6 +13,7 @@ export function toModel(
     sizeGiB: number
     provider: AttestationProvider | undefined
     set: VmModel['diskEncryptionSet']
+    availabilitySet: VmModel['availabilitySet']
     identities: UserIdentity[]
     password: SealedPassword | undefined
   },
@@ -54,6 +55,7 @@ export function toModel(
     ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
     ...(o.provider !== undefined && { attestationProvider: o.provider }),
     ...(o.set !== undefined && { diskEncryptionSet: o.set }),
+    ...(o.availabilitySet !== undefined && { availabilitySet: o.availabilitySet }),
     ...(r.identity.system && { systemAssigned: true }),
     ...(o.identities.length > 0 && { userAssigned: o.identities }),
   }

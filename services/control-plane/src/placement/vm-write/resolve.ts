@@ -1,5 +1,6 @@
 import type { Link } from '../../arm/access.ts'
 import type { Problem } from '../../arm/fields.ts'
+import { resolveAvailabilitySet } from '../../providers/compute/availability-set/membership.ts'
 import { galleryProblems, specialise } from '../../providers/compute/gallery/gallery-rules.ts'
 import { resolveImage } from '../../providers/compute/image/images.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
@@ -12,13 +13,14 @@ import type { UserIdentity } from '../../types/references.ts'
 import { resolveSet } from '../vm-set.ts'
 import type { ReadVm } from './read.ts'
 
-/** What a request's names lead to. An existing VM keeps its image, provider and set. */
+/** What a request's names lead to. An existing VM keeps its image, provider and sets. */
 export interface ResolvedVm {
   named?: ResolvedImage
   /** Host name, account and keys are the image's. */
   specialised: boolean
   provider?: AttestationProvider
   set?: { id: string }
+  availabilitySet?: { id: string }
   identities: UserIdentity[]
   /** What it takes to assign the identities that are new. */
   identityLinks: Link[]
@@ -29,19 +31,21 @@ export interface ResolvedVm {
 }
 
 /** Reads only: what its caller may not see is told to nobody before it is authorised. */
-export async function resolveVm(plane: Plane, { name, existing, wanted }: ReadVm): Promise<ResolvedVm> {
+export async function resolveVm(plane: Plane, id: string, { name, existing, wanted }: ReadVm): Promise<ResolvedVm> {
   const made = existing === undefined
   const image = made ? await imageOf(plane, wanted) : undefined
   const named = image !== undefined && 'image' in image ? image : undefined
   const specialised = specialise(wanted, named?.gallery, name)
   const verifier = made ? await resolveProvider(plane, wanted.attestationProviderId) : {}
   const encryption = made ? await resolveSet(plane, wanted) : {}
+  const availability = made ? await resolveAvailabilitySet(plane, id, wanted) : {}
   const { identities, problems, links } = await resolveIdentities(plane, wanted.identity, existing?.internal.model)
   return {
     ...(named !== undefined && { named }),
     specialised,
     ...('provider' in verifier && { provider: verifier.provider }),
     ...('set' in encryption && { set: encryption.set }),
+    ...('set' in availability && { availabilitySet: availability.set }),
     identities,
     identityLinks: links,
     nics: await Promise.all(wanted.nics.map(async ({ id }) => await plane.resources.find(id))),
@@ -50,6 +54,7 @@ export async function resolveVm(plane: Plane, { name, existing, wanted }: ReadVm
       ...galleryProblems(wanted, named?.gallery),
       ...('problem' in verifier ? [verifier.problem] : []),
       ...('problems' in encryption ? encryption.problems : []),
+      ...('problems' in availability ? availability.problems : []),
       ...problems,
     ],
   }

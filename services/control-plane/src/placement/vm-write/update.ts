@@ -66,6 +66,7 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
     sizeGiB: before.osDisk.sizeGiB,
     provider: before.attestationProvider,
     set: before.diskEncryptionSet,
+    availabilitySet: before.availabilitySet,
     identities: o.resolved.identities,
     password: before.osProfile.password,
   })

@@ -20,7 +20,7 @@ export async function writeVm(
   bodyOf: (existing: Vm | undefined) => unknown = () => request.body,
 ): Promise<VmWritten> {
   const read = await readVm(plane, request, bodyOf)
-  const resolved = await resolveVm(plane, read)
+  const resolved = await resolveVm(plane, request.path, read)
   await plane.access.requireLinked(request.caller, request.path, linksOf(plane, read, resolved))
   const problems = judgeVm(request.path, read, resolved)
   return read.existing === undefined

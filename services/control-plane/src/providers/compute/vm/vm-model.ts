@@ -83,6 +83,8 @@ export interface VmModel {
   systemAssigned?: boolean
   /** What it may act as beside, by the principal that each was when it was assigned. */
   userAssigned?: UserIdentity[]
+  /** VMs that it stands beside; in its group. Fixed. */
+  availabilitySet?: { id: string }
   /** Whose key the guest state is under beside the platform's. Fixed. */
   diskEncryptionSet?: { id: string }
 }
@@ -172,6 +174,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     provisioningState: state,
     timeCreated: createdAt,
     hardwareProfile: { vmSize: model.vmSize },
+    ...(model.availabilitySet !== undefined && { availabilitySet: model.availabilitySet }),
     securityProfile: {
       ...(model.securityType !== 'Standard' && {
         securityType: model.securityType,

@@ -57,6 +57,8 @@ export interface VmRequest {
   nics: VmNic[]
   dataDisks: DataDisk[]
   identity: IdentityRequest
+  /** ARM id. */
+  availabilitySetId: string | undefined
   /** Ours: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
   /** Dotted paths of members that were sent and that this installation cannot honour. */
@@ -120,6 +122,7 @@ export function readVmRequest(
     bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
     nics: readNics(properties, existing?.nics),
     dataDisks: readDataDisks(storage, existing?.dataDisks ?? []),
+    availabilitySetId: properties.object('availabilitySet').text('id') ?? existing?.availabilitySet?.id,
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     identity: readIdentity(fields, o),
     unsupported: readUnsupported(properties),
@@ -230,7 +233,6 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   for (const name of [
     'host',
     'hostGroup',
-    'availabilitySet',
     'virtualMachineScaleSet',
     'proximityPlacementGroup',
     'capacityReservation',

@@ -1,0 +1,148 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../../../arm/fields.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Route } from '../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../plane.ts'
+import type { Db, Resource } from '../../../store/resources.ts'
+import { assertSameLocation, beingMade } from '../../../types/conflicts.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { sizeView } from '../size/catalog.ts'
+import { allSizes, isOffered } from '../size/sizes.ts'
+import { availabilitySetType, membersOf } from './set-model.ts'
+
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+/** VMs that are meant to stand in for each other. */
+export const availabilitySets: ResourceType = {
+  spelling: availabilitySetType,
+  view,
+  create,
+  change,
+  routes,
+  assertUnused,
+}
+
+async function view(plane: Plane, set: Resource): Promise<Record<string, unknown>> {
+  const virtualMachines = (await membersOf(plane, set)).map(({ id }) => ({ id }))
+  return resourceView({ ...set, body: { ...set.body, properties: { ...set.body.properties, virtualMachines } } }, availabilitySetType) // prettier-ignore
+}
+
+interface SetRequest {
+  sku: 'Aligned' | 'Classic' | undefined
+  platformFaultDomainCount: number | undefined
+  platformUpdateDomainCount: number | undefined
+  tags: Record<string, string> | undefined
+}
+
+function readSet(fields: Fields): SetRequest {
+  const properties = fields.object('properties')
+  if (properties.has('proximityPlacementGroup'))
+    fields.problem({
+      code: 'NotSupported',
+      status: 400,
+      message: 'Proximity placement groups are not offered.',
+      target: properties.at('proximityPlacementGroup'),
+      expected: 'no proximityPlacementGroup',
+      found: 'one',
+      remedy: 'Leave it out: an installation is one place.',
+    })
+  return {
+    sku: fields.object('sku').oneOf('name', ['Aligned', 'Classic']),
+    platformFaultDomainCount: properties.integer('platformFaultDomainCount', 1, 3),
+    platformUpdateDomainCount: properties.integer('platformUpdateDomainCount', 1, 20),
+    tags: fields.textMap('tags'),
+  }
+}
+
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  const wanted = readSet(fields)
+  if (!nameForm.test(name))
+    fields.problem({
+      code: 'InvalidResourceName',
+      message: `The resource name '${name.slice(0, 90)}' is invalid.`,
+      target: 'name',
+      expected: '1 to 80 letters, digits, _ . -',
+      found: name.slice(0, 90),
+    })
+  fields.assertSound()
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('availability set', name)
+    const body = {
+      sku: { name: wanted.sku ?? 'Classic' },
+      properties: {
+        platformFaultDomainCount: wanted.platformFaultDomainCount ?? 2,
+        platformUpdateDomainCount: wanted.platformUpdateDomainCount ?? 5,
+      },
+      ...(wanted.tags !== undefined && { tags: wanted.tags }),
+    }
+    return await plane.resources.insert(tx, { id: request.path, location, body })
+  })
+  return { status: 201, body: await view(plane, made) }
+}
+
+/** Tags change, and a Classic set becomes Aligned (`az vm availability-set convert`); domains stay as they are. */
+async function change(plane: Plane, request: ArmRequest, existing: Resource): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const location = fields.text('location')
+  if (location !== undefined) assertSameLocation(existing, requireLocation(fields, location))
+  const wanted = readSet(fields)
+  for (const name of ['platformFaultDomainCount', 'platformUpdateDomainCount'] as const)
+    fixed(fields, `properties.${name}`, existing.body.properties[name], wanted[name])
+  if (existing.body.sku?.['name'] === 'Aligned') fixed(fields, 'sku.name', 'Aligned', wanted.sku)
+  fields.assertSound()
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change(tx, existing.id, ({ body }) => {
+        if (wanted.tags !== undefined) body.tags = wanted.tags
+        if (wanted.sku !== undefined) body.sku = { name: wanted.sku }
+      }),
+  )
+  return ok(await view(plane, changed ?? existing))
+}
+
+function fixed(fields: Fields, path: string, old: unknown, wanted: string | number | undefined): void {
+  if (wanted === undefined || wanted === old) return
+  fields.problem({
+    code: 'PropertyChangeNotAllowed',
+    message: `Changing property '${path.replace('properties.', '')}' is not allowed.`,
+    target: path,
+    expected: String(old),
+    found: String(wanted),
+    remedy: 'Create a new availability set.',
+  })
+}
+
+/** VMs are made under the lock of the group, which every deletion takes: none comes in between. */
+async function assertUnused(plane: Plane, tx: Db, set: Resource): Promise<void> {
+  const members = await membersOf(plane, set, tx)
+  if (members.length === 0) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Availability Set '${set.name}' cannot be deleted. Before deleting an Availability Set please ensure that it does not contain any VM.`,
+    target: set.id,
+    expected: 'a set without VMs',
+    found: members.map(({ name }) => name).join(', ').slice(0, 400), // prettier-ignore
+    remedy: 'Delete its VMs first.',
+  })
+}
+
+function routes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: `${groupPath}/providers/${availabilitySetType}/{name}/vmSizes`,
+      action: `${availabilitySetType}/vmSizes/read`,
+      handle: async (request) => {
+        const { location } = await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
+        return ok({ value: allSizes().filter((size) => isOffered(size, location)).map(sizeView) }) // prettier-ignore
+      },
+    },
+  ]
+}
