@@ -4,18 +4,21 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { creationMessage, measuredLog, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { issueReport } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
+import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages/silicon/src/testing/intel-hierarchy.ts'
 import { verifyFiles, type Verdict } from './support/doors.ts'
 import { openMakers } from './support/makers.ts'
+import { quoteBy } from './support/paravisor.ts'
 
 /** Files of an attacker’s beside a report that holds, given to `strongroom evidence verify`. */
 let anchors: TrustAnchors
 let own: Record<'report.bin' | 'chain.pem', Uint8Array | string>
 let report: Uint8Array
+let intel: IntelHierarchy
 beforeAll(async () => {
-  const { amd, chain, anchors: ofAmd } = await openMakers()
-  anchors = ofAmd
-  report = await issueReport(amd.vcek)
-  own = { 'report.bin': report, 'chain.pem': chain }
+  const made = await openMakers()
+  ;({ anchors, intel } = made)
+  report = await issueReport(made.amd.vcek)
+  own = { 'report.bin': report, 'chain.pem': made.chain }
 })
 const verify = async (files: Record<string, Uint8Array | string>): Promise<Verdict> =>
   await verifyFiles(files, { anchors, at: now })
@@ -106,6 +109,45 @@ describe('a TPM’s statement of an object that it made, in the form of a quote'
     expect(await of(undefined, { eventLog: toHex(log) })).toEqual([2, 'unjudged'])
     expect((await of({ boot: { secureBoot: true } }, { eventLog: toHex(log) }))[0]).not.toBe(0)
     expect((await of(undefined, { eventLog: toHex(log.subarray(0, -1)) }))[0]).toBe(1)
+  })
+})
+
+describe('the event log of one TD', () => {
+  it('shows nothing of how another one booted (attack E12)', async () => {
+    const { log, pcrs } = measuredLog([[2, 4, new Uint8Array(4)]], 'sha384')
+    const rtmr1 = pcrs.get(2)!
+    const quote = await issueQuote(intel, { td: (bytes) => bytes.set(rtmr1, 48 + 376) })
+    const given = await issueCollateral(intel)
+    const collateral = {
+      'tcb.json': given.tcbInfo,
+      'qe.json': given.qeIdentity,
+      'signer.pem': given.tcbInfoIssuerChainPem,
+      'pck.crl': given.pckCrl,
+      'root.crl': given.rootCaCrl,
+    }
+    const one = { 'quote.bin': quote, ...collateral, 'ccel.bin': log }
+    const both = { ...one, 'other.bin': await issueQuote(intel) }
+    const tpm = new SoftwareTpm()
+    const measured = measuredLog([[4, 4, new Uint8Array(4)]])
+    const ofTpm = {
+      'tpm.json': JSON.stringify(quoteBy(tpm, measured.pcrs)),
+      'ak.pub': tpm.akPublic(),
+      'tpm.log': measured.log,
+    }
+    const of = async (files: Record<string, Uint8Array | string>, boot?: object): Promise<unknown[]> => {
+      const policy = { tdx: { septVeDisableRequired: false }, ...(boot && { boot }) }
+      const found = await verifyFiles(files, { anchors, at: now, policy })
+      return [found.exit, found.reason]
+    }
+    const boot = { applications: [] }
+    expect(await of(both)).toEqual([0, 'accepted'])
+    expect(await of(one, boot)).toEqual([0, 'accepted'])
+    expect(await of(both, boot)).toEqual([2, 'unjudged'])
+    // One TD may be judged by the log of its TPM; of two, nobody knows whose that is.
+    const { 'ccel.bin': _, ...without } = one
+    expect(await of({ ...without, ...ofTpm }, boot)).toEqual([0, 'accepted'])
+    expect(await of({ ...without, ...ofTpm, 'other.bin': both['other.bin'] }, boot)).toEqual([2, 'unjudged'])
+    expect(await of({ ...both, ...ofTpm }, boot)).toEqual([2, 'unjudged'])
   })
 })
 

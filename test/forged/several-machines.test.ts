@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { authorityExtensions } from '@strongroom/der'
 import {
   buildHclReport,
@@ -65,6 +65,12 @@ const spki = (tpm: SoftwareTpm): Uint8Array => {
   return Uint8Array.from(
     Buffer.concat([Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'), point]),
   )
+}
+/** An RSA key with this exponent, as PEM. */
+const rsaPem = (exponent: number[]): string => {
+  const { n } = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
+  const key = { kty: 'RSA', n: n!, e: Buffer.from(exponent).toString('base64url') }
+  return createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string
 }
 
 describe('an event log', () => {
@@ -287,11 +293,17 @@ describe('a key, a set of keys or a document', () => {
     for (const [content, wanted] of [
       [{ keys: [{ kty: 'EC' }] }, unused],
       [ed25519, unused],
+      // Exponents of a TPM's keys have four bytes: with five the key is no TPM's.
+      [rsaPem([1, 0, 0, 1]), nobodys],
+      [rsaPem([1, 0, 0, 0, 1]), unused],
       [toPem([spki(first)], 'PUBLIC KEY'), nobodys],
       [claimsOf(first), Array(2).fill(['refused', 'claims.binding BindingMismatch'])],
       [quoteBy(first, new Map()), Array(2).fill(['unjudged', 'tpm.key skipped'])],
     ] as [Files[string], unknown][])
       expect((await both({ ...own, x: content })).map((each) => each.slice(0, 2))).toEqual(wanted)
+    // One line for a file, whatever it holds.
+    const texts = { tcb_info: collateral['tcb.json'], qe_identity: collateral['qe.json'] }
+    expect(await both({ ...own, x: texts })).toEqual(unused)
   })
 
   it('of what an image measures is by keys of the anchors’, alone or beside evidence', async () => {

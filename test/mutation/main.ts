@@ -9,7 +9,7 @@ import { runMutants } from './run-mutants.ts'
 import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
 
 /**
- * `npm run mutate -- [--changed] [--near] [--by PATH…] [--jobs N] [--sample N] [--again FILE] [--json FILE]
+ * `npm run mutate -- [--changed] [--near] [--by PATH]… [--jobs N] [--sample N] [--again FILE] [--json FILE]
  * [FILE or folder…]`: ends with 1 where a mutant lives without a reason in survivors.json, or a reason has no mutant. Without arguments it
  * takes all folders that docs/mutation.md names.
  */

@@ -77,11 +77,18 @@ class Graph {
   }
 }
 
-/** Source files of these paths, which may be folders: what tests are there for, not the tests. */
+/**
+ * Source files of these paths, which may be folders: what tests are there for, not the tests.
+ * @throws where a path holds no source or is a test, as the second of `--by A B` is
+ */
 export function sourcesOf(root: string, paths: string[]): string[] {
   const found = paths.flatMap((path) => {
     const whole = relative(root, resolve(root, path))
-    if (whole.endsWith('.ts')) return [whole]
+    if (whole.endsWith('.ts')) {
+      if (!isSource(whole))
+        throw new Error(`${path} is no source of the product: name each test with a --by of its own`)
+      return [whole]
+    }
     const all = globSync(`${whole}/**/*.ts`, { cwd: root, exclude: (name) => name === 'node_modules' })
     if (all.length === 0) throw new Error(`${path} holds no source: name a file or a folder of the repository`)
     return all

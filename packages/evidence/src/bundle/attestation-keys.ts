@@ -18,14 +18,14 @@ export function tdReportIn(hcl: PieceOf<'hcl-report'>): Uint8Array | undefined {
   return report?.reportType === 'TDX' ? report.hardwareReport : undefined
 }
 
-/** A certificate's or a JWK's key in the TPM's form. */
+/** A public key in the TPM's form; undefined where no TPM has such a key: its exponents are of 32 bits (TPM 2.0 part 2, section 12.2.3.5). */
 export function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
   if (key.kind === 'EC') {
     const size = (key.point.length - 1) / 2
     return { kind: 'ecc', curve: key.curve, x: key.point.subarray(1, 1 + size), y: key.point.subarray(1 + size) }
   }
-  const exponent = key.exponent.length > 4 ? 0 : key.exponent.reduce((value, byte) => value * 256 + byte, 0)
-  return { kind: 'rsa', modulus: key.modulus, exponent }
+  if (key.exponent.length > 4) return undefined
+  return { kind: 'rsa', modulus: key.modulus, exponent: key.exponent.reduce((value, byte) => value * 256 + byte, 0) }
 }
 
 /** Whether a key signed a quote: how a quote finds its key among the pieces. */

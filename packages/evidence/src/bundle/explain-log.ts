@@ -43,5 +43,5 @@ export function explainEventLog(log: EventLog): Field[] {
 function printable(data: Uint8Array): string {
   const narrow = data.filter((byte, index) => byte !== 0 || index % 2 === 0)
   const text = new TextDecoder('latin1').decode(narrow).replace(/(?<!\0)\0+$/, '')
-  return text.length > 0 && /^[ -~]+$/.test(text) ? JSON.stringify(text.slice(0, 120)) : `${data.length} bytes`
+  return /^[ -~]+$/.test(text) ? JSON.stringify(text.slice(0, 120)) : `${data.length} bytes`
 }

@@ -90,10 +90,11 @@ describe('documents in CBOR, and an SVSM’s services', () => {
     const services = [
       { guid: svsmVtpmService, data: of(1) },
       { guid: 'other', data: of(2) },
+      { guid: 'third', data: of(3) },
     ]
     const fields = explainSvsm({ raw: of(0), services })
-    expect(shown(fields)).toEqual({ [svsmVtpmService]: hex(1), other: hex(2) })
-    expect(fields[0]!.meaning).not.toBe(fields[1]!.meaning)
+    expect(shown(fields)).toEqual({ [svsmVtpmService]: hex(1), other: hex(2), third: hex(3) })
+    expect(fields.map(({ meaning }) => meaning.includes('vTPM'))).toEqual([true, false, false])
   })
 })
 
@@ -277,7 +278,10 @@ describe('an event log', () => {
         event(2, eventTypes.EV_EFI_ACTION, wide('Boot'), new Map([['sha384', of(4)]])),
         event(3, 0x99, Uint8Array.of(0x41, 7), new Map()),
         event(4, eventTypes.EV_POST_CODE, utf8('x'.repeat(130)), new Map([['sha256', of(5)]])),
-        event(5, eventTypes.EV_POST_CODE, utf8('ab\0\0'), new Map([['sha256', of(5)]])),
+        event(5, eventTypes.EV_POST_CODE, utf8('ab\0\0\0'), new Map([['sha256', of(5)]])),
+        event(6, eventTypes.EV_POST_CODE, utf8('a\0\0b'), new Map([['sha256', of(5)]])),
+        event(7, eventTypes.EV_POST_CODE, Uint8Array.of(7, 0x41), new Map([['sha256', of(5)]])),
+        event(8, eventTypes.EV_POST_CODE, new Uint8Array(), new Map([['sha256', of(5)]])),
       ],
     } as unknown as Parameters<typeof explainEventLog>[0]
     const fields = explainEventLog(log)
@@ -285,13 +289,16 @@ describe('an event log', () => {
       format: 'crypto-agile',
       algorithms: 'sha1 sha256',
       specVersion: '2.0.0',
-      records: '6',
+      records: '9',
       'record 0': `register 10, EV_SEPARATOR, ${hex(1)}, 4 bytes`,
       'record 1': `register 11, EV_IPL, ${hex(3)}, "grub"`,
       'record 2': `register 12, EV_EFI_ACTION, ${hex(4)}, "Boot"`,
       'record 3': 'register 13, 0x00000099, , 2 bytes',
       'record 4': `register 14, EV_POST_CODE, ${hex(5)}, "${'x'.repeat(120)}"`,
       'record 5': `register 15, EV_POST_CODE, ${hex(5)}, "ab"`,
+      'record 6': `register 16, EV_POST_CODE, ${hex(5)}, 4 bytes`,
+      'record 7': `register 17, EV_POST_CODE, ${hex(5)}, 2 bytes`,
+      'record 8': `register 18, EV_POST_CODE, ${hex(5)}, 0 bytes`,
     })
     const meanings = [0, 1, 2, 3].map((index) => meaningOf(fields, `record ${index}`))
     expect(new Set(meanings).size).toBe(4)
@@ -316,6 +323,11 @@ describe('JSON', () => {
     expect(meaningOf(explainJson({ kid: { iss: 1 } }), 'kid.iss')).toBe(meaningOf(fields, 'iss'))
     expect(meaningOf(fields, 'a.list.0')).toBe(meaningOf(fields, 'z'))
     shown(explainJson({ mrsigner: 1, attributes: 2, miscselect: 3 }))
+    // Names of what every object inherits are names like others.
+    const inherited = explainJson(JSON.parse('{"constructor":1,"toString":{"__proto__":2}}'))
+    expect(inherited.map(({ name, meaning }) => [name, meaning])).toEqual(
+      ['constructor', 'toString.__proto__'].map((name) => [name, meaningOf(fields, 'z')]),
+    )
   })
 
   it('shows times of tokens as dates', () => {

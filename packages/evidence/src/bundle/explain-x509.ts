@@ -54,7 +54,7 @@ export function explainCertificate(certificate: Certificate, index: number, coun
           row(`${at}tcb`, describeTcb(endorsement.tcb), 'Versions for which this key stands'),
           row(
             `${at}${endorsement.signer === 'VCEK' ? 'hardwareId' : 'providerId'}`,
-            endorsement.hardwareId === undefined ? (endorsement.providerId ?? '') : bytesText(endorsement.hardwareId),
+            endorsement.hardwareId === undefined ? String(endorsement.providerId) : bytesText(endorsement.hardwareId),
             'Chip or provider',
           ),
         ]),

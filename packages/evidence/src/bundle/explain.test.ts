@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { buildHclReport } from '../azure/hcl-report.ts'
@@ -6,6 +7,7 @@ import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { fromHex, toHex } from '../core/bytes/hex.ts'
 import { formatGuid, parseGuid } from '../core/bytes/guid.ts'
+import { amdOid } from '../snp/endorse.ts'
 import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { measuredLog, quoteMessage, SoftwareTpm } from '../testing/software-tpm.ts'
 import type { Certificate } from '../x509/certificate.ts'
@@ -41,13 +43,25 @@ describe('every kind of evidence', () => {
   const spki = fromHex(
     `3059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5`,
   )
+  const rsaSpki = Uint8Array.from(
+    generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'der' }),
+  )
   const part = (piece: Unnamed): Piece => ({ name: ' f ', ...piece })
 
   it.each<[piece: Piece, shows: Record<string, string>]>([
     [part({ kind: 'snp-report', bytes: read(`${sev}/attestation.bin`) }), { version: '2', vmpl: '0' }],
     [
       part({ kind: 'tdx-quote', bytes: read(`${tdx}/tdx_prod_quote_SPR_E4.dat`) }),
-      { version: '4', 'pck.pceId': '0000' },
+      {
+        version: '4',
+        'pck.fmspc': '50806f000000',
+        'pck.pceId': '0000',
+        'pck.pceSvn': '11',
+        'pck.componentSvns': '3 3 2 2 2 1 0 2 0 0 0 0 0 0 0 0',
+        'pck.ppid': '089ddfdb9c0359c82a3bc7719239574e',
+        'certificate 0.subject': expect.stringContaining('CN=Intel SGX PCK Certificate'),
+        'certificate 2.subject': expect.stringContaining('CN=Intel SGX Root CA'),
+      },
     ],
     [part({ kind: 'td-report', bytes: Uint8Array.of(0x81, ...new Uint8Array(1023)) }), { tdxVersion: '1.0' }],
     [
@@ -94,6 +108,10 @@ describe('every kind of evidence', () => {
     [part({ kind: 'jwks', value: { keys: [{ kty: 'EC' }] }, nested: false }), { 'keys.0.kty': 'EC' }],
     [part({ kind: 'runtime-claims', bytes: utf8('{"a":1}') }), { a: '1' }],
     [part({ kind: 'public-key', spki, nested: false }), { key: 'P-256', spki: toHex(spki) }],
+    [
+      part({ kind: 'public-key', spki: rsaSpki, nested: false }),
+      { key: 'RSA-2048', spki: expect.stringMatching(/^30820122/) },
+    ],
     [part({ kind: 'signature', bytes: of(1) }), { signature: '01010101' }],
     [part({ kind: 'unknown', reason: 'why' }), { reason: 'why' }],
   ])('is explained: $kind', (piece, shows) => {
@@ -197,6 +215,35 @@ describe('certificates', () => {
       hardwareId: expect.stringMatching(/^[0-9a-f]{128}$/),
     })
     expect(Object.keys(fields).filter((field) => field.startsWith('extension 1.3.6.1.4.1.3704'))).toEqual([])
+  })
+
+  it('of a provider’s key name the provider', () => {
+    const integer = (oid: string, value: number): object => ({
+      oid,
+      critical: false,
+      value: Uint8Array.of(2, 1, value),
+    })
+    const text = (oid: string, value: string): object => ({
+      oid,
+      critical: false,
+      value: Uint8Array.of(0x16, value.length, ...utf8(value)),
+    })
+    const provider = {
+      ...certificate,
+      subject: { ...certificate.subject, commonName: 'SEV-VLEK' },
+      extensions: [
+        text(amdOid.productName, 'Milan'),
+        text(amdOid.providerId, 'me'),
+        ...[amdOid.bootLoader, amdOid.tee, amdOid.snp, amdOid.microcode].map((oid, index) => integer(oid, index + 1)),
+      ],
+    } as unknown as Certificate
+    const fields = shown(explainCertificate(provider, 0, 1))
+    expect(fields).toMatchObject({
+      productName: 'Milan',
+      tcb: 'fmc 0, bootLoader 1, tee 2, snp 3, microcode 4',
+      providerId: 'me',
+    })
+    expect(fields).not.toHaveProperty('hardwareId')
   })
 
   it('that are revoked are shown by their numbers', () => {

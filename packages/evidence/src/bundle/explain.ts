@@ -136,7 +136,5 @@ function fieldsOf(piece: Piece): Field[] {
       throw new ParseError({ code: piece.code, message: piece.reason })
     case 'unknown':
       return [{ name: 'reason', value: piece.reason, meaning: 'Why nothing can be said' }]
-    default:
-      return piece satisfies never
   }
 }

@@ -38,6 +38,7 @@ import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
 import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
 import { platformsIn, type Said, whatIsSaid } from './said.ts'
+import { withoutLog, withoutQuote } from './unanswered.ts'
 import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
 
@@ -166,17 +167,17 @@ class Judge {
     )
     const logs = await placeLogs({ logs: [...this.#of('event-log'), ...beside], tpm: quotes, td: tdQuotes })
     const checks: Check[] = []
-    let siblings = 0
+    const siblings = new Set<Uint8Array>()
     for (const hcl of this.#each('hcl-report')) {
       const key = keyIn(hcl)
       const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner && key && sameKey(owner, key))
-      if (own.length === 0) checks.push(...this.#unanswered(hcl))
+      if (own.length === 0) checks.push(...withoutQuote(hcl, this.#policy))
       const report = tdReportIn(hcl)
       const sibling =
         report === undefined
           ? undefined
           : siblingOf(hcl, { tdReport: report, quotes: this.#of('tdx-quote'), claims: this.#of('runtime-claims')[0] })
-      if (sibling !== undefined) siblings++
+      if (sibling !== undefined) siblings.add(sibling.quote)
       const quote = report === undefined || sibling !== undefined ? undefined : quoteOf(report, tdQuotes)
       if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
       const { check } = await checkAzure({ ...this.#azureParts(hcl, quote, own), tdSibling: sibling })
@@ -190,9 +191,13 @@ class Judge {
       checks.push(named(creation.piece, check))
     }
     for (const report of this.#each('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
+    // One TD may have been given with the log of its vTPM; of several, nobody knows whose TPM it is.
+    const logged = tdQuotes.length === 1 && loose.length > 0
     for (const quote of tdQuotes) {
       if (this.#expired()) throw new OutOfTime()
       checks.push(named(quote, await this.#tdx(quote)))
+      if (!logged && !logs.ofTds.has(quote) && !siblings.has(quote.bytes))
+        checks.push(...withoutLog(quote, this.#policy))
     }
     for (const [quote, own] of logs.ofTds) {
       const rtmrs = attempt(() => parseTdxQuote(quote.bytes))?.body.rtmrs
@@ -207,7 +212,7 @@ class Judge {
     const attestationKeys = azure.map(keyIn).filter((key) => key !== undefined)
     const reportData = this.#reportData()
     for (const piece of this.#each('runtime-claims')) {
-      const policy = this.#claimsPolicy(siblings > 0 || azure.length === 0)
+      const policy = this.#claimsPolicy(siblings.size > 0 || azure.length === 0)
       const { check } = await checkRuntimeClaims({ claims: piece.bytes, reportData, attestationKeys, ...policy })
       checks.push(named(piece, check))
     }
@@ -255,16 +260,6 @@ class Judge {
 
   #common(): VerifyContext & { anchors: TrustAnchors; at: Date } {
     return { anchors: this.#anchors, at: this.#at, ...this.#context }
-  }
-
-  /**
-   * What a policy asks of the TPM and of the boot, beside a paravisor's report without a quote: another machine's quote or document in the same
-   * judgement meets it for that machine alone.
-   */
-  #unanswered(hcl: Piece): Check[] {
-    const { tpm, boot } = this.#policy
-    if (tpm?.nonce === undefined && tpm?.pcrs === undefined && boot === undefined) return []
-    return [named(hcl, skipped('policy.used', 'The policy asks for a quote of this machine’s TPM, and none was given'))]
   }
 
   /**

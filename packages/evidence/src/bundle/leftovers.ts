@@ -6,6 +6,7 @@ import { parseCertificate } from '../x509/certificate.ts'
 import { describeName } from '../x509/name.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
+import { tpmKeyOf } from './attestation-keys.ts'
 import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 import { givenKeys } from './tpm-quotes.ts'
@@ -87,6 +88,6 @@ function isUsed(piece: Piece, { ledger }: Pool): boolean {
   if (kind === 'tcb-info' || kind === 'qe-identity') return ledger.has(piece.text)
   if (kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
   // Of a key that no TPM and no platform has, no other check says anything.
-  if (kind === 'public-key') return attempt(() => parsePublicKey(piece.spki)) !== undefined
+  if (kind === 'public-key') return attempt(() => tpmKeyOf(parsePublicKey(piece.spki))) !== undefined
   return kind !== 'jwks' || ledger.has(JSON.stringify(piece.value))
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { managementAudience } from '@strongroom/contract'
 import { descriptionPath, managerWire, openApiOf } from '@strongroom/contract/wires'
 import { createLogger, ServiceError, type TokenVerifier } from '@strongroom/platform'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Loose } from '../testing/ids.ts'
 import { callerOf } from '../testing/rights-plane.ts'
 import { createArmApp } from './app.ts'
@@ -43,6 +43,8 @@ const routes: Route[] = managerWire.operations.map(({ method, path }) => ({
 }))
 const logger = createLogger({ level: 'silent' })
 const app = createArmApp({ logger, verifier, tenantId: 'tenant', dispatcher, routes: () => routes })
+// Not by the first test: what it alone reached, the others would not be asked about.
+beforeAll(async () => await app.ready())
 afterAll(async () => await app.close())
 interface Injected {
   statusCode: number
