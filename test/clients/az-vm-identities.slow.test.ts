@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import { expect } from 'vitest'
-import { calls, refused, shell, suite, useShell, works } from './support/chapters.ts'
+import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
 /** Identities, network interfaces and passwords of VMs by the stock az; an installation without guests answers. */
 useShell('az-vm-identities', 'The Azure CLI: identities, network interfaces and passwords of VMs')
@@ -43,6 +44,52 @@ suite('Identities of a VM', () => {
   refused(`vm identity assign -g idn -n vm1 --identities ${identity('nobody')}`, 'FailedIdentityOperation')
   works('vm identity remove -g idn -n vm1 --identities ben')
   works('vm show -g idn -n vm1 --query identity', (body) => expect(body ?? null).toBeNull())
+})
+
+suite('Tokens of another issuer for an identity', () => {
+  const of = '-g idn --identity-name fed'
+  const issuer = 'https://token.actions.example'
+  works('identity create -g idn -n fed')
+  works(
+    `identity federated-credential create ${of} -n actions --issuer ${issuer} --subject repo:me/it:ref:refs/heads/main --audiences api://AzureADTokenExchange`,
+    (body) => expect(body).toMatchObject({ issuer, audiences: ['api://AzureADTokenExchange'] }),
+  )
+  refused(
+    `identity federated-credential create ${of} -n again --issuer ${issuer} --subject repo:me/it:ref:refs/heads/main --audiences a`,
+    'Conflict',
+    { offered: true },
+  )
+  works(`identity federated-credential update ${of} -n actions --subject repo:me/it:pull_request`)
+  works(`identity federated-credential show ${of} -n actions --query subject`, (body) =>
+    expect(body).toBe('repo:me/it:pull_request'),
+  )
+  calls('Tokens of another issuer for an identity', 'az login as the identity', async () => {
+    const own = `https://login.strongroom.internal/${shell.tenant}/v2.0`
+    const token = (await shell.az('account get-access-token --resource api://AzureADTokenExchange')).body
+      .accessToken as string
+    const { sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string }
+    const made = await shell.az(
+      `identity federated-credential create ${of} -n own --issuer ${own} --subject ${sub} --audiences api://AzureADTokenExchange`,
+    )
+    expect(made.code, made.stderr).toBe(0)
+    const { clientId, principalId } = (await shell.az('identity show -g idn -n fed')).body as Loose
+    const role = await shell.az(
+      `role assignment create --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --role Reader --scope $SUB/resourceGroups/idn`,
+    )
+    expect(role.code, role.stderr).toBe(0)
+    const as = { AZURE_CONFIG_DIR: join(shell.installation.home, 'fed') }
+    const cloud =
+      'az cloud register -n Strongroom --endpoint-resource-manager https://management.strongroom.internal && az cloud set -n Strongroom'
+    expect((await shell.shell(cloud, as)).code).toBe(0)
+    const login = `login --service-principal -u ${clientId} --federated-token ${token} --tenant ${shell.tenant}`
+    const signedIn = await shell.az(login, as)
+    expect(signedIn.code, signedIn.stderr).toBe(0)
+    expect((await shell.az('identity show -g idn -n fed --query clientId', as)).body).toBe(clientId)
+    expect((await shell.az('identity delete -g idn -n fed', as)).stderr).toContain('AuthorizationFailed')
+    note('az login --service-principal -u CLIENT_ID_OF_IDENTITY --federated-token TOKEN --tenant TENANT', 'works')
+  })
+  works(`identity federated-credential delete ${of} -n own --yes`)
+  works(`identity federated-credential list ${of} --query "[].name"`, (body) => expect(body).toEqual(['actions']))
 })
 
 suite('Several network interfaces', () => {

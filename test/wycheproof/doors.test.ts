@@ -54,10 +54,11 @@ function assertionDoor(alg: string, privateKey: KeyObject): Door {
   const own = { issuer: `https://${loginHost}/${tenantId}/v2.0`, jwks: { keys: [] } }
   const verifier = createAssertionVerifier({ credentials: credentials as never, clock, tenantId, own })
   const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+  const principal = { appId, objectId: appId, displayName: 'robot' }
   return {
     header: { alg, 'x5t#S256': row.sha256 },
     claims: { iss: appId, sub: appId, aud: `https://${loginHost}/${tenantId}/v2.0`, ...times },
-    take: async (assertion) => await verifier.verify({ appId, assertion, type }),
+    take: async (assertion) => await verifier.verify({ principal, assertion, type }),
   }
 }
 

@@ -18,6 +18,10 @@ export const metadataSignerName = 'metadata.strongroom.internal'
 export const identityAudience = 'https://login.strongroom.internal'
 
 export type {
+  FederatedCredential,
+  FederatedCredentialName,
+  FederatedCredentialRequest,
+  FederatedCredentials,
   ManagedIdentity,
   ManagedIdentityAssignments,
   ManagedIdentityChoice,

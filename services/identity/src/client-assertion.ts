@@ -4,7 +4,8 @@ import type { Clock } from '@strongroom/platform'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWK, type JWTPayload } from 'jose'
 import type { Credentials } from './credentials.ts'
 import { OAuthError } from './oauth-error.ts'
-import { issuerKeys } from './issuer-keys.ts'
+import { issuerKeys } from './federation/issuer-keys.ts'
+import type { Principal } from './principals.ts'
 import type { FederatedCredentialRow } from './store.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -18,7 +19,7 @@ const toleranceSeconds = 60
 
 export interface AssertionVerifier {
   /** @throws OAuthError where the assertion does not prove the application */
-  verify(o: { appId: string; assertion: string; type: string | undefined }): Promise<void>
+  verify(o: { principal: Principal; assertion: string; type: string | undefined }): Promise<void>
 }
 
 /**
@@ -33,9 +34,12 @@ export function createAssertionVerifier(o: {
   own: { issuer: string; jwks: { keys: JWK[] } }
   fetchJson?: (url: string) => Promise<unknown>
 }): AssertionVerifier {
-  const keys = issuerKeys({ clock: o.clock, ...(o.fetchJson !== undefined && { fetchJson: o.fetchJson }) })
+  const readers = { clock: o.clock, ...(o.fetchJson !== undefined && { fetchJson: o.fetchJson }) }
+  // Issuers of applications are the owner's to name, those of managed identities everybody's who writes the identity.
+  const ofApplications = issuerKeys({ ...readers, publicOnly: false })
+  const ofIdentities = issuerKeys({ ...readers, publicOnly: true })
   return {
-    verify: async ({ appId, assertion, type }) => {
+    verify: async ({ principal: { appId, resourceId }, assertion, type }) => {
       if (type !== assertionType) {
         throw new OAuthError(
           'AADSTS900144',
@@ -46,7 +50,10 @@ export function createAssertionVerifier(o: {
       const issuer = claimed(assertion).iss
       if (typeof issuer !== 'string') throw invalid('it names no issuer')
       if (issuer.toLowerCase() === appId.toLowerCase()) await verifyCertified(o, appId, assertion)
-      else await verifyFederated(o, keys, appId, issuer, assertion)
+      else {
+        const keys = resourceId === undefined ? ofApplications : ofIdentities
+        await verifyFederated(o, keys, appId, issuer, assertion)
+      }
     },
   }
 }

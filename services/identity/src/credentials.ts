@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { ServiceError, type Clock, type Store } from '@strongroom/platform'
-import { tables, type CertificateRow, type FederatedCredentialRow } from './store.ts'
+import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+import { tables, type CertificateRow, type FederatedCredentialRow, type Tables } from './store.ts'
 
 const limit = 20
 
@@ -55,50 +56,79 @@ export class Credentials {
     }
   }
 
-  async federated(appId: string): Promise<FederatedCredentialRow[]> {
-    const query = tables(this.#store).selectFrom('federated_credential').selectAll()
+  async federated(appId: string, db: Kysely<Tables> = tables(this.#store)): Promise<FederatedCredentialRow[]> {
+    const query = db.selectFrom('federated_credential').selectAll()
     return await query.where('app_id', '=', appId.toLowerCase()).orderBy('name').execute()
   }
 
-  /** @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials */
+  /**
+   * One of a principal's: two at once are written after each other.
+   * @param o.replace whether one of the same name is changed
+   * @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials, ManagedIdentityNotFound
+   */
   async addFederated(o: {
     appId: string
     name: string
     issuer: string
     subject: string
     audience: string
+    replace?: boolean
   }): Promise<FederatedCredentialRow> {
-    const kept = await this.federated(o.appId)
-    if (kept.length >= limit) throw tooMany()
-    const clash = kept.find((row) => row.name === o.name || (row.issuer === o.issuer && row.subject === o.subject))
-    if (clash !== undefined) {
-      throw new ServiceError({
-        code: 'Request_MultipleObjectsWithSameKeyValue',
-        message: `FederatedIdentityCredential with name ${o.name}, or with this issuer and subject, already exists.`,
-        found: clash.name,
-        remedy: 'Delete the other one first, or use another subject.',
-      })
-    }
-    const row: FederatedCredentialRow = {
-      id: this.#newId(),
-      app_id: o.appId.toLowerCase(),
-      name: o.name,
-      issuer: o.issuer,
-      subject: o.subject,
-      audience: o.audience,
-      created_at: this.#clock.now().toISOString(),
-    }
-    await tables(this.#store).insertInto('federated_credential').values(row).execute()
-    return row
+    return await this.#store.transaction(async (transaction) => {
+      const tx = transaction as Kysely<Tables>
+      const appId = o.appId.toLowerCase()
+      const owner = tx.selectFrom('principal').select('app_id').where('app_id', '=', appId)
+      if ((await forUpdate(this.#store, owner).executeTakeFirst()) === undefined) throw noPrincipal(appId)
+      const kept = await this.federated(appId, tx)
+      const before = o.replace === true ? kept.find(({ name }) => sameName(name, o.name)) : undefined
+      const others = kept.filter((row) => row !== before)
+      const clash = others.find(
+        (row) => sameName(row.name, o.name) || (row.issuer === o.issuer && row.subject === o.subject),
+      )
+      if (clash !== undefined) throw alreadyThere(o.name, clash)
+      if (others.length >= limit) throw tooMany()
+      const { issuer, subject, audience } = o
+      const row: FederatedCredentialRow = {
+        id: before?.id ?? this.#newId(),
+        app_id: appId,
+        name: before?.name ?? o.name,
+        issuer,
+        subject,
+        audience,
+        created_at: before?.created_at ?? this.#clock.now().toISOString(),
+      }
+      if (before === undefined) await tx.insertInto('federated_credential').values(row).execute()
+      else await tx.updateTable('federated_credential').set(row).where('id', '=', row.id).execute()
+      return row
+    })
   }
 
   async removeFederated(appId: string, idOrName: string): Promise<boolean> {
-    const row = (await this.federated(appId)).find(({ id, name }) => id === idOrName || name === idOrName)
+    const row = (await this.federated(appId)).find(({ id, name }) => id === idOrName || sameName(name, idOrName))
     if (row === undefined) return false
     await tables(this.#store).deleteFrom('federated_credential').where('id', '=', row.id).execute()
     return true
   }
 }
+
+/** Names of credentials are parts of ids, which have no case. */
+const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+
+const alreadyThere = (name: string, clash: FederatedCredentialRow): ServiceError =>
+  new ServiceError({
+    code: 'Request_MultipleObjectsWithSameKeyValue',
+    message: `FederatedIdentityCredential with name ${name}, or with this issuer and subject, already exists.`,
+    found: clash.name,
+    remedy: 'Delete the other one first, or use another subject.',
+  })
+
+const noPrincipal = (appId: string): ServiceError =>
+  new ServiceError({
+    code: 'ManagedIdentityNotFound',
+    message: 'There is no such principal.',
+    found: appId,
+    remedy: 'Make it first.',
+  })
 
 function readCertificate(der: Uint8Array): X509Certificate {
   let certificate: X509Certificate | undefined

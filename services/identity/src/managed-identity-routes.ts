@@ -31,16 +31,19 @@ interface Options {
   tenantId: string
 }
 
-const readBody = <T>(shape: Shape<T>, request: FastifyRequest): T =>
+export const readBody = <T>(shape: Shape<T>, request: FastifyRequest): T =>
   read(shape, request.body, { code: 'InvalidRequestContent', subject: 'The request' })
+
+/** Takes tokens for this wire. */
+export const identityBearer = (verifier: TokenVerifier): ReturnType<typeof requireBearer> =>
+  requireBearer({ verifier, audiences: [identityAudience], challenge: () => `Bearer resource="${identityAudience}"` })
 
 /**
  * Managed identities, for the platform's own principals alone (`identityWire`): the control plane makes and
  * removes them, the host that carries a VM fetches its tokens.
  */
 export function addManagedIdentities(app: FastifyInstance, o: Options): void {
-  const challenge = (): string => `Bearer resource="${identityAudience}"`
-  const bearer = requireBearer({ verifier: o.verifier, audiences: [identityAudience], challenge })
+  const bearer = identityBearer(o.verifier)
   const guard = (who: keyof typeof platformPrincipals) => ({
     onRequest: [bearer, async (request: FastifyRequest) => requirePrincipal(request, who)],
   })

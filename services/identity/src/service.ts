@@ -16,6 +16,7 @@ import { DeviceCodes } from './device-codes.ts'
 import { Directory } from './directory.ts'
 import { addAuthorizeEndpoint } from './browser/authorize-endpoint.ts'
 import { addDiscovery } from './discovery.ts'
+import { addFederatedCredentials } from './federation/federated-credential-routes.ts'
 import { createGraphApp } from './graph/app.ts'
 import { openTokenKey } from './keys.ts'
 import { Assignments } from './assignments.ts'
@@ -35,6 +36,8 @@ export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire
   fetchJson?: (url: string) => Promise<unknown>
   /** Those of `ownerSocketWire` that are another service's. */
   ownerRoutes: Record<string, OwnerRoute>
+  /** Name of its part of the store; several tests share a database. */
+  storeService?: string
 }
 
 export interface IdentityService extends Service {
@@ -60,7 +63,7 @@ export interface IdentityService extends Service {
 
 /** The installation's directory: Entra's wire for service principals, and the owner's socket. */
 export async function createIdentityService(context: IdentityContext): Promise<IdentityService> {
-  const store = await openServiceStore(context, 'identity')
+  const store = await openServiceStore(context, context.storeService ?? 'identity')
   try {
     return await openService(context, store)
   } catch (error) {
@@ -127,6 +130,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
   })
   addManagedIdentities(app, { principals, assignments, tokens, verifier, tenantId })
+  addFederatedCredentials(app, { principals, credentials, verifier, tenantId })
   addMemberGroups(app, { directory, principals, verifier, tenantId })
   const graph = createGraphApp({
     logger: context.logger,

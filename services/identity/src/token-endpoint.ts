@@ -98,7 +98,7 @@ async function authenticate(o: Options, given: Given): Promise<Principal> {
   }
   const principal = await o.principals.byAppId(given.appId)
   if (principal === undefined) throw unknownApplication(given.appId)
-  await o.assertions.verify(given)
+  await o.assertions.verify({ ...given, principal })
   return principal
 }
 

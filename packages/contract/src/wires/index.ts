@@ -21,6 +21,8 @@ export * from './host/requests.ts'
 export * from './host/status.ts'
 export * from './host/vm.ts'
 export {
+  federatedCredentialName,
+  federatedCredentialRequest,
   managedIdentityAssignments,
   managedIdentityRequest,
   managedIdentityTokenRequest,

@@ -1,5 +1,9 @@
 import {
   identityAudience,
+  type FederatedCredential,
+  type FederatedCredentialName,
+  type FederatedCredentialRequest,
+  type FederatedCredentials,
   type ManagedIdentity,
   type ManagedIdentityAssignments,
   type MemberGroups,
@@ -31,6 +35,24 @@ export class IdentityClient {
   /** The resource has these user-assigned identities and no others. Idempotent. */
   async assign(resourceId: string, clientIds: string[]): Promise<void> {
     await this.#send('PUT', { resourceId, clientIds } satisfies ManagedIdentityAssignments, '/assignments')
+  }
+
+  /** Whose tokens sign in as a user-assigned identity, by name. @param resourceId its ARM id */
+  async federatedCredentials(resourceId: string): Promise<FederatedCredential[]> {
+    const query = new URLSearchParams({ resourceId })
+    const url = `${this.#tenant}/managedIdentities/federatedCredentials?${query.toString()}`
+    const token = await this.#tokens.token('controlPlane', identityAudience)
+    return (await this.#wire.request<FederatedCredentials>({ method: 'GET', url, token })).body.value
+  }
+
+  /** Makes it, or changes the one of its name. @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials */
+  async setFederatedCredential(o: FederatedCredentialRequest): Promise<FederatedCredential> {
+    return await this.#send<FederatedCredential>('PUT', o, '/federatedCredentials')
+  }
+
+  /** Idempotent. */
+  async removeFederatedCredential(o: FederatedCredentialName): Promise<void> {
+    await this.#send('DELETE', o, '/federatedCredentials')
   }
 
   /** What the directory has under an object id, and the groups that it is in. */

@@ -1,6 +1,10 @@
 import { identityAudience } from '../../guest-metadata.ts'
 import type { Wire } from '../wire.ts'
 import {
+  federatedCredential,
+  federatedCredentialName,
+  federatedCredentialRequest,
+  federatedCredentials,
   managedIdentity,
   managedIdentityAssignments,
   managedIdentityRequest,
@@ -25,6 +29,9 @@ export const identityWire: Wire = {
     { method: 'PUT', path: identities, summary: 'The identity of a resource, made where it has none; idempotent', body: managedIdentityRequest, status: 200, answer: managedIdentity },
     { method: 'DELETE', path: identities, summary: 'Removes it for good; idempotent', body: managedIdentityRequest, status: 204 },
     { method: 'PUT', path: `${identities}/assignments`, summary: 'These user-assigned identities of a resource and no others; idempotent', body: managedIdentityAssignments, status: 204 },
+    { method: 'GET', path: `${identities}/federatedCredentials`, summary: 'Whose tokens sign in as a user-assigned identity', query: { resourceId: { schema: { type: 'string' }, required: true } }, status: 200, answer: federatedCredentials, errors: ['ManagedIdentityNotFound'] },
+    { method: 'PUT', path: `${identities}/federatedCredentials`, summary: 'One of them, made or changed; idempotent', body: federatedCredentialRequest, status: 200, answer: federatedCredential, errors: ['ManagedIdentityNotFound', 'Request_MultipleObjectsWithSameKeyValue', 'TooManyCredentials'] },
+    { method: 'DELETE', path: `${identities}/federatedCredentials`, summary: 'Removes one; idempotent', body: federatedCredentialName, status: 204 },
     { method: 'POST', path: `${identities}/token`, summary: 'A token of an identity of a resource', body: managedIdentityTokenRequest, status: 200, answer: managedIdentityToken, errors: ['AuthorizationFailed'] },
     { method: 'GET', path: '/:tenant/memberGroups/:objectId', summary: 'What an object is, and the groups that it is in', status: 200, answer: memberGroups },
   ],

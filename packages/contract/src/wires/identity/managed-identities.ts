@@ -49,6 +49,25 @@ const managedIdentityChoice = object(choice)
 /** Which identity of a resource, where it has several: all that is given has to fit. Nothing: its own, else the only one. */
 export type ManagedIdentityChoice = TypeOf<typeof managedIdentityChoice>
 
+const federated = {
+  name: text(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/,
+    '3 to 120 letters, digits, _ and -, beginning with a letter or digit',
+  ),
+  issuer: text(/^https:\/\/[\x21-\x7e]{1,592}$/, 'an https address of at most 600 characters'),
+  subject: text(/^[\x20-\x7e]{1,600}$/, 'a text of 1 to 600 printable characters of ASCII'),
+  audience: text(/^[\x20-\x7e]{1,600}$/, 'a text of 1 to 600 printable characters of ASCII'),
+}
+export const federatedCredential = named('FederatedCredential', object(federated))
+/** Whose tokens sign in as a user-assigned identity: those of an issuer, for a subject and an audience. */
+export type FederatedCredential = TypeOf<typeof federatedCredential>
+export const federatedCredentials = named('FederatedCredentials', object({ value: list(federatedCredential) }))
+export type FederatedCredentials = TypeOf<typeof federatedCredentials>
+export const federatedCredentialRequest = named('FederatedCredentialRequest', object({ resourceId, ...federated }))
+export type FederatedCredentialRequest = TypeOf<typeof federatedCredentialRequest>
+export const federatedCredentialName = named('FederatedCredentialName', object({ resourceId, name: federated.name }))
+export type FederatedCredentialName = TypeOf<typeof federatedCredentialName>
+
 const principalId = text(/^[A-Za-z0-9._-]{1,64}$/, 'the id of a principal or an application')
 export const managedIdentityTokenRequest = named(
   'ManagedIdentityTokenRequest',

@@ -1,6 +1,8 @@
-import { ConcurrencyLimit, exchange, type Clock } from '@strongroom/platform'
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { ConcurrencyLimit, exchange, isPublicAddress, type Clock } from '@strongroom/platform'
 import type { JWK } from 'jose'
-import { busy } from './oauth-error.ts'
+import { busy } from '../oauth-error.ts'
 
 const keepMs = 15 * 60_000
 /** A key that is not there may be new: its issuer is asked again, no oftener than so. Nor is one that failed. */
@@ -24,13 +26,16 @@ interface Kept {
 /**
  * Key sets of other issuers (OpenID Connect Discovery 1.0), read by https. Anyone may name an application's issuer and send what
  * nobody signed, so an issuer is asked once for all who wait, and not again for a while (attack W5).
+ * @param o.publicOnly whether issuers are asked at public addresses alone: whoever writes one resource names them then, and this
+ *   machine reaches more than he does (attack W26)
  * @returns a reader that rejects with what is wrong with the documents, or OAuthError 429 where too many issuers are being asked
  */
 export function issuerKeys(o: {
   clock: Clock
+  publicOnly: boolean
   fetchJson?: (url: string) => Promise<unknown>
 }): (issuer: string, kid: string | undefined) => Promise<Keys> {
-  const fetchJson = o.fetchJson ?? fetchDocument
+  const fetchJson = o.fetchJson ?? (async (url: string) => await fetchDocument(url, o.publicOnly))
   const kept = new Map<string, Kept>()
   const asked = new ConcurrencyLimit({ atOnce: mostAsked, waiting: 0, refuse: busy })
   const ask = (issuer: string, now: number, before?: Kept): Promise<Keys> => {
@@ -76,11 +81,20 @@ async function readKeys(issuer: string, fetchJson: (url: string) => Promise<unkn
   return keys as Keys
 }
 
-async function fetchDocument(url: string): Promise<unknown> {
+/** The name is resolved once, so that a second answer changes nothing. @throws Error where it leads to no public address */
+async function publicTarget({ hostname, port }: URL): Promise<{ host: string; port: number; servername: string }> {
+  const [found] = isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? await lookup(hostname, { all: true }) : []
+  if (found === undefined || !isPublicAddress(found.address)) throw new Error('the issuer has no public address')
+  return { host: found.address, port: port === '' ? 443 : Number(port), servername: hostname }
+}
+
+async function fetchDocument(address: string, publicOnly: boolean): Promise<unknown> {
+  const url = new URL(address)
   const headers = { accept: 'application/json', 'user-agent': 'strongroom' }
   const { status, body } = await exchange({
-    url: new URL(url),
+    url,
     headers,
+    ...(publicOnly && { via: await publicTarget(url) }),
     patience: { inAll: 10_000 },
     answerLimit: mostBytes,
   })
