@@ -5,7 +5,6 @@ import { expectAccessible } from './support/accessible.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 
 const provider = 'sharedweu.weu.attest.strongroom.internal'
-const version = 'api-version=2025-06-01'
 const nobody = 'version=1.0;authorizationrules{[type=="x-ms-sevsnpvm-vmpl", value==9]=>permit();};'
 
 interface Vm {
@@ -35,22 +34,7 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
   const text = (): Locator => page.getByRole('textbox', { name: 'Text of the policy' })
   const count = (): Locator => page.getByText(/ would change$/)
 
-  /** Attests the AMD machine's evidence again, as anybody may. @returns the status */
-  const attest = async (): Promise<number> => {
-    const { silicon, runtimeClaims } = evidence
-    if (silicon.kind !== 'SNP') throw new Error('the last machine is AMD’s')
-    const report = { SnpReport: silicon.report, VcekCertChain: Buffer.from(silicon.vcekChainPem).toString('base64') }
-    const body = {
-      report: Buffer.from(JSON.stringify(report)).toString('base64url'),
-      runtimeData: { data: runtimeClaims, dataType: 'JSON' },
-    }
-    const answer = await fetch(`${portal.origin}/-/${provider}/attest/SevSnpVm?${version}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    return answer.status
-  }
+  const attest = async (): Promise<number> => await portal.attest(evidence)
 
   it('shows how far each platform is behind, now and at the vendor’s next set, and the age of what the vendors say', async () => {
     const platforms = page.getByRole('region', { name: 'Platforms' })

@@ -1,6 +1,15 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { attestationAudience, keyAudience, managementAudience, managementHost } from '@strongroom/contract'
+import {
+  attestationAudience,
+  homeRegion,
+  keyAudience,
+  managementAudience,
+  managementHost,
+  sharedAttestationHost,
+  type BootEvidence,
+} from '@strongroom/contract'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { fetchOwnerToken } from '../../../apps/cli/src/client/https.ts'
 import { buildPortal } from '../../../scripts/build-portal.ts'
@@ -13,7 +22,7 @@ if (!chromiumIsInstalled) process.stderr.write(`portal: skipped, as Debian's pac
 /** What a busy machine may need for something to appear. */
 const patienceMs = 60_000
 
-/** A real server without guests, and a real browser before it. */
+/** A real server, and a real browser before it. */
 export class PortalTest {
   readonly installation: TestInstallation
   readonly browser: Browser
@@ -27,10 +36,11 @@ export class PortalTest {
     this.browser = browser
   }
 
-  static async open(): Promise<PortalTest> {
+  /** @param o.guests whether machines boot; without them they are records alone, with evidence that is made when it is asked for */
+  static async open(o: { guests?: boolean } = {}): Promise<PortalTest> {
     await buildPortal()
     const installation = await TestInstallation.create()
-    await installation.start({}, ['--compute', 'simulated'])
+    await installation.start({}, o.guests === true ? [] : ['--compute', 'simulated'])
     // No sandbox: tests run as root in containers, where Chromium refuses to start with one.
     const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-gpu'] })
     return new PortalTest(installation, browser)
@@ -50,6 +60,16 @@ export class PortalTest {
     })
     context.on('weberror', (error) => this.faults.push(String(error.error())))
     return context
+  }
+
+  /** Files for an input of the page: the installation's roots, as its owner has them. */
+  async rootFiles(): Promise<{ name: string; mimeType: string; buffer: Buffer }[]> {
+    const file = async (name: string): Promise<{ name: string; mimeType: string; buffer: Buffer }> => ({
+      name,
+      mimeType: 'application/octet-stream',
+      buffer: await readFile(join(this.installation.stateDir, name)),
+    })
+    return [await file('anchors.json'), await file('ca.pem')]
   }
 
   /** The address that `strongroom portal` prints. */
@@ -91,6 +111,19 @@ export class PortalTest {
         if (left === 0 || !String(error).includes('PeerTimeout')) throw error
       }
     }
+  }
+
+  /** Attests an AMD machine's evidence again, at the region's shared provider, as anybody may. @returns the status */
+  async attest({ silicon, runtimeClaims }: BootEvidence): Promise<number> {
+    if (silicon.kind !== 'SNP') throw new TypeError('evidence of another silicon than AMD’s')
+    const report = { SnpReport: silicon.report, VcekCertChain: Buffer.from(silicon.vcekChainPem).toString('base64') }
+    const body = {
+      report: Buffer.from(JSON.stringify(report)).toString('base64url'),
+      runtimeData: { data: runtimeClaims, dataType: 'JSON' },
+    }
+    const url = `${this.origin}/-/${sharedAttestationHost(homeRegion.code)}/attest/SevSnpVm?api-version=2025-06-01`
+    const headers = { 'content-type': 'application/json' }
+    return (await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })).status
   }
 
   /** `/subscriptions/{id}` */

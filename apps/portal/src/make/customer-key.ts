@@ -11,6 +11,7 @@ import { session } from '../session/session.ts'
 import { arm, get, list, run, subscriptionPath, versions } from '../wire/arm.ts'
 import { askService } from '../wire/data-plane.ts'
 import { nameOf } from '../machines/machine.ts'
+import { word } from './template.ts'
 
 export interface EncryptionSet {
   id: string
@@ -82,7 +83,7 @@ const tenant = (): string => me().tenantId
 export const keySteps = (plan: KeyPlan): KeyStep[] => [
   {
     name: `Resource group ${plan.group}`,
-    az: `az group create -n ${plan.group} -l ${plan.region}`,
+    az: `az group create -n ${word(plan.group)} -l ${word(plan.region)}`,
     run: async () => {
       await arm({
         method: 'PUT',
@@ -95,7 +96,7 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
   },
   {
     name: `Vault ${plan.vault}, premium, with purge protection`,
-    az: `az keyvault create -n ${plan.vault} -g ${plan.group} -l ${plan.region} --sku premium --enable-purge-protection true --enable-rbac-authorization false`,
+    az: `az keyvault create -n ${plan.vault} -g ${word(plan.group)} -l ${word(plan.region)} --sku premium --enable-purge-protection true --enable-rbac-authorization false`,
     run: async () => {
       const path = `${await groupPath(plan)}/providers/Microsoft.KeyVault/vaults/${plan.vault}`
       const properties = {
@@ -143,7 +144,7 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
   },
   {
     name: `Disk-encryption set ${plan.set}`,
-    az: `set=$(az disk-encryption-set create -n ${plan.set} -g ${plan.group} --key-url $key --source-vault ${plan.vault} --encryption-type ${encryptionType} --query id -o tsv)`,
+    az: `set=$(az disk-encryption-set create -n ${plan.set} -g ${word(plan.group)} --key-url $key --source-vault ${plan.vault} --encryption-type ${encryptionType} --query id -o tsv)`,
     run: async (_plan, made) => {
       const path = `${await groupPath(plan)}/providers/Microsoft.Compute/diskEncryptionSets/${plan.set}`
       const activeKey = { sourceVault: { id: made.vaultId }, keyUrl: made.keyUrl }
@@ -160,7 +161,7 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
   {
     name: `${plan.set} may use the key`,
     az: [
-      `identity=$(az disk-encryption-set show -n ${plan.set} -g ${plan.group} --query identity.principalId -o tsv)`,
+      `identity=$(az disk-encryption-set show -n ${plan.set} -g ${word(plan.group)} --query identity.principalId -o tsv)`,
       `az keyvault set-policy -n ${plan.vault} --object-id $identity --key-permissions get wrapKey unwrapKey`,
     ].join('\n'),
     run: async (_plan, made) => {

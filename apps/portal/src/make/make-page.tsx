@@ -26,7 +26,9 @@ export function MakePage() {
   const query = place.value.query
   const regions = useLive('regions', readRegions, () => 300_000)
   const sizes = useLive('sizes', readSizes, () => 300_000)
-  const region = own.region ?? query.get('region') ?? regions.value?.[0]?.name ?? ''
+  // Of an address that somebody sent, what there is: the rest would stand in commands that are copied.
+  const asked = regions.value?.find(({ name }) => name === query.get('region'))
+  const region = own.region ?? (asked ?? regions.value?.[0])?.name ?? ''
   const usages = useLive(`usages ${region}`, async (signal) => (region === '' ? [] : await readUsages(region, signal)))
   const images = useLive(
     `images ${region}`,
@@ -49,7 +51,7 @@ export function MakePage() {
     group: own.group ?? 'strongroom',
     region,
     image: own.image ?? images.value?.[0]?.urn ?? '',
-    size: own.size ?? query.get('size') ?? judged[0]?.size.name ?? '',
+    size: own.size ?? (judged.find(({ size }) => size.name === query.get('size')) ?? judged[0])?.size.name ?? '',
     encryption,
     diskEncryptionSet: encryption === 'DiskWithVMGuestState' ? (own.diskEncryptionSet ?? '') : '',
     adminUsername: own.adminUsername ?? 'azureuser',

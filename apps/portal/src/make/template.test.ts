@@ -16,6 +16,8 @@ const choice = {
 describe('the same request as text', () => {
   it('quotes what a person typed, for a shell and for Bicep', () => {
     expect(azCommands(choice)).toContain("--ssh-key-values 'ssh-ed25519 AAAA it'\\''s ${mine}'")
+    const group = 'a$(id) b'
+    expect(azCommands({ ...choice, group })).toContain("-g 'a$(id) b' -n web -l westeurope")
     expect(bicepText(choice)).toContain("keyData: 'ssh-ed25519 AAAA it\\'s \\${mine}'")
   })
 

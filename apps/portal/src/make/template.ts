@@ -104,23 +104,27 @@ export function deploymentBody(choice: Choice): Json {
   return { location: choice.region, properties: { mode: 'Incremental', template } }
 }
 
-const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+/** A word of a shell's command, whatever is in it. */
+export const word = (text: string): string =>
+  /^[A-Za-z0-9_.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 
 /** The same by the Azure CLI. */
-export const azCommands = (choice: Choice): string =>
-  [
-    `az group create -n ${choice.group} -l ${choice.region}`,
+export function azCommands(choice: Choice): string {
+  const [group, name, region] = [choice.group, choice.name, choice.region].map(word)
+  return [
+    `az group create -n ${group} -l ${region}`,
     [
-      `az vm create -g ${choice.group} -n ${choice.name} -l ${choice.region}`,
-      `--image ${choice.image} --size ${choice.size}`,
+      `az vm create -g ${group} -n ${name} -l ${region}`,
+      `--image ${word(choice.image)} --size ${word(choice.size)}`,
       '--security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true',
-      `--os-disk-security-encryption-type ${choice.encryption}`,
+      `--os-disk-security-encryption-type ${word(choice.encryption)}`,
       ...(choice.diskEncryptionSet === ''
         ? []
-        : [`--os-disk-secure-vm-disk-encryption-set ${choice.diskEncryptionSet}`]),
-      `--admin-username ${choice.adminUsername} --ssh-key-values ${quoted(choice.sshPublicKey)}`,
+        : [`--os-disk-secure-vm-disk-encryption-set ${word(choice.diskEncryptionSet)}`]),
+      `--admin-username ${word(choice.adminUsername)} --ssh-key-values ${word(choice.sshPublicKey)}`,
     ].join(' \\\n  '),
   ].join('\n')
+}
 
 /** The same as Bicep, for `az deployment group create -f main.bicep`. */
 export function bicepText(choice: Choice): string {
