@@ -112,6 +112,19 @@ describe('a TPM’s statement of an object that it made, in the form of a quote'
   })
 })
 
+describe('the public area of a TPM’s key', () => {
+  it('is not passed over where it cannot be read (attack E11)', async () => {
+    const broken = new SoftwareTpm().akPublic().fill(0xff, 4)
+    for (const files of [
+      { ...own, 'x.pub': broken },
+      { ...own, 'x.json': JSON.stringify({ akPub: toHex(broken) }) },
+    ]) {
+      const found = await verify(files)
+      expect([found.exit, found.reason]).toEqual([1, 'UnknownType file.kind'])
+    }
+  })
+})
+
 describe('the event log of one TD', () => {
   it('shows nothing of how another one booted (attack E12)', async () => {
     const { log, pcrs } = measuredLog([[2, 4, new Uint8Array(4)]], 'sha384')

@@ -10,6 +10,7 @@ import {
 } from '../../packages/evidence/src/testing/software-tpm.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { faultsOf, judgeFiles, type Files } from './support/judged.ts'
+import { pemOf } from './support/paravisor.ts'
 
 const anchors = { simulated: true, amd: [], intel: [] }
 const judged = async (files: Files, policy?: EvidencePolicy): ReturnType<typeof judgeFiles> =>
@@ -31,6 +32,15 @@ describe('a quote of a TPM without a paravisor', () => {
       [{ 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'log.bin': log }, 'accepted'],
       [{ 'quote.json': { ...quote, eventLog: toHex(log) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
       [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) } }, 'unjudged', 'tpm.binding skipped'],
+      // What came with the quote counts once its verifier gives it too.
+      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pub': tpm.akPublic() }, 'accepted'],
+      [
+        { 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pub': new SoftwareTpm().akPublic() },
+        'refused',
+        'tpm.binding skipped',
+        'file.used BindingMismatch',
+      ],
+      [{ 'quote.json': { ...quote, akPublic: toHex(tpm.akPublic()) }, 'ak.pem': pemOf(tpm) }, 'accepted'],
       [{ 'quote.json': quote }, 'unjudged', 'tpm.key skipped', 'tpm.signature skipped'],
       [
         { 'quote.json': quote, 'ak.pub': tpm.akPublic(), 'ak2.pub': new SoftwareTpm().akPublic() },
@@ -45,9 +55,29 @@ describe('a quote of a TPM without a paravisor', () => {
       ],
       [{ 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }, 'accepted'],
       [{ 'q.msg': message, 'ak.pub': tpm.akPublic() }, 'refused', 'tpm.signature TpmKeyNotAllowed'],
+      [
+        { 'q.json': { ...quote, message: quote.message.slice(0, -2) }, 'ak.pub': tpm.akPublic() },
+        'refused',
+        'tpm.signature TpmSignatureInvalid',
+        'tpm.format Truncated',
+        'tpm.registers skipped',
+      ],
     ] as [Files, ...string[]][]) {
       expect([Object.keys(files), await verdict(files)]).toEqual([Object.keys(files), wanted])
     }
+  })
+})
+
+describe('a quote of a TPM in files of its parts', () => {
+  it('is held to a policy’s challenge and registers as one in one file is', async () => {
+    const tpm = new SoftwareTpm()
+    const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
+    const message = quoteMessage(pcrs, { nonce: utf8('challenge') })
+    const files = { 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }
+    expect(await verdict(files, { tpm: { nonce: utf8('challenge') } })).toEqual(['accepted'])
+    expect(await verdict(files, { tpm: { nonce: utf8('other') } })).toEqual(['refused', 'tpm.nonce NonceMismatch'])
+    // Without registers nobody knows what the digest is of.
+    expect(await verdict(files, { tpm: { pcrs } })).toEqual(['unjudged', 'tpm.expected skipped'])
   })
 })
 

@@ -24,7 +24,7 @@ import { issueCollateral, issueQuote, type IntelHierarchy } from '../../packages
 import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
 import { openMakers } from './support/makers.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
-import { claimsOf, quoteBy } from './support/paravisor.ts'
+import { claimsOf, pemOf, quoteBy, spkiOf } from './support/paravisor.ts'
 
 /** Evidence of several machines in one judgement: what goes with what is found by what it says, in whatever order it is given. */
 let amd: Hierarchy
@@ -59,13 +59,6 @@ const both = async (files: Files, policy?: EvidencePolicy): Promise<string[][]> 
 const accepted = [['accepted'], ['accepted']]
 const tpms = [new SoftwareTpm(), new SoftwareTpm()] as const
 const [first, second] = tpms
-const spki = (tpm: SoftwareTpm): Uint8Array => {
-  const { x, y } = tpm.jwk
-  const point = Buffer.concat([Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
-  return Uint8Array.from(
-    Buffer.concat([Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'), point]),
-  )
-}
 /** An RSA key with this exponent, as PEM. */
 const rsaPem = (exponent: number[]): string => {
   const { n } = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
@@ -146,8 +139,8 @@ describe('a quote of a TPM', () => {
       'tpm.signature TpmSignatureInvalid',
       'file.used BindingMismatch',
     ])
-    expect(await both({ 'q.json': quote, 'a.pem': toPem([spki(first)], 'PUBLIC KEY') })).toEqual(accepted)
-    expect(await both({ 'q.json': quote, 'b.pem': toPem([spki(second)], 'PUBLIC KEY') })).toEqual(
+    expect(await both({ 'q.json': quote, 'a.pem': pemOf(first) })).toEqual(accepted)
+    expect(await both({ 'q.json': quote, 'b.pem': pemOf(second) })).toEqual(
       Array(2).fill(['refused', 'tpm.signature TpmSignatureInvalid']),
     )
     // A key that signs what it is told is taken where it was given by itself, and then refused for that.
@@ -161,6 +154,7 @@ describe('a quote of a TPM', () => {
       'unjudged',
       'tpm.key skipped',
       'tpm.signature skipped',
+      'file.used skipped',
     ])
     expect(await verdict({ 'q.json': quote, 'a.json': { object: toHex(first.akPublic()) } })).toEqual([
       'unjudged',
@@ -191,12 +185,16 @@ describe('a quote of a TPM', () => {
       })
     const root = await issue('Makers', amd.ark.spki, authorityExtensions())
     const roots = [{ name: 'Makers', spkiSha256: await spkiPin(amd.ark) }]
-    const certified = { 'q.json': quote, 'ak.pem': toPem([await issue('AK', spki(first))]), 'root.pem': toPem([root]) }
+    const certified = {
+      'q.json': quote,
+      'ak.pem': toPem([await issue('AK', spkiOf(first))]),
+      'root.pem': toPem([root]),
+    }
     expect(await both(certified, { tpm: { roots } })).toEqual(accepted)
     expect(await both(certified)).toEqual(Array(2).fill(['unjudged', 'tpm.binding skipped']))
     const strange = [{ name: 'x', spkiSha256: '00'.repeat(32) }]
     expect(await verdict(certified, { tpm: { roots: strange } })).toEqual(['refused', 'tpm.binding UntrustedRoot'])
-    const theirs = { ...certified, 'ak.pem': toPem([await issue('AK', spki(second))]) }
+    const theirs = { ...certified, 'ak.pem': toPem([await issue('AK', spkiOf(second))]) }
     expect((await verdict(theirs, { tpm: { roots } })).slice(0, 3)).toEqual([
       'unjudged',
       'tpm.key skipped',
@@ -279,9 +277,11 @@ describe('a key, a set of keys or a document', () => {
         accepted,
       )
     }
-    expect(await verdict({ ...own, 'a.json': quoteBy(first, pcrs) }, { boot: { secureBoot: true } })).toContain(
-      'policy.used skipped',
-    )
+    const boot = { boot: { applications: [] } }
+    const measured = measuredLog([[4, 4, new Uint8Array(4)]])
+    const booted = { ...own, 'a.json': quoteBy(first, measured.pcrs), 'a.log': measured.log }
+    expect(await both(booted, boot)).toEqual([unanswered, unanswered])
+    expect(await both({ ...booted, 'b.json': quoteBy(second, measured.pcrs) }, boot)).toEqual(accepted)
   })
 
   it('that nothing needs is no part of what is accepted', async () => {
@@ -296,7 +296,7 @@ describe('a key, a set of keys or a document', () => {
       // Exponents of a TPM's keys have four bytes: with five the key is no TPM's.
       [rsaPem([1, 0, 0, 1]), nobodys],
       [rsaPem([1, 0, 0, 0, 1]), unused],
-      [toPem([spki(first)], 'PUBLIC KEY'), nobodys],
+      [pemOf(first), nobodys],
       [claimsOf(first), Array(2).fill(['refused', 'claims.binding BindingMismatch'])],
       [quoteBy(first, new Map()), Array(2).fill(['unjudged', 'tpm.key skipped'])],
     ] as [Files[string], unknown][])

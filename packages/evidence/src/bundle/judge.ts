@@ -187,7 +187,9 @@ class Judge {
       azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
     for (const { quote, piece } of loose) checks.push(named(piece, (await checkTpmQuote(quote)).check))
     for (const creation of creations) {
-      const check = await checkTpmCreation(creationOf(creation, (kind) => this.#of(kind)))
+      const parts = creationOf(creation, (kind) => this.#of(kind))
+      this.#pool.ledger.use(...parts.objects)
+      const check = await checkTpmCreation(parts)
       checks.push(named(creation.piece, check))
     }
     for (const report of this.#each('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))

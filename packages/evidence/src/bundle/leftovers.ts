@@ -1,15 +1,15 @@
 import { describeKey, sameKey } from '../azure/runtime-claims.ts'
 import { checkCrl } from '../checks/check-certificates.ts'
+import type { CheckId } from '../checks/catalogue.ts'
 import { type Check, failed, skipped } from '../checks/check.ts'
 import { VerificationError } from '../core/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { describeName } from '../x509/name.ts'
-import { parsePublicKey } from '../x509/public-key.ts'
-import type { TpmPublicKey } from '../tpm/public.ts'
-import { tpmKeyOf } from './attestation-keys.ts'
+import { parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
+import type { Ledger } from './ledger.ts'
 import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
-import { givenKeys } from './tpm-quotes.ts'
+import { attestationAreas, givenKeys } from './tpm-quotes.ts'
 
 interface Judged {
   pieces: readonly Piece[]
@@ -37,17 +37,22 @@ export async function leftovers(o: Judged): Promise<Check[]> {
       checks.push(named(piece, fault))
     }
   }
-  for (const piece of of(o, 'certificates')) {
-    for (const der of piece.certificates) {
-      try {
-        parseCertificate(der)
-      } catch (error) {
-        checks.push(named(piece, failed('certificates.format', error)))
-      }
-    }
-  }
+  for (const piece of of(o, 'certificates'))
+    for (const der of piece.certificates)
+      checks.push(...unreadable(piece, 'certificates.format', () => parseCertificate(der)))
+  for (const piece of of(o, 'tpm-public'))
+    checks.push(...unreadable(piece, 'file.kind', () => parseTpm2bPublic(piece.bytes)))
   checks.push(...foreignKeys(o), ...unusedFiles(o))
   return checks
+}
+
+function unreadable(piece: Piece, id: CheckId, read: () => unknown): Check[] {
+  try {
+    read()
+    return []
+  } catch (error) {
+    return [named(piece, failed(id, error))]
+  }
 }
 
 function of<K extends PieceKind>(o: Judged, kind: K): PieceOf<K>[] {
@@ -57,9 +62,11 @@ function of<K extends PieceKind>(o: Judged, kind: K): PieceOf<K>[] {
 /** Attestation keys of no machine whose evidence was given. */
 function foreignKeys(o: Judged): Check[] {
   const expected = o.attestationKeys.map(describeKey).join(' or ') || 'the key of a quote that was given'
-  return givenKeys((kind) => of(o, kind)).flatMap(({ piece, key }) => {
-    const used = o.pool.ledger.has(piece.kind === 'public-key' ? piece.spki : piece.bytes)
-    if (used || o.attestationKeys.some((own) => sameKey(own, key))) return []
+  const given = givenKeys((kind) => of(o, kind))
+  const used = given.filter(({ piece }) => o.pool.ledger.has(piece.kind === 'public-key' ? piece.spki : piece.bytes))
+  const known = [...o.attestationKeys, ...used.map(({ key }) => key)]
+  return given.flatMap(({ piece, key }) => {
+    if (known.some((own) => sameKey(own, key))) return []
     const message = 'This attestation key is of no machine whose evidence was given'
     const facts = { code: 'BindingMismatch', message, expected, found: describeKey(key) } as const
     return [named(piece, failed('file.used', new VerificationError(facts)))]
@@ -67,27 +74,30 @@ function foreignKeys(o: Judged): Check[] {
 }
 
 /** Files of which nothing was of use. */
-function unusedFiles({ pieces, pool }: Judged): Check[] {
+function unusedFiles(o: Judged): Check[] {
+  const { ledger } = o.pool
+  const keys = [...attestationAreas((kind) => of(o, kind)), ...givenKeys((kind) => of(o, kind))]
+  const judged = new Set<Piece>(keys.map(({ piece }) => piece))
   const files = new Map<string, Piece[]>()
-  for (const piece of pieces) {
+  for (const piece of o.pieces) {
     const file = piece.file ?? piece.name
     files.set(file, [...(files.get(file) ?? []), piece])
   }
   return [...files].flatMap(([file, own]) => {
-    if (own.some((piece) => isUsed(piece, pool))) return []
+    if (own.some((piece) => judged.has(piece) || isUsed(piece, ledger))) return []
     const message = `${file}: nothing that was given needs it; leave it out, or give what it belongs to`
     return own.slice(0, 1).map((piece) => named(piece, skipped('file.used', message)))
   })
 }
 
 /** Also where another check says what is wrong with it. */
-function isUsed(piece: Piece, { ledger }: Pool): boolean {
+function isUsed(piece: Piece, ledger: Ledger): boolean {
   const { kind } = piece
   if (kind === 'certificates')
     return piece.certificates.some((der) => ledger.has(der) || attempt(() => parseCertificate(der)) === undefined)
   if (kind === 'tcb-info' || kind === 'qe-identity') return ledger.has(piece.text)
-  if (kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
+  if (kind === 'tpm-public' || kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
   // Of a key that no TPM and no platform has, no other check says anything.
-  if (kind === 'public-key') return attempt(() => tpmKeyOf(parsePublicKey(piece.spki))) !== undefined
+  if (kind === 'public-key') return false
   return kind !== 'jwks' || ledger.has(JSON.stringify(piece.value))
 }

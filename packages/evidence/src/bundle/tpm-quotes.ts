@@ -2,7 +2,7 @@ import { sameKey } from '../azure/runtime-claims.ts'
 import type { checkTpmCreation } from '../checks/check-creation.ts'
 import type { TpmEvidence } from '../checks/check-tpm.ts'
 import { parseTpmsAttest } from '../tpm/attest.ts'
-import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
+import { isAttestationKey, parseTpm2bPublic, type TpmPublic, type TpmPublicKey } from '../tpm/public.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
 import { keyIn, signs, tpmKeyOf } from './attestation-keys.ts'
 import { bareSignature } from './binary.ts'
@@ -28,13 +28,21 @@ interface GivenKey {
 
 type Of = <K extends PieceKind>(kind: K) => PieceOf<K>[]
 
-/** Keys that are given as a TPM2B_PUBLIC of an attestation key or as a PEM file; a TPM's other keys sign nothing here. */
+/**
+ * TPM2B_PUBLIC that are attestation keys or were given by themselves, so that they are meant as one: a TPM's other keys sign nothing
+ * here. `area` is undefined where it cannot be read.
+ */
+export function attestationAreas(of: Of): { piece: PieceOf<'tpm-public'>; area: TpmPublic | undefined }[] {
+  return of('tpm-public')
+    .map((piece) => ({ piece, area: attempt(() => parseTpm2bPublic(piece.bytes)) }))
+    .filter(({ piece, area }) => area === undefined || isAttestationKey(area) || !piece.nested)
+}
+
+/** Keys that are given as a TPM2B_PUBLIC of an attestation key or as a PEM file. */
 export function givenKeys(of: Of): GivenKey[] {
-  const areas = of('tpm-public').flatMap((piece): GivenKey[] => {
-    const area = attempt(() => parseTpm2bPublic(piece.bytes))
-    const counts = area !== undefined && (isAttestationKey(area) || !piece.nested)
-    return counts ? [{ piece, key: area.key, material: piece.bytes }] : []
-  })
+  const areas = attestationAreas(of).flatMap(({ piece, area }): GivenKey[] =>
+    area === undefined ? [] : [{ piece, key: area.key, material: piece.bytes }],
+  )
   const keys = of('public-key').flatMap((piece): GivenKey[] => {
     const key = attempt(() => tpmKeyOf(parsePublicKey(piece.spki)))
     return key === undefined ? [] : [{ piece, key, material: key }]
@@ -42,15 +50,13 @@ export function givenKeys(of: Of): GivenKey[] {
   return [...areas, ...keys]
 }
 
-/** The TPM2B_PUBLIC to compare with a paravisor's report: the one of its key, else any that belongs to no other report. */
+/** The TPM2B_PUBLIC to compare with a paravisor's report: the one of its key, else any where there is no other report. */
 export function publicOf(hcl: PieceOf<'hcl-report'>, of: Of): Uint8Array | undefined {
   const own = keyIn(hcl)
-  const areas = givenKeys(of).filter(({ piece }) => piece.kind === 'tpm-public')
-  const same = areas.find(({ key }) => own !== undefined && sameKey(key, own))
-  const others = of('hcl-report').length === 1 ? of('tpm-public')[0]?.bytes : undefined
-  const found =
-    same?.material ?? (areas[0] === undefined ? others : of('hcl-report').length === 1 ? areas[0].material : undefined)
-  return found instanceof Uint8Array ? found : undefined
+  const areas = attestationAreas(of)
+  const same = areas.find(({ area }) => own !== undefined && area !== undefined && sameKey(area.key, own))
+  const any = of('hcl-report').length === 1 ? areas[0] : undefined
+  return (same ?? any)?.piece.bytes
 }
 
 /** TPM quotes, put together from their parts where those are files of their own, each with the key that signed it. */
@@ -108,9 +114,10 @@ async function findKey(
     const key = keyIn(hcl)
     if (key !== undefined && (await signs(key, quote))) each.owner = key
   }
-  if (quote.akPublic !== undefined || each.owner !== undefined) return
-  const given = givenKeys(o.of)
-  let chosen = given[0]
+  if (each.owner !== undefined) return
+  // A key that came with the quote is bound where it was given by itself too.
+  const given = givenKeys(o.of).toSorted((left, right) => Number(left.piece.nested) - Number(right.piece.nested))
+  let chosen = quote.akPublic === undefined ? given[0] : undefined
   for (const candidate of given) {
     if (!(await signs(candidate.key, quote))) continue
     chosen = candidate
