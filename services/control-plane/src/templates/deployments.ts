@@ -12,6 +12,7 @@ import type { ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { prepare, type DeploymentInput, type Prepared } from './input.ts'
+import { Progress } from './progress.ts'
 import { deleteOthers, keysOf, redact, runTemplate, type ResourceOutcome, type RunContext } from './run.ts'
 import { TemplateError } from './template-error.ts'
 import { objectAt } from './parameters.ts'
@@ -23,9 +24,6 @@ export interface DeploymentInternal {
   template: Obj
   outcomes: ResourceOutcome[]
 }
-
-/** How often the record of a running deployment is written, at most. */
-const progressMs = 500
 
 interface RunParams {
   id: string
@@ -120,9 +118,9 @@ export class Deployments {
             try {
               const outputs = await runTemplate(c, input, prepared)
               if (input.mode === 'Complete') await deleteOthers(c, scope, keysOf(prepared.resources))
-              await this.#finish(params.id, { outputs, outcomes: c.outcomes() })
+              await this.#finish(params.id, { outputs, outcomes: await c.outcomes() })
             } catch (error) {
-              await this.#writeOutcomes(params.id, c.outcomes())
+              await this.#writeOutcomes(params.id, await c.outcomes())
               throw error
             }
           },
@@ -151,12 +149,12 @@ export class Deployments {
     const inner = this.#context({ id, caller: c.caller, correlationId: c.correlationId, signal: c.signal })
     try {
       const outputs = await runTemplate(inner, input, prepared, o.depth)
-      await this.#finish(id, { outputs, outcomes: inner.outcomes() })
+      await this.#finish(id, { outputs, outcomes: await inner.outcomes() })
     } catch (error) {
       if (!c.signal.aborted)
         await this.#finish(id, {
           error: redact(toErrorDetail(error), prepared.section.secrets),
-          outcomes: inner.outcomes(),
+          outcomes: await inner.outcomes(),
         })
       throw error
     }
@@ -174,20 +172,12 @@ export class Deployments {
   }
 
   #context(o: { id: string; caller: Caller; correlationId: string; signal: AbortSignal }): RunContext {
-    const outcomes = new Map<string, ResourceOutcome>()
-    let writtenAt = 0
+    const progress = new Progress(async (outcomes) => await this.#writeOutcomes(o.id, outcomes), o.signal)
     return {
       plane: this.#plane,
       ...o,
-      outcomes: () => [...outcomes.values()],
-      onOutcome: async (outcome) => {
-        outcomes.set(outcome.id, outcome)
-        // The record is for who looks on meanwhile: written now and then, not with each of hundreds.
-        const now = this.#plane.clock.now().getTime()
-        if (now - writtenAt < progressMs) return
-        writtenAt = now
-        await this.#writeOutcomes(o.id, [...outcomes.values()])
-      },
+      outcomes: async () => await progress.end(),
+      onOutcome: (outcome) => progress.tell(outcome),
     }
   }
 

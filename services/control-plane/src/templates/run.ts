@@ -33,9 +33,9 @@ export interface RunContext {
   /** Id of the deployment. */
   id: string
   signal: AbortSignal
-  onOutcome(outcome: ResourceOutcome): Promise<void>
-  /** What was told so far, for the record at the end. */
-  outcomes(): ResourceOutcome[]
+  onOutcome(outcome: ResourceOutcome): void
+  /** What was told, for the record at the end. */
+  outcomes(): Promise<ResourceOutcome[]>
 }
 
 /** Resources of one template at a time: enough to be quick, few enough to leave room for others. */
@@ -100,7 +100,7 @@ async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource
     statusCode: 0,
     startedAt: clock.now().toISOString(),
   }
-  await c.onOutcome(outcome)
+  c.onOutcome(outcome)
   try {
     const scope = withResources(c, prepared, one.scope)
     if (isDeployment(one.type)) await runNested(c, one, { scope, depth, secrets: prepared.section.secrets })
@@ -119,7 +119,7 @@ async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource
     outcome.error = redact(toErrorDetail(error), prepared.section.secrets)
     throw error
   } finally {
-    if (!c.signal.aborted) await c.onOutcome({ ...outcome, endedAt: clock.now().toISOString() })
+    if (!c.signal.aborted) c.onOutcome({ ...outcome, endedAt: clock.now().toISOString() })
   }
 }
 
