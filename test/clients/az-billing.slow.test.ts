@@ -37,6 +37,40 @@ suite('Usage and cost', () => {
   })
 })
 
+suite('Budgets', () => {
+  const month = `${new Date().toISOString().slice(0, 7)}-01`
+  const times = `-s ${month} -e 2035-01-01`
+  works(
+    `consumption budget create --budget-name tight --amount 0.000001 --category cost --time-grain monthly ${times}`,
+    (body) => expect(body).toMatchObject({ amount: '1e-06', currentSpend: { unit: 'EUR' } }),
+  )
+  works(
+    `consumption budget create --budget-name wide -g bill --amount 1000 --category cost --time-grain annually ${times} --resource-group-filter bill`,
+  )
+  works('consumption budget list --query "[].name"', (body) => expect(body).toEqual(['tight']))
+  works('consumption budget show --budget-name wide -g bill', (body) =>
+    expect(Number(body.currentSpend.amount)).toBeGreaterThan(0),
+  )
+  calls('Budgets', 'a budget that is spent is told of', async () => {
+    const path = 'https://management.strongroom.internal$SUB/providers'
+    const { body, stderr } = await shell.az(`rest -u "${path}/Microsoft.CostManagement/alerts?api-version=2023-11-01"`)
+    expect(body?.value, stderr).toMatchObject([{ properties: { costEntityId: 'tight', status: 'Active' } }])
+    note('az rest -u …/Microsoft.CostManagement/alerts', 'works')
+    const events = await shell.az(
+      `rest -u "${path}/Microsoft.Insights/eventtypes/management/values?api-version=2015-04-01"`,
+    )
+    const actions = (events.body.value as { operationName: { value: string } }[]).map(
+      (each) => each.operationName.value,
+    )
+    expect(actions).toContain('Microsoft.Consumption/budgets/thresholdReached/event')
+    const shown = await shell.shell('strongroom cost show')
+    expect(shown.stderr).toMatch(/Budget tight: \S+ of 0\.000001 EUR is spent/)
+    note('strongroom cost show', 'works')
+  })
+  works('consumption budget delete --budget-name tight')
+  refused('consumption budget show --budget-name tight', 'NotFound', { offered: true })
+})
+
 suite('Quota requests', () => {
   refused(vm('big', 'Standard_DC96as_v5').replace('-n big', '-n big --count 2'), 'Cores quota', { offered: true })
   calls('Quota requests', 'az rest asks, the operator grants', async () => {

@@ -14,6 +14,7 @@ import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
 import { AttestationClient } from './providers/attestation/attestation-client.ts'
 import { Dispatcher } from './arm/dispatcher.ts'
+import { watchBudgets } from './providers/billing/budget/budgets.ts'
 import { UsageLog } from './providers/billing/usage-log.ts'
 import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
@@ -173,6 +174,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const fleetApp = fleet && createFleetApp(fleet)
   const failover = fleet && new Failover(fleet)
   let synchronised: Promise<void> = Promise.resolve()
+  let endWatch: (() => Promise<void>) | undefined
   return {
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
@@ -189,12 +191,14 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.runner.start()
       await plane.outer.start()
       failover?.start()
+      endWatch = watchBudgets(plane, logger)
       synchronised = syncAllVaults(plane).catch((error: unknown) =>
         logger.error({ err: error }, 'the key service could not be told of the vaults'),
       )
     },
     close: async () => {
       await synchronised
+      await endWatch?.()
       await failover?.stop()
       await plane.outer.stop()
       await plane.runner.stop()

@@ -81,6 +81,7 @@ const show: Command = {
       currency: String(row.at(-1)),
     }))
     rows.sort((a, b) => b.cost - a.cost || a.what.localeCompare(b.what))
+    for (const alert of await alertsOf(arm)) context.say(`Budget ${alert}`)
     return {
       data: rows,
       table: {
@@ -89,6 +90,20 @@ const show: Command = {
       },
     }
   },
+}
+
+const mayNotSee = 'AuthorizationFailed'
+
+/** What budgets have to tell, newest first; nothing for who may read costs and not their alerts. */
+async function alertsOf(arm: ArmClient): Promise<string[]> {
+  const path = `${arm.subscription}/providers/Microsoft.CostManagement/alerts`
+  try {
+    const { value } = await arm.get<{ value: { properties: { description: string } }[] }>(path, version)
+    return value.map(({ properties }) => properties.description)
+  } catch (error) {
+    if (error instanceof CliError && error.code === mayNotSee) return []
+    throw error
+  }
 }
 
 /** An id as its name and group, so that a table is no wider than a terminal; programs get it whole. */

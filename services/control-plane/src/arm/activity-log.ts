@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@strongroom/platform'
 import { sql } from 'kysely'
-import type { ResourceStore } from '../store/resources.ts'
+import type { Db, ResourceStore } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 
 export type ActivityRow = Tables['activity']
@@ -24,8 +24,10 @@ export class ActivityLog {
     correlationId: string
     /** Of what goes on after the answer. */
     operationId?: string | undefined
+    /** The transaction of what it tells of. */
+    tx?: Db
   }): Promise<void> {
-    await this.#resources.db
+    await (o.tx ?? this.#resources.db)
       .insertInto('activity')
       .values({
         id: randomUUID(),

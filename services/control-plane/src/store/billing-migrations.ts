@@ -46,4 +46,30 @@ export const billingMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0016-budgets': {
+    async up(db) {
+      await db.schema
+        .createTable('budget')
+        .addColumn('scope', 'text', (c) => c.notNull())
+        .addColumn('name', 'text', (c) => c.notNull())
+        .addColumn('display_scope', 'text', (c) => c.notNull())
+        .addColumn('display_name', 'text', (c) => c.notNull())
+        .addColumn('definition', 'text', (c) => c.notNull())
+        .addColumn('etag', 'text', (c) => c.notNull())
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('budget_key', ['scope', 'name'])
+        .execute()
+      await db.schema
+        .createTable('budget_alert')
+        .addColumn('id', 'text', (c) => c.primaryKey())
+        .addColumn('scope', 'text', (c) => c.notNull())
+        .addColumn('budget', 'text', (c) => c.notNull())
+        .addColumn('notification', 'text', (c) => c.notNull())
+        .addColumn('period', 'text', (c) => c.notNull())
+        .addColumn('details', 'text', (c) => c.notNull())
+        .addColumn('raised_at', 'text', (c) => c.notNull())
+        .addUniqueConstraint('budget_alert_once', ['scope', 'budget', 'notification', 'period'])
+        .execute()
+    },
+  },
 }

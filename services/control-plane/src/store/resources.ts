@@ -51,6 +51,9 @@ export interface ResourceWatch {
   changed(tx: Db, before: Resource<unknown> | undefined, after: Resource<unknown> | undefined): Promise<void>
 }
 
+/** Tables of what is put on a scope and goes with it. */
+const atScopes = ['role_assignment', 'management_lock', 'budget', 'budget_alert'] as const
+
 /** The rows behind every resource. Methods that take `tx` run inside the caller's transaction. */
 export class ResourceStore {
   readonly #store: Store
@@ -266,12 +269,12 @@ export class ResourceStore {
     }
     await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
     await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
-    // What is made later under the same name inherits neither rights nor locks.
-    for (const table of ['role_assignment', 'management_lock'] as const) await this.#removeAt(tx, table, keyOf(id))
+    // What is made later under the same name inherits neither rights nor locks nor budgets.
+    for (const table of atScopes) await this.#removeAt(tx, table, keyOf(id))
   }
 
   /** Rows at a scope and below it. */
-  async #removeAt(tx: Db, table: 'role_assignment' | 'management_lock', key: string): Promise<void> {
+  async #removeAt(tx: Db, table: (typeof atScopes)[number], key: string): Promise<void> {
     await tx
       .deleteFrom(table)
       .where((eb) =>

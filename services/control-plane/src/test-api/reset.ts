@@ -14,6 +14,8 @@ const emptied: (keyof Tables)[] = [
   'subscription_tag',
   'tag_name',
   'usage_interval',
+  'budget',
+  'budget_alert',
   'operation_note',
   'activity',
 ]

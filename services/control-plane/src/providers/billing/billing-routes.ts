@@ -1,16 +1,16 @@
-import type { FocusPage, PriceList } from '@strongroom/contract'
+import type { FocusPage } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { budgetRoutes } from './budget/budget-routes.ts'
+import { priceListSetting, readLines, readPriceList } from './cost-lines.ts'
 import { costTable, parseTime, readCostQuery, readUsageFilter, type Period } from './cost-query.ts'
 import { focusColumns, focusRow } from './focus.ts'
-import { parsePriceList, Prices } from './price-list.ts'
+import { parsePriceList } from './price-list.ts'
 import { usageDetail } from './usage-detail.ts'
-import { dayOf, dayStart, linesOf, nextDay, type UsageLine } from './usage-lines.ts'
-
-const setting = 'price list'
+import { dayOf, dayStart, nextDay } from './usage-lines.ts'
 
 /** Usage and cost (S27): read by Azure's clients as usage details and by queries, exported as FOCUS rows. */
 export function billingRoutes(plane: Plane): Route[] {
@@ -18,6 +18,7 @@ export function billingRoutes(plane: Plane): Route[] {
   const ofPeriod = `${subscriptionPath}/providers/Microsoft.Billing/billingPeriods/{period}/providers/Microsoft.Consumption/usageDetails`
   const sheet = `${subscriptionPath}/providers/Strongroom.Billing/priceSheet`
   return [
+    ...budgetRoutes(plane),
     {
       method: 'GET',
       path: usage,
@@ -58,7 +59,7 @@ export function billingRoutes(plane: Plane): Route[] {
         const list = parsePriceList(request.body)
         await plane.resources.db
           .insertInto('setting')
-          .values({ name: setting, value: JSON.stringify(list) })
+          .values({ name: priceListSetting, value: JSON.stringify(list) })
           .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: JSON.stringify(list) }))
           .execute()
         return ok(list)
@@ -71,23 +72,6 @@ export function billingRoutes(plane: Plane): Route[] {
       handle: async (request) => await focusExport(plane, request),
     },
   ]
-}
-
-async function readPriceList(plane: Plane): Promise<PriceList | undefined> {
-  const row = await plane.resources.db
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', setting)
-    .executeTakeFirst()
-  return row === undefined ? undefined : (JSON.parse(row.value) as PriceList)
-}
-
-async function readLines(plane: Plane, period: Period): Promise<{ lines: UsageLine[]; prices: Prices }> {
-  if (period.to <= period.from) throw badPeriod(period)
-  const prices = new Prices(await readPriceList(plane))
-  // Read after the rows' own time, so that what is open has an end behind its beginning.
-  const intervals = await plane.usage.list(period)
-  return { lines: linesOf(intervals, { ...period, now: plane.usage.now(), prices }), prices }
 }
 
 function monthToDate(plane: Plane): Period {
@@ -112,15 +96,6 @@ function billingPeriod(name: string): Period {
     remedy: 'Name a month.',
   })
 }
-
-const badPeriod = (period: Period): ServiceError =>
-  new ServiceError({
-    code: 'BadRequest',
-    message: 'The period ends before it begins.',
-    expected: `an end after ${period.from.toISOString()}`,
-    found: period.to.toISOString(),
-    remedy: 'Name the earlier day first.',
-  })
 
 const pageRows = 5_000
 

@@ -108,7 +108,8 @@ export function parseTime(text: string): Date | undefined {
 
 const deepest = 8
 
-function readFilter(filter: Fields, depth: number): (line: UsageLine) => boolean {
+/** Cost Management's filter of dimensions and tags, as the test of a line. @param depth of what it lies in */
+export function readFilter(filter: Fields, depth: number): (line: UsageLine) => boolean {
   if (!filter.present) return () => true
   if (depth > deepest) {
     invalid(filter, filter.path, `nested at most ${deepest} deep`, String(depth))

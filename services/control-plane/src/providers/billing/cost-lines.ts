@@ -1,0 +1,39 @@
+import type { PriceList } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { Plane } from '../../plane.ts'
+import type { Period } from './cost-query.ts'
+import { Prices } from './price-list.ts'
+import { linesOf, type UsageLine } from './usage-lines.ts'
+
+/** Under which the operator's price list is kept. */
+export const priceListSetting = 'price list'
+
+export async function readPriceList(plane: Pick<Plane, 'resources'>): Promise<PriceList | undefined> {
+  const row = await plane.resources.db
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', priceListSetting)
+    .executeTakeFirst()
+  return row === undefined ? undefined : (JSON.parse(row.value) as PriceList)
+}
+
+/** What was used in a period and what it costs. @throws ServiceError BadRequest where it ends before it begins */
+export async function readLines(
+  plane: Pick<Plane, 'resources' | 'usage'>,
+  period: Period,
+): Promise<{ lines: UsageLine[]; prices: Prices }> {
+  if (period.to <= period.from) throw badPeriod(period)
+  const prices = new Prices(await readPriceList(plane))
+  // Read after the rows' own time, so that what is open has an end behind its beginning.
+  const intervals = await plane.usage.list(period)
+  return { lines: linesOf(intervals, { ...period, now: plane.usage.now(), prices }), prices }
+}
+
+const badPeriod = (period: Period): ServiceError =>
+  new ServiceError({
+    code: 'BadRequest',
+    message: 'The period ends before it begins.',
+    expected: `an end after ${period.from.toISOString()}`,
+    found: period.to.toISOString(),
+    remedy: 'Name the earlier day first.',
+  })
