@@ -112,6 +112,15 @@ describe('a TPM’s statement of an object that it made, in the form of a quote'
   })
 })
 
+describe('a report whose versions cannot be read', () => {
+  it('ends in a verdict also where its chain is missing', async () => {
+    const reserved = Uint8Array.from(report)
+    reserved[0x180 + 3] = 1
+    expect(await verify({ 'report.bin': reserved })).toMatchObject({ exit: 2, reason: 'unjudged' })
+    expect(await verify({ ...own, 'report.bin': reserved })).toMatchObject({ exit: 1 })
+  })
+})
+
 describe('the public area of a TPM’s key', () => {
   it('is not passed over where it cannot be read (attack E11)', async () => {
     const broken = new SoftwareTpm().akPublic().fill(0xff, 4)

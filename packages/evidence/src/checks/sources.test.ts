@@ -41,6 +41,10 @@ describe('what is missing can be got', () => {
     expect(addresses(chainSource(report()))).toEqual([`${kds}/vcek/v1/Milan/cert_chain`])
   })
 
+  it('from AMD for the product alone where the versions cannot be read', () => {
+    expect(addresses(vcekSource(report({ reportedTcb: 1n << 24n })))).toEqual([`${kds}/vcek/v1/Milan/…`])
+  })
+
   it('from AMD and its provider where a provider’s key signed', () => {
     const provider = report({ signingKey: 'VLEK' })
     expect(addresses(vcekSource(provider))).toEqual([`${kds}/vlek/v1/Milan/cert_chain`])

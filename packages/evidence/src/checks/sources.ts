@@ -1,5 +1,5 @@
 import { toHex } from '../core/bytes/hex.ts'
-import { productOfCpu } from '../snp/products.ts'
+import { productOfCpu, type SnpProduct, type TcbVersion } from '../snp/products.ts'
 import type { SnpReport } from '../snp/report.ts'
 import { decodeTcb } from '../snp/tcb.ts'
 
@@ -13,12 +13,22 @@ export function vcekSource(report: SnpReport | undefined): string {
   if (report?.signingKey === 'VLEK')
     return 'get the VLEK from the cloud provider, ASVK and ARK from ' + chainSource(report)
   const product = report?.cpu && productOfCpu(report.cpu)
-  if (report === undefined || product === undefined) return `get them from ${kds}/vcek/v1/PRODUCT/…`
-  const { fmc, bootLoader, tee, snp, microcode } = decodeTcb(report.reportedTcb, product)
+  const tcb = report && product && readTcb(report.reportedTcb, product)
+  if (report === undefined || tcb === undefined) return `get them from ${kds}/vcek/v1/${product ?? 'PRODUCT'}/…`
+  const { fmc, bootLoader, tee, snp, microcode } = tcb
   const chip = toHex(product === 'Turin' ? report.chipId.subarray(0, 8) : report.chipId)
   const first = product === 'Turin' ? `fmcSPL=${fmc}&` : ''
   const query = `${first}blSPL=${bootLoader}&teeSPL=${tee}&snpSPL=${snp}&ucodeSPL=${microcode}`
   return `get the VCEK from ${kds}/vcek/v1/${product}/${chip}?${query}, ASK and ARK from ${chainSource(report)}`
+}
+
+/** Undefined for versions that cannot be read, as a report may have that nobody signed. */
+function readTcb(raw: bigint, product: SnpProduct): TcbVersion | undefined {
+  try {
+    return decodeTcb(raw, product)
+  } catch {
+    return undefined
+  }
 }
 
 /** Of the issuers of a report's key. */
