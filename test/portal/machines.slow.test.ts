@@ -1,6 +1,7 @@
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectAccessible } from './support/accessible.ts'
+import { Keyboard } from './support/keyboard.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 
 describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_000 }, () => {
@@ -17,18 +18,8 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await portal.asOwner(method, host, path, body)
   const subscription = async (): Promise<string> => await portal.subscription()
 
-  /** Goes on by Tab until the element has the focus. */
-  const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> => {
-    for (let step = 0; step < 60; step += 1) {
-      await page.keyboard.press('Tab')
-      const text = await page.evaluate(
-        () => `${document.activeElement?.tagName} ${document.activeElement?.textContent}`,
-      )
-      const [tag = '', ...words] = text.split(' ')
-      if (tag === (role === 'button' ? 'BUTTON' : 'A') && name.test(words.join(' '))) return
-    }
-    throw new Error(`no ${role} ${name.source} was reached by Tab`)
-  }
+  const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> =>
+    await new Keyboard(page).tabTo(role, name)
 
   const operations = (): Locator => page.getByRole('region', { name: 'Operations' })
 

@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectAccessible } from './support/accessible.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
+import { isFramed, keptByBrowser, tokenForm, writeMarkup, writeScript } from './support/safety.ts'
 
 describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => {
   let portal: PortalTest
@@ -28,15 +29,9 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
   it('stays signed in when it is loaded again, and shows nothing of it to scripts, storage or other ports', async () => {
     await page.reload()
     await page.getByRole('heading', { name: 'Machines' }).waitFor()
-    const kept = await page.evaluate(() =>
-      JSON.stringify({
-        ...Object.fromEntries(Object.entries(localStorage)),
-        in: sessionStorage.length,
-        cookie: document.cookie,
-      }),
-    )
-    expect(kept).not.toMatch(/eyJ|strongroom-session"/)
-    expect(JSON.parse(kept)).toMatchObject({ in: 0, cookie: '' })
+    const kept = await keptByBrowser(page)
+    expect(kept).not.toMatch(tokenForm)
+    expect(await page.evaluate(() => [sessionStorage.length, document.cookie])).toEqual([0, ''])
     const [cookie] = await page.context().cookies(`${portal.origin}/-/login.strongroom.internal/`)
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/-/login.strongroom.internal/' })
   })
@@ -68,17 +63,61 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
     expect(policy).not.toMatch(/unsafe|data:|\*/)
     expect(headers.get('referrer-policy')).toBe('no-referrer')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
-    const ran = await page.evaluate(() => {
-      const script = document.createElement('script')
-      try {
-        script.text = 'globalThis.ran = true'
-      } catch {
-        return 'trusted types'
-      }
-      document.body.append(script)
-      return String((globalThis as { ran?: boolean }).ran)
+    expect(await writeScript(page)).toBe('trusted types')
+    expect(await writeMarkup(page)).toBe('trusted types')
+    expect(await isFramed(await (await portal.context()).newPage(), portal.origin)).toBe(false)
+  })
+
+  /** The portal as a server sends it that forgets headers, to whoever is not signed in. */
+  const without = async (...names: string[]): Promise<Page> => {
+    const context = await portal.context()
+    await context.route(`${portal.origin}/`, async (route) => {
+      const response = await route.fetch()
+      const headers = Object.entries(response.headers()).filter(([name]) => !names.includes(name))
+      await route.fulfill({ response, headers: Object.fromEntries(headers) })
     })
-    expect(ran).toBe('trusted types')
+    const bare = await context.newPage()
+    await bare.goto(portal.origin)
+    await bare.getByRole('heading', { name: 'Sign in to Strongroom' }).waitFor()
+    return bare
+  }
+
+  it('would be found to run, ask, keep or be framed where its rules are gone: planted', async () => {
+    const bare = await without('content-security-policy')
+    expect(await writeScript(bare)).toBe('ran')
+    expect(await writeMarkup(bare)).toBe('became markup')
+    const others = (): string[] => portal.requested.filter((url) => url.startsWith('https://other.example'))
+    const call = async (from: Page): Promise<string> =>
+      await from.evaluate(async () => await fetch('https://other.example/').then(() => 'answered', String))
+    const before = portal.faults.length
+    // Refused by the policy, the request never leaves; without one it does, to a name that nobody has.
+    await call(page)
+    expect(portal.faults.slice(before).join()).toContain('Content Security Policy')
+    expect(others()).toEqual([])
+    await call(bare)
+    expect(others()).toEqual(['https://other.example/'])
+    portal.requested.splice(0, portal.requested.length, ...portal.requested.filter((url) => !others().includes(url)))
+    portal.faults.splice(before)
+    // Two headers keep other pages from framing it: one alone does.
+    expect(await isFramed(bare, portal.origin)).toBe(false)
+    const open = await without('content-security-policy', 'x-frame-options')
+    expect(await isFramed(open, portal.origin)).toBe(true)
+    await bare.goto(portal.origin)
+    const token = `eyJ${'a'.repeat(40)}`
+    for (const place of ['localStorage', 'sessionStorage', 'cookie'] as const) {
+      await bare.evaluate(
+        ([where, text]) => {
+          if (where === 'cookie') document.cookie = `t=${text}`
+          else globalThis[where as 'localStorage'].setItem('t', text)
+        },
+        [place, token] as const,
+      )
+      expect(await keptByBrowser(bare), place).toMatch(tokenForm)
+      await bare.evaluate(() => {
+        localStorage.clear()
+        sessionStorage.clear()
+      })
+    }
   })
 
   it('lets no page of another site ask or change anything through it', async () => {

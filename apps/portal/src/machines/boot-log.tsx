@@ -25,10 +25,18 @@ async function addressOf(id: string, signal: AbortSignal): Promise<string> {
   return body.serialConsoleLogBlobUri
 }
 
+const escape = '\u001B'
+
+/** A console's text without colours and movements of a terminal (ECMA-48, CSI), which a page does not make. */
+export function plainText(log: string): string {
+  const [first = '', ...rest] = log.replaceAll('\r', '').split(escape)
+  return first + rest.map((part) => part.replace(/^\[[0-?]{0,32}[ -/]{0,4}[@-~]/, '')).join('')
+}
+
 async function readLog(id: string, signal: AbortSignal): Promise<string> {
   try {
     const log = await ask<string>({ url: await addressOf(id, signal), accept: 'text', signal })
-    return log.body.slice(-shownLength)
+    return plainText(log.body.slice(-shownLength))
   } catch (error) {
     // Addresses end with the server that made them.
     addresses.delete(id)
