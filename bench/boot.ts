@@ -5,7 +5,7 @@ import type { InstanceSpec } from '@strongroom/contract'
 import { apiVersions, type ArmClient } from '../apps/cli/src/client/arm.ts'
 import { prepareNetwork } from '../apps/cli/src/up/vm-network.ts'
 import { sizeFor, vmBody, vmPath } from '../apps/cli/src/up/vm-request.ts'
-import { buildReferenceImage } from '../services/host/src/image/build.ts'
+import { buildImage } from '../services/host/src/image/build.ts'
 import { cpuModels } from '@strongroom/contract'
 import { probeAcceleration } from '../services/host/src/qemu/probe.ts'
 import { TestInstallation } from '../test/system/support/installation.ts'
@@ -69,7 +69,7 @@ export async function measureBoot(): Promise<BootFigures> {
   let bare: BareMachine | undefined
   try {
     await installation.start()
-    const image = await buildReferenceImage({ cacheDir: installation.cacheDir })
+    const image = await buildImage({ cacheDir: installation.cacheDir })
     const arm = await openArm(installation)
     const power = async (name: string, action: string): Promise<number> =>
       await timed(() => arm.run('POST', `${vmPath(arm, group, name)}/${action}`, apiVersions.compute))

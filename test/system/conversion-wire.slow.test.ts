@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { PlatformKeys } from '../../services/control-plane/src/host/platform-key.ts'
-import { buildReferenceImage } from '../../services/host/src/image/build.ts'
+import { buildImage } from '../../services/host/src/image/build.ts'
 import { exampleSpec } from '../../services/host/src/testing.ts'
 import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
@@ -37,7 +37,7 @@ async function ask(method: string, path: string, body?: unknown): Promise<Instan
 }
 
 beforeAll(async () => {
-  const image = await buildReferenceImage({ cacheDir: installation.cacheDir })
+  const image = await buildImage({ cacheDir: installation.cacheDir })
   running = await startInProcess(installation)
   keys = new PlatformKeys(running.context.wire, running.context.tokens)
   const guestStateKey = await keys.ensure({ vmId, tee: 'SNP', authority: provider, asker: undefined })

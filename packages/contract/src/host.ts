@@ -29,8 +29,8 @@ export type SecurityType = (typeof securityTypes)[number]
 
 export const isOrdinary = (spec: AnySpec): spec is OrdinarySpec => 'ordinary' in spec
 
-/** The reference image, and the same with Debian's cloud-init. */
-export const imageVariants = ['reference', 'cloud-init'] as const
+/** The reference image, the same with Debian's cloud-init, and one that is measured, reports and has SSH, and nothing else. */
+export const imageVariants = ['reference', 'cloud-init', 'minimal'] as const
 export type ImageVariant = (typeof imageVariants)[number]
 
 /** The image of an installation without guests, which stands for the reference image: nothing ever starts it. */

@@ -37,7 +37,7 @@ export async function buildImage(
     onSteps(
       status.steps.map((step) => ({
         ...step,
-        name: `${variant === 'reference' ? 'reference image' : `image with ${variant}`}: ${step.name}`,
+        name: `${variant === 'reference' ? 'reference image' : `image ${variant}`}: ${step.name}`,
         state: step.endedAt === undefined ? 'Running' : 'Done',
       })),
     )
@@ -63,14 +63,30 @@ async function referenceImageId(arm: ArmClient): Promise<string> {
   })
 }
 
+/** @throws CliError InvalidArgument for two at once */
+function wantedVariant(options: Record<string, unknown>): ImageVariant {
+  const wanted = (['cloudInit', 'minimal'] as const).filter((name) => options[name] === true)
+  if (wanted.length > 1)
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: 'An image is one variant of the reference image.',
+      expected: '--cloud-init or --minimal',
+      found: 'both',
+    })
+  return wanted[0] === undefined ? 'reference' : wanted[0] === 'cloudInit' ? 'cloud-init' : 'minimal'
+}
+
 export const imageCommands: Command[] = [
   {
     words: ['image', 'build'],
     summary: "build the reference image from Debian's packages, once",
-    options: [{ flags: '--cloud-init', summary: 'the variant of it that has cloud-init' }],
+    options: [
+      { flags: '--cloud-init', summary: 'the variant of it that has cloud-init' },
+      { flags: '--minimal', summary: 'one for tests: a measured boot, its report and SSH, and nothing else' },
+    ],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
-      const variant = context.options['cloudInit'] === true ? 'cloud-init' : 'reference'
+      const variant = wantedVariant(context.options)
       const image = await buildImage(arm, createProgress(context.say), variant)
       return { data: image, table: { columns, rows: [row(image)] } }
     },

@@ -1,9 +1,9 @@
 import type { ImageBuildStatus, ImageVariant } from '@strongroom/contract'
 import type { Clock, Logger } from '@strongroom/platform'
-import { buildReferenceImage } from '../image/build.ts'
+import { buildImage } from '../image/build.ts'
 import { findImage } from '../image/catalog.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
-import { loadRecipe } from '../image/recipe.ts'
+import { loadRecipe, recipeSources } from '../image/recipe.ts'
 import { describeFailure } from '../instances/errors.ts'
 import { beginStep, endStep } from '../instances/record.ts'
 
@@ -30,7 +30,7 @@ export class ImageBuilds {
   async status(variant: ImageVariant): Promise<ImageBuildStatus> {
     const known = this.#builds.get(variant)?.status
     if (known?.state === 'Running' || known?.state === 'Failed') return structuredClone(known)
-    const image = await findImage(this.#o.cacheDir, (await loadRecipe(variant)).id)
+    const image = await findImage(this.#o.cacheDir, (await loadRecipe(recipeSources[variant])).id)
     if (image === undefined) return { state: 'Absent', steps: [] }
     return { state: 'Succeeded', steps: known?.steps ?? [], image }
   }
@@ -42,9 +42,9 @@ export class ImageBuilds {
     if (present.image !== undefined) await measurements.current(present.image)
     if (present.state === 'Running' || present.state === 'Succeeded') return present
     const status: ImageBuildStatus = { state: 'Running', steps: [] }
-    const work = buildReferenceImage({
+    const work = buildImage({
       cacheDir,
-      variant,
+      source: recipeSources[variant],
       signal: this.#abort.signal,
       progress: (name) => beginStep(status.steps, name, clock.now()),
     })

@@ -8,7 +8,7 @@ import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { provisioningLines, settledBy } from '../network/provisioning.ts'
 import { exampleSpec } from '../testing.ts'
-import { recipeDirectory } from './recipe.ts'
+import { recipesDirectory } from './recipe.ts'
 
 const passwordHash = '$y$j9T$aaaaaaaaaaaaaaaaaaaaa/$bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'
 const passwordSha256 = createHash('sha256').update(passwordHash).digest('hex')
@@ -20,7 +20,7 @@ afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
 /** The guest's agent with a folder in the place of the guest's disk, as a program that does nothing by itself. */
 async function agentOn(disk: string): Promise<string> {
-  const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
+  const agent = await readFile(join(recipesDirectory, 'common/agent'), 'utf8')
   const path = join(directory, `${disk}.pl`)
   await writeFile(
     path,

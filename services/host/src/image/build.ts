@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImageRecord, ImageVariant } from '@strongroom/contract'
+import type { ImageRecord } from '@strongroom/contract'
 import { run, ServiceError } from '@strongroom/platform'
 import { repart } from '../disks/repart.ts'
 import { copySparse, flush } from '../disks/sparse.ts'
@@ -10,13 +10,11 @@ import { describeImage } from './describe.ts'
 import {
   diskKeyField,
   espMebibytes,
-  imageNames,
-  kernelCommandLine,
   loadRecipe,
-  recipeDirectory,
+  recipeSources,
   suite,
-  variantDirectory,
   type Recipe,
+  type RecipeSource,
 } from './recipe.ts'
 
 const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
@@ -24,8 +22,8 @@ const mebibyte = 1024 ** 2
 
 export interface BuildOptions {
   cacheDir: string
-  /** Default: the reference image itself. */
-  variant?: ImageVariant
+  /** Default: the reference image's. */
+  source?: RecipeSource
   /** Called as each step starts, with a name for people. */
   progress?: (step: string) => void
   signal?: AbortSignal
@@ -34,12 +32,12 @@ export interface BuildOptions {
 }
 
 /**
- * Builds the reference image, or finds it: Debian with a signed unified kernel image and our provisioning agent. The
+ * Builds an image, or finds it: Debian with a signed unified kernel image and our provisioning agent. The
  * same recipe is built once a cache, by one process at a time, and appears whole or not at all.
  * @throws ServiceError ImageBuildFailed naming the step; MissingProgram
  */
-export async function buildReferenceImage(o: BuildOptions): Promise<ImageRecord> {
-  const recipe = await loadRecipe(o.variant)
+export async function buildImage(o: BuildOptions): Promise<ImageRecord> {
+  const recipe = await loadRecipe(o.source)
   const existing = await findImage(o.cacheDir, recipe.id)
   if (existing) return existing
   return withImageLock(
@@ -75,7 +73,7 @@ async function build(o: BuildOptions, recipe: Recipe): Promise<ImageRecord> {
     if (error instanceof ServiceError || o.signal?.aborted === true) throw error
     throw new ServiceError({
       code: 'ImageBuildFailed',
-      message: `The image ${imageNames[recipe.variant]} could not be built: the step "${builder.step}" failed.`,
+      message: `The image ${recipe.name} could not be built: the step "${builder.step}" failed.`,
       found: error instanceof Error ? error.message : String(error),
       remedy: 'Check that the Debian mirror is reachable and the disk has 3 GB free, then build again.',
       cause: error,
@@ -89,14 +87,12 @@ class ImageBuilder {
   readonly #recipe: Recipe
   readonly #partial: string
   readonly #work: string
-  readonly #variant: string | undefined
 
   constructor(o: BuildOptions, recipe: Recipe, partial: string) {
     this.#o = o
     this.#recipe = recipe
     this.#partial = partial
     this.#work = join(partial, 'work')
-    this.#variant = variantDirectory[recipe.variant]
   }
 
   async rootArchive(): Promise<void> {
@@ -104,7 +100,8 @@ class ImageBuilder {
     const mirror = this.#o.mirror ?? 'http://deb.debian.org/debian'
     const security = `${mirror.replace(/\/$/, '')}-security`
     const root = process.getuid?.() === 0
-    const hook = (name: string): string => `"$STRONGROOM_RECIPE/${name}" "$1"`
+    const hooks = (name: 'essential' | 'customize'): string[] =>
+      this.#recipe.hooks[name].map((program) => `--${name}-hook='${program.replaceAll("'", `'\\''`)}' "$1"`)
     await this.#run('setpriv', [
       // A server that dies takes the build along.
       '--pdeathsig=TERM',
@@ -123,12 +120,11 @@ class ImageBuilder {
       '--aptopt=Acquire::Retries "3"',
       '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
-      // The recipe's own initrd takes their place (recipe/essential.sh).
+      // The recipe's own initrd takes their place (recipes/common/essential.sh).
       '--dpkgopt=path-exclude=/etc/kernel/*/tiny-initramfs',
       '--dpkgopt=path-exclude=/usr/sbin/update-tirfs',
-      `--essential-hook=${hook('essential.sh')}`,
-      `--customize-hook=${hook('customize.sh')}`,
-      ...(this.#variant === undefined ? [] : [`--customize-hook="$STRONGROOM_VARIANT/customize.sh" "$1"`]),
+      ...hooks('essential'),
+      ...hooks('customize'),
       suite,
       join(this.#work, 'root.tar'),
       `deb ${mirror} ${suite} main`,
@@ -174,7 +170,8 @@ class ImageBuilder {
     const kernel = await this.#kernel()
     const release = join(this.#work, 'os-release')
     const system = await readFile(join(this.#work, 'usr/lib/os-release'), 'utf8')
-    await writeFile(release, `${system.trimEnd()}\n${diskKeyField.name}=${diskKeyField.value}\n`)
+    const field = this.#recipe.opensDisk ? `${diskKeyField.name}=${diskKeyField.value}\n` : ''
+    await writeFile(release, `${system.trimEnd()}\n${field}`)
     const { withThrowAwayKey } = await import('./signing-key.ts')
     await withThrowAwayKey(async (key) => {
       // ukify runs by whatever python3 comes first in PATH, which need not be the one that has its modules.
@@ -183,7 +180,7 @@ class ImageBuilder {
         'build',
         `--linux=${join(this.#work, 'boot', `vmlinuz-${kernel}`)}`,
         `--initrd=${join(this.#work, 'boot', `initrd.img-${kernel}`)}`,
-        `--cmdline=${kernelCommandLine}`,
+        `--cmdline=${this.#recipe.kernelCommandLine}`,
         `--os-release=@${release}`,
         `--uname=${kernel}`,
         `--stub=${stub}`,
@@ -224,11 +221,11 @@ class ImageBuilder {
     this.#begin('Record the image')
     const record = await describeImage({
       id: this.#recipe.id,
-      name: imageNames[this.#recipe.variant],
+      name: this.#recipe.name,
       directory: this.#partial,
       // Only the reference image stands in where none is named.
-      source: this.#recipe.variant === 'reference' ? 'reference' : 'import',
-      qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+      source: this.#recipe.name === recipeSources.reference.name ? 'reference' : 'import',
+      qualifies: { confidential: true, diskEncryption: this.#recipe.opensDisk, reasons: [] },
     })
     await writeFile(join(this.#partial, imageFiles.record), `${JSON.stringify(record, null, 2)}\n`)
     for (const name of Object.values(imageFiles)) {
@@ -257,9 +254,7 @@ class ImageBuilder {
     const { signal } = this.#o
     // Another user's namespace cannot enter our directory: there mmdebstrap keeps to the machine's own.
     const directory = process.getuid?.() === 0 ? { TMPDIR: this.#work } : {}
-    const variant = this.#variant === undefined ? {} : { STRONGROOM_VARIANT: this.#variant }
-    const env = { STRONGROOM_RECIPE: recipeDirectory, ...variant, ...directory }
-    await run({ command, args, cwd: this.#work, env, ...(signal && { signal }) })
+    await run({ command, args, cwd: this.#work, env: directory, ...(signal && { signal }) })
   }
 }
 

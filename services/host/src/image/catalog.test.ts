@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withImageLock } from './build-lock.ts'
 import { findImage, imageDirectory, imageFiles, listImages } from './catalog.ts'
-import { loadRecipe } from './recipe.ts'
+import { loadRecipe, recipeSources } from './recipe.ts'
 
 let cacheDir: string
 
@@ -53,7 +53,7 @@ describe('the recipe', () => {
     expect(first.packages).toContain('linux-image-cloud-amd64')
   })
   it('of the variant with cloud-init is another image with everything of the reference image', async () => {
-    const [reference, variant] = [await loadRecipe(), await loadRecipe('cloud-init')]
+    const [reference, variant] = [await loadRecipe(), await loadRecipe(recipeSources['cloud-init'])]
     expect(variant.id).toMatch(/^debian-13-cloud-init-[0-9a-f]{12}$/)
     expect(variant.packages).toEqual([...reference.packages, 'cloud-init'])
   })

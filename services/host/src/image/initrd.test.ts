@@ -11,10 +11,10 @@ import { admitMachine, writeDiskKey, type DiskKey } from '../tpm/disk-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
-import { recipeDirectory } from './recipe.ts'
+import { recipesDirectory } from './recipe.ts'
 
 /** What the initrd does with the vTPM, up to what it does with the disk: its own functions, in a shell of this machine's. */
-const init = readFileSync(join(recipeDirectory, 'init'), 'utf8')
+const init = readFileSync(join(recipesDirectory, 'common/init'), 'utf8')
 const functions = ['tpm', 'return_code', 'read_disk_key'].map((name) => {
   const found = new RegExp(`^${name}\\(\\) \\{(?:.*\\}\\n|\\n[^]*?^\\}\\n)`, 'm').exec(init)?.[0]
   if (found === undefined) throw new Error(`init has no function ${name}`)

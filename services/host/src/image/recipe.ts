@@ -1,21 +1,25 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageVariant } from '@strongroom/contract'
 
-/** Files that go into the image or make it; kept as they are, so that a reader sees all that the guest runs of ours. */
-export const recipeDirectory: string = join(import.meta.dirname, 'recipe')
+/** Folders of files that go into images or make them; kept as they are, so that a reader sees all that the guest runs of ours. */
+export const recipesDirectory: string = join(import.meta.dirname, 'recipes')
+const part = (name: string): string => join(recipesDirectory, name)
 
-/** What each variant adds to the reference image: hooks, packages and files, kept in the same way. */
-export const variantDirectory: Partial<Record<ImageVariant, string>> = {
-  'cloud-init': join(import.meta.dirname, 'recipe-cloud-init'),
+/** What an image is built from. */
+export interface RecipeSource {
+  name: string
+  /**
+   * Folders in the order in which they take effect: `packages.txt`, hooks of mmdebstrap's that are called with the root (`essential.sh`
+   * before packages configure, `customize.sh` after all of them), and the files that those put into it.
+   */
+  parts: readonly string[]
+  kernelCommandLine: string
+  /** Whether its initrd is ours, which opens an encrypted OS disk. */
+  opensDisk: boolean
 }
-
-export const imageNames: Record<ImageVariant, string> = {
-  reference: 'debian-13-confidential',
-  'cloud-init': 'debian-13-cloud-init',
-}
-export const suite = 'trixie'
 
 /**
  * Kernel command line, inside the signed image. The host reaches a system that starts through strings of its own making, and
@@ -26,15 +30,25 @@ export const suite = 'trixie'
  * `lsm` is the kernel's own list without tomoyo, which has no policy here, and bpf: systemd would read all of the kernel's type information
  * at every boot for a setting (RestrictFileSystems) that no unit of the image has.
  */
-export const kernelCommandLine: string = [
+const kernelCommandLine: string = [
   'console=ttyS0,115200 loglevel=4 no_timer_check panic=10',
   'systemd.import_credentials=no systemd.gpt_auto=no systemd.ssh_auto=no noresume module_blacklist=qemu_fw_cfg',
   'lsm=landlock,lockdown,yama,apparmor,ipe,ima,evm',
 ].join(' ')
 
+const ours = { kernelCommandLine, opensDisk: true }
+
+export const recipeSources: Record<ImageVariant, RecipeSource> = {
+  reference: { ...ours, name: 'debian-13-confidential', parts: [part('common'), part('reference')] },
+  'cloud-init': { ...ours, name: 'debian-13-cloud-init', parts: ['common', 'reference', 'cloud-init'].map(part) },
+  minimal: { ...ours, name: 'debian-13-minimal', parts: [part('common'), part('minimal')] },
+}
+
+export const suite = 'trixie'
+
 /**
  * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the second form that there was
- * (recipe/init; docs/design/0009-disk-key.md).
+ * (recipes/common/init; docs/design/0009-disk-key.md).
  */
 export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '2' }
 
@@ -44,21 +58,21 @@ export const espMebibytes = 300
 /** Goes up when the builder itself makes another image from the same files. */
 const builderVersion = 4
 
-export interface Recipe {
+export interface Recipe extends RecipeSource {
   /** Name of the image in the cache: the same recipe is built once. */
   id: string
-  variant: ImageVariant
   packages: string[]
+  /** Programs that mmdebstrap calls, by the name of its hook. */
+  hooks: { essential: string[]; customize: string[] }
 }
 
-export async function loadRecipe(variant: ImageVariant = 'reference'): Promise<Recipe> {
-  const name = imageNames[variant]
-  const hash = createHash('sha256').update(
-    JSON.stringify([builderVersion, name, suite, kernelCommandLine, espMebibytes, diskKeyField]),
-  )
+/** @throws where a part has no list of packages */
+export async function loadRecipe(source: RecipeSource = recipeSources.reference): Promise<Recipe> {
+  const { name, parts, opensDisk } = source
+  const made = [builderVersion, name, suite, source.kernelCommandLine, espMebibytes, opensDisk ? diskKeyField : null]
+  const hash = createHash('sha256').update(JSON.stringify(made))
   const packages: string[] = []
-  for (const directory of [recipeDirectory, variantDirectory[variant]]) {
-    if (directory === undefined) continue
+  for (const directory of parts) {
     for (const file of (await readdir(directory)).toSorted()) {
       const content = await readFile(join(directory, file))
       hash.update(`${file}\0${content.length}\0`).update(content)
@@ -66,5 +80,11 @@ export async function loadRecipe(variant: ImageVariant = 'reference'): Promise<R
     const list = await readFile(join(directory, 'packages.txt'), 'utf8')
     packages.push(...list.split('\n').filter((line) => line !== '' && !line.startsWith('#')))
   }
-  return { id: `${name}-${hash.digest('hex').slice(0, 12)}`, variant, packages }
+  const hooks = (file: string): string[] => parts.map((each) => join(each, file)).filter((path) => existsSync(path))
+  return {
+    ...source,
+    id: `${name}-${hash.digest('hex').slice(0, 12)}`,
+    packages,
+    hooks: { essential: hooks('essential.sh'), customize: hooks('customize.sh') },
+  }
 }

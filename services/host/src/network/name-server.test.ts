@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { recipeDirectory } from '../image/recipe.ts'
+import { recipesDirectory } from '../image/recipe.ts'
 import { startNameServer } from './name-server.ts'
 
 /** In the place of the guest's 169.254.169.253. */
@@ -49,7 +49,7 @@ describe.skipIf(!mounts)('the guest’s name server', () => {
   })
 
   it('is a resolver to programs of the C library, by the image’s own resolv.conf (attack W19)', async () => {
-    const recipe = await readFile(join(recipeDirectory, 'customize.sh'), 'utf8')
+    const recipe = await readFile(join(recipesDirectory, 'common/customize.sh'), 'utf8')
     const [, text = ''] = /^printf '(nameserver .*)' >"\$root\/etc\/resolv\.conf"$/m.exec(recipe) ?? []
     const file = join(folder, 'resolv.conf')
     await writeFile(file, text.replaceAll('\\n', '\n').replace('169.254.169.253', address))

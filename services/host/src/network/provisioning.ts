@@ -32,7 +32,7 @@ export function provisioningLines(o: {
   return `${entries.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join('\n')}\n`
 }
 
-/** What the guest's agent makes of those lines at the first boot (image/recipe/agent, `settle`). */
+/** What the guest's agent makes of those lines at the first boot (image/recipes/common/agent, `settle`). */
 export function settledBy(spec: AnySpec, caPem: string): Uint8Array {
   const { computerName, adminUsername, sshPublicKeys, customData, passwordSha256 } = spec.osProfile
   return settingsText({

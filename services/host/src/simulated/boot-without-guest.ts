@@ -19,7 +19,7 @@ import { stopSwtpm, tpmTool, type Swtpm } from '../tpm/swtpm.ts'
 import type { Identity } from './boot-store.ts'
 import { laterExtensions, predictedRecords, writeEventLog, type PredictedRecord } from './predicted-log.ts'
 
-/** As the guest's agent quotes (image/recipe/agent). */
+/** As the guest's agent quotes (image/recipes/common/agent). */
 const quoted = Array.from({ length: 15 }, (_, index) => index)
 
 /**

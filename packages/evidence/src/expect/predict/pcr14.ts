@@ -33,7 +33,7 @@ const singles = ['hostname', 'adminUsername', 'vmId', 'authorityDigest', 'custom
 const digestLength = 32
 
 /**
- * `/var/lib/strongroom/settled` of a guest that took these settings (image/recipe/agent): lines of a name and a value in base64,
+ * `/var/lib/strongroom/settled` of a guest that took these settings (image/recipes/common/agent): lines of a name and a value in base64,
  * in this order, keys last.
  */
 export function settingsText(settings: GuestSettings): Uint8Array {

@@ -1,21 +1,15 @@
 #!/bin/sh
-# After all packages are configured: the agent, the network, and nothing that two machines would share.
+# After common/customize.sh: the units of a whole Debian, and those of ours.
 set -eu
 recipe=$(dirname "$0")
 root=$1
 put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
-put 0755 agent usr/lib/strongroom/agent
-put 0755 init usr/lib/strongroom/init
-put 0755 make-initrd usr/lib/strongroom/make-initrd
-kernel=$(basename "$root"/lib/modules/*)
-chroot "$root" /usr/lib/strongroom/make-initrd "$kernel" "/boot/initrd.img-$kernel"
 put 0755 health usr/lib/strongroom/health
 put 0755 clock-remedy usr/lib/strongroom/clock-remedy
 put 0644 strongroom-health.service etc/systemd/system/strongroom-health.service
 put 0644 strongroom-health.timer etc/systemd/system/strongroom-health.timer
 put 0644 disks.rules usr/lib/udev/rules.d/66-strongroom-disks.rules
 put 0644 strongroom-temporary-disk.service etc/systemd/system/strongroom-temporary-disk.service
-put 0755 deprovision usr/lib/strongroom/deprovision
 put 0755 commands usr/lib/strongroom/commands
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
 put 0644 strongroom-commands.service etc/systemd/system/strongroom-commands.service
@@ -23,14 +17,10 @@ put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.serv
 put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
 put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
-# Nor is the kernel's log shown, or the system ended, to who sends a break and a letter over the serial line.
-printf 'kernel.sysrq = 0\n' >"$root/etc/sysctl.d/strongroom.conf"
 put 0644 devices.conf etc/systemd/system/systemd-udev-trigger.service.d/strongroom.conf
 # What nobody waits for starts when this machine has reported: the clock, logins' bookkeeping, the power button.
 for unit in chrony strongroom-clock systemd-logind; do put 0644 later.conf "etc/systemd/system/$unit.service.d/strongroom.conf"; done
 put 0644 ssh.conf etc/systemd/system/ssh.service.d/strongroom.conf
-printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
-  >"$root/etc/ssh/sshd_config.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
   strongroom-clock.service strongroom-commands.service strongroom-health.timer chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
@@ -53,14 +43,3 @@ mkdir -p "$root/etc/systemd/system-generators"
 for each in debug getty gpt-auto hibernate-resume import integritysetup run ssh system-update tpm2 veritysetup; do
   ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$each-generator"
 done
-passwd -R "$root" -l root >/dev/null 2>&1 || chroot "$root" passwd -l root >/dev/null
-rm -f "$root"/etc/ssh/ssh_host_*
-: >"$root/etc/machine-id"
-rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
-# The machine's resolver leads every name that the guest may reach to its relay. A guest's network has no UDP.
-printf 'nameserver 169.254.169.253\noptions use-vc attempts:1\n' >"$root/etc/resolv.conf"
-: >"$root/etc/fstab"
-# mke2fs reads an archive with ASCII names only. The authority stays in the bundle that programs read.
-LC_ALL=C find "$root/etc/ssl/certs" "$root/usr/share/ca-certificates" -name '*[! -~]*' -delete
-sed -i '/[^ -~]/d' "$root/etc/ca-certificates.conf"
-rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/var/cache/apt/*.bin
