@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ImageRecord, InstanceSpec, SecurityEncryptionType } from '@strongroom/contract'
 import { volumeText } from '@strongroom/evidence/expected'
 import { freePort, memoryBackedDirectory } from '@strongroom/platform'
@@ -28,7 +29,11 @@ export interface BareOptions {
   cpuModel: string
   acceleration: Acceleration
   caPem: string
+  /** What the serial line has when the boot counts as ended, for guests without our agent; the report of the boot where absent. */
+  console?: RegExp
 }
+
+const consoleEveryMs = 20
 
 /**
  * The same image on the same virtual devices, started by QEMU alone: no resource manager, no attestation, no key release,
@@ -87,7 +92,7 @@ export class BareMachine {
     await admitMachine({ directory, machine })
   }
 
-  /** Milliseconds from QEMU's start to the guest's report; powers the guest off afterwards. */
+  /** Milliseconds from QEMU's start to the guest's report, or to what its console has; powers the guest off afterwards. */
   async boot(): Promise<number> {
     const { spec, cpuModel, acceleration } = this.#o
     const fitted = await fitToHost(spec.size)
@@ -113,6 +118,7 @@ export class BareMachine {
     if (this.#tpm === undefined) throw new TypeError('a machine that was made has a TPM')
     const tpm = await startSwtpm({ directory: this.#tpm, name: 'vtpm', startup: 'qemu' })
     const sshPort = await freePort()
+    await rm(join(this.#folder, 'serial.log'), { force: true })
     const begun = performance.now()
     const vm = await VmProcess.start({
       errorLog: join(this.#folder, 'qemu.log'),
@@ -138,7 +144,8 @@ export class BareMachine {
       },
     })
     try {
-      const outcome = await Promise.race([metadata.ready, vm.ended])
+      const ready = this.#o.console === undefined ? metadata.ready : this.#onConsole(this.#o.console)
+      const outcome = await Promise.race([ready, vm.ended])
       if (outcome !== undefined) throw new Error(`the bare guest did not report: ${JSON.stringify(outcome)}`)
       const milliseconds = performance.now() - begun
       await vm.powerDown(120_000)
@@ -175,6 +182,13 @@ export class BareMachine {
         server.closeAllConnections()
         await new Promise<void>((done) => server.close(() => done()))
       },
+    }
+  }
+
+  async #onConsole(wanted: RegExp): Promise<undefined> {
+    for (;;) {
+      if (wanted.test(await readFile(join(this.#folder, 'serial.log'), 'latin1').catch(() => ''))) return undefined
+      await sleep(consoleEveryMs)
     }
   }
 
