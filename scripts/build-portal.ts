@@ -85,15 +85,36 @@ export async function buildPortal(): Promise<boolean> {
   place('index.html', page)
   place('icon.svg', readFileSync(join(root, 'apps/portal/static/icon.svg')))
   place(stampFile, digest)
-  rmSync(directory, { recursive: true, force: true })
-  try {
-    renameSync(partial, directory)
-  } catch (error) {
-    // Another process was first, with the same files: tests begin side by side.
-    rmSync(partial, { recursive: true, force: true })
-    if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) throw error
-  }
+  takePlace(partial, () => existsSync(stamp) && readFileSync(stamp, 'utf8') === digest)
   return true
+}
+
+/**
+ * Puts the made files where they belong, by renaming alone: tests begin side by side, and what another process made or takes away is
+ * never seen half.
+ * @param made whether what is there is what this process made: another one was first then
+ */
+function takePlace(partial: string, made: () => boolean): void {
+  const before = `${partial}.before`
+  try {
+    for (;;) {
+      try {
+        renameSync(partial, directory)
+        return
+      } catch (error) {
+        if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      }
+      if (made()) return
+      rmSync(before, { recursive: true, force: true })
+      try {
+        renameSync(directory, before)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+  } finally {
+    for (const each of [partial, before]) rmSync(each, { recursive: true, force: true })
+  }
 }
 
 if (import.meta.main) await buildPortal()
