@@ -151,6 +151,10 @@ describe('evidence of a paravisor on TDX', () => {
       ['tdReport', 'tdReport.sibling'],
       ['hcl', 'hcl.key'],
     ])
+    // How it booted, its TPM shows: the quote that vouches for it needs no log of its own.
+    const measured = measuredLog([[4, 4, new Uint8Array(4)]])
+    const booted = { ...all, 'tpm.json': quoteBy(tpm, measured.pcrs), 'tpm.log': measured.log }
+    expect(await verdict(booted, { ...policy, boot: { applications: [] } })).toEqual(['accepted'])
     // Both have to say what is wanted: the report names the key, and the quoted claims are what hardware signed.
     const userData = new Uint8Array(64).fill(0xcd)
     const same = hcl(

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { authorityExtensions, type Extension } from '@strongroom/der'
 import {
   ByteWriter,
@@ -289,6 +290,10 @@ describe('checkCca', () => {
     const primitives = { ...webPrimitives, verify: () => false }
     expect((await judgeFiles(own, { anchors: none, at: now, primitives })).verdict).toBe('refused')
     expect(await of({ ...own, 'b.pem': await pem(other!) })).toEqual(['refused', 'file.used BindingMismatch'])
+    // A key of a kind that no platform has is none.
+    const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
+    const unused = ['unjudged', 'cca.platform skipped', 'file.used skipped']
+    expect(await of({ ...file, 'e.pem': ed25519 })).toEqual(unused)
     expect(await of({ ...file, 'b.pem': await pem(other!) })).toEqual([
       'refused',
       'cca.platform TokenSignatureInvalid',
@@ -341,6 +346,14 @@ describe('checkSvsm', () => {
     expect(await of(own)).toEqual(['unjudged', 'svsm.binding skipped'])
     expect(await of(own, Uint8Array.of(9))).toEqual(['refused', 'svsm.binding BindingMismatch'])
     expect(await of({ 'm.bin': manifest }, nonce)).toEqual(['unjudged', 'svsm.binding skipped'])
+    const broken = Uint8Array.from(report.raw)
+    broken[10] = 0
+    const found = await of({ 'm.bin': manifest, 'r.bin': broken }, nonce)
+    expect(found.filter((each) => !/^snp\..* skipped$/.test(each))).toEqual([
+      'refused',
+      'snp.format InvalidValue',
+      'svsm.binding skipped',
+    ])
   })
 
   it('is bound with the challenge by a report that was given', async () => {

@@ -127,6 +127,8 @@ describe('the key of a report', () => {
     for (const name of ['XSEV-VCEK', 'SEV-VCEKX', 'SEV-VXEK'])
       expect(await picked({ ask, ark, vcek, other: await vcekOf({}, name) })).toEqual(twice('vcek ask ark'))
     expect(await picked({ ask, ark, other: await vcekOf({}, 'x') })).toEqual(twice('other ask ark'))
+    const [plain, long] = [await vcekOf({}, 'x'), await vcekOf({}, 'XSEV-VCEK')]
+    expect(await picked({ ask, ark, plain, long })).toEqual(['plain ask ark', 'long ask ark'])
     expect(await picked({ ask, ark })).toEqual(twice(undefined))
     expect(await picked({ vcek, ark })).toEqual(twice(undefined))
     expect(await picked({ vcek, ask })).toEqual(twice(undefined))
@@ -158,6 +160,11 @@ describe('the issuer of a certificate', () => {
     expect(await picked({ vcek, ark, theirs, foreign: foreign.ark })).toEqual(twice('vcek theirs foreign'))
     const bare = await issue({ name: 'SEV-Milan', issuer: 'ARK-Milan' })
     expect(await picked({ vcek, bare, ark, foreign: foreign.ark })).toEqual(twice('vcek bare ark'))
+    // A trusted key counts as a root's, not where another certified it; an issuer may say nothing of its key.
+    const cross = await issue({ name: 'ARK-Milan', issuer: 'X', key: 'ark' })
+    expect(await picked({ vcek, bare, cross, ark })).toEqual(twice('vcek bare ark'))
+    const plain = await issue({ name: 'ARK-Milan', issuer: 'ARK-Milan', key: 'ark' })
+    expect(await picked({ vcek, ask: own.ask, plain })).toEqual(twice('vcek ask plain'))
     const past = { notBefore: new Date(made.getTime() - day), notAfter: made }
     const root = { name: 'ARK-Milan', issuer: 'ARK-Milan', key: 'ark' } as const
     const old = await issue({ ...root, ...past })
@@ -251,7 +258,11 @@ describe('the revocation list of an authority', () => {
   const found = async (lists: Record<string, Uint8Array>): Promise<(string | undefined)[]> => {
     const names: (string | undefined)[] = []
     for (const order of [Object.entries(lists), Object.entries(lists).toReversed()]) {
-      const pool = await poolOf({ certificates: [own.ark], crls: order.map(([, der]) => der), anchors: [] })
+      const pool = await poolOf({
+        certificates: [own.ark],
+        crls: [Uint8Array.of(1), ...order.map(([, der]) => der)],
+        anchors: [],
+      })
       const crl = pool.crlOf(pool.certificates[0])
       names.push(order.find(([, der]) => der === crl)?.[0])
       expect(pool.crlOf(undefined)).toBeUndefined()
@@ -273,5 +284,10 @@ describe('the revocation list of an authority', () => {
     const foreignName = await list({ from: -1, to: 9, issuer: 'ARK-Genoa' })
     expect(await found({ old, foreign, foreignName })).toEqual(twice('old'))
     expect(await found({ foreign })).toEqual(twice(undefined))
+    // One that names no key may be of any authority of the name: its extension is made another's.
+    const unnamed = await list({ from: -7, to: 9 })
+    const authorityKeyIdentifier = Uint8Array.of(6, 3, 0x55, 0x1d, 0x23)
+    unnamed[Buffer.from(unnamed).indexOf(authorityKeyIdentifier) + 4] = 0x63
+    expect(await found({ old, unnamed })).toEqual(twice('unnamed'))
   })
 })

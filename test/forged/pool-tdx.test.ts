@@ -1,4 +1,13 @@
-import { ByteWriter, parsePem, parseTdxQuote, utf8, type TrustAnchor } from '@strongroom/evidence'
+import {
+  ByteWriter,
+  parsePem,
+  parseTdxQuote,
+  utf8,
+  webPrimitives,
+  type Primitives,
+  type TrustAnchor,
+} from '@strongroom/evidence'
+import type { Piece } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Pool } from '../../packages/evidence/src/bundle/pool.ts'
 import { intelNames } from '../../packages/silicon/src/intel/certificates.ts'
@@ -65,6 +74,7 @@ describe('the signer of Intel’s texts', () => {
     expect(await chainOf([own.root, own.ca, own.pck])).toEqual([])
     expect((await poolOf({ certificates: [own.root], anchors })).signerRoot()).toBeUndefined()
     expect(await chainOf([own.signer])).toEqual([])
+    expect((await poolOf({ certificates: [own.signer], anchors })).signerRoot()?.raw).toEqual(own.signer)
     // As PEM, in lines of 64 characters.
     const pool = await poolOf({ certificates: [own.signer, own.root], anchors })
     expect(pool.signerChain()).toBe(toPem([own.signer, own.root]))
@@ -88,6 +98,35 @@ describe('the signer of Intel’s texts', () => {
     for (const good of [await signer(-1, 0), await signer(0, 1)])
       for (const ders of bothWays([past, good, coming])) expect(await leafOf(ders)).toEqual(good)
     for (const ders of bothWays([past, coming])) expect(await leafOf(ders)).toEqual(ders[0])
+  })
+})
+
+describe('whoever picks', () => {
+  it('verifies and hashes by the primitives that were given', async () => {
+    const used = new Set<string>()
+    const primitives: Primitives = {
+      ...webPrimitives,
+      digest: async (...of) => {
+        used.add('digest')
+        return await webPrimitives.digest(...of)
+      },
+      verify: () => {
+        used.add('verify')
+        return false
+      },
+    }
+    const pieces: Piece[] = [
+      { name: 'c', kind: 'certificates', certificates: [theirs.signer, theirs.root, own.signer, own.root] },
+    ]
+    const pool = await Pool.of(pieces, now, anchors, { primitives })
+    // Nothing verifies by them: the first of this time is picked.
+    expect(parsePem(pool.signerChain()!)[0]).toEqual(theirs.signer)
+    expect(used).toEqual(new Set(['digest', 'verify']))
+    used.clear()
+    await Pool.of([{ name: 'r', kind: 'certificates', certificates: [own.root] }], now, anchors, { primitives })
+    expect(used).toEqual(new Set(['digest']))
+    const none = await Pool.of([], now, anchors, { primitives })
+    expect([none.signerRoot(), none.signerChain()]).toEqual([undefined, undefined])
   })
 })
 

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { buildHclReport, hclReportData, toHex, utf8, type TrustAnchors } from '@strongroom/evidence'
+import { judge, type Piece } from '@strongroom/evidence/files'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { creationMessage, measuredLog, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
+import {
+  creationMessage,
+  measuredLog,
+  quoteMessage,
+  SoftwareTpm,
+} from '../../packages/evidence/src/testing/software-tpm.ts'
 import { issueReport, type Hierarchy } from '../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { openMakers } from './support/makers.ts'
@@ -105,5 +111,26 @@ describe('the public area of an attestation key', () => {
       'hcl.samekey skipped',
       mismatch,
     ])
+  })
+})
+
+describe('a key that came with its quote', () => {
+  it('is not exchanged for one that did not sign it', async () => {
+    const message = quoteMessage(pcrs)
+    const quote: Piece = {
+      name: 'q',
+      kind: 'tpm-quote',
+      message,
+      signature: tpm.sign(message),
+      pcrs,
+      akPublic: tpm.akPublic(),
+    }
+    const of = async (key: SoftwareTpm): Promise<string[]> => {
+      const given: Piece = { name: 'k', kind: 'tpm-public', bytes: key.akPublic(), nested: false }
+      const found = await judge({ pieces: [quote, given], anchors, at: now })
+      return [found.verdict, ...faultsOf(found)]
+    }
+    expect(await of(tpm)).toEqual(['accepted'])
+    expect(await of(stranger)).toEqual(['refused', 'tpm.binding skipped', 'file.used BindingMismatch'])
   })
 })

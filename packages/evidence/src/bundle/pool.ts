@@ -23,6 +23,9 @@ import { spkiSha256, verifyPath } from '../x509/path.ts'
 import { Ledger } from './ledger.ts'
 import type { Piece } from './piece.ts'
 
+/** Names of the keys that sign reports (AMD 57230). */
+const reportKeys: ReadonlySet<string | undefined> = new Set(['SEV-VCEK', 'SEV-VLEK'])
+
 /** Undefined where the bytes cannot be read: whoever judges them says why. */
 export function attempt<T>(read: () => T): T | undefined {
   try {
@@ -41,7 +44,8 @@ export class Pool {
   readonly ledger: Ledger = new Ledger()
   readonly certificates: readonly Certificate[]
   readonly crls: readonly Crl[]
-  readonly #texts: readonly { kind: 'tcb-info' | 'qe-identity'; text: string }[]
+  /** Intel's, of both kinds. */
+  readonly #texts: readonly string[]
   readonly #at: Date
 
   #signer: readonly Certificate[] = []
@@ -74,7 +78,9 @@ export class Pool {
     this.crls = pieces
       .flatMap((piece) => (piece.kind === 'crl' ? [attempt(() => parseCrl(piece.bytes))] : []))
       .filter((found) => found !== undefined)
-    this.#texts = pieces.flatMap((piece) => (piece.kind === 'tcb-info' || piece.kind === 'qe-identity' ? [piece] : []))
+    this.#texts = pieces.flatMap((piece) =>
+      piece.kind === 'tcb-info' || piece.kind === 'qe-identity' ? [piece.text] : [],
+    )
     this.#at = at
   }
 
@@ -125,14 +131,14 @@ export class Pool {
     const wanted = leaf.issuer.commonName ?? 'its issuer'
     if (names === '')
       return `The chain of this ${kind} was not given: get ${wanted} and its root from ${chainSource(report)}`
-    const last = this.chainFrom(leaf).at(-1)
-    const lacking = last?.issuer.commonName ?? wanted
+    const [, last = leaf] = this.chainFrom(leaf)
+    const lacking = last.issuer.commonName ?? wanted
     return `This chain does not belong to this ${kind}: it needs ${lacking}, and given were ${names}; get it from ${chainSource(report)}`
   }
 
   #snpLeaf(bytes: Uint8Array): Certificate | undefined {
     const report = attempt(() => parseSnpReport(bytes))
-    const keys = this.certificates.filter(({ subject }) => /^SEV-V[CL]EK$/.test(subject.commonName ?? ''))
+    const keys = this.certificates.filter(({ subject }) => reportKeys.has(subject.commonName))
     const fits = keys.map((certificate) => ({ certificate, rank: this.#rank(certificate, report) }))
     const [best] = fits.toSorted((left, right) => right.rank - left.rank)
     return best?.certificate ?? this.certificates.find(({ basicConstraints }) => basicConstraints?.ca !== true)
@@ -194,10 +200,8 @@ export class Pool {
         // Whoever judges the picked one says why it does not hold.
       }
     }
-    const current = chains.find(
-      ([signer]) => signer !== undefined && this.#at >= signer.notBefore && this.#at <= signer.notAfter,
-    )
-    return current ?? chains[0] ?? []
+    const current = signers.findIndex(({ notBefore, notAfter }) => notBefore <= this.#at && this.#at <= notAfter)
+    return chains[current] ?? chains[0] ?? []
   }
 
   /** Chain of the certificate that a quote names and does not carry; undefined for quotes that carry theirs. */
@@ -222,9 +226,9 @@ export class Pool {
     this.ledger.use(...ders)
     const chain = ders.map((der) => attempt(() => parseCertificate(der)))
     const pck = chain[0] && attempt(() => readPckExtension(chain[0] as Certificate))
-    const infos = this.#pick('tcb-info', parseTcbInfo)
+    const infos = this.#pick('tcbInfo', parseTcbInfo)
     const info = infos.find(({ value }) => pck !== undefined && equal(value.fmspc, pck.fmspc)) ?? infos[0]
-    const identity = this.#pick('qe-identity', parseQeIdentity)[0]
+    const identity = this.#pick('enclaveIdentity', parseQeIdentity)[0]
     this.ledger.use(info?.text, identity?.text)
     const issuerChain = this.signerChain()
     const pckCrl = this.crlOf(chain[1])
@@ -241,15 +245,15 @@ export class Pool {
     }
   }
 
-  /** Texts of one kind, those of this time first, then the newest; what cannot be read last. */
+  /** Texts with this member that can be read, those of this time first, then the newest. */
   #pick<T extends { issueDate: Date; nextUpdate: Date }>(
-    kind: 'tcb-info' | 'qe-identity',
+    member: 'tcbInfo' | 'enclaveIdentity',
     parse: (body: string) => T,
   ): { text: string; value: T }[] {
-    const member = kind === 'tcb-info' ? 'tcbInfo' : 'enclaveIdentity'
-    const read = this.#texts
-      .filter((each) => each.kind === kind)
-      .map(({ text }) => ({ text, value: attempt(() => parse(splitSignedJson(text, member).body)) }))
+    const read = this.#texts.map((text) => ({
+      text,
+      value: attempt(() => parse(splitSignedJson(text, member).body)),
+    }))
     const current = (value: T): number => (value.issueDate <= this.#at && this.#at <= value.nextUpdate ? 1 : 0)
     return read
       .filter((each): each is { text: string; value: T } => each.value !== undefined)
@@ -275,6 +279,6 @@ function chainIn(quote: Uint8Array): readonly Uint8Array[] {
 }
 
 function toPem(der: Uint8Array): string {
-  const lines = toBase64(der).match(/.{1,64}/g) ?? []
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+  const lines = toBase64(der).replaceAll(/.{64}(?=.)/g, '$&\n')
+  return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
 }

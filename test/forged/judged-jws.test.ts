@@ -73,3 +73,20 @@ describe('a vault’s answer as a file', () => {
     expect(await verdict()).toEqual(['unjudged', 'release.signer skipped'])
   })
 })
+
+describe('a token of another service than Azure’s', () => {
+  it('may be signed as that service signs, and no other issuer’s may', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+    const keys = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'ES384' }] }
+    const verdict = async (iss: string): Promise<string[]> => {
+      const input = `${encode({ alg: 'ES384', kid: 'k' })}.${encode({ iss, exp: now.getTime() / 1000 + 60 })}`
+      const signature = sign('sha384', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      const files = { 't.jwt': `${input}.${signature.toString('base64url')}`, 'k.json': keys }
+      const found = await judgeFiles(files, { anchors: { simulated: true, amd: [], intel: [] }, at: now })
+      return [found.verdict, ...faultsOf(found)]
+    }
+    expect(await verdict('https://portal.trustauthority.intel.com')).toContain('token.algorithm AlgorithmNotAllowed')
+    expect(await verdict('https://other.test')).toContain('token.algorithm AlgorithmNotAllowed')
+    expect(await verdict('https://nras.attestation.nvidia.com')).toEqual(['accepted'])
+  })
+})
