@@ -38,14 +38,15 @@ describe.skipIf(!chromiumIsInstalled)('a booted machine in the portal', { timeou
     await step('boot until the guest is ready')
       .getByText('Running')
       .waitFor({ timeout: bootMs / 2 })
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Making first')
     const early = await seconds('boot until the guest is ready')
     await expect
       .poll(async () => await seconds('boot until the guest is ready'))
       .toBeGreaterThan(Number.isNaN(early) ? 0 : early)
     // The host's own steps stand among the resource manager's.
     await step('Firmware, kernel, disk').waitFor()
-    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Making first')
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor({ timeout: bootMs })
+    await operations().getByText('Make Succeeded').waitFor()
     for (const name of ['provision disk and guest state', 'boot until the guest is ready', 'Firmware, kernel, disk'])
       expect(await step(name).textContent()).toMatch(/^Done.*\d (ms|s)/)
     await page.getByLabel('Boot log').getByText('[  OK  ] Reached target multi-user.target').waitFor()
