@@ -32,6 +32,8 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/platform',
   ],
   'services/vault': [
+    '@strongroom/der',
+    '@strongroom/evidence',
     '@strongroom/contract',
     '@strongroom/platform',
     '@strongroom/release-policy',

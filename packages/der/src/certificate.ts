@@ -53,9 +53,12 @@ export const keyUsageBits = {
   digitalSignature: 0,
   nonRepudiation: 1,
   keyEncipherment: 2,
+  dataEncipherment: 3,
   keyAgreement: 4,
   keyCertSign: 5,
   cRLSign: 6,
+  encipherOnly: 7,
+  decipherOnly: 8,
 } as const
 
 export type KeyUsage = keyof typeof keyUsageBits

@@ -7,7 +7,7 @@ export {
   type InstallationAuthority,
   type ServerCredentials,
 } from './authority/authority.ts'
-export { issueSelfSigned } from './authority/issue.ts'
+export { issueSelfSigned, keyIdentifier, serialNumber } from './authority/issue.ts'
 export { systemClock, type Clock, type Elapsed } from './clock.ts'
 export { Faults, type FaultSource } from './faults.ts'
 export { SettableClock } from './settable-clock.ts'

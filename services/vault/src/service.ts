@@ -20,6 +20,8 @@ import { Hsms } from './hsm/hsms.ts'
 import { LocalRoles } from './hsm/local-roles.ts'
 import { HsmRepository } from './hsm/repository.ts'
 import { hsmMigrations } from './hsm/tables.ts'
+import { Certificates } from './certificates/certificates.ts'
+import { CertificateRepository } from './certificates/repository.ts'
 import { CryptoOperations } from './keys/crypto-operations.ts'
 import { keyRows, type KeyVersion } from './keys/key-version.ts'
 import { keyEntry, Keys } from './keys/keys.ts'
@@ -127,6 +129,18 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)
   const secretSealer = sealer.derive('secrets')
   const secrets = new Secrets({ ...common, repository: secretRepository, sealer: secretSealer })
+  const certificateRepository = new CertificateRepository(store)
+  const certificates = new Certificates({
+    ...common,
+    repository: certificateRepository,
+    keyRepository,
+    secretRepository,
+    secrets,
+    keystore,
+    logger,
+    vault: (name) => access.find(name),
+    afterPurge: () => removed.destroy(),
+  })
   const backupParts = { store, log, sealer: sealer.derive('backups') }
 
   const parts = {
@@ -150,6 +164,8 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     release,
     secrets,
     secretRepository,
+    certificates,
+    certificateRepository,
     secretBackups: new Backups<SecretVersion, SecretVersionRow>({
       ...backupParts,
       repository: secretRepository,
@@ -198,15 +214,17 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
       hsms: await hsms.purgeDue(),
       keys: await keys.purgeDue(),
       secrets: await secrets.purgeDue(),
+      certificates: await certificates.purgeDue(),
     }
     if (purged.vaults + purged.hsms > 0) await forgetRemoved(store)
     await removed.destroy()
-    if (purged.vaults + purged.hsms + purged.keys + purged.secrets > 0)
-      logger.info(purged, 'what was deleted was purged')
+    if (Object.values(purged).some((count) => count > 0)) logger.info(purged, 'what was deleted was purged')
   }
   const rotate = async (): Promise<void> => {
     const rotated = await rotation.rotateDue()
-    if (rotated > 0) logger.info({ rotated }, 'keys were rotated as their policies say')
+    const renewed = await certificates.renewDue()
+    if (rotated + renewed > 0)
+      logger.info({ rotated, renewed }, 'keys and certificates were made again as their policies say')
   }
   let running: Promise<void> = Promise.resolve()
   /** In the background, one after another; what fails is logged and tried again the next time. */

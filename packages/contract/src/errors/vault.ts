@@ -24,8 +24,13 @@ export const vaultErrors = {
   },
   CertificateContactsNotFound: {
     status: 404,
-    when: 'Certificate contacts were asked for; vaults of this installation have no certificates.',
-    remedy: 'Keep the private key as a key and the certificate as a secret.',
+    when: 'Certificate contacts were asked for; nobody is written to about certificates.',
+    remedy: 'Read the certificates’ expiry: az keyvault certificate list.',
+  },
+  CertificateNotFound: {
+    status: 404,
+    when: 'The vault has no such certificate, or not in this state.',
+    remedy: 'List them, or recover the deleted one.',
   },
   Conflict: {
     status: 409,

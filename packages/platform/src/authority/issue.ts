@@ -199,14 +199,14 @@ function signed(key: KeyObject, fields: Omit<CertificateFields, 'serialNumber'>)
 }
 
 /** 16 random bytes, positive and without a leading zero (RFC 5280 section 4.1.2.2). */
-function serialNumber(): Buffer {
+export function serialNumber(): Buffer {
   const bytes = randomBytes(16)
   bytes[0] = (bytes[0]! & 0x3f) | 0x40
   return bytes
 }
 
 /** SHA-1 of the key's bits: names a key, protects nothing. */
-function keyIdentifier(spki: Uint8Array): Buffer {
+export function keyIdentifier(spki: Uint8Array): Buffer {
   return createHash('sha1').update(keyBits(spki)).digest()
 }
 

@@ -107,6 +107,26 @@ export const keyVaultRoles: RoleDefinition[] = [
     notDataActions: [],
   },
   {
+    id: 'a4417e6f-fecd-4de8-b567-7b0420556985',
+    name: 'Key Vault Certificates Officer',
+    description:
+      "Perform any action on the certificates of a key vault, except manage permissions. Only works for key vaults that use the 'Azure role-based access control' permission model.",
+    actions: [...groupReads, ...vaultReads],
+    notActions: [],
+    dataActions: data('certificatecas/*', 'certificates/*', 'certificatecontacts/write'),
+    notDataActions: [],
+  },
+  {
+    id: 'db79e9a7-68ee-4b58-9aeb-b90e7c24fcba',
+    name: 'Key Vault Certificate User',
+    description:
+      "Read certificate contents. Only works for key vaults that use the 'Azure role-based access control' permission model.",
+    actions: [],
+    notActions: [],
+    dataActions: data('certificates/read', 'secrets/getSecret/action', 'secrets/readMetadata/action', 'keys/read'),
+    notDataActions: [],
+  },
+  {
     id: '4633458b-17de-408a-b874-0445c86b69e6',
     name: 'Key Vault Secrets User',
     description:

@@ -76,7 +76,7 @@ describe('built-in roles', () => {
 
   it('for vaults give their data by data actions alone', () => {
     const forVaults = roles.filter(({ name }) => name.startsWith('Key Vault'))
-    expect(forVaults).toHaveLength(9)
+    expect(forVaults).toHaveLength(11)
     const managing = forVaults.filter((role) => roleAllows(role, 'Microsoft.KeyVault/vaults/write'))
     expect(managing.map(({ name }) => name)).toEqual(['Key Vault Contributor'])
     expect(managing[0]!.dataActions).toEqual([])
@@ -100,6 +100,8 @@ describe('built-in roles', () => {
       Reader: ['*/read', 'secrets/readMetadata/action'],
       'Secrets Officer': ['secrets/*'],
       'Secrets User': ['secrets/getSecret/action', 'secrets/readMetadata/action'],
+      'Certificates Officer': ['certificatecas/*', 'certificates/*', 'certificatecontacts/write'],
+      'Certificate User': ['certificates/read', 'secrets/getSecret/action', 'secrets/readMetadata/action', 'keys/read'],
     })
     expect(forVaults.every(({ notDataActions = [] }) => notDataActions.length === 0)).toBe(true)
     const readers = forVaults
@@ -107,6 +109,7 @@ describe('built-in roles', () => {
       .map(({ name }) => name)
     expect(readers.toSorted()).toEqual([
       'Key Vault Administrator',
+      'Key Vault Certificates Officer',
       'Key Vault Contributor',
       'Key Vault Crypto Officer',
       'Key Vault Reader',
@@ -126,6 +129,8 @@ describe('built-in roles', () => {
       Reader: '21090545-7ca7-4776-b22c-e363652d74d2',
       'Secrets Officer': 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7',
       'Secrets User': '4633458b-17de-408a-b874-0445c86b69e6',
+      'Certificates Officer': 'a4417e6f-fecd-4de8-b567-7b0420556985',
+      'Certificate User': 'db79e9a7-68ee-4b58-9aeb-b90e7c24fcba',
     })
     const group = 'Microsoft.Resources/subscriptions/resourceGroups/read'
     const reads = [
@@ -145,6 +150,8 @@ describe('built-in roles', () => {
       Reader: reads,
       'Secrets Officer': reads,
       'Secrets User': [],
+      'Certificates Officer': reads,
+      'Certificate User': [],
     })
     const exceptions = forVaults.filter(({ notActions }) => notActions.length > 0)
     expect(exceptions.map(({ name, notActions }) => [name, notActions])).toEqual([

@@ -27,18 +27,22 @@ export type KeyPermission =
 type SecretPermission =
   `secrets/${'get' | 'list' | 'set' | 'update' | 'delete' | 'recover' | 'purge' | 'backup' | 'restore'}`
 
-export type Permission = KeyPermission | SecretPermission
+type CertificatePermission =
+  `certificates/${'get' | 'list' | 'create' | 'import' | 'update' | 'delete' | 'recover' | 'purge'}`
+
+export type Permission = KeyPermission | SecretPermission | CertificatePermission
 
 interface Rule {
   /** Azure RBAC's data action, after `Microsoft.KeyVault/vaults/`. */
   action: string
   /** Access policies: which list, and the permission in it. */
-  list: 'keys' | 'secrets'
+  list: 'keys' | 'secrets' | 'certificates'
   permission: string
 }
 
 const key = (action: string, permission: string): Rule => ({ action, list: 'keys', permission })
 const secret = (action: string, permission: string): Rule => ({ action, list: 'secrets', permission })
+const certificate = (action: string, permission: string): Rule => ({ action, list: 'certificates', permission })
 
 /**
  * Data actions of Azure's built-in roles and permissions of its access policies. What Azure has no right for takes that of
@@ -78,4 +82,12 @@ export const permissionRules: Record<Permission, Rule> = {
   'secrets/purge': secret('secrets/purge/action', 'purge'),
   'secrets/backup': secret('secrets/backup/action', 'backup'),
   'secrets/restore': secret('secrets/restore/action', 'restore'),
+  'certificates/get': certificate('certificates/read', 'get'),
+  'certificates/list': certificate('certificates/read', 'list'),
+  'certificates/create': certificate('certificates/create/action', 'create'),
+  'certificates/import': certificate('certificates/import/action', 'import'),
+  'certificates/update': certificate('certificates/update/action', 'update'),
+  'certificates/delete': certificate('certificates/delete', 'delete'),
+  'certificates/recover': certificate('certificates/recover/action', 'recover'),
+  'certificates/purge': certificate('certificates/purge/action', 'purge'),
 }

@@ -64,7 +64,7 @@ export function requireByPolicy(caller: Caller, vault: Vault, permission: Permis
     target: `${list}/${name}`,
     expected: `an access policy of the vault that gives ${caller.objectId} the ${list} permission ${name}`,
     found: 'none',
-    remedy: `Add it, for example: az keyvault set-policy --name ${vault.name} --object-id ${caller.objectId} --${list === 'keys' ? 'key' : 'secret'}-permissions ${name}`,
+    remedy: `Add it, for example: az keyvault set-policy --name ${vault.name} --object-id ${caller.objectId} --${list.slice(0, -1)}-permissions ${name}`,
   })
 }
 

@@ -9,6 +9,8 @@ import {
 import type { Permission } from '../access/permissions.ts'
 import type { KeyAttestation } from '../attestation/key-attestation.ts'
 import type { VaultAccess } from '../access/vault-access.ts'
+import type { Certificates } from '../certificates/certificates.ts'
+import type { CertificateRepository } from '../certificates/repository.ts'
 import { shown } from '../errors.ts'
 import type { CryptoOperations } from '../keys/crypto-operations.ts'
 import type { KeyVersion } from '../keys/key-version.ts'
@@ -46,6 +48,8 @@ export interface AppParts {
   secrets: Secrets
   secretRepository: ObjectRepository<SecretVersion, SecretVersionRow>
   secretBackups: Backups<SecretVersion, SecretVersionRow>
+  certificates: Certificates
+  certificateRepository: CertificateRepository
   access: VaultAccess
   log: OperationLog
   controlPlaneObjectId: string
@@ -55,6 +59,9 @@ export interface AppParts {
   tenantId: string
   logger: Logger
 }
+
+/** Whose permissions are called by them; those of keys have no prefix. */
+const kinds = ['secrets', 'certificates'] as const
 
 /** Vault, name and version of a request whose caller has the permission. */
 export interface Admitted {
@@ -73,7 +80,7 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   const params = request.params as { name?: string; version?: string }
   const name = params.name === undefined ? '' : checkObjectName(params.name)
   const version = params.version === undefined ? undefined : checkVersion(params.version)
-  const kind = permission.startsWith('secrets/') ? 'secrets' : 'keys'
+  const kind = kinds.find((each) => permission.startsWith(`${each}/`)) ?? 'keys'
   const object = name === '' ? '' : `${kind}/${folded(name)}`
   const { caller } = request
   // The platform's hosts are not to wait for anyone.

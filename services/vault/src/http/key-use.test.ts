@@ -247,13 +247,4 @@ describeStores('uses of keys', (open) => {
     expect((await send('POST', '/rng', { count: 8 }, 'bob')).status).toBe(403)
     await vault.close()
   })
-
-  it('have no certificates, and say so', async () => {
-    const { vault, send } = await started()
-    for (const path of ['/certificates', '/certificates/c/create', '/deletedcertificates/c', '/storage']) {
-      const answer = await send(path.endsWith('create') ? 'POST' : 'GET', path)
-      expect([answer.status, answer.body.error.code]).toEqual([501, 'NotOffered'])
-    }
-    await vault.close()
-  })
 })

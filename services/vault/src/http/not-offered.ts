@@ -1,12 +1,23 @@
 import { ServiceError } from '@strongroom/platform'
 import type { App } from './admission.ts'
 
-const collections = {
-  certificates: 'Certificates',
-  deletedcertificates: 'Certificates',
-  storage: 'Storage accounts',
-  deletedstorage: 'Storage accounts',
+const remedies = {
+  authorities: 'Have it signed outside, then import it with its key: az keyvault certificate import.',
+  copies: 'Back up the state directory, or download the secret of an exportable certificate.',
+  storage: 'Disks are uploaded and downloaded at the addresses of az disk grant-access.',
 }
+
+const collections: readonly [path: string, what: string, remedy: string][] = [
+  ['/certificates/issuers', 'Certificate authorities', remedies.authorities],
+  ['/certificates/issuers/*', 'Certificate authorities', remedies.authorities],
+  ['/certificates/:name/pending/merge', 'Requests that are signed outside', remedies.authorities],
+  ['/certificates/:name/backup', 'Backups of certificates', remedies.copies],
+  ['/certificates/restore', 'Backups of certificates', remedies.copies],
+  ['/storage', 'Storage accounts', remedies.storage],
+  ['/storage/*', 'Storage accounts', remedies.storage],
+  ['/deletedstorage', 'Storage accounts', remedies.storage],
+  ['/deletedstorage/*', 'Storage accounts', remedies.storage],
+]
 
 /** What Key Vault has and this vault does not: said plainly, so that nobody looks for a fault of theirs. */
 export function addNotOffered(app: App): void {
@@ -14,22 +25,20 @@ export function addNotOffered(app: App): void {
   app.get('/certificates/contacts', async () => {
     throw new ServiceError({
       code: 'CertificateContactsNotFound',
-      message: 'Contacts not found: certificates are not offered by the vaults of this installation.',
+      message: 'Contacts not found: nobody is written to about certificates.',
     })
   })
-  for (const [collection, noun] of Object.entries(collections)) {
-    for (const path of [`/${collection}`, `/${collection}/*`]) {
-      app.all(path, async () => {
-        throw new ServiceError({
-          code: 'NotOffered',
-          status: 501,
-          message: `${noun} are not offered by the vaults of this installation.`,
-          target: collection,
-          expected: 'keys or secrets',
-          found: collection,
-          remedy: 'Keep the private key as a key and the certificate as a secret.',
-        })
+  for (const [path, what, remedy] of collections) {
+    app.all(path, async () => {
+      throw new ServiceError({
+        code: 'NotOffered',
+        status: 501,
+        message: `${what} are not offered by the vaults of this installation.`,
+        target: path,
+        expected: 'keys, secrets or certificates',
+        found: path,
+        remedy,
       })
-    }
+    })
   }
 }

@@ -4,7 +4,7 @@ import type { Permission } from '../access/permissions.ts'
 /** Requests per vault within `windowSeconds`. */
 export interface VaultRates {
   windowSeconds: number
-  /** Creation, import and rotation of keys. */
+  /** Creation, import and rotation of keys, and of certificates with theirs. */
   keyCreations: number
   keyOperations: number
   secretCreations: number
@@ -23,7 +23,7 @@ export const azureVaultRates: VaultRates = {
   refusals: 2000,
 }
 
-const creations = new Set<Permission>(['create', 'import', 'rotate'])
+const creations = new Set<Permission>(['create', 'import', 'rotate', 'certificates/create', 'certificates/import'])
 
 /** Counts the requests of each vault by their kind, in windows that begin at the same moments for all. */
 export class RateLimits {

@@ -96,7 +96,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
   async add(caller: By, operation: string, place: Place, wanted: NewKey, make: Make): Promise<KeyVersion> {
     const { repository, store, log } = this.#o
     const name = nameOf(place)
-    this.assertNotDeleted(await repository.object(name), place.name)
+    this.assertWritable(await repository.object(name), place.name)
     const now = this.now()
     const draft: KeyVersion = {
       ...wanted,
@@ -116,7 +116,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
     return store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, place.name)
       // Deleted while the key was being made.
-      this.assertNotDeleted(object, place.name)
+      this.assertWritable(object, place.name)
       await this.assertRoom(place, tx)
       const key: KeyVersion = { ...draft, ...made, shownName: object?.shown_name ?? place.name }
       await repository.insertVersion(tx, key)
@@ -141,7 +141,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
     const found = await this.get(place, version)
     const change = parseUpdate(body, found.spec.type)
     return store.transaction(async (tx) => {
-      await repository.lockObject(tx, found)
+      this.assertUnmanaged(await repository.lockObject(tx, found), place.name)
       const key = await repository.version(found, tx)
       if (!key) throw this.notFound(place.name, version)
       const changed = applied(key, change, this.now())

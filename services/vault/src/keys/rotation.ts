@@ -36,7 +36,7 @@ export class Rotation {
     const before = await this.#stored(place)
     const stored: StoredPolicy = { ...policy, created: before?.created ?? now, updated: now }
     return store.transaction(async (tx) => {
-      await repository.lockObject(tx, nameOf(place))
+      keys.assertUnmanaged(await repository.lockObject(tx, nameOf(place)), place.name)
       const key = await repository.version(nameOf(place), tx)
       if (!key) throw keys.notFound(place.name)
       await repository.setRotation(tx, {

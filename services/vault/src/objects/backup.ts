@@ -63,6 +63,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
   async backup(caller: Caller, place: Place): Promise<{ value: string }> {
     const { repository, lifecycle, form, sealer, log, kind, entry, domainOf } = this.#o
     const current = await lifecycle.get(place)
+    lifecycle.assertUnmanaged(await repository.object(current), place.name)
     const versions = await repository.versions({ ...current, after: 0, limit: versionLimit + 1 })
     if (versions.length > versionLimit) {
       throw badParameter(`The ${kind} has too many versions for a backup.`, {
@@ -95,7 +96,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
     if (current === undefined) throw this.#unreadable()
     await store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, shownName)
-      lifecycle.assertNotDeleted(object, shownName)
+      lifecycle.assertWritable(object, shownName)
       if (await repository.version(name, tx)) {
         throw new ServiceError({
           code: 'Conflict',

@@ -1,4 +1,4 @@
-import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
+import { ServiceError, type Caller, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { vaultItself, whoOf, type By } from '../log/who.ts'
@@ -21,14 +21,16 @@ export interface LifecycleParts<V extends Versioned, Row extends VersionRow> {
   log: OperationLog
   clock: Clock
   /** How messages and codes name the object. */
-  noun: 'Key' | 'Secret'
+  noun: 'Key' | 'Secret' | 'Certificate'
   /** Entry of the operation log for what was done with a version. */
   entry: (caller: By, operation: string, version: V) => LogEntry
+  /** What is deleted, recovered and purged with it, under the same name. */
+  companions?: readonly Pick<ObjectRepository<never, never>, 'lockObject' | 'setDeleted' | 'remove'>[]
   /** Runs after a purge that a caller asked for; must not throw. */
   afterPurge?: (() => Promise<void>) | undefined
 }
 
-/** Soft delete, recovery and purge, the same for keys and secrets. Permission has been checked before. */
+/** Soft delete, recovery and purge, the same for keys, secrets and certificates. Permission has been checked before. */
 export class Lifecycle<V extends Versioned, Row extends VersionRow> {
   readonly #o: LifecycleParts<V, Row>
 
@@ -51,7 +53,9 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     await store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, found)
       if (!object || isDeleted(object)) throw this.notFound(place.name)
+      this.assertUnmanaged(object, place.name)
       await repository.setDeleted(tx, found, deleted)
+      await this.#withCompanions(tx, (each) => each.setDeleted(tx, found, deleted), found)
       await log.appendIn(tx, entry(caller, 'delete', found))
     })
     return { ...found, ...deleted }
@@ -70,7 +74,9 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     await store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, found)
       if (!object || !isDeleted(object)) throw this.#deletedNotFound(place.name)
+      this.assertUnmanaged(object, place.name)
       await repository.setDeleted(tx, found, undefined)
+      await this.#withCompanions(tx, (each) => each.setDeleted(tx, found, undefined), found)
       await log.appendIn(tx, entry(caller, 'recover', found))
     })
     return this.get(place)
@@ -90,6 +96,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
         remedy: 'Recover it, or wait.',
       })
     }
+    this.assertUnmanaged(await this.#o.repository.object(nameOf(place)), place.name)
     await this.#purge(found, caller)
     await forgetRemoved(this.#o.store)
     await this.#o.afterPurge?.()
@@ -103,8 +110,24 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     return due.length
   }
 
-  /** @throws ServiceError 409 where the name belongs to a deleted object */
-  assertNotDeleted(object: ObjectRow | undefined, name: string): void {
+  /** What a certificate holds changes with the certificate alone. @throws ServiceError 403 ForbiddenByPolicy */
+  assertUnmanaged(object: ObjectRow | undefined, name: string): void {
+    if (object?.managed !== 1) return
+    const noun = this.#o.noun.toLowerCase()
+    throw new ServiceError({
+      code: 'Forbidden',
+      reason: 'ForbiddenByPolicy',
+      message: `The ${noun} ${name} belongs to the certificate of this name and is managed by it.`,
+      target: name,
+      expected: `a ${noun} of its own`,
+      found: 'one of a certificate',
+      remedy: 'Change, delete or recover the certificate: az keyvault certificate.',
+    })
+  }
+
+  /** @throws ServiceError 409 where the name belongs to a deleted object, 403 where to a certificate */
+  assertWritable(object: ObjectRow | undefined, name: string): void {
+    this.assertUnmanaged(object, name)
     if (!object || !isDeleted(object)) return
     const noun = this.#o.noun
     throw new ServiceError({
@@ -142,14 +165,26 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
       // Recovered and deleted again since it was found due.
       if (dueAt !== undefined && (object.purge_at ?? 0) > dueAt) return
       await repository.remove(tx, name)
+      await this.#withCompanions(tx, (each) => each.remove(tx, name), name)
       await log.appendIn(tx, {
         ...whoOf(by),
-        operation: this.#o.noun === 'Key' ? 'purge' : 'secrets/purge',
+        operation: purges[this.#o.noun],
         vault: name.vault,
         keyName: name.name,
         verdict: 'allowed',
       })
     })
+  }
+
+  async #withCompanions(
+    tx: DatabaseTransaction,
+    work: (companion: NonNullable<LifecycleParts<V, Row>['companions']>[number]) => Promise<void>,
+    name: Name,
+  ): Promise<void> {
+    for (const companion of this.#o.companions ?? []) {
+      await companion.lockObject(tx, name)
+      await work(companion)
+    }
   }
 
   #deletedNotFound(name: string): ServiceError {
@@ -171,4 +206,5 @@ function isDeleted(object: ObjectRow): object is ObjectRow & { deleted_at: numbe
   return object.deleted_at !== null
 }
 
-const notFoundCodes = { Key: 'KeyNotFound', Secret: 'SecretNotFound' } as const
+const notFoundCodes = { Key: 'KeyNotFound', Secret: 'SecretNotFound', Certificate: 'CertificateNotFound' } as const
+const purges = { Key: 'purge', Secret: 'secrets/purge', Certificate: 'certificates/purge' } as const

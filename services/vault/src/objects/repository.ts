@@ -12,7 +12,7 @@ import type { ObjectRow, VersionRow } from '../store/tables.ts'
 import type { DeletedAt, ShownRow, Versioned } from './versioned.ts'
 
 /**
- * Names and versions are read and written alike for keys and secrets, so the queries are typed by the common columns of
+ * Names and versions are read and written alike for keys, secrets and certificates, so the queries are typed by the common columns of
  * one pair of tables and run on either.
  */
 interface CommonTables {
@@ -21,7 +21,10 @@ interface CommonTables {
 }
 
 export interface RowForm<V extends Versioned, Row extends VersionRow> {
-  tables: { objects: 'key_object' | 'secret_object'; versions: 'key_version' | 'secret_version' }
+  tables: {
+    objects: 'key_object' | 'secret_object' | 'certificate_object'
+    versions: 'key_version' | 'secret_version' | 'certificate_version'
+  }
   fromRow(row: ShownRow<Row>): V
   toRow(object: V, ordinal: number): Row
   /** What an update writes. */
@@ -165,6 +168,23 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     await (tx as Transaction<Tables>)
       .updateTable(this.#form.tables.objects as 'key_object')
       .set({ deleted_at: deleted?.deletedAt ?? null, purge_at: deleted?.purgeAt ?? null })
+      .where('vault', '=', o.vault)
+      .where('name', '=', o.name)
+      .execute()
+  }
+
+  /** Whether the name has versions, deleted ones too. */
+  async isUsed(tx: DatabaseTransaction, o: Name): Promise<boolean> {
+    const query = this.#common(tx).selectFrom(this.#versions).select('versions.version')
+    const found = query.where('versions.vault', '=', o.vault).where('versions.name', '=', o.name)
+    return (await found.limit(1).executeTakeFirst()) !== undefined
+  }
+
+  /** Of a key or a secret: the certificate of its name has it. */
+  async setManaged(tx: DatabaseTransaction, o: Name): Promise<void> {
+    await (tx as Transaction<Tables>)
+      .updateTable(this.#form.tables.objects as 'key_object')
+      .set({ managed: 1 })
       .where('vault', '=', o.vault)
       .where('name', '=', o.name)
       .execute()

@@ -50,10 +50,10 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
       tags: settings.tags ?? {},
       contentType: settings.contentType,
     }
-    const sealed = await this.#o.sealer.seal(Buffer.from(value, 'utf8'), contextOf(draft))
+    const sealed = await this.sealed(draft, value)
     const secret = await store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, place.name)
-      this.assertNotDeleted(object, place.name)
+      this.assertWritable(object, place.name)
       const made: SecretVersion = { ...draft, sealed, shownName: object?.shown_name ?? place.name }
       await repository.insertVersion(tx, made)
       await log.appendIn(tx, secretEntry(caller, 'set', made))
@@ -87,7 +87,7 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
     const change = settingsOf(objectOf(body ?? {}, 'body'))
     const found = await this.get(place, version)
     return store.transaction(async (tx) => {
-      await repository.lockObject(tx, found)
+      this.assertUnmanaged(await repository.lockObject(tx, found), place.name)
       const secret = await repository.version(found, tx)
       if (!secret) throw this.notFound(place.name, version)
       const [nbf, exp] = [change.nbf ?? secret.nbf, change.exp ?? secret.exp]
@@ -105,6 +105,11 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
       await log.appendIn(tx, secretEntry(caller, 'update', changed))
       return changed
     })
+  }
+
+  /** A value for one version, as its row keeps it. @throws ServiceError 400 BadParameter where it is too long */
+  async sealed(secret: Pick<SecretVersion, 'vault' | 'name' | 'version'>, value: string): Promise<Uint8Array> {
+    return await this.#o.sealer.seal(Buffer.from(valueOf(value), 'utf8'), contextOf(secret))
   }
 
   /** The same version for another vault. */

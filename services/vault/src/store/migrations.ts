@@ -1,5 +1,7 @@
 import type { Migration } from '@strongroom/platform'
 import type {
+  CertificateObjectRow,
+  CertificateVersionRow,
   KeyObjectRow,
   KeyPlacementRow,
   KeyVersionRow,
@@ -16,6 +18,8 @@ export interface Tables {
   key_placement: KeyPlacementRow
   secret_object: ObjectRow
   secret_version: SecretVersionRow
+  certificate_object: CertificateObjectRow
+  certificate_version: CertificateVersionRow
   vault: VaultRow
   vault_secret: VaultSecretRow
 }

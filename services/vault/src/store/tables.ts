@@ -19,6 +19,20 @@ export interface ObjectRow {
   shown_name: string
   deleted_at: number | null
   purge_at: number | null
+  /** 1 of a key or a secret that the certificate of its name has. */
+  managed?: number | null | undefined
+}
+
+export interface CertificateObjectRow extends ObjectRow {
+  /** CertificatePolicy as JSON. */
+  policy: string | null
+  /** When the policy makes the next version. */
+  renew_at: number | null
+}
+
+export interface CertificateVersionRow extends VersionRow {
+  /** Base64 of the certificate's DER. */
+  cer: string
 }
 
 export interface KeyObjectRow extends ObjectRow {

@@ -66,4 +66,42 @@ export const vaultMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0014-certificates': {
+    up: async (db) => {
+      await db.schema.alterTable('key_object').addColumn('managed', 'integer').execute()
+      await db.schema.alterTable('secret_object').addColumn('managed', 'integer').execute()
+      await db.schema
+        .createTable('certificate_object')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('shown_name', 'text', (column) => column.notNull())
+        .addColumn('deleted_at', 'bigint')
+        .addColumn('purge_at', 'bigint')
+        .addColumn('policy', 'text')
+        .addColumn('renew_at', 'bigint')
+        .addPrimaryKeyConstraint('certificate_object_key', ['vault', 'name'])
+        .execute()
+      await db.schema.createIndex('certificate_object_renewal').on('certificate_object').columns(['renew_at']).execute()
+      await db.schema
+        .createTable('certificate_version')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('version', 'text', (column) => column.notNull())
+        .addColumn('ordinal', 'integer', (column) => column.notNull())
+        .addColumn('cer', 'text', (column) => column.notNull())
+        .addColumn('enabled', 'integer', (column) => column.notNull())
+        .addColumn('nbf', 'bigint')
+        .addColumn('exp', 'bigint')
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('updated', 'bigint', (column) => column.notNull())
+        .addColumn('tags', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('certificate_version_key', ['vault', 'name', 'version'])
+        .addUniqueConstraint('certificate_version_ordinal', ['vault', 'name', 'ordinal'])
+        .addForeignKeyConstraint('certificate_version_object', ['vault', 'name'], 'certificate_object', [
+          'vault',
+          'name',
+        ])
+        .execute()
+    },
+  },
 }

@@ -5,6 +5,16 @@ import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
 
+/** Of what a vault holds, versions before the objects that they refer to. */
+const objectTables = [
+  'key_version',
+  'key_object',
+  'secret_version',
+  'secret_object',
+  'certificate_version',
+  'certificate_object',
+] as const
+
 /** Vaults that are kept as they were read last. */
 const foundVaults = 256
 
@@ -77,7 +87,7 @@ export class VaultRepository {
   async remove(transaction: DatabaseTransaction, name: string): Promise<void> {
     const tx = transaction as Transaction<Tables>
     await this.#removed?.note(tx, { vault: name })
-    for (const table of ['key_version', 'key_object', 'secret_version', 'secret_object'] as const) {
+    for (const table of objectTables) {
       await tx.deleteFrom(table).where('vault', '=', name).execute()
     }
     await tx.deleteFrom('vault').where('name', '=', name).execute()

@@ -48,7 +48,10 @@ const grant = named(
   object({
     principalId: guid,
     /** Below the vault: '' is all of it, else for example `keys/disk` or `secrets/password`. */
-    object: text(/^((keys|secrets)\/[a-z0-9-]{1,127})?$/, 'nothing, keys/NAME or secrets/NAME'),
+    object: text(
+      /^((keys|secrets|certificates)\/[a-z0-9-]{1,127})?$/,
+      'nothing, keys/NAME, secrets/NAME or certificates/NAME',
+    ),
     dataActions,
     notDataActions: dataActions,
   }),

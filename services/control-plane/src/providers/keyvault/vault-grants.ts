@@ -1,7 +1,7 @@
 import type { VaultGrant } from '@strongroom/contract'
 import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/access.ts'
 
-const objectForm = /^(keys|secrets)\/[a-z0-9-]{1,127}$/
+const objectForm = /^(keys|secrets|certificates)\/[a-z0-9-]{1,127}$/
 
 /**
  * The assignments that reach a vault or an object in it, as the key service is told of them: only those whose role has

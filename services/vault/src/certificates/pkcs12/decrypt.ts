@@ -1,0 +1,62 @@
+import { createDecipheriv, pbkdf2 } from 'node:crypto'
+import { promisify } from 'node:util'
+import { derTag, readOctets, readOid, readSmallInteger, type DerReader } from '@strongroom/evidence'
+import { derive, passwordBytes, purposes } from './derive.ts'
+import { ciphers, functions, oids } from './oids.ts'
+import { badFile, wrongPassword } from './refused.ts'
+
+/** More than any program writes; each takes time. */
+const mostRounds = { pbkdf2: 2_000_000, pkcs12: 100_000 }
+
+/**
+ * Decrypts what an AlgorithmIdentifier of PBES2 or of PKCS#12's own encryption by Triple DES says.
+ * @param algorithm at the AlgorithmIdentifier
+ * @throws ServiceError BadParameter
+ */
+export async function decrypt(algorithm: DerReader, encrypted: Uint8Array, password: string): Promise<Uint8Array> {
+  const parts = algorithm.sequence('algorithm')
+  const oid = readOid(parts, 'algorithm')
+  if (oid === oids.pbes2) return await byPbes2(parts.sequence('parameters'), encrypted, password)
+  if (oid !== oids.shaAnd3Des) throw badFile(`is encrypted by ${oid}`, 'AES (PBES2) or Triple DES')
+  const parameters = parts.sequence('parameters')
+  const salt = readOctets(parameters, 'salt').content
+  const iterations = readSmallInteger(parameters, 'iterations')
+  if (iterations < 1 || iterations > mostRounds.pkcs12)
+    throw badFile(`asks for ${iterations} rounds`, `at most ${mostRounds.pkcs12}`)
+  const o = { digest: 'sha1', password: passwordBytes(password), salt, iterations }
+  const key = await derive({ ...o, purpose: purposes.key, bytes: 24 })
+  const iv = await derive({ ...o, purpose: purposes.iv, bytes: 8 })
+  return deciphered('des-ede3-cbc', key, iv, encrypted)
+}
+
+async function byPbes2(parameters: DerReader, encrypted: Uint8Array, password: string): Promise<Uint8Array> {
+  const derivation = parameters.sequence('keyDerivationFunc')
+  if (readOid(derivation, 'keyDerivationFunc') !== oids.pbkdf2)
+    throw badFile('derives its key in another way', 'PBKDF2')
+  const how = derivation.sequence('PBKDF2-params')
+  const salt = readOctets(how, 'salt').content
+  const iterations = readSmallInteger(how, 'iterationCount')
+  if (iterations < 1 || iterations > mostRounds.pbkdf2)
+    throw badFile(`asks for ${iterations} rounds`, `at most ${mostRounds.pbkdf2}`)
+  if (how.peek() === derTag.integer) readSmallInteger(how, 'keyLength')
+  const digest = how.atEnd ? 'sha1' : functions[readOid(how.sequence('prf'), 'prf')]
+  if (digest === undefined) throw badFile('has another pseudo-random function', 'HMAC with SHA-1 or SHA-2')
+  const scheme = parameters.sequence('encryptionScheme')
+  const cipher = ciphers[readOid(scheme, 'encryptionScheme')]
+  if (cipher === undefined) throw badFile('is encrypted by another cipher', 'AES or Triple DES, in CBC')
+  const iv = readOctets(scheme, 'iv').content
+  const key = await promisify(pbkdf2)(Buffer.from(password, 'utf8'), salt, iterations, cipher.keyBytes, digest)
+  return deciphered(cipher.name, key, iv, encrypted)
+}
+
+function deciphered(name: string, key: Uint8Array, iv: Uint8Array, encrypted: Uint8Array): Uint8Array {
+  try {
+    const decipher = createDecipheriv(name, key, iv)
+    return Buffer.concat([decipher.update(encrypted), decipher.final()])
+  } catch {
+    // Padding, or an IV of another length: the answer is the same, whatever it was.
+    throw wrongPassword()
+  } finally {
+    key.fill(0)
+  }
+}

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process'
+import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { ParseError } from '@strongroom/evidence'
+import { issueSelfSigned, ServiceError } from '@strongroom/platform'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readPkcs12 } from './read.ts'
+import { writePkcs12 } from './write.ts'
+
+const run = promisify(execFile)
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const pkcs8 = Uint8Array.from(privateKey.export({ type: 'pkcs8', format: 'der' }))
+const times = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2027-01-01T00:00:00Z') }
+const pem = issueSelfSigned({ subject: 'CN=robot', privateKey, usages: ['digitalSignature'], ...times })
+const { raw: cer } = new X509Certificate(pem)
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-pkcs12-'))
+  await writeFile(join(folder, 'key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  await writeFile(join(folder, 'cert.pem'), pem)
+})
+afterAll(async () => await rm(folder, { recursive: true, force: true }))
+
+/** A file that OpenSSL writes. */
+async function exported(password: string, ...options: string[]): Promise<Uint8Array> {
+  const out = join(folder, 'out.pfx')
+  await run('openssl', ['pkcs12', '-export', '-in', 'cert.pem', '-inkey', 'key.pem', '-out', out, '-passout', `pass:${password}`, ...options], { cwd: folder }) // prettier-ignore
+  return Uint8Array.from(await readFile(out))
+}
+
+const keyDigest = (der: Uint8Array): string =>
+  createHash('sha256').update(createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'der' })).digest('hex') // prettier-ignore
+
+describe('PKCS#12', () => {
+  it('is read by OpenSSL as it is written, and read back', async () => {
+    const file = await writePkcs12({ key: pkcs8, certificates: [cer] })
+    await writeFile(join(folder, 'ours.pfx'), file)
+    const { stdout } = await run('openssl', ['pkcs12', '-in', 'ours.pfx', '-passin', 'pass:', '-nodes'], {
+      cwd: folder,
+    })
+    expect(keyDigest(createPrivateKey(stdout).export({ type: 'pkcs8', format: 'der' }))).toBe(keyDigest(pkcs8))
+    expect(new X509Certificate(stdout).raw.equals(cer)).toBe(true)
+    const read = await readPkcs12(file, '')
+    expect([read.keys.map(keyDigest), read.certificates.map((each) => Buffer.from(each))]).toEqual([[keyDigest(pkcs8)], [cer]]) // prettier-ignore
+    expect((await readPkcs12(await writePkcs12({ key: undefined, certificates: [cer] }), '')).keys).toEqual([])
+  })
+
+  it.each([
+    ['as it does today', []],
+    [
+      'with Triple DES and SHA-1, as before',
+      ['-keypbe', 'PBE-SHA1-3DES', '-certpbe', 'PBE-SHA1-3DES', '-macalg', 'sha1'],
+    ],
+    ['with AES-128 and SHA-512', ['-keypbe', 'AES-128-CBC', '-certpbe', 'AES-128-CBC', '-macalg', 'sha512']],
+    ['without encryption', ['-keypbe', 'NONE', '-certpbe', 'NONE']],
+    ['with many rounds', ['-iter', '20000']],
+  ])('is read where OpenSSL writes it %s, and by its password alone', async (_how, options) => {
+    for (const password of ['pass wörd', '']) {
+      const file = await exported(password, ...options)
+      const { keys, certificates } = await readPkcs12(file, password)
+      expect([keys.map(keyDigest), certificates.length]).toEqual([[keyDigest(pkcs8)], 1])
+      await expect(readPkcs12(file, `${password}x`)).rejects.toThrow('the password is wrong')
+    }
+  })
+
+  it('is refused without integrity, and where it asks for more rounds than are done (attack W27)', async () => {
+    await expect(readPkcs12(await exported('x', '-nomac'), 'x')).rejects.toThrow('no integrity protection')
+    const file = await exported('x', '-iter', '150000')
+    await expect(readPkcs12(file, 'x')).rejects.toThrow('150000 rounds')
+  })
+
+  it('ends in a refusal whatever is changed of it, and is never another key', async () => {
+    const file = await writePkcs12({ key: pkcs8, certificates: [cer] })
+    await fc.assert(
+      fc.asyncProperty(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), async (at, by) => {
+        const changed = Uint8Array.from(file)
+        changed[at] = changed[at]! ^ by
+        const read = await readPkcs12(changed, '').catch((error: unknown) => error)
+        expect(read instanceof ServiceError || read instanceof ParseError, String(read)).toBe(true)
+      }),
+      { numRuns: 150 },
+    )
+  }, 60_000)
+})
