@@ -170,6 +170,10 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     await expect
       .poll(() => page.getByLabel('Azure CLI', { exact: true }).textContent())
       .toContain(String.raw`-g 'a'\''; touch /tmp/x #'`)
+    await page.getByLabel('Resource group').fill('${file("/etc/passwd")}" %{if x}')
+    await expect
+      .poll(() => page.getByLabel('Terraform', { exact: true }).textContent())
+      .toContain('"$${file(\\"/etc/passwd\\")}\\" %%{if x}"')
   })
 
   it('is text in files that somebody sends to be inspected', async () => {

@@ -17,6 +17,7 @@ import { make, preFlight, progressOf, type PreFlight } from './pre-flight.ts'
 import { KeyChoice } from './key-choice.tsx'
 import { makeSshKey, type SshKey } from './ssh-key.ts'
 import { azCommands, bicepText, groupTemplate } from './template.ts'
+import { terraformText } from './terraform.ts'
 
 /** One page, a default for every field, and the refusal before anything is sent. */
 export function MakePage() {
@@ -175,11 +176,22 @@ export function MakePage() {
           <Command label="Azure CLI" text={azCommands(choice)} />
           <h2>Bicep</h2>
           <Command label="Bicep" text={bicepText(choice)} />
+          <h2>Terraform</h2>
+          <Terraform choice={choice} />
           <h2>ARM template</h2>
           <Command label="ARM template" text={JSON.stringify(groupTemplate(choice), null, 2)} />
         </div>
       </details>
     </Frame>
+  )
+}
+
+function Terraform({ choice }: { choice: Choice }) {
+  const text = terraformText(choice)
+  return text === undefined ? (
+    <p class="quiet">Terraform’s azurerm takes no machine with the disk encryption {choice.encryption}.</p>
+  ) : (
+    <Command label="Terraform" text={text} />
   )
 }
 

@@ -13,28 +13,42 @@ const id = (type: string, ...names: string[]): string =>
 const network = 'Microsoft.Network'
 const apiVersion = '2024-05-01'
 
+/** What `az vm create` makes beside a machine, by its names. */
+export const networkOf = ({ name, group }: Pick<Choice, 'name' | 'group'>) => ({
+  securityGroup: `${name}NSG`,
+  ruleName: 'default-allow-ssh',
+  rule: { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' }, // prettier-ignore
+  network: `${group}VNET`,
+  addressSpace: '10.0.0.0/16',
+  subnet: 'default',
+  subnetPrefix: '10.0.0.0/24',
+  address: `${name}PublicIP`,
+  interface: `${name}VMNic`,
+  configuration: 'ipconfig',
+})
+
 /** What `az vm create` makes: a network with its rules, an address, an interface and the machine. */
 function resourcesOf(choice: Choice): TemplateResource[] {
-  const { name, region: location, group } = choice
+  const { name, region: location } = choice
   const [publisher, offer, sku, version] = choice.image.split(':')
-  const rule = { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' } // prettier-ignore
-  const groupId = id(`${network}/networkSecurityGroups`, `${name}NSG`)
-  const networkId = id(`${network}/virtualNetworks`, `${group}VNET`)
-  const addressId = id(`${network}/publicIPAddresses`, `${name}PublicIP`)
-  const interfaceId = id(`${network}/networkInterfaces`, `${name}VMNic`)
+  const net = networkOf(choice)
+  const groupId = id(`${network}/networkSecurityGroups`, net.securityGroup)
+  const networkId = id(`${network}/virtualNetworks`, net.network)
+  const addressId = id(`${network}/publicIPAddresses`, net.address)
+  const interfaceId = id(`${network}/networkInterfaces`, net.interface)
   return [
-    { type: `${network}/networkSecurityGroups`, apiVersion, name: `${name}NSG`, location, properties: { securityRules: [{ name: 'default-allow-ssh', properties: rule }] } },
-    { type: `${network}/virtualNetworks`, apiVersion, name: `${group}VNET`, location, properties: { addressSpace: { addressPrefixes: ['10.0.0.0/16'] }, subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }] } },
-    { type: `${network}/publicIPAddresses`, apiVersion, name: `${name}PublicIP`, location, sku: { name: 'Standard' }, properties: { publicIPAllocationMethod: 'Static' } },
+    { type: `${network}/networkSecurityGroups`, apiVersion, name: net.securityGroup, location, properties: { securityRules: [{ name: net.ruleName, properties: net.rule }] } },
+    { type: `${network}/virtualNetworks`, apiVersion, name: net.network, location, properties: { addressSpace: { addressPrefixes: [net.addressSpace] }, subnets: [{ name: net.subnet, properties: { addressPrefix: net.subnetPrefix } }] } },
+    { type: `${network}/publicIPAddresses`, apiVersion, name: net.address, location, sku: { name: 'Standard' }, properties: { publicIPAllocationMethod: 'Static' } },
     {
       type: `${network}/networkInterfaces`,
       apiVersion,
-      name: `${name}VMNic`,
+      name: net.interface,
       location,
       dependsOn: [groupId, networkId, addressId],
       properties: {
         networkSecurityGroup: { id: groupId },
-        ipConfigurations: [{ name: 'ipconfig', properties: { subnet: { id: id(`${network}/virtualNetworks/subnets`, `${group}VNET`, 'default') }, publicIPAddress: { id: addressId } } }],
+        ipConfigurations: [{ name: net.configuration, properties: { subnet: { id: id(`${network}/virtualNetworks/subnets`, net.network, net.subnet) }, publicIPAddress: { id: addressId } } }],
       },
     },
     {
