@@ -21,6 +21,16 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
   const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> =>
     await new Keyboard(page).tabTo(role, name)
 
+  /** Counts what is clicked, by a pointer or the keyboard, until the page is loaded again. @returns reads the count */
+  const countClicks = async (): Promise<() => Promise<number>> => {
+    const counter = await page.evaluateHandle(() => {
+      const seen = { clicks: 0 }
+      addEventListener('click', ({ isTrusted }) => void (seen.clicks += isTrusted ? 1 : 0), { capture: true })
+      return seen
+    })
+    return async () => await counter.evaluate(({ clicks }) => clicks)
+  }
+
   const operations = (): Locator => page.getByRole('region', { name: 'Operations' })
 
   /** The last operation is this one, has ended, and has this step with its time. */
@@ -32,6 +42,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
 
   it('are made, watched, stopped and started by the keyboard alone', async () => {
     await page.getByText('No machine yet').waitFor()
+    const clicks = await countClicks()
     await tabTo('link', /^Make/)
     await page.keyboard.press('Enter')
     await page.getByText('Nothing stands in the way').waitFor()
@@ -39,6 +50,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'What it is' }).waitFor()
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+    expect(await clicks()).toBe(2)
     await steps('Make', 'boot until the guest is ready')
     await tabTo('button', /^Stop$/)
     await page.keyboard.press('Enter')
@@ -81,8 +93,11 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.getByText('Nothing stands in the way').waitFor()
   })
 
-  it('are put under a key of one’s own by one button, which makes and shows all of it', async () => {
-    await page.goto(`${portal.origin}/machines/new`)
+  it('are put under a key of one’s own by one button, which makes and shows all of it, in six clicks at most', async () => {
+    await page.goto(`${portal.origin}/`)
+    await page.getByText('Running').waitFor()
+    const clicks = await countClicks()
+    await page.getByRole('link', { name: 'Make one' }).click()
     await page.getByText('Nothing stands in the way').waitFor()
     await page.getByRole('button', { name: 'Make a key of mine' }).click()
     await expect.poll(() => page.getByText('Made', { exact: true }).count()).toBe(6)
@@ -94,10 +109,13 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.getByText('Nothing stands in the way').waitFor()
     await page.getByRole('button', { name: /^Make vm-/ }).click()
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+    const made = await clicks()
+    expect(made).toBeGreaterThanOrEqual(3)
+    expect(made).toBeLessThanOrEqual(6)
     const name = (await page.getByRole('heading', { level: 1 }).textContent()) ?? ''
     const path = `${await subscription()}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${name}`
-    const made = await asOwner('GET', 'management.strongroom.internal', `${path}?api-version=2024-11-01`)
-    expect(JSON.stringify(made)).toMatch(/diskEncryptionSets\/set-[0-9a-f]{8}/)
+    const machine = await asOwner('GET', 'management.strongroom.internal', `${path}?api-version=2024-11-01`)
+    expect(JSON.stringify(machine)).toMatch(/diskEncryptionSets\/set-[0-9a-f]{8}/)
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('heading', { name: 'Machines' }).waitFor()
