@@ -36,11 +36,11 @@ export class PortalTest {
     this.browser = browser
   }
 
-  /** @param o.guests whether machines boot; without them they are records alone, with evidence that is made when it is asked for */
-  static async open(o: { guests?: boolean } = {}): Promise<PortalTest> {
+  /** @param o.args further options of the server; @param o.guests whether machines boot; without them they are records alone, with evidence that is made when it is asked for */
+  static async open(o: { guests?: boolean; args?: string[] } = {}): Promise<PortalTest> {
     await buildPortal()
     const installation = await TestInstallation.create()
-    await installation.start({}, o.guests === true ? [] : ['--compute', 'simulated'])
+    await installation.start({}, [...(o.guests === true ? [] : ['--compute', 'simulated']), ...(o.args ?? [])])
     // No sandbox: tests run as root in containers, where Chromium refuses to start with one.
     const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-gpu'] })
     return new PortalTest(installation, browser)

@@ -1,4 +1,5 @@
 import { useRef, useState } from 'preact/hooks'
+import { readHosts } from '../sizes/hosts.ts'
 import { reasonsOf, type Reason } from '../sizes/reasons.ts'
 import { Why } from '../sizes/ask-for-more.tsx'
 import { readSizes, readUsages, silicon, sizeText, type Size } from '../sizes/size.ts'
@@ -16,10 +17,11 @@ interface Target {
 /** Sizes of the other silicon that the machine can become, those with room first. @throws WireError */
 async function readTargets(machine: Machine, signal: AbortSignal): Promise<Target[]> {
   const { location: region } = machine
-  const [possible, sizes, usages] = await Promise.all([
+  const [possible, sizes, usages, hosts] = await Promise.all([
     list<{ name: string }>(`${machine.id}/vmSizes`, versions.compute, signal),
     readSizes(signal),
     readUsages(region, signal),
+    readHosts(signal),
   ])
   const names = new Set(possible.map(({ name }) => name))
   const here = sizes.filter((size) => size.region === region)
@@ -27,7 +29,7 @@ async function readTargets(machine: Machine, signal: AbortSignal): Promise<Targe
   const wanted = { region, encryption: encryptionOf(machine) ?? '' }
   return here
     .filter(({ name, tee }) => names.has(name) && tee !== undefined && tee !== own?.tee)
-    .map((size) => ({ size, reasons: reasonsOf(size, [size], usages, wanted) }))
+    .map((size) => ({ size, reasons: reasonsOf(size, [size], { usages, hosts }, wanted) }))
     .toSorted(
       (a, b) =>
         Math.sign(a.reasons.length) - Math.sign(b.reasons.length) ||

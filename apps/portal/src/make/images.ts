@@ -10,6 +10,16 @@ interface Entry {
   name: string
 }
 
+/** Why a confidential machine does not boot it; undefined where one does. */
+export const refusalOf = ({ confidential }: Image): string | undefined =>
+  confidential ? undefined : 'does not qualify for confidential machines'
+
+/** An image in a list where one chooses. */
+export function imageText(image: Image): string {
+  const refusal = refusalOf(image)
+  return image.urn.replace(/:latest$/, '') + (refusal === undefined ? '' : ` (${refusal})`)
+}
+
 /** The images of a region's market place, each with whether a confidential machine can boot it. */
 export async function readImages(region: string, signal?: AbortSignal): Promise<Image[]> {
   const market = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(region)}/publishers`

@@ -5,6 +5,7 @@ import { Command } from '../ui/command.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Why } from '../sizes/ask-for-more.tsx'
+import { readHosts } from '../sizes/hosts.ts'
 import { judgeSizes } from '../sizes/reasons.ts'
 import { readRegions, readSizes, readUsages, sizeText, type Size } from '../sizes/size.ts'
 import { readEvents } from '../machines/events.ts'
@@ -12,7 +13,7 @@ import { nameOf } from '../machines/machine.ts'
 import { Operations } from '../machines/operations.tsx'
 import { toWireError, WireError } from '../wire/wire-error.ts'
 import { defaultName, encryptions, namePattern, type Changes, type Choice } from './choice.ts'
-import { readImages } from './images.ts'
+import { imageText, readImages, refusalOf } from './images.ts'
 import { make, preFlight, progressOf, type PreFlight } from './pre-flight.ts'
 import { KeyChoice } from './key-choice.tsx'
 import { makeSshKey, type SshKey } from './ssh-key.ts'
@@ -30,6 +31,7 @@ export function MakePage() {
   // Of an address that somebody sent, what there is: the rest would stand in commands that are copied.
   const asked = regions.value?.find(({ name }) => name === query.get('region'))
   const region = own.region ?? (asked ?? regions.value?.[0])?.name ?? ''
+  const hosts = useLive('hosts', readHosts)
   const usages = useLive(`usages ${region}`, async (signal) => (region === '' ? [] : await readUsages(region, signal)))
   const images = useLive(
     `images ${region}`,
@@ -42,10 +44,10 @@ export function MakePage() {
   const encryption = own.encryption ?? encryptions[0]!.value
   const judged = useMemo(
     () =>
-      judgeSizes(sizes.value ?? [], usages.value ?? [], { region, encryption }).filter(
+      judgeSizes(sizes.value ?? [], { usages: usages.value ?? [], hosts: hosts.value }, { region, encryption }).filter(
         ({ size }) => size.tee !== undefined,
       ),
-    [sizes.value, usages.value, region, encryption],
+    [sizes.value, usages.value, hosts.value, region, encryption],
   )
   const choice: Choice = {
     name: own.name ?? '',
@@ -112,10 +114,9 @@ export function MakePage() {
           <label>
             Image
             <select value={choice.image} onChange={(event) => change({ image: event.currentTarget.value })}>
-              {(images.value ?? []).map(({ urn, confidential }) => (
-                <option key={urn} value={urn} disabled={!confidential}>
-                  {urn.replace(/:latest$/, '')}
-                  {confidential ? '' : ' (does not qualify for confidential machines)'}
+              {(images.value ?? []).map((image) => (
+                <option key={image.urn} value={image.urn} disabled={refusalOf(image) !== undefined}>
+                  {imageText(image)}
                 </option>
               ))}
             </select>

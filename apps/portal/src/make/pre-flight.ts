@@ -1,6 +1,7 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import { arm, subscriptionPath, versions } from '../wire/arm.ts'
 import { readUsages, type Size } from '../sizes/size.ts'
+import { readHosts } from '../sizes/hosts.ts'
 import { reasonsOf, type Reason } from '../sizes/reasons.ts'
 import type { Choice } from './choice.ts'
 import { deploymentBody } from './template.ts'
@@ -21,7 +22,7 @@ const deploymentPath = async (choice: Choice): Promise<string> =>
 
 /** Asks what would happen: sizes, quota, and the whole request by what-if. @throws WireError what the resource manager refuses */
 export async function preFlight(choice: Choice, sizes: readonly Size[], signal: AbortSignal): Promise<PreFlight> {
-  const usages = await readUsages(choice.region, signal)
+  const [usages, hosts] = await Promise.all([readUsages(choice.region, signal), readHosts(signal)])
   const same = sizes.filter(({ name }) => name === choice.size)
   const size = same.find(({ region }) => region === choice.region)
   const wanted = { region: choice.region, encryption: choice.encryption }
@@ -34,7 +35,7 @@ export async function preFlight(choice: Choice, sizes: readonly Size[], signal: 
     signal,
   })
   return {
-    reasons: size === undefined ? [] : reasonsOf(size, same, usages, wanted),
+    reasons: size === undefined ? [] : reasonsOf(size, same, { usages, hosts }, wanted),
     changes: body.properties.changes.map(({ resourceId, changeType }) => ({ id: resourceId, change: changeType })),
   }
 }

@@ -1,8 +1,10 @@
-import type { Size, Usage } from './size.ts'
+import { refusalOf, type Image } from '../make/images.ts'
+import type { Host } from './hosts.ts'
+import { silicon, type Size, type Usage } from './size.ts'
 
 /** Why a size cannot be had, one thing that stands in the way. */
 export interface Reason {
-  kind: 'region' | 'security' | 'encryption' | 'quota' | 'zone'
+  kind: 'region' | 'security' | 'image' | 'silicon' | 'encryption' | 'quota' | 'zone'
   text: string
   /** Of a quota: what to ask for. */
   ask?: { quota: string; limit: number }
@@ -13,6 +15,15 @@ export interface Wanted {
   zone?: string | undefined
   /** As Azure calls it: DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM. */
   encryption: string
+  /** None where any image will do that qualifies. */
+  image?: Image | undefined
+}
+
+/** What there is of a region. */
+export interface Facts {
+  usages: readonly Usage[]
+  /** Undefined where the principal may not see them: nothing is said of their silicon then. */
+  hosts: readonly Host[] | undefined
 }
 
 /** A size in one region, with all that stands in its way there; nothing where it can be had. */
@@ -22,13 +33,16 @@ export interface Judged {
 }
 
 /** @param everywhere the same size in every region, to say where else it is */
-export function reasonsOf(size: Size, everywhere: readonly Size[], usages: readonly Usage[], wanted: Wanted): Reason[] {
+export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hosts }: Facts, wanted: Wanted): Reason[] {
   const reasons: Reason[] = []
   if (size.tee === undefined)
     reasons.push({
       kind: 'security',
       text: 'It is no confidential size: its memory is not encrypted against the host.',
     })
+  const refusal = wanted.image && refusalOf(wanted.image)
+  if (size.tee !== undefined && refusal !== undefined)
+    reasons.push({ kind: 'image', text: `The image ${wanted.image?.urn} ${refusal}.` })
   if (!size.offered) {
     const others = everywhere.filter(({ offered }) => offered).map(({ region }) => region)
     const where = others.length === 0 ? 'No region of this installation has it.' : `It is in ${others.join(', ')}.`
@@ -36,6 +50,7 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], usages: reado
   }
   if (size.offered && wanted.zone !== undefined && wanted.zone !== '' && !size.zones.includes(wanted.zone))
     reasons.push({ kind: 'zone', text: `Zone ${wanted.zone} of ${wanted.region} does not have it.` })
+  if (size.offered && hosts !== undefined) reasons.push(...siliconReasons(size, hosts, wanted))
   if (size.tee === 'SNP' && wanted.encryption === 'NonPersistedTPM')
     reasons.push({
       kind: 'encryption',
@@ -43,6 +58,26 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], usages: reado
     })
   reasons.push(...quotaReasons(size, usages))
   return reasons
+}
+
+/**
+ * No host that is given new machines has its silicon (docs/fleet.md, "Which host carries a VM"). A host without a region is the
+ * server's own, which carries for every region until another has joined.
+ */
+function siliconReasons({ tee }: Size, hosts: readonly Host[], { region, zone = '' }: Wanted): Reason[] {
+  if (tee === undefined) return []
+  const there = hosts.filter(
+    (host) =>
+      host.tees !== undefined &&
+      host.state !== 'Invited' &&
+      (host.region === undefined || (host.region === region && (zone === '' || host.zone === zone))),
+  )
+  if (there.some(({ tees }) => tees?.includes(tee))) return []
+  const where = zone === '' ? region : `zone ${zone} of ${region}`
+  const named = there.slice(0, 5).map(({ name }) => name)
+  const which = named.length === there.length ? named.join(', ') : `${named.join(', ')} and ${there.length - named.length} more` // prettier-ignore
+  const others = there.length === 0 ? 'There is none.' : `There is ${which}, with other silicon.`
+  return [{ kind: 'silicon', text: `No host in ${where} has ${silicon[tee]}. ${others}` }]
 }
 
 /** Of its family, and of all cores of the region. */
@@ -59,11 +94,11 @@ function quotaReasons(size: Size, usages: readonly Usage[]): Reason[] {
 }
 
 /** All sizes of a region, those that can be had first, each group in the order of cores. */
-export function judgeSizes(all: readonly Size[], usages: readonly Usage[], wanted: Wanted): Judged[] {
+export function judgeSizes(all: readonly Size[], facts: Facts, wanted: Wanted): Judged[] {
   const byName = Map.groupBy(all, ({ name }) => name)
   return all
     .filter(({ region }) => region === wanted.region)
-    .map((size) => ({ size, reasons: reasonsOf(size, byName.get(size.name) ?? [], usages, wanted) }))
+    .map((size) => ({ size, reasons: reasonsOf(size, byName.get(size.name) ?? [], facts, wanted) }))
     .toSorted(
       (a, b) =>
         Math.sign(a.reasons.length) - Math.sign(b.reasons.length) ||

@@ -5,7 +5,9 @@ import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
 import { encryptions } from '../make/choice.ts'
+import { imageText, readImages } from '../make/images.ts'
 import { Why } from './ask-for-more.tsx'
+import { readHosts } from './hosts.ts'
 import { judgeSizes, type Judged } from './reasons.ts'
 import { readRegions, readSizes, readUsages, silicon } from './size.ts'
 
@@ -20,11 +22,22 @@ export function SizesPage() {
     async (signal) => (region === '' ? [] : await readUsages(region, signal)),
     () => 10_000,
   )
+  const hosts = useLive('hosts', readHosts)
+  const images = useLive(
+    `images ${region}`,
+    async (signal) => (region === '' ? [] : await readImages(region, signal)),
+    () => 300_000,
+  )
+  const image = images.value?.find(({ urn }) => urn === query.get('image'))
   const encryption = query.get('encryption') ?? encryptions[0]!.value
-  const error = regions.error ?? sizes.error ?? usages.error
-  const ready = sizes.value !== undefined && usages.value !== undefined && region !== ''
+  const error = regions.error ?? sizes.error ?? usages.error ?? hosts.error ?? images.error
+  const ready = sizes.value !== undefined && usages.value !== undefined && hosts.at !== undefined && region !== ''
   const all = ready
-    ? judgeSizes(sizes.value!, usages.value!, { region, zone: query.get('zone') ?? undefined, encryption })
+    ? judgeSizes(
+        sizes.value!,
+        { usages: usages.value!, hosts: hosts.value },
+        { region, zone: query.get('zone') ?? undefined, encryption, image },
+      )
     : []
   const shown = all.filter((each) => passes(each, query))
   const good = shown.filter(({ reasons }) => reasons.length === 0)
@@ -63,6 +76,15 @@ export function SizesPage() {
           value={encryption}
         />
         <Choice
+          name="image"
+          label="Image"
+          options={[
+            ['', 'Any that qualifies'],
+            ...(images.value ?? []).map((each) => [each.urn, imageText(each)] as const),
+          ]}
+          value={image?.urn ?? ''}
+        />
+        <Choice
           name="silicon"
           label="Silicon"
           options={[
@@ -87,6 +109,11 @@ export function SizesPage() {
       {!ready && error === undefined && <p class="quiet">Reading …</p>}
       {ready && (
         <>
+          {hosts.value === undefined && (
+            <p class="quiet">
+              You may not see the hosts, so nothing is said of the silicon that they have. The role Reader shows them.
+            </p>
+          )}
           <Group
             title="You can have it"
             sizes={good}

@@ -9,6 +9,7 @@ export const versions = {
   authorization: '2022-04-01',
   compute: '2024-11-01',
   cost: '2023-11-01',
+  fleet: '2026-11-01',
   insights: '2015-04-01',
   network: '2024-05-01',
   quota: '2023-02-01',

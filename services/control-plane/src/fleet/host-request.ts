@@ -4,7 +4,7 @@ import { read, ServiceError } from '@strongroom/platform'
 import { findRegion } from '../arm/regions.ts'
 import type { NewHost } from './fleet-host.ts'
 
-const everyTee: readonly Tee[] = ['SNP', 'TDX']
+export const everyTee: readonly Tee[] = ['SNP', 'TDX']
 
 /** What a PUT says of a host. @throws ServiceError InvalidParameter with every problem, LocationNotAvailableForResourceType */
 export function readHost(name: string, body: unknown): NewHost {

@@ -5,20 +5,22 @@ import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { hostView } from './fleet-host.ts'
-import { readHost } from './host-request.ts'
+import { everyTee, readHost } from './host-request.ts'
 
 const hosts = `${subscriptionPath}/providers/Strongroom.Fleet/hosts`
 const one = `${hosts}/{name}`
 const action = (verb: string): string => `Strongroom.Fleet/hosts/${verb}`
 
-/** The host that the server itself is. */
-const local: HostView = { name: localHostName, labels: {}, state: 'Ready' }
-
 /** The operator's side of the fleet. */
 export function fleetRoutes(plane: Plane): Route[] {
   const nameOf = (request: ArmRequest): string => param(request, 'name').toLowerCase()
+  /** The host that the server itself is: with its silicon for as long as new VMs are given to it. */
+  const local = async (): Promise<HostView> => {
+    const carries = plane.fleet.compute === undefined || !(await plane.fleet.registry.hasJoined())
+    return { name: localHostName, ...(carries && { tees: [...everyTee] }), labels: {}, state: 'Ready' }
+  }
   const show = async (name: string): Promise<ShownHost> => {
-    if (name === localHostName) return local
+    if (name === localHostName) return await local()
     const host = await plane.fleet.registry.get(name)
     return { ...hostView(host), carries: (await plane.fleet.compute?.carriedBy(host)) ?? [] }
   }
@@ -33,7 +35,7 @@ export function fleetRoutes(plane: Plane): Route[] {
       method: 'GET',
       path: hosts,
       action: action('read'),
-      handle: async () => ok({ value: [local, ...(await plane.fleet.registry.list()).map(hostView)] }),
+      handle: async () => ok({ value: [await local(), ...(await plane.fleet.registry.list()).map(hostView)] }),
     },
     { method: 'GET', path: one, action: action('read'), handle: async (request) => ok(await show(nameOf(request))) },
     {

@@ -38,6 +38,7 @@ const members = {
   id: optional(anyText),
   region: optional(anyText),
   zone: optional(anyText),
+  /** Of the host within the server: only while new VMs are given to it. */
   tees: optional(list(tee)),
   labels: map(anyText),
   /** Absent where the machine itself is the bound. */
