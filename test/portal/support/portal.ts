@@ -36,7 +36,10 @@ export class PortalTest {
     this.browser = browser
   }
 
-  /** @param o.args further options of the server; @param o.guests whether machines boot; without them they are records alone, with evidence that is made when it is asked for */
+  /**
+   * @param o.guests whether machines boot; without them they are records alone, with evidence that is made when it is asked for
+   * @param o.args further options of the server
+   */
   static async open(o: { guests?: boolean; args?: string[] } = {}): Promise<PortalTest> {
     await buildPortal()
     const installation = await TestInstallation.create()

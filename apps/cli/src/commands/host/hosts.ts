@@ -60,7 +60,7 @@ const add: Command = {
     const body = {
       location: textOption(context, 'region') ?? arm.region,
       ...(zone !== undefined && { zone }),
-      ...(silicon !== undefined && { tees: silicon.split(',') }),
+      ...(silicon !== undefined && { tees: silicon.toUpperCase().split(',') }),
       labels: labelsOf(textOption(context, 'labels')),
       capacity: { vCPUs: wholeNumber(context, 'cores'), memoryMiB: wholeNumber(context, 'memory') * 1024 },
     }
