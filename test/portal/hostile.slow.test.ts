@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { homeRegion, sharedAttestationHost, vaultHost, type BootEvidence } from '@strongroom/contract'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -17,6 +19,12 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
 
   beforeAll(async () => {
     const portal = await PortalTest.open()
+    // What the operator configured: read at the server's start, and asked of no evidence of simulated silicon.
+    const [amd, intel, intelRootCrl] = [markup, rightToLeft, long].map((text) => `http://127.0.0.1:1/${text}`)
+    await portal.installation.stop()
+    await writeFile(join(portal.installation.stateDir, 'collateral-endpoints.json'), JSON.stringify({ amd, intel, intelRootCrl })) // prettier-ignore
+    await portal.installation.start({}, ['--compute', 'simulated'])
+    for (const endpoint of [amd, intel, intelRootCrl]) expectOn('/attestation', endpoint!)
     const first = await portal.installation.must<{ id: string }>('vm', 'create', 'first', '--size', 'Standard_DC2as_v5')
     evidence = await portal.bootEvidence<BootEvidence>(first.id)
     const id = await beginIn(portal, group)
@@ -72,7 +80,12 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
   it('is no name of a resource', async () => {
     const within = `${h.subscription}/resourceGroups/strongroom/providers`
     const types = ['Compute/virtualMachines', 'Compute/disks', 'Compute/diskEncryptionSets', 'Network/networkInterfaces', 'KeyVault/vaults', 'Attestation/attestationProviders', 'ManagedIdentity/userAssignedIdentities'] // prettier-ignore
-    const paths = [h.subscription + '/resourceGroups', ...types.map((type) => `${within}/Microsoft.${type}`)]
+    // Hosts are shown where none has a size's silicon.
+    const paths = [
+      h.subscription + '/resourceGroups',
+      h.subscription + '/providers/Strongroom.Fleet/hosts',
+      ...types.map((type) => `${within}/Microsoft.${type}`),
+    ]
     for (const path of paths)
       for (const text of [markup, rightToLeft, long]) {
         const put = arm(h, 'PUT', `${path}/${encodeURIComponent(text)}`, '2024-11-01', { location: homeRegion.name })

@@ -5,6 +5,7 @@ import {
   type CollateralItemStatus,
   type CollateralStatus,
 } from '@strongroom/contract'
+import { Fragment } from 'preact'
 import { duration, momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -28,14 +29,17 @@ export function CollateralView() {
       {live.error !== undefined && <Problem error={live.error} what="What is kept of the vendors could not be read." />}
       {live.value !== undefined && (
         <>
-          <p class="quiet">
-            {live.value.sources
-              .map(
-                ({ name, endpoints }) =>
-                  `${name}: ${endpoints.join(', ') || 'nobody is asked, what was imported counts'}`,
-              )
-              .join('. ')}
-          </p>
+          {live.value.sources.map(({ name, endpoints }) => (
+            <p key={name} class="quiet">
+              {name}: {endpoints.length === 0 && 'nobody is asked, what was imported counts'}
+              {endpoints.map((endpoint, index) => (
+                <Fragment key={endpoint}>
+                  {index > 0 && ', '}
+                  <bdi>{endpoint}</bdi>
+                </Fragment>
+              ))}
+            </p>
+          ))}
           <Items items={live.value.items} />
         </>
       )}
