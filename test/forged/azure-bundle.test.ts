@@ -208,6 +208,20 @@ describe('evidence of a paravisor on SEV-SNP', () => {
       'refused',
       'claims.binding BindingMismatch',
     ])
+    // User data are the paravisor's report's to say; of the configuration both speak.
+    const userData = new Uint8Array(64).fill(0xab)
+    const own = await files({ 'claims.json': beside, 'report.bin': bound })
+    expect(await verdict(own, { hcl: { userData } })).toEqual(['accepted'])
+    expect(await verdict(own, { hcl: { configuration: { 'secure-boot': true } } })).toEqual(['accepted'])
+    const weak = claimsOf(tpm, { 'vm-configuration': { 'secure-boot': false, vmUniqueId: 'A', console: 0 } })
+    const bindsWeak = await hclReportData(weak)
+    const weakly = await issueReport(amd.vcek, (bytes) => bytes.set(bindsWeak, 0x50))
+    expect(
+      await verdict(await files({ 'claims.json': weak, 'report.bin': weakly }), {
+        hcl: { configuration: { 'secure-boot': true } },
+      }),
+    ).toEqual(['refused', 'claims.policy failed', 'policy.configuration.secure-boot NotEqual'])
+    expect(await verdict(await files({ 'claims.json': claimsOf(tpm) }))).toEqual(['accepted'])
     const foreign = claimsOf(stranger)
     const other = await hclReportData(foreign)
     const theirs = await issueReport(amd.vcek, (bytes) => bytes.set(other, 0x50))

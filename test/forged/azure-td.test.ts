@@ -210,6 +210,13 @@ describe('evidence of a paravisor on TDX', () => {
     const own = { ...snp, ...(await collateral()), 'quote.bin': await issueQuote(intel) }
     expect(treeOf(await judged(own, policy))).toEqual([['azure passed'], ['tdx passed']])
     expect(await verdict({ ...own, 'quote.bin': await issueQuote(otherIntel) }, policy)).toContain('refused')
+    // The log of the one's TPM shows nothing of how the other booted.
+    const measured = measuredLog([[4, 4, new Uint8Array(4)]])
+    const booted = { ...own, 'tpm.json': quoteBy(tpm, measured.pcrs), 'tpm.log': measured.log }
+    expect(await verdict(booted, { ...policy, boot: { applications: [] } })).toEqual([
+      'unjudged',
+      'policy.used skipped',
+    ])
     const cut = await judged({ ...own, 'hcl.bin': snp['hcl.bin'].subarray(0, 200) }, policy)
     expect(treeOf(cut).map(([group]) => group)).toEqual(['azure failed', 'tdx passed', 'file.used skipped'])
   })

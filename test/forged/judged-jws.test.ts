@@ -89,4 +89,24 @@ describe('a token of another service than Azure’s', () => {
     expect(await verdict('https://other.test')).toContain('token.algorithm AlgorithmNotAllowed')
     expect(await verdict('https://nras.attestation.nvidia.com')).toEqual(['accepted'])
   })
+
+  it('is refused beside keys that cannot be read', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+    const input = `${encode({ alg: 'ES384', kid: 'k' })}.${encode({ iss: 'https://nras.attestation.nvidia.com', exp: now.getTime() / 1000 + 60 })}`
+    const signature = sign('sha384', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    const token = `${input}.${signature.toString('base64url')}`
+    const verdict = async (keys: unknown[]): Promise<string[]> => {
+      const files = { 't.jwt': token, 'k.json': { keys } }
+      const found = await judgeFiles(files, { anchors: { simulated: true, amd: [], intel: [] }, at: now })
+      return [found.verdict, ...faultsOf(found)]
+    }
+    const key = { kty: 'EC', kid: 'k' }
+    expect(await verdict([key])).toEqual(['refused', 'token.key TokenKeyNotAllowed', 'token.signature skipped'])
+    // More than any service has: none of them is read.
+    expect(await verdict(Array<unknown>(2_000).fill(key))).toEqual([
+      'refused',
+      'token.key TokenKeyUnknown',
+      'token.signature skipped',
+    ])
+  })
 })

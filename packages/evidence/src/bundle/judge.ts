@@ -272,7 +272,7 @@ class Judge {
     const { hcl } = this.#policy
     if (hcl === undefined) return {}
     if (alone) return { policy: hcl }
-    return hcl.configuration === undefined ? {} : { policy: { configuration: hcl.configuration } }
+    return { policy: { configuration: hcl.configuration } }
   }
 
   #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl' | 'withoutChain'> {
@@ -346,7 +346,7 @@ class Judge {
       issuer: rules.issuer ?? 'any',
       at: this.#at,
       ...beside,
-      ...(keys === undefined ? {} : { keys }),
+      keys,
       kind: rules.kind,
       audience: rules.audience,
       algorithms: rules.algorithms ?? algorithmsOfIssuer(claimsOf(token)?.['iss']),

@@ -18,7 +18,7 @@ export interface HclPolicy {
   /** What the verifier had the guest write to NV index 0x01400002, 64 bytes. */
   userData?: Uint8Array
   /** Members of `vm-configuration` and their values, for example `secure-boot` true. */
-  configuration?: Readonly<Record<string, string | boolean | number>>
+  configuration?: Readonly<Record<string, string | boolean | number>> | undefined
 }
 
 export interface HclFinding {
