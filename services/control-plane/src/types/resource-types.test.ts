@@ -32,8 +32,9 @@ const written = [
 
 describe('the table of resource types', () => {
   it('has each type that a client can write into a group, spelled as its routes spell it', () => {
-    // What belongs to any scope, and what deployments leave behind, is no resource of a group.
-    const elsewhere = /^\{namespace\}|^Microsoft\.(Authorization|Resources\/(deployments|tags))|\/extensions$/
+    // What belongs to any scope (budgets too), and what deployments leave behind, is no resource of a group.
+    const elsewhere =
+      /^\{namespace\}|^Microsoft\.(Authorization|Consumption\/budgets|Resources\/(deployments|tags))|\/extensions$/
     expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(
       resourceTypes.all.map(({ spelling }) => spelling).toSorted(),
     )
