@@ -5,6 +5,7 @@ import { outsideKeyFrom, type OutsideKey } from '../keystore/outside-key.ts'
 import { decryptKey, readPkcs12, type Contents } from './pkcs12/read.ts'
 import { badFile } from './pkcs12/refused.ts'
 import type { ContentType } from './policy.ts'
+import { Rounds } from './pkcs12/rounds.ts'
 
 /** Key Vault's limit of a secret is lower: a longer file could not be kept. */
 const longest = 64 * 1024
@@ -45,8 +46,9 @@ async function readPem(text: string, password: string): Promise<Contents> {
   const keys = [...blocks('PRIVATE KEY')]
   for (const [label, type] of [['RSA PRIVATE KEY', 'pkcs1'], ['EC PRIVATE KEY', 'sec1']] as const) // prettier-ignore
     for (const der of blocks(label)) keys.push(asPkcs8(() => createPrivateKey({ key: Buffer.from(der), format: 'der', type }))) // prettier-ignore
+  const opening = { password, rounds: new Rounds() }
   for (const der of blocks('ENCRYPTED PRIVATE KEY'))
-    keys.push(await decryptKey(new DerReader(der, 'private key'), password))
+    keys.push(await decryptKey(new DerReader(der, 'private key'), opening))
   return { keys, certificates: blocks('CERTIFICATE') }
 }
 

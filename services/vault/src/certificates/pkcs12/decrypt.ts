@@ -4,40 +4,43 @@ import { derTag, readOctets, readOid, readSmallInteger, type DerReader } from '@
 import { derive, passwordBytes, purposes } from './derive.ts'
 import { ciphers, functions, oids } from './oids.ts'
 import { badFile, wrongPassword } from './refused.ts'
-
-/** More than any program writes; each takes time. */
-const mostRounds = { pbkdf2: 2_000_000, pkcs12: 100_000 }
+import type { Rounds } from './rounds.ts'
 
 /**
  * Decrypts what an AlgorithmIdentifier of PBES2 or of PKCS#12's own encryption by Triple DES says.
  * @param algorithm at the AlgorithmIdentifier
  * @throws ServiceError BadParameter
  */
-export async function decrypt(algorithm: DerReader, encrypted: Uint8Array, password: string): Promise<Uint8Array> {
+export async function decrypt(
+  algorithm: DerReader,
+  encrypted: Uint8Array,
+  o: { password: string; rounds: Rounds },
+): Promise<Uint8Array> {
   const parts = algorithm.sequence('algorithm')
   const oid = readOid(parts, 'algorithm')
-  if (oid === oids.pbes2) return await byPbes2(parts.sequence('parameters'), encrypted, password)
+  if (oid === oids.pbes2) return await byPbes2(parts.sequence('parameters'), encrypted, o)
   if (oid !== oids.shaAnd3Des) throw badFile(`is encrypted by ${oid}`, 'AES (PBES2) or Triple DES')
   const parameters = parts.sequence('parameters')
   const salt = readOctets(parameters, 'salt').content
   const iterations = readSmallInteger(parameters, 'iterations')
-  if (iterations < 1 || iterations > mostRounds.pkcs12)
-    throw badFile(`asks for ${iterations} rounds`, `at most ${mostRounds.pkcs12}`)
-  const o = { digest: 'sha1', password: passwordBytes(password), salt, iterations }
-  const key = await derive({ ...o, purpose: purposes.key, bytes: 24 })
-  const iv = await derive({ ...o, purpose: purposes.iv, bytes: 8 })
+  const how = { digest: 'sha1', password: passwordBytes(o.password), salt, iterations, rounds: o.rounds }
+  const key = await derive({ ...how, purpose: purposes.key, bytes: 24 })
+  const iv = await derive({ ...how, purpose: purposes.iv, bytes: 8 })
   return deciphered('des-ede3-cbc', key, iv, encrypted)
 }
 
-async function byPbes2(parameters: DerReader, encrypted: Uint8Array, password: string): Promise<Uint8Array> {
+async function byPbes2(
+  parameters: DerReader,
+  encrypted: Uint8Array,
+  { password, rounds }: { password: string; rounds: Rounds },
+): Promise<Uint8Array> {
   const derivation = parameters.sequence('keyDerivationFunc')
   if (readOid(derivation, 'keyDerivationFunc') !== oids.pbkdf2)
     throw badFile('derives its key in another way', 'PBKDF2')
   const how = derivation.sequence('PBKDF2-params')
   const salt = readOctets(how, 'salt').content
   const iterations = readSmallInteger(how, 'iterationCount')
-  if (iterations < 1 || iterations > mostRounds.pbkdf2)
-    throw badFile(`asks for ${iterations} rounds`, `at most ${mostRounds.pbkdf2}`)
+  rounds.take(iterations)
   if (how.peek() === derTag.integer) readSmallInteger(how, 'keyLength')
   const digest = how.atEnd ? 'sha1' : functions[readOid(how.sequence('prf'), 'prf')]
   if (digest === undefined) throw badFile('has another pseudo-random function', 'HMAC with SHA-1 or SHA-2')

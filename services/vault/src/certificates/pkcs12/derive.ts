@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Rounds } from './rounds.ts'
 
 /** What derived bytes are for (RFC 7292 appendix B.3). */
 export const purposes = { key: 1, iv: 2, mac: 3 } as const
@@ -16,7 +17,15 @@ export function passwordBytes(password: string | undefined): Uint8Array {
   return Buffer.from(`${password}\0`, 'utf16le').swap16()
 }
 
-/** The key derivation of RFC 7292 appendix B.2. @param o.password as `passwordBytes` gives it */
+/** Against a round of PBKDF2's: a hash of its own here costs some twenty of those inside OpenSSL. */
+const costOfRound = 20
+
+/**
+ * The key derivation of RFC 7292 appendix B.2.
+ * @param o.password as `passwordBytes` gives it
+ * @param o.rounds that the file has left; absent for a file of our own
+ * @throws ServiceError BadParameter where it has not as many
+ */
 export async function derive(o: {
   digest: string
   password: Uint8Array
@@ -24,7 +33,9 @@ export async function derive(o: {
   iterations: number
   purpose: (typeof purposes)[keyof typeof purposes]
   bytes: number
+  rounds?: Rounds
 }): Promise<Uint8Array> {
+  o.rounds?.take(o.iterations, costOfRound * Math.ceil(o.bytes / createHash(o.digest).digest().length))
   const block = blockOf(o.digest)
   const diversifier = new Uint8Array(block).fill(o.purpose)
   const input = Buffer.concat([repeated(o.salt, block), repeated(o.password, block)])

@@ -1,13 +1,16 @@
 import { execFile } from 'node:child_process'
-import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { createCipheriv, createHash, createHmac, createPrivateKey, generateKeyPairSync, pbkdf2Sync, X509Certificate } from 'node:crypto' // prettier-ignore
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { algorithms, integer, octetString, oid, sequence, tagged } from '@strongroom/der'
 import { ParseError } from '@strongroom/evidence'
 import { issueSelfSigned, ServiceError } from '@strongroom/platform'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { derive, passwordBytes, purposes } from './derive.ts'
+import { oids } from './oids.ts'
 import { readPkcs12 } from './read.ts'
 import { writePkcs12 } from './write.ts'
 
@@ -72,6 +75,47 @@ describe('PKCS#12', () => {
     await expect(readPkcs12(await exported('x', '-nomac'), 'x')).rejects.toThrow('no integrity protection')
     const file = await exported('x', '-iter', '150000')
     await expect(readPkcs12(file, 'x')).rejects.toThrow('150000 rounds')
+  })
+
+  /** A PFX that whoever knows its password made: its MAC fits. */
+  async function forged(o: { parts: Uint8Array[]; macBytes?: number }): Promise<Uint8Array> {
+    const data = (content: Uint8Array): Uint8Array => sequence(oid(oids.data), tagged(0, octetString(content)))
+    const safe = sequence(...o.parts)
+    const salt = new Uint8Array(8)
+    const key = await derive({ digest: 'sha256', password: passwordBytes('x'), salt, iterations: 1, purpose: purposes.mac, bytes: 32 }) // prettier-ignore
+    const mac = new Uint8Array(o.macBytes ?? 32)
+    mac.set(createHmac('sha256', key).update(safe).digest().subarray(0, mac.length))
+    return sequence(
+      integer(3),
+      data(safe),
+      sequence(sequence(algorithms.sha256, octetString(mac)), octetString(salt), integer(1)),
+    )
+  }
+
+  it('is refused where its parts together ask for more rounds than are done, each for few (attack W27)', async () => {
+    const algorithm = sequence(
+      oid(oids.pbes2),
+      sequence(
+        sequence(oid(oids.pbkdf2), sequence(octetString(new Uint8Array(8)), integer(900_000))),
+        sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(new Uint8Array(16))),
+      ),
+    )
+    const iv = new Uint8Array(16)
+    const aes = createCipheriv('aes-256-cbc', pbkdf2Sync('x', new Uint8Array(8), 900_000, 32, 'sha1'), iv)
+    // No bags at all, so that no count of those ends it.
+    const empty = Buffer.concat([aes.update(sequence()), aes.final()])
+    const content = tagged(0, empty).map((byte, at) => (at === 0 ? 0x80 : byte))
+    const part = sequence(
+      oid(oids.encryptedData),
+      tagged(0, sequence(integer(0), sequence(oid(oids.data), algorithm, content))),
+    )
+    expect((await readPkcs12(await forged({ parts: [part, part] }), 'x')).keys).toEqual([])
+    await expect(readPkcs12(await forged({ parts: [part, part, part] }), 'x')).rejects.toThrow('900000 rounds')
+  })
+
+  it('is refused with a MAC of another length than its digest’s: as much would be derived (attack W27)', async () => {
+    for (const macBytes of [31, 33, 1_000_000])
+      await expect(readPkcs12(await forged({ parts: [], macBytes }), 'x')).rejects.toThrow(`a MAC of ${macBytes} bytes`)
   })
 
   it('ends in a refusal whatever is changed of it, and is never another key', async () => {

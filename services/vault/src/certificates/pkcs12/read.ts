@@ -1,10 +1,11 @@
-import { createHmac } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { DerReader, derTag, readOctets, readOid, readSmallInteger } from '@strongroom/evidence'
 import { equalBytes } from '../../keystore/digest-info.ts'
 import { decrypt } from './decrypt.ts'
 import { derive, passwordBytes, purposes } from './derive.ts'
 import { digests, oids } from './oids.ts'
 import { badFile, wrongPassword } from './refused.ts'
+import { Rounds } from './rounds.ts'
 
 /** What a file holds, each as DER. */
 export interface Contents {
@@ -13,7 +14,12 @@ export interface Contents {
   certificates: Uint8Array[]
 }
 
-const mostRounds = 100_000
+/** What opens the encrypted parts of one file. */
+export interface Opening {
+  password: string
+  rounds: Rounds
+}
+
 /** Bags of a file: a key and a chain. */
 const mostBags = 64
 
@@ -30,15 +36,16 @@ export async function readPkcs12(file: Uint8Array, password: string): Promise<Co
   if (readOid(safe, 'contentType') !== oids.data) throw badFile('is signed, not protected by a password', 'a password')
   const content = innerOctets(safe)
   if (pfx.atEnd) throw badFile('has no integrity protection', 'a MAC over its content')
-  await checkMac(pfx.sequence('macData'), content, password)
+  const opening = { password, rounds: new Rounds() }
+  await checkMac(pfx.sequence('macData'), content, opening)
   pfx.end()
   const found: Contents = { keys: [], certificates: [] }
   const all = new DerReader(content, 'AuthenticatedSafe').sequence('AuthenticatedSafe')
   while (!all.atEnd) {
     const info = all.sequence('ContentInfo')
     const type = readOid(info, 'contentType')
-    const bags = type === oids.data ? innerOctets(info) : await decryptedBags(type, info, password)
-    await readBags(new DerReader(bags, 'SafeContents').sequence('SafeContents'), found, password)
+    const bags = type === oids.data ? innerOctets(info) : await decryptedBags(type, info, opening)
+    await readBags(new DerReader(bags, 'SafeContents').sequence('SafeContents'), found, opening)
   }
   return found
 }
@@ -49,7 +56,7 @@ function innerOctets(info: DerReader): Uint8Array {
   return readOctets(content, 'content').content
 }
 
-async function decryptedBags(type: string, info: DerReader, password: string): Promise<Uint8Array> {
+async function decryptedBags(type: string, info: DerReader, opening: Opening): Promise<Uint8Array> {
   if (type !== oids.encryptedData)
     throw badFile('holds content of another kind', 'data or data encrypted by a password')
   const data = info.enter(info.expect(derTag.context(0, true), 'content'), 'content').sequence('EncryptedData')
@@ -57,21 +64,23 @@ async function decryptedBags(type: string, info: DerReader, password: string): P
   const inner = data.sequence('EncryptedContentInfo')
   readOid(inner, 'contentType')
   const algorithm = new DerReader(inner.next('contentEncryptionAlgorithm').raw, 'algorithm')
-  return await decrypt(algorithm, inner.expect(derTag.context(0, false), 'encryptedContent').content, password)
+  return await decrypt(algorithm, inner.expect(derTag.context(0, false), 'encryptedContent').content, opening)
 }
 
-async function checkMac(mac: DerReader, content: Uint8Array, password: string): Promise<void> {
+async function checkMac(mac: DerReader, content: Uint8Array, { password, rounds }: Opening): Promise<void> {
   const info = mac.sequence('mac')
   const digest = digests[readOid(info.sequence('digestAlgorithm'), 'digestAlgorithm')]
   const expected = readOctets(info, 'digest').content
   const salt = readOctets(mac, 'macSalt').content
   const iterations = mac.atEnd ? 1 : readSmallInteger(mac, 'iterations')
   if (digest === undefined) throw badFile('has a MAC by another digest', 'SHA-1 or SHA-2')
-  if (iterations < 1 || iterations > mostRounds) throw badFile(`asks for ${iterations} rounds`, `at most ${mostRounds}`)
+  const { length } = createHash(digest).digest()
+  // What is derived is as long as this says.
+  if (expected.length !== length) throw badFile(`has a MAC of ${expected.length} bytes`, `${length}`)
   // Programs disagree on what no password is: nothing, or an empty text.
   const passwords = password === '' ? [passwordBytes(''), passwordBytes(undefined)] : [passwordBytes(password)]
   for (const each of passwords) {
-    const o = { digest, password: each, salt, iterations, purpose: purposes.mac, bytes: expected.length }
+    const o = { digest, password: each, salt, iterations, rounds, purpose: purposes.mac, bytes: length }
     const found = createHmac(digest, await derive(o))
       .update(content)
       .digest()
@@ -80,13 +89,13 @@ async function checkMac(mac: DerReader, content: Uint8Array, password: string): 
   throw wrongPassword()
 }
 
-async function readBags(bags: DerReader, found: Contents, password: string): Promise<void> {
+async function readBags(bags: DerReader, found: Contents, opening: Opening): Promise<void> {
   while (!bags.atEnd) {
     const bag = bags.sequence('SafeBag')
     const type = readOid(bag, 'bagId')
     const value = bag.enter(bag.expect(derTag.context(0, true), 'bagValue'), 'bagValue')
     if (type === oids.keyBag) found.keys.push(value.next('PrivateKeyInfo').raw)
-    else if (type === oids.shroudedKeyBag) found.keys.push(await decryptKey(value, password))
+    else if (type === oids.shroudedKeyBag) found.keys.push(await decryptKey(value, opening))
     else if (type === oids.certBag) {
       const cert = value.sequence('CertBag')
       if (readOid(cert, 'certId') === oids.x509Certificate) found.certificates.push(innerOctets(cert))
@@ -97,8 +106,8 @@ async function readBags(bags: DerReader, found: Contents, password: string): Pro
 }
 
 /** EncryptedPrivateKeyInfo (RFC 5958 section 3), of a file or of a PEM block. @param reader at it. @throws as `readPkcs12` */
-export async function decryptKey(reader: DerReader, password: string): Promise<Uint8Array> {
+export async function decryptKey(reader: DerReader, opening: Opening): Promise<Uint8Array> {
   const info = reader.sequence('EncryptedPrivateKeyInfo')
   const algorithm = new DerReader(info.next('encryptionAlgorithm').raw, 'algorithm')
-  return await decrypt(algorithm, readOctets(info, 'encryptedData').content, password)
+  return await decrypt(algorithm, readOctets(info, 'encryptedData').content, opening)
 }
