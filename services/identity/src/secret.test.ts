@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { createSecret, hashSecret, matchesSecret } from './secret.ts'
 
+describe('createSecret', () => {
+  it('begins with no hyphen, which a command line would read as an option', () => {
+    const secrets = Array.from({ length: 5_000 }, createSecret)
+    expect(secrets.filter((secret) => !/^[A-Za-z0-9][\w-]{42}$/.test(secret))).toEqual([])
+    expect(new Set(secrets).size).toBe(secrets.length)
+  })
+})
+
 describe('hashSecret', () => {
   it('matches its secret and no other, and does not hold it', async () => {
     const secret = createSecret()

@@ -6,9 +6,13 @@ const hashBytes = 32
 /** Derivations at a time, and those that wait: each is 16 MiB and some 30 ms, and anyone may ask for one. */
 const derivations = new ConcurrencyLimit({ atOnce: 2, waiting: 16, refuse: busy })
 
-/** A new secret of 256 bits. */
+/**
+ * A new secret of some 256 bits in base64url. The first character is a letter or digit: `az login -p -x…` reads a secret that
+ * begins with a hyphen as an option.
+ */
 export function createSecret(): string {
-  return randomBytes(32).toString('base64url')
+  const secret = randomBytes(32).toString('base64url')
+  return /^[A-Za-z0-9]/.test(secret) ? secret : createSecret()
 }
 
 /**
