@@ -40,7 +40,11 @@ function fileSystem(directory: string, deb: string, date: number): string {
 }
 
 const node = '/usr/lib/strongroom/bin/node'
-const health = `fetch('http://127.0.0.1:8644/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))`
+/** Of this server, whatever its ports are: under `--network host` another's may have the usual ones. */
+const health = [
+  "const { ports } = JSON.parse(require('node:fs').readFileSync(process.env.STRONGROOM_STATE_DIR + '/server.json'))",
+  "fetch('http://127.0.0.1:' + ports.local + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))",
+].join('; ')
 
 /** @returns path of the image */
 export async function buildContainer(directory: string = containerDirectory): Promise<string> {

@@ -79,6 +79,7 @@ const bundlesIn = (dist: string): BuildOptions[] => [
   { ...commonJs, target: 'node12', entryPoints: ['apps/cli/src/embed/launcher.ts'], outfile: join(dist, 'strongroom.cjs'), banner: { js: '#!/usr/bin/env node' } }, // prettier-ignore
   { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
   { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
+  { ...common, format: 'esm', target: 'node22', entryPoints: ['apps/cli/src/embed/testcontainers/index.ts'], outfile: join(dist, 'testcontainers/index.js'), external: ['testcontainers'] }, // prettier-ignore
   ...['main', 'master-key'].map((name): BuildOptions => ({ ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: [`apps/strongroomd/src/${name}.ts`], outfile: join(dist, 'server', `${name}.js`) })), // prettier-ignore
 ]
 
@@ -94,13 +95,20 @@ function copyData(dist: string): void {
   }
 }
 
+const embed = 'apps/cli/src/embed'
+/** What the types of the entries are made of. */
+const declared = ['index', 'cloud', ...['index', 'container', 'started'].map((name) => `testcontainers/${name}`)].map(
+  (name) => `${name}.d.ts`,
+)
+
 function writeTypes(directory: string, dist: string): void {
   const types = join(directory, 'types')
+  const files = ['index.ts', 'testcontainers/index.ts'].map((file) => join(root, embed, file))
   const options = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--outDir', types, '--rootDir', root]
   const project = join(directory, 'tsconfig.json')
-  writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.node.json'), files: [join(root, 'apps/cli/src/embed/index.ts')], include: [], compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] } })) // prettier-ignore
+  writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.node.json'), files, include: [], compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] } })) // prettier-ignore
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', project, ...options], { cwd: root, stdio: 'inherit' })
-  copyFileSync(join(types, 'apps/cli/src/embed/index.d.ts'), join(dist, 'index.d.ts'))
+  for (const name of declared) copyFileSync(join(types, embed, name), join(dist, name))
   for (const left of [types, project]) rmSync(left, { recursive: true })
 }
 

@@ -1,17 +1,18 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import type { Agent } from 'node:https'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
+import { dirname, join, resolve } from 'node:path'
 import { findServer } from '../client/connection.ts'
-import { clientEnvironment } from '../client/environment.ts'
 import { fetchOwnerToken } from '../client/https.ts'
 import { writeLoginFile } from '../client/login-file.ts'
 import { CliError } from '../core/cli-error.ts'
 import { findPaths, type Paths } from '../core/paths.ts'
 import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
+import { accessTo, ownerCredential } from './access.ts'
 import { CloudAgent } from './agent.ts'
+import type { Cloud } from './cloud.ts'
 import { freePorts } from './ports.ts'
+
+export type { Cloud, Endpoints, OwnerCredential } from './cloud.ts'
 
 /** How a cloud is started. */
 export interface StartOptions {
@@ -23,43 +24,6 @@ export interface StartOptions {
   strictImages?: boolean
   /** Let `strongroom test` move the clock, inject faults and reset. */
   testApi?: boolean
-}
-
-/** Where the cloud answers. Its names lead nowhere but through `proxy`, `agent` or the port `tls` of 127.0.0.1. */
-export interface Endpoints {
-  resourceManager: string
-  authority: string
-  /** Vaults are `https://NAME` + this. */
-  keyVaultSuffix: string
-  /** HTTP proxy (CONNECT) for clients that know no agent. */
-  proxy: string
-  /** Port on 127.0.0.1 that speaks TLS under every name. */
-  tls: number
-}
-
-/** What Azure's SDKs take for a credential: tokens of the cloud's owner. */
-export interface OwnerCredential {
-  getToken(scopes: string | string[]): Promise<{ token: string; expiresOnTimestamp: number }>
-}
-
-/** A running cloud. */
-export interface Cloud {
-  endpoints: Endpoints
-  /** Variables for other programs (az, SDKs in processes of their own), signed in as the owner by a certificate. */
-  env: Record<string, string>
-  /** PEM of the certificate authority, made for this cloud alone. */
-  ca: string
-  subscriptionId: string
-  tenantId: string
-  region: string
-  credential: OwnerCredential
-  /** Leads a request for any of the cloud's names to it, and trusts `ca` alone. */
-  agent: Agent
-  /** For the clients of Azure's SDKs: `new ComputeManagementClient(cloud.credential, cloud.subscriptionId, cloud.clientOptions)`. */
-  clientOptions: { endpoint: string; agent: Agent }
-  /** Stops VMs and services, and removes what is temporary. Further calls wait for the same end. */
-  stop(): Promise<void>
-  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** Another program may take a port between its choice and its use. */
@@ -123,7 +87,6 @@ async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promi
   const login = await writeLoginFile({ directory: join(paths.config, 'azure', record.subscriptionId), socket })
   const ca = await readFile(record.caPath, 'utf8')
   const agent = new CloudAgent({ port: record.ports.tls, ca })
-  const resourceManager = `https://${managementHost}`
   let stopping: Promise<void> | undefined
   const stop = (): Promise<void> => {
     server.child.ref()
@@ -134,34 +97,13 @@ async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promi
   // Whoever forgets to stop it is not kept from ending: the server ends when its channel closes.
   server.child.unref()
   server.child.channel?.unref()
+  const client = { id: login.clientId, certificate: login.path }
   return {
-    endpoints: {
-      resourceManager,
-      authority: `https://${loginHost}`,
-      keyVaultSuffix: `.vault.${domain}`,
-      proxy: `http://127.0.0.1:${record.ports.local}`,
-      tls: record.ports.tls,
-    },
-    env: {
-      ...clientEnvironment(record, join(paths.config, 'azure', record.subscriptionId)),
-      AZURE_TENANT_ID: record.tenantId,
-      AZURE_CLIENT_ID: login.clientId,
-      AZURE_CLIENT_CERTIFICATE_PATH: login.path,
-    },
-    ca,
-    subscriptionId: record.subscriptionId,
-    tenantId: record.tenantId,
-    region: record.region,
-    credential: {
-      getToken: async (scopes) => {
-        const resource = String(Array.isArray(scopes) ? scopes[0] : scopes).replace(/\/\.default$/, '')
-        const audience = resource === resourceManager ? managementAudience : resource
-        const { token, expiresAt } = await fetchOwnerToken(socket, audience)
-        return { token, expiresOnTimestamp: expiresAt }
-      },
-    },
-    agent,
-    clientOptions: { endpoint: resourceManager, agent },
+    ...accessTo({ record, client, directory: dirname(login.path), ca, agent }),
+    credential: ownerCredential(async (audience) => {
+      const { token, expiresAt } = await fetchOwnerToken(socket, audience)
+      return { token, expiresOnTimestamp: expiresAt }
+    }),
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -24,6 +24,10 @@ export const cliErrors = {
     when: 'ssh-keygen could not sign.',
     remedy: 'Name a private key that the VM accepts.',
   },
+  ContainersElsewhere: {
+    when: 'The container engine that Testcontainers found is on another machine.',
+    remedy: 'Point DOCKER_HOST at a socket of this machine, or use start() of the package.',
+  },
   ControlFailed: {
     when: 'The drill’s control failed, so that its attacks say nothing.',
     remedy: 'See that the VM starts and is trusted, then drill again.',

@@ -1,0 +1,39 @@
+import type { StartedTestContainer } from 'testcontainers'
+import type { ServerRecord } from '../../client/connection.ts'
+
+/** What a cloud in a container is reached and signed in to with. */
+export interface ContainerLogin {
+  record: ServerRecord
+  /** PEM of the certificate authority. */
+  ca: string
+  clientId: string
+  /** Key and certificate that sign in as the owner, PEM. */
+  pem: string
+}
+
+const node = '/usr/lib/strongroom/bin/node'
+/** There is no program in the image that prints a file. */
+const printFiles = `
+const { readFileSync } = require('node:fs')
+const [state, directory] = process.argv.slice(1)
+const read = (path) => readFileSync(path, 'utf8')
+const [record, ca, clientId, pem] = [state + '/server.json', state + '/ca.pem', directory + '/login.client-id', directory + '/login.pem'].map(read)
+process.stdout.write(JSON.stringify({ record: JSON.parse(record), ca, clientId, pem }))`
+
+/**
+ * Has the container make a key that signs in as the owner, and fetches it with the way there through the engine's socket: it
+ * stands in no variable, command line or log. The container has it in memory (/tmp) alone.
+ */
+export async function loginOf(container: StartedTestContainer): Promise<ContainerLogin> {
+  const settings = JSON.parse(await said(container, ['/usr/bin/strongroom', 'env', '--login', '--output', 'json'])) as {
+    AZURE_CONFIG_DIR: string
+  }
+  const files = [node, '-e', printFiles, '/var/lib/strongroom', settings.AZURE_CONFIG_DIR]
+  return JSON.parse(await said(container, files)) as ContainerLogin
+}
+
+async function said(container: StartedTestContainer, command: string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await container.exec(command)
+  if (exitCode !== 0) throw new Error(`${command[0]} in the container ended with ${exitCode}: ${stderr.slice(0, 500)}`)
+  return stdout
+}
