@@ -61,10 +61,27 @@ export class OperationLog {
     return this.#commit.add(entry)
   }
 
+  /**
+   * As `append`, with what is to hold once the vault's other writers wait for this entry: whatever they record is committed before it,
+   * and seen by `check`, or comes after it.
+   * @throws ServiceError what `check` refuses with: nothing is recorded then
+   */
+  async appendWhere(entry: LogEntry, check: (tx: DatabaseTransaction) => Promise<void>): Promise<void> {
+    await this.#written(async (tx) => {
+      await this.appendIn(tx, entry)
+      await check(tx)
+    })
+  }
+
   async #write(entries: LogEntry[]): Promise<void> {
+    await this.#written((tx) => this.appendIn(tx, ...entries))
+  }
+
+  async #written(work: (tx: DatabaseTransaction) => Promise<void>): Promise<void> {
     try {
-      await this.#store.transaction((tx) => this.appendIn(tx, ...entries))
+      await this.#store.transaction(work)
     } catch (cause) {
+      if (cause instanceof ServiceError && cause.status < 500) throw cause
       if (cause instanceof ServiceError && cause.code === 'OperationLogAltered') throw cause
       throw new ServiceError({
         code: 'OperationLogUnavailable',

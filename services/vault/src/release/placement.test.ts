@@ -85,6 +85,27 @@ describeStores('the key of a VM that a fleet carries', (open) => {
     await vault.close()
   })
 
+  it('is not released to whoever asked before its first placement, where that comes while the release is prepared (attack W34)', async () => {
+    const { store, vault, place, ask } = await setUp()
+    const ticket = ticketOf()
+    const transaction = store.transaction.bind(store)
+    let placed: Answer | undefined
+    // The placement commits just before the release is written.
+    const late = async <T>(work: Parameters<typeof transaction<T>>[0]): Promise<T> => {
+      Object.assign(store, { transaction })
+      placed = await place(1, ticket)
+      return await transaction(work)
+    }
+    Object.assign(store, { transaction: late })
+    expect(await ask(undefined)).toMatchObject(over)
+    expect(placed?.status).toBe(200)
+    const logged = await loggedIn(store)
+    const after = logged.slice(logged.findIndex(({ operation }) => operation === 'placeKey') + 1)
+    expect(after.map(({ operation, verdict }) => [operation, verdict])).toEqual([['release', 'refused']])
+    expect((await ask(1, { epoch: 1, ticket })).status).toBe(200)
+    await vault.close()
+  })
+
   it('is placed by the resource manager alone, and by a whole statement (attack W34)', async () => {
     const { vault, path } = await setUp()
     const body = { epoch: 1, ticketSha256: sha256('t') }

@@ -15,8 +15,8 @@ export class KeyPlacements {
     this.#store = store
   }
 
-  async find(key: Key): Promise<KeyPlacementRow | undefined> {
-    return await this.#of(this.#store.db, key).executeTakeFirst()
+  async find(key: Key, db: DatabaseTransaction): Promise<KeyPlacementRow | undefined> {
+    return await this.#of(db, key).executeTakeFirst()
   }
 
   /** Until the transaction ends nobody raises it. */

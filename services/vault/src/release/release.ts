@@ -1,5 +1,6 @@
 import {
   guestStateGenerationTag,
+  platformVault,
   type GuestStateGeneration,
   type ReleasedKey,
   type ReleasedKeyEnvelope,
@@ -88,12 +89,13 @@ export class KeyRelease {
       }
       const answer = await this.#o.signer.sign(released)
       const entry = this.#entry(caller, 'release', key, 'allowed', token.digest)
-      if ((await this.#o.placements.find(key)) === undefined) await this.#o.log.append(entry)
+      // Only the platform's keys are placed. A placement is in the same log: one that comes after this entry is logged after it, and
+      // one that came before is seen here, a first one too that was made while the release was prepared.
+      if (key.vault !== platformVault) await this.#o.log.append(entry)
       else
-        await this.#o.store.transaction(async (tx) => {
-          // Where it is logged: after a later placement no release to an earlier one is in the log, however long this took.
-          await this.#assertPlaced(tx, key, { claims: token.claims, placement: body.placement })
-          await this.#o.log.appendIn(tx, entry)
+        await this.#o.log.appendWhere(entry, async (tx) => {
+          const row = await this.#o.placements.find(key, tx)
+          if (row !== undefined) assertPlaced(row, { claims: token.claims, placement: body.placement })
         })
       return answer
     })
