@@ -4,7 +4,7 @@ import { substituteAt, substituteFor } from './substitutes.ts'
 /** Azure's types that clients ask for most and that this installation does not have. */
 const types = `
 Microsoft.Compute/virtualMachineScaleSets Microsoft.Compute/proximityPlacementGroups
-Microsoft.Compute/hostGroups Microsoft.Compute/diskAccesses Microsoft.Compute/restorePointCollections
+Microsoft.Compute/hostGroups Microsoft.Compute/diskAccesses
 Microsoft.Compute/galleries/applications Microsoft.RecoveryServices/vaults Microsoft.DataProtection/backupVaults
 Microsoft.Storage/storageAccounts Microsoft.ContainerInstance/containerGroups Microsoft.ContainerService/managedClusters
 Microsoft.ContainerRegistry/registries Microsoft.ConfidentialLedger/ledgers Microsoft.Network/bastionHosts

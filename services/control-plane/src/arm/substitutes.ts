@@ -9,7 +9,6 @@ const substitutes: readonly [type: string, instead: string][] = [
     'Microsoft.Compute/diskAccesses',
     'Leave it out: disks are exported to whoever holds an address of az disk grant-access.',
   ],
-  ['Microsoft.Compute/restorePointCollections', 'Copy the disks: az snapshot create --source DISK.'],
   ['Microsoft.Compute/galleries/applications', 'Install it inside the guest, or at its first boot by --custom-data.'],
   ['Microsoft.RecoveryServices/vaults', 'Copy the disks: az snapshot create --source DISK.'],
   ['Microsoft.DataProtection/backupVaults', 'Copy the disks: az snapshot create --source DISK.'],

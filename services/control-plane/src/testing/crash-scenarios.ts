@@ -4,6 +4,7 @@ import {
   makeNetwork,
   ownerId,
   tenantId,
+  trustedVmRequest,
   vmPath,
   vmRequest,
   type Loose,
@@ -102,6 +103,19 @@ const snapshot = async (plane: TestPlane): Promise<TestReply> => {
   })
 }
 
+const collectionPath = `${group}/providers/Microsoft.Compute/restorePointCollections/rpc`
+const pointPath = `${collectionPath}/restorePoints/p`
+/** A VM with a data disk, off, and a collection for its restore points. */
+const withCollection = async (plane: TestPlane): Promise<void> => {
+  await makeNetwork(plane, 'vm1')
+  const { dataDisks } = wholeVm()['properties'].storageProfile
+  const body = trustedVmRequest('vm1')
+  body.properties.storageProfile.dataDisks = dataDisks
+  await done(plane, 'PUT', vmPath('vm1'), body)
+  await done(plane, 'POST', `${vmPath('vm1')}/deallocate`)
+  await done(plane, 'PUT', collectionPath, { location, properties: { source: { id: vmPath('vm1') } } })
+}
+
 const withAttachedDisk = async (plane: TestPlane): Promise<void> => {
   await withVm(plane)
   await done(plane, 'PUT', diskPath('own'), emptyDisk)
@@ -165,6 +179,17 @@ export const crashScenarios: Record<string, CrashScenario> = {
       if ((await plane.follow(reply)).status !== 'Succeeded') throw new Error('there is no snapshot')
     },
     act: async (plane) => await plane.send('DELETE', snapshotPath),
+  },
+  'creation of a restore point': {
+    prepare: withCollection,
+    act: async (plane) => await plane.send('PUT', pointPath, {}),
+  },
+  'deletion of a restore point collection': {
+    prepare: async (plane) => {
+      await withCollection(plane)
+      await done(plane, 'PUT', pointPath, {})
+    },
+    act: async (plane) => await plane.send('DELETE', collectionPath),
   },
   'rotation of a disk-encryption set': {
     prepare: async (plane, name) => {

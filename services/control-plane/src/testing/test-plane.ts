@@ -189,6 +189,15 @@ export function vmRequest(name: string): Loose {
   }
 }
 
+/** The same without a confidential processor. */
+export function trustedVmRequest(name: string): Loose {
+  const body = vmRequest(name)
+  body.properties.hardwareProfile.vmSize = 'Standard_D2as_v5'
+  body.properties.securityProfile.securityType = 'TrustedLaunch'
+  body.properties.storageProfile.osDisk.managedDisk.securityProfile = null
+  return body
+}
+
 /** What the CLI makes before a VM: group, security group, network, address and interface. */
 export async function makeNetwork(plane: TestPlane, name: string): Promise<void> {
   const location = 'westeurope'

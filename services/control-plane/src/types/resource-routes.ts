@@ -75,8 +75,8 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
 
 const isNested = ({ spelling }: ResourceType): boolean => spelling.split('/').length > 2
 
-/** The last name is {name}; each before it is called as its type is. */
-function pathsOf(spelling: string): { list: string; one: string } {
+/** Paths of a type's routes. The last name is {name}; each before it is called as its type is. */
+export function pathsOf(spelling: string): { list: string; one: string } {
   const [namespace = '', ...kinds] = spelling.split('/')
   const above = kinds.slice(0, -1).map((kind) => `${kind}/{${kind}}`)
   const list = [groupPath, 'providers', namespace, ...above, kinds.at(-1)].join('/')

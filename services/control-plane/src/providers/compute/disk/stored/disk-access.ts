@@ -4,7 +4,8 @@ import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
 import type { Route } from '../../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../../plane.ts'
+import type { Plane } from '../../../../plane.ts'
+import { pathsOf } from '../../../../types/resource-routes.ts'
 import type { VmInternal } from '../../vm/vm-model.ts'
 import { guestBehind } from './address.ts'
 import {
@@ -21,11 +22,11 @@ import { guestPart, markStored } from './write-stored.ts'
 /** Azure's bounds of durationInSeconds are wider; sixty days is what its portal allows. */
 const longest = 60 * 24 * 3600
 
-/** beginGetAccess and endGetAccess of disks and snapshots: an address that is the whole right, for a while. */
+/** beginGetAccess and endGetAccess of what has a disk's content: an address that is the whole right, for a while. */
 export function accessRoutes(plane: Plane, type: string): Route[] {
-  const one = `${groupPath}/providers/${type}/{name}`
+  const { one } = pathsOf(type)
   const disk = async (request: ArmRequest): Promise<StoredDiskResource> =>
-    await plane.resources.get<StoredDiskInternal>(request.path.split('/').slice(0, 9).join('/'))
+    await plane.resources.get<StoredDiskInternal>(request.path.split('/').slice(0, -1).join('/'))
   return [
     {
       method: 'POST',

@@ -12,6 +12,7 @@ import { copiedFrom, guestBehind, idOfAddress, readSourceUri, withoutSignature }
 import { diskBody } from './disk-body.ts'
 import { readDiskSize } from '../disk-size.ts'
 import {
+  diskRestorePointType,
   invalidParameter,
   managedImageType,
   snapshotType,
@@ -86,11 +87,13 @@ async function readCreation(
   const option = creation.oneOf('createOption', options)
   const osType = readOsType(c)
   switch (option) {
-    case 'Copy': {
+    case 'Copy':
+    case 'Restore': {
       const id = copiedFrom(creation) ?? missing(fields, creation.at('sourceResourceId'))
       if (id === '') return { creationData: {} }
       const target = creation.at('sourceResourceId')
-      const source = await resolveSource(plane, request, { id, target, location: c.location, types: [diskType, snapshotType] }) // prettier-ignore
+      const types = option === 'Copy' ? [diskType, snapshotType] : [diskRestorePointType]
+      const source = await resolveSource(plane, request, { id, target, location: c.location, types })
       return { kept: storedOf(plane, source), creationData: { createOption: option, sourceResourceId: source.id } }
     }
     case 'FromImage':
@@ -134,11 +137,10 @@ async function readCreation(
       }
     }
     case 'Empty':
-    case 'Restore':
     case undefined:
       if (creation.has('createOption') && option === undefined) return { creationData: {} }
       invalidParameter(fields, creation.at('createOption'), 'The disk cannot be made this way here.', {
-        expected: 'Empty, Copy, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
+        expected: 'Empty, Copy, Restore, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
         found: option ?? 'null',
       })
       return { creationData: {} }

@@ -56,8 +56,10 @@ export async function destroyStored(plane: Plane, asker: OnBehalfOf, keptId: str
   await plane.keys.destroy(asker, keptId)
 }
 
+type Step = Pick<StepContext<StoredDiskParams>, 'params' | 'signal'>
+
 /** Follows the host until the disk is whole, or waits for its upload. @throws ServiceError with the host's reason */
-async function follow(plane: Plane, c: StepContext<StoredDiskParams>): Promise<StoredDiskStatus> {
+async function follow(plane: Plane, c: Step): Promise<StoredDiskStatus> {
   for (;;) {
     c.signal.throwIfAborted()
     const status = await plane.host.findDisk(c.params.keptId)
@@ -106,19 +108,19 @@ export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
         do: async (c) => await makeKey(plane, c.params),
         undo: async (c) => await destroyStored(plane, c.params.asker, c.params.keptId),
       },
-      {
-        name: 'copy at the machine',
-        do: async (c) => {
-          const found = await load(plane, c.params)
-          if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource is gone.' })
-          await plane.host.keepDisk(specOf(found.resource, found.kept))
-          const status = await follow(plane, c)
-          await changeStored(plane, c.params, (resource, kept) => show(resource, kept, status))
-        },
-      },
+      { name: 'copy at the machine', do: async (c) => await copyStored(plane, c) },
     ],
     onFinished: async (c) => await settle(plane, c.params, c.status === 'Succeeded'),
   }
+}
+
+/** Has the host keep a disk, and shows what it found in it. Idempotent. @throws ServiceError with the host's reason */
+export async function copyStored(plane: Plane, c: Step): Promise<void> {
+  const found = await load(plane, c.params)
+  if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource is gone.' })
+  await plane.host.keepDisk(specOf(found.resource, found.kept))
+  const status = await follow(plane, c)
+  await changeStored(plane, c.params, (resource, kept) => show(resource, kept, status))
 }
 
 export function finishUploadSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
@@ -170,7 +172,8 @@ export function removeStoredSaga(plane: Plane): SagaDefinition<StoredDiskParams>
   }
 }
 
-async function settle(plane: Plane, params: StoredDiskParams, well: boolean): Promise<void> {
+/** Says how the making of what is kept has ended. Idempotent. */
+export async function settle(plane: Plane, params: StoredDiskParams, well: boolean): Promise<void> {
   await changeStored(plane, params, ({ body }) => {
     if (body.properties['provisioningState'] === 'Deleting' && well) return
     body.properties['provisioningState'] = well ? 'Succeeded' : 'Failed'

@@ -6,6 +6,7 @@ import { isOfType, type Resource } from '../../../../store/resources.ts'
 import { attestationUri } from '../../vm/vm-attestation.ts'
 import { diskType, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/vm-model.ts'
 import {
+  diskRestorePointType,
   guestIdentity,
   hasContent,
   managedImageType,
@@ -41,6 +42,7 @@ const copyActions: Record<string, string> = {
   [vmType.toLowerCase()]: `${vmType}/write`,
   [diskType.toLowerCase()]: `${diskType}/beginGetAccess/action`,
   [snapshotType.toLowerCase()]: `${snapshotType}/beginGetAccess/action`,
+  [diskRestorePointType.toLowerCase()]: `${diskRestorePointType}/beginGetAccess/action`,
   [managedImageType.toLowerCase()]: `${managedImageType}/read`,
   [versionType.toLowerCase()]: `${versionType}/read`,
 }

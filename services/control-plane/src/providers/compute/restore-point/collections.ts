@@ -1,0 +1,138 @@
+import { Fields } from '../../../arm/fields.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Plane } from '../../../plane.ts'
+import { isOfType, type Resource } from '../../../store/resources.ts'
+import { beingMade } from '../../../types/conflicts.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { retag } from '../../../types/retag.ts'
+import { vmType, type VmInternal } from '../vm/vm-model.ts'
+import { checkPointName } from './point-request.ts'
+import { collectionType, pointsOf, pointType, type Collection, type CollectionInternal } from './point-model.ts'
+import { createPointSaga } from './create-saga.ts'
+import { removePoints, removePointsSaga } from './removal-saga.ts'
+
+const sourceTarget = 'properties.source.id'
+
+/** Restore points of one VM. They stay when the VM is deleted, and go with their collection. */
+export const restorePointCollections: ResourceType<CollectionInternal> = {
+  spelling: collectionType,
+  refersTo: [vmType],
+  view,
+  create,
+  change,
+  remove: removePoints,
+  define: (plane) => {
+    plane.runner.define(createPointSaga(plane))
+    plane.runner.define(removePointsSaga(plane))
+  },
+}
+
+/** `$expand=restorePoints` of one collection; lists show none, as Azure's. */
+async function view(
+  plane: Plane,
+  collection: Collection,
+  request: ArmRequest,
+  listed: boolean,
+): Promise<Record<string, unknown>> {
+  const shown = resourceView(collection, collectionType)
+  if (listed || request.query['$expand']?.toLowerCase() !== 'restorepoints') return shown
+  const restorePoints = (await pointsOf(plane, collection)).map((point) => resourceView(point, pointType))
+  return { ...shown, properties: { ...collection.body.properties, restorePoints } }
+}
+
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  checkPointName(fields, name)
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  const tags = fields.textMap('tags')
+  const vmId = readSource(fields)
+  fields.assertSound()
+  await plane.access.requireLinked(request.caller, request.path, [{ id: vmId, action: `${vmType}/read` }])
+  const vm = await plane.resources.find(vmId)
+  if (!isOfType<VmInternal>(vm, vmType)) {
+    fields.problem({
+      code: 'InvalidResourceReference',
+      message: `The virtual machine ${vmId.slice(0, 300)} does not exist.`,
+      target: sourceTarget,
+      expected: `the id of a resource of type ${vmType}`,
+      found: vmId.slice(0, 300),
+      remedy: 'Name the VM whose restore points the collection is for.',
+    })
+  } else if (vm.location !== location) {
+    fields.problem({
+      code: 'InvalidParameter',
+      message: `The restore point collection must be in the region of its source virtual machine '${vm.id}'.`,
+      target: 'location',
+      expected: vm.location,
+      found: location,
+      remedy: `Make the collection in ${vm.location}.`,
+    })
+  }
+  fields.assertSound()
+  if (!isOfType<VmInternal>(vm, vmType)) throw new TypeError('a collection without a VM is a problem')
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('restore point collection', name)
+    return await plane.resources.insert<CollectionInternal>(tx, {
+      id: request.path,
+      location,
+      body: {
+        ...(tags !== undefined && { tags }),
+        properties: {
+          source: { id: vm.id, location: vm.location },
+          restorePointCollectionId: plane.newId(),
+          provisioningState: 'Succeeded',
+        },
+      },
+      internal: { vmResourceId: vm.id, vmId: vm.internal.vmId },
+    })
+  })
+  return { status: 201, body: resourceView(made, collectionType) }
+}
+
+/** The VM's id. Another collection, whose points Azure copies between regions, is no source here. */
+function readSource(fields: Fields): string {
+  const source = fields.object('properties').object('source')
+  const id = source.text('id') ?? ''
+  if (id === '')
+    fields.problem({
+      code: 'InvalidParameter',
+      message: "Required parameter 'source.id' is missing (null).",
+      target: sourceTarget,
+      expected: `the id of a resource of type ${vmType}`,
+      found: 'null',
+      remedy: 'Name the VM whose restore points the collection is for: --source-id.',
+    })
+  else if (/\/restorePointCollections\//i.test(id))
+    fields.problem({
+      code: 'NotSupported',
+      status: 400,
+      message: 'Restore points are not copied between regions here: an installation is one place.',
+      target: sourceTarget,
+      expected: `the id of a resource of type ${vmType}`,
+      found: id.slice(0, 300),
+      remedy: 'Name the VM.',
+    })
+  return id
+}
+
+/** Tags alone: a collection is one VM's as long as it lives. */
+async function change(plane: Plane, request: ArmRequest, existing: Collection): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const wanted = fields.object('properties').object('source').text('id')
+  const { vmResourceId } = existing.internal
+  if (wanted !== undefined && wanted.toLowerCase() !== vmResourceId.toLowerCase())
+    fields.problem({
+      code: 'PropertyChangeNotAllowed',
+      message: "Changing property 'restorePointCollection.source.id' is not allowed.",
+      target: sourceTarget,
+      expected: vmResourceId,
+      found: wanted.slice(0, 300),
+      remedy: 'Make another collection.',
+    })
+  fields.assertSound()
+  return ok(resourceView(await retag(plane, request, existing), collectionType))
+}

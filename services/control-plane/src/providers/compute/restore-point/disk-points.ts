@@ -1,0 +1,38 @@
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Json, ResourceBody } from '../../../store/resources.ts'
+import { meterOf } from '../../../types/meter.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { gibOf } from '../disk/disk-meters.ts'
+import { accessRoutes } from '../disk/stored/disk-access.ts'
+import { diskBody } from '../disk/stored/disk-body.ts'
+import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { diskRestorePointType, type StoredDisk, type StoredDiskInternal } from '../disk/stored/stored-disk.ts'
+
+/** One disk of a VM as it was: made and deleted with its restore point, read and restored on its own. */
+export const diskRestorePoints: ResourceType<StoredDiskInternal> = {
+  ...storedHooks,
+  spelling: diskRestorePointType,
+  routes: (plane) => accessRoutes(plane, diskRestorePointType),
+  view: (_plane, point) => resourceView({ ...point, location: '' }, diskRestorePointType),
+  meters: (row) => [meterOf(row, 'snapshot', gibOf(row))],
+}
+
+/** @param source the disk that it is of */
+export function diskPointBody(
+  plane: Plane,
+  kept: StoredDisk,
+  source: { id: string; uniqueId: unknown; location: string },
+): ResourceBody {
+  // What a disk restore point shows beside what a disk does; how it came to be is said by its restore point.
+  const more: Json = {
+    sourceResourceId: source.id,
+    sourceUniqueId: source.uniqueId,
+    sourceResourceLocation: source.location,
+    familyId: source.uniqueId,
+    completionPercent: 100,
+  }
+  const body = diskBody(plane, { kept, sku: 'Standard_LRS', tags: undefined, creationData: {}, more })
+  const { creationData: _, ...properties } = body.properties
+  return { ...body, properties }
+}
