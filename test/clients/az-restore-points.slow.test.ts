@@ -8,20 +8,28 @@ const vm = (name: string): string => `${group}/providers/Microsoft.Compute/virtu
 const common = '--generate-ssh-keys --admin-username azureuser --public-ip-address "" --nsg ""'
 
 suite('Restore points', () => {
-  calls('Restore points', 'a VM of TrustedLaunch and a confidential one are made', async () => {
-    const made = await shell.shell('eval "$(strongroom env --login)" && az group create -n rp -l westeurope -o none')
-    expect(made.code, made.stderr).toBe(0)
-    const image = '--image Strongroom:debian-13:cvm:latest --enable-vtpm true --enable-secure-boot true'
-    for (const line of [
-      `vm create -g rp -n vm1 ${image} ${common} --security-type TrustedLaunch --size Standard_D2as_v5 --data-disk-sizes-gb 4 4`,
-      `vm create -g rp -n cvm ${image} ${common} --security-type ConfidentialVM --size Standard_DC2as_v5 --os-disk-security-encryption-type VMGuestStateOnly`,
-    ]) {
-      const { code, stderr } = await shell.az(line)
-      expect(code, stderr).toBe(0)
-    }
-  }, 120_000)
+  calls(
+    'Restore points',
+    'a VM of TrustedLaunch and a confidential one are made',
+    async () => {
+      const made = await shell.shell('eval "$(strongroom env --login)" && az group create -n rp -l westeurope -o none')
+      expect(made.code, made.stderr).toBe(0)
+      const image = '--image Strongroom:debian-13:cvm:latest --enable-vtpm true --enable-secure-boot true'
+      for (const line of [
+        `vm create -g rp -n vm1 ${image} ${common} --security-type TrustedLaunch --size Standard_D2as_v5 --data-disk-sizes-gb 4 4`,
+        `vm create -g rp -n cvm ${image} ${common} --security-type ConfidentialVM --size Standard_DC2as_v5 --os-disk-security-encryption-type VMGuestStateOnly`,
+      ]) {
+        const { code, stderr } = await shell.az(line)
+        expect(code, stderr).toBe(0)
+      }
+    },
+    120_000,
+  )
   works(`restore-point collection create -g rp --collection-name rpc --source-id ${vm('vm1')} --tags a=b`, (body) =>
-    expect([body.provisioningState, body.source.id]).toEqual(['Succeeded', vm('vm1').replace('$SUB', `/subscriptions/${shell.subscription}`)]),
+    expect([body.provisioningState, body.source.id]).toEqual([
+      'Succeeded',
+      vm('vm1').replace('$SUB', `/subscriptions/${shell.subscription}`),
+    ]),
   )
   refused('restore-point create -g rp --collection-name rpc -n p0', 'OperationNotAllowed', { offered: false })
   works('vm deallocate -g rp -n vm1')
@@ -29,8 +37,9 @@ suite('Restore points', () => {
     expect(body.provisioningState).toBe('Succeeded')
     expect(body.sourceMetadata.storageProfile.dataDisks).toHaveLength(2)
   })
-  works('restore-point create -g rp --collection-name rpc -n p2 --consistency-mode CrashConsistent --exclude-disks $(az vm show -g rp -n vm1 --query "storageProfile.dataDisks[].managedDisk.id" -o tsv)', (body) =>
-    expect([body.excludeDisks.length, body.sourceMetadata.storageProfile.dataDisks]).toEqual([2, []]),
+  works(
+    'restore-point create -g rp --collection-name rpc -n p2 --consistency-mode CrashConsistent --exclude-disks $(az vm show -g rp -n vm1 --query "storageProfile.dataDisks[].managedDisk.id" -o tsv)',
+    (body) => expect([body.excludeDisks.length, body.sourceMetadata.storageProfile.dataDisks]).toEqual([2, []]),
   )
   works('restore-point show -g rp --collection-name rpc -n p1', (body) =>
     expect(body.consistencyMode).toBe('CrashConsistent'),
@@ -39,8 +48,14 @@ suite('Restore points', () => {
     expect(body.instanceView.diskRestorePoints).toHaveLength(3),
   )
   works('restore-point wait -g rp --collection-name rpc -n p1 --created')
-  works('disk create -g rp -n back --source $(az restore-point show -g rp --collection-name rpc -n p1 --query sourceMetadata.storageProfile.osDisk.diskRestorePoint.id -o tsv)', (body) =>
-    expect([body.creationData.createOption, body.osType, body.provisioningState]).toEqual(['Restore', 'Linux', 'Succeeded']),
+  works(
+    'disk create -g rp -n back --source $(az restore-point show -g rp --collection-name rpc -n p1 --query sourceMetadata.storageProfile.osDisk.diskRestorePoint.id -o tsv)',
+    (body) =>
+      expect([body.creationData.createOption, body.osType, body.provisioningState]).toEqual([
+        'Restore',
+        'Linux',
+        'Succeeded',
+      ]),
   )
   works('restore-point collection show -g rp --collection-name rpc --restore-points', (body) =>
     expect(body.restorePoints.map(({ name }: { name: string }) => name)).toEqual(['p1', 'p2']),

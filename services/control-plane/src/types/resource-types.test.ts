@@ -32,7 +32,7 @@ const written = [
 ]
 
 /** What comes with another resource alone (the copies of a restore point) is read and deleted, never written. */
-const isWritten = ({ create, inParent }: ResourceType): boolean => create !== undefined || inParent === true
+const isWritten = (type: ResourceType): boolean => type.create !== undefined || type.inParent === true
 
 describe('the table of resource types', () => {
   it('has each type that a client can write into a group, spelled as its routes spell it', () => {

@@ -67,7 +67,9 @@ const diskPointId = (plane: Plane, pointId: string, { name }: PointSource): stri
 /** @throws ServiceError Conflict while another is made of the VM; OperationNotAllowed where it has as many as it may */
 async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   const all = await plane.resources.list<PointInternal>({ type: pointType }, tx)
-  const own = all.filter(({ internal }) => keyOf(internal.vmResourceId) === vm.key && internal.vmId === vm.internal.vmId)
+  const own = all.filter(
+    ({ internal }) => keyOf(internal.vmResourceId) === vm.key && internal.vmId === vm.internal.vmId,
+  )
   const making = own.find(({ body }) => body.properties['provisioningState'] === 'Creating')
   if (making !== undefined)
     throw new ServiceError({

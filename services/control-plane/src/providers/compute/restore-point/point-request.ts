@@ -25,7 +25,7 @@ export interface TakenDisk {
 }
 
 /** The VM's disks: the OS disk first, then data disks by their LUN. */
-export function disksOf({ id, internal: { model } }: Vm): TakenDisk[] {
+function disksOf({ id, internal: { model } }: Vm): TakenDisk[] {
   const data = (model.dataDisks ?? []).flatMap((disk): TakenDisk[] =>
     disk.id === undefined ? [] : [{ id: disk.id, name: disk.name, lun: disk.lun }],
   )

@@ -57,7 +57,8 @@ async function view(plane: Plane, point: RestorePoint, request: ArmRequest): Pro
 }
 
 async function create(plane: Plane, request: ArmRequest, collection: Resource<unknown>): Promise<ArmReply> {
-  if (!isOfType<CollectionInternal>(collection, collectionType)) throw new TypeError('a restore point lies in a collection')
+  if (!isOfType<CollectionInternal>(collection, collectionType))
+    throw new TypeError('a restore point lies in a collection')
   const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
   checkPointName(fields, name)
@@ -141,4 +142,3 @@ function reply(
     ...(operation !== undefined && { headers: asyncHeaders(request, where) }),
   }
 }
-

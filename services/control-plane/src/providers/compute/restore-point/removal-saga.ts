@@ -28,7 +28,9 @@ export async function removePoints(plane: Plane, asker: OnBehalfOf, resource: Re
   const points = await pointsOf(plane, resource)
   const under: Operation[] = []
   for (const { key } of [resource, ...points])
-    under.push(...(await plane.runner.listFor(key)).filter(({ status }) => status === 'Running' || status === 'Undoing'))
+    under.push(
+      ...(await plane.runner.listFor(key)).filter(({ status }) => status === 'Running' || status === 'Undoing'),
+    )
   const deleting = under.find(({ kind, resourceId }) => kind === 'restorePoint.remove' && resourceId === resource.key)
   if (deleting !== undefined) return deleting
   for (const { id, kind } of under) if (kind === 'restorePoint.create') await plane.runner.cancel(id)

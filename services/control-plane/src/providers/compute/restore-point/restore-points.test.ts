@@ -37,7 +37,8 @@ async function taken(plane: TestPlane, path: string, properties: object = {}): P
 }
 
 const refusal = ({ status, body }: TestReply): unknown[] => [status, body?.error?.code]
-const isGone = async (plane: TestPlane, path: string): Promise<boolean> => (await plane.send('GET', path)).status === 404
+const isGone = async (plane: TestPlane, path: string): Promise<boolean> =>
+  (await plane.send('GET', path)).status === 404
 const keptDisks = async (plane: TestPlane): Promise<number> =>
   (await plane.store.db.selectFrom('simulated_disk').selectAll().execute()).length
 
@@ -206,21 +207,37 @@ describeStores('restore points', (store) => {
     }
   })
 
-  it('are made one at a time of a VM, whatever the collection', async () => {
+  it('are made one at a time of a VM, and 500 at most, whatever the collection', async () => {
     const plane = await open(await store())
     try {
       await plane.run('POST', `${vmPath('vm1')}/deallocate`)
       await plane.send('PUT', collection('other'), ofVm('vm1'))
-      const replies = await Promise.all(['rpc', 'other'].map(async (of) => await plane.send('PUT', point('p', of), {})))
-      const statuses = replies.map(({ status }) => status).toSorted()
-      // The second is either refused, or comes when the first is whole.
-      expect([
-        [201, 201],
-        [201, 409],
-      ]).toContainEqual(statuses)
-      for (const reply of replies)
-        if (reply.status === 409) expect(reply.body.error.message).toContain('concurrent creation')
-        else expect((await plane.follow(reply)).status).toBe('Succeeded')
+      await taken(plane, point('p'))
+      const key = point('p').toLowerCase()
+      const row = await plane.store.db
+        .selectFrom('resource')
+        .selectAll()
+        .where('key', '=', key)
+        .executeTakeFirstOrThrow()
+      const setState = async (state: string): Promise<void> => {
+        const body = String(row['body']).replace('"provisioningState":"Succeeded"', `"provisioningState":"${state}"`)
+        await plane.store.db.updateTable('resource').set({ body }).where('key', '=', key).execute()
+      }
+      await setState('Creating')
+      const second = await plane.send('PUT', point('q', 'other'), {})
+      expect([...refusal(second), second.body.error.innererror.found]).toEqual([409, 'Conflict', point('p')])
+      await setState('Succeeded')
+      await taken(plane, point('q', 'other'))
+      const more = Array.from({ length: 498 }, (_, n) => ({
+        ...row,
+        key: `${key}${n}`,
+        id: point(`p${n}`),
+        name: `p${n}`,
+      }))
+      for (let at = 0; at < more.length; at += 50)
+        await plane.store.db.insertInto('resource').values(more.slice(at, at + 50)).execute() // prettier-ignore
+      const full = await plane.send('PUT', point('r', 'other'), {})
+      expect([...refusal(full), full.body.error.message]).toEqual([409, 'OperationNotAllowed', expect.stringContaining('cannot exceed 500')]) // prettier-ignore
     } finally {
       await plane.service.close()
     }
