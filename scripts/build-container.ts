@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { fileDigest } from '../apps/cli/src/release/file-digest.ts'
 import { buildDeb, bundleNodeOptions, sourceDate } from './build-deb.ts'
 
 /**
  * Makes dist/container/strongroom-VERSION.tar, an image for `podman load` and `docker load`, of Debian's packages and ours: no hub is
- * asked. It needs root (or mmdebstrap's other modes), mmdebstrap and buildah.
+ * asked. It needs root (or mmdebstrap's other modes) and mmdebstrap. Built again of the same packages it is the same bytes.
  *   npm run image:container
  */
 const root = resolve(import.meta.dirname, '..')
@@ -46,43 +48,62 @@ const health = [
   "fetch('http://127.0.0.1:' + ports.local + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))",
 ].join('; ')
 
-/** @returns path of the image */
-export async function buildContainer(directory: string = containerDirectory): Promise<string> {
+/** How the image runs, as Docker's image specification has it, whose health check OCI's has not. */
+const settings = {
+  User: `${user}:${user}`,
+  Env: Object.entries({
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: state,
+    STRONGROOM_STATE_DIR: state,
+    STRONGROOM_CACHE_DIR: cache,
+    XDG_CONFIG_HOME: '/tmp',
+  }).map((each) => each.join('=')),
+  Entrypoint: [node, ...bundleNodeOptions, '/usr/lib/strongroom/server/main.js', '--state-dir', state, '--cache-dir', cache], // prettier-ignore
+  Cmd: ['--compute', 'simulated'],
+  Volumes: { [state]: {}, [cache]: {} },
+  WorkingDir: '/',
+  Healthcheck: { Test: ['CMD', node, '-e', health], Interval: 5_000_000_000 },
+  Labels: { 'org.opencontainers.image.version': version, 'org.opencontainers.image.licenses': 'Apache-2.0' },
+}
+const architectures: Record<string, string> = { x64: 'amd64' }
+
+/** What `podman load` takes: the layer, its description, and which is which. */
+async function archiveOf(directory: string, layer: string, date: number): Promise<string> {
+  const digest = await fileDigest(layer)
+  const created = new Date(date * 1000).toISOString()
+  const description = {
+    architecture: architectures[process.arch] ?? process.arch,
+    os: 'linux',
+    created,
+    config: settings,
+    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
+    history: [{ created, created_by: 'scripts/build-container.ts' }],
+  }
+  const files = join(directory, 'archive')
+  mkdirSync(files)
+  renameSync(layer, join(files, `${digest}.tar`))
+  const config = `${createHash('sha256').update(JSON.stringify(description)).digest('hex')}.json`
+  writeFileSync(join(files, config), JSON.stringify(description))
+  writeFileSync(join(files, 'manifest.json'), JSON.stringify([{ Config: config, RepoTags: [imageName], Layers: [`${digest}.tar`] }])) // prettier-ignore
+  const image = join(directory, `strongroom-${version}.tar`)
+  const same = ['--sort=name', `--mtime=@${date}`, '--owner=0', '--group=0', '--numeric-owner', '--mode=0644', '--format=ustar'] // prettier-ignore
+  execFileSync('tar', ['--create', '--file', image, '--directory', files, ...same, config, `${digest}.tar`, 'manifest.json']) // prettier-ignore
+  rmSync(files, { recursive: true })
+  return image
+}
+
+/**
+ * @param deb our Debian package where it is built already
+ * @returns path of the image
+ */
+export async function buildContainer(directory: string = containerDirectory, deb?: string): Promise<string> {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   const date = sourceDate()
-  const archive = fileSystem(directory, await buildDeb(join(directory, 'deb')), date)
-  const storage = join(directory, 'storage')
-  const buildah = (...args: string[]): string =>
-    execFileSync('buildah', ['--root', storage, '--runroot', `${storage}-run`, '--storage-driver', 'vfs', ...args], {
-      encoding: 'utf8',
-      env: { ...process.env, BUILDAH_FORMAT: 'docker' },
-    }).trim()
-  const command = [node, ...bundleNodeOptions, '/usr/lib/strongroom/server/main.js', '--state-dir', state, '--cache-dir', cache] // prettier-ignore
-  const container = buildah('from', '--format', 'docker', 'scratch')
-  buildah('add', '--quiet', container, archive, '/')
-  const settings = [
-    ['--user', `${user}:${user}`],
-    ['--entrypoint', JSON.stringify(command)],
-    ['--cmd', '--compute simulated'],
-    ['--volume', state],
-    ['--volume', cache],
-    ['--env', `HOME=${state}`],
-    ['--env', `STRONGROOM_STATE_DIR=${state}`],
-    ['--env', `STRONGROOM_CACHE_DIR=${cache}`],
-    ['--env', 'XDG_CONFIG_HOME=/tmp'],
-    ['--healthcheck', `CMD ${node} -e "${health}"`],
-    ['--healthcheck-interval', '5s'],
-    ['--label', `org.opencontainers.image.version=${version}`],
-    ['--label', 'org.opencontainers.image.licenses=Apache-2.0'],
-  ]
-  buildah('config', ...settings.flat(), container)
-  buildah('commit', '--quiet', '--format', 'docker', '--timestamp', String(date), container, imageName)
-  const image = join(directory, `strongroom-${version}.tar`)
-  buildah('push', '--quiet', imageName, `docker-archive:${image}:${imageName}`)
-  for (const left of [storage, `${storage}-run`, archive, join(directory, 'deb')])
-    rmSync(left, { recursive: true, force: true })
-  return image
+  const built = join(directory, 'deb')
+  const layer = fileSystem(directory, deb ?? (await buildDeb(built)), date)
+  rmSync(built, { recursive: true, force: true })
+  return await archiveOf(directory, layer, date)
 }
 
 if (import.meta.main) process.stdout.write(`${await buildContainer()}\n`)

@@ -48,6 +48,7 @@ export const commandModules: CommandModule[] = [
     words: ['policy check', 'policy eval', 'policy explain', 'policy format'],
     load: async () => (await import('./policy.ts')).policyCommands,
   },
+  { words: ['release verify'], load: async () => (await import('./release.ts')).releaseCommands },
   { words: ['log verify', 'log show', 'log key'], load: async () => (await import('./log.ts')).logCommands },
   {
     words: ['master-key show', 'master-key rotate'],

@@ -172,6 +172,18 @@ export const cliErrors = {
     when: 'A program that the command runs failed.',
     remedy: 'Read what it printed.',
   },
+  ProvenanceMalformed: {
+    when: 'What is said to be the provenance statement of a release is none that our release build makes.',
+    remedy: 'Give the file *.provenance.json that came with the release.',
+  },
+  ProvenanceMismatch: {
+    when: 'A file is not what was released under its name, or not by the builder or from the commit that you asked for.',
+    remedy: 'Do not use it. Fetch the file and its statement again.',
+  },
+  ProvenanceNotSigned: {
+    when: 'The provenance statement is not signed by the key that you named, or was changed.',
+    remedy: 'Do not use the files. Fetch statement and key again, the key over a way that you trust.',
+  },
   RememberedCheckpointUnreadable: {
     when: 'What was remembered of the log cannot be read.',
     remedy: 'Restore the file from a backup.',

@@ -1,0 +1,96 @@
+import { execFileSync } from 'node:child_process'
+import type { KeyObject } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ed25519KeyOf, sealed } from '../apps/cli/src/release/envelope.ts'
+import { fileDigest } from '../apps/cli/src/release/file-digest.ts'
+import { statementOf } from '../apps/cli/src/release/statement.ts'
+import { buildContainer } from './build-container.ts'
+import { buildDeb } from './build-deb.ts'
+import { buildNpm, nodePackage } from './build-npm.ts'
+import { buildPackages, published } from './build-packages.ts'
+
+/**
+ * Makes what is released, in dist/release: npm tarballs, Debian package, container image; and the signed statement of what they were made
+ * from. FILEs (a guest image, for one) go into the statement as they are.
+ *   npm run release -- --key KEY.pem --builder ID [--source ADDRESS] [FILE…]
+ * KEY.pem is an Ed25519 key that the releaser keeps, ID an address that names who builds. `strongroom release verify` verifies it.
+ */
+const root = resolve(import.meta.dirname, '..')
+export const releaseDirectory: string = join(root, 'dist/release')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+
+/** Packs the npm package in a folder into another. */
+function pack(from: string, to: string): void {
+  execFileSync('npm', ['pack', '--pack-destination', to, '--loglevel=error'], { cwd: from, stdio: ['ignore', 'ignore', 'inherit'] }) // prettier-ignore
+}
+
+/**
+ * Builds all that is released into the folder, which is emptied first.
+ * @returns paths of the files
+ */
+export async function buildRelease(directory: string = releaseDirectory): Promise<string[]> {
+  const work = join(directory, 'work')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(work, { recursive: true })
+  buildPackages()
+  await buildNpm(join(work, 'npm'))
+  const folders = [...published.map((name) => join(root, 'packages', name)), ...['strongroom', nodePackage].map((name) => join(work, 'npm', name))] // prettier-ignore
+  for (const folder of folders) pack(folder, directory)
+  const deb = await buildDeb(join(work, 'deb'))
+  const image = await buildContainer(join(work, 'container'), deb)
+  for (const made of [deb, image]) renameSync(made, join(directory, basename(made)))
+  rmSync(work, { recursive: true })
+  return readdirSync(directory).map((name) => join(directory, name))
+}
+
+/**
+ * The commit whose files a tree has, and no others.
+ * @throws Error where files differ from it
+ */
+export function commitIn(tree: string): string {
+  const git = (...args: string[]): string => execFileSync('git', args, { cwd: tree, encoding: 'utf8' }).trim()
+  const changed = git('status', '--porcelain')
+  if (changed !== '')
+    throw new Error(`A release is made from a commit, and these files differ from it; commit or remove them:\n${changed}`) // prettier-ignore
+  return git('rev-parse', 'HEAD')
+}
+
+/** The signed statement about files, as it is written to a file. */
+export async function provenance(
+  files: readonly string[],
+  o: { key: KeyObject; commit: string; builder: string; source: string },
+): Promise<string> {
+  const lockFile = await fileDigest(join(root, 'package-lock.json'))
+  const subjects = files.map(async (file) => ({ name: basename(file), sha256: await fileDigest(file) }))
+  const { key, commit, builder, source } = o
+  return sealed(statementOf(await Promise.all(subjects), { version, commit, lockFile, builder, source }), key)
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      key: { type: 'string' },
+      builder: { type: 'string' },
+      source: { type: 'string', default: 'urn:strongroom:source' },
+    },
+  })
+  const { key: keyPath, builder, source } = values
+  if (keyPath === undefined || builder === undefined) throw new Error('Name the key that signs and who builds: --key FILE --builder ADDRESS.') // prettier-ignore
+  // Before anything is built: a release without its statement is none.
+  const key = ed25519KeyOf(readFileSync(keyPath), 'private', keyPath)
+  const commit = commitIn(root)
+  const files = [...(await buildRelease()), ...positionals.map((file) => resolve(file))]
+  const statement = join(releaseDirectory, `strongroom-${version}.provenance.json`)
+  writeFileSync(statement, await provenance(files, { key, commit, builder, source }))
+  process.stdout.write(`${[...files, statement].join('\n')}\n`)
+}
+
+if (import.meta.main) {
+  await main().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  })
+}
