@@ -28,7 +28,7 @@ import {
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { createPortalApp } from './portal/portal-app.ts'
 import { publicNamesRoute } from './public-names-route.ts'
-import { fleetAddressOf, noHostsForGuests, parseFleetAddress } from './fleet-address.ts'
+import { fleetAddressOf, parseFleetAddress } from './fleet-address.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'
 import { createTestApi, serveTestApi, type TestApi } from './test-api/test-api.ts'
@@ -159,7 +159,6 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
     ports: { ...(tls === undefined ? {} : { tls }), ...(local === undefined ? {} : { local }) },
   })
   const fleetAt = parseFleetAddress(options.fleetAddress)
-  if (fleetAt !== undefined && installation.compute !== 'simulated') throw noHostsForGuests()
   const opened: { close(): Promise<void> }[] = []
   const closeAll = async (): Promise<void> => {
     for (const part of opened.toReversed()) await part.close()
@@ -288,7 +287,7 @@ async function startServices(o: {
     ...context,
     ownerObjectId: identity.ownerObjectId,
     strictImages: o.strictImages,
-    ...(o.fleetAt !== undefined && { fleet: { address: fleetAddressOf(o.fleetAt), authority } }),
+    ...(o.fleetAt !== undefined && { fleet: { address: fleetAddressOf(o.fleetAt), authority, home: host.home } }),
     ...(testApi !== undefined && { faults: testApi.faults }),
   })
   opened.push(controlPlane)
@@ -308,9 +307,9 @@ async function startServices(o: {
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the host, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
-  const { fleetApp } = controlPlane
+  const { fleetApp, fleetStreams: streams } = controlPlane
   if (o.fleetAt !== undefined && fleetApp !== undefined)
-    opened.push(await serveFleet({ at: o.fleetAt, authority, app: fleetApp, logger }))
+    opened.push(await serveFleet({ at: o.fleetAt, authority, app: fleetApp, logger, ...(streams && { streams }) }))
   opened.push({ close: () => publicNames.stop() })
   await publicNames.resume()
   if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))

@@ -19,13 +19,3 @@ export function parseFleetAddress(text: string | undefined): FleetAddress | unde
 /** As it was given. */
 export const fleetAddressOf = ({ address, port }: FleetAddress): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-
-export const noHostsForGuests = (): ServiceError =>
-  new ServiceError({
-    code: 'InvalidArgument',
-    message: 'Joined hosts carry simulated compute alone: guests boot on the machine of the server.',
-    target: '--fleet-address',
-    expected: 'an installation made with --compute simulated',
-    found: 'compute: guests',
-    remedy: 'Leave --fleet-address out.',
-  })

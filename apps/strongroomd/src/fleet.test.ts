@@ -148,18 +148,18 @@ describe('VMs of a fleet', () => {
 
   it('that find no other host wait, and run once one has room', async () => {
     const tdx = hosts.get('tdx')!
-    const third = await make('third', 'Standard_DC4es_v5')
+    const third = await make('third', 'Standard_DC32es_v5')
     expect((await placementOf(third)).host).toBe('tdx')
-    // What the others have room for is taken.
-    for (const name of ['a', 'b']) await installation.arm('POST', `${hostPath(installation, name)}/drain`)
     await tdx.stop()
     await expect.poll(async () => (await placementOf(third)).host).toBeUndefined()
     expect(await powerOf(third)).toBe('PowerState/starting')
-    await installation.arm('POST', `${hostPath(installation, 'b')}/resume`)
-    await expect.poll(async () => (await placementOf(third)).host).toBe('b')
+    const roomy = await start('roomy', { vCPUs: 64 })
+    await expect.poll(async () => (await placementOf(third)).host).toBe('roomy')
     await expect.poll(async () => await powerOf(third)).toBe('PowerState/running')
+    expect(await placementOf(third)).toMatchObject({ why: { moved: { host: 'tdx', reason: 'lost' } } })
     await installation.run('DELETE', third)
-    expect((await shown('b')).reserved).toEqual({ vCPUs: 0, memoryMiB: 0 })
+    expect((await shown('roomy')).reserved).toEqual({ vCPUs: 0, memoryMiB: 0 })
+    await roomy.stop()
   })
 })
 
@@ -179,9 +179,9 @@ describe('a host whose lease is over', () => {
       elapsed: () => ({ era: 'test', milliseconds: systemClock.elapsed!().milliseconds + ahead }),
     }
     const carrier = new Watched()
-    for (const name of ['a', 'b']) await installation.arm('POST', `${hostPath(installation, name)}/drain`)
+    await expect.poll(async () => (await shown('roomy')).state).toBe('Lost')
     await start('watched', { zone: '3', clock, carrier, vCPUs: 64 })
-    const vm = await make('fenced')
+    const vm = await make('fenced', 'Standard_DC32as_v5')
     expect((await placementOf(vm)).host).toBe('watched')
     await expect.poll(() => carrier.reports().length).toBe(1)
     expect(ended).toEqual([])

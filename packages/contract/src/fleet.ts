@@ -7,6 +7,7 @@ export type { AddedHost, HostState, HostView, ShownHost } from './wires/manager/
 export type {
   BeatAnswer,
   BeatRequest,
+  HostCall,
   HostCertificate,
   JoinRequest,
   ReportAnswer,
@@ -14,6 +15,19 @@ export type {
   VmReport,
   VmsReport,
 } from './wires/fleet/fleet-wire.ts'
+export type {
+  CarriedCall,
+  CarriedCertificate,
+  CarriedInstance,
+  CarriedKey,
+  CarriedMeasurements,
+  CarriedSilicon,
+  CarriedState,
+  CarriedStateAnswer,
+  FleetInstallation,
+  HostAnswer,
+  ImageManifest,
+} from './wires/fleet/carried-wire.ts'
 
 /** Name of the host that the server itself is. */
 export const localHostName = 'local'
@@ -66,6 +80,15 @@ export interface PlacementExplanation {
   ruledOut: { reason: RuledOutReason; count: number; hosts: string[] }[]
   /** With what was reserved on it before. */
   chosen?: { host: string; zone?: string; reservedVCPUs: number; vCPUs: number }
+  /** Which host it had before, and why it has it no more. */
+  moved?: HostLeft
+}
+
+/** That a VM's host has it no more. */
+export interface HostLeft {
+  host: string
+  reason: 'lost' | 'drained'
+  at: string
 }
 
 /** Answer of `POST {vm}/retrievePlacement`. */

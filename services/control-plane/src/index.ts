@@ -28,7 +28,13 @@ import { VaultClient } from './providers/keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './providers/keyvault/vault-sync.ts'
 import { createFleetApp, type CertifyingAuthority } from './fleet/host-app.ts'
 import { Failover } from './fleet/failover.ts'
+import { CarriedVms } from './fleet/guests/carried-vms.ts'
 import { FleetCompute } from './fleet/fleet-compute.ts'
+import { fleetGuests } from './fleet/guests/fleet-guests.ts'
+import type { HomeHost } from './fleet/guests/home-host.ts'
+import { HostCalls } from './fleet/guests/host-calls.ts'
+import { hostStreams, type HostStreams } from './fleet/guests/host-streams.ts'
+import { fleetSimulated } from './fleet/fleet-simulated.ts'
 import { Placements } from './fleet/placements.ts'
 import { HostRegistry } from './fleet/registry.ts'
 import { Tickets } from './fleet/tickets.ts'
@@ -65,7 +71,7 @@ export interface ControlPlaneContext extends ServiceContext {
   /** The store, where it is open already; the service closes it. */
   store?: Store
   /** Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent where it listens for none. */
-  fleet?: { address: string; authority: CertifyingAuthority }
+  fleet?: { address: string; authority: CertifyingAuthority; home: HomeHost }
 }
 
 /** Another process on the same database goes on with the work of one that hangs or is cut off within 10 seconds. */
@@ -78,6 +84,8 @@ const operationDays = 31
 export interface ControlPlaneService extends Service {
   /** For the listener of hosts, where there is one. */
   fleetApp: FastifyInstance | undefined
+  /** Streams of hosts that carry guests. */
+  fleetStreams: HostStreams | undefined
   /** Takes the subscription back to empty; for the test API. @returns how many resources there were */
   reset(): Promise<number>
   /** What the test API did, for the activity log. */
@@ -110,15 +118,23 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     return placement && tickets.of(placement)
   }
   const evidence = new SimulatedEvidence(context.wire, context.tokens, platformKeys)
-  const compute = withoutGuests
-    ? new FleetCompute({
-        inner: new SimulatedHost(resources, clock, evidence, placed),
-        placements,
-        registry,
-        signal: new WorkSignal(),
-      })
-    : undefined
-  const host = compute?.asHost() ?? new HostClient(context.wire, context.tokens)
+  const signal = new WorkSignal()
+  const local = new HostClient(context.wire, context.tokens)
+  const guests =
+    withoutGuests || context.fleet === undefined
+      ? undefined
+      : {
+          ...context.fleet,
+          vms: new CarriedVms({ ...context, store }),
+          calls: new HostCalls(signal),
+          wire: context.wire,
+          tokens: context.tokens,
+          tenantId: installation.tenantId,
+        }
+  const carried = guests && fleetGuests({ ...guests, local, placements, tickets, keys: platformKeys })
+  const inner = withoutGuests ? fleetSimulated(new SimulatedHost(resources, clock, evidence, placed)) : carried
+  const compute = inner && new FleetCompute({ inner, placements, registry, signal })
+  const host = compute?.asHost() ?? local
   const plane: Plane = {
     subscriptionId,
     tenantId: installation.tenantId,
@@ -171,7 +187,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   })
   serveBootDiagnostics(app, plane)
   const fleet = context.fleet && compute && { ...context.fleet, registry, compute, placements, logger }
-  const fleetApp = fleet && createFleetApp(fleet)
+  const shownInstallation = { ...installation, compute: installation.compute ?? 'guests' }
+  const fleetApp = fleet && createFleetApp({ ...fleet, installation: shownInstallation, ...(guests && { guests }) })
+  const fleetStreams = fleet && guests && hostStreams({ ...fleet, ...guests })
   const failover = fleet && new Failover(fleet)
   let synchronised: Promise<void> = Promise.resolve()
   let endWatch: (() => Promise<void>) | undefined
@@ -179,6 +197,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
     fleetApp,
+    fleetStreams,
     reset: async () => await resetPlane(plane),
     record: async ({ action, resourceId = `/subscriptions/${subscriptionId}`, id }) =>
       await activity.write({ caller: 'test-api', action, resourceId, status: 200, correlationId: id }),

@@ -2,6 +2,8 @@ import { collateralHost, diskBlobHost, hostApiHost } from '@strongroom/contract'
 import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchors } from '@strongroom/evidence'
 import { openServiceStore, type InstallationAuthority, type Service, type ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
+import { localDisks } from './disks/disk-driver.ts'
+import { HomeHost } from './home/home-host.ts'
 import { createCollateralApp } from './http/collateral-routes.ts'
 import { ImageBuilds } from './http/image-builds.ts'
 import { createHostApp } from './http/host-routes.ts'
@@ -30,6 +32,8 @@ export interface HostServiceOptions extends ServiceContext {
 /** The roots that this host's processors are under, and the key that signs what its images measure. */
 export interface HostService extends Service {
   anchors: TrustAnchors
+  /** What it has for hosts that join. */
+  home: HomeHost
 }
 
 /** What runs on a host: the host wire, the processors' endorsements, and the VMs themselves. */
@@ -44,12 +48,14 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
     ...context,
     silicon,
     store,
+    disks: localDisks,
     measurements,
     acceleration: () => (probed ??= probeAcceleration({ cacheDir: context.cacheDir })),
   }
   const host = new Host(services)
   const disks = new DiskStore(services, host)
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
+  const home = new HomeHost({ ...services, measurements })
   const builds = new ImageBuilds({ ...context, measurements })
   const hostApp = createHostApp({ ...context, host, disks, builds, simulated, measurements })
   const blobApp = createBlobApp({
@@ -60,6 +66,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const collateralApp = createCollateralApp({ silicon, logger: context.logger })
   return {
     name: 'host',
+    home,
     anchors: {
       ...(silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }),
       images: [key.publicJwk],
@@ -77,6 +84,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
       await builds.close()
       await disks.close()
       await host.close()
+      await home.close()
       await simulated.close()
       await blobApp.close()
       await hostApp.close()

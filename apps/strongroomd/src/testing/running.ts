@@ -32,7 +32,7 @@ export interface TestInstallation {
 }
 
 export async function startTestInstallation(
-  o: Pick<ComposeOptions, 'testApi' | 'callerLimit' | 'fleetAddress'> = {},
+  o: Pick<ComposeOptions, 'testApi' | 'callerLimit' | 'fleetAddress' | 'compute'> = {},
 ): Promise<TestInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-installation-'))
   const [tlsPort, localPort] = [await freePort(), await freePort()]

@@ -35,6 +35,11 @@ export const hostErrors = {
     when: 'The guest’s report of its boot is not genuine.',
     remedy: 'Start the VM again.',
   },
+  CallNotCarried: {
+    status: 403,
+    when: 'A joined host asked the processors for a report over other claims than its VM’s, or of other firmware than the server’s.',
+    remedy: 'Run the same version of Strongroom and of Debian’s firmware on the host as on the server.',
+  },
   CustomerKeyNotOfSet: {
     status: 409,
     when: 'The guest state is under a key that the disk-encryption set does not have.',
@@ -249,6 +254,11 @@ export const hostErrors = {
     status: 403,
     when: 'The OS disk is not the one that the VM was made with.',
     remedy: 'Put the VM’s own disk back.',
+  },
+  PlacementOver: {
+    status: 409,
+    when: 'The disk or the guest state of a VM was asked for at an earlier placement than its present one.',
+    remedy: 'Nothing: the VM is another host’s.',
   },
   ProgramFailed: {
     when: 'A program of the host failed.',

@@ -13,6 +13,18 @@ import type { Wire } from './wire.ts'
 
 export { attestationProviderDefinition, attestationProviderMove } from './attestation/providers.ts'
 export { beatRequest, certificateRequest, hostName, joinRequest, vmsReport } from './fleet/fleet-wire.ts'
+export {
+  carriedCall,
+  carriedInstance,
+  carriedKey,
+  carriedMeasurements,
+  carriedOperations,
+  carriedSilicon,
+  carriedState,
+  fleetStream,
+  hostAnswer,
+  largestCarriedBody,
+} from './fleet/carried-wire.ts'
 export { commandResult, reportPath, reportRequest, type CommandResult } from './guest/guest-wire.ts'
 export { healthReport } from './guest/health.ts'
 export * from './host/disks.ts'

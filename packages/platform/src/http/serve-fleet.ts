@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import { fleetHost } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
@@ -28,6 +29,8 @@ export async function serveFleet(o: {
   at: FleetAddress
   authority: Pick<InstallationAuthority, 'caPem' | 'serverCredentials'>
   app: FastifyInstance
+  /** Takes over connections that ask to become streams; absent where there are none. */
+  streams?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   logger: Logger
 }): Promise<{ close(): Promise<void> }> {
   await o.app.ready()
@@ -66,11 +69,25 @@ export async function serveFleet(o: {
       queue.begin(addressOf(request.socket), work, () => !request.socket.destroyed)
     },
   )
+  const open = new Set<Duplex>()
+  if (o.streams !== undefined)
+    server.on('upgrade', (request, socket, head) => {
+      // A disk may be silent for as long as its guest is.
+      ;(socket as TLSSocket).setTimeout(0)
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+      o.streams?.(request, socket, head)
+    })
   beginHandshakesInTurn(server, { silentMs: handshakeMs })
   harden(server)
   await listen(server, { ...o.at, target: '--fleet-address', option: '--fleet-address ADDRESS:PORT' })
   o.logger.info({ ...o.at }, 'listening for hosts')
-  return { close: async () => await closeServer(server) }
+  return {
+    close: async () => {
+      for (const socket of open) socket.destroy()
+      await closeServer(server)
+    },
+  }
 }
 
 /** Who is at the other end of a connection that `serveFleet` took. */

@@ -41,6 +41,7 @@ export class Failover {
       this.#logger.warn({ host }, 'the lease of a host is over')
       await this.#compute.abandon(host)
     }
+    await this.#compute.draining().sweep()
     // Where the vault could not be told of a placement when it was made.
     for (const { vm_id } of await this.#placements.unfenced(most)) await this.#compute.fence(vm_id)
     const waiting = await this.#placements.waiting(most)

@@ -2,6 +2,7 @@ import {
   isOrdinary,
   localHostName,
   type AnySpec,
+  type CarriedInstance,
   type InstanceStatus,
   type ShownHost,
   type VmOrder,
@@ -11,9 +12,10 @@ import {
 import { ServiceError } from '@strongroom/platform'
 import type { Host } from '../host/host.ts'
 import { overlaid } from '../host/overlay.ts'
-import type { SimulatedHost } from '../host/simulated-host.ts'
 import type { Db } from '../store/resources.ts'
+import type { CarriedCompute } from './carried-compute.ts'
 import type { Candidate, Need } from './choose.ts'
+import { Draining } from './draining.ts'
 import type { FleetHost } from './fleet-host.ts'
 import type { Placement, Placements } from './placements.ts'
 import type { HostRegistry } from './registry.ts'
@@ -27,23 +29,38 @@ const needOf = (spec: AnySpec): Need => ({
   memoryMiB: spec.size.memoryMiB,
 })
 
-const startStep = 'start on its host (no guest runs)'
+const startStep = 'start on its host'
 
 /**
- * Simulated compute of which joined hosts carry the VMs: what a VM is stays where it is, whether it runs is its host's to say. VMs
+ * Compute of which joined hosts carry the VMs: what a VM is stays where it is, whether it runs is its host's to say. VMs
  * without a placement, of an installation that no host has joined, are the server's own as ever.
  */
 export class FleetCompute {
-  readonly #inner: SimulatedHost
+  readonly #inner: CarriedCompute
   readonly #placements: Placements
   readonly #registry: HostRegistry
   readonly #signal: WorkSignal
 
-  constructor(o: { inner: SimulatedHost; placements: Placements; registry: HostRegistry; signal: WorkSignal }) {
+  constructor(o: { inner: CarriedCompute; placements: Placements; registry: HostRegistry; signal: WorkSignal }) {
     this.#inner = o.inner
     this.#placements = o.placements
     this.#registry = o.registry
     this.#signal = o.signal
+  }
+
+  /** Whether joined hosts carry guests, and not VMs without. */
+  get carriesGuests(): boolean {
+    return this.#inner.isMadeByHost
+  }
+
+  /** Moves VMs off drained hosts. */
+  draining(): Draining {
+    const needed = async (vmId: string): Promise<Need | undefined> => {
+      const status = await this.#inner.find(vmId)
+      return status && needOf(status.spec)
+    }
+    const [inner, placements, registry, signal] = [this.#inner, this.#placements, this.#registry, this.#signal]
+    return new Draining({ inner, placements, registry, signal, needOf: needed })
   }
 
   /** As the sagas use it. */
@@ -52,7 +69,7 @@ export class FleetCompute {
       provision: async (spec) => await this.#provision(spec),
       start: async (vmId) => await this.#start(vmId, false),
       restart: async (vmId) => await this.#start(vmId, true),
-      stop: async (vmId) => await this.#stop(vmId),
+      stop: async (vmId, graceful) => await this.#stop(vmId, graceful),
       patch: async (vmId, patch) => {
         const patched = await this.#inner.patch(vmId, patch)
         if (patch.size !== undefined) await this.#fit(patched)
@@ -74,8 +91,31 @@ export class FleetCompute {
     const isNew = (await this.#inner.find(spec.vmId)) === undefined
     const place = async (): Promise<Placement> =>
       await this.#placements.transaction(async (tx) => await this.#place(tx, spec))
-    if (isNew && (await this.#registry.hasJoined())) await retried(place)
-    return await this.#inner.provision(spec)
+    if (isNew && (await this.#registry.hasJoined()) && (await this.#inner.fits(spec))) await retried(place)
+    const provisioned = await this.#inner.provision(spec)
+    if (this.#inner.isMadeByHost) await this.fence(spec.vmId)
+    return provisioned
+  }
+
+  /** @throws ServiceError PlacementOver where the host does not carry the VM at that epoch */
+  async carried(host: FleetHost, o: { vmId: string; epoch: number }): Promise<Placement> {
+    const placed = await this.#placements.find(o.vmId)
+    if (placed !== undefined && isHeld(placed, host, o.epoch) && placed.fenced_epoch === o.epoch) return placed
+    throw placementOver(o)
+  }
+
+  /** What the host of a guest says of it. @throws ServiceError PlacementOver */
+  async take(host: FleetHost, said: CarriedInstance): Promise<void> {
+    await this.#placements.transaction(async (tx) => {
+      const placed = await this.#placements.lock(tx, said.vmId)
+      if (placed === undefined || !isHeld(placed, host, said.epoch)) throw placementOver(said)
+      const isAsked = said.run === placed.run
+      await this.#inner.take(tx, said, isAsked)
+      // A guest that has powered off, or does not start, is not started again where its host is.
+      const { state } = said.status.power
+      const hasEnded = said.run > 0 && (state === 'Failed' || state === 'Stopped')
+      if (isAsked && hasEnded && placed.wanted === 'Running') await this.#placements.want(tx, placed, 'Stopped')
+    })
   }
 
   async #place(tx: Db, spec: AnySpec, candidates?: Candidate[]): Promise<Placement> {
@@ -88,6 +128,7 @@ export class FleetCompute {
     const status = await this.#inner.find(vmId)
     const isPlaced = (await this.#placements.find(vmId)) !== undefined
     if (!isPlaced || status === undefined) return await (again ? this.#inner.restart(vmId) : this.#inner.start(vmId))
+    if (status.provisioning.state === 'Failed') throw notMade()
     const runs = ['Ready', 'Starting'].includes(status.power.state)
     if (runs && !again) return status
     let host: string | null = null
@@ -103,10 +144,10 @@ export class FleetCompute {
     return (await this.#inner.find(vmId)) ?? status
   }
 
-  async #stop(vmId: string): Promise<InstanceStatus | undefined> {
+  async #stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined> {
     const status = await this.#inner.find(vmId)
     const isPlaced = (await this.#placements.find(vmId)) !== undefined
-    if (!isPlaced || status === undefined) return await this.#inner.stop(vmId)
+    if (!isPlaced || status === undefined) return await this.#inner.stop(vmId, graceful)
     if (status.power.state === 'Stopped') return status
     let host: string | null = null
     await this.#inner.turn(vmId, 'Stopping', 'stop on its host', async (tx) => {
@@ -117,7 +158,7 @@ export class FleetCompute {
       return true
     })
     // Nothing runs of a VM that waits for a host.
-    if (host === null) await this.#inner.stop(vmId)
+    if (host === null) await this.#inner.turn(vmId, 'Stopped', 'stop', always)
     this.#signal.notify(host)
     return await this.#inner.find(vmId)
   }
@@ -141,13 +182,13 @@ export class FleetCompute {
   async report(host: FleetHost, vms: readonly VmReport[]): Promise<string[]> {
     const over: string[] = []
     for (const vm of vms) {
-      const isHeld = (placed: Placement | undefined): boolean => placed?.host === host.id && placed.epoch === vm.epoch
       const placed = await this.#placements.find(vm.vmId)
-      if (!isHeld(placed)) over.push(vm.vmId)
+      if (!isHeld(placed, host, vm.epoch)) over.push(vm.vmId)
       const wanted = vm.state === 'Ready' ? 'Running' : 'Stopped'
       const isAsked = (each: Placement | undefined): boolean =>
-        isHeld(each) && each?.run === vm.run && each.wanted === wanted
-      if (!isAsked(placed)) continue
+        isHeld(each, host, vm.epoch) && each?.run === vm.run && each.wanted === wanted
+      // How guests are, hosts say at /instance, with what shows it.
+      if (!isAsked(placed) || this.#inner.isMadeByHost) continue
       const first = async (tx: Db): Promise<boolean> => isAsked(await this.#placements.lock(tx, vm.vmId))
       if (vm.state === 'Ready') await this.#started(vm.vmId, first)
       else await this.#inner.turn(vm.vmId, 'Stopped', 'stop', first)
@@ -184,7 +225,11 @@ export class FleetCompute {
   async ordersOf(host: FleetHost): Promise<{ revision: number; carry: VmOrder[] }> {
     const { revision, carry } = await this.#placements.carriedBy(host.id)
     const told = carry.filter(({ epoch, fenced_epoch }) => fenced_epoch === epoch)
-    return { revision, carry: told.map(({ vm_id: vmId, epoch, wanted, run }) => ({ vmId, epoch, wanted, run })) }
+    const order = async (placed: Placement): Promise<VmOrder> => {
+      const { vm_id: vmId, epoch, wanted, run } = placed
+      return { vmId, epoch, wanted, run, ...(await this.#inner.orderOf(placed)) }
+    }
+    return { revision, carry: await Promise.all(told.map(order)) }
   }
 
   /** Until the host has another revision than it knows, for as long as that at most. */
@@ -243,9 +288,37 @@ export class FleetCompute {
       ...(name !== undefined && { host: name }),
       epoch: placed.epoch,
       ...(placed.placed_at !== null && { placedAt: placed.placed_at }),
-      why: JSON.parse(placed.why) as NonNullable<VmPlacement['why']>,
+      why: shownWhy(placed.why),
     }
   }
+}
+
+const isHeld = (placed: Placement | undefined, host: FleetHost, epoch: number): boolean =>
+  placed?.host === host.id && placed.epoch === epoch
+
+const always = async (): Promise<boolean> => await Promise.resolve(true)
+
+const notMade = (): ServiceError =>
+  new ServiceError({
+    code: 'InstanceNotProvisioned',
+    message: 'The virtual machine was not made.',
+    remedy: 'Delete it and create it again.',
+  })
+
+const placementOver = ({ vmId, epoch }: { vmId: string; epoch: number }): ServiceError =>
+  new ServiceError({
+    code: 'PlacementOver',
+    message: 'The host does not carry this virtual machine, or not at this epoch.',
+    target: vmId,
+    expected: 'a virtual machine of the host’s present orders',
+    found: `epoch ${epoch}`,
+    remedy: 'Nothing on this host: the next beat says what it carries.',
+  })
+
+/** Without what the next placement is told of the host that was left. */
+function shownWhy(text: string): NonNullable<VmPlacement['why']> {
+  const { left: _left, ...why } = JSON.parse(text) as NonNullable<VmPlacement['why']> & { left?: unknown }
+  return why
 }
 
 const attempts = 5

@@ -2,14 +2,21 @@ import { createPublicKey, verify } from 'node:crypto'
 import {
   joinStatement,
   type BeatAnswer,
+  type FleetInstallation,
   type HostCertificate,
   type JoinRequest,
   type ReportAnswer,
 } from '@strongroom/contract'
 import type { Shape } from '@strongroom/contract/shape'
-import { beatRequest, certificateRequest, fleetWire, joinRequest, vmsReport } from '@strongroom/contract/wires'
 import {
-  certifiedPeer,
+  beatRequest,
+  carriedOperations,
+  certificateRequest,
+  fleetWire,
+  joinRequest,
+  vmsReport,
+} from '@strongroom/contract/wires'
+import {
   createHttpApp,
   keyDigest,
   read,
@@ -21,8 +28,10 @@ import {
   type Logger,
 } from '@strongroom/platform'
 import type { FleetCompute } from './fleet-compute.ts'
+import { carriedRoutes, installationRoute, type GuestParts } from './guests/carried-routes.ts'
 import type { FleetHost } from './fleet-host.ts'
-import { leaseSeconds, notAuthenticated, type HostRegistry } from './registry.ts'
+import { callerOf, subjectOf } from './host-caller.ts'
+import { leaseSeconds, type HostRegistry } from './registry.ts'
 
 /** Renewed by the host when two thirds of it are over. */
 const certificateDays = 90
@@ -36,10 +45,18 @@ export function createFleetApp(o: {
   registry: HostRegistry
   compute: FleetCompute
   authority: CertifyingAuthority
+  installation: FleetInstallation
+  /** Where hosts carry guests. */
+  guests?: GuestParts
   logger: Logger
 }): FastifyInstance {
   const app = createHttpApp({ name: 'fleet', logger: o.logger })
-  serveWire(app, fleetWire)
+  const forGuests = new Set(carriedOperations.filter(({ path }) => path !== '/installation'))
+  const operations = fleetWire.operations.filter((each) => o.guests !== undefined || !forGuests.has(each))
+  serveWire(app, { ...fleetWire, operations })
+  installationRoute(app, o)
+  const { guests } = o
+  if (guests !== undefined) carriedRoutes(app, { ...o, ...guests })
   const certify = async (host: FleetHost, publicKey: Uint8Array): Promise<HostCertificate> => ({
     hostId: host.id,
     name: host.name,
@@ -58,22 +75,24 @@ export function createFleetApp(o: {
     return await certify(host, publicKey)
   })
   app.post('/certificate', async (request) => {
-    const { host, publicKey } = await callerOf(o.registry, request)
+    const { host, publicKey } = await callerOf(o.registry, request.raw)
     sent(certificateRequest, request)
     return await certify(host, publicKey)
   })
   app.post('/beat', async (request, reply): Promise<BeatAnswer> => {
-    const { host } = await callerOf(o.registry, request)
+    const { host } = await callerOf(o.registry, request.raw)
     const { revision: known } = sent(beatRequest, request)
     await o.registry.renew(host)
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort())
-    await o.compute.awaitOrders(host, known, holdMs, gone.signal)
+    const isAsked = guests?.calls.has(host.id) === true
+    if (!isAsked) await o.compute.awaitOrders(host, known, holdMs, gone.signal)
     const { revision, carry } = await o.compute.ordersOf(host)
-    return { leaseSeconds, revision, ...(revision !== known && { carry }) }
+    const calls = guests?.calls.untold(host.id) ?? []
+    return { leaseSeconds, revision, ...(revision !== known && { carry }), ...(calls.length > 0 && { calls }) }
   })
   app.post('/report', async (request): Promise<ReportAnswer> => {
-    const { host } = await callerOf(o.registry, request)
+    const { host } = await callerOf(o.registry, request.raw)
     return { over: await o.compute.report(host, sent(vmsReport, request).vms) }
   })
   return app
@@ -82,23 +101,6 @@ export function createFleetApp(o: {
 /** @throws ServiceError InvalidRequestContent */
 const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
   read(shape, body, { code: 'InvalidRequestContent', subject: 'What the host sent' })
-
-/** Two words, so that no verifier takes it for a name of DNS and holds it against the authority's constraints. */
-const subjectOf = (host: FleetHost): string => `host ${host.id}`
-
-/** @throws ServiceError HostNotAuthenticated */
-async function callerOf(
-  registry: HostRegistry,
-  request: FastifyRequest,
-): Promise<{ host: FleetHost; publicKey: Uint8Array }> {
-  const peer = certifiedPeer(request.raw)
-  if (peer === undefined) throw notAuthenticated('no certificate that counts')
-  const host = await registry.byKey(peer.key)
-  // The authority certifies other keys too: the key is in the registry, and the certificate was made for this host.
-  if (host === undefined) throw notAuthenticated('a key that no host has')
-  if (peer.subject !== `CN=${subjectOf(host)}`) throw notAuthenticated(`a certificate of ${peer.subject}`)
-  return { host, publicKey: peer.publicKey }
-}
 
 /** The key, where whoever asks has it. @throws ServiceError HostKeyInvalid */
 function provenKey(join: JoinRequest): Uint8Array {

@@ -27,7 +27,10 @@ export function fleetRoutes(plane: Plane): Route[] {
   const drain =
     (draining: boolean) =>
     async (request: ArmRequest): Promise<ArmReply> => {
-      await plane.fleet.registry.setDraining(nameOf(request), draining)
+      const name = nameOf(request)
+      if (draining && name !== localHostName)
+        await plane.fleet.compute?.draining().check(await plane.fleet.registry.get(name))
+      await plane.fleet.registry.setDraining(name, draining)
       return ok(await show(nameOf(request)))
     }
   return [

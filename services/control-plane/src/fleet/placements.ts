@@ -1,4 +1,4 @@
-import type { PlacementExplanation } from '@strongroom/contract'
+import type { HostLeft, PlacementExplanation } from '@strongroom/contract'
 import { databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
 import type { Selectable } from 'kysely'
 import type { Db } from '../store/resources.ts'
@@ -75,6 +75,7 @@ export class Placements {
         wanted: 'Stopped',
         run: 0,
         fenced_epoch: 0,
+        moving: 0,
         ...before,
         vm_id: o.vmId,
         resource_id: o.resourceId,
@@ -82,7 +83,7 @@ export class Placements {
         epoch: (before?.epoch ?? 0) + 1,
         vcpus: need.vCPUs,
         memory_mib: need.memoryMiB,
-        why: JSON.stringify(why),
+        why: JSON.stringify({ ...why, ...movedFrom(before) }),
         placed_at: (await databaseTime(this.#store, tx)).toISOString(),
       }
       if (before === undefined) await tx.insertInto('placement').values(placed).execute()
@@ -96,9 +97,16 @@ export class Placements {
   }
 
   /** Whether the VM is to run; `again` also where it runs already. Its host is told. */
-  async want(tx: Db, placed: Placement, wanted: Placement['wanted'], o: { again?: boolean } = {}): Promise<void> {
+  async want(
+    tx: Db,
+    placed: Placement,
+    wanted: Placement['wanted'],
+    o: { again?: boolean; moving?: boolean } = {},
+  ): Promise<void> {
     const run = o.again === true ? placed.run + 1 : placed.run
-    await tx.updateTable('placement').set({ wanted, run }).where('vm_id', '=', placed.vm_id).execute()
+    // Whatever else is asked of a VM that moves counts, and it moves no more.
+    const moving = o.moving === true ? 1 : 0
+    await tx.updateTable('placement').set({ wanted, run, moving }).where('vm_id', '=', placed.vm_id).execute()
     if (placed.host !== null) await this.#change(tx, placed.host, { vCPUs: 0, memoryMiB: 0 })
   }
 
@@ -106,7 +114,7 @@ export class Placements {
   async release(tx: Db, vmId: string): Promise<string | undefined> {
     const placed = await this.lock(tx, vmId)
     if (placed === undefined || placed.host === null) return undefined
-    const none = { host: null, wanted: 'Stopped' as const, vcpus: 0, memory_mib: 0, placed_at: null }
+    const none = { host: null, wanted: 'Stopped' as const, vcpus: 0, memory_mib: 0, placed_at: null, moving: 0 }
     await tx.updateTable('placement').set(none).where('vm_id', '=', vmId).execute()
     await this.#change(tx, placed.host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
     return placed.host
@@ -158,10 +166,20 @@ export class Placements {
     if (until === undefined || until >= (await databaseTime(this.#store, tx)).toISOString()) return undefined
     const placed = await this.lock(tx, o.vmId)
     if (placed?.host !== o.host) return undefined
-    const none = { host: null, vcpus: 0, memory_mib: 0, placed_at: null }
-    await tx.updateTable('placement').set(none).where('vm_id', '=', o.vmId).execute()
-    await this.#change(tx, o.host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
+    await this.leave(tx, placed, 'lost')
     return placed
+  }
+
+  /** Takes a VM from its host for this reason; what is wanted of it stays. */
+  async leave(tx: Db, placed: Placement, reason: HostLeft['reason']): Promise<void> {
+    const { host } = placed
+    if (host === null) return
+    const at = (await databaseTime(this.#store, tx)).toISOString()
+    const left: HostLeft = { host: (await this.#registry.nameOf(host, tx)) ?? host, reason, at }
+    const why = JSON.stringify({ ...(JSON.parse(placed.why) as object), left })
+    const none = { host: null, vcpus: 0, memory_mib: 0, placed_at: null, moving: 0, why }
+    await tx.updateTable('placement').set(none).where('vm_id', '=', placed.vm_id).execute()
+    await this.#change(tx, host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
   }
 
   /** VMs that are to run and have no host. */
@@ -202,6 +220,12 @@ export class Placements {
     const use = this.#db.selectFrom('fleet_use').select('revision').where('host', '=', host)
     return (await use.executeTakeFirst())?.revision ?? 0
   }
+}
+
+/** What became of the host that a VM had last, where that is why it has another. */
+function movedFrom(before: Placement | undefined): { moved?: HostLeft } {
+  const { left } = JSON.parse(before?.why ?? '{}') as { left?: HostLeft }
+  return left === undefined ? {} : { moved: left }
 }
 
 /** In Azure's words, with the hosts that were ruled out. */

@@ -70,8 +70,8 @@ export class HostRegistry {
   }
 
   /** Undefined where it was removed. */
-  async nameOf(id: string): Promise<string | undefined> {
-    return (await this.#db.selectFrom('fleet_host').select('name').where('id', '=', id).executeTakeFirst())?.name
+  async nameOf(id: string, db: Db = this.#db): Promise<string | undefined> {
+    return (await db.selectFrom('fleet_host').select('name').where('id', '=', id).executeTakeFirst())?.name
   }
 
   /**

@@ -201,7 +201,16 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   const { adminUsername } = vm.internal.model.osProfile
   if (status?.power.state === 'Ready' && status.ssh !== undefined)
     return { ssh: { ...status.ssh, user: adminUsername }, adminUsername }
-  const noGuest = status?.power.state === 'Ready'
+  const isReady = status?.power.state === 'Ready'
+  if (isReady && plane.fleet.compute?.carriesGuests === true)
+    throw new ServiceError({
+      code: 'NotOnJoinedHosts',
+      message: `The guest of '${vm.name}' runs on a joined host, and SSH leads to guests of the server's own host alone.`,
+      expected: 'a virtual machine of the server’s own host',
+      found: 'one of a joined host',
+      remedy: 'Run what its owner signs: strongroom vm run-command.',
+    })
+  const noGuest = isReady
   throw new ServiceError({
     code: 'VmNotReady',
     message: noGuest

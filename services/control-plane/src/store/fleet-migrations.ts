@@ -65,4 +65,25 @@ export const fleetMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0016-carried-vms': {
+    async up(db) {
+      await db.schema
+        .createTable('carried_vm')
+        .addColumn('vm_id', 'text', (c) => c.primaryKey())
+        .addColumn('spec', 'text', (c) => c.notNull())
+        .addColumn('password', 'text')
+        .addColumn('status', 'text', (c) => c.notNull())
+        .addColumn('record', 'text')
+        .addColumn('evidence', 'text')
+        .execute()
+    },
+  },
+  '0017-moving-vms': {
+    async up(db) {
+      await db.schema
+        .alterTable('placement')
+        .addColumn('moving', 'integer', (c) => c.notNull().defaultTo(0))
+        .execute()
+    },
+  },
 }

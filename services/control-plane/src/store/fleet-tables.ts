@@ -58,6 +58,23 @@ interface PlacementTable {
   /** The last choice of a host: Explanation as JSON. */
   why: string
   placed_at: string | null
+  /** 1 while it is stopped to be started on another host. */
+  moving: number
+}
+
+/** A guest that joined hosts carry: whatever becomes of a host, this is what its VMs go on from. */
+interface CarriedVmTable {
+  vm_id: string
+  /** InstanceSpec as JSON, without the hash of a password. */
+  spec: string
+  /** The hash, sealed for this VM, base64. */
+  password: string | null
+  /** InstanceStatus as JSON, without its spec: as its host has said, or as was asked for since. */
+  status: string
+  /** What its next host needs, as its last one had it; none until it was made. */
+  record: string | null
+  /** AnyBootEvidence of its last boot, as JSON. */
+  evidence: string | null
 }
 
 export interface FleetTables {
@@ -65,4 +82,5 @@ export interface FleetTables {
   fleet_lease: FleetLeaseTable
   fleet_use: FleetUseTable
   placement: PlacementTable
+  carried_vm: CarriedVmTable
 }

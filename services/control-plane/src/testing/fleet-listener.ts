@@ -19,6 +19,7 @@ import {
 import { createFleetApp } from '../fleet/host-app.ts'
 import { Failover } from '../fleet/failover.ts'
 import { FleetCompute } from '../fleet/fleet-compute.ts'
+import { fleetSimulated } from '../fleet/fleet-simulated.ts'
 import { Placements } from '../fleet/placements.ts'
 import { HostRegistry } from '../fleet/registry.ts'
 import { WorkSignal } from '../fleet/work-signal.ts'
@@ -100,10 +101,16 @@ export async function openFleetListener(): Promise<FleetListener> {
   const registry = new HostRegistry(store)
   const placements = new Placements(store, registry)
   const clock = systemClock
-  const inner = new SimulatedHost(new ResourceStore(store, clock), clock, noEvidence)
+  const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, clock), clock, noEvidence))
   const compute = new FleetCompute({ inner, placements, registry, signal: new WorkSignal() })
   const logger = createLogger({ level: 'silent' })
-  const app = createFleetApp({ registry, compute, authority, logger })
+  const app = createFleetApp({
+    registry,
+    compute,
+    authority,
+    installation: { tenantId: 't', subscriptionId: 's', compute: 'simulated' },
+    logger,
+  })
   const server = await serveFleet({ at: { address: '127.0.0.1', port }, authority, app, logger })
 
   const send: FleetListener['send'] = async (path, body, as) => {

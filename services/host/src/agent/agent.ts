@@ -1,10 +1,20 @@
 import { X509Certificate } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BeatAnswer, BeatRequest, HostCertificate, ReportAnswer, VmsReport, VmReport } from '@strongroom/contract'
+import type {
+  BeatAnswer,
+  BeatRequest,
+  FleetInstallation,
+  HostCall,
+  HostCertificate,
+  ReportAnswer,
+  VmsReport,
+  VmReport,
+} from '@strongroom/contract'
 import { ServiceError, systemClock, type Clock, type Logger } from '@strongroom/platform'
 import { SimulatedCarrier, type Carrier } from './carrier.ts'
 import { FleetClient } from './fleet-client.ts'
 import { findIdentity, keepIdentity, notJoined, type HostIdentity } from './host-identity.ts'
+import { GuestCarrier } from './guests/guest-carrier.ts'
 import { OwnLease } from './lease.ts'
 
 export { SimulatedCarrier, type Carrier } from './carrier.ts'
@@ -35,7 +45,7 @@ export class HostAgent {
   readonly #directory: string
   readonly #logger: Logger
   readonly #clock: Clock
-  readonly #carrier: Carrier
+  #carrier: Carrier | undefined
   readonly #lease: OwnLease
   readonly #stopped = new AbortController()
   /** What was reported and taken, by VM. */
@@ -51,7 +61,7 @@ export class HostAgent {
     identity: HostIdentity
     logger: Logger
     clock: Clock
-    carrier: Carrier
+    carrier: Carrier | undefined
   }) {
     this.#directory = o.directory
     this.#logger = o.logger
@@ -63,10 +73,11 @@ export class HostAgent {
   }
 
   /** @throws ServiceError HostNotJoined */
+  /** @param o.carrier where it is absent, what the installation has hosts carry */
   static async open(o: { directory: string; logger: Logger; clock?: Clock; carrier?: Carrier }): Promise<HostAgent> {
     const identity = await findIdentity(o.directory)
     if (identity === undefined) throw notJoined(o.directory)
-    return new HostAgent({ clock: systemClock, carrier: new SimulatedCarrier(), ...o, identity })
+    return new HostAgent({ clock: systemClock, carrier: undefined, ...o, identity })
   }
 
   /** Until `stop`. @throws what is no answer of the control plane: a defect, or a directory that cannot be written */
@@ -77,18 +88,45 @@ export class HostAgent {
       if (JSON.stringify(whole) !== told) onChange(whole)
       told = JSON.stringify(whole)
     }
-    this.#carrier.onChange = () => this.#wake()
     const watch = setInterval(() => {
       if (this.#lease.isOver) this.#endAll()
     }, lookMs)
     try {
-      await (this.#running = Promise.all([this.#beats(tell), this.#reports()]))
+      await (this.#running = this.#work(tell))
     } catch (error) {
       if (!this.#stopped.signal.aborted) throw error
     } finally {
       clearInterval(watch)
       this.#endAll()
+      await this.#carrier?.close?.()
     }
+  }
+
+  async #work(tell: (state: Omit<AgentState, 'name'>) => void): Promise<void> {
+    const carrier = this.#carrier ?? (await this.#ownCarrier(tell))
+    if (carrier === undefined) return
+    this.#carrier = carrier
+    carrier.onChange = () => this.#wake()
+    await Promise.all([this.#beats(tell, carrier), this.#reports(carrier)])
+  }
+
+  /** What the installation has hosts carry, once it answers. */
+  async #ownCarrier(tell: (state: Omit<AgentState, 'name'>) => void): Promise<Carrier | undefined> {
+    let installation: FleetInstallation | undefined
+    const refused = (error: ServiceError): void => tell({ leased: false, error: `${error.code}: ${error.message}` })
+    await this.#again(
+      async () => {
+        installation = JSON.parse(await this.#client.text('/installation')) as FleetInstallation
+        return 0
+      },
+      refused,
+      () => installation === undefined,
+    )
+    if (installation === undefined) return undefined
+    if (installation.compute === 'simulated') return new SimulatedCarrier()
+    const [identity, client] = [() => this.#identity, () => this.#client]
+    const { directory, clock, logger } = { directory: this.#directory, clock: this.#clock, logger: this.#logger }
+    return await GuestCarrier.open({ directory, installation, identity, client, clock, logger })
   }
 
   async stop(): Promise<void> {
@@ -100,24 +138,30 @@ export class HostAgent {
 
   /** Self fence: what runs without a lease may run elsewhere. */
   #endAll(): void {
-    this.#carrier.endAll()
+    this.#carrier?.endAll()
     this.#revision = undefined
     this.#told.clear()
   }
 
-  async #beats(tell: (state: Omit<AgentState, 'name'>) => void): Promise<void> {
+  async #beats(tell: (state: Omit<AgentState, 'name'>) => void, carrier: Carrier): Promise<void> {
     await this.#again(
       async () => {
         const sentAt = this.#lease.sentAt
         const asked: BeatRequest = this.#revision === undefined ? {} : { revision: this.#revision }
-        const { leaseSeconds, revision, carry } = await this.#client.post<BeatAnswer>('/beat', asked, beatMs)
+        const {
+          leaseSeconds,
+          revision,
+          carry,
+          calls = [],
+        } = await this.#client.post<BeatAnswer>('/beat', asked, beatMs)
         this.#lease.renewed(sentAt, leaseSeconds)
         // An answer that was too long on its way is of no lease any more, nor one to a question of before its end.
         if (this.#lease.isOver || asked.revision !== this.#revision) return leastPauseMs
         if (carry !== undefined) {
-          this.#carrier.carry(carry)
+          carrier.carry(carry)
           this.#revision = revision
         }
+        for (const call of calls) void this.#answer(carrier, call)
         tell({ leased: true })
         await this.#renewCertificate()
         return leastPauseMs
@@ -126,9 +170,18 @@ export class HostAgent {
     )
   }
 
-  async #reports(): Promise<void> {
+  async #answer(carrier: Carrier, call: HostCall): Promise<void> {
+    try {
+      const answer = await carrier.answer?.(call)
+      if (answer !== undefined) await this.#client.post('/answer', { id: call.id, ...answer }, reportMs)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'a call of the control plane was not answered')
+    }
+  }
+
+  async #reports(carrier: Carrier): Promise<void> {
     await this.#again(async () => {
-      const vms = this.#untold()
+      const vms = this.#untold(carrier)
       if (vms.length === 0) {
         await new Promise<void>((done) => (this.#wake = done))
         return 0
@@ -141,15 +194,19 @@ export class HostAgent {
     })
   }
 
-  #untold(): VmReport[] {
-    const reports = this.#carrier.reports()
+  #untold(carrier: Carrier): VmReport[] {
+    const reports = carrier.reports()
     return reports.filter((vm) => this.#told.get(vm.vmId) !== JSON.stringify(vm))
   }
 
   /** Does `work` until the agent is stopped, with the pause that it gives back; refusals and lost connections are tried again. */
-  async #again(work: () => Promise<number>, onRefused: (error: ServiceError) => void = () => {}): Promise<void> {
+  async #again(
+    work: () => Promise<number>,
+    onRefused: (error: ServiceError) => void = () => {},
+    goesOn: () => boolean = () => true,
+  ): Promise<void> {
     const { signal } = this.#stopped
-    while (!signal.aborted) {
+    while (!signal.aborted && goesOn()) {
       let pauseMs = retryMs
       try {
         pauseMs = await work()

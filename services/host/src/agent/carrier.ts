@@ -1,4 +1,4 @@
-import type { VmOrder, VmReport } from '@strongroom/contract'
+import type { HostAnswer, HostCall, VmOrder, VmReport } from '@strongroom/contract'
 
 /** What carries VMs on a joined host. */
 export interface Carrier {
@@ -10,6 +10,10 @@ export interface Carrier {
   reports(): VmReport[]
   /** Called when `reports` has something new. */
   onChange: () => void
+  /** What the control plane asks of a guest; absent where there are none. */
+  answer?(call: HostCall): Promise<Omit<HostAnswer, 'id'>>
+  /** Once all has ended, for good. */
+  close?(): Promise<void>
 }
 
 interface CarriedVm {

@@ -63,6 +63,7 @@ export interface BootRequest {
 export async function boot(o: BootRequest): Promise<Booted> {
   const { services, record, files } = o
   const { spec } = record
+  await services.disks.fetchImage(spec, o.signal)
   const image = await imageOfVm(services, spec, files)
   const { acceleration, notice } = await services.acceleration()
   const fitted = await fitToHost(spec.size)
@@ -82,6 +83,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
   let opened: PoweredState | undefined
   const endpoints: { close(): Promise<void> }[] = []
   try {
+    await services.disks.fetchState(spec, files)
     const powered = isOrdinary(spec)
       ? await openOrdinary({
           spec,
@@ -124,6 +126,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
     )
     for (const door of Object.values(doors)) await giveTo(door, user)
     const cpuModel = cpuModelOf(spec)
+    const osDisk = await services.disks.open(spec, files, runtime)
+    endpoints.push(osDisk)
     const dataDisks = await disksAtBoot(services.stateDir, record)
     const { temporaryGiB } = spec.size
     if (temporaryGiB !== undefined) await makeEmpty(files.temporaryDisk, temporaryGiB * 2 ** 30)
@@ -145,7 +149,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
         memoryMiB: fitted.memoryMiB,
         firmware: opened.files.firmware,
         variables: opened.files.variables,
-        disk: files.disk,
+        disk: osDisk.disk,
         dataDisks,
         ...(temporaryGiB !== undefined && { temporaryDisk: files.temporaryDisk }),
         ...(opened.tpm !== undefined && { tpmSocket: opened.tpm.controlSocket }),

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import {
   isOrdinary,
   type AnySpec,
@@ -13,7 +12,6 @@ import {
 } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
 import { guestEnded } from '../paravisor/running-guest.ts'
-import type { Acceleration } from '../qemu/arguments.ts'
 import { CommandQueue } from '../network/command-queue.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { explainFailedBoot } from './boot-failure.ts'
@@ -23,20 +21,12 @@ import type { Current } from './current-boot.ts'
 import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
 import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
-import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
+import { removeTraces, sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
+import { noRoom, powerDownLimitMs, rebootLimit } from './limits.ts'
 import { newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
 import { provisionRecorded } from './recorded-provisioning.ts'
 import { RecordedWork } from './recorded-work.ts'
 import type { HostServices } from './services.ts'
-
-/** How long a guest may take to power off when it is asked to, in milliseconds. */
-const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_000 }
-
-const noRoom =
-  'The file system with this VM’s disks is full: the guest stands still in the midst of a write. Free space there, and it goes on by itself.'
-
-/** A guest that reboots more often before it ever reports does not get better. */
-const rebootLimit = 2
 
 /**
  * One VM of this host: its record, its work one piece at a time, and its running guest. What was asked for is recorded
@@ -256,6 +246,21 @@ export class Instance {
     await this.#work.idle
   }
 
+  /** The VM is another host's: whatever runs here ends at once and leaves nothing, not a byte to the VM's disk and guest state. */
+  async discard(): Promise<void> {
+    this.#closing = true
+    this.#abort.abort()
+    this.#discard.abort()
+    this.#work.leave()
+    // What runs now does not wait for what is under way, which may wait for a control plane that does not answer.
+    await this.#halt(false, 'discard')
+    this.#work.enqueue(async () => {
+      await this.#halt(false, 'discard')
+      await removeTraces(this.spec.vmId, this.#files)
+    })
+    await this.#work.idle
+  }
+
   async #provision(): Promise<void> {
     await provisionRecorded({
       services: this.#services,
@@ -372,13 +377,13 @@ export class Instance {
     await this.#work.power('Failed', error)
   }
 
-  async #halt(graceful: boolean): Promise<void> {
+  async #halt(graceful: boolean, end: 'stop' | 'discard' = 'stop'): Promise<void> {
     const current = this.#current
     if (current === undefined) return
     this.#commands.close()
     if (graceful && current.reported) await current.guest.powerDown(powerDownLimitMs[current.acceleration])
     try {
-      await current.guest.stop()
+      await current.guest[end]()
     } finally {
       // Whatever could not be written back, nothing of the guest runs any more.
       this.#current = undefined
@@ -389,8 +394,7 @@ export class Instance {
     await this.#halt(false).catch((error: unknown) => {
       this.#work.logger.warn({ err: error }, 'a guest that is deleted left its state unwritten')
     })
-    await sweepRuntime(this.spec.vmId)
-    await rm(this.#files.directory, { recursive: true, force: true })
+    await removeTraces(this.spec.vmId, this.#files)
     await this.#work.forget()
   }
 }

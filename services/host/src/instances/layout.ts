@@ -79,6 +79,12 @@ export async function sweepRuntime(vmId: string): Promise<void> {
   }
 }
 
+/** Nothing is left of a VM on this machine. */
+export async function removeTraces(vmId: string, files: VmFiles): Promise<void> {
+  await sweepRuntime(vmId)
+  await rm(files.directory, { recursive: true, force: true })
+}
+
 async function isInUse(directory: string): Promise<boolean> {
   const [pid = '', startTime = ''] = (await readFile(join(directory, ownerFile), 'utf8').catch(() => '')).split(' ')
   return Number(pid) !== process.pid && pid !== '' && sameProcess(Number(pid), startTime)

@@ -5,6 +5,7 @@ import { isOrdinary, type AnySpec, type ImageRecord } from '@strongroom/contract
 import { volumeDigest, volumeText, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
+import type { DiskDriver } from '../disks/disk-driver.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
 import { findImage, imageFiles } from '../image/catalog.ts'
@@ -44,6 +45,7 @@ export async function provision(
     tenantId: string
     step(name: string): Promise<void>
     signal: AbortSignal
+    disks: DiskDriver
   } & StateServices,
 ): Promise<Provisioned> {
   const { spec, files } = o
@@ -51,6 +53,7 @@ export async function provision(
   await rm(files.directory, { recursive: true, force: true })
   await mkdir(files.directory, { recursive: true, mode: 0o700 })
   await o.step('Find image')
+  await o.disks.fetchImage(spec, o.signal)
   const { image, kept } = await requireImage(o, spec)
   if (kept !== undefined) await keepImage(image, files)
   if (isOrdinary(spec)) {
@@ -109,6 +112,7 @@ export async function provision(
     await o.step('Seal guest state')
     const tpm = await directory.readState()
     await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables })
+    await o.disks.keep(spec, files, o.signal)
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {
       identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },

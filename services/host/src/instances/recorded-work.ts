@@ -36,6 +36,11 @@ export class RecordedWork {
     if (!this.#removed) await this.#services.store.save(this.record)
   }
 
+  /** Nothing is recorded of the VM any more: it is another host's. */
+  leave(): void {
+    this.#removed = true
+  }
+
   /** Takes the record away; nothing is written of it any more. */
   async forget(): Promise<void> {
     await this.#services.store.remove(this.record.spec.vmId)

@@ -2,15 +2,21 @@ import type { InstallationAuthority, ServiceContext } from '@strongroom/platform
 import type { Silicon } from '@strongroom/silicon'
 import type { ProbeResult } from '../qemu/probe.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
+import type { DiskDriver } from '../disks/disk-driver.ts'
 import type { InstanceStore } from './instance-store.ts'
 
+/** Where what is kept of VMs lies. */
+export type InstanceRecords = Pick<InstanceStore, 'list' | 'save' | 'saveEvidence' | 'evidence' | 'remove'>
+
 /** What every VM of the host works with. */
-export interface HostServices extends ServiceContext {
+export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifier' | 'newId'> {
   authority: InstallationAuthority
   /** Absent in hardware mode. */
   silicon: Silicon | undefined
-  store: InstanceStore
-  measurements: PublishedMeasurements
+  store: InstanceRecords
+  measurements: Pick<PublishedMeasurements, 'predicting'>
+  /** Where OS disks and guest states lie. */
+  disks: DiskDriver
   /** Probed once, on first use. */
   acceleration(): Promise<ProbeResult>
   /** From power-on to the guest's report; by the acceleration where it is absent. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cpuModels, type ImageRecord, type InstanceSpec, type StatelessBootEvidence } from '@strongroom/contract'
-import { hclReportData, toHex } from '@strongroom/evidence'
+import { toHex } from '@strongroom/evidence'
 import type { InstallationAuthority } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
@@ -63,7 +63,7 @@ export async function openStateless(o: {
   await writeFile(firmware, bytes, { mode: 0o400 })
   const launched = await launchOnSilicon({ silicon: o.silicon, spec: o.spec, firmware: bytes, vCPUs: o.vCPUs })
   const claims = statelessClaims({ spec: o.spec, ...identity })
-  const report = await launched.report(await hclReportData(claims))
+  const report = await launched.report(claims)
   o.step('Start vTPM')
   const machine = await o.machine
   const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables), machine })

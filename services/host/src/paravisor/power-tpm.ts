@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
-import { buildHclReport, hclReportData, parsePem } from '@strongroom/evidence'
+import { buildHclReport, parsePem } from '@strongroom/evidence'
 import { ServiceError, type InstallationAuthority } from '@strongroom/platform'
 import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
 import { writeNvIndices } from '../tpm/nv-indices.ts'
@@ -24,7 +24,7 @@ export async function powerTpm(i: {
   const { o } = i
   const reportOn: ReportOnUserData = async (userData) => {
     const claims = vtpmClaims({ spec: o.spec, akSpki: i.identity.akSpki, ...(userData && { userData }) })
-    const { bytes } = await i.launched.report(await hclReportData(claims))
+    const { bytes } = await i.launched.report(claims)
     return buildHclReport({ hardwareReport: bytes, reportType: i.launched.tee, claims })
   }
   const setup = await startSwtpm({ directory: i.directory, name: 'setup', startup: 'clear' })

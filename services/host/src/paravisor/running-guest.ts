@@ -118,6 +118,20 @@ export class RunningGuest {
     return await this.#vm.powerDown(limitMs)
   }
 
+  /** Pulls the plug and writes nothing: the VM is another host's. Removes everything in clear, as `stop` does. */
+  async discard(): Promise<void> {
+    this.#stopped ??= (async () => {
+      await this.#vm.kill()
+      const { tpm } = this.#opened
+      if (tpm !== undefined) await stopSwtpm(tpm)
+      await this.#writeBack.abandon()
+      await this.#opened.state.close().catch(() => {})
+      for (const endpoint of this.#endpoints) await endpoint.close()
+      await rm(this.#runtimeDir, { recursive: true, force: true })
+    })()
+    await this.#stopped
+  }
+
   /** SHA-256 registers as the guest left them. Pulls the plug; call `stop` afterwards. Undefined where they cannot be had. */
   async registers(): Promise<Record<string, string> | undefined> {
     await this.#vm.kill()

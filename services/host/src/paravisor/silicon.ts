@@ -9,6 +9,7 @@ import {
   type TdxEvidence,
   type Tee,
 } from '@strongroom/contract'
+import { hclReportData } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 
 export interface HardwareReport {
@@ -28,8 +29,16 @@ export interface HardwareReport {
 export interface LaunchedVm {
   tee: Tee
   measurement: Hex
-  report(reportData: Uint8Array): Promise<HardwareReport>
+  /** Over claims, by the digest of them that Azure's paravisor has reported. */
+  report(claims: Uint8Array): Promise<HardwareReport>
 }
+
+/** The processors of another machine, asked over its wire: it is shown the claims, not their digest alone. */
+export interface DistantSilicon extends Silicon {
+  launch(o: { tee: Tee; firmware: Uint8Array; vCPUs: number }): Promise<LaunchedVm>
+}
+
+const isDistant = (silicon: Silicon): silicon is DistantSilicon => 'launch' in silicon
 
 const base64url = (bytes: Uint8Array): Base64Url => Buffer.from(bytes).toString('base64url')
 
@@ -40,6 +49,7 @@ export async function launchOnSilicon(o: {
   firmware: Uint8Array
   vCPUs: number
 }): Promise<LaunchedVm> {
+  if (isDistant(o.silicon)) return await o.silicon.launch({ ...o, tee: o.spec.tee })
   return o.spec.tee === 'SNP' ? await launchSnp(o) : await launchTdx(o)
 }
 
@@ -49,8 +59,8 @@ async function launchSnp(o: { silicon: Silicon; firmware: Uint8Array; vCPUs: num
   return {
     tee: 'SNP',
     measurement: Buffer.from(guest.measurement).toString('hex'),
-    report: async (reportData) => {
-      const bytes = await guest.report(reportData)
+    report: async (claims) => {
+      const bytes = await guest.report(await hclReportData(claims))
       const { vcekPem, chainPem, crl } = await amd.endorsements()
       const vcekChainPem = `${vcekPem.trimEnd()}\n${chainPem}`
       return {
@@ -78,8 +88,8 @@ async function launchTdx(o: { silicon: Silicon; firmware: Uint8Array }): Promise
   return {
     tee: 'TDX',
     measurement: Buffer.from(guest.mrtd).toString('hex'),
-    report: async (reportData) => {
-      const bytes = await guest.tdReport(reportData)
+    report: async (claims) => {
+      const bytes = await guest.tdReport(await hclReportData(claims))
       const quote = await intel.quote(bytes)
       const collateral = async (): Promise<TdxCollateralBody> => {
         const { pckCrl, rootCaCrl, ...texts } = await intel.collateral()

@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
-import { hclReportData } from '@strongroom/evidence'
 import type { AttestationVerifier, InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import type { TpmIdentity } from '../tpm/manufacture.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
+import type { DiskDriver } from '../disks/disk-driver.ts'
 import { attest } from './attest.ts'
 import { releaseClaims } from './claims.ts'
 import { boundKey, releaseCustomerKey, type CustomerRelease } from './customer-key.ts'
@@ -23,6 +23,8 @@ export interface ParavisorServices {
   logger: Logger
   /** Attestation providers of other origins that the operator named. */
   verifiers?: readonly AttestationVerifier[]
+  /** Where guest states lie; files of this machine where it is absent. */
+  disks?: Pick<DiskDriver, 'writeState'>
 }
 
 /** Whose guest state is opened. */
@@ -72,7 +74,7 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
     transferKey: transferKey.publicKey,
     ...(o.identity && { vtpm: o.identity }),
   })
-  const report = await launched.report(await hclReportData(claims))
+  const report = await launched.report(claims)
   const attestation = await attest({
     wire: o.wire,
     tokens: o.tokens,
@@ -100,12 +102,14 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   }
 
   o.step('Open guest state')
+  const { disks } = o
   const state = await GuestState.open({
     path: o.guestStatePath,
     vmId: o.spec.vmId,
     releasedKey: release.key,
     customer,
     counter: release.counter,
+    mirror: disks?.writeState && (async (bytes) => await disks.writeState?.(o.spec.vmId, bytes)),
   })
   return { state, launched, claims, report, attestation, transferKey, access, release, customer }
 }

@@ -60,6 +60,13 @@ export class WriteBack {
     this.#schedule()
   }
 
+  /** Ends, and writes nothing more: what this VM leaves is another host's. */
+  async abandon(): Promise<void> {
+    for (const watcher of this.#watchers) watcher.close()
+    clearTimeout(this.#timer)
+    await this.#writing
+  }
+
   /** Writes what is outstanding and ends. The files must not change any more. */
   async stop(): Promise<void> {
     for (const watcher of this.#watchers) watcher.close()

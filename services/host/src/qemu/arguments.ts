@@ -1,4 +1,5 @@
 import type { GuestInterface } from '@strongroom/contract'
+import type { MachineDisk } from '../disks/disk-driver.ts'
 import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
 import { networkArgument, guestAddresses, type Doors } from './guest-network.ts'
@@ -27,7 +28,7 @@ export interface MachineOptions {
   memoryMiB: number
   firmware: string
   variables: string
-  disk: string
+  disk: MachineDisk
   dataDisks: ScsiDisk[]
   /** File of the disk that lives as long as this boot. */
   temporaryDisk?: string
@@ -81,7 +82,7 @@ export function machineArguments(o: MachineOptions): string[] {
     `if=pflash,unit=1,format=raw,auto-read-only=off,file=${value(o.variables)}`,
     ...(o.tpmSocket === undefined ? [] : tpmArguments(o.tpmSocket)),
     '-blockdev',
-    `driver=file,node-name=os-file,filename=${value(o.disk)},discard=unmap,cache.direct=off`,
+    osDisk(o.disk),
     '-blockdev',
     'driver=raw,node-name=os,file=os-file,discard=unmap',
     '-device',
@@ -107,6 +108,12 @@ export function machineArguments(o: MachineOptions): string[] {
     'shutdown=pause,reboot=shutdown',
   ]
 }
+
+/** A disk of the network is waited for: a server that starts again is there within the lease of its hosts. */
+const osDisk = (disk: MachineDisk): string =>
+  typeof disk === 'string'
+    ? `driver=file,node-name=os-file,filename=${value(disk)},discard=unmap,cache.direct=off`
+    : `driver=nbd,node-name=os-file,server.type=unix,server.path=${value(disk.nbd)},export=os,reconnect-delay=10,discard=unmap`
 
 const tpmArguments = (socket: string): string[] => [
   '-chardev',

@@ -46,7 +46,7 @@ export async function handMachine(files: HandedFiles, given: MachineOptions): Pr
   if (given.acceleration === 'kvm') machine.kvm = await files.hand('/dev/kvm', 'r+')
   machine.firmware = await files.hand(given.firmware, 'r')
   machine.variables = await files.hand(given.variables, 'r+')
-  machine.disk = await files.hand(given.disk, 'r+')
+  if (typeof given.disk === 'string') machine.disk = await files.hand(given.disk, 'r+')
   if (given.temporaryDisk !== undefined) machine.temporaryDisk = await files.hand(given.temporaryDisk, 'r+')
   machine.serialLog = await files.hand(given.serialLog, 'w')
   for (const [index, disk] of given.dataDisks.entries())

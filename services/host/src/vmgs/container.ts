@@ -30,6 +30,9 @@ export interface Changes {
   datastoreKey?: Uint8Array
 }
 
+/** Where a guest state goes whose file is not what counts: to the storage of a fleet. */
+export type Mirror = (bytes: Uint8Array) => Promise<void>
+
 /**
  * One VMGS container. Datastore key → metadata key → extended table → one key per file and write. Every commit writes to
  * free blocks, then the table, then the other header: after a crash the container holds the old state or the new one.
@@ -39,6 +42,8 @@ export interface Changes {
 export class Container {
   readonly #path: string
   readonly #file: HeldFile
+  /** Told of each state that is to count, before `commit` and `close` come to an end. */
+  readonly #mirror: Mirror | undefined
   #slot: 0 | 1
   #header: Header
   #table: (FileEntry | undefined)[]
@@ -55,10 +60,12 @@ export class Container {
   private constructor(
     path: string,
     file: HeldFile,
+    mirror: Mirror | undefined,
     at: { slot: 0 | 1; header: Header; table: (FileEntry | undefined)[] },
   ) {
     this.#path = path
     this.#file = file
+    this.#mirror = mirror
     this.#slot = at.slot
     this.#header = at.header
     this.#table = at.table
@@ -68,7 +75,7 @@ export class Container {
   static async create(path: string, changes: Required<Changes>): Promise<Container> {
     const file = await HeldFile.create({ path, keptPath: keptBeside(path), length: capacity })
     const nothing = { nonce: Buffer.alloc(12), tag: Buffer.alloc(16), key: Buffer.alloc(32) }
-    const container = new Container(path, file, {
+    const container = new Container(path, file, undefined, {
       slot: 1,
       header: { sequence: 0, tableBlock: 2, metadataKey: nothing },
       table: Array.from({ length: entryCount }, () => undefined),
@@ -79,7 +86,7 @@ export class Container {
   }
 
   /** @throws ServiceError GuestStateCorrupt, GuestStateExchanged */
-  static async open(path: string): Promise<Container> {
+  static async open(path: string, mirror?: Mirror): Promise<Container> {
     const newer = await access(keptBeside(path)).then(
       () => true,
       () => false,
@@ -97,7 +104,7 @@ export class Container {
     try {
       const { slot, header } = activeHeader(decodeHeader(blocks(file, 0, 1)), decodeHeader(blocks(file, 1, 1)))
       const table = decodeTable(blocks(file, header.tableBlock, 1))
-      return new Container(path, file, { slot, header, table })
+      return new Container(path, file, mirror, { slot, header, table })
     } catch (error) {
       await file.close()
       throw error
@@ -194,6 +201,7 @@ export class Container {
     this.#keys = keys
     this.#metadataKey = metadataKey
     await this.#file.secure()
+    await this.#mirror?.(this.#file.bytes)
   }
 
   /** Over the older header, which is the active one from then on. */
@@ -248,6 +256,7 @@ export class Container {
     const header = { ...this.#header, sequence: nextOf(this.#header) }
     await this.#writeHeader(header, { metadataKey, table: this.#table, atRest: true })
     await this.#file.secure()
+    await this.#mirror?.(this.#file.bytes)
   }
 
   #sealed(metadataKey: Buffer, slot: 0 | 1, header: Header, table: (FileEntry | undefined)[]): Sealed {

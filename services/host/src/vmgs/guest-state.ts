@@ -1,7 +1,7 @@
 import { createPublicKey, randomBytes, type KeyObject } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import { ServiceError } from '@strongroom/platform'
-import { Container } from './container.ts'
+import { Container, type Mirror } from './container.ts'
 import { corrupt } from './corrupt.ts'
 import { bindTo, decodeBinding, encodeBinding, openBinding } from './customer-binding.ts'
 import { openProtector, protectKey } from './key-protector.ts'
@@ -122,8 +122,9 @@ export class GuestState {
     releasedKey: KeyObject
     customer?: CustomerWrap | undefined
     counter: number
+    mirror?: Mirror | undefined
   }): Promise<GuestState> {
-    const container = await Container.open(o.path)
+    const container = await Container.open(o.path, o.mirror)
     try {
       const protector = container.readClear(fileIds.keyProtector)
       if (protector === undefined) throw corrupt('its key protector is missing')

@@ -2,25 +2,16 @@ import type { AddedHost, HostView } from '@strongroom/contract'
 import { ArmClient } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
-import type { Result } from '../../core/output.ts'
+import { drain } from './drain.ts'
+import {
+  hostPathOf as pathOf,
+  hostsVersion as version,
+  shownHost as shown,
+  hostColumns as columns,
+  hostRow as row,
+} from './host-view.ts'
 
-const version = '2026-11-01'
-const pathOf = (arm: ArmClient, name: string): string =>
-  `${arm.subscription}/providers/Strongroom.Fleet/hosts/${encodeURIComponent(name)}`
 const nameOf = (context: CommandContext): string => context.args[0] ?? ''
-
-const columns = ['Name', 'Region', 'Zone', 'Silicon', 'Cores', 'Memory', 'State', 'Lease until']
-const row = (host: HostView): string[] => [
-  host.name,
-  host.region ?? '',
-  host.zone ?? '',
-  (host.tees ?? []).join(','),
-  host.capacity === undefined ? '' : String(host.capacity.vCPUs),
-  host.capacity === undefined ? '' : `${Math.floor(host.capacity.memoryMiB / 1024)} GiB`,
-  host.state,
-  host.leaseUntil ?? '',
-]
-const shown = (host: HostView): Result => ({ data: host, table: { columns, rows: [row(host)] } })
 
 function wholeNumber(context: CommandContext, name: string): number {
   const text = textOption(context, name)
@@ -93,15 +84,15 @@ const show: Command = {
   },
 }
 
-const act = (word: 'drain' | 'resume', summary: string): Command => ({
-  words: ['host', word],
+const resume: Command = {
+  words: ['host', 'resume'],
   args: ['<name>'],
-  summary,
+  summary: 'have a drained host take VMs again',
   run: async (context) => {
     const arm = new ArmClient(await context.connect())
-    return shown((await arm.send('POST', `${pathOf(arm, nameOf(context))}/${word}`, version)).json as HostView)
+    return shown((await arm.send('POST', `${pathOf(arm, nameOf(context))}/resume`, version)).json as HostView)
   },
-})
+}
 
 const remove: Command = {
   words: ['host', 'remove'],
@@ -124,11 +115,4 @@ const remove: Command = {
 }
 
 /** The operator's side of the fleet; `host join` and `host run` are the host's (join.ts). */
-export const hostCommands: Command[] = [
-  add,
-  list,
-  show,
-  act('drain', 'have a host take no further VMs'),
-  act('resume', 'have a drained host take VMs again'),
-  remove,
-]
+export const hostCommands: Command[] = [add, list, show, drain, resume, remove]

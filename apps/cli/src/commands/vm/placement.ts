@@ -1,10 +1,28 @@
-import type { PlacementExplanation, RuledOutReason, VmPlacement } from '@strongroom/contract'
+import type { HostLeft, PlacementExplanation, RuledOutReason, VmPlacement } from '@strongroom/contract'
 import { apiVersions, type ArmClient } from '../../client/arm.ts'
 import type { Result } from '../../core/output.ts'
 
+const fetchPlacement = async (arm: ArmClient, path: string): Promise<VmPlacement> =>
+  (await arm.send('POST', `${path}/retrievePlacement`, apiVersions.compute)).json as VmPlacement
+
+/** Where a VM of a fleet is, with why it is not where it was; undefined for one of the server's own host. */
+export async function fleetPlacement(
+  arm: ArmClient,
+  path: string,
+): Promise<{ data: VmPlacement; lines: string[] } | undefined> {
+  const data = await fetchPlacement(arm, path)
+  if (data.epoch === 0) return undefined
+  const where = data.host === undefined ? 'no host now' : `host ${data.host}, by the resource manager`
+  const line = `Placement ${data.epoch}: ${where}.${data.why?.moved === undefined ? '' : ` ${movedLine(data.why.moved)}`}`
+  return { data, lines: [line] }
+}
+
+const movedLine = ({ host, reason, at }: HostLeft): string =>
+  reason === 'lost' ? `It was on ${host}, which was lost at ${at}.` : `It was on ${host}, which was drained at ${at}.`
+
 /** Which host carries a VM, and why that one. */
 export async function shownPlacement(arm: ArmClient, path: string): Promise<Result> {
-  const data = (await arm.send('POST', `${path}/retrievePlacement`, apiVersions.compute)).json as VmPlacement
+  const data = await fetchPlacement(arm, path)
   const where = data.host === undefined ? 'No host carries it now.' : `On ${data.host}`
   const since = data.placedAt === undefined ? '' : `, epoch ${data.epoch}, since ${data.placedAt}`
   return { data, lines: [`${where}${since}`, ...(data.why === undefined ? [] : reasons(data.why))] }
@@ -21,11 +39,12 @@ const because: Record<RuledOutReason, string> = {
   memory: 'no room for its memory',
 }
 
-function reasons({ considered, fitting, ruledOut, chosen }: PlacementExplanation): string[] {
+function reasons({ considered, fitting, ruledOut, chosen, moved }: PlacementExplanation): string[] {
   const share = chosen === undefined ? [] : [`  chosen: least reserved of those that could${chosen.zone === undefined ? '' : `, in the least reserved zone (${chosen.zone})`}: ${chosen.reservedVCPUs} of ${chosen.vCPUs} cores`] // prettier-ignore
   return [
     `  hosts: ${considered}, of which ${fitting} could carry it`,
     ...share,
+    ...(moved === undefined ? [] : [`  ${movedLine(moved)}`]),
     ...ruledOut.map(({ reason, count, hosts }) => `  ${count} could not, ${because[reason]}: ${hosts.join(', ')}${hosts.length < count ? ', …' : ''}`), // prettier-ignore
   ]
 }

@@ -16,6 +16,7 @@ import { readPublicKeys } from '../../core/ssh-key.ts'
 import { askedWith, recallAsked, rememberAsked, type AskedVm } from '../../trust/asked-settings.ts'
 import { trustResult } from '../../trust/report.ts'
 import { defaultAdmin, imageReference } from '../../up/vm-request.ts'
+import { fleetPlacement } from './placement.ts'
 import { fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
 
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
@@ -173,9 +174,13 @@ export const trustCommand: Command = {
   ],
   examples: ['strongroom vm trust first', 'strongroom vm trust first --ssh-key ~/.ssh/id_ed25519.pub'],
   run: async (context) => {
-    const { result, trusted, pin } = await judgeTrust(context, await openVm(context))
+    const vm = await openVm(context)
+    const { result, trusted, pin } = await judgeTrust(context, vm)
     await pin()
     if (!trusted) process.exitCode = exitCodes.notTrusted
-    return result
+    const placement = await fleetPlacement(vm.arm, vm.path)
+    if (placement === undefined) return result
+    const data = { ...(result.data as object), placement: placement.data }
+    return { ...result, data, lines: [...(result.lines ?? []), ...placement.lines] }
   },
 }

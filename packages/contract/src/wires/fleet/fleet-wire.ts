@@ -1,7 +1,21 @@
 import { fleetHost, hostNameForm } from '../../names.ts'
-import { anyText, count, list, named, object, oneOf, optional, text, upTo, type TypeOf } from '../../shape/index.ts'
+import {
+  anyObject,
+  anyText,
+  count,
+  list,
+  named,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  type TypeOf,
+} from '../../shape/index.ts'
 import { vmId } from '../host/names.ts'
+import { anySpec } from '../host/vm.ts'
 import type { Wire } from '../wire.ts'
+import { carriedOperations } from './carried-wire.ts'
 
 /** More VMs than a host carries. */
 const mostVms = 20_000
@@ -47,9 +61,24 @@ const vmOrder = named(
     wanted,
     /** One above the last with each start that was asked for: a VM that runs is restarted. */
     run: count,
+    /** Of a guest, with where it is placed. */
+    spec: optional(anySpec),
+    /** Of a guest that another host, or this one, has made already: as that host reported it last. */
+    record: optional(anyObject),
   }),
 )
 export type VmOrder = TypeOf<typeof vmOrder>
+
+const hostCall = object({
+  id: anyText,
+  vmId,
+  method: oneOf('GET', 'POST'),
+  /** On the host's own wire. */
+  path: anyText,
+  body: optional(anyObject),
+})
+/** Asked of a host while it carries the VM; answered at /answer. */
+export type HostCall = TypeOf<typeof hostCall>
 
 const beatAnswer = named(
   'BeatAnswer',
@@ -59,6 +88,8 @@ const beatAnswer = named(
     revision: count,
     /** All that the host is to carry; absent where the revision is the one that it knows. What is not in it, the host ends. */
     carry: optional(list(vmOrder)),
+    /** What is asked of the host meanwhile. */
+    calls: optional(list(hostCall)),
   }),
 )
 export type BeatAnswer = TypeOf<typeof beatAnswer>
@@ -84,7 +115,7 @@ export const fleetWire: Wire = {
   version: '1',
   title: 'Fleet',
   about:
-    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call; nothing calls them. A host shows the certificate that it got when it joined; /ca and /join take callers without one: the authority is held to the hash in the join code, and a code is good once.',
+    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call; nothing calls them. A host shows the certificate that it got when it joined; /ca and /join take callers without one: the authority is held to the hash in the join code, and a code is good once. What is asked for a VM is answered to the host that carries it alone, at the epoch of its present placement.',
   server: `https://${fleetHost}`,
   security: 'certificate',
   // prettier-ignore
@@ -94,5 +125,6 @@ export const fleetWire: Wire = {
     { method: 'POST', path: '/certificate', summary: 'Another certificate for the same key', body: certificateRequest, bodyIsOptional: true, status: 200, answer: hostCertificate, errors: ['HostNotAuthenticated'] },
     { method: 'POST', path: '/beat', summary: 'Renews the host’s lease; held while there is nothing new', body: beatRequest, status: 200, answer: beatAnswer, errors: ['HostNotAuthenticated'] },
     { method: 'POST', path: '/report', summary: 'How the host’s VMs are', body: vmsReport, status: 200, answer: reportAnswer, errors: ['HostNotAuthenticated'] },
+    ...carriedOperations,
   ],
 }

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { Agent, request as requestByTls } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fleetHost, standInImage, type BeatAnswer, type VmOrder } from '@strongroom/contract'
+import { SimulatedCarrier } from '@strongroom/host/agent'
+import { freePort } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import { makeVm } from './testing/simulated-vm.ts'
+import { startHost, type TestHost } from './testing/test-hosts.ts'
+
+let installation: TestInstallation
+let folder: string
+let [a, b]: (TestHost | undefined)[] = []
+let order: VmOrder
+const image = { ...standInImage, id: 'stand-in' }
+
+/** Makes nothing of what it is given: the tests speak for the host themselves. */
+const idle = (): SimulatedCarrier => Object.assign(new SimulatedCarrier(), { carry: () => {}, reports: () => [] })
+
+/** An image as the cache has one, of which nothing could boot. */
+async function layImage(cacheDir: string): Promise<void> {
+  const directory = join(cacheDir, 'images', image.id)
+  await mkdir(directory, { recursive: true })
+  for (const name of ['disk.raw', 'boot.efi', 'db.pem']) await writeFile(join(directory, name), `the ${name}`)
+  await writeFile(
+    join(directory, 'image.json'),
+    JSON.stringify({
+      ...image,
+      path: '',
+      sizeBytes: 10,
+      sha256: '',
+      builtAt: '2026-01-01T00:00:00.000Z',
+      source: 'reference',
+      osType: 'Linux',
+      qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+      os: { id: 'debian', versionId: '13', kernel: '' },
+    }),
+  )
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
+  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}`, compute: 'guests' })
+  await layImage(installation.running.context.cacheDir)
+})
+afterAll(async () => {
+  await a?.stop()
+  await b?.stop()
+  await installation.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const over = { status: 409, body: { error: { code: 'PlacementOver' } } }
+const notCarried = { status: 403, body: { error: { code: 'CallNotCarried' } } }
+const at = (): { vmId: string; epoch: number } => ({ vmId: order.vmId, epoch: order.epoch })
+const key = Buffer.alloc(91).toString('base64')
+const status = { vmId: 'x', spec: {}, provisioning: { state: 'Succeeded', steps: [] }, power: { state: 'Ready', since: '', steps: [] }, notices: [] } // prettier-ignore
+
+/** What a host may ask of a VM, each as a body. */
+const asked = (): Record<string, object> => ({
+  '/state': { ...at(), bytes: Buffer.alloc(4 * 1024 * 1024).toString('base64') },
+  '/certify': { ...at(), usage: 'attestationKey', publicKey: key },
+  '/silicon': { ...at(), ask: 'endorsements' },
+  '/call': { ...at(), method: 'GET', url: 'https://sharedweu.weu.attest.strongroom.internal/certs' },
+  '/measurements': { ...at(), image: image.id, registers: {}, secureBoot: true },
+  '/instance': { ...at(), run: order.run, status: { ...status, spec: order.spec }, record: {} },
+})
+
+async function stream(host: string, path: string): Promise<number> {
+  const identity = JSON.parse(await readFile(join(folder, host, 'host.json'), 'utf8')) as Record<string, string>
+  const [address = '', port] = identity['address']!.split(':')
+  const agent = new Agent({ ca: installation.caPem, cert: identity['certificate'], key: identity['privateKey'] })
+  return await new Promise<number>((done, fail) => {
+    const headers = { connection: 'upgrade', upgrade: 'strongroom-fleet' }
+    const sent = requestByTls({ host: address, port, servername: fleetHost, path, headers, agent })
+    sent.once('response', (response) => done(response.statusCode ?? 0))
+    sent.once('upgrade', (_response, socket) => {
+      socket.destroy()
+      done(101)
+    })
+    sent.once('error', fail)
+    sent.end()
+  })
+}
+
+describe('a guest that a joined host carries', () => {
+  it('is told to its host whole, with the ticket of its placement, and to no other', async () => {
+    a = await startHost(installation, { name: 'a', folder, carrier: idle() })
+    await expect.poll(a.isLeased).toBe(true)
+    // It is not made: whoever speaks for the host does not have it made.
+    void makeVm(installation, { name: 'vm', size: 'Standard_DC2as_v5' }).catch(() => {})
+    const ordered = async (): Promise<VmOrder[]> => ((await a!.send('/beat', {})).body as BeatAnswer).carry ?? []
+    await expect.poll(async () => (await ordered()).length).toBe(1)
+    order = (await ordered())[0]!
+    b = await startHost(installation, { name: 'b', folder, carrier: idle() })
+    expect(order).toMatchObject({ epoch: 1, wanted: 'Stopped', spec: { image: image.id, placement: { epoch: 1 } } })
+    expect(((await b!.send('/beat', {})).body as BeatAnswer).carry).toEqual([])
+  })
+
+  it('has its state, key, disk and certificates asked for by no host but its own, at no epoch but its own (attack W37)', async () => {
+    for (const [path, body] of Object.entries(asked())) {
+      expect(await b!.send(path, body), `${path} of another host`).toMatchObject(over)
+      for (const epoch of [order.epoch + 1, 7_000])
+        expect(await a!.send(path, { ...body, epoch }), `${path} at ${epoch}`).toMatchObject(over)
+      expect((await a!.send(path, { ...body, epoch: 0 })).status, `${path} at none`).toBe(400)
+      expect(await a!.send(path, { ...body, vmId: '00000000-0000-4000-8000-000000000000' }), path).toMatchObject(over)
+    }
+    for (const kind of ['disk', 'guest']) {
+      expect(await stream('b', `/${kind}/${order.vmId}/${order.epoch}`), kind).toBe(409)
+      expect(await stream('a', `/${kind}/${order.vmId}/${order.epoch + 1}`), kind).toBe(409)
+      expect(await stream('a', `/${kind}/../${order.epoch}`), kind).toBe(409)
+    }
+    expect(await stream('a', `/disk/${order.vmId}/${order.epoch}`)).toBe(101)
+  })
+
+  it('has nothing called for it but its own provider, key and identity (attack W37)', async () => {
+    const spec = order.spec as { guestStateKey: string; resourceId: string }
+    const others = [
+      {
+        method: 'POST',
+        url: `${spec.guestStateKey.replace(/vm-[0-9a-f-]+/, 'vm-00000000-0000-4000-8000-000000000000')}/release`,
+      },
+      { method: 'POST', url: `${spec.guestStateKey}/../../../keys/create` },
+      { method: 'DELETE', url: spec.guestStateKey },
+      { method: 'GET', url: 'https://management.strongroom.internal/subscriptions' },
+      { method: 'GET', url: 'https://platform.vault.strongroom.internal/keys?api-version=7.4' },
+      { method: 'GET', url: `${spec.guestStateKey}?api-version=7.4&x=y` },
+      { method: 'GET', url: 'http://127.0.0.1/' },
+      { method: 'POST', url: `https://identity.strongroom.internal/${installation.tenantId}/managedIdentities/token`, body: { resourceId: `${spec.resourceId}2`, audience: 'https://vault.azure.net' } }, // prettier-ignore
+    ]
+    for (const call of others) {
+      const answer = await a!.send('/call', { ...at(), ...call })
+      if (call.method === 'DELETE') expect(answer.status).toBe(400)
+      else expect(answer, call.url).toMatchObject(notCarried)
+    }
+    const own = await a!.send('/call', { ...at(), method: 'GET', url: `${spec.guestStateKey}?api-version=7.4` })
+    expect(own).toMatchObject({ status: 200, body: { body: { key: { kid: spec.guestStateKey } } } })
+    expect(JSON.stringify(own.body)).not.toContain('Bearer')
+  })
+
+  it('has reports made over its own claims alone, of the firmware of the server (attack W37)', async () => {
+    const claims = (vmUniqueId: string, epoch: unknown): string =>
+      Buffer.from(JSON.stringify({ keys: [], 'vm-configuration': { vmUniqueId, 'placement-epoch': epoch } })).toString('base64') // prettier-ignore
+    const firmware = 'ab'.repeat(32)
+    expect(await a!.send('/silicon', { ...at(), ask: 'launch', tee: 'SNP', vCPUs: 2, firmware })).toMatchObject(notCarried) // prettier-ignore
+    for (const each of [
+      claims('00000000-0000-4000-8000-000000000000', order.epoch),
+      claims(order.vmId, order.epoch + 1),
+      claims(order.vmId, String(order.epoch)),
+      claims(order.vmId, undefined),
+      Buffer.from('no claims').toString('base64'),
+      claims(order.vmId, order.epoch),
+    ])
+      // The last is its own, of nothing that was launched.
+      expect(await a!.send('/silicon', { ...at(), ask: 'report', launch: 'x', claims: each })).toMatchObject(notCarried)
+  })
+
+  it('is made of no image but what the server says, byte for byte (attack W39)', async () => {
+    const disk = join(installation.running.context.cacheDir, 'images', image.id, 'disk.raw')
+    // Whoever is between, or on the server’s disk, changes a byte once its digest was told.
+    const c = await startHost(installation, { name: 'c', folder, vCPUs: 64 })
+    try {
+      await expect.poll(c.isLeased).toBe(true)
+      await utimes(disk, 1, 1)
+      const digest = createHash('sha256').update('the disk.raw').digest('hex')
+      expect(await stream('a', `/image/${image.id}/${digest}`)).toBe(101)
+      expect(await stream('a', `/image/${image.id}/${digest.replace(/./, 'x')}`)).toBe(404)
+      await writeFile(disk, 'THE disk.raw')
+      await utimes(disk, 1, 1)
+      await expect(makeVm(installation, { name: 'changed', size: 'Standard_DC32as_v5' })).rejects.toThrow('ImageChanged') // prettier-ignore
+    } finally {
+      await c.stop()
+    }
+  })
+})

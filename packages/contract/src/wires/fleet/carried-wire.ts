@@ -1,0 +1,134 @@
+import {
+  anyObject,
+  anyText,
+  count,
+  flag,
+  integer,
+  list,
+  map,
+  named,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  type TypeOf,
+} from '../../shape/index.ts'
+import { line, tee, vmId } from '../host/names.ts'
+import { instanceStatus } from '../host/status.ts'
+import type { WireOperation } from '../wire.ts'
+
+/** Of the Upgrade header. */
+export const fleetStream = 'strongroom-fleet'
+
+/** A guest state of 4 MiB and what JSON needs for it. */
+export const largestCarriedBody = 8 * 1024 * 1024
+
+/** Which VM a host asks for: nothing is answered but to the host that carries it, at this very epoch. */
+const carried = { vmId, epoch: integer(1, Number.MAX_SAFE_INTEGER) }
+const base64 = upTo(6_000_000, 'base64', /^[A-Za-z0-9+/]*={0,2}$/)
+const digest = text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')
+
+const fleetInstallation = named(
+  'FleetInstallation',
+  object({ tenantId: anyText, subscriptionId: anyText, compute: oneOf('guests', 'simulated') }),
+)
+export type FleetInstallation = TypeOf<typeof fleetInstallation>
+
+export const carriedInstance = named(
+  'CarriedInstance',
+  object({
+    ...carried,
+    run: count,
+    status: instanceStatus,
+    /** What the VM's next host needs of it; the control plane keeps it and looks at nothing in it. */
+    record: anyObject,
+    /** Of its last boot, where there is another since the last call. */
+    evidence: optional(anyObject),
+  }),
+)
+export type CarriedInstance = TypeOf<typeof carriedInstance>
+
+export const carriedCall = named(
+  'CarriedCall',
+  object({ ...carried, method: oneOf('GET', 'POST'), url: upTo(2048), body: optional(anyObject) }),
+)
+/** Of the attestation provider, the key and the managed identities of a VM: with the platform's rights, which a host has not itself. */
+export type CarriedCall = TypeOf<typeof carriedCall>
+const carriedAnswer = named('CarriedAnswer', object({ body: anyObject }))
+
+export const carriedKey = named(
+  'CarriedKey',
+  object({ ...carried, usage: oneOf('attestationKey', 'endorsementKey', 'documents'), publicKey: base64 }),
+)
+/** `publicKey`: SubjectPublicKeyInfo, DER, base64. */
+export type CarriedKey = TypeOf<typeof carriedKey>
+const carriedCertificate = named('CarriedCertificate', object({ certificate: anyText }))
+export type CarriedCertificate = TypeOf<typeof carriedCertificate>
+
+export const carriedSilicon = named(
+  'CarriedSilicon',
+  object({
+    ...carried,
+    ask: oneOf('launch', 'report', 'endorsements', 'quote', 'collateral', 'earlyTcbInfo'),
+    tee: optional(tee),
+    vCPUs: optional(integer(1, 256)),
+    /** SHA-256 of the firmware that is launched. */
+    firmware: optional(digest),
+    /** Of the answer to `launch`: what a report is of. */
+    launch: optional(upTo(64)),
+    /** Those that the report is to be over: they have to be of this VM at this epoch. */
+    claims: optional(base64),
+    report: optional(base64),
+  }),
+)
+export type CarriedSilicon = TypeOf<typeof carriedSilicon>
+
+export const carriedMeasurements = named(
+  'CarriedMeasurements',
+  object({ ...carried, image: line, registers: map(digest), secureBoot: flag }),
+)
+export type CarriedMeasurements = TypeOf<typeof carriedMeasurements>
+const measurementsAnswer = object({ jws: anyText })
+
+export const carriedState = named('CarriedState', object({ ...carried, bytes: optional(base64) }))
+/** A guest state, encrypted: read without `bytes`, written with them. */
+export type CarriedState = TypeOf<typeof carriedState>
+const stateAnswer = named('CarriedStateAnswer', object({ bytes: optional(base64) }))
+export type CarriedStateAnswer = TypeOf<typeof stateAnswer>
+
+const imageManifest = named(
+  'ImageManifest',
+  object({
+    record: anyObject,
+    /** By what each file is fetched, and held to. */
+    files: list(object({ name: anyText, sha256: digest, bytes: count })),
+  }),
+)
+export type ImageManifest = TypeOf<typeof imageManifest>
+
+export const hostAnswer = named(
+  'HostAnswer',
+  object({ id: upTo(64), status: integer(100, 599), type: upTo(200), body: upTo(6_000_000) }),
+)
+/** Of a host to a call that came with its orders. */
+export type HostAnswer = TypeOf<typeof hostAnswer>
+
+const errors = ['HostNotAuthenticated', 'PlacementOver'] as const
+
+/**
+ * What the hosts of guests ask beside `fleetWire`'s own. Bytes in number are streams, by Upgrade to `fleetStream`: /disk/{vmId}/{epoch} is NBD,
+ * /image/{id}/{sha256} a file of an image, /guest/{vmId}/{epoch} what a guest says to the installation's TLS port.
+ */
+// prettier-ignore
+export const carriedOperations: readonly WireOperation[] = [
+  { method: 'GET', path: '/installation', summary: 'What hosts carry here', status: 200, answer: fleetInstallation, errors: ['HostNotAuthenticated'] },
+  { method: 'POST', path: '/instance', summary: 'How one VM is, and what its next host needs', body: carriedInstance, status: 200, answer: object({}), errors },
+  { method: 'POST', path: '/call', summary: 'Calls what a VM’s boot needs, with the platform’s rights', body: carriedCall, status: 200, answer: carriedAnswer, errors: [...errors, 'CallNotCarried'] },
+  { method: 'POST', path: '/certify', summary: 'Certifies a key of a VM’s vTPM or metadata endpoint', body: carriedKey, status: 200, answer: carriedCertificate, errors },
+  { method: 'POST', path: '/silicon', summary: 'Asks the simulated processor for a VM', body: carriedSilicon, status: 200, answer: anyObject, errors: [...errors, 'CallNotCarried'] },
+  { method: 'POST', path: '/measurements', summary: 'The signed document that predicts a boot’s registers', body: carriedMeasurements, status: 200, answer: measurementsAnswer, errors },
+  { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors },
+  { method: 'POST', path: '/answer', summary: 'Answers a call that came with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
+  { method: 'GET', path: '/images/:id', summary: 'The files of an image, by their content', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
+]

@@ -1,0 +1,111 @@
+import type { CarriedCertificate, CarriedStateAnswer, FleetInstallation, ImageManifest } from '@strongroom/contract'
+import type { Shape } from '@strongroom/contract/shape'
+import {
+  carriedCall,
+  carriedInstance,
+  carriedKey,
+  carriedMeasurements,
+  carriedSilicon,
+  carriedState,
+  hostAnswer,
+  largestCarriedBody,
+} from '@strongroom/contract/wires'
+import {
+  read,
+  type FastifyInstance,
+  type FastifyRequest,
+  type TokenSource,
+  type WireClient,
+} from '@strongroom/platform'
+import type { CarriedVms } from './carried-vms.ts'
+import { callFor } from './carried-calls.ts'
+import type { FleetCompute } from '../fleet-compute.ts'
+import type { FleetHost } from '../fleet-host.ts'
+import type { HomeHost } from './home-host.ts'
+import { callerOf } from '../host-caller.ts'
+import type { HostCalls } from './host-calls.ts'
+import type { HostRegistry } from '../registry.ts'
+
+/** What a fleet of guests has beside one without. */
+export interface GuestParts {
+  vms: CarriedVms
+  home: HomeHost
+  calls: HostCalls
+  wire: WireClient
+  tokens: TokenSource
+  tenantId: string
+}
+
+interface Parts extends GuestParts {
+  registry: HostRegistry
+  compute: FleetCompute
+}
+
+/** @throws ServiceError InvalidRequestContent */
+const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
+  read(shape, body, { code: 'InvalidRequestContent', subject: 'What the host sent' })
+
+/** What hosts of guests ask. Each is answered for a VM that the caller carries, at the epoch of its present placement. */
+export function carriedRoutes(app: FastifyInstance, o: Parts): void {
+  const large = { bodyLimit: largestCarriedBody }
+  /** The caller, with what it says of a VM that it carries. */
+  const carried = async <T extends { vmId: string; epoch: number }>(
+    shape: Shape<T>,
+    request: FastifyRequest,
+  ): Promise<T & { host: FleetHost }> => {
+    const { host } = await callerOf(o.registry, request.raw)
+    const said = sent(shape, request)
+    await o.compute.carried(host, said)
+    return { ...said, host }
+  }
+  app.post('/instance', large, async (request) => {
+    const { host } = await callerOf(o.registry, request.raw)
+    await o.compute.take(host, sent(carriedInstance, request))
+    return {}
+  })
+  app.post('/call', async (request) => {
+    const { host: _host, ...call } = await carried(carriedCall, request)
+    const vm = await o.vms.find(call.vmId)
+    if (vm === undefined) throw new TypeError('a VM that is carried has a row')
+    return { body: await callFor(o, vm.spec, call) }
+  })
+  app.post('/certify', async (request): Promise<CarriedCertificate> => {
+    const { host: _host, ...key } = await carried(carriedKey, request)
+    return { certificate: await o.home.certify(key) }
+  })
+  app.post('/silicon', async (request) => {
+    const { host: _host, ...ask } = await carried(carriedSilicon, request)
+    return await o.home.silicon(ask)
+  })
+  app.post('/measurements', async (request) => {
+    const { host: _host, ...ask } = await carried(carriedMeasurements, request)
+    return { jws: await o.home.measurements(ask) }
+  })
+  app.post('/state', large, async (request): Promise<CarriedStateAnswer> => {
+    const { vmId, epoch, bytes } = await carried(carriedState, request)
+    if (bytes !== undefined) await o.home.writeState({ vmId, epoch, bytes: Buffer.from(bytes, 'base64') })
+    const kept = bytes === undefined ? await o.home.readState({ vmId, epoch }) : undefined
+    return kept === undefined ? {} : { bytes: Buffer.from(kept).toString('base64') }
+  })
+  app.post('/answer', large, async (request) => {
+    const { host } = await callerOf(o.registry, request.raw)
+    o.calls.take(host.id, sent(hostAnswer, request))
+    return {}
+  })
+  app.get<{ Params: { id: string } }>('/images/:id', async (request): Promise<ImageManifest> => {
+    await callerOf(o.registry, request.raw)
+    return await o.home.image(request.params.id)
+  })
+}
+
+/** Where there are no guests, hosts have but to know it. */
+export function installationRoute(
+  app: FastifyInstance,
+  o: { registry: HostRegistry; installation: FleetInstallation },
+): void {
+  app.get('/installation', async (request) => {
+    await callerOf(o.registry, request.raw)
+    const { tenantId, subscriptionId, compute } = o.installation
+    return { tenantId, subscriptionId, compute }
+  })
+}

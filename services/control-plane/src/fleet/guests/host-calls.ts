@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HostAnswer, HostCall } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { WorkSignal } from '../work-signal.ts'
+
+interface Waiting {
+  host: string
+  call: HostCall
+  isTold: boolean
+  answered: (answer: HostAnswer) => void
+}
+
+/**
+ * What is asked of joined hosts, which are never called: it goes with the answer to their next beat, and they answer by a call of
+ * their own. In this process: a host asks the one server that it has joined.
+ */
+export class HostCalls {
+  readonly #signal: WorkSignal
+  readonly #waiting = new Map<string, Waiting>()
+
+  constructor(signal: WorkSignal) {
+    this.#signal = signal
+  }
+
+  /** @throws ServiceError HostUnreachable where it has not answered in time */
+  async ask(host: string, asked: Omit<HostCall, 'id'>, limitMs = 15_000): Promise<HostAnswer> {
+    const id = randomUUID()
+    const stop = new AbortController()
+    try {
+      return await new Promise<HostAnswer>((answered, late) => {
+        this.#waiting.set(id, { host, call: { id, ...asked }, isTold: false, answered })
+        this.#signal.notify(host)
+        sleep(limitMs, undefined, { signal: stop.signal }).then(
+          () => late(unreachable(limitMs)),
+          () => {},
+        )
+      })
+    } finally {
+      stop.abort()
+      this.#waiting.delete(id)
+    }
+  }
+
+  /** What the host has not been told yet. */
+  untold(host: string): HostCall[] {
+    const calls: HostCall[] = []
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.host !== host || waiting.isTold) continue
+      waiting.isTold = true
+      calls.push(waiting.call)
+    }
+    return calls
+  }
+
+  has(host: string): boolean {
+    return [...this.#waiting.values()].some((waiting) => waiting.host === host && !waiting.isTold)
+  }
+
+  /** An answer of anybody but the host that was asked is nobody's. */
+  take(host: string, answer: HostAnswer): void {
+    const waiting = this.#waiting.get(answer.id)
+    if (waiting?.host === host) waiting.answered(answer)
+  }
+}
+
+const unreachable = (limitMs: number): ServiceError =>
+  new ServiceError({
+    code: 'HostUnreachable',
+    message: 'The host that carries this virtual machine did not answer.',
+    expected: `an answer within ${limitMs / 1000} seconds`,
+    found: 'none',
+    remedy: 'Ask again: a host that is lost has its VMs started on others.',
+  })

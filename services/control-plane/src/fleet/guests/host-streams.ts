@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { fleetStream } from '@strongroom/contract/wires'
+import { joinStreams, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
+import type { CarriedVms } from './carried-vms.ts'
+import type { FleetCompute } from '../fleet-compute.ts'
+import { callerOf } from '../host-caller.ts'
+import type { HomeHost } from './home-host.ts'
+import type { HostRegistry } from '../registry.ts'
+
+interface Parts {
+  registry: HostRegistry
+  compute: FleetCompute
+  vms: CarriedVms
+  home: HomeHost
+  logger: Logger
+}
+
+/** Takes over a connection of a host that asked for a stream. */
+export type HostStreams = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** Serves the streams of `fleetWire`: to the host that carries the VM, at the epoch of its present placement; images to any host. */
+export function hostStreams(o: Parts): HostStreams {
+  return (request, socket, head) => {
+    socket.on('error', () => socket.destroy())
+    open(o, request).then(
+      (opened) => join(socket, opened, head),
+      (error: unknown) => {
+        const { status, body } = toErrorBody(error)
+        if (status >= 500) o.logger.warn({ err: error }, 'a stream of a host was not opened')
+        const text = JSON.stringify(body)
+        socket.end(
+          `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+        )
+      },
+    )
+  }
+}
+
+async function open(o: Parts, request: IncomingMessage): Promise<Duplex> {
+  const { host } = await callerOf(o.registry, request)
+  const [, kind, id = '', last = '', ...more] = (request.url ?? '').split('/')
+  if (request.headers.upgrade === fleetStream && more.length === 0) {
+    if (kind === 'image') return await o.home.imageFile(id, last)
+    if (kind === 'disk' || kind === 'guest') {
+      const placed = { vmId: id, epoch: Number(last) }
+      await o.compute.carried(host, placed)
+      if (kind === 'guest') return o.home.installation(id)
+      const sizeGiB = (await o.vms.find(id))?.spec.osDisk.sizeGiB ?? 0
+      return await o.home.openDisk({ ...placed, sizeGiB })
+    }
+  }
+  throw new ServiceError({ code: 'NotFound', message: 'There is no such stream here.' })
+}
+
+function join(socket: Duplex, opened: Duplex, head: Buffer): void {
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${fleetStream}\r\n\r\n`)
+  if (head.length > 0) opened.write(head)
+  joinStreams(socket, opened)
+}

@@ -1,0 +1,82 @@
+import type { VmOrder } from '@strongroom/contract'
+import type { Logger } from '@strongroom/platform'
+import { Instance } from '../../instances/instance.ts'
+import type { InstanceRecord } from '../../instances/record.ts'
+import type { HostServices } from '../../instances/services.ts'
+import type { PeerDisks } from './peer-disks.ts'
+import type { PeerRecords } from './peer-records.ts'
+
+/** What one VM at one epoch works with. */
+export interface GuestServices extends HostServices {
+  store: PeerRecords
+  disks: PeerDisks
+}
+
+/** One guest of this host at one epoch: brought to where its orders say, one order at a time. */
+export class CarriedGuest {
+  readonly epoch: number
+  readonly #services: GuestServices
+  readonly #logger: Logger
+  #instance: Instance | undefined
+  #order: VmOrder
+  /** The start that it was started by. */
+  #run = 0
+  #queue: Promise<void> = Promise.resolve()
+  #isOver = false
+
+  constructor(services: GuestServices, order: VmOrder) {
+    this.#services = services
+    this.#order = order
+    this.epoch = order.epoch
+    this.#logger = services.logger.child({ vmId: order.vmId, epoch: order.epoch })
+  }
+
+  get instance(): Instance | undefined {
+    return this.#instance
+  }
+
+  follow(order: VmOrder): void {
+    this.#order = order
+    this.#queue = this.#queue
+      .then(async () => {
+        if (!this.#isOver) await this.#carryOut(this.#order)
+      })
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'an order was not carried out'))
+  }
+
+  /** The VM is another host's, or nobody's: all of it ends here, and nothing is written. */
+  async discard(): Promise<void> {
+    this.#isOver = true
+    this.#services.store.close()
+    this.#services.disks.close()
+    await this.#instance?.discard()
+    await this.#queue
+    await this.#instance?.discard()
+  }
+
+  async #carryOut(order: VmOrder): Promise<void> {
+    this.#instance ??= await this.#made(order)
+    if (order.wanted === 'Stopped') {
+      if (!isOff(this.#instance)) await this.#instance.stop(true)
+      return
+    }
+    if (order.run === this.#run) return
+    this.#run = order.run
+    this.#services.store.run = order.run
+    if (!isOff(this.#instance)) return await this.#instance.restart()
+    // Changed while it was off, for example to another size.
+    if (order.record !== undefined) this.#instance = await this.#made(order)
+    await this.#instance.start()
+  }
+
+  async #made({ spec, record }: VmOrder): Promise<Instance> {
+    if (spec === undefined) throw new TypeError('a guest is ordered with what it is')
+    if (record === undefined) return await Instance.create(this.#services, spec)
+    const since = this.#services.clock.now().toISOString()
+    const { provisioning = { state: 'Succeeded', steps: [] }, ...kept } = record as Partial<InstanceRecord>
+    const power: InstanceRecord['power'] = { state: 'Stopped', since, steps: [] }
+    return new Instance(this.#services, { notices: [], ...kept, provisioning, spec, desired: 'stopped', power })
+  }
+}
+
+const isOff = (instance: Instance): boolean => ['Stopped', 'Failed'].includes(instance.status().power.state)

@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FleetInstallation, HostAnswer, HostCall, ImageManifest, VmOrder } from '@strongroom/contract'
+import { commandRequest } from '@strongroom/contract/wires'
+import { createSealer, toErrorBody, type Clock, type Logger } from '@strongroom/platform'
+import { readBody } from '../../http/spec.ts'
+import { notFound } from '../../instances/errors.ts'
+import { probeAcceleration, type ProbeResult } from '../../qemu/probe.ts'
+import { readSerialLog } from '../../qemu/serial-log.ts'
+import type { Carrier } from '../carrier.ts'
+import type { FleetClient } from '../fleet-client.ts'
+import type { HostIdentity } from '../host-identity.ts'
+import { CarriedGuest, type GuestServices } from './carried-guest.ts'
+import { FetchedImages } from './fetched-images.ts'
+import { startGuestRelay } from './guest-relay.ts'
+import { PeerDisks } from './peer-disks.ts'
+import { PeerRecords } from './peer-records.ts'
+import { noTokens, peerAuthority, peerMeasurements, peerSilicon, peerWire } from './peer-services.ts'
+import { vmPeer } from './vm-peer.ts'
+
+interface Parts {
+  directory: string
+  installation: FleetInstallation
+  identity: () => HostIdentity
+  client: () => FleetClient
+  clock: Clock
+  logger: Logger
+}
+
+/** Carries real guests: as the server's own host does, with what that has asked of the control plane instead. */
+export class GuestCarrier implements Carrier {
+  readonly #o: Parts
+  readonly #relay: Awaited<ReturnType<typeof startGuestRelay>>
+  readonly #images: FetchedImages
+  readonly #guests = new Map<string, CarriedGuest>()
+  /** What ends: a VM that comes back at once begins after it. */
+  readonly #ending = new Map<string, Promise<void>>()
+  #probed: Promise<ProbeResult> | undefined
+  onChange: () => void = () => {}
+
+  private constructor(o: Parts, relay: Awaited<ReturnType<typeof startGuestRelay>>, guests: Map<string, CarriedGuest>) {
+    this.#o = o
+    this.#relay = relay
+    this.#guests = guests
+    this.#images = new FetchedImages({
+      cacheDir: this.#cacheDir,
+      manifest: async (id) => JSON.parse(await o.client().text(`/images/${encodeURIComponent(id)}`)) as ImageManifest,
+    })
+  }
+
+  static async open(o: Parts): Promise<GuestCarrier> {
+    const guests = new Map<string, CarriedGuest>()
+    const carried = function* (): Iterable<{ vmId: string; epoch: number }> {
+      for (const [vmId, { epoch }] of guests) yield { vmId, epoch }
+    }
+    const relay = await startGuestRelay({ identity: o.identity, carried })
+    const carrier = new GuestCarrier(o, relay, guests)
+    await mkdir(carrier.#cacheDir, { recursive: true, mode: 0o700 })
+    return carrier
+  }
+
+  get #cacheDir(): string {
+    return join(this.#o.directory, 'cache')
+  }
+
+  carry(orders: readonly VmOrder[]): void {
+    const wanted = new Map(orders.map((order) => [order.vmId, order]))
+    for (const [vmId, guest] of this.#guests) if (wanted.get(vmId)?.epoch !== guest.epoch) this.#end(vmId, guest)
+    for (const order of orders) {
+      const known = this.#guests.get(order.vmId)
+      if (known !== undefined) known.follow(order)
+      else if (order.spec !== undefined) this.#begin(order)
+    }
+  }
+
+  endAll(): void {
+    for (const [vmId, guest] of this.#guests) this.#end(vmId, guest)
+  }
+
+  /** How guests are, each says by its records. */
+  reports(): [] {
+    return []
+  }
+
+  async answer(call: HostCall): Promise<Omit<HostAnswer, 'id'>> {
+    try {
+      const instance = this.#guests.get(call.vmId)?.instance
+      const [, rest = ''] = call.path.split(`/instances/${call.vmId}/`)
+      if (instance === undefined || rest === '') throw notFound(call.vmId)
+      if (rest === 'serial-log')
+        return { status: 200, type: 'text/plain', body: (await readSerialLog(instance.serialLog)).toString('utf8') }
+      const [what, id = ''] = rest.split('/')
+      if (what !== 'commands') throw notFound(call.vmId)
+      const status =
+        call.method === 'POST' ? instance.command(readBody(commandRequest, call.body)) : instance.findCommand(id)
+      if (status === undefined) throw notFound(id)
+      return { status: 200, type: 'application/json', body: JSON.stringify(status) }
+    } catch (error) {
+      const { status, body } = toErrorBody(error)
+      return { status, type: 'application/json', body: JSON.stringify(body) }
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#ending.values())
+    await this.#relay.close()
+  }
+
+  #begin(order: VmOrder): void {
+    const guest = new CarriedGuest(this.#servicesFor(order), order)
+    this.#guests.set(order.vmId, guest)
+    void (this.#ending.get(order.vmId) ?? Promise.resolve()).then(() => guest.follow(order))
+  }
+
+  #end(vmId: string, guest: CarriedGuest): void {
+    this.#guests.delete(vmId)
+    const before = this.#ending.get(vmId) ?? Promise.resolve()
+    const ended = Promise.all([before, guest.discard()]).then(
+      () => this.#o.logger.info({ vmId, epoch: guest.epoch }, 'a VM has ended here'),
+      (error: unknown) => this.#o.logger.error({ err: error, vmId }, 'a VM did not end as it should'),
+    )
+    this.#ending.set(vmId, ended)
+    void ended.then(() => {
+      if (this.#ending.get(vmId) === ended) this.#ending.delete(vmId)
+    })
+  }
+
+  #servicesFor({ vmId, epoch }: VmOrder): GuestServices {
+    const { directory, installation, identity, client, clock, logger } = this.#o
+    const peer = vmPeer({ vmId, epoch, identity, client })
+    const { tenantId, subscriptionId } = installation
+    const { hostId: id, authority } = identity()
+    return {
+      installation: {
+        id,
+        tenantId,
+        subscriptionId,
+        mode: 'simulated',
+        compute: 'guests',
+        createdAt: clock.now().toISOString(),
+        region: '',
+        ports: { tls: this.#relay.port, local: 0 },
+      },
+      stateDir: directory,
+      cacheDir: this.#cacheDir,
+      // Nothing is sealed on a joined host: what is kept of its VMs the control plane has.
+      sealer: createSealer(randomBytes(32)),
+      clock,
+      logger,
+      wire: peerWire(peer),
+      tokens: noTokens,
+      authority: peerAuthority(peer, authority),
+      silicon: peerSilicon(peer, { simulated: true, amd: [], intel: [] }),
+      store: new PeerRecords(peer, logger),
+      disks: new PeerDisks(peer, this.#images),
+      measurements: peerMeasurements(peer),
+      acceleration: () => (this.#probed ??= probeAcceleration({ cacheDir: this.#cacheDir })),
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import type { AddressInfo } from 'node:net'
+import { guestAddress } from '../../network/guest-address.ts'
+import type { HostIdentity } from '../host-identity.ts'
+import { openFleetStream } from './fleet-stream.ts'
+import { streamDoor } from './stream-door.ts'
+
+/** The installation's TLS port as guests of this host reach it: by a port of this machine's loopback, and the fleet's wire. */
+export async function startGuestRelay(o: {
+  identity: () => HostIdentity
+  /** VMs of this host, with their epochs. */
+  carried: () => Iterable<{ vmId: string; epoch: number }>
+}): Promise<{ port: number; close(): Promise<void> }> {
+  const door = streamDoor(async (socket) => {
+    // Doors of guests connect from an address of each VM's own.
+    const vm = [...o.carried()].find(({ vmId }) => guestAddress(vmId) === socket.remoteAddress)
+    if (vm === undefined) throw new Error('no guest of this host')
+    return await openFleetStream(o.identity(), `/guest/${vm.vmId}/${vm.epoch}`)
+  })
+  await new Promise<void>((done, fail) => {
+    door.server.once('error', fail)
+    door.server.listen({ host: '127.0.0.1', port: 0 }, done)
+  })
+  return { port: (door.server.address() as AddressInfo).port, close: async () => await door.close() }
+}

@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AnyBootEvidence } from '@strongroom/contract'
+import { ServiceError, type Logger } from '@strongroom/platform'
+import { toStatus, type InstanceRecord } from '../../instances/record.ts'
+import type { InstanceRecords } from '../../instances/services.ts'
+import type { VmPeer } from './vm-peer.ts'
+
+const retryMs = 500
+
+/** What is kept of one VM: the control plane has it, so that the VM's next host goes on from there. The last that was saved counts. */
+export class PeerRecords implements InstanceRecords {
+  readonly #peer: VmPeer
+  readonly #logger: Logger
+  /** The start that what is saved is about. */
+  run = 0
+  #last: object | undefined
+  #evidence: AnyBootEvidence | undefined
+  #isNewEvidence = false
+  #sending = false
+  #isOver = false
+
+  constructor(peer: VmPeer, logger: Logger) {
+    this.#peer = peer
+    this.#logger = logger
+  }
+
+  /** Nothing is said of the VM any more. */
+  close(): void {
+    this.#isOver = true
+  }
+
+  async list(): Promise<InstanceRecord[]> {
+    return await Promise.resolve([])
+  }
+
+  /** Comes to the control plane as soon as that answers; the VM does not wait for it. */
+  async save(record: InstanceRecord): Promise<void> {
+    const { spec: _spec, power: _power, provisioning, ...kept } = record
+    this.#last = structuredClone({ run: this.run, status: toStatus(record), record: { ...kept, provisioning } })
+    void this.#send()
+    return await Promise.resolve()
+  }
+
+  async saveEvidence(_vmId: string, evidence: AnyBootEvidence): Promise<void> {
+    this.#evidence = evidence
+    this.#isNewEvidence = true
+    return await Promise.resolve()
+  }
+
+  async evidence(): Promise<AnyBootEvidence | undefined> {
+    return await Promise.resolve(this.#evidence)
+  }
+
+  async remove(): Promise<void> {
+    await Promise.resolve()
+  }
+
+  async #send(): Promise<void> {
+    if (this.#sending) return
+    this.#sending = true
+    while (this.#last !== undefined && !this.#isOver) {
+      const said = this.#last
+      const evidence = this.#isNewEvidence ? this.#evidence : undefined
+      try {
+        await this.#peer.post('/instance', { ...said, ...(evidence !== undefined && { evidence }) })
+        if (this.#last === said) this.#last = undefined
+        if (this.#evidence === evidence) this.#isNewEvidence = false
+      } catch (error) {
+        if (error instanceof ServiceError && error.code === 'PlacementOver') break
+        this.#logger.warn({ err: error }, 'the control plane was not told of a VM; trying again')
+        await sleep(retryMs, undefined, { ref: false })
+      }
+    }
+    this.#sending = false
+  }
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { CarriedCertificate, CarriedKey, CarriedSilicon, Tee } from '@strongroom/contract'
+import { bootRegisters } from '@strongroom/evidence/expected'
+import type { InstallationAuthority, TokenSource, WireClient, WireResponse } from '@strongroom/platform'
+import type { AmdEndorsements, TdxPlatform } from '@strongroom/silicon'
+import { decodeBytes } from '../../home/bytes.ts'
+import type { HostServices } from '../../instances/services.ts'
+import type { DistantSilicon, HardwareReport, LaunchedVm } from '../../paravisor/silicon.ts'
+import type { VmPeer } from './vm-peer.ts'
+
+/** Services of the installation: the control plane calls them, where the VM of the peer needs it. */
+export const peerWire = (peer: VmPeer): WireClient => ({
+  request: async <T>(o: Parameters<WireClient['request']>[0]) => {
+    const { method, url, body, timeoutMs } = o
+    const asked = { method, url, ...(body !== undefined && { body }) }
+    const answer = await peer.post<{ body: T }>('/call', asked, timeoutMs)
+    return { status: 200, headers: {}, body: answer.body } satisfies WireResponse<T>
+  },
+  close: () => {},
+})
+
+/** A host has no token: what it asks with the platform's rights, the control plane asks for it. */
+export const noTokens: TokenSource = { token: async () => await Promise.resolve('') }
+
+const usages: Record<string, CarriedKey['usage']> = {
+  digitalSignature: 'attestationKey',
+  keyEncipherment: 'endorsementKey',
+  emailProtection: 'documents',
+}
+
+export const peerAuthority = (peer: VmPeer, caPem: string): InstallationAuthority => ({
+  caPem,
+  caPath: '',
+  serverCredentials: async () => await Promise.resolve(undefined),
+  issueCertificate: async ({ usages: [first = ''], publicKey }) => {
+    const usage = usages[first]
+    if (usage === undefined || !(publicKey instanceof Uint8Array)) throw new TypeError('no key of a VM')
+    const key = Buffer.from(publicKey).toString('base64')
+    return (await peer.post<CarriedCertificate>('/certify', { usage, publicKey: key })).certificate
+  },
+})
+
+export const peerMeasurements = (peer: VmPeer): HostServices['measurements'] => ({
+  predicting: async (image, { registers, secureBoot }) => {
+    const hex = Object.fromEntries(bootRegisters.map((index) => [index, Buffer.from(registers[index]).toString('hex')]))
+    return (await peer.post<{ jws: string }>('/measurements', { image: image.id, registers: hex, secureBoot })).jws
+  },
+})
+
+/** The installation's simulated processors. No key of theirs is on a host, and none makes a report but of the host's own VMs. */
+export function peerSilicon(peer: VmPeer, anchors: DistantSilicon['anchors']): DistantSilicon {
+  const ask = async <T>(o: Omit<CarriedSilicon, 'vmId' | 'epoch'>): Promise<T> =>
+    decodeBytes(await peer.post('/silicon', o)) as T
+  const elsewhere = async (): Promise<never> => await Promise.reject(new TypeError('launched on another machine'))
+  return {
+    anchors,
+    launch: async ({ tee, firmware, vCPUs }) => await launch(ask, { tee, firmware, vCPUs }),
+    amd: { launch: elsewhere, endorsements: async () => await ask<AmdEndorsements>({ ask: 'endorsements' }) },
+    intel: {
+      anchor: { name: '', spkiSha256: '' },
+      launch: elsewhere,
+      quote: async (report) => (await ask<{ quote: Uint8Array }>({ ask: 'quote', report: base64(report) })).quote,
+      collateral: async () => await ask<Awaited<ReturnType<TdxPlatform['collateral']>>>({ ask: 'collateral' }),
+      earlyTcbInfo: async () => (await ask<{ text: string }>({ ask: 'earlyTcbInfo' })).text,
+    },
+  }
+}
+
+interface MadeReport {
+  bytes: Uint8Array
+  evidence: Awaited<ReturnType<HardwareReport['evidence']>>
+  request: Awaited<ReturnType<HardwareReport['request']>>
+}
+
+async function launch(
+  ask: <T>(o: Omit<CarriedSilicon, 'vmId' | 'epoch'>) => Promise<T>,
+  o: { tee: Tee; firmware: Uint8Array; vCPUs: number },
+): Promise<LaunchedVm> {
+  const { tee, vCPUs } = o
+  const firmware = createHash('sha256').update(o.firmware).digest('hex')
+  const { launch: id, measurement } = await ask<{ launch: string; measurement: string }>({ ask: 'launch', tee, vCPUs, firmware }) // prettier-ignore
+  return {
+    tee,
+    measurement,
+    report: async (claims) => {
+      const made = await ask<MadeReport>({ ask: 'report', launch: id, claims: base64(claims) })
+      return {
+        bytes: made.bytes,
+        evidence: async () => await Promise.resolve(made.evidence),
+        request: async () => await Promise.resolve(made.request),
+      }
+    },
+  }
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

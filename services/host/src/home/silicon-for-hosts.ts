@@ -1,0 +1,90 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { CarriedSilicon } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { Silicon } from '@strongroom/silicon'
+import { launchOnSilicon, type LaunchedVm } from '../paravisor/silicon.ts'
+import { readFirmware } from '../qemu/firmware.ts'
+import { encodeBytes } from './bytes.ts'
+
+/** Launches of one VM that are kept: a boot, and what opens a guest state beside it. */
+const mostLaunches = 4
+
+/**
+ * The simulated processors as joined hosts ask them. Their keys are the installation's and leave it to no host; a report is made over
+ * claims of the very VM and epoch that the host carries, and over no others.
+ */
+export class SiliconForHosts {
+  readonly #silicon: Silicon
+  /** By VM: a processor knows what it launched, until it is off. Reports after a restart of the server are of the next boot. */
+  readonly #launches = new Map<string, { id: string; epoch: number; launched: LaunchedVm }[]>()
+
+  constructor(silicon: Silicon) {
+    this.#silicon = silicon
+  }
+
+  /** @throws ServiceError CallNotCarried */
+  async ask(ask: CarriedSilicon): Promise<Record<string, unknown>> {
+    const { amd, intel } = this.#silicon
+    if (ask.ask === 'launch') return await this.#launch(ask)
+    if (ask.ask === 'report') return await this.#report(ask)
+    if (ask.ask === 'quote') return encoded({ quote: await intel.quote(Buffer.from(ask.report ?? '', 'base64')) })
+    if (ask.ask === 'endorsements') return encoded(await amd.endorsements())
+    if (ask.ask === 'collateral') return encoded(await intel.collateral())
+    return { text: await intel.earlyTcbInfo() }
+  }
+
+  forget(vmId: string): void {
+    this.#launches.delete(vmId)
+  }
+
+  async #launch(ask: CarriedSilicon): Promise<Record<string, unknown>> {
+    const { vmId, epoch } = ask
+    const launched = await launch(this.#silicon, ask)
+    const id = randomUUID()
+    const kept = (this.#launches.get(vmId) ?? []).filter((each) => each.epoch === epoch)
+    this.#launches.set(vmId, [...kept, { id, epoch, launched }].slice(-mostLaunches))
+    return { launch: id, measurement: launched.measurement }
+  }
+
+  async #report(ask: CarriedSilicon): Promise<Record<string, unknown>> {
+    const claims = Buffer.from(ask.claims ?? '', 'base64')
+    requireOwnClaims(claims, ask)
+    const known = this.#launches.get(ask.vmId)?.find(({ id, epoch }) => id === ask.launch && epoch === ask.epoch)
+    if (known === undefined) throw notCarried('a launch of this VM at this epoch', ask.launch ?? 'none')
+    const report = await known.launched.report(claims)
+    const request = await report.request({ withCollateral: false })
+    return encoded({ bytes: report.bytes, evidence: await report.evidence(), request })
+  }
+}
+
+async function launch(silicon: Silicon, ask: CarriedSilicon): Promise<LaunchedVm> {
+  const { tee, vCPUs } = ask
+  const firmware = await readFirmware()
+  const own = createHash('sha256').update(firmware).digest('hex')
+  if (tee === undefined || vCPUs === undefined || ask.firmware !== own)
+    throw notCarried('the firmware of the server, and what it is launched on', ask.firmware ?? 'none')
+  return await launchOnSilicon({ silicon, spec: { tee }, firmware, vCPUs })
+}
+
+function requireOwnClaims(claims: Uint8Array, { vmId, epoch }: CarriedSilicon): void {
+  const expected = `claims of ${vmId} at epoch ${epoch}`
+  let configuration: Record<string, unknown> | undefined
+  try {
+    configuration = (JSON.parse(Buffer.from(claims).toString('utf8')) as Record<string, typeof configuration>)['vm-configuration'] // prettier-ignore
+  } catch {
+    throw notCarried(expected, 'no claims')
+  }
+  const { vmUniqueId, 'placement-epoch': attested } = configuration ?? {}
+  if (vmUniqueId !== vmId || attested !== epoch) throw notCarried(expected, `claims of ${String(vmUniqueId)} at epoch ${String(attested)}`) // prettier-ignore
+}
+
+const encoded = (value: object): Record<string, unknown> => encodeBytes(value) as Record<string, unknown>
+
+const notCarried = (expected: string, found: string): ServiceError =>
+  new ServiceError({
+    code: 'CallNotCarried',
+    message: 'The processor makes no such report for this host.',
+    expected,
+    found: found.slice(0, 200),
+    remedy: 'Run the same version of Strongroom and of Debian’s firmware on the host as on the server.',
+  })

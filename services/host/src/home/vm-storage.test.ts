@@ -1,0 +1,85 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLogger, joinStreams, run } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { capacity } from '../vmgs/layout.ts'
+import { VmStorage } from './vm-storage.ts'
+
+const vmId = 'ABCDEF01-2345-6789-ABCD-EF0123456789'
+let stateDir: string
+let storage: VmStorage
+const servers: Server[] = []
+beforeEach(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), 'strongroom-storage-'))
+  storage = new VmStorage({ stateDir, logger: createLogger({ level: 'silent' }) })
+})
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close()
+  await storage.close()
+  await rm(stateDir, { recursive: true, force: true })
+})
+
+/** A socket that leads to the disk at this epoch, as a host has one. */
+async function door(epoch: number): Promise<string> {
+  const path = join(stateDir, `door-${epoch}-${servers.length}`)
+  const server = createServer((socket) => {
+    storage.openDisk({ vmId, epoch, sizeGiB: 1 }).then((disk) => joinStreams(socket, disk), () => socket.destroy()) // prettier-ignore
+  })
+  servers.push(server)
+  await new Promise<void>((done) => server.listen(path, done))
+  return path
+}
+
+async function io(path: string, ...commands: string[]): Promise<string> {
+  const image = `driver=nbd,server.type=unix,server.path=${path},export=os`
+  const args = ['--image-opts', image, ...commands.flatMap((command) => ['-c', command])]
+  return (await run({ command: 'qemu-io', args, timeoutMs: 30_000 })).stdout.toString('utf8')
+}
+
+const state = (byte: number): Buffer => Buffer.alloc(capacity, byte)
+const over = expect.objectContaining({ code: 'PlacementOver' })
+
+describe('the storage of a fleet', () => {
+  it('gives a VM’s disk and guest state to its next placement as they were left', async () => {
+    expect(await storage.readState({ vmId, epoch: 1 })).toBeUndefined()
+    await io(await door(1), 'write -P 0x41 4096 4096', 'flush')
+    await storage.writeState({ vmId, epoch: 1, bytes: state(1) })
+    expect(await io(await door(2), 'read -P 0x41 4096 4096')).not.toContain('Pattern verification failed')
+    expect(await storage.readState({ vmId, epoch: 2 })).toEqual(state(1))
+  })
+
+  it('has closed the disk to an earlier placement before the next one is served, and to whatever it still asks (attack W38)', async () => {
+    const old = await storage.openDisk({ vmId, epoch: 1, sizeGiB: 1 })
+    const closed = new Promise((done) => old.once('close', done))
+    old.on('error', () => {})
+    await storage.fence(vmId, 2)
+    await closed
+    await expect(storage.openDisk({ vmId, epoch: 1, sizeGiB: 1 })).rejects.toEqual(over)
+    await expect(storage.writeState({ vmId, epoch: 1, bytes: state(9) })).rejects.toEqual(over)
+    await expect(storage.readState({ vmId, epoch: 1 })).rejects.toEqual(over)
+    await expect(io(await door(1), 'write 0 512')).rejects.toThrow()
+    const disk = await readFile(join(stateDir, 'fleet', vmId, 'os-disk.raw'))
+    expect(disk.subarray(0, 4096).every((byte) => byte === 0)).toBe(true)
+  })
+
+  it('ends a writer in the midst of its writes when the VM is placed again: nothing of it comes after (attack W38)', async () => {
+    const first = await door(1)
+    const writes = Array.from({ length: 400 }, (_, at) => `write -P 0x11 ${at * 65_536} 65536`)
+    const writer = io(first, ...writes).then(() => 'all written', () => 'ended') // prettier-ignore
+    const disk = join(stateDir, 'fleet', vmId, 'os-disk.raw')
+    await expect.poll(async () => (await readFile(disk).catch(() => Buffer.alloc(0)))[0]).toBe(0x11)
+    await storage.fence(vmId, 2)
+    await io(await door(2), 'write -P 0x22 0 26214400', 'flush')
+    await writer
+    const after = (await readFile(disk)).subarray(0, 26_214_400)
+    expect(after.every((byte) => byte === 0x22)).toBe(true)
+  })
+
+  it('takes nothing for a guest state but one, for a VM but its name, nor an epoch that is none', async () => {
+    await expect(storage.writeState({ vmId, epoch: 1, bytes: new Uint8Array(10) })).rejects.toThrow(expect.objectContaining({ code: 'InvalidRequestContent' })) // prettier-ignore
+    await expect(storage.openDisk({ vmId: '../../etc', epoch: 1, sizeGiB: 1 })).rejects.toThrow('not a VM id')
+    await expect(storage.openDisk({ vmId, epoch: Number.NaN, sizeGiB: 1 })).rejects.toEqual(over)
+  })
+})

@@ -1,0 +1,10 @@
+import type { Acceleration } from '../qemu/arguments.ts'
+
+/** How long a guest may take to power off when it is asked to, in milliseconds. */
+export const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_000 }
+
+export const noRoom =
+  'The file system with this VM’s disks is full: the guest stands still in the midst of a write. Free space there, and it goes on by itself.'
+
+/** A guest that reboots more often before it ever reports does not get better. */
+export const rebootLimit = 2
