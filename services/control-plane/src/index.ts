@@ -154,6 +154,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     quotaRequests: new QuotaRequests({ resources, store, quotas, clock }),
     // Leases are about this process: the time of tests does not take them away.
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
+    middle: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
     fleet: {
@@ -208,6 +209,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.notes.removeBefore(daysAgo(operationDays))
       await usage.removeOld()
       await plane.runner.start()
+      await plane.middle.start()
       await plane.outer.start()
       failover?.start()
       endWatch = watchBudgets(plane, logger)
@@ -220,6 +222,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await endWatch?.()
       await failover?.stop()
       await plane.outer.stop()
+      await plane.middle.stop()
       await plane.runner.stop()
       await app.close()
       await fleetApp?.close()

@@ -39,7 +39,9 @@ export interface Plane {
   quotaRequests: QuotaRequests
   usage: UsageLog
   runner: OperationRunner
-  /** For what waits for operations of `runner`: it must not take the places that they need. */
+  /** For what waits for operations of `runner` and is waited for by those of `outer`: each must not take the places that the other needs. */
+  middle: OperationRunner
+  /** For what waits for operations of `runner` and `middle`. */
   outer: OperationRunner
   deployments: Deployments
   /** Requests of deployments pass the same checks as those of clients. */

@@ -3,7 +3,7 @@ import { substituteAt, substituteFor } from './substitutes.ts'
 
 /** Azure's types that clients ask for most and that this installation does not have. */
 const types = `
-Microsoft.Compute/virtualMachineScaleSets Microsoft.Compute/proximityPlacementGroups
+Microsoft.Compute/proximityPlacementGroups
 Microsoft.Compute/hostGroups Microsoft.Compute/diskAccesses
 Microsoft.Compute/galleries/applications Microsoft.RecoveryServices/vaults Microsoft.DataProtection/backupVaults
 Microsoft.Storage/storageAccounts Microsoft.ContainerInstance/containerGroups Microsoft.ContainerService/managedClusters

@@ -2,7 +2,6 @@ import { parseResourceId } from './resource-id.ts'
 
 /** What serves instead of a type that is not offered here. */
 const substitutes: readonly [type: string, instead: string][] = [
-  ['Microsoft.Compute/virtualMachineScaleSets', 'Make several VMs at once: az vm create --count N.'],
   ['Microsoft.Compute/proximityPlacementGroups', 'Leave it out: an installation is one place.'],
   ['Microsoft.Compute/hostGroups', 'Leave it out: an installation’s host carries nobody else’s VMs.'],
   [

@@ -3,6 +3,7 @@ import { ServiceError, type Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { faqRule } from '../arm/faq-rule.ts'
 import { accepted, asyncHeaders } from '../arm/operations.ts'
+import { keyOf } from '../arm/resource-id.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
@@ -12,6 +13,7 @@ import { availabilitySetType } from '../providers/compute/availability-set/set-m
 import { bootDiagnosticsRoutes } from '../providers/compute/vm/boot-diagnostics.ts'
 import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
+import { scaleSetType } from '../providers/compute/scale-set/scale-set-model.ts'
 import { setType } from '../providers/compute/disk/stored/stored-disk.ts'
 import { metricRoutes } from '../providers/compute/vm/vm-metrics.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
@@ -41,9 +43,11 @@ export const virtualMachines: ResourceType<VmInternal> = {
     'Microsoft.ManagedIdentity/userAssignedIdentities',
     'Microsoft.Network/networkInterfaces',
     availabilitySetType,
+    scaleSetType,
     diskType,
     setType,
   ],
+  listed: ofScaleSet,
   view,
   create: write,
   change: write,
@@ -71,6 +75,12 @@ export const virtualMachines: ResourceType<VmInternal> = {
     plane.runner.define(updateSaga(plane))
     plane.runner.define(convertSaga(plane))
   },
+}
+
+/** Azure's `$filter='virtualMachineScaleSet/id' eq '…'`, which `az vm list --vmss` sends. */
+function ofScaleSet({ query }: ArmRequest, vm: Vm): boolean {
+  const set = /^'?virtualMachineScaleSet\/id'? eq '([^']{1,500})'$/i.exec(query['$filter'] ?? '')?.[1]
+  return set === undefined || keyOf(vm.internal.model.scaleSet?.id ?? '') === keyOf(set)
 }
 
 async function view(plane: Plane, vm: Vm, request: ArmRequest, listed: boolean): Promise<Record<string, unknown>> {

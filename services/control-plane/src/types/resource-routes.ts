@@ -89,10 +89,15 @@ const parentOf = async (plane: Plane, type: ResourceType, path: string): Promise
 
 async function listIn(plane: Plane, type: ResourceType, request: ArmRequest): Promise<ArmReply> {
   const parent = await parentOf(plane, type, request.path.split('/').slice(0, -1).join('/'))
+  const filtered = type.listed !== undefined && request.query['$filter'] !== undefined
+  const nested = isNested(type)
+  const within = ({ key }: Resource<unknown>): boolean => !nested || key.startsWith(`${parent.key}/`)
   return await listPage<unknown>(plane, request, {
     type: type.spelling,
     groupId: request.path,
-    ...(isNested(type) && { keep: ({ key }: Resource<unknown>) => key.startsWith(`${parent.key}/`) }),
+    ...((nested || filtered) && {
+      keep: (each: Resource<unknown>) => within(each) && (!filtered || type.listed?.(request, each) !== false),
+    }),
     view: async (resource) => await viewOf(plane, type, resource, request, true),
   })
 }

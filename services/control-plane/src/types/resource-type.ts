@@ -35,6 +35,8 @@ export interface ResourceType<Internal = unknown> {
     request: ArmRequest,
     listed: boolean,
   ): Record<string, unknown> | Promise<Record<string, unknown>>
+  /** Whether a list that is asked for with a `$filter` has the resource. Left out: filters change nothing. */
+  listed?(request: ArmRequest, resource: Resource<Internal>): boolean
   /** Of a PUT, before anything is looked up. @throws ServiceError where the body can be none of the type */
   check?(request: ArmRequest): void
   /** PUT of what is not there. @param parent the group, or what the resource is within */

@@ -5,6 +5,7 @@ import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import { holdAvailabilitySet } from '../../providers/compute/availability-set/membership.ts'
+import { holdScaleSet } from '../../providers/compute/scale-set/membership.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
@@ -55,7 +56,7 @@ export async function createVm(
 async function draft(
   plane: Plane,
   { name, wanted }: ReadVm,
-  { provider, set, availabilitySet, identities }: ResolvedVm,
+  { provider, set, availabilitySet, scaleSet, identities }: ResolvedVm,
   { image, notice, gallery }: ResolvedImage,
 ): Promise<{ internal: VmInternal; size: Size }> {
   const vmId = plane.newId().toUpperCase()
@@ -68,6 +69,7 @@ async function draft(
     provider,
     set,
     availabilitySet,
+    scaleSet,
     identities,
   })
   const internal: VmInternal = {
@@ -97,6 +99,7 @@ async function commit(
   if ((await plane.resources.find(id, tx)) !== undefined) throw changedMeanwhile(id)
   await holdSet(plane, tx, model)
   await holdAvailabilitySet(plane, tx, model)
+  await holdScaleSet(plane, tx, model)
   await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
   await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
   if (model.dataDisks !== undefined) {

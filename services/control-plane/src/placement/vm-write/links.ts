@@ -1,5 +1,6 @@
 import type { Link } from '../../arm/access.ts'
 import { availabilityLinks } from '../../providers/compute/availability-set/membership.ts'
+import { scaleSetLinks } from '../../providers/compute/scale-set/membership.ts'
 import { versionType } from '../../providers/compute/disk/stored/stored-disk.ts'
 import { providerLinks } from '../../providers/compute/vm/vm-attestation.ts'
 import { diskType, type VmModel } from '../../providers/compute/vm/vm-model.ts'
@@ -24,6 +25,7 @@ export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: Re
     ...(made ? imageLinks(plane, resolved) : []),
     ...(made ? providerLinks(wanted.attestationProviderId) : []),
     ...(made ? availabilityLinks(wanted.availabilitySetId) : []),
+    ...(made ? scaleSetLinks(wanted.scaleSetId) : []),
     ...resolved.identityLinks,
   ]
 }

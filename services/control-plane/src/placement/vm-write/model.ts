@@ -14,6 +14,7 @@ export function toModel(
     provider: AttestationProvider | undefined
     set: VmModel['diskEncryptionSet']
     availabilitySet: VmModel['availabilitySet']
+    scaleSet: VmModel['scaleSet']
     identities: UserIdentity[]
     password: SealedPassword | undefined
   },
@@ -56,6 +57,7 @@ export function toModel(
     ...(o.provider !== undefined && { attestationProvider: o.provider }),
     ...(o.set !== undefined && { diskEncryptionSet: o.set }),
     ...(o.availabilitySet !== undefined && { availabilitySet: o.availabilitySet }),
+    ...(o.scaleSet !== undefined && { scaleSet: o.scaleSet }),
     ...(r.identity.system && { systemAssigned: true }),
     ...(o.identities.length > 0 && { userAssigned: o.identities }),
   }

@@ -4,6 +4,7 @@ import { resolveAvailabilitySet } from '../../providers/compute/availability-set
 import { galleryProblems, specialise } from '../../providers/compute/gallery/gallery-rules.ts'
 import { resolveImage } from '../../providers/compute/image/images.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
+import { resolveScaleSet } from '../../providers/compute/scale-set/membership.ts'
 import { resolveProvider } from '../../providers/compute/vm/vm-attestation.ts'
 import { resolveIdentities } from '../../providers/compute/vm/vm-identity.ts'
 import type { AttestationProvider } from '../../providers/compute/vm/vm-model.ts'
@@ -21,6 +22,7 @@ export interface ResolvedVm {
   provider?: AttestationProvider
   set?: { id: string }
   availabilitySet?: { id: string }
+  scaleSet?: { id: string }
   identities: UserIdentity[]
   /** What it takes to assign the identities that are new. */
   identityLinks: Link[]
@@ -39,6 +41,7 @@ export async function resolveVm(plane: Plane, id: string, { name, existing, want
   const verifier = made ? await resolveProvider(plane, wanted.attestationProviderId) : {}
   const encryption = made ? await resolveSet(plane, wanted) : {}
   const availability = made ? await resolveAvailabilitySet(plane, id, wanted) : {}
+  const scaling = made ? await resolveScaleSet(plane, id, wanted) : {}
   const { identities, problems, links } = await resolveIdentities(plane, wanted.identity, existing?.internal.model)
   return {
     ...(named !== undefined && { named }),
@@ -46,6 +49,7 @@ export async function resolveVm(plane: Plane, id: string, { name, existing, want
     ...('provider' in verifier && { provider: verifier.provider }),
     ...('set' in encryption && { set: encryption.set }),
     ...('set' in availability && { availabilitySet: availability.set }),
+    ...('set' in scaling && { scaleSet: scaling.set }),
     identities,
     identityLinks: links,
     nics: await Promise.all(wanted.nics.map(async ({ id }) => await plane.resources.find(id))),
@@ -55,6 +59,7 @@ export async function resolveVm(plane: Plane, id: string, { name, existing, want
       ...('problem' in verifier ? [verifier.problem] : []),
       ...('problems' in encryption ? encryption.problems : []),
       ...('problems' in availability ? availability.problems : []),
+      ...('problems' in scaling ? scaling.problems : []),
       ...problems,
     ],
   }

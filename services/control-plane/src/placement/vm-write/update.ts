@@ -67,6 +67,7 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
     provider: before.attestationProvider,
     set: before.diskEncryptionSet,
     availabilitySet: before.availabilitySet,
+    scaleSet: before.scaleSet,
     identities: o.resolved.identities,
     password: before.osProfile.password,
   })

@@ -191,6 +191,15 @@ async function detachPublicAddress(plane: Plane, tx: Db, configuration: IpConfig
   })
 }
 
+/** An address that says so goes with the VM whose interface has it: `deleteOption`, as Azure's. */
+async function removeWithInterface(plane: Plane, tx: Db, { properties }: IpConfiguration): Promise<void> {
+  const id = properties.publicIPAddress?.id
+  const address = id === undefined ? undefined : await plane.resources.lock(tx, id)
+  const { deleteOption, ipConfiguration } = address?.body.properties ?? {}
+  if (address !== undefined && ipConfiguration === undefined && /^delete$/i.test(String(deleteOption)))
+    await plane.resources.remove(tx, address.id)
+}
+
 /** Gives the interface to a VM. @throws ServiceError where another VM has it, or it was deleted or moved meanwhile */
 export async function attachInterface(
   plane: Plane,
@@ -229,6 +238,9 @@ export async function detachInterface(
     }
   })
   if (nic === undefined || !o.remove || vmOf(nic) !== undefined) return
-  for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)
+  for (const configuration of ipConfigurationsOf(nic)) {
+    await detachPublicAddress(plane, tx, configuration)
+    await removeWithInterface(plane, tx, configuration)
+  }
   await plane.resources.remove(tx, nic.id)
 }

@@ -12,6 +12,7 @@ export const publicAddresses: NetworkKind = {
   async complete(_plane, { tx, id, location, fields, given, existing }) {
     const properties = fields.object('properties')
     properties.oneOf('publicIPAllocationMethod', ['Static', 'Dynamic'])
+    properties.oneOf('deleteOption', ['Delete', 'Detach'])
     if (properties.oneOf('publicIPAddressVersion', ['IPv4', 'IPv6']) === 'IPv6') {
       fields.problem({
         code: 'IPv6NotSupported',

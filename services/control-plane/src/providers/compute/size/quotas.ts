@@ -76,6 +76,19 @@ export class Quotas {
       .execute()
   }
 
+  /**
+   * Whether VMs that are to be made have room, all of them together. Each reserves its own cores when it is made.
+   * @throws ServiceError OperationNotAllowed in Azure's words
+   */
+  async assertRoom(tx: Db, { region, size, count }: { region: string; size: Size; count: number }): Promise<void> {
+    const required = size.vCPUs * count
+    const used = await this.#lock(tx, region, regional)
+    const familyUsed = await this.#lock(tx, region, size.family)
+    const ofFamily = { region, name: size.family, subject: `${size.family} Cores`, used: familyUsed, required }
+    await this.#assertFits(tx, ofFamily)
+    await this.#assertFits(tx, { region, name: regional, subject: 'Total Regional Cores', used, required })
+  }
+
   async release(tx: Db, owner: string): Promise<void> {
     const held = await this.#held(tx, owner)
     if (held === undefined) return

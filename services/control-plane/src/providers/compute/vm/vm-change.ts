@@ -96,6 +96,7 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   }
   fixed('zones', before.zones.join(','), r.zones.join(','))
   fixed('availabilitySet.id', before.availabilitySet?.id ?? 'none', r.availabilitySetId ?? 'none')
+  fixed('virtualMachineScaleSet.id', before.scaleSet?.id ?? 'none', r.scaleSetId ?? 'none')
   const provider = before.attestationProvider?.id ?? 'the provider that the region shares'
   fixed('securityProfile.attestationProvider.id', provider, r.attestationProviderId ?? provider)
   return [...problems, ...sizeProblems(before, r)]

@@ -85,6 +85,8 @@ export interface VmModel {
   userAssigned?: UserIdentity[]
   /** VMs that it stands beside; in its group. Fixed. */
   availabilitySet?: { id: string }
+  /** The set that it was made by or put into; in its group. Fixed. */
+  scaleSet?: { id: string }
   /** Whose key the guest state is under beside the platform's. Fixed. */
   diskEncryptionSet?: { id: string }
 }
@@ -175,6 +177,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     timeCreated: createdAt,
     hardwareProfile: { vmSize: model.vmSize },
     ...(model.availabilitySet !== undefined && { availabilitySet: model.availabilitySet }),
+    ...(model.scaleSet !== undefined && { virtualMachineScaleSet: model.scaleSet }),
     securityProfile: {
       ...(model.securityType !== 'Standard' && {
         securityType: model.securityType,

@@ -59,6 +59,8 @@ export interface VmRequest {
   identity: IdentityRequest
   /** ARM id. */
   availabilitySetId: string | undefined
+  /** ARM id of the scale set that it is to be in. */
+  scaleSetId: string | undefined
   /** Ours: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
   /** Dotted paths of members that were sent and that this installation cannot honour. */
@@ -123,6 +125,7 @@ export function readVmRequest(
     nics: readNics(properties, existing?.nics),
     dataDisks: readDataDisks(storage, existing?.dataDisks ?? []),
     availabilitySetId: properties.object('availabilitySet').text('id') ?? existing?.availabilitySet?.id,
+    scaleSetId: properties.object('virtualMachineScaleSet').text('id') ?? existing?.scaleSet?.id,
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     identity: readIdentity(fields, o),
     unsupported: readUnsupported(properties),
@@ -233,7 +236,6 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   for (const name of [
     'host',
     'hostGroup',
-    'virtualMachineScaleSet',
     'proximityPlacementGroup',
     'capacityReservation',
     'licenseType',

@@ -1,0 +1,97 @@
+import type { Link } from '../../arm/access.ts'
+import { Fields, type Problem } from '../../arm/fields.ts'
+import { keyOf } from '../../arm/resource-id.ts'
+import type { Plane } from '../../plane.ts'
+import { vmType } from '../../providers/compute/vm/vm-model.ts'
+import { readVmRequest } from '../../providers/compute/vm/vm-request.ts'
+import { interfaceType, networkInterfaces } from '../../providers/network/interfaces.ts'
+import { referenceProblem } from '../../providers/network/provider.ts'
+import { subnetsOf } from '../../providers/network/virtual-networks.ts'
+import { judgeVm } from '../vm-write/judge.ts'
+import { linksOf } from '../vm-write/links.ts'
+import { resolveVm } from '../vm-write/resolve.ts'
+import { groupOf, instanceId, newInstanceName, type InstanceModel } from './instance-model.ts'
+import { instanceRequest } from './instance-request.ts'
+import { networkRequests, type NetworkRequest } from './network-requests.ts'
+
+/**
+ * What is wrong with the instances that a profile would make, and what their maker must be allowed elsewhere: read, resolved and
+ * judged as the request of one of them is, so that a set takes what a VM takes.
+ */
+export async function judgeProfile(
+  plane: Plane,
+  model: InstanceModel,
+  zones: readonly string[],
+  fields: Fields,
+): Promise<{ links: Link[]; problems: Problem[] }> {
+  const name = newInstanceName(zones[0])
+  const id = instanceId(model.id, name)
+  const group = groupOf(model.id)
+  const profile = new Fields(model.profile, 'properties.virtualMachineProfile', fields.problems)
+  const interfaces = networkRequests(model, name, `${group}/providers/Microsoft.Network`, profile)
+  const wanted = readVmRequest(instanceRequest(model, name, []), { groupLocation: model.location, merge: false })
+  const read = { name: id.split('/').at(-1) ?? '', existing: undefined, wanted }
+  const resolved = await resolveVm(plane, id, read)
+  const problems = judgeVm(id, read, resolved).filter(({ target }) => target?.startsWith('properties.networkProfile') !== true) // prettier-ignore
+  return {
+    links: [
+      { id: group, action: `${vmType}/write` },
+      { id: group, action: `${interfaceType}/write` },
+      ...(interfaces.some(({ address }) => address !== undefined)
+        ? [{ id: group, action: 'Microsoft.Network/publicIPAddresses/write' }]
+        : []),
+      ...interfaces.flatMap(({ body }) => networkLinks(body)),
+      ...linksOf(plane, read, resolved),
+    ],
+    problems: [...problems.map(ofProfile), ...(await interfaceProblems(plane, model, interfaces))],
+  }
+}
+
+/** All but the address, which is made with the interface. */
+const networkLinks = (body: NetworkRequest['body']): Link[] =>
+  (networkInterfaces.links?.(new Fields(body)) ?? []).filter(({ action }) => !action.includes('/publicIPAddresses/'))
+
+/** A problem of an instance where a profile has its cause. */
+function ofProfile(problem: Problem): Problem {
+  const { target = '' } = problem
+  if (/(^|\.)hardwareProfile\.vmSize$/.test(target)) return { ...problem, target: 'sku.name' }
+  const at = target.replace(/^properties\./, '').replace(/osProfile\.computerName$/, 'osProfile.computerNamePrefix')
+  const own = /^(securityProfile|storageProfile|osProfile|userData|diagnosticsProfile|applicationProfile|additionalCapabilities|priority)/ // prettier-ignore
+  return own.test(at) ? { ...problem, target: `properties.virtualMachineProfile.${at}` } : problem
+}
+
+async function interfaceProblems(
+  plane: Plane,
+  { location, vmSize }: InstanceModel,
+  interfaces: readonly NetworkRequest[],
+): Promise<Problem[]> {
+  const target = 'properties.virtualMachineProfile.networkProfile.networkInterfaceConfigurations'
+  const problems: Problem[] = []
+  if (interfaces.length > 1 && interfaces.filter(({ primary }) => primary).length !== 1)
+    problems.push({
+      code: 'VirtualMachineMustHaveOneNetworkInterfaceAsPrimary',
+      message: 'Instances must have one network interface set as the primary.',
+      target,
+      expected: 'primary: true on one of them',
+      found: `on ${interfaces.filter(({ primary }) => primary).length}`,
+      remedy: 'Say primary: true of one network interface configuration.',
+    })
+  for (const { body } of interfaces) {
+    const properties = new Fields(body).object('properties')
+    if (properties.flag('enableAcceleratedNetworking') === true)
+      problems.push({
+        code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
+        message: `Instances have size ${vmSize}, which is not compatible with enabling accelerated networking. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this machine has none for others.`,
+        target,
+        expected: 'enableAcceleratedNetworking: false',
+        found: 'true',
+        remedy: 'Switch accelerated networking off.',
+        rule: 'S21',
+      })
+    const subnetId = properties.list('ipConfigurations')[0]?.object('properties').object('subnet').text('id') ?? ''
+    const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
+    const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))
+    if (subnet === undefined || network?.location !== location) problems.push(referenceProblem(`${target}.subnet.id`, subnetId.slice(0, 300))) // prettier-ignore
+  }
+  return problems
+}

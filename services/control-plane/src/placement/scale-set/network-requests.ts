@@ -1,0 +1,107 @@
+import { Fields } from '../../arm/fields.ts'
+import type { Json } from '../../store/resources.ts'
+import type { InstanceModel, InstanceName } from './instance-model.ts'
+
+/** An interface of one instance, and the address that is made with it. */
+export interface NetworkRequest {
+  /** ARM id. */
+  id: string
+  primary: boolean
+  body: Json
+  address?: { id: string; body: Json }
+}
+
+/**
+ * The interfaces that a profile gives each instance. Problems of its form go to `fields`, whose paths are the profile's.
+ * @param network for example …/providers/Microsoft.Network
+ */
+export function networkRequests(
+  { location, tags, profile }: Pick<InstanceModel, 'location' | 'tags' | 'profile'>,
+  { suffix, zone }: InstanceName,
+  network: string,
+  fields: Fields = new Fields(profile, 'properties.virtualMachineProfile'),
+): NetworkRequest[] {
+  const listed = fields.object('networkProfile').list('networkInterfaceConfigurations')
+  return listed.map((configuration): NetworkRequest => {
+    const properties = configuration.object('properties')
+    const name = (configuration.text('name') ?? 'nic').slice(0, 71)
+    const common = { location, tags }
+    const [ip, ...more] = properties.list('ipConfigurations')
+    if (ip === undefined || more.length > 0)
+      configuration.problem({
+        code: 'InvalidParameter',
+        message: 'A network interface configuration has exactly one IP configuration.',
+        target: properties.at('ipConfigurations'),
+        expected: '1',
+        found: String(more.length + (ip === undefined ? 0 : 1)),
+        remedy: 'Name one.',
+      })
+    const own = (ip ?? new Fields({}, '', fields.problems)).object('properties')
+    refuseBalancers(own)
+    const address = own.object('publicIPAddressConfiguration')
+    const addressId = `${network}/publicIPAddresses/${(address.text('name') ?? 'instancepublicip').slice(0, 71)}-${suffix}`
+    const label = address.object('properties').object('dnsSettings').text('domainNameLabel')
+    return {
+      id: `${network}/networkInterfaces/${name}-${suffix}`,
+      primary: (properties.flag('primary') ?? false) || listed.length === 1,
+      ...(address.present && {
+        address: {
+          id: addressId,
+          body: {
+            ...common,
+            ...(zone !== undefined && { zones: [zone] }),
+            sku: { name: 'Standard' },
+            properties: {
+              publicIPAllocationMethod: 'Static',
+              // It goes with the interface that has it.
+              deleteOption: 'Delete',
+              ...(label !== undefined && { dnsSettings: { domainNameLabel: `${label}-${suffix}` } }),
+            },
+          },
+        },
+      }),
+      body: {
+        ...common,
+        properties: {
+          enableAcceleratedNetworking: properties.flag('enableAcceleratedNetworking') ?? false,
+          ...(properties.object('networkSecurityGroup').has('id') && {
+            networkSecurityGroup: { id: properties.object('networkSecurityGroup').text('id') },
+          }),
+          ipConfigurations: [
+            {
+              name: ip?.text('name') ?? 'ipconfig1',
+              properties: {
+                subnet: { id: own.object('subnet').text('id') ?? '' },
+                ...(address.present && { publicIPAddress: { id: addressId } }),
+              },
+            },
+          ],
+        },
+      },
+    }
+  })
+}
+
+/** Members whose silent loss would leave instances unreached by what is to reach them. */
+function refuseBalancers(own: Fields): void {
+  for (const [name, instead] of [
+    [
+      'loadBalancerBackendAddressPools',
+      'Leave it out (az vmss create --load-balancer ""), and give instances public addresses: --public-ip-per-vm.',
+    ],
+    ['loadBalancerInboundNatPools', 'Leave it out.'],
+    ['applicationGatewayBackendAddressPools', 'Leave it out.'],
+    ['applicationSecurityGroups', 'Name address prefixes in the rules of the security group.'],
+  ] as const) {
+    if (own.list(name).length === 0) continue
+    own.problem({
+      code: 'NotSupported',
+      status: 400,
+      message: `'${name}' is not offered: nothing here balances or groups interfaces.`,
+      target: own.at(name),
+      expected: `no ${name}`,
+      found: 'some',
+      remedy: instead,
+    })
+  }
+}

@@ -1,0 +1,99 @@
+import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
+import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
+import type { Plane } from '../../plane.ts'
+import { removeResource } from '../../types/removal.ts'
+import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'
+import { findSet, followAll } from './write-saga.ts'
+
+interface RemovalParams {
+  /** ARM id. */
+  id: string
+  uniqueId: string
+  asker?: OnBehalfOf
+}
+
+/**
+ * Begins to delete a set with its VMs; one without VMs goes at once. Who may delete the set may delete what it made, as on
+ * Azure; locks of its VMs hold it up.
+ */
+export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet): Promise<Operation | undefined> {
+  const under = (await plane.runner.listFor(set.key)).filter(
+    ({ status }) => status === 'Running' || status === 'Undoing',
+  )
+  const deleting = under.find(({ kind }) => kind === 'scaleSet.remove')
+  if (deleting !== undefined) return deleting
+  const instances = await instancesOf(plane, set)
+  if (instances.length === 0 && under.length === 0) return undefined
+  for (const { id } of instances) await plane.locks.require({ method: 'DELETE', action: 'Microsoft.Compute/virtualMachines/delete', path: id }) // prettier-ignore
+  for (const { id } of under) await plane.middle.cancel(id)
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.change<ScaleSetInternal>(tx, set.id, ({ body, internal }) => {
+      if (internal.uniqueId === set.internal.uniqueId) body.properties['provisioningState'] = 'Deleting'
+    })
+    return await plane.middle.submit<RemovalParams>({
+      kind: 'scaleSet.remove',
+      resourceId: set.key,
+      principal: asker?.objectId,
+      params: { id: set.id, uniqueId: set.internal.uniqueId, ...(asker && { asker }) },
+      tx,
+    })
+  })
+}
+
+export function removalSaga(plane: Plane): SagaDefinition<RemovalParams> {
+  return {
+    kind: 'scaleSet.remove',
+    steps: [
+      {
+        name: 'delete instances',
+        do: async ({ params, signal }) => {
+          const set = await findSet(plane, params)
+          if (set === undefined) return
+          const operations: (string | undefined)[] = []
+          for (const { id } of await instancesOf(plane, set))
+            operations.push((await removeResource(plane, params.asker, id)).operation?.id)
+          await followAll(plane, operations, signal)
+        },
+      },
+      {
+        name: 'remove record',
+        do: async ({ params }) => {
+          await plane.resources.transaction(async (tx) => {
+            await plane.resources.lockGroup(tx, params.id, { evenDeleting: true })
+            const set = await plane.resources.lock<ScaleSetInternal>(tx, params.id)
+            if (set?.internal.uniqueId !== params.uniqueId) return
+            await assertNoInstances(plane, set, tx)
+            await plane.resources.remove(tx, params.id)
+          })
+        },
+      },
+    ],
+    onFinished: async ({ params, status }) => {
+      if (status === 'Succeeded') return
+      await plane.resources.transaction(async (tx) => {
+        await plane.resources.change<ScaleSetInternal>(tx, params.id, ({ body, internal }) => {
+          if (internal.uniqueId === params.uniqueId) body.properties['provisioningState'] = 'Failed'
+        })
+      })
+    },
+  }
+}
+
+/** @throws ServiceError where a VM has come into the set meanwhile */
+export async function assertNoInstances(
+  plane: Plane,
+  set: ScaleSet,
+  tx: Parameters<typeof instancesOf>[2],
+): Promise<void> {
+  const instances = await instancesOf(plane, set, tx)
+  if (instances.length === 0) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine scale set '${set.name}' cannot be deleted: it still has virtual machines.`,
+    target: set.id,
+    expected: 'a set without VMs',
+    found: instances.map(({ name }) => name).join(', ').slice(0, 400), // prettier-ignore
+    remedy: 'Repeat the deletion.',
+  })
+}

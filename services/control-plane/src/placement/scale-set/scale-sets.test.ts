@@ -1,0 +1,406 @@
+import { describeStores } from '@strongroom/platform/testing'
+import { expect, it } from 'vitest'
+import {
+  codesOf,
+  group,
+  makeNetwork,
+  networkPath,
+  openTestPlane,
+  subscriptionId,
+  vmPath,
+  vmRequest,
+  type Loose,
+  type TestPlane,
+  type TestReply,
+} from '../../testing/test-plane.ts'
+
+const location = 'westeurope'
+const setPath = (name: string): string => `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/${name}`
+const subnet = `${networkPath('virtualNetworks', 'vnet')}/subnets/default`
+
+/** As `az vmss create --orchestration-mode Flexible` sends it for confidential VMs, but for what stands apart. */
+function setRequest(capacity: number, bend: (properties: Loose) => void = () => {}): Loose {
+  const { securityProfile, storageProfile, osProfile } = vmRequest('x')['properties'] as Loose
+  const { computerName: _, ...account } = osProfile
+  const properties: Loose = {
+    orchestrationMode: 'Flexible',
+    platformFaultDomainCount: 1,
+    singlePlacementGroup: null,
+    upgradePolicy: { mode: 'manual' },
+    virtualMachineProfile: {
+      securityProfile,
+      storageProfile,
+      osProfile: { ...account, computerNamePrefix: 'web' },
+      networkProfile: {
+        networkApiVersion: '2020-11-01',
+        networkInterfaceConfigurations: [
+          {
+            name: 'webNic',
+            properties: {
+              primary: 'true',
+              ipConfigurations: [
+                {
+                  name: 'webIPConfig',
+                  properties: {
+                    subnet: { id: subnet },
+                    publicipaddressconfiguration: { name: 'instancepublicip', properties: { idleTimeoutInMinutes: 10 } },
+                  },
+                },
+              ],
+            },
+          },
+        ],
+      },
+    },
+  }
+  bend(properties)
+  return { location, tags: { a: 'b' }, sku: { name: 'Standard_DC2as_v5', capacity }, properties }
+}
+
+async function open(store: Parameters<typeof openTestPlane>[0]): Promise<TestPlane> {
+  const plane = await openTestPlane(store, undefined, { compute: 'simulated' })
+  await makeNetwork(plane, 'vm1')
+  return plane
+}
+
+const refusal = ({ status, body }: TestReply): unknown[] => [status, body?.error?.code]
+const listed = async (plane: TestPlane, path: string): Promise<Loose[]> =>
+  (await plane.send('GET', path)).body.value as Loose[]
+const instances = async (plane: TestPlane, name = 'web'): Promise<Loose[]> =>
+  await listed(plane, `${setPath(name)}/virtualMachines`)
+const idsIn = async (plane: TestPlane, type: string): Promise<string[]> =>
+  (await listed(plane, `${group}/resources`)).filter((each) => each['type'] === type).map(({ id }) => id as string)
+const capacityOf = async (plane: TestPlane): Promise<unknown> =>
+  (await plane.send('GET', setPath('web'))).body.sku?.capacity
+
+async function made(plane: TestPlane, capacity: number, bend?: (properties: Loose) => void): Promise<void> {
+  const { reply, operation } = await plane.run('PUT', setPath('web'), setRequest(capacity, bend))
+  expect([reply.status, operation.status], JSON.stringify(operation.error)).toEqual([201, 'Succeeded'])
+}
+
+async function scaled(plane: TestPlane, capacity: number): Promise<void> {
+  const sku = { name: 'Standard_DC2as_v5', capacity }
+  const { reply, operation } = await plane.run('PUT', setPath('web'), { location, sku })
+  expect([reply.status, operation.status], JSON.stringify(operation.error)).toEqual([200, 'Succeeded'])
+}
+
+describeStores('a virtual machine scale set', (store) => {
+  it('makes confidential VMs of its profile, each with an interface and an address of its own, and scales out and in', async () => {
+    const plane = await open(await store())
+    try {
+      await made(plane, 2)
+      const vms = await instances(plane)
+      expect(vms).toHaveLength(2)
+      for (const vm of vms) {
+        expect(vm['name']).toMatch(/^web_[0-9a-f]{8}$/)
+        const { body } = await plane.send('GET', vmPath(vm['name'] as string))
+        expect(body.properties).toMatchObject({
+          provisioningState: 'Succeeded',
+          virtualMachineScaleSet: { id: setPath('web') },
+          hardwareProfile: { vmSize: 'Standard_DC2as_v5' },
+          securityProfile: { securityType: 'ConfidentialVM' },
+          storageProfile: {
+            osDisk: { managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } } },
+          },
+        })
+        expect(body.properties.osProfile.computerName).toMatch(/^web[0-9A-Z]{6}$/)
+        expect(body.tags).toEqual({ a: 'b' })
+      }
+      const shown = (await plane.send('GET', setPath('web'))).body
+      expect(shown).toMatchObject({ sku: { capacity: 2 }, properties: { orchestrationMode: 'Flexible', provisioningState: 'Succeeded' } }) // prettier-ignore
+      expect((await plane.send('GET', setPath('web'))).body.properties.virtualMachineProfile.storageProfile.imageReference.offer).toBe('debian-13') // prettier-ignore
+      const address = 'Microsoft.Network/publicIPAddresses'
+      expect(await idsIn(plane, address)).toHaveLength(3)
+      await scaled(plane, 3)
+      expect([(await instances(plane)).length, await capacityOf(plane)]).toEqual([3, 3])
+      await scaled(plane, 1)
+      const left = await instances(plane)
+      expect(vms.map(({ name }) => name)).toContain(left[0]!['name'])
+      // Interfaces and addresses go with their VM.
+      expect([(await idsIn(plane, address)).length, (await idsIn(plane, 'Microsoft.Network/networkInterfaces')).length, await capacityOf(plane)]).toEqual([2, 2, 1]) // prettier-ignore
+      // A VM that is deleted by itself is one less; changing tags brings none back.
+      await plane.run('DELETE', vmPath(left[0]!['name'] as string))
+      expect(await capacityOf(plane)).toBe(0)
+      expect((await plane.send('PATCH', setPath('web'), { tags: { c: 'd' } })).body.tags).toEqual({ c: 'd' })
+      expect(await instances(plane)).toEqual([])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('takes its VMs along when it is deleted, and with its group', async () => {
+    const plane = await open(await store())
+    try {
+      await made(plane, 2)
+      const lock = `${vmPath((await instances(plane))[0]!['name'] as string)}/providers/Microsoft.Authorization/locks/keep` // prettier-ignore
+      await plane.send('PUT', lock, { properties: { level: 'CanNotDelete' } })
+      expect(refusal(await plane.send('DELETE', setPath('web')))).toEqual([409, 'ScopeLocked'])
+      expect(await instances(plane)).toHaveLength(2)
+      await plane.send('DELETE', lock)
+      const { reply, operation } = await plane.run('DELETE', setPath('web'))
+      expect([reply.status, operation.status]).toEqual([202, 'Succeeded'])
+      expect((await plane.send('GET', setPath('web'))).status).toBe(404)
+      for (const type of ['Microsoft.Compute/virtualMachines', 'Microsoft.Compute/disks']) expect(await idsIn(plane, type)).toEqual([]) // prettier-ignore
+      expect((await plane.send('DELETE', setPath('web'))).status).toBe(204)
+      await made(plane, 1)
+      expect((await plane.run('DELETE', group)).operation.status).toBe('Succeeded')
+      expect((await plane.send('GET', group)).status).toBe(404)
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('has VMs put into it, whose set is fixed, and lists them by it', async () => {
+    const plane = await open(await store())
+    try {
+      const bare = { location, properties: { orchestrationMode: 'Flexible', platformFaultDomainCount: 1 } }
+      expect((await plane.send('PUT', setPath('bare'), bare)).status).toBe(201)
+      const inSet = (name: string, id: string, more: object = {}): Loose => {
+        const request = vmRequest(name)
+        return { ...request, ...more, properties: { ...request['properties'], virtualMachineScaleSet: { id } } }
+      }
+      await plane.send('PUT', setPath('north'), { ...bare, location: 'northeurope' })
+      for (const [id, more] of [
+        [setPath('none'), {}],
+        [setPath('north'), {}],
+        [setPath('bare'), { zones: ['1'] }],
+        [vmPath('vm1'), {}],
+      ] as const) {
+        const { status, body } = await plane.send('PUT', vmPath('vm1'), inSet('vm1', id, more))
+        expect([status, body.error.target], id).toEqual([400, 'properties.virtualMachineScaleSet.id'])
+      }
+      await plane.run('PUT', vmPath('vm1'), inSet('vm1', setPath('BARE')))
+      await makeNetwork(plane, 'vm2')
+      await plane.run('PUT', vmPath('vm2'), vmRequest('vm2'))
+      const filter = encodeURIComponent(`'virtualMachineScaleSet/id' eq '${setPath('bare')}'`)
+      const found = await listed(plane, `${group}/providers/Microsoft.Compute/virtualMachines?$filter=${filter}`)
+      expect(found.map(({ name }) => name)).toEqual(['vm1'])
+      expect((await instances(plane, 'bare')).map(({ instanceId }) => instanceId)).toEqual(['vm1'])
+      expect((await plane.send('PUT', vmPath('vm1'), inSet('vm1', setPath('bare')))).status).toBe(200)
+      const moved = await plane.send('PUT', vmPath('vm2'), inSet('vm2', setPath('bare')))
+      expect([...refusal(moved), moved.body.error.target]).toEqual([409, 'PropertyChangeNotAllowed', 'virtualMachineScaleSet.id']) // prettier-ignore
+      await plane.run('DELETE', setPath('bare'))
+      expect((await plane.send('GET', vmPath('vm1'))).status).toBe(404)
+      expect((await plane.send('GET', vmPath('vm2'))).status).toBe(200)
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('starts, stops, deallocates, restarts and deletes all of its VMs, or those that are named', async () => {
+    const plane = await open(await store())
+    try {
+      await made(plane, 2)
+      const names = (await instances(plane)).map(({ name }) => name as string)
+      const power = async (): Promise<string[]> =>
+        await Promise.all(
+          names.map(async (name) => (await plane.send('GET', `${vmPath(name)}/instanceView`)).body.statuses[1].code),
+        )
+      const [running, stopped, gone] = ['running', 'stopped', 'deallocated'].map((state) => `PowerState/${state}`)
+      for (const [action, body, expected] of [
+        ['powerOff?skipShutdown=true', { instanceIds: ['*'] }, [stopped, stopped]],
+        ['start', { instanceIds: [names[0]!.toUpperCase()] }, [running, stopped]],
+        ['deallocate', {}, [gone, gone]],
+        ['start', undefined, [running, running]],
+        ['restart', { instanceIds: names }, [running, running]],
+      ] as const) {
+        const { reply, operation } = await plane.run('POST', `${setPath('web')}/${action}`, body)
+        expect([reply.status, operation.status, await power()], action).toEqual([202, 'Succeeded', expected])
+      }
+      const one = `${setPath('web')}/virtualMachines/${names[1]}`
+      await plane.run('POST', `${one}/deallocate`)
+      expect(await power()).toEqual([running, gone])
+      expect((await plane.send('GET', `${one}/instanceView`)).body.statuses[1].code).toBe(gone)
+      const view = (await plane.send('GET', `${setPath('web')}/instanceView`)).body
+      expect(view.virtualMachine.statusesSummary).toContainEqual({ code: 'PowerState/running', count: 1 })
+      expect((await plane.run('POST', `${setPath('web')}/delete`, { instanceIds: [names[0]] })).operation.status).toBe('Succeeded') // prettier-ignore
+      expect([(await instances(plane)).map(({ name }) => name), await capacityOf(plane)]).toEqual([[names[1]], 1])
+      for (const [action, body, status, code] of [
+        ['start', { instanceIds: ['7'] }, 400, 'InvalidParameter'],
+        ['delete', {}, 400, 'InvalidParameter'],
+        ['start', { instanceIds: 'all' }, 400, 'InvalidRequestContent'],
+        ['reimage', {}, 400, 'NotSupported'],
+        ['virtualMachines/none/start', undefined, 404, 'ResourceNotFound'],
+      ] as const)
+        expect(refusal(await plane.send('POST', `${setPath('web')}/${action}`, body)), action).toEqual([status, code])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('is refused where it is Uniform, where a VM would be, and where its networks are none', async () => {
+    const plane = await open(await store())
+    try {
+      const profile = (p: Loose): Loose => p['virtualMachineProfile']
+      const nic = (p: Loose): Loose => profile(p)['networkProfile'].networkInterfaceConfigurations[0].properties
+      const at = 'properties.virtualMachineProfile'
+      for (const [bend, code, target] of [
+        [(p: Loose) => (p['orchestrationMode'] = 'Uniform'), 'OperationNotAllowed', 'properties.orchestrationMode'],
+        [(p: Loose) => delete p['orchestrationMode'], 'OperationNotAllowed', 'properties.orchestrationMode'],
+        [(p: Loose) => delete p['platformFaultDomainCount'], 'InvalidParameter', 'platformFaultDomainCount'],
+        [(p: Loose) => (p['upgradePolicy'] = { mode: 'Rolling' }), 'NotSupported', 'properties.upgradePolicy.mode'],
+        [(p: Loose) => (p['overprovision'] = true), 'InvalidParameter', 'properties.overprovision'],
+        [(p: Loose) => (profile(p)['securityProfile'].uefiSettings.vTpmEnabled = false), 'BadRequest', undefined],
+        [(p: Loose) => (profile(p)['storageProfile'].imageReference = { id: `${group}/x` }), undefined, `${at}.storageProfile.imageReference`], // prettier-ignore
+        [(p: Loose) => (profile(p)['osProfile'].computerNamePrefix = '-x'), 'InvalidParameter', `${at}.osProfile.computerNamePrefix`], // prettier-ignore
+        [(p: Loose) => (profile(p)['osProfile'].adminPassword = 'Secret-123456'), 'NotSupported', `${at}.osProfile.adminPassword`], // prettier-ignore
+        [(p: Loose) => (profile(p)['extensionProfile'] = { extensions: [{}] }), 'NotSupported', `${at}.extensionProfile`],
+        [(p: Loose) => (profile(p)['priority'] = 'Spot'), 'NotSupported', `${at}.priority`],
+        [(p: Loose) => delete profile(p)['networkProfile'].networkApiVersion, 'InvalidParameter', `${at}.networkProfile.networkApiVersion`], // prettier-ignore
+        [(p: Loose) => (nic(p)['enableAcceleratedNetworking'] = true), 'VMSizeIsNotPermittedToEnableAcceleratedNetworking', undefined], // prettier-ignore
+        [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.subnet.id = `${subnet}x`), 'InvalidResourceReference', undefined], // prettier-ignore
+        [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.loadBalancerBackendAddressPools = [{ id: 'x' }]), 'NotSupported', undefined], // prettier-ignore
+        [(p: Loose) => (nic(p)['ipConfigurations'] = []), 'InvalidParameter', undefined],
+        [(p: Loose) => (profile(p)['storageProfile'].dataDisks = [{ lun: 0, createOption: 'Attach', managedDisk: { id: 'x' } }]), 'InvalidParameter', undefined], // prettier-ignore
+        [(p: Loose) => (p['virtualMachineProfile'] = 'all of it'), 'InvalidRequestContent', 'properties.virtualMachineProfile'], // prettier-ignore
+      ] as const) {
+        const { status, body } = await plane.send('PUT', setPath('web'), setRequest(1, bend))
+        expect(status, bend.toString()).toBeGreaterThanOrEqual(400)
+        expect(status, bend.toString()).toBeLessThan(500)
+        if (code !== undefined) expect(codesOf(body), bend.toString()).toContain(code)
+        if (target !== undefined) expect([body.error.target, ...(body.error.details ?? []).map((each: Loose) => each['target'])], bend.toString()).toContain(target) // prettier-ignore
+      }
+      const size = await plane.send('PUT', setPath('web'), { ...setRequest(1), sku: { name: 'Standard_D2as_v5', capacity: 1 } }) // prettier-ignore
+      expect(size.body.error.message).toContain("is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM'") // prettier-ignore
+      const system = await plane.send('PUT', setPath('web'), { ...setRequest(1), identity: { type: 'SystemAssigned' } })
+      expect(system.body.error.message).toContain("The value 'SystemAssigned' of parameter 'identity' is not allowed.")
+      for (const capacity of [-1, 1001, 1.5, 'many'])
+        expect(refusal(await plane.send('PUT', setPath('web'), setRequest(capacity as number)))).toEqual([400, 'InvalidRequestContent']) // prettier-ignore
+      expect((await plane.send('GET', setPath('web'))).status).toBe(404)
+      expect(await idsIn(plane, 'Microsoft.Compute/virtualMachines')).toEqual([])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('is checked against the quota as a whole, before anything is made', async () => {
+    const plane = await open(await store())
+    try {
+      const refused = await plane.send('PUT', setPath('web'), setRequest(900))
+      expect([...refusal(refused), refused.body.error.message]).toEqual([409, 'OperationNotAllowed', expect.stringContaining('Additional Required: 1800')]) // prettier-ignore
+      expect((await plane.send('GET', setPath('web'))).status).toBe(404)
+      await made(plane, 1)
+      const more = await plane.send('PUT', setPath('web'), { location, sku: { name: 'Standard_DC2as_v5', capacity: 900 } })
+      expect([...refusal(more), await capacityOf(plane)]).toEqual([409, 'OperationNotAllowed', 1])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('leaves the VMs that were made where one is refused on the way, and says why', async () => {
+    const plane = await open(await store())
+    try {
+      // The subnet has room for the first alone.
+      await plane.send('PUT', networkPath('virtualNetworks', 'small'), {
+        location,
+        properties: {
+          addressSpace: { addressPrefixes: ['10.9.0.0/16'] },
+          subnets: [{ name: 'tiny', properties: { addressPrefix: '10.9.0.0/29' } }],
+        },
+      })
+      const bend = (p: Loose): void => {
+        const [nic] = p['virtualMachineProfile'].networkProfile.networkInterfaceConfigurations
+        nic.properties.ipConfigurations[0].properties.subnet.id = `${networkPath('virtualNetworks', 'small')}/subnets/tiny`
+      }
+      const { operation } = await plane.run('PUT', setPath('web'), setRequest(5, bend))
+      expect([operation.status, operation.error?.code]).toEqual(['Failed', 'SubnetIsFull'])
+      const { properties, sku } = (await plane.send('GET', setPath('web'))).body
+      expect([properties.provisioningState, sku.capacity]).toEqual(['Failed', 3])
+      expect(await idsIn(plane, 'Microsoft.Network/networkInterfaces')).toHaveLength(4)
+      expect(await idsIn(plane, 'Microsoft.Network/publicIPAddresses')).toHaveLength(4)
+      await scaled(plane, 2)
+      expect((await plane.send('GET', setPath('web'))).body.properties.provisioningState).toBe('Succeeded')
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('keeps the profile that it has where a request leaves it open, and never changes the security type', async () => {
+    const plane = await open(await store())
+    try {
+      await made(plane, 0, (p) => {
+        p['virtualMachineProfile'].osProfile.customData = Buffer.from('secret').toString('base64')
+        p['virtualMachineProfile'].userData = Buffer.from('told').toString('base64')
+      }).catch(() => undefined)
+      const { body } = await plane.send('GET', setPath('web'))
+      expect(JSON.stringify(body)).not.toMatch(/customData|userData/)
+      expect((await plane.send('GET', `${setPath('web')}?$expand=userData`)).body.properties.virtualMachineProfile.userData).toBeDefined() // prettier-ignore
+      // As `az vmss update` writes it back: without the image.
+      body.properties.virtualMachineProfile.storageProfile.imageReference = null
+      body.properties.virtualMachineProfile.storageProfile.osDisk.diskSizeGB = 40
+      expect((await plane.send('PUT', setPath('web'), body)).status).toBe(200)
+      await scaled(plane, 1)
+      const [vm] = await instances(plane)
+      expect(vm!['properties'].storageProfile).toMatchObject({ imageReference: { offer: 'debian-13' }, osDisk: { diskSizeGB: 40 } }) // prettier-ignore
+      body.properties.virtualMachineProfile.securityProfile = { securityType: 'TrustedLaunch', uefiSettings: { vTpmEnabled: true, secureBootEnabled: true } } // prettier-ignore
+      const other = await plane.send('PUT', setPath('web'), body)
+      expect(codesOf(other.body)).toContain('PropertyChangeNotAllowed')
+      body.properties.orchestrationMode = 'Uniform'
+      expect(codesOf((await plane.send('PUT', setPath('web'), body)).body)).toContain('PropertyChangeNotAllowed')
+      expect(refusal(await plane.send('PUT', setPath('web'), { ...setRequest(1), location: 'northeurope' }))).toEqual([409, 'InvalidResourceLocation']) // prettier-ignore
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('makes VMs for nobody who may not make them, and takes none from whoever may not write it', async () => {
+    const plane = await open(await store())
+    try {
+      const outsider = '0f2a9f3e-0000-4000-8000-00000000dddd'
+      const role = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/0f2a9f3e-0000-4000-8000-00000000cccc`
+      const assignment = `${group}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`
+      const allow = async (...actions: string[]): Promise<void> => {
+        const properties = { roleName: 'some', type: 'CustomRole', assignableScopes: [group], permissions: [{ actions }] } // prettier-ignore
+        expect((await plane.send('PUT', role, { properties })).status).toBeLessThan(300)
+      }
+      const as = { as: outsider }
+      await allow('Microsoft.Compute/virtualMachineScaleSets/*', 'Microsoft.Network/*')
+      await plane.send('PUT', assignment, { properties: { roleDefinitionId: role, principalId: outsider, principalType: 'ServicePrincipal' } }) // prettier-ignore
+      expect(refusal(await plane.send('PUT', setPath('web'), setRequest(1), as))).toEqual([403, 'LinkedAuthorizationFailed']) // prettier-ignore
+      await allow('Microsoft.Compute/virtualMachineScaleSets/*', 'Microsoft.Compute/virtualMachines/write', 'Microsoft.Network/networkInterfaces/*', 'Microsoft.Network/publicIPAddresses/*') // prettier-ignore
+      expect(refusal(await plane.send('PUT', setPath('web'), setRequest(1), as))).toEqual([403, 'LinkedAuthorizationFailed']) // prettier-ignore
+      await made(plane, 1)
+      await allow('Microsoft.Compute/virtualMachines/*', 'Microsoft.Network/*', 'Microsoft.Compute/virtualMachineScaleSets/read') // prettier-ignore
+      const request = vmRequest('vm1')
+      const joined = { ...request, properties: { ...request['properties'], virtualMachineScaleSet: { id: setPath('web') } } }
+      expect(refusal(await plane.send('PUT', vmPath('vm1'), joined, as))).toEqual([403, 'LinkedAuthorizationFailed'])
+      // Acting on a set takes the right to its VMs too.
+      await allow('Microsoft.Compute/virtualMachineScaleSets/*')
+      expect(refusal(await plane.send('POST', `${setPath('web')}/deallocate`, {}, as))).toEqual([403, 'AuthorizationFailed']) // prettier-ignore
+      const [vm] = await instances(plane)
+      expect((await plane.send('GET', `${vmPath(vm!['name'] as string)}/instanceView`)).body.statuses[1].code).toBe('PowerState/running') // prettier-ignore
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('is deleted while it grows, and leaves nothing', async () => {
+    const plane = await open(await store())
+    try {
+      const growing = await plane.send('PUT', setPath('web'), setRequest(3))
+      expect((await plane.run('DELETE', setPath('web'))).operation.status).toBe('Succeeded')
+      await plane.follow(growing)
+      expect((await plane.send('GET', setPath('web'))).status).toBe(404)
+      expect(await idsIn(plane, 'Microsoft.Compute/virtualMachines')).toEqual([])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('spreads its VMs over its zones, and is deployed by a template', async () => {
+    const plane = await open(await store())
+    try {
+      const resource = { ...setRequest(3), type: 'Microsoft.Compute/virtualMachineScaleSets', apiVersion: '2024-11-01', name: 'web', zones: ['1', '2'] } // prettier-ignore
+      const template = { $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#', contentVersion: '1.0.0.0', resources: [resource], outputs: { VMSS: { type: 'object', value: "[reference('web')]" } } } // prettier-ignore
+      const path = `${group}/providers/Microsoft.Resources/deployments/d`
+      const { operation } = await plane.run('PUT', path, { properties: { mode: 'Incremental', template } })
+      expect(operation.status, JSON.stringify(operation.error)).toBe('Succeeded')
+      const zones = (await instances(plane)).map((vm) => (vm['zones'] as string[])[0]).toSorted((a, b) => a!.localeCompare(b!)) // prettier-ignore
+      expect([zones.length, new Set(zones).size]).toEqual([3, 2])
+      await plane.run('PUT', setPath('web'), { location, sku: { name: 'Standard_DC2as_v5', capacity: 2 } })
+      expect(new Set((await instances(plane)).map((vm) => (vm['zones'] as string[])[0])).size).toBe(2)
+    } finally {
+      await plane.service.close()
+    }
+  })
+})

@@ -1,0 +1,129 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields, refuse, type Problem } from '../../arm/fields.ts'
+import { asyncHeaders } from '../../arm/operations.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import { assertSameLocation } from '../../types/conflicts.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { setType } from '../../providers/compute/disk/stored/stored-disk.ts'
+import {
+  scaleSetType,
+  type ScaleSet,
+  type ScaleSetInternal,
+} from '../../providers/compute/scale-set/scale-set-model.ts'
+import { judgeProfile } from './judge-profile.ts'
+import { assertNoInstances, removalSaga, removeSet } from './removal-saga.ts'
+import { actionRoutes, actionSaga } from './set-actions.ts'
+import { readSet, type SetRequest } from './set-request.ts'
+import { standingOf, summary, viewOfSet } from './set-view.ts'
+import { scaleSaga } from './write-saga.ts'
+import { writeSet } from './write-set.ts'
+
+/** Sets of VMs, by flexible orchestration: each instance is a VM of the resource manager like any other. */
+export const scaleSets: ResourceType<ScaleSetInternal> = {
+  spelling: scaleSetType,
+  refersTo: [
+    'Microsoft.ManagedIdentity/userAssignedIdentities',
+    'Microsoft.Network/networkSecurityGroups',
+    'Microsoft.Network/virtualNetworks',
+    setType,
+  ],
+  view: viewOfSet,
+  create: async (plane, request, group) => await write(plane, request, group.location, undefined),
+  change: async (plane, request, existing) => await write(plane, request, existing.location, existing),
+  routes: (plane) => [...actionRoutes(plane), ...readRoutes(plane)],
+  remove: removeSet,
+  released: async (plane, tx, set) => await assertNoInstances(plane, set, tx),
+  define: (plane) => {
+    plane.middle.define(scaleSaga(plane))
+    plane.middle.define(actionSaga(plane))
+    plane.middle.define(removalSaga(plane))
+  },
+}
+
+async function write(
+  plane: Plane,
+  request: ArmRequest,
+  groupLocation: string,
+  existing: ScaleSet | undefined,
+): Promise<ArmReply> {
+  const r = readSet(request.body, { name: request.params['name'] ?? '', groupLocation, existing })
+  if (existing !== undefined) assertSameLocation(existing, r.location)
+  if (existing?.body.properties['provisioningState'] === 'Deleting') throw beingDeleted(existing)
+  await judge(plane, request, r, existing)
+  const { set, operation } = await writeSet(plane, request, r, existing)
+  const where = { subscriptionId: plane.subscriptionId, location: set.location, operationId: operation?.id ?? '' }
+  return {
+    status: existing === undefined ? 201 : 200,
+    body: await viewOfSet(plane, set, request),
+    headers: { etag: `W/"${set.etag}"`, ...(operation !== undefined && asyncHeaders(request, where)) },
+  }
+}
+
+/** @throws ServiceError LinkedAuthorizationFailed; one with all that is wrong */
+async function judge(plane: Plane, request: ArmRequest, r: SetRequest, existing: ScaleSet | undefined): Promise<void> {
+  const { profile, vmSize, identity, location, tags } = r
+  if (profile === undefined || vmSize === undefined) {
+    r.fields.assertSound()
+    return
+  }
+  const model = { id: request.path, location, tags, vmSize, profile, ...(identity !== undefined && { identity }) }
+  const { links, problems } = await judgeProfile(plane, model, r.zones, r.fields)
+  await plane.access.requireLinked(request.caller, request.path, links)
+  const all = [...r.fields.problems, ...problems, ...fixedProblems(r, existing)]
+  if (all.length > 0) throw refuse(all)
+}
+
+/** What the instances that are there could not become. */
+function fixedProblems({ profile }: SetRequest, existing: ScaleSet | undefined): Problem[] {
+  const before = existing?.internal.profile
+  if (before === undefined) return []
+  const typeOf = (of: unknown): string =>
+    (new Fields(of).object('securityProfile').text('securityType') ?? 'Standard').toLowerCase()
+  if (typeOf(before) === typeOf(profile)) return []
+  return [
+    {
+      code: 'PropertyChangeNotAllowed',
+      message: "Changing property 'securityProfile.securityType' is not allowed.",
+      target: 'properties.virtualMachineProfile.securityProfile.securityType',
+      expected: typeOf(before),
+      found: typeOf(profile),
+      remedy: 'Create a new virtual machine scale set.',
+      rule: 'S18',
+    },
+  ]
+}
+
+const beingDeleted = (set: ScaleSet): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine scale set ${set.id} is being deleted.`,
+    remedy: 'Wait until it is gone.',
+  })
+
+function readRoutes(plane: Plane): Route[] {
+  const one = `${groupPath}/providers/${scaleSetType}/{name}`
+  const setOf = async (request: ArmRequest): Promise<ScaleSet> =>
+    await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))
+  return [
+    {
+      method: 'GET',
+      path: `${one}/instanceView`,
+      action: `${scaleSetType}/instanceView/read`,
+      handle: async (request) => ok(await summary(plane, await setOf(request))),
+    },
+    {
+      method: 'GET',
+      path: `${one}/skus`,
+      action: `${scaleSetType}/skus/read`,
+      handle: async (request) => {
+        const set = await setOf(request)
+        const { vmSize } = set.internal
+        const capacity = { minimum: 0, maximum: 1000, defaultCapacity: (await standingOf(plane, set)).length, scaleType: 'Automatic' } // prettier-ignore
+        return ok({ value: vmSize === undefined ? [] : [{ resourceType: scaleSetType, sku: { name: vmSize, tier: 'Standard' }, capacity }] }) // prettier-ignore
+      },
+    },
+  ]
+}

@@ -1,0 +1,194 @@
+import { ServiceError, type Caller, type SagaDefinition } from '@strongroom/platform'
+import { accepted } from '../../arm/operations.ts'
+import { Fields } from '../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest, type Method } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import { instanceView, vmView } from '../../providers/compute/vm/vm-view.ts'
+import {
+  instancesOf,
+  scaleSetType,
+  type ScaleSet,
+  type ScaleSetInternal,
+} from '../../providers/compute/scale-set/scale-set-model.ts'
+import type { Vm } from '../../providers/compute/vm/vm-model.ts'
+import { ask } from './inner-request.ts'
+import { followAll, type SetParams } from './write-saga.ts'
+
+const one = `${groupPath}/providers/${scaleSetType}/{name}`
+
+interface ActionParams extends SetParams {
+  calls: { method: Method; path: string; query?: Record<string, string> }[]
+}
+
+/** What is asked of several VMs of a set at once, each as a request of its own. */
+export function actionSaga(plane: Plane): SagaDefinition<ActionParams> {
+  return {
+    kind: 'scaleSet.act',
+    steps: [
+      {
+        name: 'ask virtual machines',
+        do: async ({ params: { calls, caller, correlationId } }) => {
+          const operations: (string | undefined)[] = []
+          for (const call of calls) operations.push(await ask(plane, { ...call, caller, correlationId }))
+          return { operations }
+        },
+      },
+      {
+        name: 'wait for them',
+        do: async ({ data, signal }) => await followAll(plane, data['operations'] as (string | undefined)[], signal),
+      },
+    ],
+  }
+}
+
+/** What a set has done with all of its VMs, or with those that are named; of one VM, by its own path in the set. */
+export function actionRoutes(plane: Plane): Route[] {
+  const powers = ['start', 'restart', 'powerOff', 'deallocate', 'redeploy', 'reapply'] as const
+  return [
+    ...powers.flatMap((power) => [
+      onSet(plane, power, (vm) => ({ method: 'POST', path: `${vm}/${power}` })),
+      onOne(plane, power, (vm) => ({ method: 'POST', path: `${vm}/${power}` })),
+    ]),
+    onSet(plane, 'delete', (vm) => ({ method: 'DELETE', path: vm })),
+    ...['manualupgrade', 'reimage', 'reimageall'].map((name) => refusedRoute(name)),
+    {
+      method: 'DELETE',
+      path: `${one}/virtualMachines/{instance}`,
+      action: `${scaleSetType}/virtualMachines/delete`,
+      handle: async (request) => {
+        const { set, vm } = await instanceOf(plane, request)
+        return await act(plane, request, set, [{ method: 'DELETE', path: vm.id }])
+      },
+    },
+    {
+      method: 'GET',
+      path: `${one}/virtualMachines`,
+      action: `${scaleSetType}/virtualMachines/read`,
+      handle: async (request) => {
+        const set = await setOf(plane, request)
+        const expanded = `${request.query['$expand'] ?? ''} ${request.query['$select'] ?? ''}`.toLowerCase()
+        const views = (await instancesOf(plane, set)).map(async (vm) =>
+          shown(vm, expanded.includes('instanceview') ? await instanceView(plane, vm) : undefined),
+        )
+        return ok({ value: await Promise.all(views) })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${one}/virtualMachines/{instance}`,
+      action: `${scaleSetType}/virtualMachines/read`,
+      handle: async (request) => ok(shown((await instanceOf(plane, request)).vm)),
+    },
+    {
+      method: 'GET',
+      path: `${one}/virtualMachines/{instance}/instanceView`,
+      action: `${scaleSetType}/virtualMachines/instanceView/read`,
+      handle: async (request) => ok(await instanceView(plane, (await instanceOf(plane, request)).vm)),
+    },
+  ]
+}
+
+/** In the flexible mode an instance's id is its VM's name. */
+const shown = (vm: Vm, view?: Awaited<ReturnType<typeof instanceView>>): Record<string, unknown> => ({
+  ...vmView(vm, view),
+  instanceId: vm.name,
+})
+
+type CallOf = (vmId: string) => { method: Method; path: string }
+
+const onSet = (plane: Plane, name: string, call: CallOf): Route => ({
+  method: 'POST',
+  path: `${one}/${name}`,
+  action: `${scaleSetType}/${name}/action`,
+  handle: async (request) => {
+    const set = await setOf(plane, request)
+    const vms = await named(plane, request, set, name === 'delete')
+    const skip = name === 'powerOff' && request.query['skipshutdown']?.toLowerCase() === 'true'
+    const calls = vms.map(({ id }) => ({ ...call(id), ...(skip && { query: { skipshutdown: 'true' } }) }))
+    return await act(plane, request, set, calls)
+  },
+})
+
+const onOne = (plane: Plane, name: string, call: CallOf): Route => ({
+  method: 'POST',
+  path: `${one}/virtualMachines/{instance}/${name}`,
+  action: `${scaleSetType}/virtualMachines/${name}/action`,
+  handle: async (request) => {
+    const { set, vm } = await instanceOf(plane, request)
+    return await act(plane, request, set, [call(vm.id)])
+  },
+})
+
+const refusedRoute = (name: string): Route => ({
+  method: 'POST',
+  path: `${one}/${name}`,
+  action: `${scaleSetType}/${name}/action`,
+  handle: async () => {
+    throw new ServiceError({
+      code: 'NotSupported',
+      status: 400,
+      message: `Instances of a scale set are not upgraded or reimaged in place here: '${name}' is not offered.`,
+      remedy: 'Delete instances and scale out again: az vmss delete-instances, then az vmss scale.',
+    })
+  },
+})
+
+const setOf = async (plane: Plane, request: ArmRequest): Promise<ScaleSet> =>
+  await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))
+
+async function instanceOf(plane: Plane, request: ArmRequest): Promise<{ set: ScaleSet; vm: Vm }> {
+  const set = await setOf(plane, request)
+  const name = request.params['instance'] ?? ''
+  const vm = (await instancesOf(plane, set)).find((each) => each.name.toLowerCase() === name.toLowerCase())
+  if (vm === undefined) throw noInstance(name, 404)
+  return { set, vm }
+}
+
+/** The VMs that a body names, `*` for all; all as well where it names none, except to delete. */
+async function named(plane: Plane, request: ArmRequest, set: ScaleSet, mustName: boolean): Promise<Vm[]> {
+  const fields = new Fields(request.body ?? {})
+  const ids = fields.texts('instanceIds')
+  if (mustName && ids.length === 0)
+    fields.problem({
+      code: 'InvalidParameter',
+      message: "Required parameter 'instanceIds' is missing (null).",
+      target: 'instanceIds',
+      expected: 'names of virtual machines of the set, or *',
+      found: 'none',
+    })
+  fields.assertSound()
+  const all = await instancesOf(plane, set)
+  if (ids.length === 0 || ids.includes('*')) return all
+  const byName = new Map(all.map((vm) => [vm.name.toLowerCase(), vm]))
+  return [...new Set(ids.map((id) => id.toLowerCase()))].map((id) => {
+    const vm = byName.get(id)
+    if (vm === undefined) throw noInstance(id, 400)
+    return vm
+  })
+}
+
+const noInstance = (id: string, status: 400 | 404): ServiceError =>
+  new ServiceError({
+    ...(status === 400 ? { code: 'InvalidParameter' } : { code: 'ResourceNotFound', status }),
+    message: `The provided instanceId ${id.slice(0, 80)} is not an active Virtual Machine Scale Set VM instanceId.`,
+    target: 'instanceIds',
+    expected: 'the name of a virtual machine of the set',
+    found: id.slice(0, 80),
+    remedy: 'List them: az vmss list-instances.',
+  })
+
+/** Whoever acts on a set needs the right to each VM too: it is asked first, so that nothing is done by halves for want of it. */
+async function act(plane: Plane, request: ArmRequest, set: ScaleSet, calls: ActionParams['calls']): Promise<ArmReply> {
+  const { correlationId } = request
+  const caller: Caller = request.caller
+  for (const call of calls) await plane.dispatcher.authorise({ ...call, caller })
+  if (calls.length === 0) return { status: 200 }
+  const operation = await plane.middle.submit<ActionParams>({
+    kind: 'scaleSet.act',
+    resourceId: set.key,
+    principal: caller.objectId,
+    params: { id: set.id, uniqueId: set.internal.uniqueId, caller, correlationId, calls },
+  })
+  return accepted(plane, request, set, operation)
+}

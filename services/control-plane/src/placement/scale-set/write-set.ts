@@ -1,0 +1,85 @@
+import type { Operation } from '@strongroom/platform'
+import type { ArmRequest } from '../../arm/request.ts'
+import type { Plane } from '../../plane.ts'
+import type { Json, ResourceBody } from '../../store/resources.ts'
+import { findSize } from '../../providers/compute/size/sizes.ts'
+import { instancesOf, type ScaleSet, type ScaleSetInternal } from '../../providers/compute/scale-set/scale-set-model.ts'
+import { stateOf } from '../../providers/compute/vm/vm-model.ts'
+import { changedMeanwhile } from '../../types/conflicts.ts'
+import { findUserIdentity } from '../../types/references.ts'
+import { objectAt } from './members.ts'
+import type { SetRequest } from './set-request.ts'
+import type { ScaleParams } from './write-saga.ts'
+
+/**
+ * Writes a set that was judged, and begins to bring it to its number of VMs where that is another than it has.
+ * @throws ServiceError OperationNotAllowed where all of them together are over quota; Conflict
+ */
+export async function writeSet(
+  plane: Plane,
+  request: ArmRequest,
+  r: SetRequest,
+  existing: ScaleSet | undefined,
+): Promise<{ set: ScaleSet; operation?: Operation }> {
+  const identity = await identityView(plane, r.identity)
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    const current = await plane.resources.lock<ScaleSetInternal>(tx, request.path)
+    if (current?.internal.uniqueId !== existing?.internal.uniqueId) throw changedMeanwhile(request.path)
+    const standing = current === undefined ? [] : await instancesOf(plane, current, tx)
+    const count = standing.filter((vm) => stateOf(vm) !== 'Deleting').length
+    const capacity = r.capacity ?? count
+    const size = findSize(r.vmSize ?? '')
+    if (capacity > count && size !== undefined)
+      await plane.quotas.assertRoom(tx, { region: r.location, size, count: capacity - count })
+    const scales = capacity !== count && (capacity < count || size !== undefined)
+    const state = scales ? (existing === undefined ? 'Creating' : 'Updating') : 'Succeeded'
+    const internal: ScaleSetInternal = {
+      uniqueId: current?.internal.uniqueId ?? plane.newId(),
+      capacity,
+      ...(r.profile !== undefined && { profile: r.profile }),
+      ...(size !== undefined && { vmSize: size.name }),
+    }
+    const body: ResourceBody = {
+      ...(Object.keys(r.tags).length > 0 && { tags: r.tags }),
+      ...(r.zones.length > 0 && { zones: r.zones }),
+      ...(identity !== undefined && { identity }),
+      properties: {
+        ...r.kept,
+        orchestrationMode: 'Flexible',
+        uniqueId: internal.uniqueId,
+        timeCreated: current?.body.properties['timeCreated'] ?? plane.clock.now().toISOString(),
+        provisioningState: state,
+      },
+    }
+    const set =
+      current === undefined
+        ? await plane.resources.insert(tx, { id: request.path, location: r.location, body, internal })
+        : await plane.resources.change<ScaleSetInternal>(tx, request.path, (each) => {
+            each.body = body
+            each.internal = internal
+          })
+    if (set === undefined) throw changedMeanwhile(request.path)
+    if (!scales) return { set }
+    const { caller, correlationId } = request
+    const operation = await plane.middle.submit<ScaleParams>({
+      kind: 'scaleSet.scale',
+      resourceId: set.key,
+      principal: caller.objectId,
+      params: { id: set.id, uniqueId: internal.uniqueId, caller, correlationId, capacity },
+      tx,
+    })
+    return { set, operation }
+  })
+}
+
+/** With the principal of each identity, as Azure shows it. */
+async function identityView(plane: Plane, identity: Json | undefined): Promise<Json | undefined> {
+  if (identity === undefined || /^none$/i.test(String(identity['type']))) return undefined
+  const shown: Json = {}
+  for (const id of Object.keys(objectAt(identity, 'userAssignedIdentities'))) {
+    const found = await findUserIdentity(plane, id)
+    if (found !== undefined) shown[found.id] = { principalId: found.principalId, clientId: found.clientId }
+  }
+  return { type: identity['type'], userAssignedIdentities: shown }
+}

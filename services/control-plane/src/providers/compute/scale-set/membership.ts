@@ -1,0 +1,93 @@
+import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../../../arm/access.ts'
+import type { Problem } from '../../../arm/fields.ts'
+import { keyOf } from '../../../arm/resource-id.ts'
+import type { Plane } from '../../../plane.ts'
+import { isOfType, type Db } from '../../../store/resources.ts'
+import type { VmModel } from '../vm/vm-model.ts'
+import type { VmRequest } from '../vm/vm-request.ts'
+import { scaleSetType, type ScaleSet, type ScaleSetInternal } from './scale-set-model.ts'
+
+const target = 'properties.virtualMachineScaleSet.id'
+
+/** A VM counts among those that the set grows and shrinks by: who puts one in has to be allowed to write the set. */
+export function scaleSetLinks(id: string | undefined): Link[] {
+  return id === undefined ? [] : [{ id, action: `${scaleSetType}/write` }]
+}
+
+/** The set that a new VM names, or what keeps the VM out of it. @param vmId ARM id of the VM */
+export async function resolveScaleSet(
+  plane: Plane,
+  vmId: string,
+  r: VmRequest,
+): Promise<{ problems: Problem[] } | { set?: { id: string } }> {
+  const id = r.scaleSetId
+  if (id === undefined) return {}
+  const set = await plane.resources.find(id)
+  if (!isOfType<ScaleSetInternal>(set, scaleSetType)) return { problems: [noSuchSet(id)] }
+  const problems = membershipProblems(r, vmId, set)
+  return problems.length > 0 ? { problems } : { set: { id: set.id } }
+}
+
+function membershipProblems(r: VmRequest, vmId: string, set: ScaleSet): Problem[] {
+  const problems: Problem[] = []
+  const groupOf = (path: string): string => path.split('/').slice(0, 5).join('/')
+  const invalid = (message: string, expected: string, found: string, remedy: string): void =>
+    void problems.push({ code: 'InvalidParameter', message, target, expected, found, remedy })
+  if (keyOf(groupOf(set.id)) !== keyOf(groupOf(vmId)))
+    invalid(
+      `The virtual machine scale set '${set.id}' is in another resource group than the virtual machine.`,
+      groupOf(vmId),
+      groupOf(set.id),
+      'Use a set of the group of the virtual machine.',
+    )
+  if (set.location !== r.location)
+    invalid(
+      `The virtual machine scale set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
+      r.location,
+      set.location,
+      'Use a set of the region of the virtual machine.',
+    )
+  const zones = set.body.zones ?? []
+  if (r.zones.some((zone) => !zones.includes(zone)))
+    invalid(
+      `The virtual machine is to be in zone ${r.zones.join(', ')}, which the virtual machine scale set '${set.name}' does not have.`,
+      zones.length === 0 ? 'no zone' : zones.join(', '),
+      r.zones.join(', '),
+      'Use a zone of the set.',
+    )
+  if (r.availabilitySetId !== undefined)
+    invalid(
+      'A virtual machine is in an availability set or in a virtual machine scale set, not in both.',
+      'one of them',
+      r.availabilitySetId.slice(0, 300),
+      'Leave one of them out.',
+    )
+  return problems
+}
+
+const noSuchSet = (id: string): Problem => ({
+  code: 'InvalidResourceReference',
+  message: `The virtual machine scale set ${id.slice(0, 300)} does not exist.`,
+  target,
+  expected: `the id of a resource of type ${scaleSetType}`,
+  found: id.slice(0, 300),
+  remedy: 'Make the set first: az vmss create --orchestration-mode Flexible.',
+})
+
+/**
+ * Holds the set's row until the transaction ends, so that it is not deleted while a VM comes into it.
+ * @throws ServiceError ResourceNotFound where it is gone; OperationNotAllowed while it is being deleted
+ */
+export async function holdScaleSet(plane: Plane, tx: Db, { scaleSet }: Pick<VmModel, 'scaleSet'>): Promise<void> {
+  if (scaleSet === undefined) return
+  const set = await plane.resources.getLocked(tx, scaleSet.id)
+  if (set.body.properties['provisioningState'] !== 'Deleting') return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine scale set ${set.id} is being deleted.`,
+    target,
+    remedy: 'Wait until it is gone.',
+  })
+}
