@@ -62,6 +62,7 @@ export function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullabl
     imageReference: 'id' in image ? { id: image.id } : { ...image, version: imageVersion },
     osDisk: { name: osDisk.name, caching: osDisk.caching, storageAccountType: osDisk.storageAccountType },
     ...(model.zones[0] !== undefined && { zone: model.zones[0] }),
+    ...(model.scaleSet !== undefined && { scaleSet: model.scaleSet.id }),
     ...(subnetPrefix !== undefined && { subnetPrefix }),
   }
 }

@@ -97,9 +97,9 @@ function compute(spec: AnySpec, subscriptionId: string, dataDisks: AttachedDisk[
     tagsList: Object.entries(spec.tags).map(([name, value]) => ({ name, value })),
     userData: spec.userData ?? '',
     version: market.version,
-    virtualMachineScaleSet: { id: '' },
+    virtualMachineScaleSet: { id: spec.shown?.scaleSet ?? '' },
     vmId: spec.vmId.toLowerCase(),
-    vmScaleSetName: '',
+    vmScaleSetName: spec.shown?.scaleSet?.split('/').at(-1) ?? '',
     vmSize: spec.size.name,
     zone: spec.shown?.zone ?? '',
   }

@@ -21,7 +21,13 @@ describe('/metadata/instance', () => {
       virtualTpmEnabled: 'true',
     })
     expect(json.compute.vmId).toBe(spec.vmId.toLowerCase())
-    expect(json.compute).toMatchObject({ publisher: 'Strongroom', sku: '13', zone: '2', tags: 'team:blue;cost:7' })
+    expect(json.compute).toMatchObject({
+      publisher: 'Strongroom',
+      sku: '13',
+      zone: '2',
+      tags: 'team:blue;cost:7',
+      vmScaleSetName: 'web',
+    })
     expect(json.compute.storageProfile.osDisk.diskSizeGB).toBe('3')
     expect(json.network.interface[0]).toMatchObject({
       macAddress: '02535219EF25',

@@ -26,6 +26,7 @@ export const spec: InstanceSpec = {
   shown: {
     imageReference: { publisher: 'Strongroom', offer: 'debian', sku: '13', version: '1.0.0' },
     zone: '2',
+    scaleSet: '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/web',
     subnetPrefix: '10.0.0.0/24',
   },
 }

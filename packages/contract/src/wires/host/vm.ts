@@ -64,6 +64,8 @@ export const shownFacts = named(
   object({
     imageReference: optional(imageReference),
     zone: optional(shownFact),
+    /** ARM id of the virtual machine scale set that the VM is in. */
+    scaleSet: optional(shownFact),
     osDisk: optional(object({ name: shownFact, caching: shownFact, storageAccountType: shownFact })),
     /** CIDR prefix of the primary interface's subnet, for example 10.0.0.0/24. */
     subnetPrefix: optional(shownFact),

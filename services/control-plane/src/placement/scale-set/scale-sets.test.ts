@@ -43,7 +43,10 @@ function setRequest(capacity: number, bend: (properties: Loose) => void = () => 
                   name: 'webIPConfig',
                   properties: {
                     subnet: { id: subnet },
-                    publicipaddressconfiguration: { name: 'instancepublicip', properties: { idleTimeoutInMinutes: 10 } },
+                    publicipaddressconfiguration: {
+                      name: 'instancepublicip',
+                      properties: { idleTimeoutInMinutes: 10 },
+                    },
                   },
                 },
               ],
@@ -244,7 +247,11 @@ describeStores('a virtual machine scale set', (store) => {
         [(p: Loose) => (profile(p)['storageProfile'].imageReference = { id: `${group}/x` }), undefined, `${at}.storageProfile.imageReference`], // prettier-ignore
         [(p: Loose) => (profile(p)['osProfile'].computerNamePrefix = '-x'), 'InvalidParameter', `${at}.osProfile.computerNamePrefix`], // prettier-ignore
         [(p: Loose) => (profile(p)['osProfile'].adminPassword = 'Secret-123456'), 'NotSupported', `${at}.osProfile.adminPassword`], // prettier-ignore
-        [(p: Loose) => (profile(p)['extensionProfile'] = { extensions: [{}] }), 'NotSupported', `${at}.extensionProfile`],
+        [
+          (p: Loose) => (profile(p)['extensionProfile'] = { extensions: [{}] }),
+          'NotSupported',
+          `${at}.extensionProfile`,
+        ],
         [(p: Loose) => (profile(p)['priority'] = 'Spot'), 'NotSupported', `${at}.priority`],
         [(p: Loose) => delete profile(p)['networkProfile'].networkApiVersion, 'InvalidParameter', `${at}.networkProfile.networkApiVersion`], // prettier-ignore
         [(p: Loose) => (nic(p)['enableAcceleratedNetworking'] = true), 'VMSizeIsNotPermittedToEnableAcceleratedNetworking', undefined], // prettier-ignore
@@ -280,7 +287,10 @@ describeStores('a virtual machine scale set', (store) => {
       expect([...refusal(refused), refused.body.error.message]).toEqual([409, 'OperationNotAllowed', expect.stringContaining('Additional Required: 1800')]) // prettier-ignore
       expect((await plane.send('GET', setPath('web'))).status).toBe(404)
       await made(plane, 1)
-      const more = await plane.send('PUT', setPath('web'), { location, sku: { name: 'Standard_DC2as_v5', capacity: 900 } })
+      const more = await plane.send('PUT', setPath('web'), {
+        location,
+        sku: { name: 'Standard_DC2as_v5', capacity: 900 },
+      })
       expect([...refusal(more), await capacityOf(plane)]).toEqual([409, 'OperationNotAllowed', 1])
     } finally {
       await plane.service.close()
@@ -362,7 +372,10 @@ describeStores('a virtual machine scale set', (store) => {
       await made(plane, 1)
       await allow('Microsoft.Compute/virtualMachines/*', 'Microsoft.Network/*', 'Microsoft.Compute/virtualMachineScaleSets/read') // prettier-ignore
       const request = vmRequest('vm1')
-      const joined = { ...request, properties: { ...request['properties'], virtualMachineScaleSet: { id: setPath('web') } } }
+      const joined = {
+        ...request,
+        properties: { ...request['properties'], virtualMachineScaleSet: { id: setPath('web') } },
+      }
       expect(refusal(await plane.send('PUT', vmPath('vm1'), joined, as))).toEqual([403, 'LinkedAuthorizationFailed'])
       // Acting on a set takes the right to its VMs too.
       await allow('Microsoft.Compute/virtualMachineScaleSets/*')
