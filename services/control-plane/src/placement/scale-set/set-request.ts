@@ -93,8 +93,8 @@ function readMode(r: SetRequest, properties: Fields, existing: ScaleSet | undefi
   const domains = properties.integer('platformFaultDomainCount', 1, 5)
   if (existing === undefined && domains === undefined && !properties.has('platformFaultDomainCount'))
     wrong(r, 'InvalidParameter', 'platformFaultDomainCount', "Required parameter 'platformFaultDomainCount' is missing (null).", '1 to 3', 'null') // prettier-ignore
-  const old = existing?.body.properties['platformFaultDomainCount']
-  if (domains !== undefined && old !== undefined && domains !== old)
+  const old = Number(existing?.body.properties['platformFaultDomainCount'] ?? domains)
+  if (domains !== undefined && domains !== old)
     wrong(r, 'PropertyChangeNotAllowed', properties.at('platformFaultDomainCount'), "Changing property 'platformFaultDomainCount' is not allowed.", String(old), String(domains)) // prettier-ignore
 }
 

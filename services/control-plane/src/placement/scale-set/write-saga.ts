@@ -39,7 +39,7 @@ export async function findSet(
 }
 
 /** What instances of a set are made after; undefined where VMs are only put into it. */
-export function modelOf({ id, location, body, internal }: ScaleSet): InstanceModel | undefined {
+function modelOf({ id, location, body, internal }: ScaleSet): InstanceModel | undefined {
   const { profile, vmSize } = internal
   if (profile === undefined || vmSize === undefined) return undefined
   const { tags = {}, identity } = body
@@ -149,7 +149,7 @@ async function makeInstance(
 }
 
 /** Deletes instances, all at once. @throws ServiceError with the first error */
-export async function deleteAll(
+async function deleteAll(
   plane: Plane,
   { params, signal }: Pick<StepContext<SetParams>, 'params' | 'signal'>,
   ids: readonly string[],
@@ -160,7 +160,7 @@ export async function deleteAll(
   await followAll(plane, operations, signal)
 }
 
-export async function setState(plane: Plane, { id, uniqueId }: SetParams, state: string): Promise<void> {
+async function setState(plane: Plane, { id, uniqueId }: SetParams, state: string): Promise<void> {
   await plane.resources.transaction(async (tx) => {
     await plane.resources.change<ScaleSetInternal>(tx, id, ({ body, internal }) => {
       if (internal.uniqueId === uniqueId && body.properties['provisioningState'] !== 'Deleting')
