@@ -10,6 +10,7 @@ import {
   type TestPlane,
   type TestReply,
 } from './test-plane.ts'
+import { setPath as scaleSetPath, setRequest } from './scale-set.ts'
 
 /** One thing a client asks for, in the resource group that the tests' helpers name. */
 export interface CrashScenario {
@@ -115,29 +116,9 @@ const withCollection = async (plane: TestPlane): Promise<void> => {
   await done(plane, 'PUT', collectionPath, { location, properties: { source: { id: vmPath('vm1') } } })
 }
 
-const scaleSetPath = `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/web`
-const scaleSet = (capacity: number): Loose => {
-  const { networkProfile: _, osProfile, ...profile } = vmRequest('x')['properties']
-  const { computerName: __, ...account } = osProfile
-  const subnet = { id: `${provider('Microsoft.Network/virtualNetworks', 'vnet')}/subnets/default` }
-  const configuration = { name: 'nic', properties: { ipConfigurations: [{ name: 'ip', properties: { subnet } }] } }
-  return {
-    location,
-    sku: { name: 'Standard_DC2as_v5', capacity },
-    properties: {
-      orchestrationMode: 'Flexible',
-      platformFaultDomainCount: 1,
-      virtualMachineProfile: {
-        ...profile,
-        osProfile: account,
-        networkProfile: { networkApiVersion: '2020-11-01', networkInterfaceConfigurations: [configuration] },
-      },
-    },
-  }
-}
 const withScaleSet = async (plane: TestPlane): Promise<void> => {
   await makeNetwork(plane, 'vm1')
-  await done(plane, 'PUT', scaleSetPath, scaleSet(2))
+  await done(plane, 'PUT', scaleSetPath('web'), setRequest(2))
 }
 
 const withAttachedDisk = async (plane: TestPlane): Promise<void> => {
@@ -217,19 +198,19 @@ export const crashScenarios: Record<string, CrashScenario> = {
   },
   'creation of a scale set': {
     prepare: async (plane) => await makeNetwork(plane, 'vm1'),
-    act: async (plane) => await plane.send('PUT', scaleSetPath, scaleSet(2)),
+    act: async (plane) => await plane.send('PUT', scaleSetPath('web'), setRequest(2)),
   },
   'scaling in of a scale set': {
     prepare: withScaleSet,
-    act: async (plane) => await plane.send('PUT', scaleSetPath, scaleSet(1)),
+    act: async (plane) => await plane.send('PUT', scaleSetPath('web'), setRequest(1)),
   },
   'deallocation of a scale set': {
     prepare: withScaleSet,
-    act: async (plane) => await plane.send('POST', `${scaleSetPath}/deallocate`),
+    act: async (plane) => await plane.send('POST', `${scaleSetPath('web')}/deallocate`),
   },
   'deletion of a scale set': {
     prepare: withScaleSet,
-    act: async (plane) => await plane.send('DELETE', scaleSetPath),
+    act: async (plane) => await plane.send('DELETE', scaleSetPath('web')),
   },
   'rotation of a disk-encryption set': {
     prepare: async (plane, name) => {

@@ -1,91 +1,21 @@
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import {
-  codesOf,
-  group,
-  makeNetwork,
-  networkPath,
-  openTestPlane,
-  subscriptionId,
-  vmPath,
-  vmRequest,
-  type Loose,
-  type TestPlane,
-  type TestReply,
-} from '../../testing/test-plane.ts'
+  capacityOf,
+  idsIn,
+  instances,
+  listed,
+  made,
+  open,
+  refusal,
+  scaled,
+  setPath,
+  setRequest,
+  subnet,
+} from '../../testing/scale-set.ts'
+import { codesOf, group, makeNetwork, networkPath, vmPath, vmRequest, type Loose } from '../../testing/test-plane.ts'
 
 const location = 'westeurope'
-const setPath = (name: string): string => `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/${name}`
-const subnet = `${networkPath('virtualNetworks', 'vnet')}/subnets/default`
-
-/** As `az vmss create --orchestration-mode Flexible` sends it for confidential VMs, but for what stands apart. */
-function setRequest(capacity: number, bend: (properties: Loose) => void = () => {}): Loose {
-  const { securityProfile, storageProfile, osProfile } = vmRequest('x')['properties'] as Loose
-  const { computerName: _, ...account } = osProfile
-  const properties: Loose = {
-    orchestrationMode: 'Flexible',
-    platformFaultDomainCount: 1,
-    singlePlacementGroup: null,
-    upgradePolicy: { mode: 'manual' },
-    virtualMachineProfile: {
-      securityProfile,
-      storageProfile,
-      osProfile: { ...account, computerNamePrefix: 'web' },
-      networkProfile: {
-        networkApiVersion: '2020-11-01',
-        networkInterfaceConfigurations: [
-          {
-            name: 'webNic',
-            properties: {
-              primary: 'true',
-              ipConfigurations: [
-                {
-                  name: 'webIPConfig',
-                  properties: {
-                    subnet: { id: subnet },
-                    publicipaddressconfiguration: {
-                      name: 'instancepublicip',
-                      properties: { idleTimeoutInMinutes: 10 },
-                    },
-                  },
-                },
-              ],
-            },
-          },
-        ],
-      },
-    },
-  }
-  bend(properties)
-  return { location, tags: { a: 'b' }, sku: { name: 'Standard_DC2as_v5', capacity }, properties }
-}
-
-async function open(store: Parameters<typeof openTestPlane>[0]): Promise<TestPlane> {
-  const plane = await openTestPlane(store, undefined, { compute: 'simulated' })
-  await makeNetwork(plane, 'vm1')
-  return plane
-}
-
-const refusal = ({ status, body }: TestReply): unknown[] => [status, body?.error?.code]
-const listed = async (plane: TestPlane, path: string): Promise<Loose[]> =>
-  (await plane.send('GET', path)).body.value as Loose[]
-const instances = async (plane: TestPlane, name = 'web'): Promise<Loose[]> =>
-  await listed(plane, `${setPath(name)}/virtualMachines`)
-const idsIn = async (plane: TestPlane, type: string): Promise<string[]> =>
-  (await listed(plane, `${group}/resources`)).filter((each) => each['type'] === type).map(({ id }) => id as string)
-const capacityOf = async (plane: TestPlane): Promise<unknown> =>
-  (await plane.send('GET', setPath('web'))).body.sku?.capacity
-
-async function made(plane: TestPlane, capacity: number, bend?: (properties: Loose) => void): Promise<void> {
-  const { reply, operation } = await plane.run('PUT', setPath('web'), setRequest(capacity, bend))
-  expect([reply.status, operation.status], JSON.stringify(operation.error)).toEqual([201, 'Succeeded'])
-}
-
-async function scaled(plane: TestPlane, capacity: number): Promise<void> {
-  const sku = { name: 'Standard_DC2as_v5', capacity }
-  const { reply, operation } = await plane.run('PUT', setPath('web'), { location, sku })
-  expect([reply.status, operation.status], JSON.stringify(operation.error)).toEqual([200, 'Succeeded'])
-}
 
 describeStores('a virtual machine scale set', (store) => {
   it('makes confidential VMs of its profile, each with an interface and an address of its own, and scales out and in', async () => {
@@ -231,72 +161,6 @@ describeStores('a virtual machine scale set', (store) => {
     }
   })
 
-  it('is refused where it is Uniform, where a VM would be, and where its networks are none', async () => {
-    const plane = await open(await store())
-    try {
-      const profile = (p: Loose): Loose => p['virtualMachineProfile']
-      const nic = (p: Loose): Loose => profile(p)['networkProfile'].networkInterfaceConfigurations[0].properties
-      const at = 'properties.virtualMachineProfile'
-      for (const [bend, code, target] of [
-        [(p: Loose) => (p['orchestrationMode'] = 'Uniform'), 'OperationNotAllowed', 'properties.orchestrationMode'],
-        [(p: Loose) => delete p['orchestrationMode'], 'OperationNotAllowed', 'properties.orchestrationMode'],
-        [(p: Loose) => delete p['platformFaultDomainCount'], 'InvalidParameter', 'platformFaultDomainCount'],
-        [(p: Loose) => (p['upgradePolicy'] = { mode: 'Rolling' }), 'NotSupported', 'properties.upgradePolicy.mode'],
-        [(p: Loose) => (p['overprovision'] = true), 'InvalidParameter', 'properties.overprovision'],
-        [(p: Loose) => (profile(p)['securityProfile'].uefiSettings.vTpmEnabled = false), 'BadRequest', undefined],
-        [(p: Loose) => (profile(p)['storageProfile'].imageReference = { id: `${group}/x` }), undefined, `${at}.storageProfile.imageReference`], // prettier-ignore
-        [(p: Loose) => (profile(p)['osProfile'].computerNamePrefix = '-x'), 'InvalidParameter', `${at}.osProfile.computerNamePrefix`], // prettier-ignore
-        [(p: Loose) => (profile(p)['osProfile'].adminPassword = 'Secret-123456'), 'NotSupported', `${at}.osProfile.adminPassword`], // prettier-ignore
-        [
-          (p: Loose) => (profile(p)['extensionProfile'] = { extensions: [{}] }),
-          'NotSupported',
-          `${at}.extensionProfile`,
-        ],
-        [(p: Loose) => (profile(p)['priority'] = 'Spot'), 'NotSupported', `${at}.priority`],
-        [(p: Loose) => delete profile(p)['networkProfile'].networkApiVersion, 'InvalidParameter', `${at}.networkProfile.networkApiVersion`], // prettier-ignore
-        [(p: Loose) => (nic(p)['enableAcceleratedNetworking'] = true), 'VMSizeIsNotPermittedToEnableAcceleratedNetworking', undefined], // prettier-ignore
-        [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.subnet.id = `${subnet}x`), 'InvalidResourceReference', undefined], // prettier-ignore
-        [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.loadBalancerBackendAddressPools = [{ id: 'x' }]), 'NotSupported', undefined], // prettier-ignore
-        [(p: Loose) => (nic(p)['ipConfigurations'] = []), 'InvalidParameter', undefined],
-        [(p: Loose) => (profile(p)['storageProfile'].dataDisks = [{ lun: 0, createOption: 'Attach', managedDisk: { id: 'x' } }]), 'InvalidParameter', undefined], // prettier-ignore
-        [(p: Loose) => (p['virtualMachineProfile'] = 'all of it'), 'InvalidRequestContent', 'properties.virtualMachineProfile'], // prettier-ignore
-      ] as const) {
-        const { status, body } = await plane.send('PUT', setPath('web'), setRequest(1, bend))
-        expect(status, bend.toString()).toBeGreaterThanOrEqual(400)
-        expect(status, bend.toString()).toBeLessThan(500)
-        if (code !== undefined) expect(codesOf(body), bend.toString()).toContain(code)
-        if (target !== undefined) expect([body.error.target, ...(body.error.details ?? []).map((each: Loose) => each['target'])], bend.toString()).toContain(target) // prettier-ignore
-      }
-      const size = await plane.send('PUT', setPath('web'), { ...setRequest(1), sku: { name: 'Standard_D2as_v5', capacity: 1 } }) // prettier-ignore
-      expect(size.body.error.message).toContain("is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM'") // prettier-ignore
-      const system = await plane.send('PUT', setPath('web'), { ...setRequest(1), identity: { type: 'SystemAssigned' } })
-      expect(system.body.error.message).toContain("The value 'SystemAssigned' of parameter 'identity' is not allowed.")
-      for (const capacity of [-1, 1001, 1.5, 'many'])
-        expect(refusal(await plane.send('PUT', setPath('web'), setRequest(capacity as number)))).toEqual([400, 'InvalidRequestContent']) // prettier-ignore
-      expect((await plane.send('GET', setPath('web'))).status).toBe(404)
-      expect(await idsIn(plane, 'Microsoft.Compute/virtualMachines')).toEqual([])
-    } finally {
-      await plane.service.close()
-    }
-  })
-
-  it('is checked against the quota as a whole, before anything is made', async () => {
-    const plane = await open(await store())
-    try {
-      const refused = await plane.send('PUT', setPath('web'), setRequest(900))
-      expect([...refusal(refused), refused.body.error.message]).toEqual([409, 'OperationNotAllowed', expect.stringContaining('Additional Required: 1800')]) // prettier-ignore
-      expect((await plane.send('GET', setPath('web'))).status).toBe(404)
-      await made(plane, 1)
-      const more = await plane.send('PUT', setPath('web'), {
-        location,
-        sku: { name: 'Standard_DC2as_v5', capacity: 900 },
-      })
-      expect([...refusal(more), await capacityOf(plane)]).toEqual([409, 'OperationNotAllowed', 1])
-    } finally {
-      await plane.service.close()
-    }
-  })
-
   it('leaves the VMs that were made where one is refused on the way, and says why', async () => {
     const plane = await open(await store())
     try {
@@ -348,40 +212,6 @@ describeStores('a virtual machine scale set', (store) => {
       body.properties.orchestrationMode = 'Uniform'
       expect(codesOf((await plane.send('PUT', setPath('web'), body)).body)).toContain('PropertyChangeNotAllowed')
       expect(refusal(await plane.send('PUT', setPath('web'), { ...setRequest(1), location: 'northeurope' }))).toEqual([409, 'InvalidResourceLocation']) // prettier-ignore
-    } finally {
-      await plane.service.close()
-    }
-  })
-
-  it('makes VMs for nobody who may not make them, and takes none from whoever may not write it', async () => {
-    const plane = await open(await store())
-    try {
-      const outsider = '0f2a9f3e-0000-4000-8000-00000000dddd'
-      const role = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/0f2a9f3e-0000-4000-8000-00000000cccc`
-      const assignment = `${group}/providers/Microsoft.Authorization/roleAssignments/0f2a9f3e-0000-4000-8000-00000000eeee`
-      const allow = async (...actions: string[]): Promise<void> => {
-        const properties = { roleName: 'some', type: 'CustomRole', assignableScopes: [group], permissions: [{ actions }] } // prettier-ignore
-        expect((await plane.send('PUT', role, { properties })).status).toBeLessThan(300)
-      }
-      const as = { as: outsider }
-      await allow('Microsoft.Compute/virtualMachineScaleSets/*', 'Microsoft.Network/*')
-      await plane.send('PUT', assignment, { properties: { roleDefinitionId: role, principalId: outsider, principalType: 'ServicePrincipal' } }) // prettier-ignore
-      expect(refusal(await plane.send('PUT', setPath('web'), setRequest(1), as))).toEqual([403, 'LinkedAuthorizationFailed']) // prettier-ignore
-      await allow('Microsoft.Compute/virtualMachineScaleSets/*', 'Microsoft.Compute/virtualMachines/write', 'Microsoft.Network/networkInterfaces/*', 'Microsoft.Network/publicIPAddresses/*') // prettier-ignore
-      expect(refusal(await plane.send('PUT', setPath('web'), setRequest(1), as))).toEqual([403, 'LinkedAuthorizationFailed']) // prettier-ignore
-      await made(plane, 1)
-      await allow('Microsoft.Compute/virtualMachines/*', 'Microsoft.Network/*', 'Microsoft.Compute/virtualMachineScaleSets/read') // prettier-ignore
-      const request = vmRequest('vm1')
-      const joined = {
-        ...request,
-        properties: { ...request['properties'], virtualMachineScaleSet: { id: setPath('web') } },
-      }
-      expect(refusal(await plane.send('PUT', vmPath('vm1'), joined, as))).toEqual([403, 'LinkedAuthorizationFailed'])
-      // Acting on a set takes the right to its VMs too.
-      await allow('Microsoft.Compute/virtualMachineScaleSets/*')
-      expect(refusal(await plane.send('POST', `${setPath('web')}/deallocate`, {}, as))).toEqual([403, 'AuthorizationFailed']) // prettier-ignore
-      const [vm] = await instances(plane)
-      expect((await plane.send('GET', `${vmPath(vm!['name'] as string)}/instanceView`)).body.statuses[1].code).toBe('PowerState/running') // prettier-ignore
     } finally {
       await plane.service.close()
     }
