@@ -86,7 +86,7 @@ const normal = (line: string, name: string): string =>
     .replaceAll(/([0-9a-f]{2}[:-]){5}[0-9a-f]{2}/gi, 'MAC')
     .replaceAll(/_[0-9a-f]{32}/gi, '_HEX')
     // Instances of scale sets.
-    .replaceAll(/\b(web_|nic-)[0-9a-f]{8}/g, '$1SUFFIX')
+    .replaceAll(/\b(web_|webNic-|instancepublicip-)[0-9a-f]{8}/gi, '$1SUFFIX')
     .replaceAll(/"web[0-9A-Z]{6}\b/g, '"webHOST')
 
 /** Until no operation is under way. */
