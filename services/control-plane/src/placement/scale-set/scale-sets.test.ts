@@ -11,7 +11,6 @@ import {
   scaled,
   setPath,
   setRequest,
-  subnet,
 } from '../../testing/scale-set.ts'
 import { codesOf, group, makeNetwork, networkPath, vmPath, vmRequest, type Loose } from '../../testing/test-plane.ts'
 

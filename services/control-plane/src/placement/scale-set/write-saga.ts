@@ -23,7 +23,7 @@ export interface ScaleParams extends SetParams {
 }
 
 /** What the steps leave for those behind them. */
-interface Plan {
+type Plan = {
   create: InstanceName[]
   remove: string[]
   operations?: (string | undefined)[]
@@ -48,7 +48,7 @@ function modelOf({ id, location, body, internal }: ScaleSet): InstanceModel | un
 
 /** Brings a set to the number of VMs that it is to have. What fails in the middle leaves the VMs that were made, as Azure does. */
 export function scaleSaga(plane: Plane): SagaDefinition<ScaleParams> {
-  const planOf = (c: StepContext<ScaleParams>): Plan => c.data as unknown as Plan
+  const planOf = (c: StepContext<ScaleParams>): Plan => c.data as Plan
   return {
     kind: 'scaleSet.scale',
     steps: [
