@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, HostView, VmPlacement } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -77,6 +77,18 @@ describe('a guest on a joined host', () => {
   })
 })
 
+describe('a guest whose server starts again', () => {
+  it('goes on where it is: its disk is there again before it noticed', async () => {
+    const { bootId } = await readEvidence(installation, name)
+    await installation.kill()
+    await installation.start({}, ['--fleet-address', hosts.address])
+    await expect.poll(async () => await stateOf('a')).toBe('Ready')
+    expect(await inGuest('echo after > /root/after; sync; cat /root/after')).toContain('after')
+    expect(await placement()).toMatchObject({ host: 'a', epoch: 1 })
+    expect((await readEvidence(installation, name)).bootId).toBe(bootId)
+  })
+})
+
 describe('a guest whose host is lost', () => {
   it('starts on another within the lease and ten seconds, attested, with its disk and its vTPM as they were', async () => {
     await hosts.join('b', 8)
@@ -125,4 +137,31 @@ describe('a guest whose host is lost', () => {
       expect(await openedEpochs()).toEqual((await openedEpochs()).toSorted((x, y) => x - y))
     },
   )
+})
+
+describe('a guest whose host is drained', () => {
+  it('powers off, and goes on elsewhere with what it wrote', async () => {
+    const { host: from = '' } = await placement()
+    const before = await readEvidence(installation, name)
+    await inGuest('echo written last > /root/last; sync')
+    const drained = await installation.cli('host', 'drain', from)
+    expect(drained.code).toBe(0)
+    expect(drained.stderr).toContain(`1 of 1 VMs have left ${from}`)
+    await expect.poll(powerOf, { timeout: 300_000, interval: 2_000 }).toBe('PowerState/running')
+    expect(await placement()).toMatchObject({ why: { moved: { host: from, reason: 'drained' } } })
+    expect((await placement()).host).not.toBe(from)
+    expect(await isTrusted()).toBe(true)
+    expect(await inGuest('cat /root/last /root/kept')).toContain('written last')
+    // Written once when it powered off and once at its next start, with nothing in between.
+    const after = await readEvidence(installation, name)
+    expect(after.guestState.generation).toBe(before.guestState.generation + 2)
+  })
+
+  it('leaves nothing on its hosts or in the storage when it is deleted', async () => {
+    const { vmId } = (await view()).properties
+    await installation.must('vm', 'delete', name, '--yes')
+    const left = async (): Promise<string[]> =>
+      (await readdir(installation.home, { recursive: true })).filter((path) => path.includes(vmId.toUpperCase()))
+    await expect.poll(left).toEqual([])
+  })
 })

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -54,6 +54,7 @@ describe('the storage of a fleet', () => {
     const old = await storage.openDisk({ vmId, epoch: 1, sizeGiB: 1 })
     const closed = new Promise((done) => old.once('close', done))
     old.on('error', () => {})
+    old.resume()
     await storage.fence(vmId, 2)
     await closed
     await expect(storage.openDisk({ vmId, epoch: 1, sizeGiB: 1 })).rejects.toEqual(over)
@@ -75,6 +76,23 @@ describe('the storage of a fleet', () => {
     await writer
     const after = (await readFile(disk)).subarray(0, 26_214_400)
     expect(after.every((byte) => byte === 0x22)).toBe(true)
+  })
+
+  it('keeps no process for a disk that nobody has open', async () => {
+    const directory = join(stateDir, 'fleet', vmId)
+    const daemons = async (): Promise<number> => {
+      const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+      const lines = await Promise.all(pids.map(async (pid) => await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''))) // prettier-ignore
+      return lines.filter((line) => line.split('\0', 1)[0]!.includes('qemu-storage') && line.includes(directory)).length
+    }
+    const open = async (): ReturnType<VmStorage['openDisk']> => await storage.openDisk({ vmId, epoch: 1, sizeGiB: 1 })
+    const [one, other] = [await open(), await open()]
+    one.destroy()
+    await expect.poll(() => one.closed).toBe(true)
+    expect(await daemons()).toBe(1)
+    other.destroy()
+    await expect.poll(daemons).toBe(0)
+    await io(await door(1), 'write 0 512')
   })
 
   it('takes nothing for a guest state but one, for a VM but its name, nor an epoch that is none', async () => {

@@ -21,6 +21,8 @@ interface Stored {
   epoch: number
   /** Serves the disk of this epoch. */
   daemon?: OwnedProcess
+  /** Connections to it. */
+  open: number
   /** One thing at a time. */
   queue: Promise<unknown>
 }
@@ -45,7 +47,7 @@ export class VmStorage {
       await this.#raise(o.vmId, stored, o.epoch)
       const directory = await this.#directoryOf(o.vmId)
       const socket = join(directory, `${o.epoch}.sock`)
-      if (stored.daemon === undefined || stored.daemon.child.exitCode !== null) {
+      if (!runs(stored.daemon)) {
         const disk = join(directory, 'os-disk.raw')
         await lay(disk, o.sizeGiB * 2 ** 30)
         await rm(socket, { force: true })
@@ -54,7 +56,13 @@ export class VmStorage {
       const connection = await connected(socket)
       const at = { vmId: o.vmId, epoch: o.epoch }
       this.#logger.info(at, 'a disk was opened')
-      connection.once('close', () => this.#logger.info({ ...at, bytes: connection.bytesWritten }, 'a disk was closed'))
+      stored.open += 1
+      connection.once('close', () => {
+        this.#logger.info({ ...at, bytes: connection.bytesWritten }, 'a disk was closed')
+        stored.open -= 1
+        // Of a VM that is off no process is left.
+        if (stored.open === 0) void this.#inTurn(o.vmId, async (now) => (now.open === 0 ? await end(now) : undefined))
+      })
       return connection
     })
   }
@@ -103,7 +111,7 @@ export class VmStorage {
 
   async #inTurn<T>(vmId: string, work: (stored: Stored) => Promise<T>): Promise<T> {
     if (!isVmId(vmId)) throw new TypeError('not a VM id')
-    const stored = this.#stored.get(vmId) ?? { epoch: 0, queue: Promise.resolve() }
+    const stored = this.#stored.get(vmId) ?? { epoch: 0, open: 0, queue: Promise.resolve() }
     this.#stored.set(vmId, stored)
     const done = stored.queue.then(() => work(stored))
     stored.queue = done.catch(() => {})
@@ -164,6 +172,9 @@ async function connected(path: string): Promise<Socket> {
     if (Date.now() > until) throw failure
   }
 }
+
+const runs = (daemon: OwnedProcess | undefined): boolean =>
+  daemon !== undefined && daemon.child.exitCode === null && daemon.child.signalCode === null
 
 async function end(stored: Stored): Promise<void> {
   const { daemon } = stored

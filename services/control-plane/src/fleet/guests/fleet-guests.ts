@@ -7,6 +7,8 @@ import {
   type CommandRequest,
   type CustomerKey,
   type DiskAccessRequest,
+  type ErrorBody,
+  type ErrorDetail,
   type HostAnswer,
   type HostCall,
   type InstanceConversion,
@@ -82,7 +84,7 @@ export function fleetGuests(o: Parts): CarriedCompute {
       return await local.keepDisk(spec)
     },
   })
-  return Object.assign(overlaid(host, {}), {
+  return overlaid(host, {
     isMadeByHost: true as const,
     fits: async (spec: AnySpec) => await guests.fits(spec),
     turn: async (vmId: string, state: PowerState, step: string, first: First) =>
@@ -189,13 +191,21 @@ class FleetGuests {
     const answer = await this.#o.calls.ask(host, { vmId, ...call })
     if (answer.status === 404) return undefined
     if (answer.status < 300) return answer
-    const { error } = JSON.parse(answer.body) as { error: ConstructorParameters<typeof ServiceError>[0] }
-    throw ServiceError.relayed(error, answer.status)
+    throw ServiceError.relayed(refusalOf(answer.body), answer.status)
   }
 
   async ask<T>(vmId: string, call: Pick<HostCall, 'method' | 'path' | 'body'>): Promise<T> {
     const answer = await this.answer(vmId, call)
     return (answer === undefined ? undefined : JSON.parse(answer.body)) as T
+  }
+}
+
+/** What a host refuses with, as far as it says it. */
+function refusalOf(body: string): ErrorDetail {
+  try {
+    return (JSON.parse(body) as ErrorBody).error
+  } catch {
+    return { code: 'HostUnreachable', message: 'The host of the virtual machine did not say what it refuses.' }
   }
 }
 
