@@ -20,7 +20,6 @@ const sizes = {
   short: { hosts: 100, lost: 10, machines: 60, seconds: 20 },
   full: { hosts: 1_000, lost: 100, machines: 1_000, seconds: 120 },
 }
-const leaseSeconds = 10
 
 /**
  * A fleet of simulated hosts, each with the agent of a real one and a connection of its own, on a real control plane: how long a
@@ -56,18 +55,19 @@ export async function bench(o: { json: boolean; full?: boolean }): Promise<boole
     const after = await asked<{ seconds: number }>({ ask: 'processor' })
     step(`loses ${size.lost} hosts at once`)
     const cores = size.machines * 2
+    const cut = performance.now()
     await Promise.all(agents.splice(0, size.lost).map(async (agent) => await agent.stop()))
-    const seconds = await until(async () => {
+    await until(async () => {
       const { ready, placed, lost } = await asked<FleetFacts>({ ask: 'fleet' })
       return ready <= size.hosts - size.lost && lost === 0 && placed === cores
     }, 300)
+    const placedAgain = (performance.now() - cut) / 1000
     const { over } = await asked<FleetFacts>({ ask: 'fleet' })
     const figures = {
       renewalMedian: quantile(renewals, 0.5),
       renewalP99: quantile(renewals, 0.99),
       processor: (after.seconds - before.seconds) / size.seconds,
-      // From when the leases were over.
-      placedAgain: Math.max(0, seconds - leaseSeconds),
+      placedAgain,
       over,
     }
     const reached = figures.renewalP99 < goals.renewalP99 && figures.processor <= goals.processor && figures.placedAgain <= goals.placedAgain && over <= goals.over // prettier-ignore
@@ -76,7 +76,7 @@ export async function bench(o: { json: boolean; full?: boolean }): Promise<boole
       [`lease renewal beside ${size.hosts} hosts, median`, `${figures.renewalMedian.toFixed(1)} ms`, ''],
       ['lease renewal, p99', `${figures.renewalP99.toFixed(1)} ms`, `< ${goals.renewalP99} ms`],
       ['processor of the server', `${figures.processor.toFixed(2)} cores`, `≤ ${goals.processor}`],
-      [`${size.lost} hosts lost: their machines placed, after the lease`, `${figures.placedAgain.toFixed(1)} s`, `≤ ${goals.placedAgain} s`], // prettier-ignore
+      [`${size.lost} hosts lost: until all their machines have others`, `${figures.placedAgain.toFixed(1)} s`, `≤ ${goals.placedAgain} s`], // prettier-ignore
       ['hosts over their capacity', String(over), String(goals.over)],
     ]
     printReport(o, { facts, data: { goals, size, figures, reached }, rows })
@@ -94,11 +94,10 @@ async function run(directory: string): Promise<HostAgent> {
   return agent
 }
 
-/** @returns seconds until it held */
-async function until(holds: () => Promise<boolean>, mostSeconds: number): Promise<number> {
+async function until(holds: () => Promise<boolean>, mostSeconds: number): Promise<void> {
   const begun = performance.now()
   for (;;) {
-    if (await holds()) return (performance.now() - begun) / 1000
+    if (await holds()) return
     if (performance.now() - begun > mostSeconds * 1000) throw new Error(`not so after ${mostSeconds} s`)
     await sleep(200)
   }

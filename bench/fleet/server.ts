@@ -4,7 +4,7 @@ import { startTestInstallation } from '../../apps/strongroomd/src/testing/runnin
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
 import { hostPath } from '../../apps/strongroomd/src/testing/test-hosts.ts'
 
-export interface FleetReady {
+interface FleetReady {
   caPem: string
 }
 
@@ -73,7 +73,8 @@ async function addHosts(count: number): Promise<AddedHosts> {
 
 /** The first makes what the others stand in. */
 async function makeMachines(count: number): Promise<number> {
-  const make = async (index: number): Promise<string> => await makeVm(installation, { name: `machine-${index}`, size: 'Standard_DC2as_v5' }) // prettier-ignore
+  const make = async (index: number): Promise<string> => await makeVm(installation, { name: `machine-${index}`, size: 'Standard_DC2as_v5', subnetPrefix: '10.0.0.0/20' }) // prettier-ignore
+  for (const name of ['cores', 'standardDCASv5Family']) await raiseQuota(name)
   await make(0)
   let next = 1
   const worker = async (): Promise<void> => {
@@ -81,6 +82,14 @@ async function makeMachines(count: number): Promise<number> {
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
   return count
+}
+
+/** As the operator, who asks and grants. */
+async function raiseQuota(name: string): Promise<void> {
+  const quota = `${installation.subscription}/providers/Microsoft.Compute/locations/westeurope/providers/Microsoft.Quota/quotas/${name}`
+  const properties = { limit: { limitObjectType: 'LimitValue', value: 100_000 } }
+  const asked = await installation.arm<{ name: string }>('PUT', quota, { properties })
+  await installation.arm('POST', `${installation.subscription}/providers/Strongroom.Quota/requests/${asked.name}/grant`)
 }
 
 async function facts(): Promise<FleetFacts> {

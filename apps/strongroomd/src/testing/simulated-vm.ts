@@ -6,12 +6,12 @@ const sshKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.
 /** Makes a VM with what it needs, and answers its id once it runs. */
 export async function makeVm(
   installation: TestInstallation,
-  o: { name: string; size: string; tags?: Record<string, string> },
+  o: { name: string; size: string; tags?: Record<string, string>; subnetPrefix?: string },
 ): Promise<string> {
   const group = `${installation.subscription}/resourceGroups/rg1`
   const network = `${group}/providers/Microsoft.Network`
   await installation.arm('PUT', group, { location })
-  const subnets = [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }]
+  const subnets = [{ name: 'default', properties: { addressPrefix: o.subnetPrefix ?? '10.0.0.0/24' } }]
   const addressSpace = { addressPrefixes: ['10.0.0.0/16'] }
   await installation.arm('PUT', `${network}/virtualNetworks/vnet`, { location, properties: { addressSpace, subnets } })
   const nic = `${network}/networkInterfaces/${o.name}`

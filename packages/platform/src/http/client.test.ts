@@ -153,7 +153,7 @@ describe('an exchange', () => {
     })
   })
 
-  it('asks again where a kept connection was closed as it was used, once', async () => {
+  it('asks again where a kept connection was closed as it was used', async () => {
     const { Agent: PlainAgent } = process.getBuiltinModule('node:http')
     let requests = 0
     // Answers the first request of a connection, and resets it at the second.
@@ -174,5 +174,30 @@ describe('an exchange', () => {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     expect(requests).toBe(5)
+  })
+
+  it('asks again as often as it gets a kept connection that was closed, and then says what is so', async () => {
+    const { Agent: PlainAgent } = process.getBuiltinModule('node:http')
+    const waiting: (() => void)[] = []
+    // Answers the first requests of three connections together, and resets each at its second.
+    const server = createTcpServer((socket: Socket) => {
+      let seen = 0
+      socket.on('error', () => {})
+      socket.on('data', () => {
+        if (++seen > 1) return void socket.resetAndDestroy()
+        waiting.push(() => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
+        if (waiting.length === 3) for (const answer of waiting) answer()
+      })
+    })
+    const url = new URL(`http://127.0.0.1:${await listening(server)}/`)
+    const agent = new PlainAgent({ keepAlive: true }) as Agent
+    open.push({ close: () => agent.destroy() })
+    await Promise.all([ask({ url, agent }), ask({ url, agent }), ask({ url, agent })])
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    // Nobody takes new ones.
+    server.close()
+    const failure = await ask({ url, agent }).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(HttpFailure)
+    expect(failure).toMatchObject({ reason: 'unreachable', code: 'ECONNREFUSED' })
   })
 })

@@ -48,13 +48,17 @@ export class HttpFailure extends Error {
 const requestInClear = (options: RequestOptions): ClientRequest =>
   process.getBuiltinModule('node:http').request(options)
 
-/** Asks once, and again where a kept connection was closed just as it was used: nothing of that request was answered. @throws HttpFailure */
+/**
+ * Asks once, and again where a kept connection was closed just as it was used: nothing of that request was answered. A server that
+ * ended has closed all that were kept, each of which is tried no more. @throws HttpFailure
+ */
 export async function exchange(o: HttpExchange): Promise<HttpAnswer> {
-  try {
-    return await once(o)
-  } catch (error) {
-    if (!(error instanceof StaleConnection)) throw error
-    return await once(o)
+  for (;;) {
+    try {
+      return await once(o)
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error
+    }
   }
 }
 
