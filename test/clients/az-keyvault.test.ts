@@ -219,7 +219,27 @@ describe.skipIf(!azIsInstalled)('az keyvault, unmodified', { timeout: 60_000 }, 
   works(`keyvault certificate recover ${place} -n cert`)
   works(`keyvault certificate delete ${place} -n copy`)
   works(`keyvault certificate purge ${place} -n copy`)
-  refused(`keyvault certificate issuer list ${place}`, 'not offered')
+  works(`keyvault certificate backup ${place} -n cert -f cert.backup`)
+  refused(`keyvault certificate restore ${place} -f cert.backup`, 'Conflict')
+  works(`keyvault certificate delete ${place} -n cert`)
+  works(`keyvault certificate purge ${place} -n cert`)
+  works(`keyvault certificate restore ${place} -f cert.backup`, ({ name, sid }) =>
+    expect([name, sid.includes('/secrets/cert/')]).toEqual(['cert', true]),
+  )
+  works(`keyvault certificate issuer create ${place} --issuer-name digi --provider-name DigiCert --account-id me --password secret`, ({ provider, credentials }) => expect([provider, credentials]).toEqual(['DigiCert', { accountId: 'me', password: null }])) // prettier-ignore
+  works(`keyvault certificate issuer show ${place} --issuer-name digi`)
+  works(`keyvault certificate issuer list ${place}`, (issuers) => expect(issuers).toHaveLength(1))
+  works(`keyvault certificate issuer update ${place} --issuer-name digi --organization-id org`, (issuer) =>
+    expect(issuer.organizationDetails.id).toBe('org'),
+  )
+  works(`keyvault certificate issuer admin add ${place} --issuer-name digi --email a@example.com --first-name A`)
+  works(`keyvault certificate issuer admin list ${place} --issuer-name digi`, (admins) =>
+    expect(admins).toHaveLength(1),
+  )
+  works(`keyvault certificate issuer delete ${place} --issuer-name digi`)
+  works(`keyvault certificate contact add ${place} --email a@example.com --name A`)
+  works(`keyvault certificate contact list ${place}`, ({ contactList }) => expect(contactList).toHaveLength(1))
+  works(`keyvault certificate contact delete ${place} --email a@example.com`)
 
   section = 'Deleted vaults'
   works('keyvault delete -n azkv -g rg')

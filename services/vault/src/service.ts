@@ -21,6 +21,8 @@ import { LocalRoles } from './hsm/local-roles.ts'
 import { HsmRepository } from './hsm/repository.ts'
 import { hsmMigrations } from './hsm/tables.ts'
 import { Certificates } from './certificates/certificates.ts'
+import { CertificateBackups } from './certificates/backup.ts'
+import { CertificateAuthorities } from './certificates/authorities.ts'
 import { CertificateRepository } from './certificates/repository.ts'
 import { CryptoOperations } from './keys/crypto-operations.ts'
 import { keyRows, type KeyVersion } from './keys/key-version.ts'
@@ -166,6 +168,18 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     secretRepository,
     certificates,
     certificateRepository,
+    authoritiesOfVaults: new CertificateAuthorities(common),
+    certificateBackups: new CertificateBackups({
+      ...backupParts,
+      certificates,
+      repository: certificateRepository,
+      keyRepository,
+      secretRepository,
+      keyForm: keyRows,
+      secretForm: secretRows,
+      movedKey: movedKey(keystore),
+      movedSecret: (secret, to) => secrets.moved(secret, to),
+    }),
     secretBackups: new Backups<SecretVersion, SecretVersionRow>({
       ...backupParts,
       repository: secretRepository,

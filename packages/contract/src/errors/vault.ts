@@ -24,8 +24,13 @@ export const vaultErrors = {
   },
   CertificateContactsNotFound: {
     status: 404,
-    when: 'Certificate contacts were asked for; nobody is written to about certificates.',
-    remedy: 'Read the certificates’ expiry: az keyvault certificate list.',
+    when: 'The vault has no certificate contacts.',
+    remedy: 'Name some: az keyvault certificate contact add.',
+  },
+  CertificateIssuerNotFound: {
+    status: 404,
+    when: 'The vault has no such certificate issuer.',
+    remedy: 'List them: az keyvault certificate issuer list.',
   },
   CertificateNotFound: {
     status: 404,

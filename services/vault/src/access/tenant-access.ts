@@ -48,13 +48,13 @@ export function requireByRoles(caller: Caller, vault: Vault, permission: Permiss
 
 /** @throws ServiceError 403 AccessDenied */
 export function requireByPolicy(caller: Caller, vault: Vault, permission: Permission): void {
-  const { list, permission: name } = permissionRules[permission]
+  const { list, permission: name, or } = permissionRules[permission]
   const allowed = vault.accessPolicies.some(
     (policy) =>
       isHeldBy(policy.objectId, caller) &&
       policy.tenantId.toLowerCase() === caller.tenantId.toLowerCase() &&
       (policy.applicationId === undefined || policy.applicationId === caller.appId.toLowerCase()) &&
-      (policy.permissions[list].includes(name) || policy.permissions[list].includes('all')),
+      [name, or, 'all'].some((each) => each !== undefined && policy.permissions[list].includes(each)),
   )
   if (allowed) return
   throw new ServiceError({

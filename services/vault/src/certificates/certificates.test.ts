@@ -200,14 +200,53 @@ describeStores('certificates', (store) => {
     ]) // prettier-ignore
       expect(codes(await send('POST', '/certificates/c1/create', policy)), JSON.stringify(policy)).toEqual([400, 'BadParameter']) // prettier-ignore
     for (const [method, path] of [
-      ['GET', '/certificates/issuers'],
       ['POST', '/certificates/c1/pending/merge'],
-      ['POST', '/certificates/c1/backup'],
       ['GET', '/storage'],
     ] as const)
       // prettier-ignore
       expect(codes(await send(method, path)), path).toEqual([501, 'NotOffered'])
-    expect(codes(await send('GET', '/certificates/contacts'))).toEqual([404, 'CertificateContactsNotFound'])
+    await vault.close()
+  })
+
+  it('are backed up with their keys, secrets and policy, and restored where the name is free', async () => {
+    const { vault, send } = await open(await store())
+    const other = 'kv2.vault.strongroom.internal'
+    await vault.putVault('kv2', { grants: [adminGrant('alice')] })
+    const there = async (method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> => await vault.call('alice', method, path, body, other) // prettier-ignore
+    for (const _ of [1, 2]) await send('POST', '/certificates/Site/create', self())
+    const { body: before } = await send('GET', '/certificates/site')
+    const { value } = (await send('POST', '/certificates/site/backup')).body
+    expect(Buffer.from(value, 'base64url').includes('PRIVATE KEY')).toBe(false)
+    expect(codes(await send('POST', '/certificates/restore', { value }))).toEqual([409, 'Conflict'])
+    const { status, body } = await there('POST', '/certificates/restore', { value })
+    expect([status, body.cer, body.kid]).toEqual([200, before.cer, before.kid.replace(host, other)])
+    expect(body.policy.x509_props).toEqual(before.policy.x509_props)
+    expect((await there('GET', '/certificates/site/versions')).body.value).toHaveLength(2)
+    const version = versionOf(before.id)
+    const secretOf = async (get: typeof there): Promise<string> => (await get('GET', `/secrets/site/${version}`)).body.value // prettier-ignore
+    expect(await secretOf(there)).toBe(await secretOf(send))
+    const digest = createHash('sha256').update('x').digest()
+    const signed = await there('POST', `/keys/site/${version}/sign`, { alg: 'RS256', value: digest.toString('base64url') }) // prettier-ignore
+    const { publicKey } = new X509Certificate(Buffer.from(body.cer, 'base64'))
+    expect(verify('sha256', Buffer.from('x'), publicKey, Buffer.from(signed.body.value, 'base64url'))).toBe(true)
+    // Key and secret are the certificate's there too, and no other kind of backup opens as one.
+    expect(codes(await there('POST', '/keys/site/backup'))).toEqual([403, 'Forbidden'])
+    await send('POST', '/keys/plain/create', { kty: 'RSA' })
+    const ofKey = (await send('POST', '/keys/plain/backup')).body.value as string
+    const bent = `${value.slice(0, 40)}${value[40] === 'A' ? 'B' : 'A'}${value.slice(41)}`
+    for (const given of [ofKey, bent, '', 7, undefined, 'a b', value.slice(0, 50)])
+      expect(codes(await there('POST', '/certificates/restore', { value: given }))).toEqual([400, 'BadParameter'])
+    expect(codes(await there('POST', '/keys/restore', { value }))).toEqual([400, 'BadParameter'])
+    for (const [path, body] of [['/certificates/site/backup'], ['/certificates/restore', { value }]] as const)
+      expect(codes(await send('POST', path, body, 'bob'))).toEqual([403, 'Forbidden'])
+    // A secret of the same name stands in the way, as do deleted ones.
+    await vault.putVault('kv3', { grants: [adminGrant('alice')] })
+    const third = 'kv3.vault.strongroom.internal'
+    await vault.call('alice', 'PUT', '/secrets/site', { value: 'x' }, third)
+    expect(codes(await vault.call('alice', 'POST', '/certificates/restore', { value }, third))).toEqual([
+      409,
+      'Conflict',
+    ])
     await vault.close()
   })
 

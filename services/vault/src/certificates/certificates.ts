@@ -281,7 +281,7 @@ function operationsOf({ keyUsage, spec, issuer }: CertificatePolicy): KeyOperati
   return found.length > 0 ? found : ['sign', 'verify']
 }
 
-function certificateEntry(
+export function certificateEntry(
   caller: By,
   operation: string,
   certificate: Pick<CertificateVersion, 'vault' | 'name' | 'version'>,

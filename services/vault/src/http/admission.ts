@@ -9,6 +9,8 @@ import {
 import type { Permission } from '../access/permissions.ts'
 import type { KeyAttestation } from '../attestation/key-attestation.ts'
 import type { VaultAccess } from '../access/vault-access.ts'
+import type { CertificateBackups } from '../certificates/backup.ts'
+import type { CertificateAuthorities } from '../certificates/authorities.ts'
 import type { Certificates } from '../certificates/certificates.ts'
 import type { CertificateRepository } from '../certificates/repository.ts'
 import { shown } from '../errors.ts'
@@ -50,6 +52,8 @@ export interface AppParts {
   secretBackups: Backups<SecretVersion, SecretVersionRow>
   certificates: Certificates
   certificateRepository: CertificateRepository
+  authoritiesOfVaults: CertificateAuthorities
+  certificateBackups: CertificateBackups
   access: VaultAccess
   log: OperationLog
   controlPlaneObjectId: string

@@ -1,5 +1,6 @@
 import { bundleOf, deletedFieldsOf, itemOf, operationOf, policyBodyOf } from '../certificates/bundles.ts'
 import type { CertificateVersion } from '../certificates/certificate-version.ts'
+import { backupBytes } from '../objects/backup.ts'
 import { nameOf, type Place } from '../objects/lifecycle.ts'
 import type { DeletedAt } from '../objects/versioned.ts'
 import { admit, admitChange, type App, type AppParts } from './admission.ts'
@@ -25,6 +26,19 @@ export function addCertificateRoutes(app: App, parts: AppParts): void {
     admitChange(parts, request, 'certificates/import', async (place) =>
       bundle(place, await certificates.importCertificate(request.caller, place, request.body)),
     ),
+  )
+
+  app.post('/certificates/:name/backup', (request) =>
+    admitChange(parts, request, 'certificates/backup', async (place) =>
+      parts.certificateBackups.backup(request.caller, place),
+    ),
+  )
+
+  app.post('/certificates/restore', { bodyLimit: backupBytes }, (request) =>
+    admitChange(parts, request, 'certificates/restore', async ({ vault }) => {
+      const certificate = await parts.certificateBackups.restore(request.caller, vault, request.body)
+      return bundle({ vault, name: certificate.shownName }, certificate)
+    }),
   )
 
   app.get('/certificates/:name/pending', async (request) => {

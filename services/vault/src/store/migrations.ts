@@ -1,5 +1,7 @@
 import type { Migration } from '@strongroom/platform'
 import type {
+  CertificateContactsRow,
+  CertificateIssuerRow,
   CertificateObjectRow,
   CertificateVersionRow,
   KeyObjectRow,
@@ -20,6 +22,8 @@ export interface Tables {
   secret_version: SecretVersionRow
   certificate_object: CertificateObjectRow
   certificate_version: CertificateVersionRow
+  certificate_issuer: CertificateIssuerRow
+  certificate_contacts: CertificateContactsRow
   vault: VaultRow
   vault_secret: VaultSecretRow
 }

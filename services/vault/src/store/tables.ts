@@ -30,6 +30,23 @@ export interface CertificateObjectRow extends ObjectRow {
   renew_at: number | null
 }
 
+export interface CertificateIssuerRow {
+  vault: string
+  /** Lower case. */
+  name: string
+  shown_name: string
+  /** JSON: provider, account, organisation and its administrators. */
+  settings: string
+  created: number
+  updated: number
+}
+
+export interface CertificateContactsRow {
+  vault: string
+  /** JSON: a list of addresses with names. */
+  contacts: string
+}
+
 export interface CertificateVersionRow extends VersionRow {
   /** Base64 of the certificate's DER. */
   cer: string

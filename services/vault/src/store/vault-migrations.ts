@@ -104,4 +104,23 @@ export const vaultMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0015-certificate-issuers': {
+    up: async (db) => {
+      await db.schema
+        .createTable('certificate_issuer')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('shown_name', 'text', (column) => column.notNull())
+        .addColumn('settings', 'text', (column) => column.notNull())
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('updated', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('certificate_issuer_key', ['vault', 'name'])
+        .execute()
+      await db.schema
+        .createTable('certificate_contacts')
+        .addColumn('vault', 'text', (column) => column.primaryKey())
+        .addColumn('contacts', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
 }

@@ -13,6 +13,8 @@ const objectTables = [
   'secret_object',
   'certificate_version',
   'certificate_object',
+  'certificate_issuer',
+  'certificate_contacts',
 ] as const
 
 /** Vaults that are kept as they were read last. */
