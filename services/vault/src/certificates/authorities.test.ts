@@ -27,9 +27,11 @@ const issuer = {
 }
 
 describeStores('certificate issuers', (store) => {
-  it('are kept without their password, shown, listed page by page, changed and deleted', async () => {
-    const { vault, send } = await open(await store())
+  it('are kept without their password, shown, listed page by page, changed and deleted (attack W39)', async () => {
+    const held = await store()
+    const { vault, send } = await open(held)
     const made = await send('PUT', '/certificates/issuers/Digi', issuer)
+    expect(JSON.stringify(await held.db.selectFrom('certificate_issuer').selectAll().execute())).not.toContain('hunter')
     expect([made.status, made.body]).toEqual([
       200,
       {
@@ -83,7 +85,7 @@ describeStores('certificate issuers', (store) => {
     await vault.close()
   })
 
-  it('and contacts are whose right they are: a right to a certificate that is called alike is none', async () => {
+  it('and contacts are whose right they are: a right to a certificate that is called alike is none (attack W39)', async () => {
     const grant = (dataActions: string[], object = ''): VaultGrant => ({ principalId: principalIds.bob, object, dataActions, notDataActions: [] }) // prettier-ignore
     const { vault, send } = await open(await store(), [grant(['Microsoft.KeyVault/vaults/*'], 'certificates/digi')])
     await send('PUT', '/certificates/issuers/digi', issuer)

@@ -82,7 +82,7 @@ describeStores('a virtual machine scale set, asked for what it is not,', (store)
     }
   })
 
-  it('makes VMs for nobody who may not make them, and takes none from whoever may not write it', async () => {
+  it('makes VMs for nobody who may not make them, and takes none from whoever may not write it (attack W29)', async () => {
     const plane = await open(await store())
     try {
       const outsider = '0f2a9f3e-0000-4000-8000-00000000dddd'

@@ -282,7 +282,7 @@ describeStores('restore points', (store) => {
     }
   })
 
-  it('are made and read by nobody who may not read the disks', async () => {
+  it('are made and read by nobody who may not read the disks (attack W28)', async () => {
     const plane = await open(await store())
     try {
       await plane.run('POST', `${vmPath('vm1')}/deallocate`)
