@@ -27,7 +27,7 @@ const issuer = {
 }
 
 describeStores('certificate issuers', (store) => {
-  it('are kept without their password, shown, listed page by page, changed and deleted (attack W39)', async () => {
+  it('are kept without their password, shown, listed page by page, changed and deleted (attack W40)', async () => {
     const held = await store()
     const { vault, send } = await open(held)
     const made = await send('PUT', '/certificates/issuers/Digi', issuer)
@@ -85,7 +85,7 @@ describeStores('certificate issuers', (store) => {
     await vault.close()
   })
 
-  it('and contacts are whose right they are: a right to a certificate that is called alike is none (attack W39)', async () => {
+  it('and contacts are whose right they are: a right to a certificate that is called alike is none (attack W40)', async () => {
     const grant = (dataActions: string[], object = ''): VaultGrant => ({ principalId: principalIds.bob, object, dataActions, notDataActions: [] }) // prettier-ignore
     const { vault, send } = await open(await store(), [grant(['Microsoft.KeyVault/vaults/*'], 'certificates/digi')])
     await send('PUT', '/certificates/issuers/digi', issuer)

@@ -28,19 +28,6 @@ export function addCertificateRoutes(app: App, parts: AppParts): void {
     ),
   )
 
-  app.post('/certificates/:name/backup', (request) =>
-    admitChange(parts, request, 'certificates/backup', async (place) =>
-      parts.certificateBackups.backup(request.caller, place),
-    ),
-  )
-
-  app.post('/certificates/restore', { bodyLimit: backupBytes }, (request) =>
-    admitChange(parts, request, 'certificates/restore', async ({ vault }) => {
-      const certificate = await parts.certificateBackups.restore(request.caller, vault, request.body)
-      return bundle({ vault, name: certificate.shownName }, certificate)
-    }),
-  )
-
   app.get('/certificates/:name/pending', async (request) => {
     const place = await admit(parts, request, 'certificates/get')
     apiVersionOf(request.query)
@@ -93,7 +80,27 @@ export function addCertificateRoutes(app: App, parts: AppParts): void {
     })
   })
 
+  addBackupRoutes(app, parts, bundle)
   addDeletedRoutes(app, parts, bundle)
+}
+
+function addBackupRoutes(
+  app: App,
+  parts: AppParts,
+  bundle: (place: Place, certificate: CertificateVersion) => Promise<Json>,
+): void {
+  app.post('/certificates/:name/backup', (request) =>
+    admitChange(parts, request, 'certificates/backup', async (place) =>
+      parts.certificateBackups.backup(request.caller, place),
+    ),
+  )
+
+  app.post('/certificates/restore', { bodyLimit: backupBytes }, (request) =>
+    admitChange(parts, request, 'certificates/restore', async ({ vault }) => {
+      const certificate = await parts.certificateBackups.restore(request.caller, vault, request.body)
+      return bundle({ vault, name: certificate.shownName }, certificate)
+    }),
+  )
 }
 
 function addDeletedRoutes(
