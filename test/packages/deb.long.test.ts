@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDeb } from '../../scripts/build-deb.ts'
+import { reversioned, versionOf } from './debian.ts'
 
 /** From `apt install` on: what the issue asks for is 30 s to ready. */
 const readySeconds = 30
@@ -16,7 +17,7 @@ let debian: string
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'strongroom-deb-'))
   deb = await buildDeb(join(directory, 'built'))
-  version = execFileSync('dpkg-deb', ['-f', deb, 'Version'], { encoding: 'utf8' }).trim()
+  version = versionOf(deb)
   debian = join(directory, 'debian')
   execFileSync('mmdebstrap', ['--variant=apt', '--quiet', 'trixie', debian], { stdio: ['ignore', 'ignore', 'inherit'] })
   mkdirSync(join(debian, 'packages'))
@@ -24,19 +25,6 @@ beforeAll(async () => {
   execFileSync('cp', [deb, join(debian, 'packages')])
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-/** The same package under another version. */
-function versioned(other: string): string {
-  const tree = join(directory, `tree-${other}`)
-  execFileSync('dpkg-deb', ['-R', deb, tree])
-  for (const file of ['control', 'preinst']) {
-    const path = join(tree, 'DEBIAN', file)
-    writeFileSync(path, readFileSync(path, 'utf8').replaceAll(version, other))
-  }
-  const name = `strongroom_${other}.deb`
-  execFileSync('dpkg-deb', ['-Znone', '-b', tree, join(debian, 'packages', name)], { stdio: 'ignore' })
-  return name
-}
 
 /** A command line in that Debian: its own processes, and a network with a loopback alone. */
 const inside = (line: string, network: 'own' | 'host' = 'own'): string[] => {
@@ -119,7 +107,7 @@ describe('in a fresh Debian 13', () => {
     const state = (): string => readFileSync(join(debian, 'var/lib/strongroom/installation.json'), 'utf8')
     const key = (): Buffer => readFileSync(join(debian, 'etc/credstore/strongroom-master-key'))
     const before = [state(), key().toString('hex')]
-    const newer = versioned(`${version}+1`)
+    const newer = reversioned(deb, `${version}+1`, join(debian, 'packages'))
     expect(apt(`install /packages/${newer}`).status).toBe(0)
     const back = apt(`install --allow-downgrades /packages/${basename(deb)}`)
     expect(back.status).not.toBe(0)
