@@ -3,45 +3,52 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileDigest } from '../apps/cli/src/release/file-digest.ts'
-import { buildDeb, bundleNodeOptions, sourceDate } from './build-deb.ts'
+import { buildDeb, sourceDate } from './build-deb.ts'
+import { cache, guests, node, services, state, type ContainerKind } from './container-kinds.ts'
 
 /**
- * Makes dist/container/strongroom-VERSION.tar, an image for `podman load` and `docker load`, of Debian's packages and ours: no hub is
- * asked. It needs root (or mmdebstrap's other modes) and mmdebstrap. Built again of the same packages it is the same bytes.
- *   npm run image:container
+ * Makes dist/container/strongroom-VERSION.tar or, with --guests, strongroom-guests-VERSION.tar: an image for `podman load` and `docker
+ * load`, of Debian's packages and ours; no hub is asked. It needs root (or mmdebstrap's other modes) and mmdebstrap. Built again of
+ * the same packages it is the same bytes.
+ *   npm run image:container [-- --guests]
  */
 const root = resolve(import.meta.dirname, '..')
 export const containerDirectory: string = join(root, 'dist/container')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-export const imageName: string = `localhost/strongroom:${version}`
+export const imageNameOf = (kind: ContainerKind): string => `localhost/${kind.name}:${version}`
 
-/** What the pinned Node is linked with, certificates of vendors, and a shell for the wrapper; their packages come along. */
-const packages = ['base-files', 'ca-certificates', 'dash', 'libatomic1', 'libc6', 'libgcc-s1', 'libstdc++6']
-/** A number that nobody has on a host. */
-const user = 65532
-const state = '/var/lib/strongroom'
-const cache = '/var/cache/strongroom'
+/** No documents but licences, no texts in other languages, and nothing that tells of this build. */
+const leftOut = [
+  ['/usr/share/doc/*/changelog*', '/usr/share/man', '/usr/share/locale', '/usr/share/info'],
+  ['/var/cache/ldconfig', '/var/cache/debconf', '/var/log', '/etc/machine-id', '/var/lib/dbus/machine-id'],
+].flat()
 
 /** The file system, as a tar archive. */
-function fileSystem(directory: string, deb: string, date: number): string {
+function fileSystem(kind: ContainerKind, directory: string, deb: string, date: number): string {
   const archive = join(directory, 'root.tar')
+  const { user } = kind
   const folders = [state, cache].map((folder) => `install -d -m 0700 -o ${user} -g ${user} "$1${folder}"`)
   const users = [
     `echo 'strongroom:x:${user}:${user}::${state}:/usr/sbin/nologin' >"$1/etc/passwd"`,
     `echo 'strongroom:x:${user}:' >"$1/etc/group"`,
   ]
-  const documents =
-    'rm -rf "$1"/usr/share/doc/*/changelog* "$1"/usr/share/man "$1"/usr/share/locale "$1"/usr/share/info'
-  const hooks = [`dpkg-deb -x '${deb}' "$1"`, 'mkdir -p "$1/etc" "$1/tmp"', ...users, ...folders, documents]
+  const clean = `cd "$1" && rm -rf ${leftOut.map((path) => `.${path}`).join(' ')} && install -d ./var/log`
+  const hooks = [
+    `dpkg-deb -x '${deb}' "$1"`,
+    'mkdir -p "$1/etc" "$1/tmp"',
+    ...(user === 0 ? [] : users),
+    ...folders,
+    clean,
+  ]
+  const hook = kind.variant === 'extract' ? 'extract' : 'customize'
   execFileSync(
     'mmdebstrap',
-    ['--variant=extract', '--quiet', `--include=${packages.join(',')}`, ...hooks.map((hook) => `--extract-hook=${hook}`), 'trixie', archive], // prettier-ignore
+    [`--variant=${kind.variant}`, '--quiet', `--include=${kind.packages.join(',')}`, ...hooks.map((each) => `--${hook}-hook=${each}`), 'trixie', archive], // prettier-ignore
     { env: { ...process.env, SOURCE_DATE_EPOCH: String(date) }, stdio: ['ignore', 'ignore', 'inherit'] },
   )
   return archive
 }
 
-const node = '/usr/lib/strongroom/bin/node'
 /** Of this server, whatever its ports are: under `--network host` another's may have the usual ones. */
 const health = [
   "const { ports } = JSON.parse(require('node:fs').readFileSync(process.env.STRONGROOM_STATE_DIR + '/server.json'))",
@@ -49,33 +56,34 @@ const health = [
 ].join('; ')
 
 /** How the image runs, as Docker's image specification has it, whose health check OCI's has not. */
-const settings = {
-  User: `${user}:${user}`,
+const settingsOf = (kind: ContainerKind): object => ({
+  User: `${kind.user}:${kind.user}`,
   Env: Object.entries({
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: state,
     STRONGROOM_STATE_DIR: state,
     STRONGROOM_CACHE_DIR: cache,
     XDG_CONFIG_HOME: '/tmp',
+    ...kind.variables,
   }).map((each) => each.join('=')),
-  Entrypoint: [node, ...bundleNodeOptions, '/usr/lib/strongroom/server/main.js', '--state-dir', state, '--cache-dir', cache], // prettier-ignore
-  Cmd: ['--compute', 'simulated'],
+  Entrypoint: kind.entrypoint,
+  Cmd: kind.command,
   Volumes: { [state]: {}, [cache]: {} },
   WorkingDir: '/',
   Healthcheck: { Test: ['CMD', node, '-e', health], Interval: 5_000_000_000 },
   Labels: { 'org.opencontainers.image.version': version, 'org.opencontainers.image.licenses': 'Apache-2.0' },
-}
+})
 const architectures: Record<string, string> = { x64: 'amd64' }
 
 /** What `podman load` takes: the layer, its description, and which is which. */
-async function archiveOf(directory: string, layer: string, date: number): Promise<string> {
+async function archiveOf(kind: ContainerKind, directory: string, layer: string, date: number): Promise<string> {
   const digest = await fileDigest(layer)
   const created = new Date(date * 1000).toISOString()
   const description = {
     architecture: architectures[process.arch] ?? process.arch,
     os: 'linux',
     created,
-    config: settings,
+    config: settingsOf(kind),
     rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
     history: [{ created, created_by: 'scripts/build-container.ts' }],
   }
@@ -84,8 +92,8 @@ async function archiveOf(directory: string, layer: string, date: number): Promis
   renameSync(layer, join(files, `${digest}.tar`))
   const config = `${createHash('sha256').update(JSON.stringify(description)).digest('hex')}.json`
   writeFileSync(join(files, config), JSON.stringify(description))
-  writeFileSync(join(files, 'manifest.json'), JSON.stringify([{ Config: config, RepoTags: [imageName], Layers: [`${digest}.tar`] }])) // prettier-ignore
-  const image = join(directory, `strongroom-${version}.tar`)
+  writeFileSync(join(files, 'manifest.json'), JSON.stringify([{ Config: config, RepoTags: [imageNameOf(kind)], Layers: [`${digest}.tar`] }])) // prettier-ignore
+  const image = join(directory, `${kind.name}-${version}.tar`)
   const same = ['--sort=name', `--mtime=@${date}`, '--owner=0', '--group=0', '--numeric-owner', '--mode=0644', '--format=ustar'] // prettier-ignore
   execFileSync('tar', ['--create', '--file', image, '--directory', files, ...same, config, `${digest}.tar`, 'manifest.json']) // prettier-ignore
   rmSync(files, { recursive: true })
@@ -93,17 +101,24 @@ async function archiveOf(directory: string, layer: string, date: number): Promis
 }
 
 /**
- * @param deb our Debian package where it is built already
+ * @param o.deb our Debian package where it is built already
  * @returns path of the image
  */
-export async function buildContainer(directory: string = containerDirectory, deb?: string): Promise<string> {
+export async function buildContainer(
+  directory: string = containerDirectory,
+  o: { kind?: ContainerKind; deb?: string } = {},
+): Promise<string> {
+  const { kind = services, deb } = o
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   const date = sourceDate()
   const built = join(directory, 'deb')
-  const layer = fileSystem(directory, deb ?? (await buildDeb(built)), date)
+  const layer = fileSystem(kind, directory, deb ?? (await buildDeb(built)), date)
   rmSync(built, { recursive: true, force: true })
-  return await archiveOf(directory, layer, date)
+  return await archiveOf(kind, directory, layer, date)
 }
 
-if (import.meta.main) process.stdout.write(`${await buildContainer()}\n`)
+if (import.meta.main) {
+  const kind = process.argv.includes('--guests') ? guests : services
+  process.stdout.write(`${await buildContainer(containerDirectory, { kind })}\n`)
+}

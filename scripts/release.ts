@@ -10,9 +10,10 @@ import { buildContainer } from './build-container.ts'
 import { buildDeb } from './build-deb.ts'
 import { buildNpm, nodePackage } from './build-npm.ts'
 import { buildPackages, published } from './build-packages.ts'
+import { guests, services } from './container-kinds.ts'
 
 /**
- * Makes what is released, in dist/release: npm tarballs, Debian package, container image; and the signed statement of what they were made
+ * Makes what is released, in dist/release: npm tarballs, Debian package, container images; and the signed statement of what they were made
  * from. FILEs (a guest image, for one) go into the statement as they are.
  *   npm run release -- --key KEY.pem --builder ID [--source ADDRESS] [FILE…]
  * KEY.pem is an Ed25519 key that the releaser keeps, ID an address that names who builds. `strongroom release verify` verifies it.
@@ -39,8 +40,9 @@ export async function buildRelease(directory: string = releaseDirectory): Promis
   const folders = [...published.map((name) => join(root, 'packages', name)), ...['strongroom', nodePackage].map((name) => join(work, 'npm', name))] // prettier-ignore
   for (const folder of folders) pack(folder, directory)
   const deb = await buildDeb(join(work, 'deb'))
-  const image = await buildContainer(join(work, 'container'), deb)
-  for (const made of [deb, image]) renameSync(made, join(directory, basename(made)))
+  const images = []
+  for (const kind of [services, guests]) images.push(await buildContainer(join(work, kind.name), { kind, deb }))
+  for (const made of [deb, ...images]) renameSync(made, join(directory, basename(made)))
   rmSync(work, { recursive: true })
   return readdirSync(directory).map((name) => join(directory, name))
 }

@@ -21,6 +21,8 @@ export async function runAsReader(script: string): Promise<{ code: number; outpu
   try {
     await mkdir(join(folder, 'bin'))
     await symlink(join(root, 'strongroom'), join(folder, 'bin/strongroom'))
+    // What a reader installs from npm: there is no registry in the namespace.
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
     // What ran in the background ends with the script, and its state lasts until then.
     const framed = `set -eEuo pipefail\n${ending}\nip link set lo up\n${script}`
     await writeFile(join(folder, 'guide.sh'), framed)

@@ -6,12 +6,31 @@ import { runAsReader, scriptOf } from './guide.ts'
 const folder = resolve(import.meta.dirname, '../../docs/guides')
 const guides = readdirSync(folder).map((name) => ({ name, script: scriptOf(readFileSync(join(folder, name), 'utf8')) }))
 
+/** Who comes, and the page for them. */
+const readers = {
+  'CI author': 'secure-key-release-in-ci.md',
+  'SDK developer': 'program-with-azures-sdks.md',
+  'security engineer': 'verify-evidence-offline.md',
+  operator: 'run-it-for-others.md',
+}
+/** For all of a guide. */
+const mostSeconds = 300
+
+describe('a page to start with', () => {
+  it.each(Object.entries(readers))('is there for the %s, and the README leads to it: %s', (_, name) => {
+    expect(guides.map((guide) => guide.name)).toContain(name)
+    expect(readFileSync(resolve(folder, '../../README.md'), 'utf8')).toContain(`(docs/guides/${name})`)
+  })
+})
+
 /** A network namespace takes root. */
 describe.skipIf(process.getuid?.() !== 0)('a guide', () => {
   it.each(guides)('does what it promises, command by command: $name', async ({ script }) => {
     expect(script).toContain('strongroom ')
+    const begun = performance.now()
     const { code, output } = await runAsReader(script)
     expect(code, output.slice(-6000)).toBe(0)
+    expect((performance.now() - begun) / 1000).toBeLessThan(mostSeconds)
   })
 
   it('that fails at a command is found', async () => {

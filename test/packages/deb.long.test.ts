@@ -1,50 +1,31 @@
-import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDeb } from '../../scripts/build-deb.ts'
-import { reversioned, versionOf } from './debian.ts'
+import { FreshDebian, reversioned, versionOf } from './debian.ts'
 
 /** From `apt install` on: what the issue asks for is 30 s to ready. */
 const readySeconds = 30
 let directory: string
 let deb: string
 let version: string
-/** A Debian 13 of nobody's, with apt and nothing of ours. */
-let debian: string
+let debian: FreshDebian
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'strongroom-deb-'))
   deb = await buildDeb(join(directory, 'built'))
   version = versionOf(deb)
-  debian = join(directory, 'debian')
-  execFileSync('mmdebstrap', ['--variant=apt', '--quiet', 'trixie', debian], { stdio: ['ignore', 'ignore', 'inherit'] })
-  mkdirSync(join(debian, 'packages'))
-  expect(apt('update').status).toBe(0)
-  execFileSync('cp', [deb, join(debian, 'packages')])
+  debian = new FreshDebian(join(directory, 'debian'))
+  debian.take(deb)
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-/** A command line in that Debian: its own processes, and a network with a loopback alone. */
-const inside = (line: string, network: 'own' | 'host' = 'own'): string[] => {
-  const script = 'ip link set lo up; mount -t proc proc "$0/proc" && exec chroot "$0" sh -c "$1"'
-  const own = network === 'own' ? ['--net'] : []
-  return ['--mount', '--pid', '--fork', '--kill-child', ...own, 'sh', '-c', script, debian, line]
-}
-const shell = (line: string, network: 'own' | 'host' = 'own'): SpawnSyncReturns<string> =>
-  spawnSync('unshare', inside(line, network), {
-    encoding: 'utf8',
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
-  })
-
-const apt = (what: string): SpawnSyncReturns<string> =>
-  shell(`apt-get -qq -y --no-install-recommends ${what} 2>&1`, 'host')
 
 const unit = (root: string): string => readFileSync(join(root, 'usr/lib/systemd/system/strongroom.service'), 'utf8')
 /** What the unit runs, as its user, with its credential in a folder of that user's alone. */
 const service = (): string => {
-  const command = /^ExecStart=(.*)$/m.exec(unit(debian))![1]!
+  const command = /^ExecStart=(.*)$/m.exec(unit(debian.root))![1]!
   return [
     'set -e; . /etc/default/strongroom',
     'for folder in /var/lib/strongroom /var/cache/strongroom; do install -d -m 0700 -o strongroom -g strongroom $folder; done',
@@ -75,9 +56,9 @@ describe('the Debian package', () => {
 describe('in a fresh Debian 13', () => {
   it(`is installed and serves within ${readySeconds} s, with a master key that root alone can read`, () => {
     const begun = performance.now()
-    const installed = apt(`install /packages/${basename(deb)}`)
+    const installed = debian.apt(`install /packages/${basename(deb)}`)
     expect(installed.status, installed.stdout).toBe(0)
-    const key = statSync(join(debian, 'etc/credstore/strongroom-master-key'))
+    const key = statSync(join(debian.root, 'etc/credstore/strongroom-master-key'))
     expect([key.size, key.mode & 0o777, key.uid]).toEqual([32, 0o600, 0])
     const lines = [
       service(),
@@ -87,45 +68,47 @@ describe('in a fresh Debian 13', () => {
       'strongroom quota list >/dev/null',
       'kill $server; wait $server',
     ]
-    const served = shell(lines.join('\n'))
+    const served = debian.shell(lines.join('\n'))
     expect(served.status, served.stdout + served.stderr).toBe(0)
     expect(JSON.parse(served.stdout)).toMatchObject({ running: true, stateDir: '/var/lib/strongroom' })
     expect((performance.now() - begun) / 1000).toBeLessThan(readySeconds)
-    expect(readdirSync(join(debian, 'root'), { recursive: true }).filter((name) => /key/.test(String(name)))).toEqual(
-      [],
-    )
+    expect(
+      readdirSync(join(debian.root, 'root'), { recursive: true }).filter((name) => /key/.test(String(name))),
+    ).toEqual([])
   })
 
   it('does not serve without the master key, and makes no other', () => {
     const lines = [service(), 'rm /run/credentials/*', 'export STRONGROOM_MASTER_KEY_FILE=/run/credentials/gone', 'run']
-    const { stdout } = shell(lines.join('\n'))
+    const { stdout } = debian.shell(lines.join('\n'))
     expect(stdout).toContain('MasterKeyMissing')
-    expect(existsSync(join(debian, 'run/credentials/gone'))).toBe(false)
+    expect(existsSync(join(debian.root, 'run/credentials/gone'))).toBe(false)
   })
 
   it('is upgraded with its state and key, and a downgrade is refused with words', () => {
-    const state = (): string => readFileSync(join(debian, 'var/lib/strongroom/installation.json'), 'utf8')
-    const key = (): Buffer => readFileSync(join(debian, 'etc/credstore/strongroom-master-key'))
+    const state = (): string => readFileSync(join(debian.root, 'var/lib/strongroom/installation.json'), 'utf8')
+    const key = (): Buffer => readFileSync(join(debian.root, 'etc/credstore/strongroom-master-key'))
     const before = [state(), key().toString('hex')]
-    const newer = reversioned(deb, `${version}+1`, join(debian, 'packages'))
-    expect(apt(`install /packages/${newer}`).status).toBe(0)
-    const back = apt(`install --allow-downgrades /packages/${basename(deb)}`)
+    const newer = reversioned(deb, `${version}+1`, join(debian.root, 'packages'))
+    expect(debian.apt(`install /packages/${newer}`).status).toBe(0)
+    const back = debian.apt(`install --allow-downgrades /packages/${basename(deb)}`)
     expect(back.status).not.toBe(0)
     expect(back.stdout).toContain(`this is version ${version}, and ${version}+1 is installed`)
-    expect(shell("dpkg-query -W -f '${db:Status-Status} ${Version}' strongroom").stdout).toBe(`installed ${version}+1`)
+    expect(debian.shell("dpkg-query -W -f '${db:Status-Status} ${Version}' strongroom").stdout).toBe(
+      `installed ${version}+1`,
+    )
     expect([state(), key().toString('hex')]).toEqual(before)
   })
 
   it('keeps state and key when it is removed, and deletes them when it is purged', () => {
     const left = (): boolean[] =>
       ['var/lib/strongroom/installation.json', 'etc/credstore/strongroom-master-key'].map((file) =>
-        existsSync(join(debian, file)),
+        existsSync(join(debian.root, file)),
       )
-    expect(apt('remove strongroom').status).toBe(0)
+    expect(debian.apt('remove strongroom').status).toBe(0)
     expect(left()).toEqual([true, true])
-    expect(apt('purge strongroom').status).toBe(0)
+    expect(debian.apt('purge strongroom').status).toBe(0)
     expect(left()).toEqual([false, false])
-    const found = shell('find / -xdev -name "*strongroom*" -not -path "/packages/*" -not -path "/proc/*" -not -path "/var/lib/dpkg/*" -not -path "/var/log/*"') // prettier-ignore
+    const found = debian.shell('find / -xdev -name "*strongroom*" -not -path "/packages/*" -not -path "/proc/*" -not -path "/var/lib/dpkg/*" -not -path "/var/log/*"') // prettier-ignore
     expect(found.stdout).toBe('')
   })
 })

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 export const versionOf = (deb: string): string =>
   execFileSync('dpkg-deb', ['-f', deb, 'Version'], { encoding: 'utf8' }).trim()
@@ -24,5 +24,42 @@ export function reversioned(deb: string, other: string, folder: string): string 
     return name
   } finally {
     rmSync(tree, { recursive: true })
+  }
+}
+
+type Network = 'own' | 'host'
+
+/** A Debian 13 of nobody's, in a folder, with apt and nothing of ours. Its command lines see no process of this machine. */
+export class FreshDebian {
+  readonly root: string
+
+  constructor(root: string) {
+    this.root = root
+    execFileSync('mmdebstrap', ['--variant=apt', '--quiet', 'trixie', root], { stdio: ['ignore', 'ignore', 'inherit'] })
+    mkdirSync(join(root, 'packages'))
+    const { status, stdout } = this.apt('update')
+    if (status !== 0) throw new Error(stdout)
+  }
+
+  /** @param network `own` has a loopback alone */
+  shell(line: string, network: Network = 'own'): SpawnSyncReturns<string> {
+    const mounts = 'mount -t proc proc "$0/proc" && mkdir -p "$0/dev/shm" && mount -t tmpfs tmpfs "$0/dev/shm"'
+    const script = `ip link set lo up; ${mounts} && exec chroot "$0" sh -c "$1"`
+    const own = network === 'own' ? ['--net'] : []
+    return spawnSync('unshare', ['--mount', '--pid', '--fork', '--kill-child', ...own, 'sh', '-c', script, this.root, line], {
+      encoding: 'utf8',
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
+    }) // prettier-ignore
+  }
+
+  apt(what: string, recommends: 'with' | 'without' = 'without'): SpawnSyncReturns<string> {
+    const option = recommends === 'without' ? '--no-install-recommends' : ''
+    return this.shell(`apt-get -qq -y ${option} ${what} 2>&1`, 'host')
+  }
+
+  /** @returns path of the file in there */
+  take(file: string): string {
+    execFileSync('cp', [file, join(this.root, 'packages')])
+    return `/packages/${basename(file)}`
   }
 }

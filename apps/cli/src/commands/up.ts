@@ -169,7 +169,11 @@ export const upCommand: Command = {
       )
     if (server.firstStart !== undefined) {
       context.say(`           owner: client id ${server.firstStart.ownerAppId}, tenant ${server.firstStart.tenantId}`)
-      context.say(`           owner secret, shown this once: ${server.firstStart.ownerSecret}`)
+      context.say(
+        process.env['STRONGROOM_HIDE_OWNER_SECRET'] === '1'
+          ? '           owner secret: not shown, as what is printed here is kept; sign in by `strongroom env --login`'
+          : `           owner secret, shown this once: ${server.firstStart.ownerSecret}`,
+      )
     }
     const early = new AbortController()
     const onEarlySignal = (): void => early.abort()

