@@ -65,6 +65,12 @@ describe('a guest on a joined host', () => {
     expect(await readFile(join(hosts.directoryOf('a'), 'host.log'), 'utf8')).not.toContain('PRIVATE KEY')
   })
 
+  it('has SSH through the server, in both directions and to its end', async () => {
+    expect((await installation.inGuest(name, 'hostname')).stdout.trim()).toBe(name)
+    const { stdout } = await installation.inGuest(name, 'head -c 1000000 /dev/zero | wc -c; head -c 300000 /dev/zero | base64 -w 0') // prettier-ignore
+    expect([stdout.split('\n')[0], stdout.split('\n')[1]?.length]).toEqual(['1000000', 400_000])
+  })
+
   it('runs what its owner signs, and shows its boot log', async () => {
     await inGuest('echo written before > /root/kept; sync')
     expect(await inGuest('cat /root/kept')).toContain('written before')

@@ -113,6 +113,7 @@ describe('a guest that a joined host carries', () => {
       expect(await stream('a', `/${kind}/${order.vmId}/${order.epoch + 1}`), kind).toBe(409)
       expect(await stream('a', `/${kind}/../${order.epoch}`), kind).toBe(409)
     }
+    expect(await stream('a', `/ssh/${order.vmId}/00000000-0000-4000-8000-000000000000`)).toBe(404)
     expect(await stream('a', `/disk/${order.vmId}/${order.epoch}`)).toBe(101)
   })
 

@@ -33,6 +33,7 @@ import { FleetCompute } from './fleet/fleet-compute.ts'
 import { fleetGuests } from './fleet/guests/fleet-guests.ts'
 import type { HomeHost } from './fleet/guests/home-host.ts'
 import { HostCalls } from './fleet/guests/host-calls.ts'
+import { SshDoors } from './fleet/guests/ssh-doors.ts'
 import { hostStreams, type HostStreams } from './fleet/guests/host-streams.ts'
 import { fleetSimulated } from './fleet/fleet-simulated.ts'
 import { Placements } from './fleet/placements.ts'
@@ -120,13 +121,15 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const evidence = new SimulatedEvidence(context.wire, context.tokens, platformKeys)
   const signal = new WorkSignal()
   const local = new HostClient(context.wire, context.tokens)
+  const calls = new HostCalls(signal)
   const guests =
     withoutGuests || context.fleet === undefined
       ? undefined
       : {
           ...context.fleet,
           vms: new CarriedVms({ ...context, store }),
-          calls: new HostCalls(signal),
+          calls,
+          ssh: new SshDoors({ calls, placements }),
           wire: context.wire,
           tokens: context.tokens,
           tenantId: installation.tenantId,
@@ -160,6 +163,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     fleet: {
       registry,
       ...(compute !== undefined && { compute }),
+      ...(guests !== undefined && { ssh: guests.ssh }),
       ...(context.fleet !== undefined && { served: context.fleet }),
     },
     host: faults === undefined ? host : withFaults(host, faults, clock),
@@ -225,6 +229,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.middle.stop()
       await plane.runner.stop()
       await app.close()
+      await guests?.ssh.close()
       await fleetApp?.close()
       await store.close()
     },

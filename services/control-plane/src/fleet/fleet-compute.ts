@@ -48,11 +48,6 @@ export class FleetCompute {
     this.#signal = o.signal
   }
 
-  /** Whether joined hosts carry guests, and not VMs without. */
-  get carriesGuests(): boolean {
-    return this.#inner.isMadeByHost
-  }
-
   /** Moves VMs off drained hosts. */
   draining(): Draining {
     const needed = async (vmId: string): Promise<Need | undefined> => {

@@ -212,14 +212,9 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   if (status?.power.state === 'Ready' && status.ssh !== undefined)
     return { ssh: { ...status.ssh, user: adminUsername }, adminUsername }
   const isReady = status?.power.state === 'Ready'
-  if (isReady && plane.fleet.compute?.carriesGuests === true)
-    throw new ServiceError({
-      code: 'NotOnJoinedHosts',
-      message: `The guest of '${vm.name}' runs on a joined host, and SSH leads to guests of the server's own host alone.`,
-      expected: 'a virtual machine of the server’s own host',
-      found: 'one of a joined host',
-      remedy: 'Run what its owner signs: strongroom vm run-command.',
-    })
+  const carried = plane.fleet.ssh && (await plane.fleet.compute?.placementOf(vm.internal.vmId))
+  if (isReady && plane.fleet.ssh !== undefined && carried !== undefined && carried.epoch > 0)
+    return { ssh: { ...(await plane.fleet.ssh.addressOf(vm.internal.vmId)), user: adminUsername }, adminUsername }
   const noGuest = isReady
   throw new ServiceError({
     code: 'VmNotReady',

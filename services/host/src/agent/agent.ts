@@ -14,7 +14,6 @@ import { ServiceError, systemClock, type Clock, type Logger } from '@strongroom/
 import { SimulatedCarrier, type Carrier } from './carrier.ts'
 import { FleetClient } from './fleet-client.ts'
 import { findIdentity, keepIdentity, notJoined, type HostIdentity } from './host-identity.ts'
-import { GuestCarrier } from './guests/guest-carrier.ts'
 import { OwnLease } from './lease.ts'
 
 export { SimulatedCarrier, type Carrier } from './carrier.ts'
@@ -124,6 +123,8 @@ export class HostAgent {
     )
     if (installation === undefined) return undefined
     if (installation.compute === 'simulated') return new SimulatedCarrier()
+    // A host of VMs without guests, and the server, which has this module too, have no use for QEMU here.
+    const { GuestCarrier } = await import('./guests/guest-carrier.ts')
     const [identity, client] = [() => this.#identity, () => this.#client]
     const { directory, clock, logger } = { directory: this.#directory, clock: this.#clock, logger: this.#logger }
     return await GuestCarrier.open({ directory, installation, identity, client, clock, logger })

@@ -118,7 +118,7 @@ const errors = ['HostNotAuthenticated', 'PlacementOver'] as const
 
 /**
  * What the hosts of guests ask beside `fleetWire`'s own. Bytes in number are streams, by Upgrade to `fleetStream`: /disk/{vmId}/{epoch} is NBD,
- * /image/{id}/{sha256} a file of an image, /guest/{vmId}/{epoch} what a guest says to the installation's TLS port.
+ * /image/{id}/{sha256} a file of an image, /ssh/{vmId}/{stream} a connection to its SSH that the host was asked for, /guest/{vmId}/{epoch} what a guest says to the installation's TLS port.
  */
 // prettier-ignore
 export const carriedOperations: readonly WireOperation[] = [

@@ -21,6 +21,7 @@ import type { CarriedVms } from './carried-vms.ts'
 import { callFor } from './carried-calls.ts'
 import type { FleetCompute } from '../fleet-compute.ts'
 import type { FleetHost } from '../fleet-host.ts'
+import type { SshDoors } from './ssh-doors.ts'
 import type { HomeHost } from './home-host.ts'
 import { callerOf } from '../host-caller.ts'
 import type { HostCalls } from './host-calls.ts'
@@ -31,6 +32,7 @@ export interface GuestParts {
   vms: CarriedVms
   home: HomeHost
   calls: HostCalls
+  ssh: SshDoors
   wire: WireClient
   tokens: TokenSource
   tenantId: string

@@ -25,6 +25,7 @@ import type { CarriedCompute, First } from '../carried-compute.ts'
 import type { CarriedVms } from './carried-vms.ts'
 import type { HomeHost } from './home-host.ts'
 import type { HostCalls } from './host-calls.ts'
+import type { SshDoors } from './ssh-doors.ts'
 import type { Placement, Placements } from '../placements.ts'
 import type { Tickets } from '../tickets.ts'
 
@@ -37,6 +38,7 @@ interface Parts {
   keys: Pick<GuestStateKeys, 'place'>
   home: HomeHost
   calls: HostCalls
+  ssh: SshDoors
 }
 
 /** Guests, on the server's own host and on joined ones. Of those on joined hosts the control plane keeps what they go on from. */
@@ -142,6 +144,7 @@ class FleetGuests {
   }
 
   async remove(vmId: string): Promise<void> {
+    await this.#o.ssh.forget(vmId)
     await this.#o.home.remove(vmId)
     await this.#o.vms.remove(vmId)
   }

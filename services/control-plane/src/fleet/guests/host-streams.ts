@@ -6,6 +6,7 @@ import type { CarriedVms } from './carried-vms.ts'
 import type { FleetCompute } from '../fleet-compute.ts'
 import { callerOf } from '../host-caller.ts'
 import type { HomeHost } from './home-host.ts'
+import type { SshDoors } from './ssh-doors.ts'
 import type { HostRegistry } from '../registry.ts'
 
 interface Parts {
@@ -13,6 +14,7 @@ interface Parts {
   compute: FleetCompute
   vms: CarriedVms
   home: HomeHost
+  ssh: SshDoors
   logger: Logger
 }
 
@@ -42,6 +44,7 @@ async function open(o: Parts, request: IncomingMessage): Promise<Duplex> {
   const [, kind, id = '', last = '', ...more] = (request.url ?? '').split('/')
   if (request.headers.upgrade === fleetStream && more.length === 0) {
     if (kind === 'image') return await o.home.imageFile(id, last)
+    if (kind === 'ssh') return o.ssh.take(host.id, id, last)
     if (kind === 'disk' || kind === 'guest') {
       const placed = { vmId: id, epoch: Number(last) }
       await o.compute.carried(host, placed)

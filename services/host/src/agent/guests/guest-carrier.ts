@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { FleetInstallation, HostAnswer, HostCall, ImageManifest, VmOrder } from '@strongroom/contract'
 import { commandRequest } from '@strongroom/contract/wires'
-import { createSealer, toErrorBody, type Clock, type Logger } from '@strongroom/platform'
+import { createSealer, joinStreams, toErrorBody, type Clock, type Logger } from '@strongroom/platform'
 import { readBody } from '../../http/spec.ts'
-import { notFound } from '../../instances/errors.ts'
+import { notFound, notReady } from '../../instances/errors.ts'
+import type { Instance } from '../../instances/instance.ts'
 import { probeAcceleration, type ProbeResult } from '../../qemu/probe.ts'
 import { readSerialLog } from '../../qemu/serial-log.ts'
 import type { Carrier } from '../carrier.ts'
@@ -13,6 +15,7 @@ import type { FleetClient } from '../fleet-client.ts'
 import type { HostIdentity } from '../host-identity.ts'
 import { CarriedGuest, type GuestServices } from './carried-guest.ts'
 import { FetchedImages } from './fetched-images.ts'
+import { openFleetStream } from './fleet-stream.ts'
 import { startGuestRelay } from './guest-relay.ts'
 import { PeerDisks } from './peer-disks.ts'
 import { PeerRecords } from './peer-records.ts'
@@ -90,6 +93,7 @@ export class GuestCarrier implements Carrier {
       if (instance === undefined || rest === '') throw notFound(call.vmId)
       if (rest === 'serial-log')
         return { status: 200, type: 'text/plain', body: (await readSerialLog(instance.serialLog)).toString('utf8') }
+      if (rest === 'ssh') return await this.#joinSsh(call, instance)
       const [what, id = ''] = rest.split('/')
       if (what !== 'commands') throw notFound(call.vmId)
       const status =
@@ -100,6 +104,16 @@ export class GuestCarrier implements Carrier {
       const { status, body } = toErrorBody(error)
       return { status, type: 'application/json', body: JSON.stringify(body) }
     }
+  }
+
+  /** A stream of the control plane's to the guest's SSH, which a port of this machine's loopback leads to. */
+  async #joinSsh(call: HostCall, instance: Instance): Promise<Omit<HostAnswer, 'id'>> {
+    const { stream: name } = call.body ?? {}
+    const { ssh, power } = instance.status()
+    if (ssh === undefined || typeof name !== 'string') throw notReady(power.state)
+    const stream = await openFleetStream(this.#o.identity(), `/ssh/${call.vmId}/${name}`)
+    joinStreams(connect({ ...ssh, allowHalfOpen: true }), stream)
+    return { status: 200, type: 'application/json', body: '{}' }
   }
 
   async close(): Promise<void> {
