@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { processesIn } from './stranger.ts'
 
 /** A podman with storage of its own, which knows no image and no container of this machine's. runc runs on every layout of control groups. */
 export class Engine {
@@ -45,6 +46,8 @@ export class Engine {
       await once(this.#service, 'exit')
     }
     this.podman('network', 'prune', '--force')
+    // What ends a container's monitor is a podman too, which would make the folder again.
+    for (let left = 200; left > 0 && processesIn(this.directory).length > 0; left--) await sleep(100)
     // Storage of this engine alone; its mounts have to go before its folder.
     this.podman('unmount', '--all')
     spawnSync('umount', [join(this.directory, 'storage/overlay')])

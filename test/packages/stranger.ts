@@ -30,3 +30,16 @@ export const digests = (from: string): string[] =>
           .update(readFileSync(join(from, name)))
           .digest('hex')}`,
     )
+
+/** Command lines of processes that were told of the folder. */
+export const processesIn = (folder: string): string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+        return line.includes(folder) ? [line] : []
+      } catch {
+        return []
+      }
+    })

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePorts } from '../../apps/cli/src/embed/ports.ts'
 import { buildNpm, nodePackage } from '../../scripts/build-npm.ts'
-import { digests, emptyFolder, nodes, npm } from './stranger.ts'
+import { digests, emptyFolder, nodes, npm, processesIn } from './stranger.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -45,19 +45,6 @@ function run(node: string, file: string, text: string): { status: number | null;
   writeFileSync(join(directory, file), text)
   return spawnSync(node, [file], { cwd: directory, env: environment(), encoding: 'utf8', timeout: 110_000 })
 }
-
-/** Command lines of processes that were told of the folder. */
-const processesIn = (folder: string): string[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-        return line.includes(folder) ? [line] : []
-      } catch {
-        return []
-      }
-    })
 
 const nothingIsLeft = async (): Promise<void> => {
   await expect.poll(() => [...processesIn(temporary), ...readdirSync(temporary)]).toEqual([])
