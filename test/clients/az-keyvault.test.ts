@@ -226,6 +226,24 @@ describe.skipIf(!azIsInstalled)('az keyvault, unmodified', { timeout: 60_000 }, 
   works(`keyvault certificate restore ${place} -f cert.backup`, ({ name, sid }) =>
     expect([name, sid.includes('/secrets/cert/')]).toEqual(['cert', true]),
   )
+  it('a request is signed outside, and merged', async () => {
+    const authority = 'openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -subj /CN=Ours -days 9'
+    expect((await shell.shell(`${authority} && sed s/Self/Unknown/ policy.json >unknown.json`)).code).toBe(0)
+    const commands = [`create ${place} -n outside -p @unknown.json`, `pending show ${place} -n outside`, `pending merge ${place} -n outside -f outside.pem`] // prettier-ignore
+    const [create, show, merge] = commands.map((each) => `keyvault certificate ${each}`)
+    const made = await shell.az(create!)
+    expect(made.body?.status, made.stderr).toBe('inProgress')
+    const shown = await shell.az(show!)
+    expect(shown.body?.csr, shown.stderr).toBe(made.body.csr)
+    const sign = `echo ${made.body.csr} | base64 -d | openssl x509 -req -inform DER -CA ca.pem -CAkey ca.key -not_before 20250101000000Z -not_after 20450101000000Z -out outside.pem`
+    expect((await shell.shell(sign)).code).toBe(0)
+    const merged = await shell.az(merge!)
+    expect(merged.body?.name, merged.stderr).toBe('outside')
+    for (const call of [create!, show!, merge!])
+      shell.rows.push({ section: 'Certificates', call: `az ${call}`, result: 'works' })
+  })
+  works(`keyvault certificate create ${place} -n given-up -p @unknown.json`)
+  works(`keyvault certificate pending delete ${place} -n given-up`)
   works(`keyvault certificate issuer create ${place} --issuer-name digi --provider-name DigiCert --account-id me --password secret`, ({ provider, credentials }) => expect([provider, credentials]).toEqual(['DigiCert', { accountId: 'me', password: null }])) // prettier-ignore
   works(`keyvault certificate issuer show ${place} --issuer-name digi`)
   works(`keyvault certificate issuer list ${place}`, (issuers) => expect(issuers).toHaveLength(1))

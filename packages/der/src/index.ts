@@ -14,7 +14,9 @@ export {
   type Extension,
   type KeyUsage,
   type NameAttributes,
+  type Unsigned,
 } from './certificate.ts'
+export { certificationRequest } from './request.ts'
 export { signedData } from './cms.ts'
 export { certificateList } from './crl.ts'
 export { children, keyBits, subjectOf } from './reader.ts'

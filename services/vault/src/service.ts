@@ -23,6 +23,7 @@ import { hsmMigrations } from './hsm/tables.ts'
 import { Certificates } from './certificates/certificates.ts'
 import { CertificateBackups } from './certificates/backup.ts'
 import { CertificateAuthorities } from './certificates/authorities.ts'
+import { PendingCertificates } from './certificates/pending.ts'
 import { CertificateRepository } from './certificates/repository.ts'
 import { CryptoOperations } from './keys/crypto-operations.ts'
 import { keyRows, type KeyVersion } from './keys/key-version.ts'
@@ -132,8 +133,10 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const secretSealer = sealer.derive('secrets')
   const secrets = new Secrets({ ...common, repository: secretRepository, sealer: secretSealer })
   const certificateRepository = new CertificateRepository(store)
+  const pendingCertificates = new PendingCertificates(store)
   const certificates = new Certificates({
     ...common,
+    pending: pendingCertificates,
     repository: certificateRepository,
     keyRepository,
     secretRepository,
@@ -168,6 +171,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     secretRepository,
     certificates,
     certificateRepository,
+    pendingCertificates,
     authoritiesOfVaults: new CertificateAuthorities(common),
     certificateBackups: new CertificateBackups({
       ...backupParts,

@@ -32,6 +32,11 @@ export const vaultErrors = {
     when: 'The vault has no such certificate issuer.',
     remedy: 'List them: az keyvault certificate issuer list.',
   },
+  PendingCertificateNotFound: {
+    status: 404,
+    when: 'No certificate of this name waits to be signed.',
+    remedy: 'Create it with the issuer Unknown: az keyvault certificate create.',
+  },
   CertificateNotFound: {
     status: 404,
     when: 'The vault has no such certificate, or not in this state.',

@@ -2,6 +2,7 @@ import { vaultHost } from '@strongroom/contract'
 import type { DeletedAt } from '../objects/versioned.ts'
 import { recoveryLevelOf, type Vault } from '../vaults/vault.ts'
 import { thumbprintOf, type CertificateVersion } from './certificate-version.ts'
+import type { PendingCertificate } from './pending.ts'
 import type { CertificatePolicy } from './policy.ts'
 
 type Json = Record<string, unknown>
@@ -70,6 +71,17 @@ export function policyBodyOf(certificate: CertificateVersion, policy: Certificat
     attributes: { enabled: true, created: certificate.created, updated: certificate.updated },
   }
 }
+
+/** What waits for somebody else's signature. */
+export const pendingOf = ({ key, csr, policy }: PendingCertificate): Json => ({
+  id: `https://${vaultHost(key.vault)}/certificates/${key.shownName}/pending`,
+  issuer: { name: policy.issuer },
+  csr: Buffer.from(csr).toString('base64'),
+  cancellation_requested: false,
+  status: 'inProgress',
+  status_details: 'Pending certificate created. Please Perform Merge to complete the request.',
+  request_id: key.version,
+})
 
 /** What was asked for is done when it is answered: the operation is complete. */
 export function operationOf(certificate: CertificateVersion, policy: CertificatePolicy): Json {

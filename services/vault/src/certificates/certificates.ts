@@ -1,6 +1,6 @@
 import { randomBytes, X509Certificate } from 'node:crypto'
 import type { KeyOperation } from '@strongroom/contract'
-import { ServiceError, type Caller, type Logger } from '@strongroom/platform'
+import { ServiceError, type Caller, type DatabaseTransaction, type Logger } from '@strongroom/platform'
 import { bindingOf, type KeyVersion } from '../keys/key-version.ts'
 import type { KeyRepository } from '../keys/repository.ts'
 import type { Keystore } from '../keystore/keystore.ts'
@@ -15,7 +15,9 @@ import type { CertificateVersionRow, SecretVersionRow } from '../store/tables.ts
 import type { Vault } from '../vaults/vault.ts'
 import type { CertificateVersion } from './certificate-version.ts'
 import { readImport } from './import.ts'
-import { issueSelfSigned } from './issue.ts'
+import { issueSelfSigned, requestSigned, spkiOf } from './issue.ts'
+import { readChain } from './merge.ts'
+import { pendingNotFound, type PendingCertificate, type PendingCertificates } from './pending.ts'
 import { parsePolicy, renewAt, type CertificatePolicy } from './policy.ts'
 import type { CertificateRepository } from './repository.ts'
 import { secretValueOf } from './secret-value.ts'
@@ -29,6 +31,7 @@ interface Parts extends Omit<
   secretRepository: ObjectRepository<SecretVersion, SecretVersionRow>
   secrets: Secrets
   keystore: Keystore
+  pending: PendingCertificates
   logger: Logger
   vault(name: string): Promise<Vault | undefined>
 }
@@ -62,15 +65,70 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     this.#o = o
   }
 
-  /** A new certificate that its own key signs, or a new version of one that exists. */
-  async create(caller: By, place: Place, body: unknown): Promise<CertificateVersion> {
+  /** A new certificate that its own key signs, or a request for one; or a new version of one that exists. */
+  async create(caller: By, place: Place, body: unknown): Promise<CertificateVersion | PendingCertificate> {
     const o = objectOf(body ?? {}, 'body')
     const before = await this.#o.repository.policy(nameOf(place))
-    return await this.#issue(caller, place, parsePolicy(o.policy, place.vault, before), settingsOf(o))
+    const policy = parsePolicy(o.policy, place.vault, before)
+    return policy.issuer === 'Unknown'
+      ? await this.#request(caller, place, policy, settingsOf(o))
+      : await this.#issue(caller, place, policy, settingsOf(o))
   }
 
-  async #issue(caller: By, place: Place, policy: CertificatePolicy, settings: Settings): Promise<CertificateVersion> {
-    const { keystore, keyRepository, clock } = this.#o
+  /** A key and a request for its certificate, which waits until somebody has signed it. */
+  async #request(caller: By, place: Place, policy: CertificatePolicy, settings: Settings): Promise<PendingCertificate> {
+    const { keystore, pending, repository, store, log } = this.#o
+    const { key, same } = await this.#key(place, policy, settings)
+    try {
+      const made = { key, policy, csr: await requestSigned({ keystore, key, policy }) }
+      await store.transaction(async (tx) => {
+        const object = await repository.object(nameOf(place), tx)
+        if (object !== undefined) this.assertWritable(object, place.name)
+        await pending.insert(tx, made)
+        await log.appendIn(tx, certificateEntry(caller, 'create', key))
+      })
+      return made
+    } catch (error) {
+      if (!same) await keystore.destroy(key.material, bindingOf(key))
+      throw error
+    }
+  }
+
+  /** What somebody else signed for the key that waits. @throws ServiceError PendingCertificateNotFound, 400 BadParameter */
+  async merge(caller: Caller, place: Place, body: unknown): Promise<CertificateVersion> {
+    const { keystore, pending } = this.#o
+    const { key: waiting, policy } = await pending.get(place)
+    const o = objectOf(body, 'body')
+    const chain = readChain(o.x5c, spkiOf(waiting))
+    const { enabled } = commonAttributesOf(objectOf(o.attributes ?? {}, 'attributes'))
+    const tags = tagsOf(o.tags)
+    const key = { ...waiting, ...(enabled !== undefined && { enabled }), ...(tags !== undefined && { tags }) }
+    const secret = policy.exportable ? await keystore.exportKey(key.material, bindingOf(key)) : undefined
+    try {
+      return await this.#keep(caller, 'create', place, policy, { key, chain, secret }, async (tx) => {
+        if (!(await pending.remove(tx, waiting))) throw pendingNotFound(place.name)
+      })
+    } finally {
+      secret?.fill(0)
+    }
+  }
+
+  /** The request is given up, and its key destroyed. */
+  async deletePending(caller: Caller, place: Place): Promise<PendingCertificate> {
+    const { keystore, pending, store, log } = this.#o
+    const found = await store.transaction(async (tx) => {
+      const gone = await pending.get(place, tx)
+      if (!(await pending.remove(tx, gone.key))) throw pendingNotFound(place.name)
+      await log.appendIn(tx, certificateEntry(caller, 'delete', gone.key))
+      return gone
+    })
+    await keystore.destroy(found.key.material, bindingOf(found.key))
+    return found
+  }
+
+  /** The key of a new version: a new one, or that of the version before where the policy says so and it fits. */
+  async #key(place: Place, policy: CertificatePolicy, settings: Settings): Promise<{ key: KeyVersion; same: boolean }> {
+    const { keystore, keyRepository } = this.#o
     const draft = this.#draft(place, policy, settings)
     const before = policy.reuseKey ? await keyRepository.version(nameOf(place)) : undefined
     const same = before?.kty === policy.kty && JSON.stringify(before.spec) === JSON.stringify(policy.spec)
@@ -78,7 +136,12 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
       before !== undefined && same
         ? { publicParts: before.publicParts, material: await keystore.rebind(before.material, bindingOf(before), bindingOf(draft)) } // prettier-ignore
         : await keystore.generate(policy.spec, bindingOf(draft))
-    const key = { ...draft, ...made }
+    return { key: { ...draft, ...made }, same }
+  }
+
+  async #issue(caller: By, place: Place, policy: CertificatePolicy, settings: Settings): Promise<CertificateVersion> {
+    const { keystore, clock } = this.#o
+    const { key, same } = await this.#key(place, policy, settings)
     let secret: Uint8Array | undefined
     try {
       secret = policy.exportable ? await keystore.exportKey(key.material, bindingOf(key)) : undefined
@@ -155,6 +218,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     place: Place,
     policy: CertificatePolicy,
     { key: made, chain, secret }: Made,
+    also: (tx: DatabaseTransaction) => Promise<void> = async () => {},
   ): Promise<CertificateVersion> {
     const { repository, keyRepository, secretRepository, secrets, store, log } = this.#o
     const name = nameOf(place)
@@ -167,6 +231,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     return store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, place.name)
       this.assertWritable(object, place.name)
+      await also(tx)
       for (const each of [keyRepository, secretRepository] as const) {
         const own = await each.lockObject(tx, name, place.name)
         if (own?.managed !== 1 && (await each.isUsed(tx, name))) throw nameInUse(place.name)

@@ -4,6 +4,7 @@ import {
   ascii,
   basicConstraints,
   certificate,
+  certificationRequest,
   ecdsaSignature,
   encodeName,
   extendedKeyUsage,
@@ -13,6 +14,7 @@ import {
   octetString,
   sequence,
   type Extension,
+  type Unsigned,
 } from '@strongroom/der'
 import { keyIdentifier, serialNumber } from '@strongroom/platform'
 import { bindingOf, type KeyVersion } from '../keys/key-version.ts'
@@ -33,7 +35,7 @@ const schemes: Record<string, { algorithm: Sign; digest: string; identifier: Uin
 }
 
 /** SubjectPublicKeyInfo (DER) of a key. */
-function spkiOf({ spec, publicParts }: Pick<KeyVersion, 'spec' | 'publicParts'>): Uint8Array {
+export function spkiOf({ spec, publicParts }: Pick<KeyVersion, 'spec' | 'publicParts'>): Uint8Array {
   const jwk =
     spec.type === 'EC'
       ? { kty: 'EC', crv: spec.curve === 'P-256K' ? 'secp256k1' : spec.curve, ...publicParts }
@@ -49,9 +51,7 @@ export async function issueSelfSigned(o: {
   now: Date
 }): Promise<Uint8Array> {
   const { keystore, key, policy, now } = o
-  const { spec } = key
-  const scheme = schemes[spec.type === 'EC' ? spec.curve : 'RSA']
-  if (scheme === undefined) throw new TypeError(`certificates are not signed with keys of type ${spec.type}`)
+  const scheme = schemeOf(key)
   const subjectKey = spkiOf(key)
   const name = encodeName(nameOf(policy.subject) ?? [])
   const notBefore = new Date(now.getTime() - backdateMs)
@@ -64,21 +64,58 @@ export async function issueSelfSigned(o: {
     subjectKey,
     extensions: extensionsOf(policy, keyIdentifier(subjectKey)),
   })
-  const value = createHash(scheme.digest).update(unsigned.toBeSigned).digest()
-  const { value: signature } = await keystore.use({
-    material: key.material,
-    binding: bindingOf(key),
-    spec,
-    use: { operation: 'sign', algorithm: scheme.algorithm, value },
-  })
-  const der = unsigned.signed(spec.type === 'EC' ? ecdsaSignature(signature) : signature)
+  const der = await signedBy(keystore, key, unsigned)
   // What the keystore signed is not believed unread.
   const made = new X509Certificate(der)
   if (!made.verify(made.publicKey)) throw new TypeError('the keystore signed the certificate with another key')
   return der
 }
 
+/** A request that somebody else signs a certificate for the key (PKCS#10). @returns DER */
+export async function requestSigned(o: {
+  keystore: Keystore
+  key: KeyVersion
+  policy: CertificatePolicy
+}): Promise<Uint8Array> {
+  const { keystore, key, policy } = o
+  const subjectKey = spkiOf(key)
+  const request = certificationRequest(schemeOf(key).identifier, {
+    subject: encodeName(nameOf(policy.subject) ?? []),
+    subjectKey,
+    extensions: requestedOf(policy),
+  })
+  return await signedBy(keystore, key, request)
+}
+
+function schemeOf({ spec }: KeyVersion): (typeof schemes)[string] {
+  const scheme = schemes[spec.type === 'EC' ? spec.curve : 'RSA']
+  if (scheme === undefined) throw new TypeError(`certificates are not signed with keys of type ${spec.type}`)
+  return scheme
+}
+
+async function signedBy(keystore: Keystore, key: KeyVersion, unsigned: Unsigned): Promise<Uint8Array> {
+  const { spec } = key
+  const { digest, algorithm } = schemeOf(key)
+  const value = createHash(digest).update(unsigned.toBeSigned).digest()
+  const { value: signature } = await keystore.use({
+    material: key.material,
+    binding: bindingOf(key),
+    spec,
+    use: { operation: 'sign', algorithm, value },
+  })
+  return unsigned.signed(spec.type === 'EC' ? ecdsaSignature(signature) : signature)
+}
+
 function extensionsOf(policy: CertificatePolicy, keyId: Uint8Array): Extension[] {
+  return [
+    ...requestedOf(policy),
+    { oid: extensionOids.subjectKeyIdentifier, value: octetString(keyId) },
+    { oid: extensionOids.authorityKeyIdentifier, value: sequence(implicit(0, keyId)) },
+  ]
+}
+
+/** What the policy has a say in. */
+function requestedOf(policy: CertificatePolicy): Extension[] {
   const names = [
     ...policy.dnsNames.map((each) => implicit(2, ascii(each))),
     ...policy.emails.map((each) => implicit(1, ascii(each))),
@@ -89,8 +126,6 @@ function extensionsOf(policy: CertificatePolicy, keyId: Uint8Array): Extension[]
     ...(policy.ekus.length === 0 ? [] : [extendedKeyUsage(policy.ekus)]),
     // RFC 5280 section 4.2.1.6: critical where there is no subject.
     ...(names.length === 0 ? [] : [{ oid: extensionOids.subjectAltName, critical: policy.subject.trim() === '', value: sequence(...names) }]), // prettier-ignore
-    { oid: extensionOids.subjectKeyIdentifier, value: octetString(keyId) },
-    { oid: extensionOids.authorityKeyIdentifier, value: sequence(implicit(0, keyId)) },
   ]
 }
 

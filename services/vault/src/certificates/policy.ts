@@ -36,7 +36,7 @@ export interface CertificatePolicy {
   keyUsage: KeyUsage[]
   months: number
   lifetimeActions: LifetimeAction[]
-  /** `Self`, or `Unknown` where the certificate was made elsewhere. */
+  /** `Self`, or `Unknown` where the certificate was made or signed elsewhere. */
   issuer: 'Self' | 'Unknown'
 }
 
@@ -116,18 +116,16 @@ function contentTypeOf(value: unknown, before: CertificatePolicy | undefined): C
   return contentTypes.find((each) => each === value) ?? wrong('policy.secret_props.contentType', contentTypes.join(' or '), value) // prettier-ignore
 }
 
-function issuerOf(value: unknown, before: CertificatePolicy | undefined): 'Self' {
+function issuerOf(value: unknown, before: CertificatePolicy | undefined): CertificatePolicy['issuer'] {
   const name = value ?? before?.issuer ?? 'Self'
-  if (typeof name === 'string' && name.toLowerCase() === 'self') return 'Self'
-  throw badParameter(
-    'Certificates are made by their own key here: no authority is asked, and no request is signed outside.',
-    {
-      target: 'policy.issuer.name',
-      expected: 'Self',
-      found: shown(name),
-      remedy: 'Import what another authority signed: az keyvault certificate import.',
-    },
-  )
+  const found = (['Self', 'Unknown'] as const).find((each) => typeof name === 'string' && each.toLowerCase() === name.toLowerCase()) // prettier-ignore
+  if (found !== undefined) return found
+  throw badParameter('No authority is asked from here: a certificate is signed by its own key, or elsewhere.', {
+    target: 'policy.issuer.name',
+    expected: 'Self or Unknown',
+    found: shown(name),
+    remedy: 'Use Unknown, have the request signed, and merge what comes back: az keyvault certificate pending merge.',
+  })
 }
 
 function monthsOf(value: unknown, before: CertificatePolicy | undefined): number {

@@ -12,6 +12,7 @@ import type { VaultAccess } from '../access/vault-access.ts'
 import type { CertificateBackups } from '../certificates/backup.ts'
 import type { CertificateAuthorities } from '../certificates/authorities.ts'
 import type { Certificates } from '../certificates/certificates.ts'
+import type { PendingCertificates } from '../certificates/pending.ts'
 import type { CertificateRepository } from '../certificates/repository.ts'
 import { shown } from '../errors.ts'
 import type { CryptoOperations } from '../keys/crypto-operations.ts'
@@ -54,6 +55,7 @@ export interface AppParts {
   certificateRepository: CertificateRepository
   authoritiesOfVaults: CertificateAuthorities
   certificateBackups: CertificateBackups
+  pendingCertificates: PendingCertificates
   access: VaultAccess
   log: OperationLog
   controlPlaneObjectId: string

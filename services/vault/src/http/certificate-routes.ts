@@ -1,4 +1,4 @@
-import { bundleOf, deletedFieldsOf, itemOf, operationOf, policyBodyOf } from '../certificates/bundles.ts'
+import { bundleOf, deletedFieldsOf, itemOf, operationOf, pendingOf, policyBodyOf } from '../certificates/bundles.ts'
 import type { CertificateVersion } from '../certificates/certificate-version.ts'
 import { backupBytes } from '../objects/backup.ts'
 import { nameOf, type Place } from '../objects/lifecycle.ts'
@@ -18,6 +18,7 @@ export function addCertificateRoutes(app: App, parts: AppParts): void {
   app.post('/certificates/:name/create', (request, reply) =>
     admitChange(parts, request, 'certificates/create', async (place) => {
       const certificate = await certificates.create(request.caller, place, request.body)
+      if ('csr' in certificate) return await reply.code(202).send(pendingOf(certificate))
       return await reply.code(202).send(operationOf(certificate, await certificates.policy(place)))
     }),
   )
@@ -31,6 +32,8 @@ export function addCertificateRoutes(app: App, parts: AppParts): void {
   app.get('/certificates/:name/pending', async (request) => {
     const place = await admit(parts, request, 'certificates/get')
     apiVersionOf(request.query)
+    const waiting = await parts.pendingCertificates.find(place)
+    if (waiting !== undefined) return pendingOf(waiting)
     return operationOf(await certificates.get(place), await certificates.policy(place))
   })
 
@@ -80,8 +83,30 @@ export function addCertificateRoutes(app: App, parts: AppParts): void {
     })
   })
 
+  addPendingRoutes(app, parts, bundle)
   addBackupRoutes(app, parts, bundle)
   addDeletedRoutes(app, parts, bundle)
+}
+
+function addPendingRoutes(
+  app: App,
+  parts: AppParts,
+  bundle: (place: Place, certificate: CertificateVersion) => Promise<Json>,
+): void {
+  const { certificates } = parts
+
+  app.post('/certificates/:name/pending/merge', (request, reply) =>
+    admitChange(parts, request, 'certificates/create', async (place) => {
+      const certificate = await certificates.merge(request.caller, place, request.body)
+      return await reply.code(201).send(await bundle(place, certificate))
+    }),
+  )
+
+  app.delete('/certificates/:name/pending', (request) =>
+    admitChange(parts, request, 'certificates/update', async (place) =>
+      pendingOf(await certificates.deletePending(request.caller, place)),
+    ),
+  )
 }
 
 function addBackupRoutes(

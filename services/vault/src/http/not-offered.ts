@@ -2,12 +2,10 @@ import { ServiceError } from '@strongroom/platform'
 import type { App } from './admission.ts'
 
 const remedies = {
-  authorities: 'Have it signed outside, then import it with its key: az keyvault certificate import.',
   storage: 'Disks are uploaded and downloaded at the addresses of az disk grant-access.',
 }
 
 const collections: readonly [path: string, what: string, remedy: string][] = [
-  ['/certificates/:name/pending/merge', 'Requests that are signed outside', remedies.authorities],
   ['/storage', 'Storage accounts', remedies.storage],
   ['/storage/*', 'Storage accounts', remedies.storage],
   ['/deletedstorage', 'Storage accounts', remedies.storage],

@@ -1,7 +1,7 @@
 import type { DatabaseTransaction, Logger, Migration, Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
 import { bindingOf, keyRows } from '../keys/key-version.ts'
-import type { KeyVersionRow } from '../store/tables.ts'
+import type { CertificatePendingRow, KeyVersionRow } from '../store/tables.ts'
 import type { Keystore } from './keystore.ts'
 
 interface Row {
@@ -14,6 +14,7 @@ interface Row {
 
 interface Tables {
   key_version: KeyVersionRow
+  certificate_pending: CertificatePendingRow
   removed_key: Row
 }
 
@@ -56,6 +57,9 @@ export class RemovedKeys {
       const { vault, name, version } = key
       return { vault, name, version, key: JSON.stringify(key) }
     })
+    // Keys of certificates that were not signed yet go with their vault.
+    if (o.name === undefined)
+      rows.push(...(await tx.selectFrom('certificate_pending').select(['vault', 'name', 'version', 'key']).where('vault', '=', o.vault).execute())) // prettier-ignore
     for (let start = 0; start < rows.length; start += atOnce) {
       await tx
         .insertInto('removed_key')

@@ -3,6 +3,7 @@ import type {
   CertificateContactsRow,
   CertificateIssuerRow,
   CertificateObjectRow,
+  CertificatePendingRow,
   CertificateVersionRow,
   KeyObjectRow,
   KeyPlacementRow,
@@ -24,6 +25,7 @@ export interface Tables {
   certificate_version: CertificateVersionRow
   certificate_issuer: CertificateIssuerRow
   certificate_contacts: CertificateContactsRow
+  certificate_pending: CertificatePendingRow
   vault: VaultRow
   vault_secret: VaultSecretRow
 }

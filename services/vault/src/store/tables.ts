@@ -47,6 +47,20 @@ export interface CertificateContactsRow {
   contacts: string
 }
 
+/** A request for a certificate that waits to be signed elsewhere. */
+export interface CertificatePendingRow {
+  vault: string
+  name: string
+  shown_name: string
+  version: string
+  /** CertificatePolicy as JSON. */
+  policy: string
+  /** KeyVersionRow as JSON. */
+  key: string
+  /** Base64 of the request's DER. */
+  csr: string
+}
+
 export interface CertificateVersionRow extends VersionRow {
   /** Base64 of the certificate's DER. */
   cer: string

@@ -123,4 +123,19 @@ export const vaultMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0016-certificate-requests': {
+    up: async (db) => {
+      await db.schema
+        .createTable('certificate_pending')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('shown_name', 'text', (column) => column.notNull())
+        .addColumn('version', 'text', (column) => column.notNull())
+        .addColumn('policy', 'text', (column) => column.notNull())
+        .addColumn('key', 'text', (column) => column.notNull())
+        .addColumn('csr', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('certificate_pending_key', ['vault', 'name'])
+        .execute()
+    },
+  },
 }

@@ -15,6 +15,7 @@ const objectTables = [
   'certificate_object',
   'certificate_issuer',
   'certificate_contacts',
+  'certificate_pending',
 ] as const
 
 /** Vaults that are kept as they were read last. */

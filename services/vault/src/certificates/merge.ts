@@ -1,0 +1,35 @@
+import { X509Certificate } from 'node:crypto'
+import { badParameter } from '../errors.ts'
+
+const limits = { certificates: 20, text: 64 * 1024 }
+
+/**
+ * Certificates that came back for a request, that of its key first.
+ * @param subjectKey SubjectPublicKeyInfo (DER) of the key that waits
+ * @returns DER of each
+ * @throws ServiceError 400 BadParameter
+ */
+export function readChain(value: unknown, subjectKey: Uint8Array): Uint8Array[] {
+  const expected = `1 to ${limits.certificates} certificates as base64 of their DER`
+  const wrong = (found: string): never => {
+    throw badParameter('The certificates cannot be merged.', { target: 'x5c', expected, found })
+  }
+  if (!Array.isArray(value) || value.length === 0 || value.length > limits.certificates) return wrong('no such list')
+  const read = value.map((text: unknown) => {
+    if (typeof text !== 'string' || text.length > limits.text) return wrong('something else')
+    try {
+      return new X509Certificate(Buffer.from(text, 'base64'))
+    } catch {
+      return wrong('what is no certificate')
+    }
+  })
+  const leaf = read.find(({ publicKey }) => publicKey.export({ type: 'spki', format: 'der' }).equals(subjectKey))
+  if (leaf === undefined)
+    throw badParameter('None of the certificates is for the key of the pending certificate.', {
+      target: 'x5c',
+      expected: 'a certificate of the key that the request was made with',
+      found: 'certificates of other keys',
+      remedy: 'Have the request signed that az keyvault certificate pending show gives.',
+    })
+  return [leaf, ...read.filter((each) => each !== leaf)].map(({ raw }) => raw)
+}
