@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # npm test: sets up as `npm run up` does, then checks, unit tests, the clients' core and boots under attack.
 #   npm run test:all                the slow ones (*.slow.test.ts) as well
-#   npm test -- --project unit      only one part
+#   npm test -- --project 'unit*'   only one part
 set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 cd "$root"
@@ -15,7 +15,7 @@ fi
 if [ "$#" -gt 0 ]; then exec vitest run "$@"; fi
 # The boundaries are unit tests too.
 scripts/check.sh --static
-vitest run --project unit
+vitest run --project 'unit*'
 vitest run --project clients
 # Boots come last, two at a time: under emulation a guest wants a core for itself.
 vitest run --project system
