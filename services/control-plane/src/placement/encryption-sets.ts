@@ -8,7 +8,8 @@ import { locationKey, requireLocation } from '../arm/regions.ts'
 import { diskIdOf } from '../providers/compute/vm/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../types/references.ts'
 import { groupPath, type Plane } from '../plane.ts'
-import { beingMade } from '../types/conflicts.ts'
+import { makeResource } from '../types/creation.ts'
+import { computeName } from '../types/name-form.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { placeKey, type KeyPlace } from '../providers/encryption/set-key.ts'
 import {
@@ -22,11 +23,10 @@ import {
 import { readSetRequest, type SetRequest } from '../providers/encryption/set-request.ts'
 import { changeKey, rewrapSaga, rotateSaga, vmsOf } from './set-rotation.ts'
 
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
-
 /** Disk-encryption sets: customers' keys for the guest states of confidential VMs. */
 export const diskEncryptionSets: ResourceType<SetInternal> = {
   spelling: setType,
+  name: computeName,
   refersTo: [userIdentityType, 'Microsoft.KeyVault/vaults', 'Microsoft.KeyVault/managedHSMs'],
   create: async (plane, request, group) => await create(plane, request, group.location),
   change: update,
@@ -75,14 +75,6 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const fields = new Fields(request.body)
   const location = requireLocation(fields, fields.text('location') ?? groupLocation)
   const read = readSetRequest(fields, { creating: true })
-  if (!nameForm.test(name))
-    fields.problem({
-      code: 'InvalidResourceName',
-      message: `The disk encryption set name '${name.slice(0, 90)}' is invalid.`,
-      target: 'name',
-      expected: '1 to 80 letters, digits, _ . -',
-      found: name.slice(0, 90),
-    })
   fields.assertSound()
   const { activeKey } = read
   if (activeKey === undefined) throw new TypeError('a request without a key is a problem')
@@ -97,9 +89,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const draft: SetInternal = { activeKey: placed.key, previousKeys: [], identity: { ...(user && { user }) } }
   // An identity that is only made with the set cannot have a right at the key yet: its key is judged when a VM names the set.
   if (read.identity?.system !== true) await plane.customerKeys.check(probe(draft))
-  const made = await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, id)
-    if ((await plane.resources.find(id, tx)) !== undefined) throw beingMade('disk encryption set', name)
+  const made = await makeResource(plane, request, 'disk encryption set', async (tx) => {
     await setSystemIdentity(plane, { id, name }, draft, read.identity?.system === true, { anew: true })
     return await plane.resources.insert(tx, {
       id,

@@ -7,6 +7,7 @@ import { resourceView } from '../arm/resource-view.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import { assertName } from './name-form.ts'
 import { removeResource } from './removal.ts'
 import type { ResourceType } from './resource-type.ts'
 
@@ -52,6 +53,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
     checkPreconditions(request, existing)
     if (existing !== undefined) return await change(request, existing)
     if (type.create === undefined) throw new TypeError(`${spelling} cannot be made`)
+    if (type.name !== undefined) assertName(type.name, request.params['name'] ?? '')
     return await type.create(plane, request, parent)
   }
   const patch = async (request: ArmRequest): Promise<ArmReply> => {

@@ -5,6 +5,7 @@ import type { Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import type { Meter, MeteredRow } from './meter.ts'
+import type { NameForm } from './name-form.ts'
 
 /** Why a resource cannot be moved, whatever its type may. */
 interface Staying {
@@ -21,6 +22,8 @@ interface Staying {
 export interface ResourceType<Internal = unknown> {
   /** Namespace and type as the provider spells them, for example Microsoft.Compute/virtualMachines. */
   readonly spelling: string
+  /** What a new one may be called; left out: `create` says. */
+  readonly name?: NameForm
   /** Written with its parent and kept in the parent's row: `routes` alone serve it. */
   readonly inParent?: true
   /** Types that its resources refer to, which go after it when a group is emptied. */

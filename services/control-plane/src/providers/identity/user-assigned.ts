@@ -4,18 +4,22 @@ import { resourceView, type Shown } from '../../arm/resource-view.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
-import { beingMade } from '../../types/conflicts.ts'
+import { makeResource } from '../../types/creation.ts'
 import { userIdentityType } from '../../types/references.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { retag } from '../../types/retag.ts'
 
-const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$/
+const name = {
+  form: /^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$/,
+  expected: '3 to 128 letters, digits, _ and -, beginning with a letter or digit',
+}
 
 const view = (identity: Shown): Record<string, unknown> => resourceView(identity, userIdentityType)
 
 /** Identities that are resources of their own: their principal lives in the directory as long as they do. */
 export const userIdentities: ResourceType = {
   spelling: userIdentityType,
+  name,
   create,
   change: async (plane, request, existing) => ok(view(await retag(plane, request, existing))),
   // The principal is gone before the resource: roles that it had are nobody's.
@@ -23,25 +27,15 @@ export const userIdentities: ResourceType = {
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
-  const name = request.params['name'] ?? ''
+  const displayName = request.params['name'] ?? ''
   const fields = new Fields(request.body)
   const location = requireLocation(fields, fields.text('location') ?? group.location)
   const tags = fields.textMap('tags')
-  if (!nameForm.test(name))
-    fields.problem({
-      code: 'InvalidResourceName',
-      message: `The resource name '${name.slice(0, 130)}' is invalid.`,
-      target: 'name',
-      expected: '3 to 128 letters, digits, _ and -, beginning with a letter or digit',
-      found: name.slice(0, 130),
-    })
   fields.assertSound()
-  const made = await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, request.path)
-    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('identity', name)
+  const made = await makeResource(plane, request, 'identity', async (tx) => {
     // What an identity of this name once had is not this one's.
     await plane.identities.remove(request.path)
-    const principal = await plane.identities.ensure({ resourceId: request.path, displayName: name })
+    const principal = await plane.identities.ensure({ resourceId: request.path, displayName })
     const properties = { tenantId: plane.tenantId, principalId: principal.principalId, clientId: principal.clientId }
     const body = { properties, ...(tags !== undefined && { tags }) }
     return await plane.resources.insert(tx, { id: request.path, location, body })

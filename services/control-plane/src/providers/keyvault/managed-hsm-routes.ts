@@ -7,7 +7,8 @@ import type { Route } from '../../arm/router.ts'
 import { locationKey, requireLocation } from '../../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
-import { assertSameLocation, beingMade } from '../../types/conflicts.ts'
+import { assertSameLocation } from '../../types/conflicts.ts'
+import { makeResource } from '../../types/creation.ts'
 import { meterOf } from '../../types/meter.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import {
@@ -110,11 +111,7 @@ async function insert(
   settings: ManagedHsmSettings,
 ): Promise<ManagedHsmResource> {
   const id = request.path
-  return await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, id)
-    if ((await plane.resources.find(id, tx)) !== undefined) {
-      throw beingMade('managed HSM', name)
-    }
+  return await makeResource(plane, request, 'managed HSM', async (tx) => {
     const made = await plane.resources.insert(tx, {
       id,
       location,

@@ -6,7 +6,8 @@ import type { Route } from '../../arm/router.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
-import { assertSameLocation, beingMade } from '../../types/conflicts.ts'
+import { assertSameLocation } from '../../types/conflicts.ts'
+import { makeResource } from '../../types/creation.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { deletedVaultRoutes } from './deleted-vault-routes.ts'
 import { settingsOf, vaultBody, vaultType, vaultView, type VaultResource, type VaultSettings } from './vault-model.ts'
@@ -103,12 +104,7 @@ async function insert(
   settings: VaultSettings,
 ): Promise<VaultResource> {
   const id = request.path
-  return await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, id)
-    const raced = await plane.resources.find<VaultSettings>(id, tx)
-    if (raced !== undefined) {
-      throw beingMade('vault', name)
-    }
+  return await makeResource(plane, request, 'vault', async (tx) => {
     const body = vaultBody(name, settings)
     const made = await plane.resources.insert(tx, { id, location, body, internal: settings })
     await tellVault(plane, onBehalfOf(request), tx, made, settings)

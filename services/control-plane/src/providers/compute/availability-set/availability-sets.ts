@@ -6,17 +6,18 @@ import { resourceView } from '../../../arm/resource-view.ts'
 import type { Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
-import { assertSameLocation, beingMade } from '../../../types/conflicts.ts'
+import { assertSameLocation } from '../../../types/conflicts.ts'
+import { makeResource } from '../../../types/creation.ts'
+import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { sizeView } from '../size/catalog.ts'
 import { allSizes, isOffered } from '../size/sizes.ts'
 import { availabilitySetType, membersOf } from './set-model.ts'
 
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
-
 /** VMs that are meant to stand in for each other. */
 export const availabilitySets: ResourceType = {
   spelling: availabilitySetType,
+  name: computeName,
   view,
   create,
   change,
@@ -57,32 +58,24 @@ function readSet(fields: Fields): SetRequest {
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
-  const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
   const location = requireLocation(fields, fields.text('location') ?? group.location)
   const wanted = readSet(fields)
-  if (!nameForm.test(name))
-    fields.problem({
-      code: 'InvalidResourceName',
-      message: `The resource name '${name.slice(0, 90)}' is invalid.`,
-      target: 'name',
-      expected: '1 to 80 letters, digits, _ . -',
-      found: name.slice(0, 90),
-    })
   fields.assertSound()
-  const made = await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, request.path)
-    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('availability set', name)
-    const body = {
-      sku: { name: wanted.sku ?? 'Classic' },
-      properties: {
-        platformFaultDomainCount: wanted.platformFaultDomainCount ?? 2,
-        platformUpdateDomainCount: wanted.platformUpdateDomainCount ?? 5,
-      },
-      ...(wanted.tags !== undefined && { tags: wanted.tags }),
-    }
-    return await plane.resources.insert(tx, { id: request.path, location, body })
-  })
+  const body = {
+    sku: { name: wanted.sku ?? 'Classic' },
+    properties: {
+      platformFaultDomainCount: wanted.platformFaultDomainCount ?? 2,
+      platformUpdateDomainCount: wanted.platformUpdateDomainCount ?? 5,
+    },
+    ...(wanted.tags !== undefined && { tags: wanted.tags }),
+  }
+  const made = await makeResource(
+    plane,
+    request,
+    'availability set',
+    async (tx) => await plane.resources.insert(tx, { id: request.path, location, body }),
+  )
   return { status: 201, body: await view(plane, made) }
 }
 

@@ -18,10 +18,9 @@ import { readDiskSize } from './disk-size.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskSkus } from '../vm/vm-request.ts'
 import { diskType } from '../vm/vm-model.ts'
+import { computeName } from '../../../types/name-form.ts'
 
 type Disk = Resource<DiskInternal>
-
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 const view = (disk: Disk): Record<string, unknown> => ({
   ...resourceView(disk, diskType),
@@ -32,6 +31,7 @@ const view = (disk: Disk): Record<string, unknown> => ({
 export const disks: ResourceType<DiskInternal> = {
   ...storedHooks,
   spelling: diskType,
+  name: computeName,
   refersTo: [setType],
   movable: true,
   stays: ({ name, internal: { managedBy } }) =>
@@ -59,7 +59,6 @@ export const disks: ResourceType<DiskInternal> = {
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
   const how = new Fields(request.body).object('properties').object('creationData').text('createOption')
   if (how !== undefined && how.toLowerCase() !== 'empty') return await createFilledDisk(plane, request, groupLocation, view) // prettier-ignore
-  const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
   const creation = properties.object('creationData')
@@ -76,14 +75,6 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     found: string,
     rule?: FaqRuleId,
   ): void => fields.problem({ code, message, target, expected, found: found.slice(0, 80), ...(rule && { rule }) })
-  if (!nameForm.test(name))
-    invalid(
-      'InvalidResourceName',
-      'name',
-      `The disk name '${name.slice(0, 90)}' is invalid.`,
-      '1 to 80 letters, digits, _ . -',
-      name,
-    )
   if (option.toLowerCase() !== 'empty')
     invalid(
       'InvalidParameter',

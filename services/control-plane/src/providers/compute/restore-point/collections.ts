@@ -4,11 +4,11 @@ import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import type { Plane } from '../../../plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
-import { beingMade } from '../../../types/conflicts.ts'
+import { makeResource } from '../../../types/creation.ts'
+import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { retag } from '../../../types/retag.ts'
 import { vmType, type VmInternal } from '../vm/vm-model.ts'
-import { checkPointName } from './point-request.ts'
 import { collectionType, pointsOf, pointType, type Collection, type CollectionInternal } from './point-model.ts'
 import { createPointSaga } from './create-saga.ts'
 import { removePoints, removePointsSaga } from './removal-saga.ts'
@@ -18,6 +18,7 @@ const sourceTarget = 'properties.source.id'
 /** Restore points of one VM. They stay when the VM is deleted, and go with their collection. */
 export const restorePointCollections: ResourceType<CollectionInternal> = {
   spelling: collectionType,
+  name: computeName,
   refersTo: [vmType],
   view,
   create,
@@ -43,9 +44,7 @@ async function view(
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
-  const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
-  checkPointName(fields, name)
   const location = requireLocation(fields, fields.text('location') ?? group.location)
   const tags = fields.textMap('tags')
   const vmId = readSource(fields)
@@ -73,23 +72,25 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   }
   fields.assertSound()
   if (!isOfType<VmInternal>(vm, vmType)) throw new TypeError('a collection without a VM is a problem')
-  const made = await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, request.path)
-    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('restore point collection', name)
-    return await plane.resources.insert<CollectionInternal>(tx, {
-      id: request.path,
-      location,
-      body: {
-        ...(tags !== undefined && { tags }),
-        properties: {
-          source: { id: vm.id, location: vm.location },
-          restorePointCollectionId: plane.newId(),
-          provisioningState: 'Succeeded',
-        },
+  const row = {
+    id: request.path,
+    location,
+    body: {
+      ...(tags !== undefined && { tags }),
+      properties: {
+        source: { id: vm.id, location: vm.location },
+        restorePointCollectionId: plane.newId(),
+        provisioningState: 'Succeeded',
       },
-      internal: { vmResourceId: vm.id, vmId: vm.internal.vmId },
-    })
-  })
+    },
+    internal: { vmResourceId: vm.id, vmId: vm.internal.vmId },
+  }
+  const made = await makeResource(
+    plane,
+    request,
+    'restore point collection',
+    async (tx) => await plane.resources.insert<CollectionInternal>(tx, row),
+  )
   return { status: 201, body: resourceView(made, collectionType) }
 }
 

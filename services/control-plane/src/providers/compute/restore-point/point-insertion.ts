@@ -4,13 +4,14 @@ import { keyOf } from '../../../arm/resource-id.ts'
 import type { ArmRequest } from '../../../arm/request.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json } from '../../../store/resources.ts'
-import { beingMade, changedMeanwhile } from '../../../types/conflicts.ts'
+import { changedMeanwhile } from '../../../types/conflicts.ts'
 import type { StoredDiskInternal } from '../disk/stored/stored-disk.ts'
 import type { Vm } from '../vm/vm-model.ts'
 import type { PointParams } from './create-saga.ts'
 import { diskPointBody } from './disk-points.ts'
 import { disksWithin, pointType, type Collection, type PointInternal, type RestorePoint } from './point-model.ts'
 import type { PointSource } from './sources.ts'
+import { makeResource } from '../../../types/creation.ts'
 
 /** Azure's limit, for one VM over all collections. */
 const mostPoints = 500
@@ -23,12 +24,9 @@ export async function insertPoint(
 ): Promise<{ point: RestorePoint; operation: Operation }> {
   const { vm, collection } = o
   const sources = o.sources.map((source) => ({ ...source, pointId: diskPointId(plane, request.path, source) }))
-  return await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, request.path)
+  return await makeResource(plane, request, 'restore point', async (tx) => {
     const above = await plane.resources.lock(tx, collection.id)
     if (above?.body.properties['provisioningState'] !== 'Succeeded') throw changedMeanwhile(collection.id)
-    const found = await plane.resources.find(request.path, tx)
-    if (found !== undefined) throw beingMade('restore point', found.name)
     // One after the other for a VM, in whatever collection: its row is held meanwhile.
     await plane.resources.getLocked(tx, vm.id)
     await assertRoom(plane, tx, vm)

@@ -2,19 +2,6 @@ import type { Fields } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
 import { diskIdOf, type Vm } from '../vm/vm-model.ts'
 
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
-
-export function checkPointName(fields: Fields, name: string): void {
-  if (nameForm.test(name)) return
-  fields.problem({
-    code: 'InvalidResourceName',
-    message: `The resource name '${name.slice(0, 90)}' is invalid.`,
-    target: 'name',
-    expected: '1 to 80 letters, digits, _ . -',
-    found: name.slice(0, 90),
-  })
-}
-
 /** A disk of a VM, as a restore point takes it. */
 export interface TakenDisk {
   /** ARM id. */

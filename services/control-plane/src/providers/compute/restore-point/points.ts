@@ -17,13 +17,15 @@ import {
   type PointInternal,
   type RestorePoint,
 } from './point-model.ts'
-import { checkPointName, readPoint, takenDisks } from './point-request.ts'
+import { readPoint, takenDisks } from './point-request.ts'
 import { removePoints } from './removal-saga.ts'
 import { takeSources } from './sources.ts'
+import { computeName } from '../../../types/name-form.ts'
 
 /** A VM's settings and the content of its disks at one moment. */
 export const restorePoints: ResourceType<PointInternal> = {
   spelling: pointType,
+  name: computeName,
   view,
   create,
   change,
@@ -59,9 +61,7 @@ async function view(plane: Plane, point: RestorePoint, request: ArmRequest): Pro
 async function create(plane: Plane, request: ArmRequest, collection: Resource<unknown>): Promise<ArmReply> {
   if (!isOfType<CollectionInternal>(collection, collectionType))
     throw new TypeError('a restore point lies in a collection')
-  const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
-  checkPointName(fields, name)
   const { excluded } = readPoint(fields)
   fields.assertSound()
   const { vmResourceId } = collection.internal

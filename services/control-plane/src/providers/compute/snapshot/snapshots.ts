@@ -23,9 +23,9 @@ import { checkDiskSecurity } from '../disk/stored/security-profile.ts'
 import { resolveSource } from '../disk/stored/source.ts'
 import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
 import { insertStored, storedFrom, storedOf, repeatStored } from '../disk/stored/write-stored.ts'
+import { computeName } from '../../../types/name-form.ts'
 
 const skus = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 const view = (snapshot: StoredDiskResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
 
@@ -33,6 +33,7 @@ const view = (snapshot: StoredDiskResource): Record<string, unknown> => resource
 export const snapshots: ResourceType<StoredDiskInternal> = {
   ...storedHooks,
   spelling: snapshotType,
+  name: computeName,
   refersTo: [setType],
   movable: true,
   stays: ({ name, body }) =>
@@ -58,12 +59,6 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', skus) ?? 'Standard_LRS'
   const incremental = properties.flag('incremental') ?? false
-  const name = request.params['name'] ?? ''
-  if (!nameForm.test(name))
-    invalidParameter(fields, 'name', `The snapshot name '${name.slice(0, 90)}' is invalid.`, {
-      code: 'InvalidResourceName',
-      expected: '1 to 80 letters, digits, _ . -',
-    })
   const option = creation.oneOf('createOption', ['Copy', 'CopyStart', 'Import', 'ImportSecure'])
   const sourceId = copiedFrom(creation)
   let kept: StoredDisk | undefined

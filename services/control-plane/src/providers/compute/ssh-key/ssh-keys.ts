@@ -7,15 +7,15 @@ import { resourceView } from '../../../arm/resource-view.ts'
 import type { Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import type { Resource } from '../../../store/resources.ts'
-import { beingMade } from '../../../types/conflicts.ts'
+import { makeResource } from '../../../types/creation.ts'
+import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { isSshPublicKey } from '../vm/account-rules.ts'
 
 const spelling = 'Microsoft.Compute/sshPublicKeys'
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 /** Public keys that clients keep under a name and hand to the VMs that they make. */
-export const sshPublicKeys: ResourceType = { spelling, movable: true, create, change, routes }
+export const sshPublicKeys: ResourceType = { spelling, name: computeName, movable: true, create, change, routes }
 
 /** The key that a request names; undefined where it names none. A key that is none is a problem. */
 function readPublicKey(fields: Fields): string | undefined {
@@ -33,26 +33,18 @@ function readPublicKey(fields: Fields): string | undefined {
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
-  const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
   const location = requireLocation(fields, fields.text('location') ?? group.location)
   const tags = fields.textMap('tags')
   const publicKey = readPublicKey(fields)
-  if (!nameForm.test(name))
-    fields.problem({
-      code: 'InvalidResourceName',
-      message: `The resource name '${name.slice(0, 90)}' is invalid.`,
-      target: 'name',
-      expected: '1 to 80 letters, digits, _ . -',
-      found: name.slice(0, 90),
-    })
   fields.assertSound()
-  const made = await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, request.path)
-    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('SSH key', name)
-    const body = { properties: { ...(publicKey !== undefined && { publicKey }) }, ...(tags !== undefined && { tags }) }
-    return await plane.resources.insert(tx, { id: request.path, location, body })
-  })
+  const body = { properties: { ...(publicKey !== undefined && { publicKey }) }, ...(tags !== undefined && { tags }) }
+  const made = await makeResource(
+    plane,
+    request,
+    'SSH key',
+    async (tx) => await plane.resources.insert(tx, { id: request.path, location, body }),
+  )
   return { status: 201, body: resourceView(made, spelling) }
 }
 

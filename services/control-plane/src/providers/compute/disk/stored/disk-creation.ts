@@ -24,7 +24,6 @@ import { resolveSource } from './source.ts'
 import { accepted } from '../../../../arm/operations.ts'
 import { insertStored, storedFrom, storedOf } from './write-stored.ts'
 
-const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 const options = [
   'Copy',
   'FromImage',
@@ -49,12 +48,6 @@ export async function createFilledDisk(
   const location = requireLocation(fields, fields.text('location') ?? groupLocation)
   const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
-  const name = request.params['name'] ?? ''
-  if (!nameForm.test(name))
-    invalidParameter(fields, 'name', `The disk name '${name.slice(0, 90)}' is invalid.`, {
-      code: 'InvalidResourceName',
-      expected: '1 to 80 letters, digits, _ . -',
-    })
   const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
   const sizeGiB = readDiskSize(properties)
   if (kept !== undefined && sizeGiB !== undefined && sizeGiB !== kept.sizeGiB && kept.source.from !== 'uri')
