@@ -6,8 +6,16 @@ const left = ['**/*.slow.test.ts', '**/*.long.test.ts']
 /** What hangs ends; what is slow on a busy machine does not. */
 const patience = { testTimeout: 120_000, hookTimeout: 120_000 }
 const bootPatience = { testTimeout: 600_000, hookTimeout: 900_000 }
-/** Their tests put modules in the place of others, or load a PKCS#11 module: each file has a process of its own. */
-const alone = ['services/{host,vault}/src/**/*.test.ts']
+/**
+ * Tests that change nothing of their process, of packages that load many modules: a worker loads them once for all its files, which
+ * takes half of the processor time. The others start servers, load PKCS#11 modules or put modules in the place of others, and each
+ * file of them has a process of its own.
+ */
+const shared = [
+  'packages/{contract,der,evidence,policy,release-policy,transparency,trust}/src/**/*.test.ts',
+  'services/{attestation,control-plane}/src/**/*.test.ts',
+  'test/{corpus,forged}/**/*.test.ts',
+]
 /** By default a machine of two cores would have one worker. */
 const workers = Math.max(2, availableParallelism() - 1)
 /** A boot keeps one core busy under emulation. More at once would run into the guests' own time limits. */
@@ -31,16 +39,14 @@ export default defineConfig({
             'apps/*/src/**/*.test.ts',
             'test/{boundaries,cli,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
           ],
-          exclude: [...left, ...alone],
-          // A worker loads a module once for all its files: half of the processor time of most tests.
-          isolate: false,
+          exclude: [...left, ...shared],
           maxWorkers: workers,
           ...patience,
         },
       },
       {
         extends: true,
-        test: { name: 'unit-alone', include: alone, exclude: left, maxWorkers: workers, ...patience },
+        test: { name: 'unit-shared', include: shared, exclude: left, isolate: false, maxWorkers: workers, ...patience },
       },
       {
         extends: true,
