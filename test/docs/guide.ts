@@ -27,7 +27,8 @@ export async function runAsReader(script: string): Promise<{ code: number; outpu
     const framed = `set -eEuo pipefail\n${ending}\nip link set lo up\n${script}`
     await writeFile(join(folder, 'guide.sh'), framed)
     const environment = {
-      PATH: `${folder}/bin:${process.env['PATH']}`,
+      // Debian's programs run by Debian's Python, whatever else stands before it.
+      PATH: `${folder}/bin:/usr/bin:/usr/sbin:${process.env['PATH']}`,
       HOME: folder,
       LANG: 'C.UTF-8',
       STRONGROOM_STATE_DIR: join(folder, 'state'),

@@ -1,0 +1,77 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+
+const root = resolve(import.meta.dirname, '../..')
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+/** Paths that a CODEOWNERS file names, without the one for all. */
+const ownedPaths = (text: string): string[] =>
+  text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(/\s+/)[0]!)
+    .filter((path) => path !== '*')
+
+/** Paths of the list that are not there, and rooms that none of it covers. */
+function ownershipFaults(paths: readonly string[], rooms: readonly string[]): string[] {
+  const gone = paths.filter((path) => !existsSync(join(root, path)))
+  const free = rooms.filter((room) => !paths.some((path) => `/${room}/`.startsWith(path)))
+  return [...gone, ...free]
+}
+
+/** Notes that the index leaves out or calls by another title. */
+const unlisted = (index: string, notes: ReadonlyMap<string, string>): string[] =>
+  [...notes].filter(([file, title]) => !index.includes(`](${file}) | ${title} |`)).map(([file]) => file)
+
+describe('CODEOWNERS', () => {
+  const rooms = ['packages', 'services'].flatMap((above) =>
+    readdirSync(join(root, above)).map((name) => `${above}/${name}`),
+  )
+
+  it('names paths that are there, and somebody for each package and service', () => {
+    expect(ownershipFaults(ownedPaths(read('.github/CODEOWNERS')), rooms)).toEqual([])
+  })
+
+  it('that forgets a room, or names one that is gone, is found', () => {
+    expect(ownershipFaults(['/packages/gone/', '/services/'], ['packages/evidence', 'services/vault'])).toEqual(['/packages/gone/', 'packages/evidence']) // prettier-ignore
+  })
+})
+
+describe('issue forms', () => {
+  const folder = '.github/ISSUE_TEMPLATE'
+  const forms = readdirSync(join(root, folder)).filter((name) => name !== 'config.yml')
+
+  it.each(forms)('%s asks for something, each part by an id of its own', (name) => {
+    const form = parse(read(join(folder, name))) as {
+      name: string
+      description: string
+      body: { type: string; id?: string }[]
+    }
+    expect([typeof form.name, typeof form.description]).toEqual(['string', 'string'])
+    const asked = form.body.filter(({ type }) => type !== 'markdown').map(({ id }) => id)
+    expect(asked.length).toBeGreaterThan(0)
+    expect(asked).not.toContain(undefined)
+    expect(new Set(asked).size).toBe(asked.length)
+  })
+})
+
+describe('the index of design notes', () => {
+  const notes = new Map(
+    readdirSync(join(root, 'docs/design'))
+      .filter((name) => /^\d{4}-/.test(name))
+      .map((name) => [name, (/^# \d{4}:? (.*)$/m.exec(read(`docs/design/${name}`)) ?? [])[1] ?? '']),
+  )
+
+  it('has each note by its title', () => {
+    expect(notes.size).toBeGreaterThan(16)
+    expect(unlisted(read('docs/design/README.md'), notes)).toEqual([])
+  })
+
+  it('that misses one, or has an old title, is found', () => {
+    const index = '| [0001](0001-a.md) | A |\n| [0002](0002-b.md) | Before |'
+    const found = unlisted(index, new Map([['0001-a.md', 'A'], ['0002-b.md', 'B'], ['0003-c.md', 'C']])) // prettier-ignore
+    expect(found).toEqual(['0002-b.md', '0003-c.md'])
+  })
+})
