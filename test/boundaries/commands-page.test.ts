@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { allCommands } from '../../apps/cli/src/commands/modules.ts'
+import { commandsPage, commandsPagePath } from '../../scripts/commands-page.ts'
+
+describe('the reference of commands', () => {
+  it('is the page that readers find', async () => {
+    expect(readFileSync(commandsPagePath, 'utf8'), 'run npm run docs:commands').toBe(await commandsPage())
+  })
+
+  it('has each command once, and each of its options', async () => {
+    const page = await commandsPage()
+    const sections = new Map(page.split('\n## ').slice(1).map((text) => [text.split('\n')[0], text])) // prettier-ignore
+    const commands = await allCommands()
+    expect([...sections.keys()].toSorted()).toEqual(commands.map(({ words }) => words.join(' ')).toSorted())
+    for (const { words, options = [] } of commands)
+      for (const { flags } of options)
+        expect(sections.get(words.join(' ')), words.join(' ')).toContain(`| \`${flags.replaceAll('|', '\\|')}\` |`)
+  })
+})
