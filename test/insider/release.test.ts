@@ -21,7 +21,7 @@ import {
   type ReleaseCondition,
   type Tee,
 } from '@strongroom/contract'
-import { hclReportData, parseCertificate, parsePem, spkiSha256, verifyKeyRelease } from '@strongroom/evidence'
+import { parseCertificate, parsePem, spkiSha256, verifyKeyRelease } from '@strongroom/evidence'
 import { run, type ServiceError } from '@strongroom/platform'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -98,9 +98,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       const spec = specOf(tee)
       const claims = o.claims ?? claimsFor(tee)
       const launched = await launchOnSilicon({ silicon: house.silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
-      const { path, body } = await (
-        await launched.report(await hclReportData(claims))
-      ).request({ withCollateral: false })
+      const { path, body } = await (await launched.report(claims)).request({ withCollateral: false })
       const runtimeData = { data: Buffer.from(claims).toString('base64url'), dataType: 'JSON' }
       const answer = await running.context.wire.request<{ token: string }>({
         method: 'POST',

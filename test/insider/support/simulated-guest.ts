@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { InstanceSpec, Tee } from '@strongroom/contract'
-import { buildHclReport, hclReportData, parsePem } from '@strongroom/evidence'
+import { buildHclReport, parsePem } from '@strongroom/evidence'
 import {
   memoryBackedDirectory,
   openAuthority,
@@ -82,7 +82,7 @@ export class SimulatedGuest {
     const launched = await launchOnSilicon({ silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
     const report = async (userData?: Uint8Array): Promise<Uint8Array> => {
       const claims = vtpmClaims({ spec, akSpki: identity.akSpki, ...(userData && { userData }) })
-      const { bytes } = await launched.report(await hclReportData(claims))
+      const { bytes } = await launched.report(claims)
       return buildHclReport({ hardwareReport: bytes, reportType: spec.tee, claims })
     }
     const certify = { authority, vmId: spec.vmId }
