@@ -149,6 +149,11 @@ export const serverErrors = {
     when: 'The disk with the state directory is full.',
     remedy: 'Free space on that disk, then repeat the request.',
   },
+  StoreUnavailable: {
+    status: 503,
+    when: 'The database does not answer, or is changing to another server.',
+    remedy: 'Repeat the request. Where it lasts, look at the database.',
+  },
   UnknownField: {
     when: 'The request has a member that this wire does not know.',
     remedy: 'Leave it out.',

@@ -42,8 +42,8 @@ export const startErrors = {
   },
   InvalidStoreUrl: {
     status: 500,
-    when: 'STRONGROOM_STORE_URL names no known engine.',
-    remedy: 'Correct it.',
+    when: 'The URL of the stores names no known engine, or no server that can be found.',
+    remedy: 'Correct the file that --store-url-file names.',
   },
   MasterKeyInState: {
     status: 500,

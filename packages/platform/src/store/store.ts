@@ -4,7 +4,7 @@ import { Binding } from './bound/binding.ts'
 import { checkStore } from './bound/check.ts'
 import { busy } from './busy.ts'
 import { runMigrations } from './migrations.ts'
-import { openPostgres } from './postgres.ts'
+import { openPostgres } from './postgres/open.ts'
 import { openSqlite } from './sqlite.ts'
 import type { DatabaseTransaction, Store } from './store-types.ts'
 import { watchStore } from './bound/watch.ts'
@@ -39,7 +39,7 @@ export async function openStore(o: StoreOptions): Promise<Store> {
       code: 'InvalidStoreUrl',
       message: 'The store URL names no known engine.',
       expected: 'sqlite:/absolute/directory or postgres://user@host/database',
-      remedy: 'Correct STRONGROOM_STORE_URL.',
+      remedy: 'Correct the file that --store-url-file names.',
     })
   }
   const plugins = [guard.plugin()]

@@ -27,7 +27,7 @@ export function watchStore(
       binding.refuse(undefined)
     } catch (error) {
       // A server of the database that is away has altered nothing.
-      if (error instanceof ServiceError) binding.refuse(error)
+      if (error instanceof ServiceError && error.code !== 'StoreUnavailable') binding.refuse(error)
     }
     if (!isClosed) wait(Math.max(o.everyMs, rest * (performance.now() - began)))
   }

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PostgresQueryResult } from 'kysely'
+import type { PoolClient } from 'pg'
+import type { DatabaseServer } from './database-server.ts'
+import { isUnavailable, storeUnavailable } from './unavailable.ts'
+
+/** What the database's driver asks of a connection. */
+export interface PrimaryClient {
+  /** @throws ServiceError StoreUnavailable */
+  query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
+  release(destroy?: boolean): void
+}
+
+/** How long a request waits for a server that is the primary. Milliseconds. */
+const patienceMs = 10_000
+/** Between two looks at which server is the primary. Milliseconds. */
+const lookMs = 2000
+/** A primary that said nothing for so many looks has its connections broken, whether there is another or not. */
+const silentLooks = 3
+
+/**
+ * Connections to whichever of several PostgreSQL servers is the primary: to the one on the highest timeline, so that a primary that was
+ * left behind is not read from, and to no standby. A single server (or what stands in front of several) is not asked what it is.
+ */
+export class PrimaryPool {
+  readonly #servers: readonly DatabaseServer[]
+  readonly #clients = new WeakMap<PoolClient, PrimaryClient>()
+  #primary: DatabaseServer | undefined
+  #looking: Promise<void> | undefined
+  /** The highest that any was seen on. Who is below it was left behind. */
+  #timeline = 1
+  #silent = 0
+  readonly #timer: NodeJS.Timeout | undefined
+
+  constructor(servers: readonly DatabaseServer[]) {
+    this.#servers = servers
+    if (servers.length === 1) this.#primary = servers[0]
+    else this.#timer = setInterval(() => void this.#look(), lookMs).unref()
+  }
+
+  /** @throws ServiceError StoreUnavailable */
+  async connect(): Promise<PrimaryClient> {
+    const deadline = performance.now() + patienceMs
+    for (;;) {
+      let cause: unknown
+      try {
+        if (this.#primary === undefined) await this.#look()
+        const client = await this.#primary?.connect()
+        if (client !== undefined) return this.#wrapped(client)
+      } catch (error) {
+        if (!isUnavailable(error)) throw error
+        cause = error
+        if (this.#servers.length > 1) this.#primary = undefined
+      }
+      if (performance.now() > deadline) throw storeUnavailable(cause)
+      await sleep(250)
+    }
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#looking
+    await Promise.all(this.#servers.map((server) => server.end()))
+  }
+
+  /** Several that ask at once have one answer. */
+  #look(): Promise<void> {
+    return (this.#looking ??= this.#find().finally(() => (this.#looking = undefined)))
+  }
+
+  async #find(): Promise<void> {
+    const timelines = await Promise.all(this.#servers.map(async (server) => (await server.timeline()) ?? 0))
+    const highest = Math.max(...timelines)
+    if (highest < this.#timeline) {
+      if (++this.#silent < silentLooks) return
+      this.#primary?.cut()
+      this.#primary = undefined
+      return
+    }
+    this.#silent = 0
+    this.#timeline = highest
+    this.#primary = this.#servers[timelines.indexOf(highest)]
+    for (const server of this.#servers) if (server !== this.#primary) server.cut()
+  }
+
+  /** The same object for a client each time, by which the driver knows a connection again. */
+  #wrapped(client: PoolClient): PrimaryClient {
+    const known = this.#clients.get(client)
+    if (known !== undefined) return known
+    let isBroken = false
+    const wrapped: PrimaryClient = {
+      query: async <R>(sql: string, parameters: readonly unknown[]) => {
+        try {
+          return (await client.query(sql, [...parameters])) as unknown as PostgresQueryResult<R>
+        } catch (error) {
+          if (!isUnavailable(error)) throw error
+          // A server that became a standby may keep its connections; none of them can write any more.
+          isBroken = true
+          throw storeUnavailable(error)
+        }
+      },
+      release: (destroy = false) => client.release(destroy || isBroken),
+    }
+    this.#clients.set(client, wrapped)
+    return wrapped
+  }
+}
