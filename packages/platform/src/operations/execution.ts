@@ -9,6 +9,9 @@ import type { OperationStep, SagaDefinition, SagaStep, StepContext } from './sag
 const attempts = 4
 const firstPauseMs = 250
 
+/** No state of an operation can be written meanwhile, so none ends for this: it goes on where it was once the database is back. */
+const storeIsAway = (error: unknown): boolean => error instanceof ServiceError && error.code === 'StoreUnavailable'
+
 /** Thrown inside, never recorded: the operation goes on elsewhere or later. */
 class Interrupted extends Error {}
 
@@ -57,6 +60,7 @@ export class Execution {
     if (this.#held.status === 'Running') this.#abort.abort(canceled())
   }
 
+  /** @throws ServiceError StoreUnavailable, and what else keeps the state from being written */
   async run(): Promise<void> {
     try {
       if (this.#held.status === 'Running') await this.#forward()
@@ -77,6 +81,7 @@ export class Execution {
         await this.#doStep(record)
       } catch (error) {
         if (this.#interrupted || error instanceof Interrupted) throw new Interrupted()
+        if (storeIsAway(error)) throw error
         // A step that was aborted reports the abortion in its own words.
         const cause = this.#held.cancelRequested ? canceled() : error
         const { body, unexpected } = toErrorBody(cause, this.#held.id)
@@ -124,6 +129,7 @@ export class Execution {
         record.state = 'Undone'
       } catch (error) {
         if (this.#interrupted) throw new Interrupted()
+        if (storeIsAway(error)) throw error
         this.#logger.error({ err: error, step: record.name }, 'step cannot be undone')
         const { body } = toErrorBody(error, this.#held.id)
         record.state = 'Failed'
@@ -150,6 +156,7 @@ export class Execution {
       )
     } catch (failure) {
       if (this.#interrupted) throw new Interrupted()
+      if (storeIsAway(failure)) throw failure
       this.#logger.error({ err: failure }, 'the end of the operation cannot be told')
       this.#held.error = error ?? toErrorBody(failure, this.#held.id).body.error
       await this.#saving

@@ -21,6 +21,8 @@ export class DatabaseServer {
     this.#pool = new o.pg.Pool(this.#config)
     // An idle connection that breaks is replaced by the pool; without a listener Node would end the process.
     this.#pool.on('error', () => {})
+    // Nor has a connection in use one of the pool's, and its server may end it between two statements.
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
   connect(): Promise<PoolClient> {
