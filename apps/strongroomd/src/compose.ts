@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createAttestationService } from '@strongroom/attestation'
@@ -28,6 +28,7 @@ import {
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { createPortalApp } from './portal/portal-app.ts'
 import { publicNamesRoute } from './public-names-route.ts'
+import { readStoreUrl } from './store-url.ts'
 import { fleetAddressOf, parseFleetAddress } from './fleet-address.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'
@@ -156,6 +157,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
     stateDir,
     ...(mode === undefined ? {} : { mode }),
     ...(compute === undefined ? {} : { compute }),
+    stores: options.storeUrlFile === undefined ? 'sqlite' : 'postgres',
     ports: { ...(tls === undefined ? {} : { tls }), ...(local === undefined ? {} : { local }) },
   })
   const fleetAt = parseFleetAddress(options.fleetAddress)
@@ -230,7 +232,7 @@ async function startServices(o: {
     stateDir,
     cacheDir,
     bindRows: o.bindRows,
-    storeUrl: o.storeUrlFile === undefined ? `sqlite:${stateDir}` : (await readFile(o.storeUrlFile, 'utf8')).trim(),
+    storeUrl: await readStoreUrl({ file: o.storeUrlFile, stateDir }),
     sealer,
     clock,
     logger,

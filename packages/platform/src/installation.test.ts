@@ -61,4 +61,22 @@ describe('openInstallation', () => {
       await expect(openInstallation({ stateDir }), text).rejects.toMatchObject({ code: 'InstallationUnreadable' })
     }
   })
+
+  it('is started with the stores that it was made with alone: others would be another installation under its name', async () => {
+    const code = { code: 'InstallationStoresFixed' }
+    const inPostgres = temporary()
+    await openInstallation({ stateDir: inPostgres, stores: 'postgres' })
+    await openInstallation({ stateDir: inPostgres, stores: 'postgres' })
+    await expect(openInstallation({ stateDir: inPostgres, stores: 'sqlite' })).rejects.toMatchObject({
+      ...code,
+      found: 'sqlite',
+    })
+    const inFiles = temporary()
+    await openInstallation({ stateDir: inFiles })
+    await openInstallation({ stateDir: inFiles, stores: 'sqlite' })
+    await expect(openInstallation({ stateDir: inFiles, stores: 'postgres' })).rejects.toMatchObject({
+      ...code,
+      found: 'postgres',
+    })
+  })
 })

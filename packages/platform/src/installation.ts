@@ -13,6 +13,8 @@ export interface Installation {
   mode: 'simulated' | 'hardware'
   /** Whether virtual machines boot guests, or only run through their states; absent in records from before there was a choice: guests. */
   compute?: Compute
+  /** Which engine keeps the stores; absent: sqlite. Another one would be an empty installation under the same name. */
+  stores?: Stores
   createdAt: string
   /** Name of the home region. */
   region: string
@@ -21,19 +23,21 @@ export interface Installation {
 }
 
 export type Compute = 'guests' | 'simulated'
+export type Stores = 'sqlite' | 'postgres'
 
 /** Unprivileged, and apart from the ports 8443 and 8080 that other programs like. */
 export const defaultPorts: Installation['ports'] = { tls: 8643, local: 8644 }
 
 /**
- * Reads STATE/installation.json, or makes it. Ports that are given replace the recorded ones; mode and compute cannot change.
+ * Reads STATE/installation.json, or makes it. Ports that are given replace the recorded ones; mode, compute and stores cannot change.
  * The directory is made 0700.
- * @throws ServiceError InstallationModeFixed, InstallationComputeFixed, InstallationUnreadable or InvalidPort
+ * @throws ServiceError InstallationModeFixed, InstallationComputeFixed, InstallationStoresFixed, InstallationUnreadable or InvalidPort
  */
 export async function openInstallation(o: {
   stateDir: string
   mode?: 'simulated' | 'hardware'
   compute?: Compute
+  stores?: Stores
   ports?: { tls?: number; local?: number }
 }): Promise<{ installation: Installation; created: boolean }> {
   if (!isAbsolute(o.stateDir)) throw new TypeError(`the state directory must be absolute: ${o.stateDir}`)
@@ -49,6 +53,7 @@ export async function openInstallation(o: {
       subscriptionId: randomUUID(),
       mode: o.mode ?? 'simulated',
       ...(o.compute !== undefined && { compute: o.compute }),
+      ...(o.stores !== undefined && { stores: o.stores }),
       createdAt: new Date().toISOString(),
       region: homeRegion.name,
       ports: withPorts(defaultPorts, o.ports),
@@ -73,6 +78,18 @@ export async function openInstallation(o: {
       expected: kept.compute ?? 'guests',
       found: o.compute,
       remedy: 'Use another state directory for the other kind.',
+    })
+  }
+  if (o.stores !== undefined && o.stores !== (kept.stores ?? 'sqlite')) {
+    throw new ServiceError({
+      code: 'InstallationStoresFixed',
+      message: 'Where an installation keeps its stores is fixed when it is made.',
+      expected: kept.stores ?? 'sqlite',
+      found: o.stores,
+      remedy:
+        kept.stores === 'postgres'
+          ? 'Give --store-url-file, as when the installation was made.'
+          : 'Leave --store-url-file out, or use another state directory.',
     })
   }
   const ports = withPorts(kept.ports, o.ports)

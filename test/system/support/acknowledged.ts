@@ -73,6 +73,7 @@ export class AcknowledgedWrites {
         this.times.push(performance.now())
         const read = await this.register.read()
         if (read < value) this.stale.push({ acknowledged: value, read })
+        await sleep(10)
       } catch (error) {
         const code = error instanceof CliError ? error.code : String((error as { code?: unknown }).code ?? error)
         this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1)

@@ -28,25 +28,27 @@ export interface FailoverOutcome {
 }
 
 /** A server over a real Patroni cluster, writers and operations upon it, and faults of the primary one after the other. */
-export async function runFailovers(count: number): Promise<FailoverOutcome> {
+export async function runFailovers(count: number, say: (text: string) => void = () => {}): Promise<FailoverOutcome> {
   const cluster = await PatroniCluster.start()
   const installation = await TestInstallation.create()
   try {
     const file = join(installation.home, 'store-url')
     await writeFile(file, cluster.url, { mode: 0o600 })
     await installation.start({}, ['--compute', 'simulated', '--store-url-file', file])
-    return await attack(cluster, installation, count)
+    return await attack({ cluster, installation, count, say })
   } finally {
     await installation.remove()
     await cluster.remove()
   }
 }
 
-async function attack(
-  cluster: PatroniCluster,
-  installation: TestInstallation,
-  count: number,
-): Promise<FailoverOutcome> {
+async function attack(o: {
+  cluster: PatroniCluster
+  installation: TestInstallation
+  count: number
+  say: (text: string) => void
+}): Promise<FailoverOutcome> {
+  const { cluster, installation, count, say } = o
   const arm = await openArm(installation)
   const tenant = await installation.must<{ tenantId: string }>('status').then((status) => status.tenantId)
   const registers = [await tagRegister(arm, 'one'), await tagRegister(arm, 'two'), await tagRegister(arm, 'three')]
@@ -64,9 +66,7 @@ async function attack(
     await cluster.restore(of)
     await cluster.settled()
     met.push({ fault, of, unavailableMs: longestGap(writes, from, performance.now()) })
-    console.log(
-      `failover ${n + 1} of ${count}: ${fault} of ${of}, ${Math.round(met.at(-1)!.unavailableMs)} ms unavailable`,
-    )
+    say(`${n + 1} of ${count}: ${fault} of ${of}, ${(met.at(-1)!.unavailableMs / 1000).toFixed(1)} s unavailable`)
   }
   await Promise.all(writes.map((each) => each.end()))
   const ended = await operations.end()

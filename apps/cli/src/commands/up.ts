@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { apiVersions, ArmClient } from '../client/arm.ts'
 import { findServer } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
@@ -128,6 +129,10 @@ export const upCommand: Command = {
         'guests, or simulated: VMs pass through their states and no guest runs; fixed when the installation is made',
     },
     { flags: '--fleet-address <address:port>', summary: 'where other machines reach this server, to join it as hosts' },
+    {
+      flags: '--store-url-file <file>',
+      summary: 'file with the URL of the PostgreSQL that keeps the stores; fixed when the installation is made',
+    },
   ],
   examples: [
     'npm run up',
@@ -151,6 +156,7 @@ export const upCommand: Command = {
     const mode = textOption(context, 'mode')
     const compute = textOption(context, 'compute')
     const fleetAddress = textOption(context, 'fleetAddress')
+    const storeUrlFile = textOption(context, 'storeUrlFile')
     refuseVmWithoutGuests(context, compute)
     const server = await startServer({
       paths: context.paths,
@@ -159,6 +165,7 @@ export const upCommand: Command = {
       ...(mode === undefined ? {} : { mode }),
       ...(compute === undefined ? {} : { compute }),
       ...(fleetAddress === undefined ? {} : { fleetAddress }),
+      ...(storeUrlFile === undefined ? {} : { storeUrlFile: resolve(storeUrlFile) }),
       strictImages: context.options['strictImages'] === true,
       testApi: context.options['testApi'] === true,
     })

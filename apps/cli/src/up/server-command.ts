@@ -15,6 +15,8 @@ export interface ServerCommandOptions {
   testApi?: boolean
   /** ADDRESS:PORT on which hosts reach the server. */
   fleetAddress?: string
+  /** File with the URL of the PostgreSQL that keeps the stores. */
+  storeUrlFile?: string
   /** Folder with the state in it that the server removes at its end. */
   temporaryHome?: string
 }
@@ -56,6 +58,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.strictImages === true) args.push('--strict-images')
   if (o.testApi === true) args.push('--test-api')
   if (o.fleetAddress !== undefined) args.push('--fleet-address', o.fleetAddress)
+  if (o.storeUrlFile !== undefined) args.push('--store-url-file', o.storeUrlFile)
   if (o.temporaryHome !== undefined) args.push('--temporary-home', o.temporaryHome)
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}

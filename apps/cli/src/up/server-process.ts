@@ -20,6 +20,8 @@ export interface ServerOptions {
   testApi?: boolean
   /** ADDRESS:PORT on which hosts reach the server. */
   fleetAddress?: string
+  /** File with the URL of the PostgreSQL that keeps the stores. */
+  storeUrlFile?: string
   /** Folder with the state in it that the server removes at its end. */
   temporaryHome?: string
   /** In the place of variables of this process's environment. */

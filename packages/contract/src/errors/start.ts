@@ -25,6 +25,11 @@ export const startErrors = {
     when: 'An installation was started in the other mode than it was made in.',
     remedy: 'Use another state directory for the other mode.',
   },
+  InstallationStoresFixed: {
+    status: 409,
+    when: 'An installation that keeps its stores in PostgreSQL was started without --store-url-file, or the other way round.',
+    remedy: 'Give --store-url-file as when the installation was made, or use another state directory.',
+  },
   InstallationUnreadable: {
     status: 500,
     when: 'A file of the installation is damaged.',

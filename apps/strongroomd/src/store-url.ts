@@ -1,0 +1,19 @@
+import { readSecretFile, ServiceError } from '@strongroom/platform'
+
+/**
+ * Where the services keep their stores: SQLite in the state directory, or what a file says, which may hold a password.
+ * @throws ServiceError InvalidStoreUrl, SecretFileExposed
+ */
+export async function readStoreUrl(o: { file: string | undefined; stateDir: string }): Promise<string> {
+  const { file, stateDir } = o
+  if (file === undefined) return `sqlite:${stateDir}`
+  const content = await readSecretFile(file)
+  if (content !== undefined) return content.toString('utf8').trim()
+  throw new ServiceError({
+    code: 'InvalidStoreUrl',
+    message: `The URL of the stores is to be in ${file}.`,
+    expected: 'a file of mode 0600 with one line, postgres://user@host/database',
+    found: 'no file',
+    remedy: 'Correct what --store-url-file names.',
+  })
+}
