@@ -72,7 +72,10 @@ async function attack(o: {
   const ended = await operations.end()
   const found = await Promise.all(
     writes.map(async ({ register, acknowledged, stale, refusals }) => ({
-      ...{ name: register.name, acknowledged, stale, refusals: Object.fromEntries(refusals) },
+      name: register.name,
+      acknowledged,
+      stale,
+      refusals: Object.fromEntries(refusals),
       found: await register.read(),
     })),
   )

@@ -147,22 +147,19 @@ export class PatroniCluster {
 
   async #startEtcd(node: Node): Promise<void> {
     const peers = this.#nodes.map(({ name, address }) => `${name}=http://${address}:2380`).join(',')
+    const options = {
+      name: node.name,
+      'data-dir': join(node.folder, 'etcd'),
+      'listen-peer-urls': `http://${node.address}:2380`,
+      'initial-advertise-peer-urls': `http://${node.address}:2380`,
+      'listen-client-urls': `http://${node.address}:2379`,
+      'advertise-client-urls': `http://${node.address}:2379`,
+      'initial-cluster': peers,
+      'initial-cluster-state': 'new',
+    }
     node.etcd = await this.#spawn(node, 'etcd', [
       'etcd',
-      ...['--name', node.name, '--data-dir', join(node.folder, 'etcd')],
-      ...[
-        '--listen-peer-urls',
-        `http://${node.address}:2380`,
-        '--initial-advertise-peer-urls',
-        `http://${node.address}:2380`,
-      ],
-      ...[
-        '--listen-client-urls',
-        `http://${node.address}:2379`,
-        '--advertise-client-urls',
-        `http://${node.address}:2379`,
-      ],
-      ...['--initial-cluster', peers, '--initial-cluster-state', 'new'],
+      ...Object.entries(options).map(([name, value]) => `--${name}=${value}`),
     ])
   }
 
@@ -176,8 +173,13 @@ export class PatroniCluster {
       etcd3: { hosts: this.#nodes.map(({ address }) => `${address}:2379`) },
       bootstrap: {
         dcs: {
-          ...{ ttl: 20, loop_wait: 2, retry_timeout: 5, primary_start_timeout: 0 },
-          ...{ synchronous_mode: true, synchronous_mode_strict: true, maximum_lag_on_failover: 0 },
+          ttl: 20,
+          loop_wait: 2,
+          retry_timeout: 5,
+          primary_start_timeout: 0,
+          synchronous_mode: true,
+          synchronous_mode_strict: true,
+          maximum_lag_on_failover: 0,
           postgresql: {
             use_pg_rewind: true,
             parameters: { synchronous_commit: 'on', wal_log_hints: 'on', max_connections: 200, shared_buffers: '32MB' },

@@ -8,7 +8,6 @@ import { expect, it, onTestFinished } from 'vitest'
 import { systemClock, type Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import { createLogger } from '../logger.ts'
-import { storeUnavailable } from '../store/postgres/unavailable.ts'
 import type { Store } from '../store/store-types.ts'
 import { describeStores } from '../testing/stores.ts'
 import { OperationRunner } from './runner.ts'
@@ -122,43 +121,6 @@ describeStores('OperationRunner', (open) => {
     expect(operation.steps.map((step) => step.state)).toEqual(['Undone', 'Undone', 'Failed'])
     expect(trace).toEqual(['do a', 'do b', 'do c', 'undo b after a,b', 'undo a after a,b', 'Failed'])
   })
-
-  it.each(['a step', 'what undoes a step', 'what hears of the end'])(
-    'does not fail for a database that is away for a while in %s',
-    async (where) => {
-      const store = await open()
-      const runner = new OperationRunner({ store, logger, clock: systemClock, owner: 'test' })
-      onTestFinished(() => runner.stop())
-      let left = 5
-      const away = async (here: string): Promise<void> => {
-        if (here === where && left-- > 0) throw storeUnavailable()
-      }
-      runner.define({
-        kind: 'patient',
-        steps: [
-          { name: 'a', do: () => away('a step'), undo: () => away('what undoes a step') },
-          {
-            name: 'b',
-            do: async () => {
-              if (where === 'what undoes a step') throw new ServiceError({ code: 'Conflict', message: 'b broke' })
-            },
-          },
-        ],
-        onFinished: () => away('what hears of the end'),
-      })
-      await runner.start()
-      const { id } = await runner.submit({ kind: 'patient', resourceId: 'r', principal: 'p', params: {} })
-      const { status, steps, error } = await runner.wait(id)
-      expect(left).toBeLessThan(0)
-      if (where === 'what undoes a step')
-        expect([status, error?.code, steps.map(({ state }) => state)]).toEqual([
-          'Failed',
-          'Conflict',
-          ['Undone', 'Failed'],
-        ])
-      else expect([status, error]).toEqual(['Succeeded', undefined])
-    },
-  )
 
   it('goes on undoing the others when one cannot be undone', async () => {
     const store = await open()

@@ -35,7 +35,9 @@ describe('a connection that its server ends', () => {
             .execute()
         })
       await expect(insert('red', async () => await endConnections(store))).rejects.toMatchObject({
-        ...{ code: 'StoreUnavailable', status: 503, headers: { 'retry-after': '3' } },
+        code: 'StoreUnavailable',
+        status: 503,
+        headers: { 'retry-after': '3' },
       })
       await insert('green', async () => {})
       expect(await store.db.selectFrom('colour').select('name').orderBy('name').execute()).toEqual([

@@ -91,7 +91,8 @@ export class PrimaryPool {
     const wrapped: PrimaryClient = {
       query: async <R>(sql: string, parameters: readonly unknown[]) => {
         try {
-          return (await client.query(sql, [...parameters])) as unknown as PostgresQueryResult<R>
+          const { command, rowCount, rows } = await client.query(sql, [...parameters])
+          return { command: command as PostgresQueryResult<R>['command'], rowCount: rowCount ?? 0, rows: rows as R[] }
         } catch (error) {
           if (!isUnavailable(error)) throw error
           // A server that became a standby may keep its connections; none of them can write any more.
