@@ -9,15 +9,27 @@ const connection = { local: { address: '127.0.0.1', port: 0xa1b2 }, remote: { ad
 const table = (...lines: string[]): string => ['  sl  local_address rem_address   st …', ...lines, ''].join('\n')
 
 describe('whose a connection over the loopback is', () => {
-  it('is found in the kernel’s list', async () => {
+  it.each([
+    ['of IPv4', '127.0.0.1'],
+    ['of IPv6, as .NET’s and Java’s are', '::ffff:127.0.0.1'],
+  ])('is found in the kernel’s lists, by a socket %s', async (_kind, host) => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
-    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    const client = connect((server.address() as AddressInfo).port, host)
     const [socket] = (await once(server, 'connection')) as [Socket]
     expect(await peerUser(socket)).toBe(process.getuid!())
     client.destroy()
     socket.destroy()
     server.close()
+  })
+
+  it('is found in a list of IPv6 by the whole mapped address', () => {
+    const mapped = '0000000000000000FFFF0000'
+    const of6 = line('01', ' 1000').replaceAll(/[0-9A-F]{8}:/g, (address) => `${mapped}${address}`)
+    expect(userOf(table(of6), connection, mapped)).toBe(1000)
+    expect(userOf(table(of6), connection)).toBeUndefined()
+    expect(userOf(table(of6.replaceAll(mapped, '0'.repeat(24))), connection, mapped)).toBeUndefined()
+    expect(userOf(table(of6.replace(' 01 ', ' 06 ')), connection, mapped)).toBeUndefined()
   })
 
   it('is nobody’s where the list does not have it, or as one that is closed', () => {

@@ -2,18 +2,22 @@ import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 
 /**
- * User id of the process at the other end of a connection over IPv4's loopback, as the kernel lists it in /proc/net/tcp; undefined
- * where it lists none.
+ * User id of the process at the other end of a connection over IPv4's loopback, as the kernel lists it; undefined where it lists
+ * none. A socket of IPv6 that leads to an IPv4 address, as .NET's and Java's are, is in /proc/net/tcp6 alone.
  */
 export async function peerUser(socket: Socket): Promise<number | undefined> {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
   if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
     return undefined
-  const table = await readFile('/proc/net/tcp', 'utf8').catch(() => '')
-  return userOf(table, {
+  const connection = {
     local: { address: remoteAddress, port: remotePort },
     remote: { address: localAddress, port: localPort },
-  })
+  }
+  for (const [path, prefix] of tables) {
+    const user = userOf(await readFile(path, 'utf8').catch(() => ''), connection, prefix)
+    if (user !== undefined) return user
+  }
+  return undefined
 }
 
 interface Endpoint {
@@ -22,9 +26,16 @@ interface Endpoint {
   port: number
 }
 
-/** @param table of /proc/net/tcp: addresses as hexadecimal words in the machine's order of bytes, the user id in the eighth column */
-export function userOf(table: string, connection: { local: Endpoint; remote: Endpoint }): number | undefined {
-  const [local, remote] = [listed(connection.local), listed(connection.remote)]
+/**
+ * @param table of /proc/net/tcp or tcp6: addresses as hexadecimal words in the machine's order of bytes, the user id in the eighth column
+ * @param prefix of an IPv4 address in that table
+ */
+export function userOf(
+  table: string,
+  connection: { local: Endpoint; remote: Endpoint },
+  prefix = '',
+): number | undefined {
+  const [local, remote] = [prefix + listed(connection.local), prefix + listed(connection.remote)]
   for (const line of table.split('\n').slice(1)) {
     const columns = line.trim().split(/\s+/)
     if (columns[1] !== local || columns[2] !== remote) continue
@@ -47,3 +58,9 @@ function listed({ address, port }: Endpoint): string {
 }
 
 const littleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+/** ::ffff:0:0/96, as tcp6 has it. */
+const mapped = `${'0'.repeat(16)}${littleEndian ? 'FFFF0000' : '0000FFFF'}`
+const tables = [
+  ['/proc/net/tcp', ''],
+  ['/proc/net/tcp6', mapped],
+] as const

@@ -155,13 +155,14 @@ describe('public names', () => {
   })
 
   it.runIf(process.getuid?.() === 0).each([
-    ['another user', 65_534],
-    ["a guest's programs", 0x7000_0001],
-  ])('are not answered to %s of the machine', async (_who, user) => {
+    ['another user', 65_534, '127.0.0.1'],
+    ['another user, by a socket of IPv6,', 65_534, '[::ffff:127.0.0.1]'],
+    ["a guest's programs", 0x7000_0001, '127.0.0.1'],
+  ])('are not answered to %s of the machine', async (_who, user, address) => {
     const names = make()
     await names.open()
     const { port } = names.state()
-    const asked = ['-sSik', '--proxy', `http://127.0.0.1:${port}`, 'https://management.azure.com/echo', '--json', '{}']
+    const asked = ['-sSik', '--proxy', `http://${address}:${port}`, 'https://management.azure.com/echo', '--json', '{}']
     const as = ['--reuid', String(user), '--regid', String(user), '--clear-groups', 'curl', ...asked]
     const { code, stdout } = await run('setpriv', as)
     expect(code).toBe(56)
