@@ -15,7 +15,8 @@ import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
 import { scaleSetType } from '../providers/compute/scale-set/scale-set-model.ts'
 import { setType } from '../providers/compute/disk/stored/stored-disk.ts'
-import { metricRoutes } from '../providers/compute/vm/vm-metrics.ts'
+import { healthRoutes } from '../providers/compute/vm/insights/vm-health.ts'
+import { metricRoutes } from '../providers/compute/vm/insights/vm-metrics.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
@@ -59,6 +60,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     ...runCommandRoutes(plane),
     ...bootDiagnosticsRoutes(plane),
     ...metricRoutes(plane),
+    ...healthRoutes(plane),
     ...refusedRoutes(plane),
   ],
   remove: deleteVm,

@@ -37,6 +37,12 @@ describeStores('the activity log on the wire', (open) => {
     const [tagged, off, made, ...more] = await eventsOf(plane, vmPath('vm1'))
     expect(more).toEqual([])
     expect(tagged).not.toHaveProperty('operationId')
+    // .NET clients read no event that lacks one of these.
+    expect(tagged).toMatchObject({
+      description: '',
+      category: { value: 'Administrative' },
+      properties: { entity: vmPath('vm1'), statusCode: '200' },
+    })
     const steps = async ({ operationId }: Loose): Promise<string[]> => {
       const path = `/subscriptions/${subscriptionId}/providers/Microsoft.Compute/locations/westeurope/operations/${operationId}`
       const { body } = await plane.send('GET', path)

@@ -14,12 +14,20 @@ export function activityRoutes(plane: Plane): Route[] {
     correlationId: row.correlation_id,
     ...(row.operation_id !== '' && { operationId: row.operation_id }),
     caller: row.caller,
+    category: { value: 'Administrative', localizedValue: 'Administrative' },
+    description: '',
     operationName: { value: row.action, localizedValue: row.action },
     resourceId: row.resource_id,
     status: { value: outcome(row.status), localizedValue: outcome(row.status) },
     subStatus: { value: String(row.status), localizedValue: String(row.status) },
     level: row.status < 400 ? 'Informational' : 'Error',
     subscriptionId: plane.subscriptionId,
+    properties: {
+      entity: row.resource_id,
+      message: row.action,
+      eventCategory: 'Administrative',
+      statusCode: String(row.status),
+    },
   })
   return [
     {

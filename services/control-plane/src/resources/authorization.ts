@@ -21,29 +21,33 @@ export function authorizationRoutes(plane: Plane): Route[] {
   return scopes.flatMap((scope) => [...roleDefinitionRoutes(plane, scope), ...assignmentRoutes(plane, scope)])
 }
 
+const assignments = 'Microsoft.Authorization/roleAssignments'
+
+/** As clients see it. */
+export const assignmentView = (plane: Plane, row: Assignment): Record<string, unknown> => ({
+  id: `${row.display_scope.replace(/\/$/, '')}/providers/${assignments}/${row.name}`,
+  name: row.name,
+  type: assignments,
+  properties: {
+    roleDefinitionId: roleId(plane, row.role_id),
+    principalId: row.principal_id,
+    principalType: row.principal_type,
+    // The tenant's own scope is written in two ways.
+    scope: row.display_scope || '/',
+    createdOn: row.created_at,
+    createdBy: row.created_by,
+  },
+})
+
 function assignmentRoutes(plane: Plane, scope: string): Route[] {
-  const base = `${scope}/providers/Microsoft.Authorization/roleAssignments`
+  const base = `${scope}/providers/${assignments}`
   const one = `${base}/{assignment}`
-  const actions = 'Microsoft.Authorization/roleAssignments'
-  const view = (row: Assignment): Record<string, unknown> => ({
-    id: `${row.display_scope.replace(/\/$/, '')}/providers/Microsoft.Authorization/roleAssignments/${row.name}`,
-    name: row.name,
-    type: actions,
-    properties: {
-      roleDefinitionId: roleId(plane, row.role_id),
-      principalId: row.principal_id,
-      principalType: row.principal_type,
-      // The tenant's own scope is written in two ways.
-      scope: row.display_scope || '/',
-      createdOn: row.created_at,
-      createdBy: row.created_by,
-    },
-  })
+  const view = (row: Assignment): Record<string, unknown> => assignmentView(plane, row)
   return [
     {
       method: 'GET',
       path: base,
-      action: `${actions}/read`,
+      action: `${assignments}/read`,
       handle: async (request) => {
         const at = keyOf(scopeOf(request.path))
         const filter = (request.query['$filter'] ?? '').toLowerCase()
@@ -63,7 +67,7 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
     {
       method: 'GET',
       path: one,
-      action: `${actions}/read`,
+      action: `${assignments}/read`,
       handle: async (request) => {
         const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
         if (found !== undefined) return ok(view(found))
@@ -76,13 +80,13 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
     {
       method: 'PUT',
       path: one,
-      action: `${actions}/write`,
+      action: `${assignments}/write`,
       handle: async (request) => await assign(plane, request, view),
     },
     {
       method: 'DELETE',
       path: one,
-      action: `${actions}/delete`,
+      action: `${assignments}/delete`,
       handle: async (request) => {
         const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
         if (found === undefined) return { status: 204 }

@@ -38,6 +38,7 @@ const further: Record<string, string[]> = {
   'Microsoft.Network': ['locations', 'locations/usages'],
   'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
   'Microsoft.ResourceGraph': ['resources'],
+  'Microsoft.ResourceHealth': ['availabilityStatuses'],
   // There are no storage accounts; some clients do not begin without the namespace.
   'Microsoft.Storage': [],
   'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],

@@ -113,6 +113,30 @@ describe('a VM', () => {
     expect((await get(metrics)).body.value[0].timeseries[0].data[0]).toMatchObject({ average: 0 })
   })
 
+  it('has the health that its power says, to whoever may read it', async () => {
+    const ofVm = `${vmPath('vm1')}/providers/Microsoft.ResourceHealth/availabilityStatuses`
+    const { body } = await get(`${ofVm}/current`)
+    expect([body.id, body.properties]).toEqual([
+      `${ofVm}/current`,
+      expect.objectContaining({
+        availabilityState: 'Unavailable',
+        title: 'Deallocated',
+        reasonType: 'Customer Initiated',
+      }),
+    ])
+    await plane.run('POST', `${vmPath('vm1')}/start`)
+    for (const scope of [subscription, group, vmPath('vm1')]) {
+      const { value } = (await get(`${scope}/providers/Microsoft.ResourceHealth/availabilityStatuses`)).body
+      expect(
+        value.map(({ id, properties }: Loose) => [id, properties.availabilityState]),
+        scope,
+      ).toEqual([[`${ofVm}/current`, 'Available']])
+    }
+    expect((await get(`${ofVm}/current`, stranger)).status).toBe(403)
+    const elsewhere = `${subscription}/resourceGroups/none/providers/Microsoft.ResourceHealth/availabilityStatuses`
+    expect((await get(elsewhere)).body.error.code).toBe('ResourceGroupNotFound')
+  })
+
   it('is reapplied, and made where its creation failed', async () => {
     expect((await plane.run('POST', `${vmPath('vm1')}/reapply`)).operation.status).toBe('Succeeded')
     expect((await get(vmPath('vm1'))).body.properties.provisioningState).toBe('Succeeded')

@@ -2,6 +2,7 @@ import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { signedIn, type Route } from '../../arm/router.ts'
 import type { Plane } from '../../plane.ts'
+import { authorizationRows } from './authorization-rows.ts'
 import { runQuery, type Row } from './evaluate.ts'
 import { invalidQuery, parseQuery } from './kql.ts'
 
@@ -50,9 +51,10 @@ async function tableOf(plane: Plane, request: ArmRequest, name: string, here: bo
   const tables: Record<string, () => Promise<Row[]>> = {
     resources: async () => await resourceRows(plane, request),
     resourcecontainers: async () => await containerRows(plane, request),
+    authorizationresources: async () => await authorizationRows(plane, reader(plane, request)),
   }
   const table = tables[name.toLowerCase()]
-  if (table === undefined) throw invalidQuery(`There is no table '${name.slice(0, 60)}' here.`, 'Resources, ResourceContainers', name) // prettier-ignore
+  if (table === undefined) throw invalidQuery(`There is no table '${name.slice(0, 60)}' here.`, 'Resources, ResourceContainers, AuthorizationResources', name) // prettier-ignore
   return here ? await table() : []
 }
 

@@ -52,6 +52,13 @@ describeStores('the resource graph', (open) => {
       expect((await ask('Resources | project id', { as: somebody })).data).toEqual([{ id: vnet }])
       expect((await ask('ResourceContainers', { as: somebody })).data).toEqual([])
       expect(group).toContain('rg1')
+      // Assignments: all of them to whoever reads the subscription's, of a resource to whoever reads it.
+      const assigned =
+        'authorizationresources | where type =~ "Microsoft.Authorization/RoleAssignments" | project id, scope = properties.scope'
+      const all = (await ask(assigned)).data as Loose[]
+      expect(all.map(({ scope }) => scope as string).toSorted()).toEqual([`/subscriptions/${subscriptionId}`, vnet])
+      expect((await ask(assigned, { as: somebody })).data).toEqual([{ id: given.split('?')[0], scope: vnet }])
+      expect((await ask(assigned, { as: randomUUID() })).data).toEqual([])
     } finally {
       await plane.service.close()
     }

@@ -1,0 +1,91 @@
+import { listPage } from '../../../../arm/list-page.ts'
+import { ok, type ArmRequest } from '../../../../arm/request.ts'
+import type { Route } from '../../../../arm/router.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
+import { vmType, type Vm, type VmInternal } from '../vm-model.ts'
+import { vmOfAction } from '../vm-record.ts'
+import { instanceView, instanceViews, type InstanceView } from '../vm-view.ts'
+
+const statuses = 'Microsoft.ResourceHealth/availabilityStatuses'
+
+/** Azure's Resource Health of VMs: whether one is there for who uses it, and whose doing it is where not, as its host says now. */
+export function healthRoutes(plane: Plane): Route[] {
+  const ofVm = `${groupPath}/providers/${vmType}/{name}/providers/${statuses}`
+  const current = async (request: ArmRequest): Promise<Record<string, unknown>> => {
+    const vm = await vmOfAction(plane, request)
+    return healthOf(plane, vm, await instanceView(plane, vm))
+  }
+  const list = (scope: string): Route => ({
+    method: 'GET',
+    path: `${scope}/providers/${statuses}`,
+    action: `${statuses}/read`,
+    handle: async (request) => {
+      const inGroup = scope === groupPath
+      if (inGroup) await plane.resources.requireGroup(request.path)
+      const views = instanceViews(plane)
+      return await listPage<VmInternal>(plane, request, {
+        type: vmType,
+        ...(inGroup && { groupId: request.path }),
+        view: async (vm) => healthOf(plane, vm, await views(vm)),
+      })
+    },
+  })
+  return [
+    list(subscriptionPath),
+    list(groupPath),
+    {
+      method: 'GET',
+      path: ofVm,
+      action: `${statuses}/read`,
+      handle: async (request) => ok({ value: [await current(request)] }),
+    },
+    {
+      method: 'GET',
+      path: `${ofVm}/current`,
+      action: `${statuses}/read`,
+      handle: async (request) => ok(await current(request)),
+    },
+  ]
+}
+
+interface Health {
+  availabilityState: 'Available' | 'Unavailable' | 'Unknown'
+  title: string
+  summary: string
+  reasonType: '' | 'Customer Initiated' | 'Unplanned'
+}
+
+/** By the state of its power, as the instance view has it. */
+const healthByPower: Record<string, Health> = {
+  running: { availabilityState: 'Available', title: 'Available', summary: 'The virtual machine runs, and nothing is known that stands in its way.', reasonType: '' },
+  starting: { availabilityState: 'Unavailable', title: 'Starting', summary: 'The virtual machine boots; its guest is not ready yet.', reasonType: 'Customer Initiated' },
+  stopping: { availabilityState: 'Unavailable', title: 'Stopping', summary: 'The virtual machine is being stopped, as it was asked.', reasonType: 'Customer Initiated' },
+  stopped: { availabilityState: 'Unavailable', title: 'Stopped', summary: 'The virtual machine is stopped, as it was asked, or as its guest did.', reasonType: 'Customer Initiated' },
+  deallocated: { availabilityState: 'Unavailable', title: 'Deallocated', summary: 'The virtual machine is deallocated, as it was asked.', reasonType: 'Customer Initiated' },
+} // prettier-ignore
+
+function healthOf(plane: Plane, vm: Vm, view: InstanceView): Record<string, unknown> {
+  const power = view.statuses.find(({ code }) => code.startsWith('PowerState/'))
+  const known = healthByPower[power?.code.split('/')[1] ?? '']
+  const health: Health =
+    known === undefined
+      ? { availabilityState: 'Unknown', title: 'Unknown', summary: power?.message ?? '', reasonType: '' }
+      : power?.level === 'Error'
+        ? { ...known, title: 'Failed', summary: power.message ?? known.summary, reasonType: 'Unplanned' }
+        : known
+  const since = power?.time ?? vm.updatedAt
+  return {
+    id: `${vm.id}/providers/${statuses}/current`,
+    name: 'current',
+    type: statuses,
+    location: vm.location,
+    properties: {
+      ...health,
+      // Versions of the API before 2022 leave an r out.
+      occuredTime: since,
+      occurredTime: since,
+      reasonChronicity: 'Persistent',
+      reportedTime: plane.clock.now().toISOString(),
+    },
+  }
+}
