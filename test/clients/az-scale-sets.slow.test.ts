@@ -72,6 +72,5 @@ suite('Virtual machines in a scale set', () => {
 suite('What is refused of a scale set', () => {
   refused(`vmss create -g sets -n uni --orchestration-mode Uniform ${confidential} ${account} --load-balancer "" --upgrade-policy-mode manual`, 'Uniform orchestration mode are not supported', { offered: false }) // prettier-ignore
   refused(`vmss create -g sets -n big --orchestration-mode Flexible --instance-count 900 ${confidential} ${account} --load-balancer ""`, 'Cores quota') // prettier-ignore
-  refused(`vmss create -g sets -n balanced --orchestration-mode Flexible ${confidential} ${account}`, 'loadBalancers', { offered: false }) // prettier-ignore
   refused(`vmss create -g sets -n small --orchestration-mode Flexible ${confidential.replace('DC2as', 'D2as')} ${account} --load-balancer ""`, 'is not supported for creation of VMs and Virtual Machine Scale Set') // prettier-ignore
 })

@@ -10,6 +10,11 @@ export const networkErrors = {
     when: 'An IPv6 public address was asked for.',
     remedy: 'Leave publicIPAddressVersion out.',
   },
+  InUseBackendAddressPoolCannotBeDeleted: {
+    status: 400,
+    when: 'An interface is in a backend address pool of the load balancer that would be gone.',
+    remedy: 'Take the interface out of the pool first.',
+  },
   InUseNetworkSecurityGroupCannotBeDeleted: {
     status: 400,
     when: 'The security group is used by an interface or a subnet.',
@@ -39,6 +44,11 @@ export const networkErrors = {
     status: 400,
     when: 'An address is no IPv4 address.',
     remedy: 'Write it as 10.0.0.9.',
+  },
+  LoadBalancerUseByVirtualMachineScaleSet: {
+    status: 400,
+    when: 'A scale set puts its instances into a backend address pool of the load balancer that would be gone.',
+    remedy: 'Delete the scale set first.',
   },
   NetcfgInvalidSubnet: {
     status: 400,
@@ -94,6 +104,11 @@ export const networkErrors = {
     status: 400,
     when: 'There are as many public addresses as the installation has.',
     remedy: 'Delete those that are not used.',
+  },
+  RulesUseSameFrontendPortProtocolAndVip: {
+    status: 400,
+    when: 'Two rules of a load balancer use the same frontend, protocol and port.',
+    remedy: 'Change the port of one.',
   },
   SecurityRuleConflict: {
     status: 400,

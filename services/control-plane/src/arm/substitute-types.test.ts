@@ -8,7 +8,7 @@ Microsoft.Compute/hostGroups Microsoft.Compute/diskAccesses
 Microsoft.Compute/galleries/applications Microsoft.RecoveryServices/vaults Microsoft.DataProtection/backupVaults
 Microsoft.Storage/storageAccounts Microsoft.ContainerInstance/containerGroups Microsoft.ContainerService/managedClusters
 Microsoft.ContainerRegistry/registries Microsoft.ConfidentialLedger/ledgers Microsoft.Network/bastionHosts
-Microsoft.Network/loadBalancers Microsoft.Network/applicationGateways Microsoft.Network/natGateways
+Microsoft.Network/applicationGateways Microsoft.Network/natGateways
 Microsoft.Network/privateEndpoints Microsoft.Network/privateDnsZones Microsoft.Network/routeTables
 Microsoft.Network/virtualNetworkGateways Microsoft.Network/virtualNetworks/virtualNetworkPeerings
 Microsoft.Network/applicationSecurityGroups Microsoft.OperationalInsights/workspaces Microsoft.Insights/components

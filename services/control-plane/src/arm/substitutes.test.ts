@@ -21,7 +21,7 @@ describe('a type that is not offered', () => {
       `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerService/managedClusters`,
       /confidential VMs/,
     ],
-    ['DELETE', `${group}/providers/Microsoft.Network/loadBalancers/a/backendAddressPools/b`, /public address/],
+    ['DELETE', `${group}/providers/Microsoft.Network/virtualNetworks/a/virtualNetworkPeerings/b`, /one network/],
   ])('is answered with what serves instead: %s %s', async (method, path, hint) => {
     const { status, body } = await plane.send(method, path, method === 'PUT' ? {} : undefined)
     expect([status, body.error.code]).toEqual([404, 'InvalidResourceType'])

@@ -23,7 +23,6 @@ const substitutes: readonly [type: string, instead: string][] = [
     'The key store’s operations log is append-only and is proved: strongroom log verify.',
   ],
   ['Microsoft.Network/bastionHosts', 'Use strongroom vm ssh, or give the VM a public address.'],
-  ['Microsoft.Network/loadBalancers', 'Give each VM a public address.'],
   ['Microsoft.Network/applicationGateways', 'Run a proxy in a VM.'],
   ['Microsoft.Network/natGateways', 'Leave it out: VMs reach the outside through the host.'],
   ['Microsoft.Network/privateEndpoints', 'Leave it out: VMs reach vaults and providers at their names.'],

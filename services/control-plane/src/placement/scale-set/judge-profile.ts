@@ -5,6 +5,7 @@ import type { Plane } from '../../plane.ts'
 import { vmType } from '../../providers/compute/vm/vm-model.ts'
 import { readVmRequest } from '../../providers/compute/vm/vm-request.ts'
 import { interfaceType, networkInterfaces } from '../../providers/network/interfaces.ts'
+import { hasPool } from '../../providers/network/load-balancer/load-balancers.ts'
 import { referenceProblem } from '../../providers/network/provider.ts'
 import { subnetsOf } from '../../providers/network/virtual-networks.ts'
 import { judgeVm } from '../vm-write/judge.ts'
@@ -89,6 +90,13 @@ async function interfaceProblems(
         rule: 'S21',
       })
     const subnetId = properties.list('ipConfigurations')[0]?.object('properties').object('subnet').text('id') ?? ''
+    for (const pool of properties
+      .list('ipConfigurations')[0]
+      ?.object('properties')
+      .list('loadBalancerBackendAddressPools') ?? []) {
+      const poolId = pool.text('id') ?? ''
+      if (!(await hasPool(plane, poolId))) problems.push(referenceProblem(`${target}.loadBalancerBackendAddressPools`, poolId.slice(0, 300))) // prettier-ignore
+    }
     const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
     const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))
     if (subnet === undefined || network?.location !== location) problems.push(referenceProblem(`${target}.subnet.id`, subnetId.slice(0, 300))) // prettier-ignore

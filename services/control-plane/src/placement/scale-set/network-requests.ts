@@ -1,4 +1,5 @@
 import { Fields } from '../../arm/fields.ts'
+import { poolsNamed } from '../../providers/network/load-balancer/balancer-parts.ts'
 import type { Json } from '../../store/resources.ts'
 import type { InstanceModel, InstanceName } from './instance-model.ts'
 
@@ -38,6 +39,7 @@ export function networkRequests(
       })
     const own = (ip ?? new Fields({}, '', fields.problems)).object('properties')
     refuseBalancers(own)
+    const pools = poolsNamed(own).map((pool) => ({ id: pool.text('id') ?? '' }))
     const address = own.object('publicIPAddressConfiguration')
     const addressId = `${network}/publicIPAddresses/${(address.text('name') ?? 'instancepublicip').slice(0, 71)}-${suffix}`
     const label = address.object('properties').object('dnsSettings').text('domainNameLabel')
@@ -73,6 +75,7 @@ export function networkRequests(
               properties: {
                 subnet: { id: own.object('subnet').text('id') ?? '' },
                 ...(address.present && { publicIPAddress: { id: addressId } }),
+                ...(pools.length > 0 && { loadBalancerBackendAddressPools: pools }),
               },
             },
           ],
@@ -85,10 +88,6 @@ export function networkRequests(
 /** Members whose silent loss would leave instances unreached by what is to reach them. */
 function refuseBalancers(own: Fields): void {
   for (const [name, instead] of [
-    [
-      'loadBalancerBackendAddressPools',
-      'Leave it out (az vmss create --load-balancer ""), and give instances public addresses: --public-ip-per-vm.',
-    ],
     ['loadBalancerInboundNatPools', 'Leave it out.'],
     ['applicationGatewayBackendAddressPools', 'Leave it out.'],
     ['applicationSecurityGroups', 'Name address prefixes in the rules of the security group.'],
@@ -97,7 +96,7 @@ function refuseBalancers(own: Fields): void {
     own.problem({
       code: 'NotSupported',
       status: 400,
-      message: `'${name}' is not offered: nothing here balances or groups interfaces.`,
+      message: `'${name}' is not offered: nothing here forwards to interfaces or groups them.`,
       target: own.at(name),
       expected: `no ${name}`,
       found: 'some',

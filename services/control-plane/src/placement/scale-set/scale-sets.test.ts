@@ -11,6 +11,7 @@ import {
   scaled,
   setPath,
   setRequest,
+  subnet,
 } from '../../testing/scale-set.ts'
 import { codesOf, group, makeNetwork, networkPath, vmPath, vmRequest, type Loose } from '../../testing/test-plane.ts'
 
@@ -55,6 +56,32 @@ describeStores('a virtual machine scale set', (store) => {
       expect(await capacityOf(plane)).toBe(0)
       expect((await plane.send('PATCH', setPath('web'), { tags: { c: 'd' } })).body.tags).toEqual({ c: 'd' })
       expect(await instances(plane)).toEqual([])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('puts its instances behind the load balancer that its profile names, which stays for as long', async () => {
+    const plane = await open(await store())
+    try {
+      const lb = networkPath('loadBalancers', 'lb')
+      const pool = `${lb}/backendAddressPools/pool`
+      const frontendIPConfigurations = [{ name: 'front', properties: { subnet: { id: subnet } } }]
+      const properties = { frontendIPConfigurations, backendAddressPools: [{ name: 'pool' }] }
+      expect((await plane.send('PUT', lb, { location, properties })).status).toBe(201)
+      const behind = (p: Loose): void => {
+        const [nic] = p['virtualMachineProfile'].networkProfile.networkInterfaceConfigurations
+        nic.properties.ipConfigurations[0].properties.loadBalancerBackendAddressPools = [{ id: pool }]
+      }
+      const { operation } = await plane.run('PUT', setPath('web'), setRequest(2, behind))
+      expect(operation.status).toBe('Succeeded')
+      expect((await plane.send('GET', pool)).body.properties.backendIPConfigurations).toHaveLength(2)
+      const users = await plane.send('DELETE', lb)
+      expect(refusal(users)).toEqual([400, 'LoadBalancerUseByVirtualMachineScaleSet'])
+      // Also while the set has no instance.
+      await scaled(plane, 0)
+      expect(refusal(await plane.send('DELETE', lb))).toEqual([400, 'LoadBalancerUseByVirtualMachineScaleSet'])
+      expect((await plane.run('DELETE', group)).operation.status).toBe('Succeeded')
     } finally {
       await plane.service.close()
     }

@@ -25,6 +25,7 @@ export const scaleSets: ResourceType<ScaleSetInternal> = {
   spelling: scaleSetType,
   refersTo: [
     'Microsoft.ManagedIdentity/userAssignedIdentities',
+    'Microsoft.Network/loadBalancers',
     'Microsoft.Network/networkSecurityGroups',
     'Microsoft.Network/virtualNetworks',
     setType,

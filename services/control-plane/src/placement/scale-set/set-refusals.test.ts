@@ -41,7 +41,7 @@ describeStores('a virtual machine scale set, asked for what it is not,', (store)
         [(p: Loose) => delete profile(p)['networkProfile'].networkApiVersion, 'InvalidParameter', `${at}.networkProfile.networkApiVersion`], // prettier-ignore
         [(p: Loose) => (nic(p)['enableAcceleratedNetworking'] = true), 'VMSizeIsNotPermittedToEnableAcceleratedNetworking', undefined], // prettier-ignore
         [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.subnet.id = `${subnet}x`), 'InvalidResourceReference', undefined], // prettier-ignore
-        [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.loadBalancerBackendAddressPools = [{ id: 'x' }]), 'NotSupported', undefined], // prettier-ignore
+        [(p: Loose) => (nic(p)['ipConfigurations'][0].properties.loadBalancerBackendAddressPools = [{ id: `${group}/providers/Microsoft.Network/loadBalancers/x/backendAddressPools/y` }]), 'InvalidResourceReference', undefined], // prettier-ignore
         [(p: Loose) => (nic(p)['ipConfigurations'] = []), 'InvalidParameter', undefined],
         [(p: Loose) => (profile(p)['storageProfile'].dataDisks = [{ lun: 0, createOption: 'Attach', managedDisk: { id: 'x' } }]), 'InvalidParameter', undefined], // prettier-ignore
         [(p: Loose) => (p['virtualMachineProfile'] = 'all of it'), 'InvalidRequestContent', 'properties.virtualMachineProfile'], // prettier-ignore

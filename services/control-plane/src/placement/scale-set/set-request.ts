@@ -143,7 +143,7 @@ function readProfile(r: SetRequest, existing: ScaleSet | undefined): void {
   if (!network.has('networkApiVersion'))
     wrong(r, 'InvalidParameter', network.at('networkApiVersion'), "Required parameter 'networkProfile.networkApiVersion' is missing (null).", '2020-11-01', 'null') // prettier-ignore
   if (network.object('healthProbe').has('id'))
-    notOffered(r, network.at('healthProbe'), 'Health probes are load balancers’, and there are none.', 'Leave healthProbe out.') // prettier-ignore
+    notOffered(r, network.at('healthProbe'), 'Nothing here probes instances.', 'Leave healthProbe out.') // prettier-ignore
   if (fields.object('osProfile').has('adminPassword'))
     notOffered(r, fields.at('osProfile.adminPassword'), 'Accounts of a scale set’s instances are entered by SSH keys: a password would have to be kept for later instances.', 'Use SSH keys: --generate-ssh-keys.') // prettier-ignore
   for (const disk of fields.object('storageProfile').list('dataDisks'))

@@ -5,15 +5,22 @@ import { keyOf } from '../../arm/resource-id.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
 import { release, takeMacAddress, takePrivateAddress, takeStaticAddress } from './address-pool.ts'
+import { attachPublicAddress, checkReference, detachPublicAddress, findSubnet } from './address-holders.ts'
+import { poolsNamed } from './load-balancer/balancer-parts.ts'
+import { requirePool } from './load-balancer/load-balancers.ts'
 import { referenceProblem, type NetworkKind, type Written } from './provider.ts'
-import { subnetsOf, type Subnet } from './virtual-networks.ts'
 
 export const interfaceType = 'Microsoft.Network/networkInterfaces'
 
 interface IpConfiguration {
   id: string
   name: string
-  properties: Json & { privateIPAddress: string; subnet: { id: string }; publicIPAddress?: { id: string } }
+  properties: Json & {
+    privateIPAddress: string
+    subnet: { id: string }
+    publicIPAddress?: { id: string }
+    loadBalancerBackendAddressPools?: { id: string }[]
+  }
 }
 
 export const ipConfigurationsOf = (nic: Resource): IpConfiguration[] =>
@@ -28,7 +35,7 @@ export const hasAcceleratedNetworking = (nic: Resource): boolean =>
 
 export const networkInterfaces: NetworkKind = {
   name: 'networkInterfaces',
-  refersTo: ['networkSecurityGroups', 'publicIPAddresses', 'virtualNetworks'].map(
+  refersTo: ['networkSecurityGroups', 'publicIPAddresses', 'virtualNetworks', 'loadBalancers'].map(
     (name) => `Microsoft.Network/${name}`,
   ),
   links(fields) {
@@ -44,6 +51,14 @@ export const networkInterfaces: NetworkKind = {
       ...reference(properties, 'networkSecurityGroup', 'networkSecurityGroups'),
       ...configurations.flatMap((each) => reference(each, 'subnet', 'virtualNetworks/subnets')),
       ...configurations.flatMap((each) => reference(each, 'publicIPAddress', 'publicIPAddresses')),
+      ...configurations
+        .flatMap((each) => poolsNamed(each))
+        .flatMap((pool): Link[] => {
+          const id = pool.text('id')
+          return id === undefined
+            ? []
+            : [{ id, action: 'Microsoft.Network/loadBalancers/backendAddressPools/join/action' }]
+        }),
     ]
   },
   async complete(plane, written) {
@@ -88,24 +103,9 @@ export const networkInterfaces: NetworkKind = {
     })
   },
   async released(plane, tx, nic) {
-    for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)
+    for (const configuration of ipConfigurationsOf(nic)) await detachAddress(plane, tx, configuration)
   },
   holder: vmOf,
-}
-
-/** The id of an existing resource of the type, which stays, or undefined with a problem, or undefined where none is named. */
-async function checkReference(plane: Plane, tx: Db, reference: Fields, typeName: string): Promise<string | undefined> {
-  const id = reference.text('id')
-  if (id === undefined) return undefined
-  const found = await plane.resources.lock(tx, id)
-  if (found?.type === `microsoft.network/${typeName}`.toLowerCase()) return found.id
-  reference.problem(referenceProblem(reference.at('id'), id))
-  return undefined
-}
-
-async function findSubnet(plane: Plane, tx: Db, id: string): Promise<Subnet | undefined> {
-  const network = await plane.resources.lock(tx, id.split('/').slice(0, 9).join('/'))
-  return network === undefined ? undefined : subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id))
 }
 
 async function completeConfiguration(plane: Plane, o: Written, fields: Fields): Promise<IpConfiguration> {
@@ -118,6 +118,13 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
   const subnetId = properties.object('subnet').text('id') ?? ''
   const subnet = await findSubnet(plane, tx, subnetId)
   if (subnet === undefined) fields.problem(referenceProblem(properties.at('subnet.id'), subnetId))
+  // Before the address: a load balancer's own write takes its row first, too.
+  const pools: { id: string }[] = []
+  for (const reference of poolsNamed(properties)) {
+    const pool = await requirePool(plane, tx, reference)
+    if (pool !== undefined) pools.push({ id: pool })
+  }
+  refuseNatRules(properties)
   const publicId = await checkReference(plane, tx, properties.object('publicIPAddress'), 'publicIPAddresses')
   const method = properties.oneOf('privateIPAllocationMethod', ['Dynamic', 'Static']) ?? 'Dynamic'
   const wanted = properties.text('privateIPAddress')
@@ -139,7 +146,7 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
       : await takePrivateAddress(tx, pool)
 
   if (before !== undefined && before.properties.publicIPAddress?.id.toLowerCase() !== publicId?.toLowerCase()) {
-    await detachPublicAddress(plane, tx, before)
+    await detachAddress(plane, tx, before)
   }
   if (publicId !== undefined) await attachPublicAddress(plane, tx, publicId, configurationId)
   return {
@@ -153,8 +160,23 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
       provisioningState: 'Succeeded',
       subnet: { id: subnet.id },
       ...(publicId !== undefined && { publicIPAddress: { id: publicId } }),
+      ...(pools.length > 0 && { loadBalancerBackendAddressPools: pools }),
     },
   }
+}
+
+/** Rules of a whole pool are the load balancer's; those of one interface would lead nowhere. */
+function refuseNatRules(properties: Fields): void {
+  if (properties.list('loadBalancerInboundNatRules').length === 0) return
+  properties.problem({
+    code: 'NotSupported',
+    status: 400,
+    message: "'loadBalancerInboundNatRules' is not offered: nothing is forwarded to an interface.",
+    target: properties.at('loadBalancerInboundNatRules'),
+    expected: 'no loadBalancerInboundNatRules',
+    found: 'some',
+    remedy: 'Leave it out; reach the VM by strongroom vm ssh.',
+  })
 }
 
 function inUse(nic: Resource): ServiceError {
@@ -166,29 +188,8 @@ function inUse(nic: Resource): ServiceError {
   })
 }
 
-async function attachPublicAddress(plane: Plane, tx: Db, addressId: string, configurationId: string): Promise<void> {
-  await plane.resources.change(tx, addressId, (address) => {
-    const holder = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
-    if (holder !== undefined && keyOf(holder) !== keyOf(configurationId)) {
-      throw new ServiceError({
-        code: 'PublicIPAddressInUse',
-        message: `Resource ${configurationId} is referencing public IP address ${address.id} that is already allocated to resource ${holder}.`,
-        found: holder,
-        remedy: 'Use another public IP address.',
-      })
-    }
-    address.body.properties['ipConfiguration'] = { id: configurationId }
-  })
-}
-
-async function detachPublicAddress(plane: Plane, tx: Db, configuration: IpConfiguration): Promise<void> {
-  const id = configuration.properties.publicIPAddress?.id
-  if (id === undefined) return
-  await plane.resources.change(tx, id, (address) => {
-    const holder = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
-    if (holder !== undefined && keyOf(holder) === keyOf(configuration.id))
-      delete address.body.properties['ipConfiguration']
-  })
+async function detachAddress(plane: Plane, tx: Db, { id, properties }: IpConfiguration): Promise<void> {
+  if (properties.publicIPAddress !== undefined) await detachPublicAddress(plane, tx, properties.publicIPAddress.id, id)
 }
 
 /** An address that says so goes with the VM whose interface has it: `deleteOption`, as Azure's. */
@@ -239,7 +240,7 @@ export async function detachInterface(
   })
   if (nic === undefined || !o.remove || vmOf(nic) !== undefined) return
   for (const configuration of ipConfigurationsOf(nic)) {
-    await detachPublicAddress(plane, tx, configuration)
+    await detachAddress(plane, tx, configuration)
     await removeWithInterface(plane, tx, configuration)
   }
   await plane.resources.remove(tx, nic.id)

@@ -2,6 +2,9 @@ import type { ResourceType } from '../../types/resource-type.ts'
 import { addressAvailabilityRoutes } from './address-availability.ts'
 import { effectiveRoutes } from './effective-rules.ts'
 import { networkInterfaces } from './interfaces.ts'
+import { balancerType, isWritten, partKinds } from './load-balancer/balancer-parts.ts'
+import { loadBalancers } from './load-balancer/load-balancers.ts'
+import { partRoutes } from './load-balancer/part-routes.ts'
 import { networkType } from './provider.ts'
 import { publicAddresses } from './public-addresses.ts'
 import { securityGroups, securityRuleRoutes } from './security-groups.ts'
@@ -14,4 +17,13 @@ export const resourceTypes: readonly ResourceType[] = [
   { spelling: 'Microsoft.Network/networkSecurityGroups/securityRules', inParent: true, routes: securityRuleRoutes },
   networkType(publicAddresses),
   networkType({ ...networkInterfaces, routes: effectiveRoutes }),
+  networkType({
+    ...loadBalancers,
+    routes: (plane) => partKinds.filter((kind) => !isWritten(kind)).flatMap((kind) => partRoutes(plane, kind)),
+  }),
+  ...partKinds.filter(isWritten).map((kind): ResourceType => ({
+    spelling: `${balancerType}/${kind}`,
+    inParent: true,
+    routes: (plane) => partRoutes(plane, kind),
+  })),
 ]

@@ -38,6 +38,8 @@ export interface NetworkKind {
   /** ARM id of the resource that has it. */
   holder?(resource: Resource): string | undefined
   routes?(plane: Plane): Route[]
+  /** As clients see it; left out: what every resource shows. */
+  view?: NonNullable<ResourceType<Json>['view']>
 }
 
 const namespace = 'Microsoft.Network'

@@ -1,0 +1,63 @@
+import { ServiceError } from '@strongroom/platform'
+import type { Fields } from '../../arm/fields.ts'
+import { keyOf } from '../../arm/resource-id.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db } from '../../store/resources.ts'
+import { referenceProblem } from './provider.ts'
+import { subnetsOf, type Subnet } from './virtual-networks.ts'
+
+/** The id of an existing resource of the type, which stays, or undefined with a problem, or undefined where none is named. */
+export async function checkReference(
+  plane: Plane,
+  tx: Db,
+  reference: Fields,
+  typeName: string,
+): Promise<string | undefined> {
+  const id = reference.text('id')
+  if (id === undefined) return undefined
+  const found = await plane.resources.lock(tx, id)
+  if (found?.type === `microsoft.network/${typeName}`.toLowerCase()) return found.id
+  reference.problem(referenceProblem(reference.at('id'), id))
+  return undefined
+}
+
+/** The subnet, whose network stays until the transaction ends. */
+export async function findSubnet(plane: Plane, tx: Db, id: string): Promise<Subnet | undefined> {
+  const network = await plane.resources.lock(tx, id.split('/').slice(0, 9).join('/'))
+  return network === undefined ? undefined : subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id))
+}
+
+/** Gives a public address to what holds it: an interface's configuration, or a load balancer's frontend. @throws ServiceError PublicIPAddressInUse */
+export async function attachPublicAddress(
+  plane: Plane,
+  tx: Db,
+  addressId: string,
+  configurationId: string,
+): Promise<void> {
+  await plane.resources.change(tx, addressId, (address) => {
+    const holder = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
+    if (holder !== undefined && keyOf(holder) !== keyOf(configurationId)) {
+      throw new ServiceError({
+        code: 'PublicIPAddressInUse',
+        message: `Resource ${configurationId} is referencing public IP address ${address.id} that is already allocated to resource ${holder}.`,
+        found: holder,
+        remedy: 'Use another public IP address.',
+      })
+    }
+    address.body.properties['ipConfiguration'] = { id: configurationId }
+  })
+}
+
+/** Takes a public address from what held it. */
+export async function detachPublicAddress(
+  plane: Plane,
+  tx: Db,
+  addressId: string,
+  configurationId: string,
+): Promise<void> {
+  await plane.resources.change(tx, addressId, (address) => {
+    const holder = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
+    if (holder !== undefined && keyOf(holder) === keyOf(configurationId))
+      delete address.body.properties['ipConfiguration']
+  })
+}

@@ -1,0 +1,68 @@
+import { ServiceError } from '@strongroom/platform'
+import { keyOf } from '../../../arm/resource-id.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Db, Json, Resource } from '../../../store/resources.ts'
+import { partsOf, type Part } from './balancer-parts.ts'
+
+interface Reference {
+  id?: string
+}
+
+/** Ids of IP configurations of interfaces, by the pool that they are behind (its id in lower case). */
+export async function membersOf(plane: Plane, db?: Db): Promise<Map<string, Reference[]>> {
+  const members = new Map<string, Reference[]>()
+  for (const nic of await plane.resources.list({ type: 'Microsoft.Network/networkInterfaces' }, db)) {
+    const configurations = (nic.body.properties['ipConfigurations'] ?? []) as { id: string; properties: Json }[]
+    for (const { id, properties } of configurations)
+      for (const pool of (properties['loadBalancerBackendAddressPools'] ?? []) as Reference[]) {
+        const key = keyOf(pool.id ?? '')
+        members.set(key, [...(members.get(key) ?? []), { id }])
+      }
+  }
+  return members
+}
+
+/** @throws ServiceError where an interface is behind one of the pools, or a scale set puts its instances there */
+export async function assertPoolsUnused(plane: Plane, tx: Db, pools: readonly Pick<Part, 'id'>[]): Promise<void> {
+  if (pools.length === 0) return
+  const members = await membersOf(plane, tx)
+  const sets = await plane.resources.list({ type: 'Microsoft.Compute/virtualMachineScaleSets' }, tx)
+  for (const { id } of pools) {
+    const key = keyOf(id)
+    const set = sets.find(({ body, internal }) =>
+      JSON.stringify([body.properties, internal]).toLowerCase().includes(`"${key}"`),
+    )
+    const user = set?.id ?? members.get(key)?.[0]?.id
+    if (user === undefined) continue
+    throw new ServiceError({
+      code: set === undefined ? 'InUseBackendAddressPoolCannotBeDeleted' : 'LoadBalancerUseByVirtualMachineScaleSet',
+      message: `The backend address pool ${id} cannot be removed since it is in use by ${user}.`,
+      found: user,
+      remedy: 'Take the interface or the scale set out of the pool, or delete it, first.',
+    })
+  }
+}
+
+/** The load balancer with what refers to its parts: interfaces to pools, rules to frontends, pools and probes. */
+export function withReferences(balancer: Resource, members: Map<string, Reference[]>): Json {
+  const rules = partsOf(balancer, 'loadBalancingRules')
+  const using = (id: string, member: string): Reference[] =>
+    rules
+      .filter(({ properties }) => keyOf((properties[member] as Reference | undefined)?.id ?? '') === keyOf(id))
+      .map((rule) => ({ id: rule.id }))
+  const adding = (kind: 'backendAddressPools' | 'frontendIPConfigurations' | 'probes', member: string): Part[] =>
+    partsOf(balancer, kind).map((part) => ({
+      ...part,
+      properties: {
+        ...part.properties,
+        ...(kind === 'backendAddressPools' && { backendIPConfigurations: members.get(keyOf(part.id)) ?? [] }),
+        loadBalancingRules: using(part.id, member),
+      },
+    }))
+  return {
+    ...balancer.body.properties,
+    frontendIPConfigurations: adding('frontendIPConfigurations', 'frontendIPConfiguration'),
+    backendAddressPools: adding('backendAddressPools', 'backendAddressPool'),
+    probes: adding('probes', 'probe'),
+  }
+}

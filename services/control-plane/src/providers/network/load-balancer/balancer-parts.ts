@@ -1,0 +1,204 @@
+import type { Fields } from '../../../arm/fields.ts'
+import { keyOf } from '../../../arm/resource-id.ts'
+import type { Json, Resource } from '../../../store/resources.ts'
+import { invalidName, referenceProblem } from '../provider.ts'
+
+export const balancerType = 'Microsoft.Network/loadBalancers'
+
+/** What a load balancer is made of, each a list of its row and a resource of its own on the wire. */
+export const partKinds = [
+  'frontendIPConfigurations',
+  'backendAddressPools',
+  'probes',
+  'loadBalancingRules',
+  'inboundNatRules',
+  'outboundRules',
+] as const
+export type PartKind = (typeof partKinds)[number]
+
+/** Whether Azure has parts of the kind written by themselves; the others come with their load balancer alone. */
+export const isWritten = (kind: PartKind): boolean => kind === 'backendAddressPools' || kind === 'inboundNatRules'
+
+export interface Part extends Json {
+  name: string
+  id: string
+  type: string
+  properties: Json
+}
+
+export const partsOf = (balancer: Pick<Resource, 'body'>, kind: PartKind): Part[] =>
+  (balancer.body.properties[kind] ?? []) as Part[]
+
+/** How many a load balancer may have of each: they are held against each other. */
+const mostOf: Record<PartKind, number> = {
+  frontendIPConfigurations: 100,
+  backendAddressPools: 500,
+  probes: 500,
+  loadBalancingRules: 500,
+  inboundNatRules: 500,
+  outboundRules: 500,
+}
+/** How many an interface may be in. */
+const mostPools = 10
+
+/** Ports that rules take of a frontend by a protocol: `Tcp …/frontendipconfigurations/f`. */
+type Taken = Map<string, { first: number; last: number; rule: string }[]>
+
+/** The list; one that is longer than may be is a problem, and nothing of it is looked at. */
+function bounded(fields: Fields, name: string, most: number): Fields[] {
+  const raw = fields.raw(name)
+  if (!Array.isArray(raw) || raw.length <= most) return fields.list(name)
+  fields.problem({
+    code: 'InvalidParameter',
+    message: `'${name}' has more than ${most} entries.`,
+    target: fields.at(name),
+    expected: `at most ${most}`,
+    found: String(raw.length),
+    remedy: 'Name fewer.',
+  })
+  return []
+}
+
+/** A load balancer's parts of a kind, as a request has them. */
+export const listed = (fields: Fields, kind: PartKind): Fields[] => bounded(fields, kind, mostOf[kind])
+
+/** The pools that an IP configuration names. */
+export const poolsNamed = (configuration: Fields): Fields[] =>
+  bounded(configuration, 'loadBalancerBackendAddressPools', mostPools)
+
+/**
+ * The parts of a load balancer as they are kept, each checked by itself and against the others. Frontends are completed by
+ * whoever knows of addresses. Problems go to `fields`.
+ * @param id of the load balancer
+ */
+export function readParts(id: string, fields: Fields): Record<PartKind, Part[]> {
+  const parts = Object.fromEntries(partKinds.map((kind) => [kind, namedParts(id, kind, fields)])) as Record<PartKind, Part[]> // prettier-ignore
+  const known = new Set(partKinds.flatMap((kind) => parts[kind].map((part) => keyOf(part.id))))
+  const taken: Taken = new Map()
+  for (const probe of listed(fields, 'probes')) readProbe(probe.object('properties'))
+  for (const kind of ['loadBalancingRules', 'inboundNatRules'] as const)
+    for (const rule of listed(fields, kind)) readRule(kind, rule, taken)
+  for (const rule of listed(fields, 'outboundRules'))
+    required(rule.object('properties'), rule.object('properties').oneOf('protocol', ['Tcp', 'Udp', 'All']), 'protocol')
+  for (const kind of ['loadBalancingRules', 'inboundNatRules', 'outboundRules'] as const)
+    for (const rule of listed(fields, kind)) checkReferences(rule.object('properties'), kind, known)
+  if (fields.list('inboundNatPools').length > 0) refuseOffered(fields, 'inboundNatPools', 'inbound NAT rules')
+  for (const pool of listed(fields, 'backendAddressPools'))
+    if (pool.object('properties').list('loadBalancerBackendAddresses').length > 0)
+      refuseOffered(pool.object('properties'), 'loadBalancerBackendAddresses', 'interfaces that name the pool')
+  return parts
+}
+
+function namedParts(id: string, kind: PartKind, fields: Fields): Part[] {
+  const names = new Set<string>()
+  return listed(fields, kind).map((part) => {
+    const name = part.text('name') ?? ''
+    if (!/^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/.test(name)) throw invalidName(name)
+    if (names.has(name.toLowerCase()))
+      part.problem({
+        code: 'InvalidParameter',
+        message: `The load balancer has two ${kind} of the name ${name}.`,
+        target: part.at('name'),
+        expected: 'a name of its own for each',
+        found: name,
+        remedy: 'Rename one.',
+      })
+    names.add(name.toLowerCase())
+    // What refers to a part is found where it refers.
+    const {
+      backendIPConfigurations: _members,
+      loadBalancingRules: _rules,
+      ...given
+    } = (part.raw('properties') ?? {}) as Json
+    const properties = { ...given, ...numbersOf(part.object('properties')), provisioningState: 'Succeeded' }
+    return { name, id: `${id}/${kind}/${name}`, type: `${balancerType}/${kind}`, properties }
+  })
+}
+
+/** Clients send numbers as texts, too. */
+const numbersOf = (properties: Fields): Json =>
+  Object.fromEntries(
+    ['frontendPort', 'backendPort', 'frontendPortRangeStart', 'frontendPortRangeEnd', 'port']
+      .filter((name) => properties.has(name))
+      .map((name) => [name, properties.integer(name, 0, 65_535)]),
+  )
+
+function readProbe(probe: Fields): void {
+  const protocol = required(probe, probe.oneOf('protocol', ['Tcp', 'Http', 'Https']), 'protocol')
+  required(probe, probe.integer('port', 1, 65_535), 'port')
+  if (protocol !== undefined && protocol !== 'Tcp') required(probe, probe.text('requestPath'), 'requestPath')
+}
+
+function readRule(kind: 'loadBalancingRules' | 'inboundNatRules', rule: Fields, taken: Taken): void {
+  const properties = rule.object('properties')
+  const name = rule.text('name') ?? ''
+  const protocol = required(properties, properties.oneOf('protocol', ['Tcp', 'Udp', 'All']), 'protocol')
+  required(properties, properties.integer('backendPort', 0, 65_535), 'backendPort')
+  const ranged = kind === 'inboundNatRules' && properties.has('frontendPortRangeStart')
+  const first = ranged ? properties.integer('frontendPortRangeStart', 1, 65_534) : required(properties, properties.integer('frontendPort', 0, 65_534), 'frontendPort') // prettier-ignore
+  const last = ranged ? required(properties, properties.integer('frontendPortRangeEnd', first ?? 1, 65_534), 'frontendPortRangeEnd') : first // prettier-ignore
+  if (protocol === undefined || first === undefined || last === undefined) return
+  const frontend = keyOf(properties.object('frontendIPConfiguration').text('id') ?? '')
+  for (const each of protocol === 'All' ? ['Tcp', 'Udp'] : [protocol]) {
+    const slots = taken.get(`${each} ${frontend}`) ?? []
+    const other = slots.find((slot) => first <= slot.last && slot.first <= last)
+    taken.set(`${each} ${frontend}`, [...slots, { first, last, rule: name }])
+    if (other === undefined) continue
+    const port = Math.max(first, other.first)
+    rule.problem({
+      code: 'RulesUseSameFrontendPortProtocolAndVip',
+      message: `Load balancing rules ${other.rule} and ${name} use the same frontend IP configuration, protocol and port ${port}.`,
+      target: properties.at(ranged ? 'frontendPortRangeStart' : 'frontendPort'),
+      expected: 'a port of its own for each rule of a frontend',
+      found: String(port),
+      remedy: 'Change the port of one.',
+    })
+    return
+  }
+}
+
+/** What a rule names has to be a part of the same load balancer. */
+function checkReferences(properties: Fields, kind: PartKind, known: ReadonlySet<string>): void {
+  const named = [
+    [kind === 'outboundRules' ? '' : 'frontendIPConfiguration', true],
+    ['backendAddressPool', kind === 'outboundRules'],
+    ['probe', false],
+  ] as const
+  for (const [member, needed] of named) {
+    if (member === '') continue
+    const reference = properties.object(member)
+    const id = reference.text('id')
+    if (needed) required(properties, id, member)
+    if (id !== undefined && !known.has(keyOf(id))) reference.problem(referenceProblem(reference.at('id'), id.slice(0, 300))) // prettier-ignore
+  }
+  for (const member of ['frontendIPConfigurations', 'backendAddressPools'])
+    for (const reference of properties.list(member)) {
+      const id = reference.text('id') ?? ''
+      if (!known.has(keyOf(id))) reference.problem(referenceProblem(reference.at('id'), id.slice(0, 300)))
+    }
+}
+
+function required<T>(fields: Fields, value: T | undefined, member: string): T | undefined {
+  if (value === undefined && !fields.has(member))
+    fields.problem({
+      code: 'InvalidParameter',
+      message: `Required parameter '${member}' is missing (null).`,
+      target: fields.at(member),
+      expected: member,
+      found: 'nothing',
+      remedy: 'Name it.',
+    })
+  return value
+}
+
+function refuseOffered(fields: Fields, member: string, instead: string): void {
+  fields.problem({
+    code: 'NotSupported',
+    status: 400,
+    message: `'${member}' is not offered.`,
+    target: fields.at(member),
+    expected: `no ${member}`,
+    found: 'some',
+    remedy: `Use ${instead}.`,
+  })
+}

@@ -1,0 +1,143 @@
+import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../../../arm/access.ts'
+import { Fields } from '../../../arm/fields.ts'
+import { keyOf } from '../../../arm/resource-id.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Db, Json, Resource } from '../../../store/resources.ts'
+import { release, takePrivateAddress, takeStaticAddress } from '../address-pool.ts'
+import { attachPublicAddress, checkReference, detachPublicAddress, findSubnet } from '../address-holders.ts'
+import { referenceProblem, type NetworkKind, type Written } from '../provider.ts'
+import { assertPoolsUnused, membersOf, withReferences } from './balancer-members.ts'
+import { balancerType, listed, partKinds, partsOf, readParts, type Part } from './balancer-parts.ts'
+
+/** Load balancers are kept and checked as Azure checks them; nothing is balanced, as nothing outside reaches a guest but SSH. */
+export const loadBalancers: NetworkKind = {
+  name: 'loadBalancers',
+  refersTo: ['publicIPAddresses', 'virtualNetworks'].map((name) => `Microsoft.Network/${name}`),
+  links(fields) {
+    const frontends = listed(fields.object('properties'), 'frontendIPConfigurations')
+    return frontends.map((each) => each.object('properties')).flatMap((properties): Link[] => {
+      const address = properties.object('publicIPAddress').text('id')
+      const subnet = properties.object('subnet').text('id')
+      return [
+        ...(address === undefined ? [] : [{ id: address, action: 'Microsoft.Network/publicIPAddresses/join/action' }]),
+        ...(subnet === undefined ? [] : [{ id: subnet, action: 'Microsoft.Network/virtualNetworks/subnets/join/action' }]),
+      ]
+    })
+  }, // prettier-ignore
+  async complete(plane, written) {
+    const { tx, id, fields, existing } = written
+    const properties = fields.object('properties')
+    const parts = readParts(id, properties)
+    fields.assertSound()
+    const before = existing === undefined ? [] : partsOf(existing, 'frontendIPConfigurations')
+    const has = (kept: readonly Part[], part: Part): boolean => kept.some((each) => keyOf(each.id) === keyOf(part.id))
+    if (existing !== undefined)
+      await assertPoolsUnused(plane, tx, partsOf(existing, 'backendAddressPools').filter((pool) => !has(parts.backendAddressPools, pool))) // prettier-ignore
+    for (const gone of before.filter((frontend) => !has(parts.frontendIPConfigurations, frontend)))
+      await giveBack(plane, tx, gone)
+    const frontends = listed(properties, 'frontendIPConfigurations')
+    for (const [index, frontend] of parts.frontendIPConfigurations.entries())
+      await completeFrontend(plane, written, {
+        frontend,
+        fields: frontends[index]!.object('properties'),
+        before: before.find((each) => keyOf(each.id) === keyOf(frontend.id)),
+      })
+    fields.assertSound()
+    return { ...written.given, ...parts }
+  },
+  async assertUnused(plane, tx, balancer) {
+    await assertPoolsUnused(plane, tx, partsOf(balancer, 'backendAddressPools'))
+  },
+  async released(plane, tx, balancer) {
+    for (const frontend of partsOf(balancer, 'frontendIPConfigurations')) await giveBack(plane, tx, frontend)
+  },
+  async view(plane, resource) {
+    const balancer = resource as Resource
+    const shown = resourceView(balancer, balancerType)
+    return { ...shown, properties: withReferences(balancer, await membersOf(plane)) }
+  },
+}
+
+interface FrontendProperties extends Json {
+  publicIPAddress?: { id: string }
+  subnet?: { id: string }
+  privateIPAddress?: string
+}
+
+async function completeFrontend(
+  plane: Plane,
+  { tx, id, fields: all }: Written,
+  { frontend, fields, before }: { frontend: Part; fields: Fields; before: Part | undefined },
+): Promise<void> {
+  const method = fields.oneOf('privateIPAllocationMethod', ['Dynamic', 'Static']) ?? 'Dynamic'
+  const wanted = fields.text('privateIPAddress')
+  const subnetId = fields.object('subnet').text('id')
+  const publicId = await checkReference(plane, tx, fields.object('publicIPAddress'), 'publicIPAddresses')
+  if ((subnetId === undefined) === !fields.object('publicIPAddress').has('id'))
+    fields.problem({
+      code: 'InvalidParameter',
+      message: `The frontend IP configuration ${frontend.name} has a public IP address or a subnet.`,
+      target: fields.at('publicIPAddress'),
+      expected: 'one of publicIPAddress and subnet',
+      found: subnetId === undefined ? 'neither' : 'both',
+      remedy: 'Name one.',
+    })
+  const subnet = subnetId === undefined ? undefined : await findSubnet(plane, tx, subnetId)
+  if (subnetId !== undefined && subnet === undefined) fields.problem(referenceProblem(fields.at('subnet.id'), subnetId.slice(0, 300))) // prettier-ignore
+  all.assertSound()
+  const old = before?.properties as FrontendProperties | undefined
+  const keepsPublic = publicId !== undefined && keyOf(old?.publicIPAddress?.id ?? '') === keyOf(publicId)
+  const keepsPrivate =
+    subnet !== undefined &&
+    keyOf(old?.subnet?.id ?? '') === keyOf(subnet.id) &&
+    (method === 'Dynamic' || wanted === undefined || wanted === old?.privateIPAddress)
+  if (before !== undefined && !keepsPublic && !keepsPrivate) await giveBack(plane, tx, before)
+  if (publicId !== undefined) {
+    await attachPublicAddress(plane, tx, publicId, frontend.id)
+    frontend.properties['publicIPAddress'] = { id: publicId }
+  }
+  if (subnet === undefined) return
+  const pool = { subnetKey: keyOf(subnet.id), prefix: subnet.properties.addressPrefix, owner: keyOf(id) }
+  frontend.properties['subnet'] = { id: subnet.id }
+  frontend.properties['privateIPAllocationMethod'] = method
+  frontend.properties['privateIPAddress'] = keepsPrivate
+    ? old?.privateIPAddress
+    : method === 'Static' && wanted !== undefined
+      ? await takeStaticAddress(tx, { ...pool, address: wanted })
+      : await takePrivateAddress(tx, pool)
+}
+
+async function giveBack(plane: Plane, tx: Db, frontend: Part): Promise<void> {
+  const { publicIPAddress, subnet, privateIPAddress } = frontend.properties as FrontendProperties
+  if (publicIPAddress !== undefined) await detachPublicAddress(plane, tx, publicIPAddress.id, frontend.id)
+  if (subnet !== undefined && privateIPAddress !== undefined) await release(tx, keyOf(subnet.id), privateIPAddress)
+}
+
+/** The id of an existing pool, whose load balancer stays, or undefined with a problem. */
+export async function requirePool(plane: Plane, tx: Db, reference: Fields): Promise<string | undefined> {
+  const id = reference.text('id') ?? ''
+  const found = poolOf(await plane.resources.lock(tx, balancerIdOf(id)), id)
+  if (found === undefined) reference.problem(referenceProblem(reference.at('id'), id.slice(0, 300)))
+  return found?.id
+}
+
+export const hasPool = async (plane: Plane, id: string): Promise<boolean> =>
+  poolOf(await plane.resources.find(balancerIdOf(id)), id) !== undefined
+
+const balancerIdOf = (partId: string): string => partId.split('/').slice(0, 9).join('/')
+
+const poolOf = (balancer: Resource | undefined, id: string): Part | undefined =>
+  balancer?.type === balancerType.toLowerCase()
+    ? partsOf(balancer, 'backendAddressPools').find((pool) => keyOf(pool.id) === keyOf(id))
+    : undefined
+
+/** A load balancer's body with one part put into it, or taken out. */
+export function bodyWith(balancer: Resource, kind: (typeof partKinds)[number], name: string, part?: Json): Json {
+  const others = partsOf(balancer, kind).filter((each) => each.name.toLowerCase() !== name.toLowerCase())
+  return { properties: { ...balancer.body.properties, [kind]: [...others, ...(part === undefined ? [] : [{ ...part, name }])] } } // prettier-ignore
+}
+
+export const noPart = (path: string): ServiceError =>
+  new ServiceError({ code: 'NotFound', message: `Resource ${path.slice(0, 300)} not found.` })

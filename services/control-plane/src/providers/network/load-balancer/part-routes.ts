@@ -1,0 +1,87 @@
+import { Fields } from '../../../arm/fields.ts'
+import { checkPreconditions } from '../../../arm/preconditions.ts'
+import { keyOf } from '../../../arm/resource-id.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import type { Route } from '../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../plane.ts'
+import type { Json, Resource } from '../../../store/resources.ts'
+import { membersOf, withReferences } from './balancer-members.ts'
+import { balancerType, isWritten, partsOf, type Part, type PartKind } from './balancer-parts.ts'
+import { bodyWith, loadBalancers, noPart } from './load-balancers.ts'
+
+const idOf = (request: ArmRequest): string => request.path.split('/').slice(0, 9).join('/')
+
+/** Parts of a load balancer as resources of their own: all are read, those are written that Azure has written by themselves. */
+export function partRoutes(plane: Plane, kind: PartKind): Route[] {
+  const base = `${groupPath}/providers/${balancerType}/{name}/${kind}`
+  const read = async (request: ArmRequest): Promise<Part[]> => {
+    const balancer = await plane.resources.get(idOf(request))
+    return (withReferences(balancer, await membersOf(plane))[kind] ?? []) as Part[]
+  }
+  const named = (parts: readonly Part[], request: ArmRequest): Part | undefined =>
+    parts.find(({ name }) => name.toLowerCase() === param(request, 'part').toLowerCase())
+  const routes: Route[] = [
+    {
+      method: 'GET',
+      path: base,
+      action: `${balancerType}/${kind}/read`,
+      handle: async (request) => ok({ value: await read(request) }),
+    },
+    {
+      method: 'GET',
+      path: `${base}/{part}`,
+      action: `${balancerType}/${kind}/read`,
+      handle: async (request) => {
+        const found = named(await read(request), request)
+        if (found === undefined) throw noPart(request.path)
+        return ok(found)
+      },
+    },
+  ]
+  if (!isWritten(kind)) return routes
+  return [
+    ...routes,
+    {
+      method: 'PUT',
+      path: `${base}/{part}`,
+      action: `${balancerType}/${kind}/write`,
+      handle: async (request) => {
+        const { before, after } = await rewrite(plane, request, kind, (request.body ?? {}) as Json)
+        const made = named(partsOf(after, kind), request)
+        return { status: named(partsOf(before, kind), request) === undefined ? 201 : 200, body: made }
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${base}/{part}`,
+      action: `${balancerType}/${kind}/delete`,
+      handle: async (request): Promise<ArmReply> => {
+        const { before } = await rewrite(plane, request, kind, undefined)
+        return { status: named(partsOf(before, kind), request) === undefined ? 204 : 200 }
+      },
+    },
+  ]
+}
+
+/** Writes the load balancer with one part put in or taken out, under all the checks of its own PUT. */
+async function rewrite(
+  plane: Plane,
+  request: ArmRequest,
+  kind: PartKind,
+  part: Json | undefined,
+): Promise<{ before: Resource; after: Resource }> {
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    const before = await plane.resources.getLocked(tx, idOf(request))
+    checkPreconditions(request, before)
+    const body = bodyWith(before, kind, param(request, 'part'), part)
+    const fields = new Fields(body)
+    const written = { tx, id: before.id, location: before.location, fields, given: body['properties'] as Json, existing: before } // prettier-ignore
+    const properties = await loadBalancers.complete(plane, written)
+    fields.assertSound()
+    const after = await plane.resources.change(tx, before.id, (balancer) => {
+      if (keyOf(balancer.id) === keyOf(before.id)) balancer.body.properties = properties
+    })
+    return { before, after: after ?? before }
+  })
+}
