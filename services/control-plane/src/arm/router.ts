@@ -12,6 +12,22 @@ export interface Route {
   handle(request: ArmRequest): Promise<ArmReply>
 }
 
+type RouteOf = (path: string, action: Route['action'], handle: Route['handle']) => Route
+
+const routeOf =
+  (method: Method): RouteOf =>
+  (path, action, handle) => ({ method, path, action, handle })
+
+/** A route by its method. */
+export const route: Record<Lowercase<Method>, RouteOf> = {
+  get: routeOf('GET'),
+  head: routeOf('HEAD'),
+  put: routeOf('PUT'),
+  patch: routeOf('PATCH'),
+  post: routeOf('POST'),
+  delete: routeOf('DELETE'),
+}
+
 export interface Match {
   route: Route
   /** The path with the route's own spelling of its literal segments: ids look the same whatever a client's case was. */

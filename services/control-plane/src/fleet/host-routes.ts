@@ -2,7 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { formatJoinCode, localHostName, type AddedHost, type HostView, type ShownHost } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { hostView } from './fleet-host.ts'
 import { everyTee, readHost } from './host-request.ts'
@@ -34,30 +34,20 @@ export function fleetRoutes(plane: Plane): Route[] {
       return ok(await show(nameOf(request)))
     }
   return [
-    {
-      method: 'GET',
-      path: hosts,
-      action: action('read'),
-      handle: async () => ok({ value: [await local(), ...(await plane.fleet.registry.list()).map(hostView)] }),
-    },
-    { method: 'GET', path: one, action: action('read'), handle: async (request) => ok(await show(nameOf(request))) },
-    {
-      method: 'PUT',
-      path: one,
-      action: action('write'),
-      handle: async (request) => ({ status: 201, body: await add(plane, nameOf(request), request.body) }),
-    },
-    { method: 'POST', path: `${one}/drain`, action: action('drain/action'), handle: drain(true) },
-    { method: 'POST', path: `${one}/resume`, action: action('resume/action'), handle: drain(false) },
-    {
-      method: 'DELETE',
-      path: one,
-      action: action('delete'),
-      handle: async (request) => {
-        await plane.fleet.registry.remove(nameOf(request))
-        return { status: 204 }
-      },
-    },
+    route.get(hosts, action('read'), async () =>
+      ok({ value: [await local(), ...(await plane.fleet.registry.list()).map(hostView)] }),
+    ),
+    route.get(one, action('read'), async (request) => ok(await show(nameOf(request)))),
+    route.put(one, action('write'), async (request) => ({
+      status: 201,
+      body: await add(plane, nameOf(request), request.body),
+    })),
+    route.post(`${one}/drain`, action('drain/action'), drain(true)),
+    route.post(`${one}/resume`, action('resume/action'), drain(false)),
+    route.delete(one, action('delete'), async (request) => {
+      await plane.fleet.registry.remove(nameOf(request))
+      return { status: 204 }
+    }),
   ]
 }
 

@@ -2,7 +2,7 @@ import type { ImageMeasurementsDocument } from '@strongroom/contract'
 import { imageImport } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { ok } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 
 const type = 'Strongroom.Machine/images'
@@ -28,38 +28,18 @@ async function measurementsOf(plane: Plane, named: string): Promise<ImageMeasure
 /** Images of the host: they belong to the installation, not to a group. */
 export function imageRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${type}/read`,
-      handle: async () => ok({ value: await plane.host.images() }),
-    },
-    {
-      method: 'GET',
-      path: `${base}/{image}/measurements`,
-      action: `${type}/read`,
-      handle: async ({ params }) => ok(await measurementsOf(plane, params['image'] ?? '')),
-    },
-    {
-      method: 'GET',
-      path: `${base}/build`,
-      action: `${type}/read`,
-      handle: async ({ query }) => ok(await plane.host.imageBuild(query['variant'])),
-    },
-    {
-      method: 'POST',
-      path: `${base}/build`,
-      action: `${type}/build/action`,
-      handle: async ({ query }) => ({ status: 202, body: await plane.host.buildImage(query['variant']) }),
-    },
-    {
-      method: 'POST',
-      path: `${base}/import`,
-      action: `${type}/import/action`,
-      handle: async (request) => {
-        const file = read(imageImport, request.body, { code: 'InvalidParameter', subject: 'The disk file' })
-        return ok(await plane.host.importImage(file))
-      },
-    },
+    route.get(base, `${type}/read`, async () => ok({ value: await plane.host.images() })),
+    route.get(`${base}/{image}/measurements`, `${type}/read`, async ({ params }) =>
+      ok(await measurementsOf(plane, params['image'] ?? '')),
+    ),
+    route.get(`${base}/build`, `${type}/read`, async ({ query }) => ok(await plane.host.imageBuild(query['variant']))),
+    route.post(`${base}/build`, `${type}/build/action`, async ({ query }) => ({
+      status: 202,
+      body: await plane.host.buildImage(query['variant']),
+    })),
+    route.post(`${base}/import`, `${type}/import/action`, async (request) => {
+      const file = read(imageImport, request.body, { code: 'InvalidParameter', subject: 'The disk file' })
+      return ok(await plane.host.importImage(file))
+    }),
   ]
 }

@@ -2,7 +2,7 @@ import { Fields } from '../arm/fields.ts'
 import { asyncHeaders, monitorReply, readOperation, unknownOperation } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { keyOf } from '../arm/resource-id.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json } from '../store/resources.ts'
 import { vmType, type DataDisk, type Vm } from '../providers/compute/vm/vm-model.ts'
@@ -19,18 +19,8 @@ const results = 'attachDetachResults'
  */
 export function attachDetachRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: `${one}/${verb}`,
-      action: `${vmType}/${verb}/action`,
-      handle: async (request) => await attachDetach(plane, request),
-    },
-    {
-      method: 'GET',
-      path: `${one}/${results}/{operation}`,
-      action: `${vmType}/read`,
-      handle: async (request) => await result(plane, request),
-    },
+    route.post(`${one}/${verb}`, `${vmType}/${verb}/action`, async (request) => await attachDetach(plane, request)),
+    route.get(`${one}/${results}/{operation}`, `${vmType}/read`, async (request) => await result(plane, request)),
   ]
 }
 

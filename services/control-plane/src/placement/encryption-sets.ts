@@ -1,3 +1,4 @@
+import { route } from '../arm/router.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
@@ -31,16 +32,11 @@ export const diskEncryptionSets: ResourceType<SetInternal> = {
   create: async (plane, request, group) => await create(plane, request, group.location),
   change: update,
   routes: (plane) => [
-    {
-      method: 'GET',
-      path: `${groupPath}/providers/${setType}/{name}/associatedResources`,
-      action: `${setType}/read`,
-      handle: async (request) => {
-        const set = await plane.resources.get<SetInternal>(request.path.replace(/\/associatedResources$/i, ''))
-        const vms = await vmsOf(plane, set.id)
-        return ok({ value: vms.map((vm) => diskIdOf(vm.id, vm.internal.model.osDisk.name)) })
-      },
-    },
+    route.get(`${groupPath}/providers/${setType}/{name}/associatedResources`, `${setType}/read`, async (request) => {
+      const set = await plane.resources.get<SetInternal>(request.path.replace(/\/associatedResources$/i, ''))
+      const vms = await vmsOf(plane, set.id)
+      return ok({ value: vms.map((vm) => diskIdOf(vm.id, vm.internal.model.osDisk.name)) })
+    }),
   ],
   assertUnused: async (plane, tx, set) => assertNoVms(set, await vmsOf(plane, set.id, tx)),
   // Rights of its principal end with it.

@@ -5,7 +5,7 @@ import { faqRule } from '../arm/faq-rule.ts'
 import { accepted, asyncHeaders } from '../arm/operations.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { attachDetachRoutes } from './attach-detach.ts'
@@ -114,15 +114,11 @@ async function write(plane: Plane, request: ArmRequest): Promise<ArmReply> {
 }
 
 function powerRoutes(plane: Plane): Route[] {
-  const action = (name: string, run: (vm: Vm, request: ArmRequest) => Promise<Operation>): Route => ({
-    method: 'POST',
-    path: `${one}/${name}`,
-    action: `${vmType}/${name}/action`,
-    handle: async (request) => {
+  const action = (name: string, run: (vm: Vm, request: ArmRequest) => Promise<Operation>): Route =>
+    route.post(`${one}/${name}`, `${vmType}/${name}/action`, async (request) => {
       const vm = await vmOfAction(plane, request)
       return accepted(plane, request, vm, await run(vm, request))
-    },
-  })
+    })
   return [
     action('start', async (vm, request) => await startVm(plane, onBehalfOf(request), vm)),
     action('restart', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
@@ -140,48 +136,29 @@ function powerRoutes(plane: Plane): Route[] {
 
 function furtherRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: `${one}/instanceView`,
-      action: `${vmType}/instanceView/read`,
-      handle: async (request) => ok(await instanceView(plane, await vmOfAction(plane, request))),
-    },
-    {
-      method: 'GET',
-      path: `${one}/vmSizes`,
-      action: `${vmType}/vmSizes/read`,
-      handle: async (request) => {
-        const vm = await vmOfAction(plane, request)
-        const own = findSize(vm.internal.model.vmSize)
-        const sizes = allSizes().filter(
-          (size) =>
-            isOffered(size, vm.location) &&
-            (size.tee === vm.internal.tee || (own !== undefined && convertsInto(own, size))),
-        )
-        return ok({ value: sizes.map(sizeView) })
-      },
-    },
-    {
-      method: 'POST',
-      path: `${one}/retrieveBootEvidence`,
-      action: `${vmType}/retrieveBootEvidence/action`,
-      handle: async (request) => ok(await bootEvidence(plane, await vmOfAction(plane, request))),
-    },
-    {
-      method: 'POST',
-      path: `${one}/retrievePlacement`,
-      action: `${vmType}/retrievePlacement/action`,
-      handle: async (request) => {
-        const { vmId } = (await vmOfAction(plane, request)).internal
-        return ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)) // prettier-ignore
-      },
-    },
-    {
-      method: 'POST',
-      path: `${one}/retrieveConnection`,
-      action: `${vmType}/retrieveConnection/action`,
-      handle: async (request) => ok(await connection(plane, await vmOfAction(plane, request))),
-    },
+    route.get(`${one}/instanceView`, `${vmType}/instanceView/read`, async (request) =>
+      ok(await instanceView(plane, await vmOfAction(plane, request))),
+    ),
+    route.get(`${one}/vmSizes`, `${vmType}/vmSizes/read`, async (request) => {
+      const vm = await vmOfAction(plane, request)
+      const own = findSize(vm.internal.model.vmSize)
+      const sizes = allSizes().filter(
+        (size) =>
+          isOffered(size, vm.location) &&
+          (size.tee === vm.internal.tee || (own !== undefined && convertsInto(own, size))),
+      )
+      return ok({ value: sizes.map(sizeView) })
+    }),
+    route.post(`${one}/retrieveBootEvidence`, `${vmType}/retrieveBootEvidence/action`, async (request) =>
+      ok(await bootEvidence(plane, await vmOfAction(plane, request))),
+    ),
+    route.post(`${one}/retrievePlacement`, `${vmType}/retrievePlacement/action`, async (request) => {
+      const { vmId } = (await vmOfAction(plane, request)).internal
+      return ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)) // prettier-ignore
+    }),
+    route.post(`${one}/retrieveConnection`, `${vmType}/retrieveConnection/action`, async (request) =>
+      ok(await connection(plane, await vmOfAction(plane, request))),
+    ),
   ]
 }
 

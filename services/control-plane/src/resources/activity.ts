@@ -1,6 +1,6 @@
 import type { ActivityRow } from '../arm/activity-log.ts'
 import { ok } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 
 const outcome = (status: number): string =>
@@ -30,11 +30,10 @@ export function activityRoutes(plane: Plane): Route[] {
     },
   })
   return [
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/Microsoft.Insights/eventtypes/management/values`,
-      action: 'Microsoft.Insights/eventtypes/values/read',
-      handle: async (request) => {
+    route.get(
+      `${subscriptionPath}/providers/Microsoft.Insights/eventtypes/management/values`,
+      'Microsoft.Insights/eventtypes/values/read',
+      async (request) => {
         const filter = request.query['$filter'] ?? ''
         const since = /eventTimestamp ge '([^']+)'/i.exec(filter)?.[1]
         const group = /resourceGroupName eq '([^']+)'/i.exec(filter)?.[1]
@@ -50,6 +49,6 @@ export function activityRoutes(plane: Plane): Route[] {
         })
         return ok({ value: rows.map(view) })
       },
-    },
+    ),
   ]
 }

@@ -5,7 +5,7 @@ import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 import { roleDefinitionRoutes, roleId } from './role-definitions.ts'
 import { managementGroupPath, requireScope, scopeOf as scopeBefore, scopePaths } from './scopes.ts'
@@ -44,57 +44,37 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
   const one = `${base}/{assignment}`
   const view = (row: Assignment): Record<string, unknown> => assignmentView(plane, row)
   return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${assignments}/read`,
-      handle: async (request) => {
-        const at = keyOf(scopeOf(request.path))
-        const filter = (request.query['$filter'] ?? '').toLowerCase()
-        const principal = /principalid eq\s*'([^']*)'/.exec(filter)?.[1]
-        // What somebody has by a group counts as assigned to them.
-        const assignee = /assignedto\(\s*'([^']*)'/.exec(filter)?.[1]
-        const principals = assignee === undefined ? principal && [principal] : await plane.access.identitiesOf(assignee)
-        const exact = /atscope\(\)/.test(filter)
-        const found = (await plane.access.list()).filter(
-          (row) =>
-            (covers(row.scope, at) || (!exact && covers(at, row.scope))) &&
-            (principals === undefined || principals.includes(row.principal_id)),
-        )
-        return ok({ value: found.map(view) })
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${assignments}/read`,
-      handle: async (request) => {
-        const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
-        if (found !== undefined) return ok(view(found))
-        throw new ServiceError({
-          code: 'RoleAssignmentNotFound',
-          message: `The role assignment '${param(request, 'assignment').slice(0, 60)}' is not found.`,
-        })
-      },
-    },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${assignments}/write`,
-      handle: async (request) => await assign(plane, request, view),
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${assignments}/delete`,
-      handle: async (request) => {
-        const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
-        if (found === undefined) return { status: 204 }
-        await assertOwnerLeft(plane, found)
-        await plane.access.remove(onBehalfOf(request), found.scope, found.name)
-        return ok(view(found))
-      },
-    },
+    route.get(base, `${assignments}/read`, async (request) => {
+      const at = keyOf(scopeOf(request.path))
+      const filter = (request.query['$filter'] ?? '').toLowerCase()
+      const principal = /principalid eq\s*'([^']*)'/.exec(filter)?.[1]
+      // What somebody has by a group counts as assigned to them.
+      const assignee = /assignedto\(\s*'([^']*)'/.exec(filter)?.[1]
+      const principals = assignee === undefined ? principal && [principal] : await plane.access.identitiesOf(assignee)
+      const exact = /atscope\(\)/.test(filter)
+      const found = (await plane.access.list()).filter(
+        (row) =>
+          (covers(row.scope, at) || (!exact && covers(at, row.scope))) &&
+          (principals === undefined || principals.includes(row.principal_id)),
+      )
+      return ok({ value: found.map(view) })
+    }),
+    route.get(one, `${assignments}/read`, async (request) => {
+      const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
+      if (found !== undefined) return ok(view(found))
+      throw new ServiceError({
+        code: 'RoleAssignmentNotFound',
+        message: `The role assignment '${param(request, 'assignment').slice(0, 60)}' is not found.`,
+      })
+    }),
+    route.put(one, `${assignments}/write`, async (request) => await assign(plane, request, view)),
+    route.delete(one, `${assignments}/delete`, async (request) => {
+      const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
+      if (found === undefined) return { status: 204 }
+      await assertOwnerLeft(plane, found)
+      await plane.access.remove(onBehalfOf(request), found.scope, found.name)
+      return ok(view(found))
+    }),
   ]
 }
 

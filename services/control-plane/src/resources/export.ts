@@ -1,6 +1,6 @@
 import { Fields } from '../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json, Resource } from '../store/resources.ts'
 
@@ -32,12 +32,11 @@ const added = new Set([
 /** A group as a template. */
 export function exportRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: `${groupPath}/exportTemplate`,
-      action: 'Microsoft.Resources/subscriptions/resourceGroups/exportTemplate/action',
-      handle: async (request) => await exportGroup(plane, request),
-    },
+    route.post(
+      `${groupPath}/exportTemplate`,
+      'Microsoft.Resources/subscriptions/resourceGroups/exportTemplate/action',
+      async (request) => await exportGroup(plane, request),
+    ),
   ]
 }
 

@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { offeredIn } from './providers.ts'
 
@@ -40,25 +40,18 @@ export function featureRoutes(plane: Plane): Route[] {
   }
   const read = 'Microsoft.Features/features/read'
   return [
-    {
-      method: 'GET',
-      path: `${features}/features`,
-      action: read,
-      handle: async () => ok({ value: list(Object.keys(known)) }),
-    },
-    { method: 'GET', path: within, action: read, handle: async (request) => ok({ value: list([spelled(request)]) }) },
-    { method: 'GET', path: `${within}/{feature}`, action: read, handle: async (request) => ok(one(request)) },
-    {
-      method: 'POST',
-      path: `${within}/{feature}/register`,
-      action: 'Microsoft.Features/providers/features/register/action',
-      handle: async (request) => ok(one(request)),
-    },
-    {
-      method: 'POST',
-      path: `${within}/{feature}/unregister`,
-      action: 'Microsoft.Features/providers/features/unregister/action',
-      handle: async (request) => {
+    route.get(`${features}/features`, read, async () => ok({ value: list(Object.keys(known)) })),
+    route.get(within, read, async (request) => ok({ value: list([spelled(request)]) })),
+    route.get(`${within}/{feature}`, read, async (request) => ok(one(request))),
+    route.post(
+      `${within}/{feature}/register`,
+      'Microsoft.Features/providers/features/register/action',
+      async (request) => ok(one(request)),
+    ),
+    route.post(
+      `${within}/{feature}/unregister`,
+      'Microsoft.Features/providers/features/unregister/action',
+      async (request) => {
         const { name } = one(request)
         throw new ServiceError({
           code: 'FeatureUnregistrationNotSupported',
@@ -68,6 +61,6 @@ export function featureRoutes(plane: Plane): Route[] {
           remedy: 'Leave the feature as it is.',
         })
       },
-    },
+    ),
   ]
 }

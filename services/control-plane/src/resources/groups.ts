@@ -6,7 +6,7 @@ import { listPage } from '../arm/list-page.ts'
 import { accepted } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { requireLocation } from '../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
@@ -30,75 +30,54 @@ function view(group: Resource): Record<string, unknown> {
 export function groupRoutes(plane: Plane): Route[] {
   const action = 'Microsoft.Resources/subscriptions/resourceGroups'
   return [
-    {
-      method: 'GET',
-      path: list,
-      action: `${action}/read`,
-      handle: async (request) => {
-        const filter = request.query['$filter']
-        return await listPage(plane, request, {
-          type,
-          ...(filter !== undefined && { keep: parseFilter(filter, ['tagName', 'tagValue']) }),
-          view,
-        })
-      },
-    },
-    {
-      method: 'GET',
-      path: groupPath,
-      action: `${action}/read`,
-      handle: async (request) => ok(view(await plane.resources.requireGroup(request.path))),
-    },
-    {
-      method: 'HEAD',
-      path: groupPath,
-      action: `${action}/read`,
-      handle: async (request) => ({ status: (await plane.resources.find(request.path)) === undefined ? 404 : 204 }),
-    },
-    { method: 'PUT', path: groupPath, action: `${action}/write`, handle: async (request) => await put(plane, request) },
-    {
-      method: 'PATCH',
-      path: groupPath,
-      action: `${action}/write`,
-      handle: async (request) => {
-        const fields = new Fields(request.body)
-        const tags = fields.textMap('tags')
-        fields.assertSound()
-        await plane.resources.requireGroup(request.path)
-        const changed = await plane.resources.transaction(
-          async (tx) =>
-            await plane.resources.change(
-              tx,
-              request.path,
-              (group) => void (tags !== undefined && (group.body.tags = tags)),
-            ),
-        )
-        return ok(view(changed ?? (await plane.resources.requireGroup(request.path))))
-      },
-    },
-    {
-      method: 'DELETE',
-      path: groupPath,
-      action: `${action}/delete`,
-      handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const operation = await plane.resources.transaction(async (tx) => {
+    route.get(list, `${action}/read`, async (request) => {
+      const filter = request.query['$filter']
+      return await listPage(plane, request, {
+        type,
+        ...(filter !== undefined && { keep: parseFilter(filter, ['tagName', 'tagValue']) }),
+        view,
+      })
+    }),
+    route.get(groupPath, `${action}/read`, async (request) =>
+      ok(view(await plane.resources.requireGroup(request.path))),
+    ),
+    route.head(groupPath, `${action}/read`, async (request) => ({
+      status: (await plane.resources.find(request.path)) === undefined ? 404 : 204,
+    })),
+    route.put(groupPath, `${action}/write`, async (request) => await put(plane, request)),
+    route.patch(groupPath, `${action}/write`, async (request) => {
+      const fields = new Fields(request.body)
+      const tags = fields.textMap('tags')
+      fields.assertSound()
+      await plane.resources.requireGroup(request.path)
+      const changed = await plane.resources.transaction(
+        async (tx) =>
           await plane.resources.change(
             tx,
-            group.id,
-            (current) => void (current.body.properties['provisioningState'] = 'Deleting'),
-          )
-          return await plane.outer.submit({
-            kind: 'group.delete',
-            resourceId: group.key,
-            principal: request.caller.objectId,
-            params: { id: group.id, asker: onBehalfOf(request) },
-            tx,
-          })
+            request.path,
+            (group) => void (tags !== undefined && (group.body.tags = tags)),
+          ),
+      )
+      return ok(view(changed ?? (await plane.resources.requireGroup(request.path))))
+    }),
+    route.delete(groupPath, `${action}/delete`, async (request) => {
+      const group = await plane.resources.requireGroup(request.path)
+      const operation = await plane.resources.transaction(async (tx) => {
+        await plane.resources.change(
+          tx,
+          group.id,
+          (current) => void (current.body.properties['provisioningState'] = 'Deleting'),
+        )
+        return await plane.outer.submit({
+          kind: 'group.delete',
+          resourceId: group.key,
+          principal: request.caller.objectId,
+          params: { id: group.id, asker: onBehalfOf(request) },
+          tx,
         })
-        return accepted(plane, request, group, operation)
-      },
-    },
+      })
+      return accepted(plane, request, group, operation)
+    }),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { listPage } from '../arm/list-page.ts'
 import { ServiceError } from '@strongroom/platform'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 
@@ -71,12 +71,11 @@ export function inventoryRoutes(plane: Plane): Route[] {
     }
   const action = 'Microsoft.Resources/subscriptions/resources/read'
   return [
-    { method: 'GET', path: `${subscriptionPath}/resources`, action, handle: handle(false) },
-    {
-      method: 'GET',
-      path: `${groupPath}/resources`,
-      action: 'Microsoft.Resources/subscriptions/resourceGroups/resources/read',
-      handle: handle(true),
-    },
+    route.get(`${subscriptionPath}/resources`, action, handle(false)),
+    route.get(
+      `${groupPath}/resources`,
+      'Microsoft.Resources/subscriptions/resourceGroups/resources/read',
+      handle(true),
+    ),
   ]
 }

@@ -4,7 +4,7 @@ import type { Lock } from '../arm/locks.ts'
 import { covers } from '../arm/access.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 import { requireScope, scopeOf, scopePaths } from './scopes.ts'
 
@@ -25,73 +25,52 @@ export function lockRoutes(plane: Plane): Route[] {
     const base = `${scope}/providers/${type}`
     const one = `${base}/{lock}`
     return [
-      {
-        method: 'GET',
-        path: base,
-        action: `${type}/read`,
-        handle: async (request) => {
-          const here = keyOf(request.path.slice(0, -`/providers/${type}`.length))
-          // Those that hold here, and those below.
-          const all = (await plane.locks.list()).filter((lock) => covers(lock.scope, here) || covers(here, lock.scope))
-          return ok({ value: all.map(view) })
-        },
-      },
-      {
-        method: 'GET',
-        path: one,
-        action: `${type}/read`,
-        handle: async (request) => {
-          const lock = await plane.locks.find(at(request), param(request, 'lock'))
-          if (lock !== undefined) return ok(view(lock))
-          throw new ServiceError({
-            code: 'LockNotFound',
-            message: `The lock '${param(request, 'lock').slice(0, 90)}' could not be found.`,
+      route.get(base, `${type}/read`, async (request) => {
+        const here = keyOf(request.path.slice(0, -`/providers/${type}`.length))
+        // Those that hold here, and those below.
+        const all = (await plane.locks.list()).filter((lock) => covers(lock.scope, here) || covers(here, lock.scope))
+        return ok({ value: all.map(view) })
+      }),
+      route.get(one, `${type}/read`, async (request) => {
+        const lock = await plane.locks.find(at(request), param(request, 'lock'))
+        if (lock !== undefined) return ok(view(lock))
+        throw new ServiceError({
+          code: 'LockNotFound',
+          message: `The lock '${param(request, 'lock').slice(0, 90)}' could not be found.`,
+        })
+      }),
+      route.put(one, `${type}/write`, async (request) => {
+        const name = param(request, 'lock')
+        const fields = new Fields(request.body)
+        const properties = fields.object('properties')
+        const level = properties.oneOf('level', ['CanNotDelete', 'ReadOnly'])
+        const notes = properties.text('notes') ?? ''
+        const invalid = (target: string, expected: string): void =>
+          fields.problem({
+            code: 'InvalidLock',
+            message: `The lock's '${target}' is not valid.`,
+            target,
+            expected,
           })
-        },
-      },
-      {
-        method: 'PUT',
-        path: one,
-        action: `${type}/write`,
-        handle: async (request) => {
-          const name = param(request, 'lock')
-          const fields = new Fields(request.body)
-          const properties = fields.object('properties')
-          const level = properties.oneOf('level', ['CanNotDelete', 'ReadOnly'])
-          const notes = properties.text('notes') ?? ''
-          const invalid = (target: string, expected: string): void =>
-            fields.problem({
-              code: 'InvalidLock',
-              message: `The lock's '${target}' is not valid.`,
-              target,
-              expected,
-            })
-          if (level === undefined && fields.problems.length === 0)
-            invalid('properties.level', 'CanNotDelete or ReadOnly')
-          if (notes.length > 512) invalid('properties.notes', 'at most 512 characters')
-          if (!nameForm.test(name)) invalid('name', '1 to 90 letters, digits and _ . - ( )')
-          fields.assertSound()
-          await requireScope(plane, at(request))
-          const { lock, created } = await plane.locks.put({
-            scope: at(request),
-            name,
-            level: level ?? 'ReadOnly',
-            notes,
-          })
-          return { status: created ? 201 : 200, body: view(lock) }
-        },
-      },
-      {
-        method: 'DELETE',
-        path: one,
-        action: `${type}/delete`,
-        handle: async (request) => {
-          const lock = await plane.locks.find(at(request), param(request, 'lock'))
-          if (lock === undefined) return { status: 204 }
-          await plane.locks.remove(lock.scope, lock.name)
-          return { status: 200 }
-        },
-      },
+        if (level === undefined && fields.problems.length === 0) invalid('properties.level', 'CanNotDelete or ReadOnly')
+        if (notes.length > 512) invalid('properties.notes', 'at most 512 characters')
+        if (!nameForm.test(name)) invalid('name', '1 to 90 letters, digits and _ . - ( )')
+        fields.assertSound()
+        await requireScope(plane, at(request))
+        const { lock, created } = await plane.locks.put({
+          scope: at(request),
+          name,
+          level: level ?? 'ReadOnly',
+          notes,
+        })
+        return { status: created ? 201 : 200, body: view(lock) }
+      }),
+      route.delete(one, `${type}/delete`, async (request) => {
+        const lock = await plane.locks.find(at(request), param(request, 'lock'))
+        if (lock === undefined) return { status: 204 }
+        await plane.locks.remove(lock.scope, lock.name)
+        return { status: 200 }
+      }),
     ]
   })
 }

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { roles } from '../arm/built-in-roles.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { signedIn, type Route } from '../arm/router.ts'
+import { route, signedIn, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 
 const type = 'Microsoft.Management/managementGroups'
@@ -17,22 +17,16 @@ export function managementGroupRoutes(plane: Plane): Route[] {
     properties: { tenantId: plane.tenantId, displayName: 'Tenant Root Group' },
   })
   return [
-    { method: 'GET', path: base, action: signedIn, handle: async () => ok({ value: [view()] }) },
-    {
-      method: 'GET',
-      path: `${base}/{managementGroup}`,
-      action: `${type}/read`,
-      handle: async (request) => {
-        requireManagementGroup(plane, param(request, 'managementGroup'))
-        return ok(view())
-      },
-    },
-    {
-      method: 'POST',
-      path: '/providers/Microsoft.Authorization/elevateAccess',
-      action: signedIn,
-      handle: async (request) => await elevate(plane, request),
-    },
+    route.get(base, signedIn, async () => ok({ value: [view()] })),
+    route.get(`${base}/{managementGroup}`, `${type}/read`, async (request) => {
+      requireManagementGroup(plane, param(request, 'managementGroup'))
+      return ok(view())
+    }),
+    route.post(
+      '/providers/Microsoft.Authorization/elevateAccess',
+      signedIn,
+      async (request) => await elevate(plane, request),
+    ),
   ]
 }
 

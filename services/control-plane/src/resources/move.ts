@@ -3,7 +3,7 @@ import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf, parseResourceId, withoutFinalSlashes } from '../arm/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import { moveRows } from './move-rows.ts'
@@ -15,13 +15,13 @@ const most = 800
 
 /** `az resource move`: from one group of the subscription to another, all of them or none. */
 export function moveRoutes(plane: Plane): Route[] {
-  const route = (verb: 'moveResources' | 'validateMoveResources', does: boolean): Route => ({
-    method: 'POST',
-    path: `${groupPath}/${verb}`,
-    action: `${groupAction}/${verb}/action`,
-    handle: async (request) => await move(plane, request, does),
-  })
-  return [route('moveResources', true), route('validateMoveResources', false)]
+  const moveRoute = (verb: 'moveResources' | 'validateMoveResources', does: boolean): Route =>
+    route.post(
+      `${groupPath}/${verb}`,
+      `${groupAction}/${verb}/action`,
+      async (request) => await move(plane, request, does),
+    )
+  return [moveRoute('moveResources', true), moveRoute('validateMoveResources', false)]
 }
 
 async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<ArmReply> {

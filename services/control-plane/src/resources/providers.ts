@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok, param } from '../arm/request.ts'
-import { signedIn, type Route } from '../arm/router.ts'
+import { route, signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import type { ResourceTypes } from '../types/registry.ts'
@@ -104,30 +104,16 @@ export function providerRoutes(plane: Plane): Route[] {
   }
   const one = `${subscriptionPath}/providers/{namespace}`
   return [
-    {
-      method: 'GET',
-      path: '/providers',
-      action: signedIn,
-      handle: async () => ok({ value: namespacesOf(plane.types).map(view) }),
-    },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers`,
-      action: 'Microsoft.Resources/subscriptions/providers/read',
-      handle: async () => ok({ value: namespacesOf(plane.types).map(view) }),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: 'Microsoft.Resources/subscriptions/providers/read',
-      handle: async (request) => ok(view(find(param(request, 'namespace')))),
-    },
+    route.get('/providers', signedIn, async () => ok({ value: namespacesOf(plane.types).map(view) })),
+    route.get(`${subscriptionPath}/providers`, 'Microsoft.Resources/subscriptions/providers/read', async () =>
+      ok({ value: namespacesOf(plane.types).map(view) }),
+    ),
+    route.get(one, 'Microsoft.Resources/subscriptions/providers/read', async (request) =>
+      ok(view(find(param(request, 'namespace')))),
+    ),
     // Clients register what they are about to use; here everything is registered.
-    {
-      method: 'POST',
-      path: `${one}/register`,
-      action: 'Microsoft.Resources/subscriptions/providers/register/action',
-      handle: async (request) => ok(view(find(param(request, 'namespace')))),
-    },
+    route.post(`${one}/register`, 'Microsoft.Resources/subscriptions/providers/register/action', async (request) =>
+      ok(view(find(param(request, 'namespace')))),
+    ),
   ]
 }

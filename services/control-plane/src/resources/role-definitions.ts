@@ -5,7 +5,7 @@ import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 import { scopeOf } from './scopes.ts'
 
@@ -62,41 +62,31 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
     return { status: 201, body: view(role) }
   }
   return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${type}/read`,
-      handle: async (request) => {
-        const filter = (request.query['$filter'] ?? '').toLowerCase()
-        const name = /rolename eq '([^']*)'/.exec(filter)?.[1]
-        const kind = /type eq '([^']*)'/.exec(filter)?.[1]
-        const at = keyOf(request.path.slice(0, -`/providers/${type}`.length))
-        const custom = (await plane.access.customRoles()).filter((role) =>
-          role.assignableScopes!.some((each) => covers(keyOf(each), at) || covers(at, keyOf(each))),
-        )
-        const found = [...roles, ...custom].filter(
-          (role) =>
-            (name === undefined || role.name.toLowerCase() === name) &&
-            (kind === undefined || kind === (isBuiltIn(role) ? 'builtinrole' : 'customrole')),
-        )
-        return ok({ value: found.map(view) })
-      },
-    },
-    { method: 'GET', path: one, action: `${type}/read`, handle: async (request) => ok(view(await find(request))) },
-    { method: 'PUT', path: one, action: `${type}/write`, handle: put },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${type}/delete`,
-      handle: async (request) => {
-        const role = await plane.access.role(param(request, 'role'))
-        if (role === undefined) return { status: 204 }
-        if (isBuiltIn(role)) throw builtInFixed(role)
-        await requireEverywhere(plane, request, `${type}/delete`, [role])
-        await plane.access.removeRole(role.id)
-        return ok(view(role))
-      },
-    },
+    route.get(base, `${type}/read`, async (request) => {
+      const filter = (request.query['$filter'] ?? '').toLowerCase()
+      const name = /rolename eq '([^']*)'/.exec(filter)?.[1]
+      const kind = /type eq '([^']*)'/.exec(filter)?.[1]
+      const at = keyOf(request.path.slice(0, -`/providers/${type}`.length))
+      const custom = (await plane.access.customRoles()).filter((role) =>
+        role.assignableScopes!.some((each) => covers(keyOf(each), at) || covers(at, keyOf(each))),
+      )
+      const found = [...roles, ...custom].filter(
+        (role) =>
+          (name === undefined || role.name.toLowerCase() === name) &&
+          (kind === undefined || kind === (isBuiltIn(role) ? 'builtinrole' : 'customrole')),
+      )
+      return ok({ value: found.map(view) })
+    }),
+    route.get(one, `${type}/read`, async (request) => ok(view(await find(request)))),
+    route.put(one, `${type}/write`, put),
+    route.delete(one, `${type}/delete`, async (request) => {
+      const role = await plane.access.role(param(request, 'role'))
+      if (role === undefined) return { status: 204 }
+      if (isBuiltIn(role)) throw builtInFixed(role)
+      await requireEverywhere(plane, request, `${type}/delete`, [role])
+      await plane.access.removeRole(role.id)
+      return ok(view(role))
+    }),
   ]
 }
 

@@ -1,6 +1,6 @@
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, type ArmRequest } from '../arm/request.ts'
-import { signedIn, type Route } from '../arm/router.ts'
+import { route, signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 
@@ -34,34 +34,22 @@ export function subscriptionRoutes(plane: Plane): Route[] {
     tenantCategory: 'Home',
   }
   return [
-    {
-      method: 'GET',
-      path: '/subscriptions',
-      action: signedIn,
-      handle: async (request) => ok({ value: (await visible(request)) ? [await view()] : [] }),
-    },
-    { method: 'GET', path: '/tenants', action: signedIn, handle: async () => ok({ value: [tenant] }) },
-    {
-      method: 'GET',
-      path: subscriptionPath,
-      action: 'Microsoft.Resources/subscriptions/read',
-      handle: async () => ok(await view()),
-    },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/locations`,
-      action: 'Microsoft.Resources/subscriptions/locations/read',
-      handle: async () =>
-        ok({
-          value: regions.map((region) => ({
-            id: `${id}/locations/${region.name}`,
-            name: region.name,
-            type: 'Region',
-            displayName: region.displayName,
-            regionalDisplayName: region.regionalDisplayName,
-            metadata: { regionType: 'Physical', regionCategory: 'Recommended' },
-          })),
-        }),
-    },
+    route.get('/subscriptions', signedIn, async (request) =>
+      ok({ value: (await visible(request)) ? [await view()] : [] }),
+    ),
+    route.get('/tenants', signedIn, async () => ok({ value: [tenant] })),
+    route.get(subscriptionPath, 'Microsoft.Resources/subscriptions/read', async () => ok(await view())),
+    route.get(`${subscriptionPath}/locations`, 'Microsoft.Resources/subscriptions/locations/read', async () =>
+      ok({
+        value: regions.map((region) => ({
+          id: `${id}/locations/${region.name}`,
+          name: region.name,
+          type: 'Region',
+          displayName: region.displayName,
+          regionalDisplayName: region.regionalDisplayName,
+          metadata: { regionType: 'Physical', regionCategory: 'Recommended' },
+        })),
+      }),
+    ),
   ]
 }

@@ -1,6 +1,6 @@
 import { Fields, type Problem } from '../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { scopeOf, scopePaths } from './scopes.ts'
@@ -22,37 +22,30 @@ export function tagRoutes(plane: Plane): Route[] {
       return ok(view(at, tags))
     }
     return [
-      {
-        method: 'GET',
+      route.get(path, `${type}/read`, async (request) => {
+        const at = scopeOf(request.path, 'Microsoft.Resources')
+        return ok(view(at, await readTags(plane, at)))
+      }),
+      route.put(
         path,
-        action: `${type}/read`,
-        handle: async (request) => {
-          const at = scopeOf(request.path, 'Microsoft.Resources')
-          return ok(view(at, await readTags(plane, at)))
-        },
-      },
-      { method: 'PUT', path, action: `${type}/write`, handle: write((_, request) => readBody(request).tags) },
-      {
-        method: 'PATCH',
+        `${type}/write`,
+        write((_, request) => readBody(request).tags),
+      ),
+      route.patch(
         path,
-        action: `${type}/write`,
-        handle: write((before, request) => {
+        `${type}/write`,
+        write((before, request) => {
           const { tags, operation } = readBody(request)
           if (operation === 'Replace') return tags
           const names = Object.keys(tags)
           const others = Object.entries(before).filter(([name]) => !names.some((each) => same(each, name)))
           return operation === 'Delete' ? withoutNamed(before, tags) : { ...Object.fromEntries(others), ...tags }
         }),
-      },
-      {
-        method: 'DELETE',
-        path,
-        action: `${type}/delete`,
-        handle: async (request) => {
-          await changeTags(plane, scopeOf(request.path, 'Microsoft.Resources'), () => ({}))
-          return { status: 200 }
-        },
-      },
+      ),
+      route.delete(path, `${type}/delete`, async (request) => {
+        await changeTags(plane, scopeOf(request.path, 'Microsoft.Resources'), () => ({}))
+        return { status: 200 }
+      }),
     ]
   })
   return [...routes, ...tagNameRoutes(plane)]
@@ -207,10 +200,10 @@ function tagNameRoutes(plane: Plane): Route[] {
     return { status: Number((await query.executeTakeFirst()).numDeletedRows) > 0 ? 200 : 204 }
   }
   return [
-    { method: 'GET', path: base, action: `${action}/read`, handle: async () => ok({ value: await list() }) },
-    { method: 'PUT', path: `${base}/{tag}`, action: `${action}/write`, handle: put },
-    { method: 'DELETE', path: `${base}/{tag}`, action: `${action}/delete`, handle: remove },
-    { method: 'PUT', path: `${base}/{tag}/tagValues/{value}`, action: `${action}/tagValues/write`, handle: put },
-    { method: 'DELETE', path: `${base}/{tag}/tagValues/{value}`, action: `${action}/tagValues/delete`, handle: remove },
+    route.get(base, `${action}/read`, async () => ok({ value: await list() })),
+    route.put(`${base}/{tag}`, `${action}/write`, put),
+    route.delete(`${base}/{tag}`, `${action}/delete`, remove),
+    route.put(`${base}/{tag}/tagValues/{value}`, `${action}/tagValues/write`, put),
+    route.delete(`${base}/{tag}/tagValues/{value}`, `${action}/tagValues/delete`, remove),
   ]
 }

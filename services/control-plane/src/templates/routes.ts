@@ -2,7 +2,7 @@ import { listPage } from '../arm/list-page.ts'
 import { ServiceError } from '@strongroom/platform'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import { requireManagementGroup } from '../resources/management-groups.ts'
@@ -111,83 +111,50 @@ function routesOf(plane: Plane, at: string): Route[] {
   }
   const action = `${deploymentType}`
   return [
-    { method: 'PUT', path: one, action: `${action}/write`, handle: put },
-    {
-      method: 'GET',
-      path: base,
-      action: `${action}/read`,
-      handle: async (request) => {
-        const id = await requireScope(request)
-        const prefix = keyOf(`${id}/providers/${deploymentType}/`)
-        return await listPage(plane, request, {
-          type: deploymentType,
-          ...(kindOf(id) === 'resourceGroup' && { groupId: id }),
-          keep: ({ key }) => key.startsWith(prefix),
-          view,
-        })
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${action}/read`,
-      handle: async (request) => ok(view(await find(request))),
-    },
-    {
-      method: 'HEAD',
-      path: one,
-      action: `${action}/read`,
-      handle: async (request) => ({
-        status: (await plane.resources.find(await idOf(request))) === undefined ? 404 : 204,
-      }),
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${action}/delete`,
-      handle: async (request) => {
-        const found = await plane.resources.find(await idOf(request))
-        if (found === undefined) return { status: 204 }
-        if (found.body.properties['provisioningState'] === 'Running') throw stillRuns(found)
-        // The record goes, what it deployed stays.
-        await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, found.id))
-        return { status: 204 }
-      },
-    },
-    { method: 'POST', path: `${one}/validate`, action: `${action}/validate/action`, handle: validate },
-    { method: 'POST', path: `${one}/whatIf`, action: `${action}/whatIf/action`, handle: preview },
-    {
-      method: 'POST',
-      path: `${one}/cancel`,
-      action: `${action}/cancel/action`,
-      handle: async (request) => {
-        const deployment = await find(request)
-        const running = (await plane.outer.listFor(deployment.key)).find(({ endedAt }) => endedAt === undefined)
-        if (running !== undefined && (await plane.outer.cancel(running.id))) return { status: 204 }
-        throw new ServiceError({
-          code: 'DeploymentCannotBeCancelled',
-          message: `The deployment '${deployment.name}' cannot be cancelled because it is not running.`,
-          found: String(deployment.body.properties['provisioningState']),
-        })
-      },
-    },
-    {
-      method: 'POST',
-      path: `${one}/exportTemplate`,
-      action: `${action}/exportTemplate/action`,
-      handle: async (request) => ok({ template: (await find(request)).internal.template }),
-    },
+    route.put(one, `${action}/write`, put),
+    route.get(base, `${action}/read`, async (request) => {
+      const id = await requireScope(request)
+      const prefix = keyOf(`${id}/providers/${deploymentType}/`)
+      return await listPage(plane, request, {
+        type: deploymentType,
+        ...(kindOf(id) === 'resourceGroup' && { groupId: id }),
+        keep: ({ key }) => key.startsWith(prefix),
+        view,
+      })
+    }),
+    route.get(one, `${action}/read`, async (request) => ok(view(await find(request)))),
+    route.head(one, `${action}/read`, async (request) => ({
+      status: (await plane.resources.find(await idOf(request))) === undefined ? 404 : 204,
+    })),
+    route.delete(one, `${action}/delete`, async (request) => {
+      const found = await plane.resources.find(await idOf(request))
+      if (found === undefined) return { status: 204 }
+      if (found.body.properties['provisioningState'] === 'Running') throw stillRuns(found)
+      // The record goes, what it deployed stays.
+      await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, found.id))
+      return { status: 204 }
+    }),
+    route.post(`${one}/validate`, `${action}/validate/action`, validate),
+    route.post(`${one}/whatIf`, `${action}/whatIf/action`, preview),
+    route.post(`${one}/cancel`, `${action}/cancel/action`, async (request) => {
+      const deployment = await find(request)
+      const running = (await plane.outer.listFor(deployment.key)).find(({ endedAt }) => endedAt === undefined)
+      if (running !== undefined && (await plane.outer.cancel(running.id))) return { status: 204 }
+      throw new ServiceError({
+        code: 'DeploymentCannotBeCancelled',
+        message: `The deployment '${deployment.name}' cannot be cancelled because it is not running.`,
+        found: String(deployment.body.properties['provisioningState']),
+      })
+    }),
+    route.post(`${one}/exportTemplate`, `${action}/exportTemplate/action`, async (request) =>
+      ok({ template: (await find(request)).internal.template }),
+    ),
     // az asks by the path that this had before resource providers.
-    ...[`${one}/operations`, ...(at === '' ? [] : [`${at}/deployments/{deployment}/operations`])].map(
-      (path): Route => ({
-        method: 'GET',
-        path,
-        action: `${action}/operations/read`,
-        handle: async (request) => {
-          const deployment = await find(request)
-          const { outcomes } = deployment.internal
-          return ok({ value: outcomes.map((outcome, index) => operationView(deployment.id, outcome, index)) })
-        },
+    ...[`${one}/operations`, ...(at === '' ? [] : [`${at}/deployments/{deployment}/operations`])].map((path): Route =>
+      route.get(path, `${action}/operations/read`, async (request) => {
+        const deployment = await find(request)
+        const { outcomes } = deployment.internal
+        return ok({ value: outcomes.map((outcome, index) => operationView(deployment.id, outcome, index)) })
       }),
     ),
   ]

@@ -4,7 +4,7 @@ import { accepted } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
-import type { Route } from '../arm/router.ts'
+import { route, type Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { assertName } from './name-form.ts'
@@ -19,18 +19,13 @@ export function resourceRoutes(plane: Plane, type: ResourceType): Route[] {
   const read = `${type.spelling}/read`
   const writes = type.create === undefined ? [] : writeRoutes(plane, type, one)
   return [
-    { method: 'GET', path: list, action: read, handle: async (request) => await listIn(plane, type, request) },
+    route.get(list, read, async (request) => await listIn(plane, type, request)),
     ...(isNested(type) ? [] : [subscriptionList(plane, type)]),
-    {
-      method: 'GET',
-      path: one,
-      action: read,
-      handle: async (request) => {
-        const resource = await plane.resources.get<unknown>(request.path)
-        const body = await viewOf(plane, type, resource, request, false)
-        return { status: 200, body, headers: { etag: `W/"${resource.etag}"` } }
-      },
-    },
+    route.get(one, read, async (request) => {
+      const resource = await plane.resources.get<unknown>(request.path)
+      const body = await viewOf(plane, type, resource, request, false)
+      return { status: 200, body, headers: { etag: `W/"${resource.etag}"` } }
+    }),
     ...writes,
     ...more,
   ]
@@ -69,9 +64,9 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
     return operation === undefined ? { status: 200 } : accepted(plane, request, found, operation)
   }
   return [
-    { method: 'PUT', path, action: `${spelling}/write`, handle: put },
-    { method: 'PATCH', path, action: `${spelling}/write`, handle: patch },
-    { method: 'DELETE', path, action: `${spelling}/delete`, handle: remove },
+    route.put(path, `${spelling}/write`, put),
+    route.patch(path, `${spelling}/write`, patch),
+    route.delete(path, `${spelling}/delete`, remove),
   ]
 }
 
@@ -104,16 +99,16 @@ async function listIn(plane: Plane, type: ResourceType, request: ArmRequest): Pr
   })
 }
 
-const subscriptionList = (plane: Plane, type: ResourceType): Route => ({
-  method: 'GET',
-  path: `${subscriptionPath}/providers/${type.spelling}`,
-  action: `${type.spelling}/read`,
-  handle: async (request) =>
-    await listPage<unknown>(plane, request, {
-      type: type.spelling,
-      view: async (resource) => await viewOf(plane, type, resource, request, true),
-    }),
-})
+const subscriptionList = (plane: Plane, type: ResourceType): Route =>
+  route.get(
+    `${subscriptionPath}/providers/${type.spelling}`,
+    `${type.spelling}/read`,
+    async (request) =>
+      await listPage<unknown>(plane, request, {
+        type: type.spelling,
+        view: async (resource) => await viewOf(plane, type, resource, request, true),
+      }),
+  )
 
 const viewOf = async (
   plane: Plane,

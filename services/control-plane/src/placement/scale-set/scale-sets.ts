@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { Fields, refuse, type Problem } from '../../arm/fields.ts'
 import { asyncHeaders } from '../../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
@@ -109,22 +109,14 @@ function readRoutes(plane: Plane): Route[] {
   const setOf = async (request: ArmRequest): Promise<ScaleSet> =>
     await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))
   return [
-    {
-      method: 'GET',
-      path: `${one}/instanceView`,
-      action: `${scaleSetType}/instanceView/read`,
-      handle: async (request) => ok(await summary(plane, await setOf(request))),
-    },
-    {
-      method: 'GET',
-      path: `${one}/skus`,
-      action: `${scaleSetType}/skus/read`,
-      handle: async (request) => {
-        const set = await setOf(request)
-        const { vmSize } = set.internal
-        const capacity = { minimum: 0, maximum: 1000, defaultCapacity: (await standingOf(plane, set)).length, scaleType: 'Automatic' } // prettier-ignore
-        return ok({ value: vmSize === undefined ? [] : [{ resourceType: scaleSetType, sku: { name: vmSize, tier: 'Standard' }, capacity }] }) // prettier-ignore
-      },
-    },
+    route.get(`${one}/instanceView`, `${scaleSetType}/instanceView/read`, async (request) =>
+      ok(await summary(plane, await setOf(request))),
+    ),
+    route.get(`${one}/skus`, `${scaleSetType}/skus/read`, async (request) => {
+      const set = await setOf(request)
+      const { vmSize } = set.internal
+      const capacity = { minimum: 0, maximum: 1000, defaultCapacity: (await standingOf(plane, set)).length, scaleType: 'Automatic' } // prettier-ignore
+      return ok({ value: vmSize === undefined ? [] : [{ resourceType: scaleSetType, sku: { name: vmSize, tier: 'Standard' }, capacity }] }) // prettier-ignore
+    }),
   ]
 }

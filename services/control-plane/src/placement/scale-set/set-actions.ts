@@ -2,7 +2,7 @@ import { ServiceError, type Caller, type SagaDefinition } from '@strongroom/plat
 import { accepted } from '../../arm/operations.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest, type Method } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import { instanceView, vmView } from '../../providers/compute/vm/vm-view.ts'
 import {
@@ -52,40 +52,26 @@ export function actionRoutes(plane: Plane): Route[] {
     ]),
     onSet(plane, 'delete', (vm) => ({ method: 'DELETE', path: vm })),
     ...['manualupgrade', 'reimage', 'reimageall'].map((name) => refusedRoute(name)),
-    {
-      method: 'DELETE',
-      path: `${one}/virtualMachines/{instance}`,
-      action: `${scaleSetType}/virtualMachines/delete`,
-      handle: async (request) => {
-        const { set, vm } = await instanceOf(plane, request)
-        return await act(plane, request, set, [{ method: 'DELETE', path: vm.id }])
-      },
-    },
-    {
-      method: 'GET',
-      path: `${one}/virtualMachines`,
-      action: `${scaleSetType}/virtualMachines/read`,
-      handle: async (request) => {
-        const set = await setOf(plane, request)
-        const expanded = `${request.query['$expand'] ?? ''} ${request.query['$select'] ?? ''}`.toLowerCase()
-        const views = (await instancesOf(plane, set)).map(async (vm) =>
-          shown(vm, expanded.includes('instanceview') ? await instanceView(plane, vm) : undefined),
-        )
-        return ok({ value: await Promise.all(views) })
-      },
-    },
-    {
-      method: 'GET',
-      path: `${one}/virtualMachines/{instance}`,
-      action: `${scaleSetType}/virtualMachines/read`,
-      handle: async (request) => ok(shown((await instanceOf(plane, request)).vm)),
-    },
-    {
-      method: 'GET',
-      path: `${one}/virtualMachines/{instance}/instanceView`,
-      action: `${scaleSetType}/virtualMachines/instanceView/read`,
-      handle: async (request) => ok(await instanceView(plane, (await instanceOf(plane, request)).vm)),
-    },
+    route.delete(`${one}/virtualMachines/{instance}`, `${scaleSetType}/virtualMachines/delete`, async (request) => {
+      const { set, vm } = await instanceOf(plane, request)
+      return await act(plane, request, set, [{ method: 'DELETE', path: vm.id }])
+    }),
+    route.get(`${one}/virtualMachines`, `${scaleSetType}/virtualMachines/read`, async (request) => {
+      const set = await setOf(plane, request)
+      const expanded = `${request.query['$expand'] ?? ''} ${request.query['$select'] ?? ''}`.toLowerCase()
+      const views = (await instancesOf(plane, set)).map(async (vm) =>
+        shown(vm, expanded.includes('instanceview') ? await instanceView(plane, vm) : undefined),
+      )
+      return ok({ value: await Promise.all(views) })
+    }),
+    route.get(`${one}/virtualMachines/{instance}`, `${scaleSetType}/virtualMachines/read`, async (request) =>
+      ok(shown((await instanceOf(plane, request)).vm)),
+    ),
+    route.get(
+      `${one}/virtualMachines/{instance}/instanceView`,
+      `${scaleSetType}/virtualMachines/instanceView/read`,
+      async (request) => ok(await instanceView(plane, (await instanceOf(plane, request)).vm)),
+    ),
   ]
 }
 
@@ -97,42 +83,34 @@ const shown = (vm: Vm, view?: Awaited<ReturnType<typeof instanceView>>): Record<
 
 type CallOf = (vmId: string) => { method: Method; path: string }
 
-const onSet = (plane: Plane, name: string, call: CallOf): Route => ({
-  method: 'POST',
-  path: `${one}/${name}`,
-  action: `${scaleSetType}/${name}/action`,
-  handle: async (request) => {
+const onSet = (plane: Plane, name: string, call: CallOf): Route =>
+  route.post(`${one}/${name}`, `${scaleSetType}/${name}/action`, async (request) => {
     const set = await setOf(plane, request)
     const vms = await named(plane, request, set, name === 'delete')
     const skip = name === 'powerOff' && request.query['skipshutdown']?.toLowerCase() === 'true'
     const calls = vms.map(({ id }) => ({ ...call(id), ...(skip && { query: { skipshutdown: 'true' } }) }))
     return await act(plane, request, set, calls)
-  },
-})
+  })
 
-const onOne = (plane: Plane, name: string, call: CallOf): Route => ({
-  method: 'POST',
-  path: `${one}/virtualMachines/{instance}/${name}`,
-  action: `${scaleSetType}/virtualMachines/${name}/action`,
-  handle: async (request) => {
-    const { set, vm } = await instanceOf(plane, request)
-    return await act(plane, request, set, [call(vm.id)])
-  },
-})
+const onOne = (plane: Plane, name: string, call: CallOf): Route =>
+  route.post(
+    `${one}/virtualMachines/{instance}/${name}`,
+    `${scaleSetType}/virtualMachines/${name}/action`,
+    async (request) => {
+      const { set, vm } = await instanceOf(plane, request)
+      return await act(plane, request, set, [call(vm.id)])
+    },
+  )
 
-const refusedRoute = (name: string): Route => ({
-  method: 'POST',
-  path: `${one}/${name}`,
-  action: `${scaleSetType}/${name}/action`,
-  handle: async () => {
+const refusedRoute = (name: string): Route =>
+  route.post(`${one}/${name}`, `${scaleSetType}/${name}/action`, async () => {
     throw new ServiceError({
       code: 'NotSupported',
       status: 400,
       message: `Instances of a scale set are not upgraded or reimaged in place here: '${name}' is not offered.`,
       remedy: 'Delete instances and scale out again: az vmss delete-instances, then az vmss scale.',
     })
-  },
-})
+  })
 
 const setOf = async (plane: Plane, request: ArmRequest): Promise<ScaleSet> =>
   await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))

@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import { signedIn, type Route } from '../../arm/router.ts'
+import { route, signedIn, type Route } from '../../arm/router.ts'
 import { findRegion, regions, requireLocation } from '../../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Resource, ResourceBody } from '../../store/resources.ts'
@@ -49,51 +49,32 @@ export const attestationProviders: ResourceType = {
 /** Providers that regions share, and what a provider has beside itself. */
 function furtherRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: `${namespace}/defaultProviders`,
-      action: 'Microsoft.Attestation/defaultProviders/read',
-      handle: async () => ok({ value: regions.map(defaultProviderView) }),
-    },
-    {
-      method: 'GET',
-      path: `${namespace}/locations/{location}/defaultProvider`,
-      action: 'Microsoft.Attestation/locations/defaultProvider/read',
-      handle: async (request) => {
+    route.get(`${namespace}/defaultProviders`, 'Microsoft.Attestation/defaultProviders/read', async () =>
+      ok({ value: regions.map(defaultProviderView) }),
+    ),
+    route.get(
+      `${namespace}/locations/{location}/defaultProvider`,
+      'Microsoft.Attestation/locations/defaultProvider/read',
+      async (request) => {
         const fields = new Fields({})
         const location = requireLocation(fields, param(request, 'location'))
         fields.assertSound()
         return ok(defaultProviderView(regions.find(({ name }) => name === location)!))
       },
-    },
+    ),
     // There are no private endpoints: clients that look for them find none.
     ...['privateEndpointConnections', 'privateLinkResources'].map((kind): Route => {
-      return {
-        method: 'GET',
-        path: `${one}/${kind}`,
-        action: `${providerType}/${kind}/read`,
-        handle: async (request) => {
-          await plane.resources.get(request.path.slice(0, -kind.length - 1))
-          return ok({ value: [] })
-        },
-      }
+      return route.get(`${one}/${kind}`, `${providerType}/${kind}/read`, async (request) => {
+        await plane.resources.get(request.path.slice(0, -kind.length - 1))
+        return ok({ value: [] })
+      })
     }),
-    {
-      method: 'GET',
-      path: '/providers/Microsoft.Attestation/operations',
-      action: signedIn,
-      handle: async () => ok({ value: operations }),
-    },
-    {
-      // Beyond Azure's wire, which leaves rotation to its service.
-      method: 'POST',
-      path: `${one}/rotateKey`,
-      action: `${providerType}/write`,
-      handle: async (request) => {
-        const resource = await plane.resources.get(request.path.replace(/\/rotateKey$/i, ''))
-        return ok({ kid: await plane.attestation.rotateKey(codeOf(resource.location), resource.name) })
-      },
-    },
+    route.get('/providers/Microsoft.Attestation/operations', signedIn, async () => ok({ value: operations })),
+    // Beyond Azure's wire, which leaves rotation to its service.
+    route.post(`${one}/rotateKey`, `${providerType}/write`, async (request) => {
+      const resource = await plane.resources.get(request.path.replace(/\/rotateKey$/i, ''))
+      return ok({ kid: await plane.attestation.rotateKey(codeOf(resource.location), resource.name) })
+    }),
   ]
 }
 

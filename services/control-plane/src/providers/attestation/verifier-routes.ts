@@ -1,6 +1,6 @@
 import { ServiceError, type AttestationVerifier } from '@strongroom/platform'
 import { ok, param } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { subscriptionPath, type Plane } from '../../plane.ts'
 import { verifierId, verifierType } from '../../types/references.ts'
 
@@ -9,29 +9,21 @@ const base = `${subscriptionPath}/providers/${verifierType}`
 /** Attestation providers of other origins. They are the operator's configuration, so they are shown here and never made. */
 export function verifierRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${verifierType}/read`,
-      handle: async () => ok({ value: plane.verifiers.map((each) => verifierView(plane, each)) }),
-    },
-    {
-      method: 'GET',
-      path: `${base}/{name}`,
-      action: `${verifierType}/read`,
-      handle: async (request) => {
-        const name = param(request, 'name').toLowerCase()
-        const found = plane.verifiers.find((each) => each.name === name)
-        if (found !== undefined) return ok(verifierView(plane, found))
-        throw new ServiceError({
-          code: 'ResourceNotFound',
-          status: 404,
-          message: `The operator of this installation names no attestation provider '${name.slice(0, 80)}' of another origin.`,
-          expected: plane.verifiers.map((each) => each.name).join(', ') || 'none: there are no such providers',
-          found: name.slice(0, 80),
-        })
-      },
-    },
+    route.get(base, `${verifierType}/read`, async () =>
+      ok({ value: plane.verifiers.map((each) => verifierView(plane, each)) }),
+    ),
+    route.get(`${base}/{name}`, `${verifierType}/read`, async (request) => {
+      const name = param(request, 'name').toLowerCase()
+      const found = plane.verifiers.find((each) => each.name === name)
+      if (found !== undefined) return ok(verifierView(plane, found))
+      throw new ServiceError({
+        code: 'ResourceNotFound',
+        status: 404,
+        message: `The operator of this installation names no attestation provider '${name.slice(0, 80)}' of another origin.`,
+        expected: plane.verifiers.map((each) => each.name).join(', ') || 'none: there are no such providers',
+        found: name.slice(0, 80),
+      })
+    }),
   ]
 }
 

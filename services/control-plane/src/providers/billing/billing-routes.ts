@@ -2,7 +2,7 @@ import type { FocusPage } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import { budgetRoutes } from './budget/budget-routes.ts'
 import { priceListSetting, readLines, readPriceList } from './cost-lines.ts'
@@ -19,58 +19,46 @@ export function billingRoutes(plane: Plane): Route[] {
   const sheet = `${subscriptionPath}/providers/Strongroom.Billing/priceSheet`
   return [
     ...budgetRoutes(plane),
-    {
-      method: 'GET',
-      path: usage,
-      action: 'Microsoft.Consumption/usageDetails/read',
-      handle: async (request) => await usageDetails(plane, request, monthToDate(plane)),
-    },
-    {
-      method: 'GET',
-      path: ofPeriod,
-      action: 'Microsoft.Consumption/usageDetails/read',
-      handle: async (request) => await usageDetails(plane, request, billingPeriod(param(request, 'period'))),
-    },
-    ...[subscriptionPath, groupPath].map((scope): Route => ({
-      method: 'POST',
-      path: `${scope}/providers/Microsoft.CostManagement/query`,
-      action: 'Microsoft.CostManagement/query/read',
-      handle: async (request) => await costs(plane, request),
-    })),
-    {
-      method: 'GET',
-      path: sheet,
-      action: 'Strongroom.Billing/priceSheets/read',
-      handle: async () => {
-        const list = await readPriceList(plane)
-        if (list !== undefined) return ok(list)
-        throw new ServiceError({
-          code: 'PriceListNotFound',
-          message: 'This installation has no price list: usage is counted, and costs nothing.',
-          remedy: 'Give it one: `strongroom cost prices set FILE` (docs/metering.md).',
-        })
-      },
-    },
-    {
-      method: 'PUT',
-      path: sheet,
-      action: 'Strongroom.Billing/priceSheets/write',
-      handle: async (request) => {
-        const list = parsePriceList(request.body)
-        await plane.resources.db
-          .insertInto('setting')
-          .values({ name: priceListSetting, value: JSON.stringify(list) })
-          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: JSON.stringify(list) }))
-          .execute()
-        return ok(list)
-      },
-    },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/Strongroom.Billing/focusExport`,
-      action: 'Strongroom.Billing/focusExport/read',
-      handle: async (request) => await focusExport(plane, request),
-    },
+    route.get(
+      usage,
+      'Microsoft.Consumption/usageDetails/read',
+      async (request) => await usageDetails(plane, request, monthToDate(plane)),
+    ),
+    route.get(
+      ofPeriod,
+      'Microsoft.Consumption/usageDetails/read',
+      async (request) => await usageDetails(plane, request, billingPeriod(param(request, 'period'))),
+    ),
+    ...[subscriptionPath, groupPath].map((scope): Route =>
+      route.post(
+        `${scope}/providers/Microsoft.CostManagement/query`,
+        'Microsoft.CostManagement/query/read',
+        async (request) => await costs(plane, request),
+      ),
+    ),
+    route.get(sheet, 'Strongroom.Billing/priceSheets/read', async () => {
+      const list = await readPriceList(plane)
+      if (list !== undefined) return ok(list)
+      throw new ServiceError({
+        code: 'PriceListNotFound',
+        message: 'This installation has no price list: usage is counted, and costs nothing.',
+        remedy: 'Give it one: `strongroom cost prices set FILE` (docs/metering.md).',
+      })
+    }),
+    route.put(sheet, 'Strongroom.Billing/priceSheets/write', async (request) => {
+      const list = parsePriceList(request.body)
+      await plane.resources.db
+        .insertInto('setting')
+        .values({ name: priceListSetting, value: JSON.stringify(list) })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: JSON.stringify(list) }))
+        .execute()
+      return ok(list)
+    }),
+    route.get(
+      `${subscriptionPath}/providers/Strongroom.Billing/focusExport`,
+      'Strongroom.Billing/focusExport/read',
+      async (request) => await focusExport(plane, request),
+    ),
   ]
 }
 

@@ -2,7 +2,7 @@ import type { DeletedVaultRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { ok, param, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { locationKey } from '../../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../../plane.ts'
 
@@ -12,27 +12,16 @@ const one = `${provider}/locations/{location}/deletedVaults/{name}`
 /** Deleted vaults, which the key service alone still knows. */
 export function deletedVaultRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: `${provider}/deletedVaults`,
-      action: 'Microsoft.KeyVault/deletedVaults/read',
-      handle: async () => ok({ value: (await plane.vaults.listDeleted()).map((vault) => view(plane, vault)) }),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: 'Microsoft.KeyVault/locations/deletedVaults/read',
-      handle: async (request) => ok(view(plane, await find(plane, request))),
-    },
-    {
-      method: 'POST',
-      path: `${one}/purge`,
-      action: 'Microsoft.KeyVault/locations/deletedVaults/purge/action',
-      handle: async (request) => {
-        await plane.vaults.purge(onBehalfOf(request), (await find(plane, request)).name)
-        return { status: 200 }
-      },
-    },
+    route.get(`${provider}/deletedVaults`, 'Microsoft.KeyVault/deletedVaults/read', async () =>
+      ok({ value: (await plane.vaults.listDeleted()).map((vault) => view(plane, vault)) }),
+    ),
+    route.get(one, 'Microsoft.KeyVault/locations/deletedVaults/read', async (request) =>
+      ok(view(plane, await find(plane, request))),
+    ),
+    route.post(`${one}/purge`, 'Microsoft.KeyVault/locations/deletedVaults/purge/action', async (request) => {
+      await plane.vaults.purge(onBehalfOf(request), (await find(plane, request)).name)
+      return { status: 200 }
+    }),
   ]
 }
 

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf, type OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { locationKey, requireLocation } from '../../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
@@ -44,39 +44,27 @@ export const managedHsms: ResourceType<ManagedHsmSettings> = {
 
 function furtherRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: `${provider}/checkMhsmNameAvailability`,
-      action: 'Microsoft.KeyVault/checkMhsmNameAvailability/read',
-      handle: async (request) => {
+    route.post(
+      `${provider}/checkMhsmNameAvailability`,
+      'Microsoft.KeyVault/checkMhsmNameAvailability/read',
+      async (request) => {
         const fields = new Fields(request.body)
         const name = fields.text('name') ?? ''
         fields.assertSound()
         return ok(await plane.vaults.hsmAvailability(name))
       },
-    },
-    {
-      method: 'GET',
-      path: `${provider}/deletedManagedHSMs`,
-      action: 'Microsoft.KeyVault/deletedManagedHsms/read',
-      handle: async () => ok({ value: (await plane.vaults.listDeletedHsms()).map((hsm) => deletedView(plane, hsm)) }),
-    },
-    {
-      method: 'GET',
-      path: deleted,
-      action: 'Microsoft.KeyVault/locations/deletedManagedHsms/read',
-      handle: async (request) => ok(deletedView(plane, await findDeleted(plane, request))),
-    },
-    {
-      method: 'POST',
-      path: `${deleted}/purge`,
-      action: 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action',
-      handle: async (request) => {
-        await plane.vaults.purgeHsm(onBehalfOf(request), (await findDeleted(plane, request)).name)
-        // Done, but clients take nothing else for an answer.
-        return { status: 202 }
-      },
-    },
+    ),
+    route.get(`${provider}/deletedManagedHSMs`, 'Microsoft.KeyVault/deletedManagedHsms/read', async () =>
+      ok({ value: (await plane.vaults.listDeletedHsms()).map((hsm) => deletedView(plane, hsm)) }),
+    ),
+    route.get(deleted, 'Microsoft.KeyVault/locations/deletedManagedHsms/read', async (request) =>
+      ok(deletedView(plane, await findDeleted(plane, request))),
+    ),
+    route.post(`${deleted}/purge`, 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action', async (request) => {
+      await plane.vaults.purgeHsm(onBehalfOf(request), (await findDeleted(plane, request)).name)
+      // Done, but clients take nothing else for an answer.
+      return { status: 202 }
+    }),
   ]
 }
 

@@ -2,7 +2,7 @@ import type { VaultAccess, VaultGrantor, VaultUser } from '@strongroom/contract'
 import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/access.ts'
 import { ok } from '../../arm/request.ts'
 import { roleAllows } from '../../arm/role-definition.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import { reaches } from './vault-grants.ts'
 import { vaultType, type VaultSettings } from './vault-model.ts'
@@ -20,16 +20,15 @@ const grantingActions = {
 export function vaultAccessRoutes(plane: Plane): Route[] {
   const suffix = '/providers/Strongroom.KeyVault/access'
   return [
-    {
-      method: 'GET',
-      path: `${groupPath}/providers/${vaultType}/{name}${suffix}`,
-      action: 'Microsoft.Authorization/roleAssignments/read',
-      handle: async (request) => {
+    route.get(
+      `${groupPath}/providers/${vaultType}/{name}${suffix}`,
+      'Microsoft.Authorization/roleAssignments/read',
+      async (request) => {
         const { id, key, internal } = await plane.resources.get<VaultSettings>(request.path.slice(0, -suffix.length))
         const known = [...roles, ...(await plane.access.customRoles())]
         return ok(accessOf({ id, key, internal }, await plane.access.list(), known))
       },
-    },
+    ),
   ]
 }
 

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
@@ -42,29 +42,27 @@ export const accessPolicies: ResourceType = {
   spelling: `${vaultType}/accessPolicies`,
   inParent: true,
   routes: (plane) => [
-    {
-      method: 'PUT',
-      path: `${one}/accessPolicies/{operation}`,
-      action: `${vaultType}/accessPolicies/write`,
-      handle: async (request) => await putPolicies(plane, request),
-    },
+    route.put(
+      `${one}/accessPolicies/{operation}`,
+      `${vaultType}/accessPolicies/write`,
+      async (request) => await putPolicies(plane, request),
+    ),
   ],
 }
 
 function furtherRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: `${subscriptionPath}/providers/Microsoft.KeyVault/checkNameAvailability`,
-      action: 'Microsoft.KeyVault/checkNameAvailability/read',
-      handle: async (request) => {
+    route.post(
+      `${subscriptionPath}/providers/Microsoft.KeyVault/checkNameAvailability`,
+      'Microsoft.KeyVault/checkNameAvailability/read',
+      async (request) => {
         const fields = new Fields(request.body)
         const name = fields.text('name') ?? ''
         fields.oneOf('type', [vaultType])
         fields.assertSound()
         return ok(await plane.vaults.availability(name))
       },
-    },
+    ),
     ...deletedVaultRoutes(plane),
     ...vaultAccessRoutes(plane),
   ]

@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { keyOf } from '../../arm/resource-id.ts'
 import { ok, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import { formatAddress, isUsable, parseAddress, parseCidr } from './cidr.ts'
 import { subnetsOf } from './virtual-networks.ts'
@@ -13,12 +13,11 @@ const shown = 5
 /** `az network vnet check-ip-address`: whether a private address is free, and which ones of its subnet are. */
 export function addressAvailabilityRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: `${groupPath}/providers/${type}/{name}/CheckIPAddressAvailability`,
-      action: `${type}/checkIpAddressAvailability/read`,
-      handle: async (request) => ok(await availability(plane, request)),
-    },
+    route.get(
+      `${groupPath}/providers/${type}/{name}/CheckIPAddressAvailability`,
+      `${type}/checkIpAddressAvailability/read`,
+      async (request) => ok(await availability(plane, request)),
+    ),
   ]
 }
 

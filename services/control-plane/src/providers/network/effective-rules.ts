@@ -1,5 +1,5 @@
 import { ok, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import { ipConfigurationsOf, interfaceType } from './interfaces.ts'
@@ -15,11 +15,10 @@ export function effectiveRoutes(plane: Plane): Route[] {
   const interfaceOf = async (request: ArmRequest): Promise<Resource> =>
     await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
   return [
-    {
-      method: 'POST',
-      path: `${one}/effectiveNetworkSecurityGroups`,
-      action: `${interfaceType}/effectiveNetworkSecurityGroups/action`,
-      handle: async (request) => {
+    route.post(
+      `${one}/effectiveNetworkSecurityGroups`,
+      `${interfaceType}/effectiveNetworkSecurityGroups/action`,
+      async (request) => {
         const nic = await interfaceOf(request)
         const own = nic.body.properties['networkSecurityGroup'] as Reference | undefined
         const subnet = await subnetOf(plane, nic)
@@ -30,24 +29,19 @@ export function effectiveRoutes(plane: Plane): Route[] {
         ]
         return ok({ value })
       },
-    },
-    {
-      method: 'POST',
-      path: `${one}/effectiveRouteTable`,
-      action: `${interfaceType}/effectiveRouteTable/action`,
-      handle: async (request) => {
-        const network = await networkOf(plane, await interfaceOf(request))
-        const route = (addressPrefix: string[], nextHopType: string): Json => ({
-          source: 'Default',
-          state: 'Active',
-          addressPrefix,
-          nextHopType,
-          nextHopIpAddress: [],
-        })
-        const local = network === undefined ? [] : [route(prefixesOf(network), 'VnetLocal')]
-        return ok({ value: [...local, route(['0.0.0.0/0'], 'Internet')] })
-      },
-    },
+    ),
+    route.post(`${one}/effectiveRouteTable`, `${interfaceType}/effectiveRouteTable/action`, async (request) => {
+      const network = await networkOf(plane, await interfaceOf(request))
+      const route = (addressPrefix: string[], nextHopType: string): Json => ({
+        source: 'Default',
+        state: 'Active',
+        addressPrefix,
+        nextHopType,
+        nextHopIpAddress: [],
+      })
+      const local = network === undefined ? [] : [route(prefixesOf(network), 'VnetLocal')]
+      return ok({ value: [...local, route(['0.0.0.0/0'], 'Internet')] })
+    }),
   ]
 }
 

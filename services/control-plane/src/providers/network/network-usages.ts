@@ -1,6 +1,6 @@
 import { ok, param } from '../../arm/request.ts'
 import { findRegion } from '../../arm/regions.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { subscriptionPath, type Plane } from '../../plane.ts'
 import { publicAddressCount } from './address-pool.ts'
 
@@ -18,11 +18,10 @@ const counted: readonly [type: string, name: string, text: string, limit: number
 /** How many network resources a region has. Public addresses alone are limited, over all regions together. */
 export function networkUsageRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/Microsoft.Network/locations/{location}/usages`,
-      action: 'Microsoft.Network/locations/usages/read',
-      handle: async (request) => {
+    route.get(
+      `${subscriptionPath}/providers/Microsoft.Network/locations/{location}/usages`,
+      'Microsoft.Network/locations/usages/read',
+      async (request) => {
         const region = findRegion(param(request, 'location'))?.name
         const value = await Promise.all(
           counted.map(async ([type, name, text, limit]) => {
@@ -39,6 +38,6 @@ export function networkUsageRoutes(plane: Plane): Route[] {
         )
         return ok({ value })
       },
-    },
+    ),
   ]
 }

@@ -3,7 +3,7 @@ import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import { ok, param, type ArmRequest } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import { invalidName, type NetworkKind } from './provider.ts'
@@ -117,27 +117,18 @@ export function securityRuleRoutes(plane: Plane): Route[] {
   const pick = (group: Resource, request: ArmRequest): Rule | undefined =>
     rulesOf(group).find((rule) => rule.name.toLowerCase() === param(request, 'rule').toLowerCase())
   return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${type}/securityRules/read`,
-      handle: async (request) => ok({ value: rulesOf(await plane.resources.get(groupId(request))) }),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${type}/securityRules/read`,
-      handle: async (request) => {
-        const found = pick(await plane.resources.get(groupId(request)), request)
-        if (found !== undefined) return ok(found)
-        throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
-      },
-    },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${type}/securityRules/write`,
-      handle: async (request) =>
+    route.get(base, `${type}/securityRules/read`, async (request) =>
+      ok({ value: rulesOf(await plane.resources.get(groupId(request))) }),
+    ),
+    route.get(one, `${type}/securityRules/read`, async (request) => {
+      const found = pick(await plane.resources.get(groupId(request)), request)
+      if (found !== undefined) return ok(found)
+      throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
+    }),
+    route.put(
+      one,
+      `${type}/securityRules/write`,
+      async (request) =>
         await plane.resources.transaction(async (tx) => {
           const before = await plane.resources.getLocked(tx, groupId(request))
           checkPreconditions(request, before)
@@ -160,12 +151,11 @@ export function securityRuleRoutes(plane: Plane): Route[] {
           })
           return { status: isNew ? 201 : 200, body: made }
         }),
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${type}/securityRules/delete`,
-      handle: async (request) =>
+    ),
+    route.delete(
+      one,
+      `${type}/securityRules/delete`,
+      async (request) =>
         await plane.resources.transaction(async (tx) => {
           const before = await plane.resources.getLocked(tx, groupId(request))
           const found = pick(before, request)
@@ -175,6 +165,6 @@ export function securityRuleRoutes(plane: Plane): Route[] {
           })
           return { status: 200 }
         }),
-    },
+    ),
   ]
 }

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import { ok } from '../../arm/request.ts'
-import type { Route } from '../../arm/router.ts'
+import { route, type Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
 import { contains, formatAddress, overlaps, parseAddress, parseCidr, type Cidr } from './cidr.ts'
@@ -156,70 +156,52 @@ export function subnetRoutes(plane: Plane): Route[] {
   const pick = (network: Resource, name: string): Subnet | undefined =>
     subnetsOf(network).find((subnet) => subnet.name.toLowerCase() === name.toLowerCase())
   return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${type}/subnets/read`,
-      handle: async (request) => ok({ value: subnetsOf(await plane.resources.get(networkId(request.path))) }),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${type}/subnets/read`,
-      handle: async (request) => {
-        const found = pick(await plane.resources.get(networkId(request.path)), request.params['subnet'] ?? '')
-        if (found !== undefined) return ok(found)
-        throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
-      },
-    },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${type}/subnets/write`,
-      handle: async (request) => {
-        const id = networkId(request.path)
-        const name = request.params['subnet'] ?? ''
-        const fields = new Fields({ ...(request.body as object | undefined), name })
-        return await plane.resources.transaction(async (tx) => {
-          const before = await plane.resources.getLocked(tx, id)
-          const isNew = pick(before, name) === undefined
-          const made = readSubnet(fields, before.id)
-          await plane.resources.change(tx, id, (network) => {
-            const old = subnetsOf(network)
-            const subnets = isNew
-              ? [...old, made]
-              : old.map((subnet) => (keyOf(subnet.id) === keyOf(made.id) ? made : subnet))
-            checkSubnets(
-              fields,
-              prefixesOf(network).flatMap((text) => parseCidr(text) ?? []),
-              subnets,
-            )
-            fields.assertSound()
-            network.body.properties['subnets'] = subnets
-          })
-          return { status: isNew ? 201 : 200, body: made }
+    route.get(base, `${type}/subnets/read`, async (request) =>
+      ok({ value: subnetsOf(await plane.resources.get(networkId(request.path))) }),
+    ),
+    route.get(one, `${type}/subnets/read`, async (request) => {
+      const found = pick(await plane.resources.get(networkId(request.path)), request.params['subnet'] ?? '')
+      if (found !== undefined) return ok(found)
+      throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
+    }),
+    route.put(one, `${type}/subnets/write`, async (request) => {
+      const id = networkId(request.path)
+      const name = request.params['subnet'] ?? ''
+      const fields = new Fields({ ...(request.body as object | undefined), name })
+      return await plane.resources.transaction(async (tx) => {
+        const before = await plane.resources.getLocked(tx, id)
+        const isNew = pick(before, name) === undefined
+        const made = readSubnet(fields, before.id)
+        await plane.resources.change(tx, id, (network) => {
+          const old = subnetsOf(network)
+          const subnets = isNew
+            ? [...old, made]
+            : old.map((subnet) => (keyOf(subnet.id) === keyOf(made.id) ? made : subnet))
+          checkSubnets(
+            fields,
+            prefixesOf(network).flatMap((text) => parseCidr(text) ?? []),
+            subnets,
+          )
+          fields.assertSound()
+          network.body.properties['subnets'] = subnets
         })
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${type}/subnets/delete`,
-      handle: async (request) => {
-        const id = networkId(request.path)
-        return await plane.resources.transaction(async (tx) => {
-          const network = await plane.resources.getLocked(tx, id)
-          const found = pick(network, request.params['subnet'] ?? '')
-          if (found === undefined) return { status: 204 }
-          await assertSubnetUnused(tx, found)
-          await plane.resources.change(tx, id, (network) => {
-            network.body.properties['subnets'] = subnetsOf(network).filter(
-              (subnet) => keyOf(subnet.id) !== keyOf(found.id),
-            )
-          })
-          return { status: 200 }
+        return { status: isNew ? 201 : 200, body: made }
+      })
+    }),
+    route.delete(one, `${type}/subnets/delete`, async (request) => {
+      const id = networkId(request.path)
+      return await plane.resources.transaction(async (tx) => {
+        const network = await plane.resources.getLocked(tx, id)
+        const found = pick(network, request.params['subnet'] ?? '')
+        if (found === undefined) return { status: 204 }
+        await assertSubnetUnused(tx, found)
+        await plane.resources.change(tx, id, (network) => {
+          network.body.properties['subnets'] = subnetsOf(network).filter(
+            (subnet) => keyOf(subnet.id) !== keyOf(found.id),
+          )
         })
-      },
-    },
+        return { status: 200 }
+      })
+    }),
   ]
 }

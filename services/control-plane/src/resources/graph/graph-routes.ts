@@ -1,6 +1,6 @@
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import { signedIn, type Route } from '../../arm/router.ts'
+import { route, signedIn, type Route } from '../../arm/router.ts'
 import type { Plane } from '../../plane.ts'
 import { authorizationRows } from './authorization-rows.ts'
 import { runQuery, type Row } from './evaluate.ts'
@@ -11,13 +11,12 @@ const mostRows = 1_000
 /** Azure Resource Graph: a query over everything that the caller may read. */
 export function graphRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: '/providers/Microsoft.ResourceGraph/resources',
-      // A row is shown to whoever may read what it is of.
-      action: signedIn,
-      handle: async (request) => await answer(plane, request),
-    },
+    // A row is shown to whoever may read what it is of.
+    route.post(
+      '/providers/Microsoft.ResourceGraph/resources',
+      signedIn,
+      async (request) => await answer(plane, request),
+    ),
   ]
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import { keyOf } from '../../../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../plane.ts'
 import { toNumber } from '../decimal.ts'
 import { readBudget } from './budget-request.ts'
@@ -29,52 +29,36 @@ export function budgetRoutes(plane: Plane): Route[] {
     const list = `${scope}/providers/${budgetType}`
     const one = `${list}/{budget}`
     return [
-      {
-        method: 'GET',
-        path: list,
-        action: `${budgetType}/read`,
-        handle: async (request) => {
-          const here = await scopeOf(plane, request)
-          const spending = spendingReader(plane)
-          const rows = (await listBudgets(plane)).filter((row) => row.scope === keyOf(here))
-          return ok({ value: await Promise.all(rows.map(async (row) => view(row, await spending(row)))) })
-        },
-      },
-      {
-        method: 'GET',
-        path: one,
-        action: `${budgetType}/read`,
-        handle: async (request) => {
-          const row = await find(plane, await scopeOf(plane, request), param(request, 'budget'))
-          if (row === undefined) throw notFound(param(request, 'budget'))
-          return ok(view(row, await spendingReader(plane)(row)))
-        },
-      },
-      { method: 'PUT', path: one, action: `${budgetType}/write`, handle: async (request) => await put(plane, request) },
-      {
-        method: 'DELETE',
-        path: one,
-        action: `${budgetType}/delete`,
-        handle: async (request) => {
-          const [here, name] = [keyOf(await scopeOf(plane, request)), keyOf(param(request, 'budget'))]
-          return await plane.resources.transaction(async (tx) => {
-            await tx.deleteFrom('budget_alert').where('scope', '=', here).where('budget', '=', name).execute()
-            const gone = await tx.deleteFrom('budget').where('scope', '=', here).where('name', '=', name).executeTakeFirst() // prettier-ignore
-            return { status: Number(gone.numDeletedRows) === 0 ? 204 : 200 }
-          })
-        },
-      },
-      {
-        method: 'GET',
-        path: `${scope}/providers/Microsoft.CostManagement/alerts`,
-        action: 'Microsoft.CostManagement/alerts/read',
-        handle: async (request) => {
+      route.get(list, `${budgetType}/read`, async (request) => {
+        const here = await scopeOf(plane, request)
+        const spending = spendingReader(plane)
+        const rows = (await listBudgets(plane)).filter((row) => row.scope === keyOf(here))
+        return ok({ value: await Promise.all(rows.map(async (row) => view(row, await spending(row)))) })
+      }),
+      route.get(one, `${budgetType}/read`, async (request) => {
+        const row = await find(plane, await scopeOf(plane, request), param(request, 'budget'))
+        if (row === undefined) throw notFound(param(request, 'budget'))
+        return ok(view(row, await spendingReader(plane)(row)))
+      }),
+      route.put(one, `${budgetType}/write`, async (request) => await put(plane, request)),
+      route.delete(one, `${budgetType}/delete`, async (request) => {
+        const [here, name] = [keyOf(await scopeOf(plane, request)), keyOf(param(request, 'budget'))]
+        return await plane.resources.transaction(async (tx) => {
+          await tx.deleteFrom('budget_alert').where('scope', '=', here).where('budget', '=', name).execute()
+          const gone = await tx.deleteFrom('budget').where('scope', '=', here).where('name', '=', name).executeTakeFirst() // prettier-ignore
+          return { status: Number(gone.numDeletedRows) === 0 ? 204 : 200 }
+        })
+      }),
+      route.get(
+        `${scope}/providers/Microsoft.CostManagement/alerts`,
+        'Microsoft.CostManagement/alerts/read',
+        async (request) => {
           const here = await scopeOf(plane, request)
           // Whoever looks sees what is due now.
           await raiseAlerts(plane)
           return ok({ value: (await listAlerts(plane, here)).map(({ alert, budget }) => alertView(alert, budget)) })
         },
-      },
+      ),
     ]
   })
 }

@@ -3,7 +3,7 @@ import { Fields } from '../../../arm/fields.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
 import { assertSameLocation } from '../../../types/conflicts.ts'
@@ -128,14 +128,13 @@ async function assertUnused(plane: Plane, tx: Db, set: Resource): Promise<void> 
 
 function routes(plane: Plane): Route[] {
   return [
-    {
-      method: 'GET',
-      path: `${groupPath}/providers/${availabilitySetType}/{name}/vmSizes`,
-      action: `${availabilitySetType}/vmSizes/read`,
-      handle: async (request) => {
+    route.get(
+      `${groupPath}/providers/${availabilitySetType}/{name}/vmSizes`,
+      `${availabilitySetType}/vmSizes/read`,
+      async (request) => {
         const { location } = await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
         return ok({ value: allSizes().filter((size) => isOffered(size, location)).map(sizeView) }) // prettier-ignore
       },
-    },
+    ),
   ]
 }

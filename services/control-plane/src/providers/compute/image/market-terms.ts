@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { subscriptionPath } from '../../../plane.ts'
 
 const agreements = 'Microsoft.MarketplaceOrdering/agreements'
@@ -19,16 +19,13 @@ export function marketTermsRoutes(): Route[] {
     throw noTerms(param(request, 'publisher'), param(request, 'offer'), param(request, 'plan'))
   }
   return [
-    { method: 'GET', path: `${base}/agreements`, action: `${agreements}/read`, handle: async () => ok([]) },
-    { method: 'GET', path: current, action: `${offerAgreements}/read`, handle: refuse },
-    { method: 'PUT', path: current, action: `${offerAgreements}/write`, handle: refuse },
-    { method: 'GET', path: signed, action: `${agreements}/offers/plans/read`, handle: refuse },
-    ...['sign', 'cancel'].map((verb): Route => ({
-      method: 'POST',
-      path: `${signed}/${verb}`,
-      action: `${agreements}/offers/plans/${verb}/action`,
-      handle: refuse,
-    })),
+    route.get(`${base}/agreements`, `${agreements}/read`, async () => ok([])),
+    route.get(current, `${offerAgreements}/read`, refuse),
+    route.put(current, `${offerAgreements}/write`, refuse),
+    route.get(signed, `${agreements}/offers/plans/read`, refuse),
+    ...['sign', 'cancel'].map((verb): Route =>
+      route.post(`${signed}/${verb}`, `${agreements}/offers/plans/${verb}/action`, refuse),
+    ),
   ]
 }
 

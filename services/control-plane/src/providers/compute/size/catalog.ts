@@ -4,7 +4,7 @@ import { faqRule } from '../../../arm/faq-rule.ts'
 import { monitorReply, operationView, readOperation, unknownOperation } from '../../../arm/operations.ts'
 import { ok, param, type ArmRequest } from '../../../arm/request.ts'
 import { parseResourceId } from '../../../arm/resource-id.ts'
-import { signedIn, type Route } from '../../../arm/router.ts'
+import { route, signedIn, type Route } from '../../../arm/router.ts'
 import { subscriptionPath, type Plane } from '../../../plane.ts'
 import { marketOf, whatThereIs } from '../image/images.ts'
 import { findRegion, locationKey, regions, type Region } from '../../../arm/regions.ts'
@@ -109,21 +109,15 @@ function readOfResource({ kind, resourceId }: { kind: string; resourceId: string
 export function catalogRoutes(plane: Plane): Route[] {
   const operations = `${compute}/locations/{location}/operations/{operation}`
   return [
-    {
-      method: 'GET',
-      path: `${compute}/skus`,
-      action: 'Microsoft.Compute/skus/read',
-      handle: async (request) => {
-        const location = /location eq '([^']+)'/i.exec(request.query['$filter'] ?? '')?.[1]
-        const asked = location === undefined ? regions : regions.filter(({ name }) => name === locationKey(location))
-        return ok({ value: asked.flatMap((region) => allSizes().map((size) => skuView(size, region))) })
-      },
-    },
-    {
-      method: 'GET',
-      path: `${compute}/locations/{location}/vmSizes`,
-      action: 'Microsoft.Compute/locations/vmSizes/read',
-      handle: async (request) => {
+    route.get(`${compute}/skus`, 'Microsoft.Compute/skus/read', async (request) => {
+      const location = /location eq '([^']+)'/i.exec(request.query['$filter'] ?? '')?.[1]
+      const asked = location === undefined ? regions : regions.filter(({ name }) => name === locationKey(location))
+      return ok({ value: asked.flatMap((region) => allSizes().map((size) => skuView(size, region))) })
+    }),
+    route.get(
+      `${compute}/locations/{location}/vmSizes`,
+      'Microsoft.Compute/locations/vmSizes/read',
+      async (request) => {
         const region = requireRegion(request)
         return ok({
           value: allSizes()
@@ -131,33 +125,23 @@ export function catalogRoutes(plane: Plane): Route[] {
             .map(sizeView),
         })
       },
-    },
-    {
-      method: 'GET',
-      path: `${compute}/locations/{location}/usages`,
-      action: 'Microsoft.Compute/locations/usages/read',
-      handle: async (request) => {
-        const region = requireRegion(request)
-        const vms = await plane.resources.list({ type: vmType })
-        return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
-      },
-    },
-    {
-      method: 'GET',
-      path: operations,
-      // Who may read the resource may follow its operations; a role in a group reaches no location.
-      action: signedIn,
-      handle: async (request) => {
-        const operation = await readOperation(plane.runner, param(request, 'operation'))
-        const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
-        if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
-          throw unknownOperation(operation.id)
-        if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
-        const running = operation.status === 'Running' || operation.status === 'Undoing'
-        const body = await operationView({ operation, notes: plane.notes, path: request.path })
-        return { status: 200, body, ...(running && { headers: { 'retry-after': '1' } }) }
-      },
-    },
+    ),
+    route.get(`${compute}/locations/{location}/usages`, 'Microsoft.Compute/locations/usages/read', async (request) => {
+      const region = requireRegion(request)
+      const vms = await plane.resources.list({ type: vmType })
+      return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
+    }),
+    // Who may read the resource may follow its operations; a role in a group reaches no location.
+    route.get(operations, signedIn, async (request) => {
+      const operation = await readOperation(plane.runner, param(request, 'operation'))
+      const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
+      if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
+        throw unknownOperation(operation.id)
+      if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
+      const running = operation.status === 'Running' || operation.status === 'Undoing'
+      const body = await operationView({ operation, notes: plane.notes, path: request.path })
+      return { status: 200, body, ...(running && { headers: { 'retry-after': '1' } }) }
+    }),
     ...marketRoutes(plane),
   ]
 }
@@ -186,11 +170,8 @@ function marketRoutes(plane: Plane): Route[] {
       remedy: 'Look at `strongroom image list`.',
     })
   }
-  const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route => ({
-    method: 'GET',
-    path,
-    action: 'Microsoft.Compute/locations/publishers/read',
-    handle: async (request) => {
+  const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route =>
+    route.get(path, 'Microsoft.Compute/locations/publishers/read', async (request) => {
       const location = requireRegion(request)
       const found = (await matching(request, names)).map(({ urn }) => urn[shown])
       // az takes the latest of these: it is told here what there is instead.
@@ -201,36 +182,30 @@ function marketRoutes(plane: Plane): Route[] {
       const top = Number(request.query['$top'] ?? ordered.length)
       const entries = ordered.slice(0, top).map((name): Entry => ({ location, name, id: `${request.path}/${name}` }))
       return ok(entries)
-    },
-  })
+    })
   return [
     list(market, [], 'publisher'),
     list(offers, ['publisher'], 'offer'),
     list(skus, ['publisher', 'offer'], 'sku'),
     list(versions, ['publisher', 'offer', 'sku'], 'version'),
-    {
-      method: 'GET',
-      path: `${versions}/{version}`,
-      action: 'Microsoft.Compute/locations/publishers/read',
-      handle: async (request) => {
-        const location = requireRegion(request)
-        const found = (await matching(request, ['publisher', 'offer', 'sku', 'version']))[0]
-        if (found === undefined) throw await noImage()
-        const { image, urn } = found
-        return ok({
-          location,
-          name: urn.version,
-          id: request.path,
-          properties: {
-            plan: null,
-            osDiskImage: { operatingSystem: image.osType, sizeInBytes: image.sizeBytes },
-            dataDiskImages: [],
-            hyperVGeneration: 'V2',
-            architecture: 'x64',
-            features: image.qualifies.confidential ? [{ name: 'SecurityType', value: 'ConfidentialVmSupported' }] : [],
-          },
-        })
-      },
-    },
+    route.get(`${versions}/{version}`, 'Microsoft.Compute/locations/publishers/read', async (request) => {
+      const location = requireRegion(request)
+      const found = (await matching(request, ['publisher', 'offer', 'sku', 'version']))[0]
+      if (found === undefined) throw await noImage()
+      const { image, urn } = found
+      return ok({
+        location,
+        name: urn.version,
+        id: request.path,
+        properties: {
+          plan: null,
+          osDiskImage: { operatingSystem: image.osType, sizeInBytes: image.sizeBytes },
+          dataDiskImages: [],
+          hyperVGeneration: 'V2',
+          architecture: 'x64',
+          features: image.qualifies.confidential ? [{ name: 'SecurityType', value: 'ConfidentialVmSupported' }] : [],
+        },
+      })
+    }),
   ]
 }

@@ -3,7 +3,7 @@ import { read, ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { subscriptionPath, type Plane } from '../../../plane.ts'
 import type { QuotaRequest } from './quota-requests.ts'
 import type { Usage } from './quotas.ts'
@@ -26,84 +26,41 @@ export function quotaRoutes(plane: Plane): Route[] {
       return ok(requestView(plane, await plane.quotaRequests.decide(o)))
     }
   return [
-    {
-      method: 'GET',
-      path: `${place}/quotas`,
-      action: 'Microsoft.Quota/quotas/read',
-      handle: async (request) => ok({ value: (await usages(plane, request)).map((one) => quotaView(request, one)) }),
-    },
-    {
-      method: 'GET',
-      path: `${place}/quotas/{name}`,
-      action: 'Microsoft.Quota/quotas/read',
-      handle: async (request) => ok(quotaView(request, await usage(plane, request))),
-    },
-    { method: 'PUT', path: `${place}/quotas/{name}`, action: 'Microsoft.Quota/quotas/write', handle: put },
-    { method: 'PATCH', path: `${place}/quotas/{name}`, action: 'Microsoft.Quota/quotas/write', handle: put },
-    {
-      method: 'GET',
-      path: `${place}/usages`,
-      action: 'Microsoft.Quota/usages/read',
-      handle: async (request) => ok({ value: (await usages(plane, request)).map((one) => usageView(request, one)) }),
-    },
-    {
-      method: 'GET',
-      path: `${place}/usages/{name}`,
-      action: 'Microsoft.Quota/usages/read',
-      handle: async (request) => ok(usageView(request, await usage(plane, request))),
-    },
-    {
-      method: 'GET',
-      path: `${place}/quotaRequests`,
-      action: 'Microsoft.Quota/quotaRequests/read',
-      handle: async (request) => {
-        const found = await plane.quotaRequests.list(regionOf(request))
-        return ok({ value: found.map((one) => requestView(plane, one)) })
-      },
-    },
-    {
-      method: 'GET',
-      path: `${place}/quotaRequests/{id}`,
-      action: 'Microsoft.Quota/quotaRequests/read',
-      handle: async (request) => {
-        regionOf(request)
-        return ok(requestView(plane, await plane.quotaRequests.get(param(request, 'id'))))
-      },
-    },
-    {
-      method: 'GET',
-      path: `${operator}/requests`,
-      action: 'Strongroom.Quota/requests/read',
-      handle: async () => ok({ value: (await plane.quotaRequests.list()).map((one) => requestView(plane, one)) }),
-    },
-    {
-      method: 'POST',
-      path: `${operator}/requests/{id}/grant`,
-      action: 'Strongroom.Quota/requests/grant/action',
-      handle: decide(true),
-    },
-    {
-      method: 'POST',
-      path: `${operator}/requests/{id}/deny`,
-      action: 'Strongroom.Quota/requests/deny/action',
-      handle: decide(false),
-    },
-    {
-      method: 'GET',
-      path: `${operator}/subscriptionKind`,
-      action: 'Strongroom.Quota/subscriptionKind/read',
-      handle: async () => ok({ kind: await plane.quotas.kind() }),
-    },
-    {
-      method: 'POST',
-      path: `${operator}/subscriptionKind`,
-      action: 'Strongroom.Quota/subscriptionKind/set/action',
-      handle: async (request) => {
-        const { kind } = read(subscriptionKind, request.body, { code: 'InvalidParameter', subject: 'The kind' })
-        await plane.quotas.setKind(kind)
-        return ok({ kind })
-      },
-    },
+    route.get(`${place}/quotas`, 'Microsoft.Quota/quotas/read', async (request) =>
+      ok({ value: (await usages(plane, request)).map((one) => quotaView(request, one)) }),
+    ),
+    route.get(`${place}/quotas/{name}`, 'Microsoft.Quota/quotas/read', async (request) =>
+      ok(quotaView(request, await usage(plane, request))),
+    ),
+    route.put(`${place}/quotas/{name}`, 'Microsoft.Quota/quotas/write', put),
+    route.patch(`${place}/quotas/{name}`, 'Microsoft.Quota/quotas/write', put),
+    route.get(`${place}/usages`, 'Microsoft.Quota/usages/read', async (request) =>
+      ok({ value: (await usages(plane, request)).map((one) => usageView(request, one)) }),
+    ),
+    route.get(`${place}/usages/{name}`, 'Microsoft.Quota/usages/read', async (request) =>
+      ok(usageView(request, await usage(plane, request))),
+    ),
+    route.get(`${place}/quotaRequests`, 'Microsoft.Quota/quotaRequests/read', async (request) => {
+      const found = await plane.quotaRequests.list(regionOf(request))
+      return ok({ value: found.map((one) => requestView(plane, one)) })
+    }),
+    route.get(`${place}/quotaRequests/{id}`, 'Microsoft.Quota/quotaRequests/read', async (request) => {
+      regionOf(request)
+      return ok(requestView(plane, await plane.quotaRequests.get(param(request, 'id'))))
+    }),
+    route.get(`${operator}/requests`, 'Strongroom.Quota/requests/read', async () =>
+      ok({ value: (await plane.quotaRequests.list()).map((one) => requestView(plane, one)) }),
+    ),
+    route.post(`${operator}/requests/{id}/grant`, 'Strongroom.Quota/requests/grant/action', decide(true)),
+    route.post(`${operator}/requests/{id}/deny`, 'Strongroom.Quota/requests/deny/action', decide(false)),
+    route.get(`${operator}/subscriptionKind`, 'Strongroom.Quota/subscriptionKind/read', async () =>
+      ok({ kind: await plane.quotas.kind() }),
+    ),
+    route.post(`${operator}/subscriptionKind`, 'Strongroom.Quota/subscriptionKind/set/action', async (request) => {
+      const { kind } = read(subscriptionKind, request.body, { code: 'InvalidParameter', subject: 'The kind' })
+      await plane.quotas.setKind(kind)
+      return ok({ kind })
+    }),
   ]
 }
 

@@ -4,7 +4,7 @@ import { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import type { Resource } from '../../../store/resources.ts'
 import { makeResource } from '../../../types/creation.ts'
@@ -65,11 +65,10 @@ async function change(plane: Plane, request: ArmRequest, existing: Resource): Pr
 
 function routes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: `${groupPath}/providers/${spelling}/{name}/generateKeyPair`,
-      action: `${spelling}/generateKeyPair/action`,
-      handle: async (request) => {
+    route.post(
+      `${groupPath}/providers/${spelling}/{name}/generateKeyPair`,
+      `${spelling}/generateKeyPair/action`,
+      async (request) => {
         const id = request.path.split('/').slice(0, 9).join('/')
         await plane.resources.get(id)
         const { privateKey, publicKey } = await newKeyPair()
@@ -80,7 +79,7 @@ function routes(plane: Plane): Route[] {
         // The private half is told once, to whoever asked, and is kept nowhere.
         return ok({ privateKey, publicKey, id })
       },
-    },
+    ),
   ]
 }
 

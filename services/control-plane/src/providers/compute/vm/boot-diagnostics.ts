@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { managementHost } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import { ok } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { vmType } from './vm-model.ts'
 import { vmOfAction } from './vm-record.ts'
@@ -21,11 +21,10 @@ const signatureOf = (vmId: string, expires: string): Buffer =>
 /** Who may ask for the log gets an address that shows it for a while, as with a storage account's shared access signature. */
 export function bootDiagnosticsRoutes(plane: Plane): Route[] {
   return [
-    {
-      method: 'POST',
-      path: `${groupPath}/providers/${vmType}/{name}/retrieveBootDiagnosticsData`,
-      action: `${vmType}/retrieveBootDiagnosticsData/action`,
-      handle: async (request) => {
+    route.post(
+      `${groupPath}/providers/${vmType}/{name}/retrieveBootDiagnosticsData`,
+      `${vmType}/retrieveBootDiagnosticsData/action`,
+      async (request) => {
         const vm = await vmOfAction(plane, request)
         if (vm.internal.model.bootDiagnostics !== true) throw notEnabled(vm.name)
         const minutes = Number(request.query['sasuriexpirationtimeinminutes'] ?? defaultMinutes)
@@ -40,7 +39,7 @@ export function bootDiagnosticsRoutes(plane: Plane): Route[] {
           serialConsoleLogBlobUri: `https://${managementHost}${path}/${vmId}/${vm.name}.serialconsole.log?${query}`,
         })
       },
-    },
+    ),
   ]
 }
 

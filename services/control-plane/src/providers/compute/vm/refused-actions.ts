@@ -2,7 +2,7 @@ import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { faqRule, type FaqRuleId } from '../../../arm/faq-rule.ts'
 import { ok, type ArmRequest, type Method } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { vmType } from './vm-model.ts'
 import { vmOfAction } from './vm-record.ts'
@@ -82,14 +82,9 @@ export function refusedRoutes(plane: Plane): Route[] {
   return [
     ...refused,
     // Clients look before they leap: there are none.
-    {
-      method: 'GET',
-      path: `${one}/extensions`,
-      action: `${vmType}/extensions/read`,
-      handle: async (request) => {
-        await vmOfAction(plane, request)
-        return ok({ value: [] })
-      },
-    },
+    route.get(`${one}/extensions`, `${vmType}/extensions/read`, async (request) => {
+      await vmOfAction(plane, request)
+      return ok({ value: [] })
+    }),
   ]
 }

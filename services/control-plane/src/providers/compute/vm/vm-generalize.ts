@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { requireOff } from '../disk/stored/source.ts'
 import { vmType, type Vm, type VmInternal } from './vm-model.ts'
@@ -11,34 +11,24 @@ export function generalizeRoutes(plane: Plane): Route[] {
   const vmOf = async (path: string): Promise<Vm> =>
     await plane.resources.get<VmInternal>(path.split('/').slice(0, 9).join('/'))
   return [
-    {
-      method: 'POST',
-      path: `${one}/generalize`,
-      action: `${vmType}/generalize/action`,
-      handle: async (request) => {
-        const vm = await vmOf(request.path)
-        await requireOff(plane, vm, 'generalized')
-        await changeVm(plane, { id: vm.id, vmId: vm.internal.vmId }, (current) => {
-          current.internal.generalized = true
-        })
-        return { status: 200 }
-      },
-    },
-    {
-      method: 'POST',
-      path: `${one}/capture`,
-      action: `${vmType}/capture/action`,
-      handle: async (request) => {
-        const vm = await vmOf(request.path)
-        throw new ServiceError({
-          code: 'OperationNotAllowed',
-          status: 409,
-          message: `The disk of VM '${vm.name}' is a managed disk: it is not captured into a storage account.`,
-          target: vm.id,
-          remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
-        })
-      },
-    },
+    route.post(`${one}/generalize`, `${vmType}/generalize/action`, async (request) => {
+      const vm = await vmOf(request.path)
+      await requireOff(plane, vm, 'generalized')
+      await changeVm(plane, { id: vm.id, vmId: vm.internal.vmId }, (current) => {
+        current.internal.generalized = true
+      })
+      return { status: 200 }
+    }),
+    route.post(`${one}/capture`, `${vmType}/capture/action`, async (request) => {
+      const vm = await vmOf(request.path)
+      throw new ServiceError({
+        code: 'OperationNotAllowed',
+        status: 409,
+        message: `The disk of VM '${vm.name}' is a managed disk: it is not captured into a storage account.`,
+        target: vm.id,
+        remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
+      })
+    }),
   ]
 }
 

@@ -2,7 +2,7 @@ import type { FederatedCredential } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { userIdentityType } from '../../../types/references.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
@@ -18,45 +18,30 @@ function routes(plane: Plane): Route[] {
   const path = `${list}/{name}`
   const put = async (request: ArmRequest): Promise<ArmReply> => await write(plane, request)
   return [
-    {
-      method: 'GET',
-      path: list,
-      action: `${spelling}/read`,
-      handle: async (request) => {
-        const identity = await identityOf(plane, request)
-        const all = await plane.identities.federatedCredentials(identity)
-        return ok({ value: all.map((each) => view(identity, each)) })
-      },
-    },
-    {
-      method: 'GET',
-      path,
-      action: `${spelling}/read`,
-      handle: async (request) => {
-        const identity = await identityOf(plane, request)
-        const found = await find(plane, identity, param(request, 'name'))
-        if (found !== undefined) return ok(view(identity, found))
-        throw new ServiceError({
-          code: 'NotFound',
-          message: `The federated identity credential '${param(request, 'name').slice(0, 120)}' was not found.`,
-          found: param(request, 'name').slice(0, 120),
-          remedy: 'List them: az identity federated-credential list.',
-        })
-      },
-    },
-    { method: 'PUT', path, action: `${spelling}/write`, handle: put },
-    {
-      method: 'DELETE',
-      path,
-      action: `${spelling}/delete`,
-      handle: async (request) => {
-        const identity = await identityOf(plane, request)
-        const found = await find(plane, identity, param(request, 'name'))
-        if (found === undefined) return { status: 204 }
-        await plane.identities.removeFederatedCredential({ resourceId: identity, name: found.name })
-        return { status: 200 }
-      },
-    },
+    route.get(list, `${spelling}/read`, async (request) => {
+      const identity = await identityOf(plane, request)
+      const all = await plane.identities.federatedCredentials(identity)
+      return ok({ value: all.map((each) => view(identity, each)) })
+    }),
+    route.get(path, `${spelling}/read`, async (request) => {
+      const identity = await identityOf(plane, request)
+      const found = await find(plane, identity, param(request, 'name'))
+      if (found !== undefined) return ok(view(identity, found))
+      throw new ServiceError({
+        code: 'NotFound',
+        message: `The federated identity credential '${param(request, 'name').slice(0, 120)}' was not found.`,
+        found: param(request, 'name').slice(0, 120),
+        remedy: 'List them: az identity federated-credential list.',
+      })
+    }),
+    route.put(path, `${spelling}/write`, put),
+    route.delete(path, `${spelling}/delete`, async (request) => {
+      const identity = await identityOf(plane, request)
+      const found = await find(plane, identity, param(request, 'name'))
+      if (found === undefined) return { status: 204 }
+      await plane.identities.removeFederatedCredential({ resourceId: identity, name: found.name })
+      return { status: 200 }
+    }),
   ]
 }
 

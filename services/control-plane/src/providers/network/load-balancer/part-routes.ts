@@ -2,7 +2,7 @@ import { Fields } from '../../../arm/fields.ts'
 import { checkPreconditions } from '../../../arm/preconditions.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import { membersOf, withReferences } from './balancer-members.ts'
@@ -21,45 +21,25 @@ export function partRoutes(plane: Plane, kind: PartKind): Route[] {
   const named = (parts: readonly Part[], request: ArmRequest): Part | undefined =>
     parts.find(({ name }) => name.toLowerCase() === param(request, 'part').toLowerCase())
   const routes: Route[] = [
-    {
-      method: 'GET',
-      path: base,
-      action: `${balancerType}/${kind}/read`,
-      handle: async (request) => ok({ value: await read(request) }),
-    },
-    {
-      method: 'GET',
-      path: `${base}/{part}`,
-      action: `${balancerType}/${kind}/read`,
-      handle: async (request) => {
-        const found = named(await read(request), request)
-        if (found === undefined) throw noPart(request.path)
-        return ok(found)
-      },
-    },
+    route.get(base, `${balancerType}/${kind}/read`, async (request) => ok({ value: await read(request) })),
+    route.get(`${base}/{part}`, `${balancerType}/${kind}/read`, async (request) => {
+      const found = named(await read(request), request)
+      if (found === undefined) throw noPart(request.path)
+      return ok(found)
+    }),
   ]
   if (!isWritten(kind)) return routes
   return [
     ...routes,
-    {
-      method: 'PUT',
-      path: `${base}/{part}`,
-      action: `${balancerType}/${kind}/write`,
-      handle: async (request) => {
-        const { before, after } = await rewrite(plane, request, kind, (request.body ?? {}) as Json)
-        const made = named(partsOf(after, kind), request)
-        return { status: named(partsOf(before, kind), request) === undefined ? 201 : 200, body: made }
-      },
-    },
-    {
-      method: 'DELETE',
-      path: `${base}/{part}`,
-      action: `${balancerType}/${kind}/delete`,
-      handle: async (request): Promise<ArmReply> => {
-        const { before } = await rewrite(plane, request, kind, undefined)
-        return { status: named(partsOf(before, kind), request) === undefined ? 204 : 200 }
-      },
-    },
+    route.put(`${base}/{part}`, `${balancerType}/${kind}/write`, async (request) => {
+      const { before, after } = await rewrite(plane, request, kind, (request.body ?? {}) as Json)
+      const made = named(partsOf(after, kind), request)
+      return { status: named(partsOf(before, kind), request) === undefined ? 201 : 200, body: made }
+    }),
+    route.delete(`${base}/{part}`, `${balancerType}/${kind}/delete`, async (request): Promise<ArmReply> => {
+      const { before } = await rewrite(plane, request, kind, undefined)
+      return { status: named(partsOf(before, kind), request) === undefined ? 204 : 200 }
+    }),
   ]
 }
 

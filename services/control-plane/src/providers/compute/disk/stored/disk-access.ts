@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
-import type { Route } from '../../../../arm/router.ts'
+import { route, type Route } from '../../../../arm/router.ts'
 import type { Plane } from '../../../../plane.ts'
 import { pathsOf } from '../../../../types/resource-routes.ts'
 import type { VmInternal } from '../../vm/vm-model.ts'
@@ -28,18 +28,14 @@ export function accessRoutes(plane: Plane, type: string): Route[] {
   const disk = async (request: ArmRequest): Promise<StoredDiskResource> =>
     await plane.resources.get<StoredDiskInternal>(request.path.split('/').slice(0, -1).join('/'))
   return [
-    {
-      method: 'POST',
-      path: `${one}/beginGetAccess`,
-      action: `${type}/beginGetAccess/action`,
-      handle: async (request) => ok(await begin(plane, request, await disk(request))),
-    },
-    {
-      method: 'POST',
-      path: `${one}/endGetAccess`,
-      action: `${type}/endGetAccess/action`,
-      handle: async (request) => await end(plane, request, await disk(request)),
-    },
+    route.post(`${one}/beginGetAccess`, `${type}/beginGetAccess/action`, async (request) =>
+      ok(await begin(plane, request, await disk(request))),
+    ),
+    route.post(
+      `${one}/endGetAccess`,
+      `${type}/endGetAccess/action`,
+      async (request) => await end(plane, request, await disk(request)),
+    ),
   ]
 }
 

@@ -1,6 +1,6 @@
 import { listPage } from '../../../../arm/list-page.ts'
 import { ok, type ArmRequest } from '../../../../arm/request.ts'
-import type { Route } from '../../../../arm/router.ts'
+import { route, type Route } from '../../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
 import { vmType, type Vm, type VmInternal } from '../vm-model.ts'
 import { vmOfAction } from '../vm-record.ts'
@@ -15,11 +15,8 @@ export function healthRoutes(plane: Plane): Route[] {
     const vm = await vmOfAction(plane, request)
     return healthOf(plane, vm, await instanceView(plane, vm))
   }
-  const list = (scope: string): Route => ({
-    method: 'GET',
-    path: `${scope}/providers/${statuses}`,
-    action: `${statuses}/read`,
-    handle: async (request) => {
+  const list = (scope: string): Route =>
+    route.get(`${scope}/providers/${statuses}`, `${statuses}/read`, async (request) => {
       const inGroup = scope === groupPath
       if (inGroup) await plane.resources.requireGroup(request.path)
       const views = instanceViews(plane)
@@ -28,23 +25,12 @@ export function healthRoutes(plane: Plane): Route[] {
         ...(inGroup && { groupId: request.path }),
         view: async (vm) => healthOf(plane, vm, await views(vm)),
       })
-    },
-  })
+    })
   return [
     list(subscriptionPath),
     list(groupPath),
-    {
-      method: 'GET',
-      path: ofVm,
-      action: `${statuses}/read`,
-      handle: async (request) => ok({ value: [await current(request)] }),
-    },
-    {
-      method: 'GET',
-      path: `${ofVm}/current`,
-      action: `${statuses}/read`,
-      handle: async (request) => ok(await current(request)),
-    },
+    route.get(ofVm, `${statuses}/read`, async (request) => ok({ value: [await current(request)] })),
+    route.get(`${ofVm}/current`, `${statuses}/read`, async (request) => ok(await current(request))),
   ]
 }
 

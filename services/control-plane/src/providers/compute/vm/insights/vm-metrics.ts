@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok } from '../../../../arm/request.ts'
-import type { Route } from '../../../../arm/router.ts'
+import { route, type Route } from '../../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../../plane.ts'
 import { vmType } from '../vm-model.ts'
 import { vmOfAction } from '../vm-record.ts'
@@ -15,59 +15,49 @@ const text = 'VM Availability Metric (Preview)'
 export function metricRoutes(plane: Plane): Route[] {
   const insights = `${groupPath}/providers/${vmType}/{name}/providers/Microsoft.Insights`
   return [
-    {
-      method: 'GET',
-      path: `${insights}/metricDefinitions`,
-      action: 'Microsoft.Insights/metricDefinitions/read',
-      handle: async (request) => {
-        const vm = await vmOfAction(plane, request)
-        const definition = {
-          id: `${vm.id}/providers/Microsoft.Insights/metricDefinitions/${metric}`,
-          resourceId: vm.id,
-          namespace: vmType,
-          name: { value: metric, localizedValue: text },
-          isDimensionRequired: false,
-          unit: 'Count',
-          primaryAggregationType: 'Average',
-          supportedAggregationTypes: ['Average', 'Minimum', 'Maximum'],
-          metricAvailabilities: [{ timeGrain: 'PT1M', retention: 'PT1M' }],
-          dimensions: [],
-        }
-        return ok({ value: [definition] })
-      },
-    },
-    {
-      method: 'GET',
-      path: `${insights}/metrics`,
-      action: 'Microsoft.Insights/metrics/read',
-      handle: async (request) => {
-        const vm = await vmOfAction(plane, request)
-        const asked = (request.query['metricnames'] ?? metric).split(',').map((name) => name.trim())
-        const other = asked.find((name) => name.toLowerCase() !== metric.toLowerCase())
-        if (other !== undefined) throw noMetric(other)
-        const at = plane.clock.now()
-        at.setUTCSeconds(0, 0)
-        const running = (await plane.host.find(vm.internal.vmId))?.power.state === 'Ready' ? 1 : 0
-        const data = [{ timeStamp: at.toISOString(), average: running, minimum: running, maximum: running }]
-        return ok({
-          cost: 0,
-          timespan: `${at.toISOString()}/${new Date(at.getTime() + 60_000).toISOString()}`,
-          interval: 'PT1M',
-          namespace: vmType,
-          resourceregion: vm.location,
-          value: [
-            {
-              id: `${vm.id}/providers/Microsoft.Insights/metrics/${metric}`,
-              type: 'Microsoft.Insights/metrics',
-              name: { value: metric, localizedValue: text },
-              unit: 'Count',
-              timeseries: [{ metadatavalues: [], data }],
-              errorCode: 'Success',
-            },
-          ],
-        })
-      },
-    },
+    route.get(`${insights}/metricDefinitions`, 'Microsoft.Insights/metricDefinitions/read', async (request) => {
+      const vm = await vmOfAction(plane, request)
+      const definition = {
+        id: `${vm.id}/providers/Microsoft.Insights/metricDefinitions/${metric}`,
+        resourceId: vm.id,
+        namespace: vmType,
+        name: { value: metric, localizedValue: text },
+        isDimensionRequired: false,
+        unit: 'Count',
+        primaryAggregationType: 'Average',
+        supportedAggregationTypes: ['Average', 'Minimum', 'Maximum'],
+        metricAvailabilities: [{ timeGrain: 'PT1M', retention: 'PT1M' }],
+        dimensions: [],
+      }
+      return ok({ value: [definition] })
+    }),
+    route.get(`${insights}/metrics`, 'Microsoft.Insights/metrics/read', async (request) => {
+      const vm = await vmOfAction(plane, request)
+      const asked = (request.query['metricnames'] ?? metric).split(',').map((name) => name.trim())
+      const other = asked.find((name) => name.toLowerCase() !== metric.toLowerCase())
+      if (other !== undefined) throw noMetric(other)
+      const at = plane.clock.now()
+      at.setUTCSeconds(0, 0)
+      const running = (await plane.host.find(vm.internal.vmId))?.power.state === 'Ready' ? 1 : 0
+      const data = [{ timeStamp: at.toISOString(), average: running, minimum: running, maximum: running }]
+      return ok({
+        cost: 0,
+        timespan: `${at.toISOString()}/${new Date(at.getTime() + 60_000).toISOString()}`,
+        interval: 'PT1M',
+        namespace: vmType,
+        resourceregion: vm.location,
+        value: [
+          {
+            id: `${vm.id}/providers/Microsoft.Insights/metrics/${metric}`,
+            type: 'Microsoft.Insights/metrics',
+            name: { value: metric, localizedValue: text },
+            unit: 'Count',
+            timeseries: [{ metadatavalues: [], data }],
+            errorCode: 'Success',
+          },
+        ],
+      })
+    }),
   ]
 }
 

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
 import { resourceView } from '../../../../arm/resource-view.ts'
-import type { Route } from '../../../../arm/router.ts'
+import { route, type Route } from '../../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
 import type { Resource } from '../../../../store/resources.ts'
 import type { ResourceType } from '../../../../types/resource-type.ts'
@@ -36,38 +36,22 @@ export function runCommandRoutes(plane: Plane): Route[] {
   const vm = `${groupPath}/providers/${vmType}/{name}`
   const catalog = `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/runCommands`
   return [
-    {
-      method: 'GET',
-      path: catalog,
-      action: 'Microsoft.Compute/locations/runCommands/read',
-      handle: async () => ok({ value: [document] }),
-    },
-    {
-      method: 'GET',
-      path: `${catalog}/{command}`,
-      action: 'Microsoft.Compute/locations/runCommands/read',
-      handle: async (request) => {
-        if (param(request, 'command').toLowerCase() === shellCommand.toLowerCase())
-          return ok({ ...document, script: [], parameters: [] })
-        throw notFound(param(request, 'command'))
-      },
-    },
-    {
-      method: 'POST',
-      path: `${vm}/runCommand`,
-      action: `${vmType}/runCommand/action`,
-      handle: async (request) => {
-        const found = await vmOfAction(plane, request)
-        const { id } = await submitScript(plane, found, plane.newId().toLowerCase(), readAction(request.body))
-        return later(request, `${found.id}/runCommandResults/${id}`)
-      },
-    },
-    {
-      method: 'GET',
-      path: `${vm}/runCommandResults/{command}`,
-      action: `${runCommandType}/read`,
-      handle: async (request) => await result(plane, request),
-    },
+    route.get(catalog, 'Microsoft.Compute/locations/runCommands/read', async () => ok({ value: [document] })),
+    route.get(`${catalog}/{command}`, 'Microsoft.Compute/locations/runCommands/read', async (request) => {
+      if (param(request, 'command').toLowerCase() === shellCommand.toLowerCase())
+        return ok({ ...document, script: [], parameters: [] })
+      throw notFound(param(request, 'command'))
+    }),
+    route.post(`${vm}/runCommand`, `${vmType}/runCommand/action`, async (request) => {
+      const found = await vmOfAction(plane, request)
+      const { id } = await submitScript(plane, found, plane.newId().toLowerCase(), readAction(request.body))
+      return later(request, `${found.id}/runCommandResults/${id}`)
+    }),
+    route.get(
+      `${vm}/runCommandResults/{command}`,
+      `${runCommandType}/read`,
+      async (request) => await result(plane, request),
+    ),
   ]
 }
 
