@@ -50,13 +50,9 @@ export function groupRoutes(plane: Plane): Route[] {
       const tags = fields.textMap('tags')
       fields.assertSound()
       await plane.resources.requireGroup(request.path)
-      const changed = await plane.resources.transaction(
-        async (tx) =>
-          await plane.resources.change(
-            tx,
-            request.path,
-            (group) => void (tags !== undefined && (group.body.tags = tags)),
-          ),
+      const changed = await plane.resources.update(
+        request.path,
+        (group) => void (tags !== undefined && (group.body.tags = tags)),
       )
       return ok(view(changed ?? (await plane.resources.requireGroup(request.path))))
     }),
@@ -154,13 +150,10 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string; asker?: As
     ],
     onFinished: async (c) => {
       if (c.status === 'Succeeded') return
-      await plane.resources.transaction(async (tx) => {
-        await plane.resources.change(
-          tx,
-          c.params.id,
-          (group) => void (group.body.properties['provisioningState'] = 'Succeeded'),
-        )
-      })
+      await plane.resources.update(
+        c.params.id,
+        (group) => void (group.body.properties['provisioningState'] = 'Succeeded'),
+      )
     },
   }
 }

@@ -229,6 +229,11 @@ export class ResourceStore {
     return resource
   }
 
+  /** As `change`, in a transaction of its own. */
+  async update<I = Json>(id: string, change: (resource: Resource<I>) => void): Promise<Resource<I> | undefined> {
+    return await this.transaction(async (tx) => await this.change<I>(tx, id, change))
+  }
+
   /**
    * Gives a row another id. Whatever is metered ends under the old one and begins under the new. Roles that were given at
    * it are gone; addresses and locks are the caller's to move.

@@ -182,9 +182,7 @@ export class Deployments {
   }
 
   async #writeOutcomes(id: string, outcomes: ResourceOutcome[]): Promise<void> {
-    await this.#plane.resources.transaction(async (tx) => {
-      await this.#plane.resources.change<DeploymentInternal>(tx, id, (row) => void (row.internal.outcomes = outcomes))
-    })
+    await this.#plane.resources.update<DeploymentInternal>(id, (row) => void (row.internal.outcomes = outcomes))
   }
 
   async #record(o: {
@@ -216,19 +214,17 @@ export class Deployments {
     id: string,
     o: { outputs?: Obj; outcomes?: ResourceOutcome[]; error?: ErrorDetail; canceled?: boolean },
   ): Promise<void> {
-    await this.#plane.resources.transaction(async (tx) => {
-      await this.#plane.resources.change<DeploymentInternal>(tx, id, (row) => {
-        if (o.outcomes !== undefined) row.internal.outcomes = o.outcomes
-        const { properties } = row.body
-        const started = Date.parse(String(properties['timestamp']))
-        properties['duration'] = `PT${((this.#plane.clock.now().getTime() - started) / 1000).toFixed(3)}S`
-        properties['provisioningState'] =
-          o.error === undefined ? 'Succeeded' : o.canceled === true ? 'Canceled' : 'Failed'
-        if (o.error !== undefined) properties['error'] = o.error
-        if (o.outputs !== undefined) properties['outputs'] = o.outputs
-        const made = row.internal.outcomes.filter((each) => each.state === 'Succeeded')
-        properties['outputResources'] = made.map((each) => ({ id: each.id }))
-      })
+    await this.#plane.resources.update<DeploymentInternal>(id, (row) => {
+      if (o.outcomes !== undefined) row.internal.outcomes = o.outcomes
+      const { properties } = row.body
+      const started = Date.parse(String(properties['timestamp']))
+      properties['duration'] = `PT${((this.#plane.clock.now().getTime() - started) / 1000).toFixed(3)}S`
+      properties['provisioningState'] =
+        o.error === undefined ? 'Succeeded' : o.canceled === true ? 'Canceled' : 'Failed'
+      if (o.error !== undefined) properties['error'] = o.error
+      if (o.outputs !== undefined) properties['outputs'] = o.outputs
+      const made = row.internal.outcomes.filter((each) => each.state === 'Succeeded')
+      properties['outputResources'] = made.map((each) => ({ id: each.id }))
     })
   }
 }

@@ -13,8 +13,6 @@ export async function retag<Internal>(
   const tags = fields.textMap('tags')
   fields.assertSound()
   if (tags === undefined) return existing
-  const changed = await plane.resources.transaction(
-    async (tx) => await plane.resources.change<Internal>(tx, existing.id, (current) => void (current.body.tags = tags)),
-  )
+  const changed = await plane.resources.update<Internal>(existing.id, (current) => void (current.body.tags = tags))
   return changed ?? existing
 }

@@ -70,10 +70,8 @@ export function removalSaga(plane: Plane): SagaDefinition<RemovalParams> {
     ],
     onFinished: async ({ params, status }) => {
       if (status === 'Succeeded') return
-      await plane.resources.transaction(async (tx) => {
-        await plane.resources.change<ScaleSetInternal>(tx, params.id, ({ body, internal }) => {
-          if (internal.uniqueId === params.uniqueId) body.properties['provisioningState'] = 'Failed'
-        })
+      await plane.resources.update<ScaleSetInternal>(params.id, ({ body, internal }) => {
+        if (internal.uniqueId === params.uniqueId) body.properties['provisioningState'] = 'Failed'
       })
     },
   }

@@ -161,10 +161,8 @@ async function deleteAll(
 }
 
 async function setState(plane: Plane, { id, uniqueId }: SetParams, state: string): Promise<void> {
-  await plane.resources.transaction(async (tx) => {
-    await plane.resources.change<ScaleSetInternal>(tx, id, ({ body, internal }) => {
-      if (internal.uniqueId === uniqueId && body.properties['provisioningState'] !== 'Deleting')
-        body.properties['provisioningState'] = state
-    })
+  await plane.resources.update<ScaleSetInternal>(id, ({ body, internal }) => {
+    if (internal.uniqueId === uniqueId && body.properties['provisioningState'] !== 'Deleting')
+      body.properties['provisioningState'] = state
   })
 }

@@ -89,13 +89,10 @@ async function change(plane: Plane, request: ArmRequest, existing: Resource): Pr
     fixed(fields, `properties.${name}`, existing.body.properties[name], wanted[name])
   if (existing.body.sku?.['name'] === 'Aligned') fixed(fields, 'sku.name', 'Aligned', wanted.sku)
   fields.assertSound()
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change(tx, existing.id, ({ body }) => {
-        if (wanted.tags !== undefined) body.tags = wanted.tags
-        if (wanted.sku !== undefined) body.sku = { name: wanted.sku }
-      }),
-  )
+  const changed = await plane.resources.update(existing.id, ({ body }) => {
+    if (wanted.tags !== undefined) body.tags = wanted.tags
+    if (wanted.sku !== undefined) body.sku = { name: wanted.sku }
+  })
   return ok(await view(plane, changed ?? existing))
 }
 

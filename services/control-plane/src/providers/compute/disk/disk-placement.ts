@@ -62,10 +62,8 @@ async function makeEmpty(plane: Plane, resource: StoredDiskResource, signal: Abo
     if (status.state === 'Succeeded') break
     await sleep(plane.pollMs, undefined, { signal })
   }
-  await plane.resources.transaction(async (tx) => {
-    await plane.resources.change<StoredDiskInternal>(tx, resource.id, ({ internal }) => {
-      if (internal.kept?.id === kept.id) internal.kept.made = true
-    })
+  await plane.resources.update<StoredDiskInternal>(resource.id, ({ internal }) => {
+    if (internal.kept?.id === kept.id) internal.kept.made = true
   })
 }
 

@@ -150,17 +150,14 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
       found: String(sizeGiB),
     })
   fields.assertSound()
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change<DiskInternal>(tx, disk.id, (current) => {
-        if (tags !== undefined) current.body.tags = tags
-        if (sizeGiB === undefined) return
-        // The host grows it when it is attached next, or its VM started.
-        current.body.properties['diskSizeGB'] = sizeGiB
-        if (current.internal.kept !== undefined) current.internal.kept.sizeGiB = sizeGiB
-        current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30
-      }),
-  )
+  const changed = await plane.resources.update<DiskInternal>(disk.id, (current) => {
+    if (tags !== undefined) current.body.tags = tags
+    if (sizeGiB === undefined) return
+    // The host grows it when it is attached next, or its VM started.
+    current.body.properties['diskSizeGB'] = sizeGiB
+    if (current.internal.kept !== undefined) current.internal.kept.sizeGiB = sizeGiB
+    current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30
+  })
   return ok(view(changed ?? disk))
 }
 

@@ -200,14 +200,11 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
   fields.assertSound()
   const shownBefore = version.body.properties['publishingProfile'] as { publishedDate: string }
   const encryption = kept === undefined ? undefined : versionEncryption(kept)
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change<VersionInternal>(tx, version.id, ({ body, internal }) => {
-        if (tags !== undefined) body.tags = tags
-        internal.publishing = next
-        body.properties['publishingProfile'] = publishingView(next, encryption, shownBefore.publishedDate)
-      }),
-  )
+  const changed = await plane.resources.update<VersionInternal>(version.id, ({ body, internal }) => {
+    if (tags !== undefined) body.tags = tags
+    internal.publishing = next
+    body.properties['publishingProfile'] = publishingView(next, encryption, shownBefore.publishedDate)
+  })
   const failed = version.body.properties['provisioningState'] === 'Failed'
   if (kept !== undefined && request.method === 'PUT' && failed) {
     const operation = await repeatStored(plane, request, version, kept)

@@ -41,10 +41,8 @@ export function createPointSaga(plane: Plane): SagaDefinition<PointParams> {
 }
 
 async function setPointState(plane: Plane, { id, createdAt }: PointParams, state: string): Promise<void> {
-  await plane.resources.transaction(async (tx) => {
-    await plane.resources.change<PointInternal>(tx, id, (point) => {
-      if (point.createdAt === createdAt && point.body.properties['provisioningState'] !== 'Deleting')
-        point.body.properties['provisioningState'] = state
-    })
+  await plane.resources.update<PointInternal>(id, (point) => {
+    if (point.createdAt === createdAt && point.body.properties['provisioningState'] !== 'Deleting')
+      point.body.properties['provisioningState'] = state
   })
 }

@@ -140,13 +140,10 @@ async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskRes
     })
   fields.assertSound()
   const { kept } = snapshot.internal
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change<StoredDiskInternal>(tx, snapshot.id, ({ body }) => {
-        if (tags !== undefined) body.tags = tags
-        if (sku !== undefined) body.sku = { name: sku, tier: sku.split('_')[0] ?? '' }
-      }),
-  )
+  const changed = await plane.resources.update<StoredDiskInternal>(snapshot.id, ({ body }) => {
+    if (tags !== undefined) body.tags = tags
+    if (sku !== undefined) body.sku = { name: sku, tier: sku.split('_')[0] ?? '' }
+  })
   if (kept !== undefined && request.method === 'PUT' && snapshot.body.properties['provisioningState'] === 'Failed') {
     const operation = await repeatStored(plane, request, snapshot, kept)
     return accepted(plane, request, snapshot, operation, view(changed ?? snapshot))

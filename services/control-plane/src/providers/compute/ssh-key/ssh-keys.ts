@@ -53,13 +53,10 @@ async function change(plane: Plane, request: ArmRequest, existing: Resource): Pr
   const tags = fields.textMap('tags')
   const publicKey = readPublicKey(fields)
   fields.assertSound()
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change(tx, existing.id, ({ body }) => {
-        if (tags !== undefined) body.tags = tags
-        if (publicKey !== undefined) body.properties['publicKey'] = publicKey
-      }),
-  )
+  const changed = await plane.resources.update(existing.id, ({ body }) => {
+    if (tags !== undefined) body.tags = tags
+    if (publicKey !== undefined) body.properties['publicKey'] = publicKey
+  })
   return ok(resourceView(changed ?? existing, spelling))
 }
 
@@ -72,10 +69,7 @@ function routes(plane: Plane): Route[] {
         const id = request.path.split('/').slice(0, 9).join('/')
         await plane.resources.get(id)
         const { privateKey, publicKey } = await newKeyPair()
-        await plane.resources.transaction(
-          async (tx) =>
-            await plane.resources.change(tx, id, ({ body }) => void (body.properties['publicKey'] = publicKey)),
-        )
+        await plane.resources.update(id, ({ body }) => void (body.properties['publicKey'] = publicKey))
         // The private half is told once, to whoever asked, and is kept nowhere.
         return ok({ privateKey, publicKey, id })
       },

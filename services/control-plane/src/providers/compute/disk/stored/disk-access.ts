@@ -132,10 +132,8 @@ async function guestOfUpload(
 }
 
 async function setDiskState(plane: Plane, disk: StoredDiskResource, state: string): Promise<void> {
-  await plane.resources.transaction(async (tx) => {
-    await plane.resources.change(tx, disk.id, ({ body }) => {
-      body.properties['diskState'] = state
-    })
+  await plane.resources.update(disk.id, ({ body }) => {
+    body.properties['diskState'] = state
   })
 }
 
