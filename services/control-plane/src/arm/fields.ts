@@ -1,20 +1,8 @@
-import type { CodeWithStatus, SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { faqRule, type FaqRuleId } from './faq-rule.ts'
+import { invalid, missing, unchangeable, unsupported, type Problem } from './refusals.ts'
+import { faqRule } from './faq-rule.ts'
 
-export type Problem = CodeWithStatus & ProblemParticulars
-/** One whose status the catalogue says. */
-export type SettledProblem = { code: SettledCode; status?: never } & ProblemParticulars
-
-interface ProblemParticulars {
-  message: string
-  target?: string
-  expected?: string
-  found?: string
-  remedy?: string
-  /** The rule of the FAQ that it follows from, where one does. */
-  rule?: FaqRuleId
-}
+export type { Problem, SettledProblem } from './refusals.ts'
 
 /**
  * The refusal of a request with all its problems: the first is the error, all of them are its details, and after them
@@ -141,6 +129,22 @@ export class Fields {
 
   problem(problem: Problem): void {
     this.problems.push(problem)
+  }
+
+  invalid(...problem: Parameters<typeof invalid>): void {
+    this.problem(invalid(...problem))
+  }
+
+  missing(...problem: Parameters<typeof missing>): void {
+    this.problem(missing(...problem))
+  }
+
+  unsupported(...problem: Parameters<typeof unsupported>): void {
+    this.problem(unsupported(...problem))
+  }
+
+  unchangeable(...problem: Parameters<typeof unchangeable>): void {
+    this.problem(unchangeable(...problem))
   }
 
   /** @throws ServiceError with every problem found so far */

@@ -54,7 +54,7 @@ function readChange(body: unknown, vm: Vm | undefined): Json[] {
   const fields = new Fields(body)
   const had = vm?.internal.model.dataDisks ?? []
   const invalid = (target: string, message: string, expected: string, found: string, remedy: string): void =>
-    fields.problem({ code: 'InvalidParameter', message, target, expected, found: found.slice(0, 300), remedy }) // prettier-ignore
+    fields.invalid(target, message, { expected, found: found.slice(0, 300), remedy }) // prettier-ignore
   const idOf = (disk: Fields): string | undefined => {
     const id = disk.text('diskId')
     if (id === undefined)

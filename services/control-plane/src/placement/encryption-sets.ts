@@ -1,6 +1,6 @@
+import { noSuch, notAllowed } from '../arm/refusals.ts'
 import { route } from '../arm/router.ts'
 import { isDeepStrictEqual } from 'node:util'
-import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
@@ -51,19 +51,19 @@ export const diskEncryptionSets: ResourceType<SetInternal> = {
 /** @throws ServiceError OperationNotAllowed where VMs are under its keys */
 function assertNoVms(set: DiskEncryptionSet, vms: { id: string; name: string }[]): void {
   if (vms.length === 0) return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
-    target: set.id,
-    details: vms.slice(0, 20).map((vm) => ({ code: 'InUse', message: vm.id, target: vm.id })),
-    expected: 'no virtual machine with this set',
-    found: vms
-      .map((vm) => vm.name)
-      .join(', ')
-      .slice(0, 200),
-    remedy: 'Delete the virtual machines first.',
-  })
+  throw notAllowed(
+    `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
+    {
+      target: set.id,
+      details: vms.slice(0, 20).map((vm) => ({ code: 'InUse', message: vm.id, target: vm.id })),
+      expected: 'no virtual machine with this set',
+      found: vms
+        .map((vm) => vm.name)
+        .join(', ')
+        .slice(0, 200),
+      remedy: 'Delete the virtual machines first.',
+    },
+  )
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
@@ -103,10 +103,7 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
   const location = fields.text('location')
   const read = readSetRequest(fields, { creating: false })
   if (location !== undefined && locationKey(location) !== existing.location)
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'location' is not allowed.",
-      target: 'location',
+    fields.unchangeable('location', {
       expected: existing.location,
       found: location.slice(0, 60),
       remedy: 'Create a new disk encryption set.',
@@ -191,14 +188,8 @@ async function userIdentity(
   if (id === undefined) return undefined
   const found = await findUserIdentity(plane, id)
   if (found === undefined) {
-    throw new ServiceError({
-      code: 'InvalidResourceReference',
-      message: `The identity ${id.slice(0, 300)} does not exist.`,
-      target: 'identity.userAssignedIdentities',
-      expected: `the id of a resource of type ${userIdentityType}`,
-      found: id.slice(0, 300),
-      remedy: 'Make the identity first: az identity create.',
-    })
+    const [target, remedy] = ['identity.userAssignedIdentities', 'Make the identity first: az identity create.']
+    throw refuse([noSuch('identity', id, { target, type: userIdentityType, remedy })])
   }
   const action = `${userIdentityType}/assign/action`
   await plane.access.requireLinked(request.caller, request.path, [{ id: found.id, action }])

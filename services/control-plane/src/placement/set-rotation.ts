@@ -1,3 +1,4 @@
+import { notAllowed } from '../arm/refusals.ts'
 import { operationError } from '../arm/operations.ts'
 import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
@@ -98,19 +99,19 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
     return [{ code: 'VmNotDeallocated', message: `${vm.id}: ${found}`, target: vm.id, innererror }]
   })
   if (busy.length === 0) return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are deallocated. None of them was changed.`,
-    target: set.id,
-    details: busy,
-    expected: 'every virtual machine of the set deallocated',
-    found: busy
-      .map(({ target = '' }) => target.split('/').at(-1))
-      .join(', ')
-      .slice(0, 300),
-    remedy: 'Deallocate these virtual machines, change the key, start them again.',
-  })
+  throw notAllowed(
+    `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are deallocated. None of them was changed.`,
+    {
+      target: set.id,
+      details: busy,
+      expected: 'every virtual machine of the set deallocated',
+      found: busy
+        .map(({ target = '' }) => target.split('/').at(-1))
+        .join(', ')
+        .slice(0, 300),
+      remedy: 'Deallocate these virtual machines, change the key, start them again.',
+    },
+  )
 }
 
 /** On `plane.outer`: it waits for one operation for each VM, which keeps that VM's other operations in order. */

@@ -1,3 +1,4 @@
+import { invalid } from '../arm/refusals.ts'
 import type { Problem } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { hasAcceleratedNetworking, interfaceType, ipConfigurationsOf, vmOf } from '../providers/network/interfaces.ts'
@@ -12,14 +13,11 @@ const target = 'properties.networkProfile.networkInterfaces'
 export function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: string): Problem[] {
   if (r.nics.length === 0)
     return [
-      {
-        code: 'InvalidParameter',
-        message: "Required parameter 'networkProfile.networkInterfaces' is missing (null).",
-        target,
+      invalid(target, "Required parameter 'networkProfile.networkInterfaces' is missing (null).", {
         expected: 'a network interface',
         found: 'none',
         remedy: 'Name a network interface.',
-      },
+      }),
     ]
   return [
     ...countProblems(r, vmId),
@@ -55,13 +53,12 @@ function countProblems(r: VmRequest, vmId: string): Problem[] {
   const ids = r.nics.map(({ id }) => keyOf(id))
   const twice = r.nics.find(({ id }, index) => ids.indexOf(keyOf(id)) !== index)
   if (twice !== undefined)
-    problems.push({
-      code: 'InvalidParameter',
-      message: `Network interface ${twice.id} is specified more than once.`,
-      target,
-      expected: 'each network interface once',
-      found: twice.id.slice(0, 300),
-    })
+    problems.push(
+      invalid(target, `Network interface ${twice.id} is specified more than once.`, {
+        expected: 'each network interface once',
+        found: twice.id.slice(0, 300),
+      }),
+    )
   return problems
 }
 

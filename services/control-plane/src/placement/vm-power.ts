@@ -1,3 +1,4 @@
+import { notAllowed } from '../arm/refusals.ts'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
@@ -65,10 +66,7 @@ async function allocate(plane: Plane, tx: Db, vm: Vm): Promise<void> {
 }
 
 function notProvisioned(vm: Vm): ServiceError {
-  return new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine '${vm.name}' has no disk: its creation failed.`,
+  return notAllowed(`The virtual machine '${vm.name}' has no disk: its creation failed.`, {
     found: `provisioningState ${stateOf(vm)}`,
     remedy: 'Repeat the PUT that creates it, or delete it.',
   })

@@ -1,7 +1,8 @@
+import { noSuch, invalid } from '../arm/refusals.ts'
 import type { CustomerKey } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
-import type { Problem, SettledProblem } from '../arm/fields.ts'
+import type { Problem } from '../arm/fields.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../providers/compute/vm/vm-model.ts'
 import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
@@ -32,28 +33,23 @@ export async function resolveSet(
 ): Promise<{ set?: { id: string } } | { problems: Problem[] }> {
   const id = r.diskEncryptionSetId
   if (id === undefined) return {}
-  const problem = (message: string, o: Partial<SettledProblem>): { problems: Problem[] } => ({
-    problems: [{ code: 'InvalidParameter', message, target, found: id.slice(0, 300), ...o }],
-  })
   // The table of security profiles refuses it.
   if (r.encryption !== 'DiskWithVMGuestState') return {}
   const set = await plane.resources.find<SetInternal>(id)
   if (set?.type !== setType.toLowerCase()) {
-    return problem(`The disk encryption set ${id.slice(0, 300)} does not exist.`, {
-      code: 'InvalidResourceReference',
-      expected: `the id of a resource of type ${setType}`,
-      remedy: 'Make the set first: az disk-encryption-set create.',
-    })
+    const remedy = 'Make the set first: az disk-encryption-set create.'
+    return { problems: [noSuch('disk encryption set', id, { target, type: setType, remedy })] }
   }
   if (set.location !== r.location) {
-    return problem(
-      `The disk encryption set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
-      {
-        expected: r.location,
-        found: set.location,
-        remedy: 'Use a set of the region of the virtual machine.',
-      },
-    )
+    return {
+      problems: [
+        invalid(
+          target,
+          `The disk encryption set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
+          { expected: r.location, found: set.location, remedy: 'Use a set of the region of the virtual machine.' },
+        ),
+      ],
+    }
   }
   const placed = await placeKey(plane, set.internal.activeKey, set.location)
   return 'problems' in placed ? placed : { set: { id: set.id } }

@@ -29,14 +29,11 @@ export function networkRequests(
     const common = { location, tags }
     const [ip, ...more] = properties.list('ipConfigurations')
     if (ip === undefined || more.length > 0)
-      configuration.problem({
-        code: 'InvalidParameter',
-        message: 'A network interface configuration has exactly one IP configuration.',
-        target: properties.at('ipConfigurations'),
-        expected: '1',
-        found: String(more.length + (ip === undefined ? 0 : 1)),
-        remedy: 'Name one.',
-      })
+      configuration.invalid(
+        properties.at('ipConfigurations'),
+        'A network interface configuration has exactly one IP configuration.',
+        { expected: '1', found: String(more.length + (ip === undefined ? 0 : 1)), remedy: 'Name one.' },
+      )
     const own = (ip ?? new Fields({}, '', fields.problems)).object('properties')
     refuseBalancers(own)
     const pools = poolsNamed(own).map((pool) => ({ id: pool.text('id') ?? '' }))
@@ -93,11 +90,7 @@ function refuseBalancers(own: Fields): void {
     ['applicationSecurityGroups', 'Name address prefixes in the rules of the security group.'],
   ] as const) {
     if (own.list(name).length === 0) continue
-    own.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: `'${name}' is not offered: nothing here forwards to interfaces or groups them.`,
-      target: own.at(name),
+    own.unsupported(own.at(name), `'${name}' is not offered: nothing here forwards to interfaces or groups them.`, {
       expected: `no ${name}`,
       found: 'some',
       remedy: instead,

@@ -1,3 +1,4 @@
+import { notAllowed, unchangeable } from '../../arm/refusals.ts'
 import { ServiceError } from '@strongroom/platform'
 import { Fields, refuse, type Problem } from '../../arm/fields.ts'
 import { asyncHeaders } from '../../arm/operations.ts'
@@ -84,25 +85,18 @@ function fixedProblems({ profile }: SetRequest, existing: ScaleSet | undefined):
     (new Fields(of).object('securityProfile').text('securityType') ?? 'Standard').toLowerCase()
   if (typeOf(before) === typeOf(profile)) return []
   return [
-    {
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'securityProfile.securityType' is not allowed.",
+    unchangeable('securityProfile.securityType', {
       target: 'properties.virtualMachineProfile.securityProfile.securityType',
       expected: typeOf(before),
       found: typeOf(profile),
       remedy: 'Create a new virtual machine scale set.',
       rule: 'S18',
-    },
+    }),
   ]
 }
 
 const beingDeleted = (set: ScaleSet): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine scale set ${set.id} is being deleted.`,
-    remedy: 'Wait until it is gone.',
-  })
+  notAllowed(`The virtual machine scale set ${set.id} is being deleted.`, { remedy: 'Wait until it is gone.' })
 
 function readRoutes(plane: Plane): Route[] {
   const one = `${groupPath}/providers/${scaleSetType}/{name}`

@@ -128,10 +128,7 @@ async function named(plane: Plane, request: ArmRequest, set: ScaleSet, mustName:
   const fields = new Fields(request.body ?? {})
   const ids = fields.texts('instanceIds')
   if (mustName && ids.length === 0)
-    fields.problem({
-      code: 'InvalidParameter',
-      message: "Required parameter 'instanceIds' is missing (null).",
-      target: 'instanceIds',
+    fields.invalid('instanceIds', "Required parameter 'instanceIds' is missing (null).", {
       expected: 'names of virtual machines of the set, or *',
       found: 'none',
     })

@@ -71,7 +71,7 @@ const wrong = (
 ): void => r.fields.problem({ code, message, target, expected, found, ...(remedy !== undefined && { remedy }) })
 
 const notOffered = (r: SetRequest, target: string, message: string, remedy: string): void =>
-  r.fields.problem({ code: 'NotSupported', status: 400, message, target, expected: 'none', found: 'one', remedy })
+  r.fields.unsupported(target, message, { expected: 'none', found: 'one', remedy })
 
 function readMode(r: SetRequest, properties: Fields, existing: ScaleSet | undefined): void {
   const mode = properties.oneOf('orchestrationMode', ['Uniform', 'Flexible'])
@@ -157,14 +157,15 @@ function readIdentity(fields: Fields): Json | undefined {
   if (!isJson(identity)) return undefined
   const type = fields.object('identity').text('type') ?? 'None'
   if (/systemassigned/i.test(type))
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `The value '${type.slice(0, 60)}' of parameter 'identity' is not allowed. Allowed values are: UserAssigned, None.`,
-      target: 'identity',
-      expected: 'UserAssigned, None',
-      found: type.slice(0, 60),
-      remedy: 'Use a user-assigned identity: az identity create.',
-    })
+    fields.invalid(
+      'identity',
+      `The value '${type.slice(0, 60)}' of parameter 'identity' is not allowed. Allowed values are: UserAssigned, None.`,
+      {
+        expected: 'UserAssigned, None',
+        found: type.slice(0, 60),
+        remedy: 'Use a user-assigned identity: az identity create.',
+      },
+    )
   const assigned = objectAt(identity, 'userAssignedIdentities')
   return { type, ...(Object.keys(assigned).length > 0 && { userAssignedIdentities: Object.fromEntries(Object.keys(assigned).map((id) => [id, {}])) }) } // prettier-ignore
 }

@@ -1,6 +1,7 @@
+import { notAllowed } from '../../arm/refusals.ts'
 import { isDeepStrictEqual } from 'node:util'
 import type { AskedBy } from '@strongroom/contract'
-import { ServiceError, type Operation } from '@strongroom/platform'
+import { type Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
@@ -167,13 +168,13 @@ async function repeat(plane: Plane, asker: AskedBy, vm: Vm, running: Operation |
 async function assertOff(plane: Plane, vm: Vm, properties: string[], running: Operation | undefined): Promise<void> {
   const state = (await plane.host.find(vm.internal.vmId))?.power.state
   if (running === undefined && (state === undefined || state === 'Stopped' || state === 'Failed')) return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `'${properties.join("', '")}' of VM '${vm.name}' can change only while the VM is stopped: its launch measurement covers them.`,
-    target: properties[0] ?? '',
-    expected: 'a stopped or deallocated VM',
-    found: running === undefined ? String(state) : `${running.kind} under way`,
-    remedy: 'Deallocate the VM, make the change, start it again.',
-  })
+  throw notAllowed(
+    `'${properties.join("', '")}' of VM '${vm.name}' can change only while the VM is stopped: its launch measurement covers them.`,
+    {
+      target: properties[0] ?? '',
+      expected: 'a stopped or deallocated VM',
+      found: running === undefined ? String(state) : `${running.kind} under way`,
+      remedy: 'Deallocate the VM, make the change, start it again.',
+    },
+  )
 }

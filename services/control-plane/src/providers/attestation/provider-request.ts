@@ -52,10 +52,7 @@ function readCertificate(fields: Fields): PolicySigningCertificate {
   const kty = fields.text('kty') ?? ''
   const x5c = fields.texts('x5c')
   if (kty === '' || x5c.length === 0)
-    fields.problem({
-      code: 'InvalidParameter',
-      message: 'A policy signing certificate is a key of type kty with its certificates in x5c.',
-      target: fields.path,
+    fields.invalid(fields.path, 'A policy signing certificate is a key of type kty with its certificates in x5c.', {
       expected: '{ "kty": "RSA", "x5c": ["…"] }',
       remedy: 'Send the certificate chain as a JWK (RFC 7517).',
     })

@@ -1,3 +1,4 @@
+import { invalid } from '../../arm/refusals.ts'
 import { domain } from '@strongroom/contract'
 import type { Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
@@ -95,14 +96,16 @@ function hsmProblems(hsm: Resource): Problem[] {
   ]
 }
 
-const badUrl = (found: string): Problem => ({
-  code: 'InvalidParameter',
-  message: `The key URL '${found.slice(0, 200)}' is no key of a vault or managed HSM of this installation, with its version.`,
-  target: `${path}.keyUrl`,
-  expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
-  found: found.slice(0, 200),
-  remedy: 'Name a version: az keyvault key show … --query key.kid.',
-})
+const badUrl = (found: string): Problem =>
+  invalid(
+    `${path}.keyUrl`,
+    `The key URL '${found.slice(0, 200)}' is no key of a vault or managed HSM of this installation, with its version.`,
+    {
+      expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
+      found: found.slice(0, 200),
+      remedy: 'Name a version: az keyvault key show … --query key.kid.',
+    },
+  )
 
 const noStore = (key: SetKey, name: string, hsm: boolean): Problem => ({
   code: 'KeyVaultNotFound',
@@ -114,14 +117,12 @@ const noStore = (key: SetKey, name: string, hsm: boolean): Problem => ({
   remedy: 'Make it, or recover it if it was deleted.',
 })
 
-const otherStore = (key: SetKey, store: Resource): Problem => ({
-  code: 'InvalidParameter',
-  message: `The key URL and the source vault do not go together: the key is in ${store.id}.`,
-  target: `${path}.sourceVault.id`,
-  expected: store.id,
-  found: key.sourceVault?.slice(0, 300) ?? '',
-  remedy: 'Leave sourceVault out, or name the vault that holds the key.',
-})
+const otherStore = (key: SetKey, store: Resource): Problem =>
+  invalid(`${path}.sourceVault.id`, `The key URL and the source vault do not go together: the key is in ${store.id}.`, {
+    expected: store.id,
+    found: key.sourceVault?.slice(0, 300) ?? '',
+    remedy: 'Leave sourceVault out, or name the vault that holds the key.',
+  })
 
 const otherRegion = (store: Resource, location: string): Problem => ({
   code: 'KeyVaultAndDiskEncryptionSetInDifferentRegions',

@@ -1,3 +1,4 @@
+import { notAllowed } from '../../arm/refusals.ts'
 import { ServiceError } from '@strongroom/platform'
 import { resourceView } from '../../arm/resource-view.ts'
 import type { UserIdentity } from '../../types/references.ts'
@@ -81,10 +82,7 @@ export const setState = (set: DiskEncryptionSet): SetState => set.body.propertie
 
 /** VMs of a set stay off while its key changes. */
 export const rotating = (set: Pick<DiskEncryptionSet, 'id' | 'name'>): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The key of disk encryption set '${set.name}' is being changed.`,
+  notAllowed(`The key of disk encryption set '${set.name}' is being changed.`, {
     target: set.id,
     expected: 'provisioningState Succeeded or Failed',
     found: 'Updating',

@@ -1,3 +1,4 @@
+import { unchangeable } from '../../arm/refusals.ts'
 import type { Fields } from '../../arm/fields.ts'
 import { setEncryption, type SetKey } from './set-model.ts'
 
@@ -31,36 +32,31 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
             remedy: `Ask for it: az disk-encryption-set create --encryption-type ${setEncryption}.`,
             rule: 'S7',
           }
-        : {
-            code: 'PropertyChangeNotAllowed',
-            message: "Changing property 'encryptionType' is not allowed.",
-            target: 'encryptionType',
+        : unchangeable('encryptionType', {
             expected: setEncryption,
             found: encryption ?? '',
             remedy: 'Create a new disk encryption set.',
-          },
+          }),
     )
   }
   if (properties.flag('rotationToLatestKeyVersionEnabled') === true) {
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `Auto-key rotation for DiskEncryptionSet with EncryptionType '${setEncryption}' is not supported.`,
-      target: properties.at('rotationToLatestKeyVersionEnabled'),
-      expected: 'false',
-      found: 'true',
-      remedy: 'Rotate by hand: deallocate the VMs of the set, then set activeKey.keyUrl to the new version.',
-    })
+    fields.invalid(
+      properties.at('rotationToLatestKeyVersionEnabled'),
+      `Auto-key rotation for DiskEncryptionSet with EncryptionType '${setEncryption}' is not supported.`,
+      {
+        expected: 'false',
+        found: 'true',
+        remedy: 'Rotate by hand: deallocate the VMs of the set, then set activeKey.keyUrl to the new version.',
+      },
+    )
   }
   const federated = properties.text('federatedClientId')
   if (federated !== undefined && federated !== '' && federated.toLowerCase() !== 'none') {
-    fields.problem({
-      code: 'InvalidParameter',
-      message: 'Keys of another tenant are not offered: an installation has one.',
-      target: properties.at('federatedClientId'),
-      expected: 'none',
-      found: federated.slice(0, 60),
-      remedy: 'Use a key of this tenant.',
-    })
+    fields.invalid(
+      properties.at('federatedClientId'),
+      'Keys of another tenant are not offered: an installation has one.',
+      { expected: 'none', found: federated.slice(0, 60), remedy: 'Use a key of this tenant.' },
+    )
   }
   return {
     activeKey: readKey(properties.object('activeKey'), o),
@@ -74,10 +70,7 @@ function readKey(key: Fields, o: { creating: boolean }): SetKey | undefined {
   const sourceVault = key.object('sourceVault').text('id')
   if (keyUrl === undefined) {
     if (o.creating || key.present) {
-      key.problem({
-        code: 'InvalidParameter',
-        message: "Required parameter 'activeKey.keyUrl' is missing (null).",
-        target: key.at('keyUrl'),
+      key.invalid(key.at('keyUrl'), "Required parameter 'activeKey.keyUrl' is missing (null).", {
         expected: 'a key identifier with version',
         found: 'null',
         remedy: 'Name the key: az keyvault key show … --query key.kid.',
@@ -96,23 +89,17 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   const userIds = identity.object('userAssignedIdentities').present ? idsIn(identity.raw('userAssignedIdentities')) : []
   const wantsUser = known?.includes('UserAssigned') === true
   if (known === undefined || known === 'None') {
-    fields.problem({
-      code: 'InvalidParameter',
-      message: 'A disk encryption set needs a managed identity: it is what reads the key.',
-      target: identity.at('type'),
+    fields.invalid(identity.at('type'), 'A disk encryption set needs a managed identity: it is what reads the key.', {
       expected: 'SystemAssigned, UserAssigned, or both',
       found: type?.slice(0, 60) ?? 'null',
       remedy: 'Set identity.type to SystemAssigned.',
     })
   } else if (wantsUser && userIds.length !== 1) {
-    fields.problem({
-      code: 'InvalidParameter',
-      message: 'A disk encryption set has one user-assigned identity at most.',
-      target: identity.at('userAssignedIdentities'),
-      expected: 'the ARM id of one identity',
-      found: `${userIds.length} identities`,
-      remedy: 'Name one identity.',
-    })
+    fields.invalid(
+      identity.at('userAssignedIdentities'),
+      'A disk encryption set has one user-assigned identity at most.',
+      { expected: 'the ARM id of one identity', found: `${userIds.length} identities`, remedy: 'Name one identity.' },
+    )
   }
   return { system: known?.startsWith('SystemAssigned') === true, userIds: wantsUser ? userIds : [] }
 }

@@ -63,10 +63,7 @@ function readKey(request: ArmRequest): object {
   const operations = properties.texts('keyOps').map((each) => (each === 'release' ? 'export' : each))
   const rotation = properties.raw('rotationPolicy')
   if (kty === undefined)
-    fields.problem({
-      code: 'InvalidParameter',
-      message: "Required parameter 'properties.kty' is missing (null).",
-      target: 'properties.kty',
+    fields.invalid('properties.kty', "Required parameter 'properties.kty' is missing (null).", {
       expected: 'RSA, RSA-HSM, EC or EC-HSM',
       found: 'null',
     })

@@ -168,15 +168,15 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
 /** Rules of a whole pool are the load balancer's; those of one interface would lead nowhere. */
 function refuseNatRules(properties: Fields): void {
   if (properties.list('loadBalancerInboundNatRules').length === 0) return
-  properties.problem({
-    code: 'NotSupported',
-    status: 400,
-    message: "'loadBalancerInboundNatRules' is not offered: nothing is forwarded to an interface.",
-    target: properties.at('loadBalancerInboundNatRules'),
-    expected: 'no loadBalancerInboundNatRules',
-    found: 'some',
-    remedy: 'Leave it out; reach the VM by strongroom vm ssh.',
-  })
+  properties.unsupported(
+    properties.at('loadBalancerInboundNatRules'),
+    "'loadBalancerInboundNatRules' is not offered: nothing is forwarded to an interface.",
+    {
+      expected: 'no loadBalancerInboundNatRules',
+      found: 'some',
+      remedy: 'Leave it out; reach the VM by strongroom vm ssh.',
+    },
+  )
 }
 
 function inUse(nic: Resource): ServiceError {

@@ -93,11 +93,7 @@ function readNotifications(all: Fields, raw: unknown, wrong: Wrong): Record<stri
     if (!/^[\w.%-]{1,100}$/.test(name)) wrong(all.at(name.slice(0, 100)), 'called by letters, digits and _ . % -', name)
     // What will have been spent is nobody's to know here.
     if (one.text('thresholdType')?.toLowerCase() === 'forecasted')
-      all.problem({
-        code: 'NotSupported',
-        status: 400,
-        message: 'Costs are not forecast here.',
-        target: one.at('thresholdType'),
+      all.unsupported(one.at('thresholdType'), 'Costs are not forecast here.', {
         expected: 'Actual',
         found: 'Forecasted',
         remedy: 'Use a lower threshold of what was spent.',

@@ -40,11 +40,7 @@ interface SetRequest {
 function readSet(fields: Fields): SetRequest {
   const properties = fields.object('properties')
   if (properties.has('proximityPlacementGroup'))
-    fields.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: 'Proximity placement groups are not offered.',
-      target: properties.at('proximityPlacementGroup'),
+    fields.unsupported(properties.at('proximityPlacementGroup'), 'Proximity placement groups are not offered.', {
       expected: 'no proximityPlacementGroup',
       found: 'one',
       remedy: 'Leave it out: an installation is one place.',
@@ -98,9 +94,7 @@ async function change(plane: Plane, request: ArmRequest, existing: Resource): Pr
 
 function fixed(fields: Fields, path: string, old: unknown, wanted: string | number | undefined): void {
   if (wanted === undefined || wanted === old) return
-  fields.problem({
-    code: 'PropertyChangeNotAllowed',
-    message: `Changing property '${path.replace('properties.', '')}' is not allowed.`,
+  fields.unchangeable(path.replace('properties.', ''), {
     target: path,
     expected: String(old),
     found: String(wanted),

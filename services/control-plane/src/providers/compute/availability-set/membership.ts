@@ -1,3 +1,4 @@
+import { noSuch, invalid } from '../../../arm/refusals.ts'
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
@@ -32,23 +33,21 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
   const problems: Problem[] = []
   const groupOf = (path: string): string => path.split('/').slice(0, 5).join('/')
   if (keyOf(groupOf(set.id)) !== keyOf(groupOf(vmId)))
-    problems.push({
-      code: 'InvalidParameter',
-      message: `The availability set '${set.id}' is in another resource group than the virtual machine.`,
-      target,
-      expected: groupOf(vmId),
-      found: groupOf(set.id),
-      remedy: 'Use a set of the group of the virtual machine.',
-    })
+    problems.push(
+      invalid(target, `The availability set '${set.id}' is in another resource group than the virtual machine.`, {
+        expected: groupOf(vmId),
+        found: groupOf(set.id),
+        remedy: 'Use a set of the group of the virtual machine.',
+      }),
+    )
   if (set.location !== r.location)
-    problems.push({
-      code: 'InvalidParameter',
-      message: `The availability set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
-      target,
-      expected: r.location,
-      found: set.location,
-      remedy: 'Use a set of the region of the virtual machine.',
-    })
+    problems.push(
+      invalid(
+        target,
+        `The availability set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
+        { expected: r.location, found: set.location, remedy: 'Use a set of the region of the virtual machine.' },
+      ),
+    )
   if (r.zones.length > 0)
     problems.push({
       code: 'BadRequest',
@@ -73,14 +72,12 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
   return problems
 }
 
-const noSuchSet = (id: string): Problem => ({
-  code: 'InvalidResourceReference',
-  message: `The availability set ${id.slice(0, 300)} does not exist.`,
-  target,
-  expected: `the id of a resource of type ${availabilitySetType}`,
-  found: id.slice(0, 300),
-  remedy: 'Make the set first: az vm availability-set create.',
-})
+const noSuchSet = (id: string): Problem =>
+  noSuch('availability set', id, {
+    target,
+    type: availabilitySetType,
+    remedy: 'Make the set first: az vm availability-set create.',
+  })
 
 /**
  * Holds the set's row until the transaction ends, so that it is not deleted while a VM comes into it.

@@ -1,3 +1,4 @@
+import { invalid } from '../../../arm/refusals.ts'
 import { randomBytes } from 'node:crypto'
 import type { Fields, Problem } from '../../../arm/fields.ts'
 import { ServiceError } from '@strongroom/platform'
@@ -45,13 +46,8 @@ const target = 'properties.storageProfile.dataDisks'
 
 /** Slots and number; what the disks themselves are is known in the transaction that attaches them. */
 export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Problem[] {
-  const problem = (message: string, found: string, expected: string): Problem => ({
-    code: 'InvalidParameter',
-    message,
-    target,
-    expected,
-    found,
-  })
+  const problem = (message: string, found: string, expected: string): Problem =>
+    invalid(target, message, { expected, found })
   const luns = disks.map(({ lun }) => lun)
   const twice = luns.find((lun, index) => luns.indexOf(lun) !== index)
   const ids = disks.flatMap(({ id }) => (id === undefined ? [] : [keyOf(id)]))

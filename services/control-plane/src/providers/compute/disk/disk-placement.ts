@@ -1,6 +1,6 @@
+import { notAllowed } from '../../../arm/refusals.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
-import { ServiceError } from '@strongroom/platform'
 import { fromDetail } from '../../../host/host-error.ts'
 import type { Plane } from '../../../plane.ts'
 import { hasContent, type StoredDiskInternal, type StoredDiskResource } from './stored/stored-disk.ts'
@@ -86,15 +86,15 @@ export function requireWhole(disk: StoredDiskResource): void {
   const { provisioningState, diskState } = disk.body.properties
   const given = ['ReadyToUpload', 'ActiveUpload', 'ActiveSAS'].includes(String(diskState))
   if (provisioningState === 'Succeeded' && !given) return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: given
+  throw notAllowed(
+    given
       ? `Disk '${disk.name}' cannot be attached while addresses of it are given out, or its upload has not ended.`
       : `Disk '${disk.name}' is not whole yet.`,
-    target: 'properties.storageProfile.dataDisks',
-    expected: 'provisioningState Succeeded, diskState Unattached',
-    found: `${String(provisioningState)}, ${String(diskState)}`,
-    remedy: given ? 'Take them back: az disk revoke-access.' : 'Wait until the disk is whole.',
-  })
+    {
+      target: 'properties.storageProfile.dataDisks',
+      expected: 'provisioningState Succeeded, diskState Unattached',
+      found: `${String(provisioningState)}, ${String(diskState)}`,
+      remedy: given ? 'Take them back: az disk revoke-access.' : 'Wait until the disk is whole.',
+    },
+  )
 }

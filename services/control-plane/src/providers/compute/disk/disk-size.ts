@@ -9,13 +9,10 @@ export function readDiskSize(fields: Fields, most: number = largestDisk): number
   const size = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value
   if (typeof size !== 'number' || (Number.isInteger(size) && size >= 1 && size <= most))
     return fields.integer('diskSizeGB', 1, most)
-  fields.problem({
-    code: 'InvalidParameter',
-    message: `The value '${size}' of parameter 'diskSizeGB' is out of range. The value must be a whole number of GiB between '1' and '${most}', inclusive.`,
-    target: fields.at('diskSizeGB'),
-    expected: `1 to ${most}`,
-    found: String(size),
-    remedy: 'Use a size within the range.',
-  })
+  fields.invalid(
+    fields.at('diskSizeGB'),
+    `The value '${size}' of parameter 'diskSizeGB' is out of range. The value must be a whole number of GiB between '1' and '${most}', inclusive.`,
+    { expected: `1 to ${most}`, found: String(size), remedy: 'Use a size within the range.' },
+  )
   return undefined
 }

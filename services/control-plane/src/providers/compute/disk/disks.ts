@@ -1,6 +1,5 @@
-import type { SettledCode } from '@strongroom/contract'
+import { notAllowed } from '../../../arm/refusals.ts'
 import { ServiceError } from '@strongroom/platform'
-import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
@@ -67,47 +66,23 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
   const sizeGiB = readDiskSize(properties)
   const option = creation.text('createOption') ?? ''
-  const invalid = (
-    code: SettledCode,
-    target: string,
-    message: string,
-    expected: string,
-    found: string,
-    rule?: FaqRuleId,
-  ): void => fields.problem({ code, message, target, expected, found: found.slice(0, 80), ...(rule && { rule }) })
   if (option.toLowerCase() !== 'empty')
-    invalid(
-      'InvalidParameter',
-      creation.at('createOption'),
-      'Only empty disks are made on their own here.',
-      'Empty',
-      option,
-    )
+    fields.invalid(creation.at('createOption'), 'Only empty disks are made on their own here.', {
+      expected: 'Empty',
+      found: option.slice(0, 80),
+    })
   if (sizeGiB === undefined && !properties.has('diskSizeGB'))
-    invalid(
-      'InvalidParameter',
-      properties.at('diskSizeGB'),
-      "Required parameter 'disk.diskSizeGB' is missing (null).",
-      '1 to 32767',
-      'null',
-    )
-  if (properties.has('securityProfile'))
-    invalid(
-      'InvalidParameter',
-      properties.at('securityProfile'),
-      'Confidential encryption covers the OS disk only.',
-      'no securityProfile',
-      'one',
-      'S7',
-    )
-  if (properties.object('encryption').has('diskEncryptionSetId'))
-    invalid(
-      'InvalidParameter',
-      properties.object('encryption').at('diskEncryptionSetId'),
+    fields.missing('disk.diskSizeGB', properties.at('diskSizeGB'), { expected: '1 to 32767' })
+  if (properties.has('securityProfile')) {
+    const problem = { expected: 'no securityProfile', found: 'one', rule: 'S7' } as const
+    fields.invalid(properties.at('securityProfile'), 'Confidential encryption covers the OS disk only.', problem)
+  }
+  const encryption = properties.object('encryption')
+  if (encryption.has('diskEncryptionSetId'))
+    fields.invalid(
+      encryption.at('diskEncryptionSetId'),
       'Encryption at rest with a customer’s key is not offered: encrypt data disks in the guest.',
-      'no diskEncryptionSetId',
-      'one',
-      'S7',
+      { expected: 'no diskEncryptionSetId', found: 'one', rule: 'S7' },
     )
   fields.assertSound()
   const body = emptyDisk({ sizeGiB: sizeGiB ?? 1, sku, state: 'Unattached', at: plane.clock.now(), id: plane.newId() })
@@ -162,10 +137,7 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
 }
 
 const attached = (disk: Disk): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `Disk ${disk.name} is attached to VM ${disk.internal.managedBy}.`,
+  notAllowed(`Disk ${disk.name} is attached to VM ${disk.internal.managedBy}.`, {
     found: disk.internal.managedBy,
     remedy:
       disk.body.properties['osType'] === undefined

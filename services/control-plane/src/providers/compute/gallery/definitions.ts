@@ -4,7 +4,7 @@ import { resourceView } from '../../../arm/resource-view.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { definitionType, invalidParameter, type OsState } from '../disk/stored/stored-disk.ts'
+import { definitionType, type OsState } from '../disk/stored/stored-disk.ts'
 import { writeResource } from './galleries.ts'
 import { securityFeatures, type SecurityFeature } from './security-features.ts'
 
@@ -59,7 +59,7 @@ async function put(
   const name = request.params['name'] ?? ''
   const tags = fields.textMap('tags') ?? existing?.body.tags
   if (!nameForm.test(name))
-    invalidParameter(fields, 'name', `The image definition's name '${name.slice(0, 90)}' is invalid.`, {
+    fields.invalid('name', `The image definition's name '${name.slice(0, 90)}' is invalid.`, {
       expected: '1 to 80 letters, digits, dots, hyphens and underscores, beginning and ending with a letter or digit',
     })
   const made = readDefinition(fields, properties, before)
@@ -78,19 +78,17 @@ function readDefinition(fields: Fields, properties: Fields, before: Json | undef
   const identifier = readIdentifier(fields, properties, before)
   const features = properties.has('features') ? readFeatures(fields, properties) : (before?.['features'] as Feature[] | undefined) // prettier-ignore
   if (osType === 'Windows')
-    invalidParameter(fields, properties.at('osType'), 'Windows guests are not offered.', {
-      code: 'NotSupported',
+    fields.unsupported(properties.at('osType'), 'Windows guests are not offered.', {
       expected: 'Linux',
       found: 'Windows',
     })
   for (const [member, value] of Object.entries({ osType, osState })) {
     if (value === undefined && !fields.problems.some(({ target }) => target === properties.at(member)))
-      invalidParameter(fields, properties.at(member), `Required parameter 'galleryImage.properties.${member}' is missing (null).`, { found: 'null' }) // prettier-ignore
+      fields.invalid(properties.at(member), `Required parameter 'galleryImage.properties.${member}' is missing (null).`, { found: 'null' }) // prettier-ignore
   }
   const security = features?.find(({ name }) => name.toLowerCase() === 'securitytype')?.value
   if (security !== undefined && security.toLowerCase() !== 'standard' && hyperVGeneration === 'V1')
-    invalidParameter(
-      fields,
+    fields.invalid(
       properties.at('hyperVGeneration'),
       `The feature SecurityType '${security}' is supported for images of generation V2 only.`,
       { expected: 'V2', found: 'V1', remedy: 'Use --hyper-v-generation V2.', rule: 'S12' },
@@ -127,7 +125,7 @@ function readFeatures(fields: Fields, properties: Fields): Feature[] {
     const [name, value] = [feature.text('name') ?? '', feature.text('value') ?? '']
     const known = securityFeatures.find((each) => each.toLowerCase() === value.toLowerCase())
     if (name.toLowerCase() === 'securitytype' && known === undefined)
-      invalidParameter(fields, `${properties.at('features')}[${index}].value`, `The SecurityType '${value.slice(0, 60)}' is not known.`, { expected: securityFeatures.join(', '), found: value.slice(0, 60) }) // prettier-ignore
+      fields.invalid(`${properties.at('features')}[${index}].value`, `The SecurityType '${value.slice(0, 60)}' is not known.`, { expected: securityFeatures.join(', '), found: value.slice(0, 60) }) // prettier-ignore
     return { name, value: known ?? value }
   })
 }
@@ -139,7 +137,7 @@ function readIdentifier(fields: Fields, properties: Fields, before: Json | undef
     (['publisher', 'offer', 'sku'] as const).map((member) => {
       const value = given.text(member) ?? old[member]
       if (value === undefined || !/^[A-Za-z0-9._-]{1,128}$/.test(value))
-        invalidParameter(fields, given.at(member), `The identifier's ${member} is missing or invalid.`, {
+        fields.invalid(given.at(member), `The identifier's ${member} is missing or invalid.`, {
           expected: 'letters, digits, dots, hyphens and underscores',
           found: value?.slice(0, 60) ?? 'null',
         })
@@ -152,9 +150,7 @@ function immutable(fields: Fields, before: Json, made: Json): void {
   for (const member of ['osType', 'osState', 'hyperVGeneration', 'identifier', 'features', 'architecture']) {
     const [old, now] = [JSON.stringify(before[member] ?? null), JSON.stringify(made[member] ?? null)]
     if (old.toLowerCase() === now.toLowerCase()) continue
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: `Changing property 'galleryImage.properties.${member}' is not allowed.`,
+    fields.unchangeable(`galleryImage.properties.${member}`, {
       target: `properties.${member}`,
       expected: old.slice(0, 120),
       found: now.slice(0, 120),

@@ -6,7 +6,7 @@ import type { Route } from '../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { galleryType, invalidParameter } from '../disk/stored/stored-disk.ts'
+import { galleryType } from '../disk/stored/stored-disk.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 
 const view = (gallery: Resource): Record<string, unknown> => resourceView(gallery, galleryType)
@@ -64,19 +64,13 @@ async function put(
   const location = requireLocation(fields, fields.text('location') ?? existing?.location ?? groupLocation)
   const tags = fields.textMap('tags') ?? existing?.body.tags
   if (!nameForm.test(name))
-    invalidParameter(fields, 'name', `The gallery name '${name.slice(0, 90)}' is invalid.`, {
+    fields.invalid('name', `The gallery name '${name.slice(0, 90)}' is invalid.`, {
       expected: '1 to 80 letters, digits, dots and underscores, beginning and ending with a letter or digit',
     })
   const permissions = properties.object('sharingProfile').text('permissions')
   if (permissions !== undefined && permissions.toLowerCase() !== 'private') throw notShared()
   if (existing !== undefined && existing.location !== location)
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'location' is not allowed.",
-      target: 'location',
-      expected: existing.location,
-      found: location,
-    })
+    fields.unchangeable('location', { expected: existing.location, found: location })
   fields.assertSound()
   const description = properties.text('description') ?? existing?.body.properties['description']
   const made: Json = {

@@ -1,3 +1,4 @@
+import { invalid } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { imageTarget, type GallerySource } from '../image/resolved-image.ts'
 import type { VmRequest } from '../vm/vm-request.ts'
@@ -37,14 +38,13 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
       rule: 'S16',
     })
   if (gallery.osState === 'Specialized' && r.fields.object('properties').has('osProfile'))
-    problems.push({
-      code: 'InvalidParameter',
-      message: "Parameter 'osProfile' is not allowed.",
-      target: 'osProfile',
-      expected: 'no osProfile: the image is specialized',
-      found: 'one',
-      remedy: 'Leave it out: az vm create --specialized.',
-    })
+    problems.push(
+      invalid('osProfile', "Parameter 'osProfile' is not allowed.", {
+        expected: 'no osProfile: the image is specialized',
+        found: 'one',
+        remedy: 'Leave it out: az vm create --specialized.',
+      }),
+    )
   return problems
 }
 

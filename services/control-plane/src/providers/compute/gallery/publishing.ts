@@ -1,6 +1,6 @@
 import type { Fields } from '../../../arm/fields.ts'
 import type { Json } from '../../../store/resources.ts'
-import { versionEncryptionTypes, invalidParameter } from '../disk/stored/stored-disk.ts'
+import { versionEncryptionTypes } from '../disk/stored/stored-disk.ts'
 import { findRegion, locationKey } from '../../../arm/regions.ts'
 
 const storageTypes = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
@@ -42,7 +42,7 @@ export function readPublishing(
     profile.oneOf('storageAccountType', storageTypes) ?? before?.storageAccountType ?? 'Standard_LRS'
   const endOfLifeDate = profile.text('endOfLifeDate') ?? before?.endOfLifeDate
   if (endOfLifeDate !== undefined && Number.isNaN(Date.parse(endOfLifeDate)))
-    invalidParameter(fields, profile.at('endOfLifeDate'), 'endOfLifeDate is not a date.', {
+    fields.invalid(profile.at('endOfLifeDate'), 'endOfLifeDate is not a date.', {
       expected: 'for example 2030-01-01T00:00:00Z',
       found: endOfLifeDate.slice(0, 40),
     })
@@ -50,7 +50,7 @@ export function readPublishing(
   const names = given.map(({ key }) => key)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined)
-    invalidParameter(fields, profile.at('targetRegions'), `The target region '${twice}' is named more than once.`)
+    fields.invalid(profile.at('targetRegions'), `The target region '${twice}' is named more than once.`)
   const display = findRegion(home)?.displayName ?? home
   const only = { key: home, known: true, name: display, regionalReplicaCount: replicaCount, storageAccountType, excludeFromLatest: false } // prettier-ignore
   return {

@@ -1,11 +1,5 @@
 import type { Fields } from '../../../arm/fields.ts'
-import {
-  encryptionOf,
-  versionEncryptionTypes,
-  invalidParameter,
-  managedImageType,
-  type StoredDisk,
-} from '../disk/stored/stored-disk.ts'
+import { encryptionOf, versionEncryptionTypes, managedImageType, type StoredDisk } from '../disk/stored/stored-disk.ts'
 import { regions } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
 import type { CopySource } from '../disk/stored/source.ts'
@@ -31,7 +25,7 @@ export function sourceProblems(
       rule: 'S13',
     })
   if (kept.osType === undefined)
-    invalidParameter(fields, sourceTarget, `The source '${sourceId}' holds no operating system.`, {
+    fields.invalid(sourceTarget, `The source '${sourceId}' holds no operating system.`, {
       expected: 'an OS disk',
       found: 'a data disk',
       rule: 'S12',
@@ -92,7 +86,7 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
   const target = 'properties.publishingProfile.targetRegions'
   const encryption = encryptionOf(o.kept)
   if (!o.regions.some(({ key }) => key === o.home))
-    invalidParameter(fields, target, `The publishing profile's target regions must contain the source region '${o.home}'.`, { expected: o.home, found: o.regions.map(({ name }) => name).join(', ') }) // prettier-ignore
+    fields.invalid(target, `The publishing profile's target regions must contain the source region '${o.home}'.`, { expected: o.home, found: o.regions.map(({ name }) => name).join(', ') }) // prettier-ignore
   const has = encryption === undefined ? undefined : versionEncryptionTypes[encryption]
   for (const region of o.regions) {
     const given = region.encryption
@@ -111,17 +105,14 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
     })
   }
   if (o.regions.some(({ encryptionSet }) => encryptionSet !== undefined))
-    fields.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: 'Image versions under a customer’s key are not offered: the copy has a platform key of its own.',
-      target: `${target}.encryption.osDiskImage.securityProfile.secureVMDiskEncryptionSetId`,
-      remedy: 'Leave the disk-encryption set out.',
-    })
+    fields.unsupported(
+      `${target}.encryption.osDiskImage.securityProfile.secureVMDiskEncryptionSetId`,
+      'Image versions under a customer’s key are not offered: the copy has a platform key of its own.',
+      { remedy: 'Leave the disk-encryption set out.' },
+    )
   const away = o.regions.filter(({ key }) => key !== o.home)
   if (o.kept.guest !== undefined && away.length > 0)
-    invalidParameter(
-      fields,
+    fields.invalid(
       'galleryImageVersion.properties.publishingProfile.targetRegions',
       `Only the home region '${o.home}' can be specified as a target region for Images with the ConfidentialVM feature unless the Confidential VM encryption type is set to 'NonPersistedTPM'.`,
       {
@@ -132,7 +123,7 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
       },
     )
   for (const { name } of o.regions.filter(({ known }) => !known))
-    invalidParameter(fields, target, `The region '${name.slice(0, 60)}' is not one of this installation.`, {
+    fields.invalid(target, `The region '${name.slice(0, 60)}' is not one of this installation.`, {
       expected: regions.map((region) => region.name).join(', '),
       found: name.slice(0, 60),
       rule: 'S24',

@@ -8,7 +8,6 @@ import type { ResourceType } from '../../../types/resource-type.ts'
 import { readSourceUri, withoutSignature } from '../disk/stored/address.ts'
 import {
   encryptionOf,
-  invalidParameter,
   managedImageType,
   setType,
   snapshotType,
@@ -75,7 +74,7 @@ export const highestFirst = (a: { name: string }, b: { name: string }): number =
 function requireName(fields: Fields, name: string): void {
   const numbers = /^\d{1,10}\.\d{1,10}\.\d{1,10}$/.test(name) ? name.split('.').map(Number) : []
   if (numbers.length === 3 && numbers.every((number) => number <= 2_147_483_647)) return
-  invalidParameter(fields, 'galleryImageVersion.name', `The image version's name '${name.slice(0, 60)}' is invalid.`, {
+  fields.invalid('galleryImageVersion.name', `The image version's name '${name.slice(0, 60)}' is invalid.`, {
     expected: 'MAJOR.MINOR.PATCH, each a whole number up to 2147483647',
     found: name.slice(0, 60),
   })
@@ -88,7 +87,7 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
   const tags = fields.textMap('tags')
   requireName(fields, request.params['name'] ?? '')
   if (location !== definition.location)
-    invalidParameter(fields, 'location', 'An image version lies in the region of its image definition.', {
+    fields.invalid('location', 'An image version lies in the region of its image definition.', {
       expected: definition.location,
       found: location,
     })
@@ -147,8 +146,7 @@ async function readSource(
   const osDisk = storage.object('osDiskImage').object('source')
   if (whole.has('communityGalleryImageId') || osDisk.has('communityGalleryImageId')) throw notShared()
   if (storage.list('dataDiskImages').length > 0)
-    invalidParameter(fields, storage.at('dataDiskImages'), 'Image versions carry no data disks here.', {
-      code: 'NotSupported',
+    fields.unsupported(storage.at('dataDiskImages'), 'Image versions carry no data disks here.', {
       remedy: 'Make snapshots of the data disks.',
     })
   const vmId = whole.text('virtualMachineId')
@@ -156,7 +154,7 @@ async function readSource(
   const uri = osDisk.text('uri')
   const given = [vmId, whole.text('id'), osDisk.text('id'), uri].filter((each) => each !== undefined)
   if (given.length !== 1) {
-    invalidParameter(fields, storage.at('source'), 'An image version has exactly one source.', {
+    fields.invalid(storage.at('source'), 'An image version has exactly one source.', {
       expected: 'source.virtualMachineId, source.id, osDiskImage.source.id or osDiskImage.source.uri',
       found: String(given.length),
     })
@@ -189,9 +187,7 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
   const given = source.text('virtualMachineId') ?? source.text('id')
   const held = stored['virtualMachineId'] ?? stored['id'] ?? stored['uri'] ?? ''
   if (given !== undefined && given.toLowerCase() !== held.toLowerCase())
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'galleryImageVersion.properties.storageProfile.source' is not allowed.",
+    fields.unchangeable('galleryImageVersion.properties.storageProfile.source', {
       target: 'properties.storageProfile.source',
       expected: held,
       found: given.slice(0, 300),

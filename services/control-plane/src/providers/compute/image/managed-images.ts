@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../arm/refusals.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
@@ -11,7 +12,6 @@ import { requireLocation } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
 import { readSourceUri, withoutSignature } from '../disk/stored/address.ts'
 import {
-  invalidParameter,
   managedImageType,
   setType,
   snapshotType,
@@ -47,10 +47,9 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const disk = properties.object('storageProfile').object('osDisk')
   const osState = disk.oneOf('osState', ['Generalized', 'Specialized']) ?? 'Generalized'
   if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
-    invalidParameter(fields, disk.at('osType'), 'Windows guests are not offered.', { code: 'NotSupported' })
+    fields.unsupported(disk.at('osType'), 'Windows guests are not offered.', {})
   if (properties.object('storageProfile').list('dataDisks').length > 0)
-    invalidParameter(fields, 'properties.storageProfile.dataDisks', 'Images carry no data disks here.', {
-      code: 'NotSupported',
+    fields.unsupported('properties.storageProfile.dataDisks', 'Images carry no data disks here.', {
       remedy: 'Make snapshots of the data disks.',
     })
   let kept: StoredDisk | undefined
@@ -68,7 +67,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     const uri = await readSourceUri(plane, request, fields, { path: disk.at('blobUri'), uri: blobUri })
     kept = storedFrom(plane, { from: 'uri', uri }, { sizeGiB: 1 })
   } else {
-    invalidParameter(fields, disk.at('managedDisk'), 'The image has no source.', {
+    fields.invalid(disk.at('managedDisk'), 'The image has no source.', {
       expected: 'sourceVirtualMachine, or an osDisk with managedDisk, snapshot or blobUri',
       found: 'none',
     })
@@ -101,10 +100,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
 }
 
 const secured = (id: string, type: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `Creation of managed images are not supported for virtual machine with ${type} security type.`,
+  notAllowed(`Creation of managed images are not supported for virtual machine with ${type} security type.`, {
     target: 'properties.sourceVirtualMachine.id',
     expected: 'a source without security data',
     found: id,
@@ -113,10 +109,7 @@ const secured = (id: string, type: string): ServiceError =>
   })
 
 const notGeneralized = (id: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The source virtual machine '${id}' is not generalized: no managed image is made of it.`,
+  notAllowed(`The source virtual machine '${id}' is not generalized: no managed image is made of it.`, {
     target: 'properties.sourceVirtualMachine.id',
     expected: 'a generalized VM',
     found: 'a specialized VM',

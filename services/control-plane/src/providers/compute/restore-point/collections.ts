@@ -1,3 +1,4 @@
+import { noSuch } from '../../../arm/refusals.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
@@ -52,23 +53,19 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   await plane.access.requireLinked(request.caller, request.path, [{ id: vmId, action: `${vmType}/read` }])
   const vm = await plane.resources.find(vmId)
   if (!isOfType<VmInternal>(vm, vmType)) {
-    fields.problem({
-      code: 'InvalidResourceReference',
-      message: `The virtual machine ${vmId.slice(0, 300)} does not exist.`,
-      target: sourceTarget,
-      expected: `the id of a resource of type ${vmType}`,
-      found: vmId.slice(0, 300),
-      remedy: 'Name the VM whose restore points the collection is for.',
-    })
+    fields.problem(
+      noSuch('virtual machine', vmId, {
+        target: sourceTarget,
+        type: vmType,
+        remedy: 'Name the VM whose restore points the collection is for.',
+      }),
+    )
   } else if (vm.location !== location) {
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `The restore point collection must be in the region of its source virtual machine '${vm.id}'.`,
-      target: 'location',
-      expected: vm.location,
-      found: location,
-      remedy: `Make the collection in ${vm.location}.`,
-    })
+    fields.invalid(
+      'location',
+      `The restore point collection must be in the region of its source virtual machine '${vm.id}'.`,
+      { expected: vm.location, found: location, remedy: `Make the collection in ${vm.location}.` },
+    )
   }
   fields.assertSound()
   if (!isOfType<VmInternal>(vm, vmType)) throw new TypeError('a collection without a VM is a problem')
@@ -99,24 +96,17 @@ function readSource(fields: Fields): string {
   const source = fields.object('properties').object('source')
   const id = source.text('id') ?? ''
   if (id === '')
-    fields.problem({
-      code: 'InvalidParameter',
-      message: "Required parameter 'source.id' is missing (null).",
-      target: sourceTarget,
+    fields.missing('source.id', sourceTarget, {
       expected: `the id of a resource of type ${vmType}`,
       found: 'null',
       remedy: 'Name the VM whose restore points the collection is for: --source-id.',
     })
   else if (/\/restorePointCollections\//i.test(id))
-    fields.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: 'Restore points are not copied between regions here: an installation is one place.',
-      target: sourceTarget,
-      expected: `the id of a resource of type ${vmType}`,
-      found: id.slice(0, 300),
-      remedy: 'Name the VM.',
-    })
+    fields.unsupported(
+      sourceTarget,
+      'Restore points are not copied between regions here: an installation is one place.',
+      { expected: `the id of a resource of type ${vmType}`, found: id.slice(0, 300), remedy: 'Name the VM.' },
+    )
   return id
 }
 
@@ -126,9 +116,7 @@ async function change(plane: Plane, request: ArmRequest, existing: Collection): 
   const wanted = fields.object('properties').object('source').text('id')
   const { vmResourceId } = existing.internal
   if (wanted !== undefined && wanted.toLowerCase() !== vmResourceId.toLowerCase())
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'restorePointCollection.source.id' is not allowed.",
+    fields.unchangeable('restorePointCollection.source.id', {
       target: sourceTarget,
       expected: vmResourceId,
       found: wanted.slice(0, 300),

@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../arm/refusals.ts'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../../../arm/on-behalf-of.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
@@ -79,15 +80,15 @@ async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
       remedy: 'Wait until it is made: az restore-point wait --created.',
     })
   if (own.length >= mostPoints)
-    throw new ServiceError({
-      code: 'OperationNotAllowed',
-      status: 409,
-      message: `The number of restore points across restore point collections and resource groups for a VM cannot exceed ${mostPoints}. To create a new restore point, please delete existing restore points.`,
-      target: vm.id,
-      expected: `at most ${mostPoints}`,
-      found: String(own.length),
-      remedy: 'Delete restore points that are needed no longer: az restore-point delete.',
-    })
+    throw notAllowed(
+      `The number of restore points across restore point collections and resource groups for a VM cannot exceed ${mostPoints}. To create a new restore point, please delete existing restore points.`,
+      {
+        target: vm.id,
+        expected: `at most ${mostPoints}`,
+        found: String(own.length),
+        remedy: 'Delete restore points that are needed no longer: az restore-point delete.',
+      },
+    )
 }
 
 /** The VM as it is shown, with where each disk's copy lies. */

@@ -24,46 +24,36 @@ export function readPoint(fields: Fields): { excluded: string[] } {
   const properties = fields.object('properties')
   const mode = properties.oneOf('consistencyMode', ['CrashConsistent', 'FileSystemConsistent', 'ApplicationConsistent'])
   if (mode !== undefined && mode !== 'CrashConsistent')
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `The value '${mode}' of parameter 'consistencyMode' is not allowed. Allowed values are: CrashConsistent.`,
-      target: properties.at('consistencyMode'),
-      expected: 'CrashConsistent',
-      found: mode,
-      remedy: 'Leave it out, or ask for CrashConsistent.',
-    })
+    fields.invalid(
+      properties.at('consistencyMode'),
+      `The value '${mode}' of parameter 'consistencyMode' is not allowed. Allowed values are: CrashConsistent.`,
+      { expected: 'CrashConsistent', found: mode, remedy: 'Leave it out, or ask for CrashConsistent.' },
+    )
   if (properties.object('sourceRestorePoint').has('id'))
-    fields.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: 'Restore points are not copied between regions here: an installation is one place.',
-      target: properties.at('sourceRestorePoint'),
-      expected: 'no sourceRestorePoint',
-      found: 'one',
-      remedy: 'Leave it out.',
-    })
+    fields.unsupported(
+      properties.at('sourceRestorePoint'),
+      'Restore points are not copied between regions here: an installation is one place.',
+      { expected: 'no sourceRestorePoint', found: 'one', remedy: 'Leave it out.' },
+    )
   const storage = properties.object('sourceMetadata').object('storageProfile')
   for (const disk of [storage.object('osDisk'), ...storage.list('dataDisks')]) {
     const encryption = disk.object('diskRestorePoint').object('encryption')
     const type = encryption.text('type')
     if (encryption.object('diskEncryptionSet').has('id') || (type !== undefined && !/PlatformKey$/i.test(type)))
-      fields.problem({
-        code: 'NotSupported',
-        status: 400,
-        message: 'Encryption at rest with a customer’s key is not offered for restore points.',
-        target: encryption.path,
-        expected: 'EncryptionAtRestWithPlatformKey',
-        found: type?.slice(0, 80) ?? 'a disk encryption set',
-        remedy: 'Leave the encryption out.',
-      })
+      fields.unsupported(
+        encryption.path,
+        'Encryption at rest with a customer’s key is not offered for restore points.',
+        {
+          expected: 'EncryptionAtRestWithPlatformKey',
+          found: type?.slice(0, 80) ?? 'a disk encryption set',
+          remedy: 'Leave the encryption out.',
+        },
+      )
   }
   const excluded = properties.list('excludeDisks').map((disk) => {
     const id = disk.text('id')
     if (id === undefined)
-      fields.problem({
-        code: 'InvalidParameter',
-        message: "Required parameter 'excludeDisks.id' is missing (null).",
-        target: disk.at('id'),
+      fields.invalid(disk.at('id'), "Required parameter 'excludeDisks.id' is missing (null).", {
         expected: 'the id of a disk of the virtual machine',
         found: 'null',
       })
@@ -89,13 +79,10 @@ export function takenDisks(fields: Fields, vm: Vm, excluded: string[]): TakenDis
     })
   const taken = disks.filter(({ id }) => !without.has(keyOf(id)))
   if (taken.length === 0)
-    fields.problem({
-      code: 'InvalidParameter',
-      message: 'All disks of the virtual machine are excluded: the restore point would hold nothing.',
-      target: 'properties.excludeDisks',
-      expected: 'at least one disk that is not excluded',
-      found: 'none',
-      remedy: 'Exclude fewer disks.',
-    })
+    fields.invalid(
+      'properties.excludeDisks',
+      'All disks of the virtual machine are excluded: the restore point would hold nothing.',
+      { expected: 'at least one disk that is not excluded', found: 'none', remedy: 'Exclude fewer disks.' },
+    )
   return taken
 }

@@ -1,4 +1,5 @@
-import { ServiceError, type Operation } from '@strongroom/platform'
+import { notAllowed } from '../../../arm/refusals.ts'
+import { type Operation } from '@strongroom/platform'
 import { Fields } from '../../../arm/fields.ts'
 import { asyncHeaders } from '../../../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
@@ -79,30 +80,29 @@ async function create(plane: Plane, request: ArmRequest, collection: Resource<un
 async function vmOf(plane: Plane, { id, internal }: Collection): Promise<Vm> {
   const vm = await plane.resources.find(internal.vmResourceId)
   if (isOfType<VmInternal>(vm, vmType) && vm.internal.vmId === internal.vmId) return vm
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The source virtual machine '${internal.vmResourceId}' of the restore point collection was deleted.`,
-    target: id,
-    expected: 'the virtual machine that the collection was made for',
-    found: vm === undefined ? 'none' : 'another that was made under its name',
-    remedy: 'Make a collection for the new virtual machine: az restore-point collection create.',
-  })
+  throw notAllowed(
+    `The source virtual machine '${internal.vmResourceId}' of the restore point collection was deleted.`,
+    {
+      target: id,
+      expected: 'the virtual machine that the collection was made for',
+      found: vm === undefined ? 'none' : 'another that was made under its name',
+      remedy: 'Make a collection for the new virtual machine: az restore-point collection create.',
+    },
+  )
 }
 
 /** In Azure's words: it takes none of them in any region. */
 function refuseConfidential(vm: Vm): void {
   if (vm.internal.model.securityType !== 'ConfidentialVM') return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message:
-      "This region does not support creation of Restore Points of a Virtual Machine with 'ConfidentialVM' security type.",
-    target: vm.id,
-    expected: 'TrustedLaunch or Standard',
-    found: 'ConfidentialVM',
-    remedy: 'Copy its disks with their guest state: az snapshot create --source DISK.',
-  })
+  throw notAllowed(
+    "This region does not support creation of Restore Points of a Virtual Machine with 'ConfidentialVM' security type.",
+    {
+      target: vm.id,
+      expected: 'TrustedLaunch or Standard',
+      found: 'ConfidentialVM',
+      remedy: 'Copy its disks with their guest state: az snapshot create --source DISK.',
+    },
+  )
 }
 
 /** Nothing of a restore point changes; one whose copies failed is tried again by the same request. */
@@ -112,9 +112,7 @@ async function change(plane: Plane, request: ArmRequest, point: RestorePoint): P
   const given = fields.object('properties').has('excludeDisks')
   const set = (ids: string[]): string => ids.map((id) => id.toLowerCase()).toSorted().join(', ') // prettier-ignore
   if (given && set(excluded) !== set(point.internal.excluded))
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'restorePoint.excludeDisks' is not allowed.",
+    fields.unchangeable('restorePoint.excludeDisks', {
       target: 'properties.excludeDisks',
       expected: set(point.internal.excluded).slice(0, 400) || 'none',
       found: set(excluded).slice(0, 400) || 'none',

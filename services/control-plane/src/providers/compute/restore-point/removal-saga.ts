@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../arm/refusals.ts'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
 import type { OnBehalfOf } from '../../../arm/on-behalf-of.ts'
@@ -91,12 +92,12 @@ export function removePointsSaga(plane: Plane): SagaDefinition<RemovalParams> {
 }
 
 const givenOut = (id: string, until: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `There is an active shared access signature outstanding for disk restore point ${id}. Call EndGetAccess on the disk restore point before deleting it.`,
-    target: id,
-    expected: 'no address that still lives',
-    found: `one until ${until}`,
-    remedy: 'Revoke it by endGetAccess.',
-  })
+  notAllowed(
+    `There is an active shared access signature outstanding for disk restore point ${id}. Call EndGetAccess on the disk restore point before deleting it.`,
+    {
+      target: id,
+      expected: 'no address that still lives',
+      found: `one until ${until}`,
+      remedy: 'Revoke it by endGetAccess.',
+    },
+  )

@@ -1,4 +1,4 @@
-import { ServiceError } from '@strongroom/platform'
+import { noSuch, notAllowed, invalid } from '../../../arm/refusals.ts'
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
@@ -32,17 +32,17 @@ export async function resolveScaleSet(
 function membershipProblems(r: VmRequest, vmId: string, set: ScaleSet): Problem[] {
   const problems: Problem[] = []
   const groupOf = (path: string): string => path.split('/').slice(0, 5).join('/')
-  const invalid = (message: string, expected: string, found: string, remedy: string): void =>
-    void problems.push({ code: 'InvalidParameter', message, target, expected, found, remedy })
+  const refuse = (message: string, expected: string, found: string, remedy: string): void =>
+    void problems.push(invalid(target, message, { expected, found, remedy }))
   if (keyOf(groupOf(set.id)) !== keyOf(groupOf(vmId)))
-    invalid(
+    refuse(
       `The virtual machine scale set '${set.id}' is in another resource group than the virtual machine.`,
       groupOf(vmId),
       groupOf(set.id),
       'Use a set of the group of the virtual machine.',
     )
   if (set.location !== r.location)
-    invalid(
+    refuse(
       `The virtual machine scale set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
       r.location,
       set.location,
@@ -50,14 +50,14 @@ function membershipProblems(r: VmRequest, vmId: string, set: ScaleSet): Problem[
     )
   const zones = set.body.zones ?? []
   if (r.zones.some((zone) => !zones.includes(zone)))
-    invalid(
+    refuse(
       `The virtual machine is to be in zone ${r.zones.join(', ')}, which the virtual machine scale set '${set.name}' does not have.`,
       zones.length === 0 ? 'no zone' : zones.join(', '),
       r.zones.join(', '),
       'Use a zone of the set.',
     )
   if (r.availabilitySetId !== undefined)
-    invalid(
+    refuse(
       'A virtual machine is in an availability set or in a virtual machine scale set, not in both.',
       'one of them',
       r.availabilitySetId.slice(0, 300),
@@ -66,14 +66,12 @@ function membershipProblems(r: VmRequest, vmId: string, set: ScaleSet): Problem[
   return problems
 }
 
-const noSuchSet = (id: string): Problem => ({
-  code: 'InvalidResourceReference',
-  message: `The virtual machine scale set ${id.slice(0, 300)} does not exist.`,
-  target,
-  expected: `the id of a resource of type ${scaleSetType}`,
-  found: id.slice(0, 300),
-  remedy: 'Make the set first: az vmss create --orchestration-mode Flexible.',
-})
+const noSuchSet = (id: string): Problem =>
+  noSuch('virtual machine scale set', id, {
+    target,
+    type: scaleSetType,
+    remedy: 'Make the set first: az vmss create --orchestration-mode Flexible.',
+  })
 
 /**
  * Holds the set's row until the transaction ends, so that it is not deleted while a VM comes into it.
@@ -83,10 +81,7 @@ export async function holdScaleSet(plane: Plane, tx: Db, { scaleSet }: Pick<VmMo
   if (scaleSet === undefined) return
   const set = await plane.resources.getLocked(tx, scaleSet.id)
   if (set.body.properties['provisioningState'] !== 'Deleting') return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine scale set ${set.id} is being deleted.`,
+  throw notAllowed(`The virtual machine scale set ${set.id} is being deleted.`, {
     target,
     remedy: 'Wait until it is gone.',
   })

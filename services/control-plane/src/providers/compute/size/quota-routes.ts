@@ -152,10 +152,7 @@ async function ask(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   limit.oneOf('limitObjectType', ['LimitValue'])
   const value = limit.integer('value', 0, highest)
   if (value === undefined && !limit.has('value'))
-    fields.problem({
-      code: 'InvalidParameter',
-      message: "Required parameter 'properties.limit.value' is missing (null).",
-      target: 'properties.limit.value',
+    fields.invalid('properties.limit.value', "Required parameter 'properties.limit.value' is missing (null).", {
       expected: 'the limit that is asked for',
       found: 'null',
       remedy: 'Send {"properties":{"limit":{"limitObjectType":"LimitValue","value":N}}}.',

@@ -1,7 +1,8 @@
+import { notAllowed } from '../../../arm/refusals.ts'
 import type { SubscriptionKind } from '@strongroom/contract'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { forUpdate, ServiceError, type FaultSource, type Store } from '@strongroom/platform'
+import { forUpdate, type FaultSource, type Store } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { s22 } from './subscription-kind.ts'
@@ -192,10 +193,7 @@ export class Quotas {
     const zero = this.#faults?.take('quota-zero', `${o.region} ${o.name}`) !== undefined
     const limit = zero ? 0 : await this.limitOf(tx, o.region, o.name)
     if (o.used + o.required <= limit) return
-    throw new ServiceError({
-      code: 'OperationNotAllowed',
-      status: 409,
-      message: quotaMessage({ ...o, limit, subscriptionId: this.#subscriptionId }),
+    throw notAllowed(quotaMessage({ ...o, limit, subscriptionId: this.#subscriptionId }), {
       target: o.name,
       expected: `at most ${limit} cores`,
       found: `${o.used} used and ${o.required} more required`,

@@ -12,7 +12,6 @@ import { accessRoutes } from '../disk/stored/disk-access.ts'
 import { copiedFrom, readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/stored/address.ts'
 import { diskBody } from '../disk/stored/disk-body.ts'
 import {
-  invalidParameter,
   setType,
   snapshotType,
   type StoredDisk,
@@ -63,8 +62,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sourceId = copiedFrom(creation)
   let kept: StoredDisk | undefined
   if (option === 'CopyStart')
-    invalidParameter(fields, creation.at('createOption'), 'Snapshots are not copied between regions here.', {
-      code: 'NotSupported',
+    fields.unsupported(creation.at('createOption'), 'Snapshots are not copied between regions here.', {
       expected: 'Copy',
       found: option,
     })
@@ -74,8 +72,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     const types = [diskType, snapshotType]
     kept = storedOf(plane, await resolveSource(plane, request, { id: sourceId, target, location, types }))
   } else
-    invalidParameter(
-      fields,
+    fields.invalid(
       creation.at('sourceResourceId'),
       "Required parameter 'creationData.sourceResourceId' is missing (null).",
       { found: 'null', expected: 'the id of a disk or snapshot' },
@@ -130,9 +127,7 @@ async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskRes
   const given = copiedFrom(fields.object('properties').object('creationData'))
   const source = (snapshot.body.properties['creationData'] as { sourceResourceId?: string }).sourceResourceId
   if (given !== undefined && source !== undefined && given.toLowerCase() !== source.toLowerCase())
-    fields.problem({
-      code: 'PropertyChangeNotAllowed',
-      message: "Changing property 'creationData.sourceResourceId' is not allowed.",
+    fields.unchangeable('creationData.sourceResourceId', {
       target: 'properties.creationData.sourceResourceId',
       expected: source,
       found: given.slice(0, 300),

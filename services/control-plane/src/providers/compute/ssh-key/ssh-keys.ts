@@ -22,10 +22,7 @@ function readPublicKey(fields: Fields): string | undefined {
   const properties = fields.object('properties')
   const publicKey = properties.text('publicKey')?.trim()
   if (publicKey === undefined || publicKey === '' || isSshPublicKey(publicKey)) return publicKey
-  fields.problem({
-    code: 'InvalidParameter',
-    message: 'The value of parameter publicKey is invalid.',
-    target: properties.at('publicKey'),
+  fields.invalid(properties.at('publicKey'), 'The value of parameter publicKey is invalid.', {
     expected: 'one line of an OpenSSH public key file: ssh-ed25519, ssh-rsa or ecdsa-sha2-…',
     found: publicKey.split(' ')[0]?.slice(0, 40) ?? '',
   })

@@ -1,3 +1,4 @@
+import { invalid } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { passwordProblems } from './password-rules.ts'
 import type { VmRequest } from './vm-request.ts'
@@ -12,16 +13,15 @@ const reservedNames = new Set(
 export function accountProblems(r: VmRequest): Problem[] {
   const problems: Problem[] = []
   const { computerName, adminUsername, sshKeys } = r.osProfile
-  const invalid = (member: string, message: string, expected: string, found?: string): void =>
-    void problems.push({
-      code: 'InvalidParameter',
-      message,
-      target: `properties.osProfile.${member}`,
-      expected,
-      ...(found !== undefined && { found: found.slice(0, 64) }),
-    })
+  const refuse = (member: string, message: string, expected: string, found?: string): void =>
+    void problems.push(
+      invalid(`properties.osProfile.${member}`, message, {
+        expected,
+        ...(found !== undefined && { found: found.slice(0, 64) }),
+      }),
+    )
   if (computerName === undefined || !/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(computerName)) {
-    invalid(
+    refuse(
       'computerName',
       'Linux host name must be 1 to 63 letters, digits and hyphens, and not begin or end with a hyphen.',
       'a host name',
@@ -29,29 +29,29 @@ export function accountProblems(r: VmRequest): Problem[] {
     )
   }
   if (adminUsername === undefined || !/^[a-z_][a-z0-9_-]{0,31}$/.test(adminUsername)) {
-    invalid(
+    refuse(
       'adminUsername',
       'The Admin Username must begin with a lower-case letter or underscore and have at most 32 lower-case letters, digits, hyphens and underscores.',
       'for example azureuser',
       adminUsername,
     )
   } else if (reservedNames.has(adminUsername)) {
-    invalid('adminUsername', 'The Admin Username specified is not allowed.', 'another name', adminUsername)
+    refuse('adminUsername', 'The Admin Username specified is not allowed.', 'another name', adminUsername)
   }
   const { adminPassword, disablePassword, password } = r.osProfile
   const withPassword = adminPassword !== undefined || password !== undefined
   if (adminPassword !== undefined) problems.push(...passwordProblems(adminPassword))
   if (disablePassword === false && !withPassword)
-    invalid('adminPassword', "Required parameter 'adminPassword' is missing (null).", 'a password', 'null')
+    refuse('adminPassword', "Required parameter 'adminPassword' is missing (null).", 'a password', 'null')
   else if (sshKeys.length === 0 && !withPassword)
-    invalid(
+    refuse(
       'linuxConfiguration.ssh.publicKeys',
       'Authentication using SSH requires at least one public key.',
       'an OpenSSH public key',
     )
   for (const [index, key] of sshKeys.entries()) {
     if (!isSshPublicKey(key.keyData)) {
-      invalid(
+      refuse(
         `linuxConfiguration.ssh.publicKeys[${index}].keyData`,
         'The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.',
         'one line of an OpenSSH public key file: ssh-ed25519, ssh-rsa or ecdsa-sha2-…',
@@ -59,7 +59,7 @@ export function accountProblems(r: VmRequest): Problem[] {
       )
     }
     if (adminUsername !== undefined && key.path !== '' && key.path !== `/home/${adminUsername}/.ssh/authorized_keys`) {
-      invalid(
+      refuse(
         `linuxConfiguration.ssh.publicKeys[${index}].path`,
         `Destination path for SSH public keys is currently limited to its default value /home/${adminUsername}/.ssh/authorized_keys.`,
         `/home/${adminUsername}/.ssh/authorized_keys`,

@@ -1,3 +1,4 @@
+import { unsupported } from '../../../arm/refusals.ts'
 import type { ImageRecord } from '@strongroom/contract'
 import type { Problem } from '../../../arm/fields.ts'
 import { accountProblems } from './account-rules.ts'
@@ -7,24 +8,17 @@ import { bad } from './security-table.ts'
 
 /** Everything about disk, guest account and what we do not offer. */
 export function guestProblems(r: VmRequest, o: { image: ImageRecord | undefined; specialised: boolean }): Problem[] {
-  const problems: Problem[] = r.unsupported.map((u) => ({
-    code: 'NotSupported',
-    status: 400,
-    message: u.reason,
-    target: u.path,
-    remedy: u.remedy,
-    ...(u.rule !== undefined && { rule: u.rule }),
-  }))
+  const problems: Problem[] = r.unsupported.map((u) =>
+    unsupported(u.path, u.reason, { remedy: u.remedy, ...(u.rule !== undefined && { rule: u.rule }) }),
+  )
   if (r.osDisk.deleteOption === 'Detach') {
-    problems.push({
-      code: 'NotSupported',
-      status: 400,
-      message: 'A confidential OS disk cannot outlive its VM: the key that opens it is destroyed with the VM.',
-      target: 'properties.storageProfile.osDisk.deleteOption',
-      expected: 'Delete',
-      found: 'Detach',
-      remedy: 'Use Delete, or leave deleteOption out.',
-    })
+    problems.push(
+      unsupported(
+        'properties.storageProfile.osDisk.deleteOption',
+        'A confidential OS disk cannot outlive its VM: the key that opens it is destroyed with the VM.',
+        { expected: 'Delete', found: 'Detach', remedy: 'Use Delete, or leave deleteOption out.' },
+      ),
+    )
   }
   const zones = findRegion(r.location)?.zones ?? []
   if (r.zones.length > 1 || r.zones.some((zone) => !zones.includes(zone))) {

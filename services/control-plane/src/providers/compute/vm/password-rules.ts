@@ -1,3 +1,4 @@
+import { invalid } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 
 const target = 'properties.osProfile.adminPassword'
@@ -23,26 +24,24 @@ export function passwordProblems(password: string): Problem[] {
   const length = Array.from(password).length
   if (length < 6 || length > 72 || kinds.length < 3 || control)
     return [
-      {
-        code: 'InvalidParameter',
-        message:
-          'The supplied password must be between 6-72 characters long and must satisfy at least 3 of password complexity requirements from the following:\r\n1) Contains an uppercase character\r\n2) Contains a lowercase character\r\n3) Contains a numeric digit\r\n4) Contains a special character\r\n5) Control characters are not allowed',
+      invalid(
         target,
-        expected: '6 to 72 characters of three kinds, and no control character',
-        found: `${length} characters of ${kinds.length} kinds${control ? ', and control characters' : ''}`,
-        remedy: 'Choose a longer password; better, use an SSH key: whoever runs the host sees a hash of the password.',
-        rule: 'S6',
-      },
+        'The supplied password must be between 6-72 characters long and must satisfy at least 3 of password complexity requirements from the following:\r\n1) Contains an uppercase character\r\n2) Contains a lowercase character\r\n3) Contains a numeric digit\r\n4) Contains a special character\r\n5) Control characters are not allowed',
+        {
+          expected: '6 to 72 characters of three kinds, and no control character',
+          found: `${length} characters of ${kinds.length} kinds${control ? ', and control characters' : ''}`,
+          remedy:
+            'Choose a longer password; better, use an SSH key: whoever runs the host sees a hash of the password.',
+          rule: 'S6',
+        },
+      ),
     ]
   if (!known.has(password.toLowerCase())) return []
   return [
-    {
-      code: 'InvalidParameter',
-      message: 'The supplied password is not allowed: it is one that everybody knows.',
-      target,
+    invalid(target, 'The supplied password is not allowed: it is one that everybody knows.', {
       expected: 'a password that is on no list',
       remedy: 'Choose another password; better, use an SSH key.',
       rule: 'S6',
-    },
+    }),
   ]
 }

@@ -1,3 +1,4 @@
+import { unchangeable } from '../../../arm/refusals.ts'
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { run, type Sealer } from '@strongroom/platform'
 import type { Problem } from '../../../arm/fields.ts'
@@ -58,14 +59,11 @@ export class Passwords {
     if (given === undefined) return []
     if (kept !== undefined && (await this.matches(given, kept, vm.internal.vmId))) return []
     return [
-      {
-        code: 'PropertyChangeNotAllowed',
-        message: "Changing property 'osProfile.adminPassword' is not allowed.",
-        target: 'osProfile.adminPassword',
+      unchangeable('osProfile.adminPassword', {
         expected: kept === undefined ? 'no password' : 'the password at creation',
         found: kept === undefined ? 'a password' : 'another password',
         remedy: 'Change it in the guest: passwd.',
-      },
+      }),
     ]
   }
 }

@@ -1,3 +1,4 @@
+import { invalid } from '../../../arm/refusals.ts'
 import type { ImageRecord, SecurityEncryptionType, SecurityType } from '@strongroom/contract'
 import type { Problem, SettledProblem } from '../../../arm/fields.ts'
 import type { Region } from '../../../arm/regions.ts'
@@ -83,15 +84,13 @@ const rows: Row[] = [
   },
   {
     applies: (c) => c.size === undefined && !confidential(c),
-    answer: (c) => ({
-      code: 'InvalidParameter',
-      message: `The value ${shortName(c)} provided for the VM size is not valid${meant(c) || '.'}`,
-      target: paths.size,
-      expected: 'a size of this installation',
-      found: shortName(c),
-      remedy: `List sizes with GET /subscriptions/{subscription}/providers/Microsoft.Compute/locations/${c.location}/vmSizes.`,
-      rule: 'S20',
-    }),
+    answer: (c) =>
+      invalid(paths.size, `The value ${shortName(c)} provided for the VM size is not valid${meant(c) || '.'}`, {
+        expected: 'a size of this installation',
+        found: shortName(c),
+        remedy: `List sizes with GET /subscriptions/{subscription}/providers/Microsoft.Compute/locations/${c.location}/vmSizes.`,
+        rule: 'S20',
+      }),
   },
   {
     applies: (c) => c.size?.tee !== undefined && !confidential(c) && c.unknownType === undefined,
@@ -223,15 +222,17 @@ const rows: Row[] = [
   },
   {
     applies: (c) => confidential(c) && c.diskEncryptionSet !== undefined && c.encryption !== 'DiskWithVMGuestState',
-    answer: (c) => ({
-      code: 'InvalidParameter',
-      message: `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${c.encryption ?? 'null'}' has a platform-managed key.`,
-      target: `${paths.disk}.diskEncryptionSet`,
-      expected: 'DiskWithVMGuestState',
-      found: c.diskEncryptionSet?.slice(0, 300) ?? '',
-      remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.',
-      rule: 'S14',
-    }),
+    answer: (c) =>
+      invalid(
+        `${paths.disk}.diskEncryptionSet`,
+        `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${c.encryption ?? 'null'}' has a platform-managed key.`,
+        {
+          expected: 'DiskWithVMGuestState',
+          found: c.diskEncryptionSet?.slice(0, 300) ?? '',
+          remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.',
+          rule: 'S14',
+        },
+      ),
   },
   {
     applies: (c) => confidential(c) && c.image?.qualifies.confidential === false,

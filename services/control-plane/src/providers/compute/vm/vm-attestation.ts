@@ -1,3 +1,4 @@
+import { noSuch } from '../../../arm/refusals.ts'
 import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
@@ -29,14 +30,7 @@ export async function resolveProvider(
   if (id === undefined) return {}
   const provider = await findAttestation(plane, id)
   if (provider !== undefined) return { provider }
-  return {
-    problem: {
-      code: 'InvalidResourceReference',
-      message: `The attestation provider ${id.slice(0, 300)} does not exist.`,
-      target,
-      expected: `the id of a resource of type ${attestationProviderType} or ${verifierType}`,
-      found: id.slice(0, 300),
-      remedy: 'Make the provider first, or leave it out for the one that the region shares.',
-    },
-  }
+  const type = `${attestationProviderType} or ${verifierType}`
+  const remedy = 'Make the provider first, or leave it out for the one that the region shares.'
+  return { problem: noSuch('attestation provider', id, { target, type, remedy }) }
 }

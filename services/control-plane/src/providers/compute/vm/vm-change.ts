@@ -1,3 +1,4 @@
+import { unchangeable } from '../../../arm/refusals.ts'
 import { imageText } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
@@ -37,15 +38,14 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   const problems: Problem[] = []
   const fixed = (path: string, old: string, given: string, rule?: FaqRuleId): void => {
     if (old.toLowerCase() === given.toLowerCase()) return
-    problems.push({
-      code: 'PropertyChangeNotAllowed',
-      message: `Changing property '${path}' is not allowed.`,
-      target: path,
-      expected: old.slice(0, 120),
-      found: given.slice(0, 120),
-      remedy: 'Create a new virtual machine.',
-      ...(rule !== undefined && { rule }),
-    })
+    problems.push(
+      unchangeable(path, {
+        expected: old.slice(0, 120),
+        found: given.slice(0, 120),
+        remedy: 'Create a new virtual machine.',
+        ...(rule !== undefined && { rule }),
+      }),
+    )
   }
   fixed('location', before.location, r.location)
   fixed('securityProfile.securityType', before.securityType, r.securityType ?? before.securityType, 'S18')

@@ -1,4 +1,4 @@
-import { ServiceError } from '@strongroom/platform'
+import { notAllowed } from '../../../arm/refusals.ts'
 import { route, type Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { requireOff } from '../disk/stored/source.ts'
@@ -21,10 +21,7 @@ export function generalizeRoutes(plane: Plane): Route[] {
     }),
     route.post(`${one}/capture`, `${vmType}/capture/action`, async (request) => {
       const vm = await vmOf(request.path)
-      throw new ServiceError({
-        code: 'OperationNotAllowed',
-        status: 409,
-        message: `The disk of VM '${vm.name}' is a managed disk: it is not captured into a storage account.`,
+      throw notAllowed(`The disk of VM '${vm.name}' is a managed disk: it is not captured into a storage account.`, {
         target: vm.id,
         remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
       })
@@ -35,10 +32,7 @@ export function generalizeRoutes(plane: Plane): Route[] {
 /** @throws ServiceError OperationNotAllowed in Azure's words */
 export function assertNotGeneralized(vm: Vm, operation: string): void {
   if (vm.internal.generalized !== true) return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `Operation '${operation}' is not allowed on VM '${vm.name}' since the VM is generalized.`,
+  throw notAllowed(`Operation '${operation}' is not allowed on VM '${vm.name}' since the VM is generalized.`, {
     target: vm.id,
     expected: 'a VM that is not generalized',
     found: 'OSState/generalized',

@@ -140,16 +140,17 @@ function readBase64(fields: Fields, name: string): string | undefined {
   if (text === undefined || text === '') return text
   const sound = /^[A-Za-z0-9+/]*={0,2}$/.test(text) && Buffer.from(text, 'base64').toString('base64') === text
   if (sound && Buffer.from(text, 'base64').length <= dataLimit) return text
-  fields.problem({
-    code: 'InvalidParameter',
-    message: sound
+  fields.invalid(
+    fields.at(name),
+    sound
       ? `${name} must be at most ${dataLimit} bytes before it is encoded.`
       : `${name} must be base64: '${fields.at(name)}' is not.`,
-    target: fields.at(name),
-    expected: `base64 of at most ${dataLimit} bytes`,
-    found: sound ? `${Buffer.from(text, 'base64').length} bytes` : 'text that is not base64',
-    remedy: 'Encode the file with base64; az does it by itself (--custom-data FILE, --user-data FILE).',
-  })
+    {
+      expected: `base64 of at most ${dataLimit} bytes`,
+      found: sound ? `${Buffer.from(text, 'base64').length} bytes` : 'text that is not base64',
+      remedy: 'Encode the file with base64; az does it by itself (--custom-data FILE, --user-data FILE).',
+    },
+  )
   return undefined
 }
 
@@ -158,15 +159,11 @@ function readBootDiagnostics(properties: Fields): boolean | undefined {
   const diagnostics = properties.object('diagnosticsProfile').object('bootDiagnostics')
   const storageUri = diagnostics.text('storageUri')
   if (storageUri !== undefined && storageUri !== '') {
-    diagnostics.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: 'Boot diagnostics are kept by the platform here: there are no storage accounts.',
-      target: diagnostics.at('storageUri'),
-      expected: 'no storageUri',
-      found: storageUri.slice(0, 200),
-      remedy: 'Leave --storage out.',
-    })
+    diagnostics.unsupported(
+      diagnostics.at('storageUri'),
+      'Boot diagnostics are kept by the platform here: there are no storage accounts.',
+      { expected: 'no storageUri', found: storageUri.slice(0, 200), remedy: 'Leave --storage out.' },
+    )
   }
   return diagnostics.flag('enabled')
 }

@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../arm/refusals.ts'
 import { ServiceError } from '@strongroom/platform'
 
 export function invalidName(name: string): ServiceError {
@@ -19,9 +20,4 @@ export const diskExists = (name: string): ServiceError =>
   })
 
 export const beingDeleted = (id: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine ${id} is being deleted.`,
-    remedy: 'Wait until it is gone.',
-  })
+  notAllowed(`The virtual machine ${id} is being deleted.`, { remedy: 'Wait until it is gone.' })

@@ -78,20 +78,10 @@ function readCredential(request: ArmRequest, name: string): FederatedCredential 
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
   const wrong = (target: string, expected: string, found: string): void =>
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `The value of parameter ${target} is invalid.`,
-      target,
-      expected,
-      found: found.slice(0, 120),
-    })
+    fields.invalid(target, `The value of parameter ${target} is invalid.`, { expected, found: found.slice(0, 120) })
   if (!nameForm.test(name)) wrong('name', '3 to 120 letters, digits, _ and -, beginning with a letter or digit', name)
   if (properties.has('claimsMatchingExpression'))
-    fields.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: 'Claims are matched by the whole subject alone.',
-      target: properties.at('claimsMatchingExpression'),
+    fields.unsupported(properties.at('claimsMatchingExpression'), 'Claims are matched by the whole subject alone.', {
       expected: 'a subject',
       found: 'an expression',
       remedy: 'Make a credential for each subject.',

@@ -48,10 +48,7 @@ type Taken = Map<string, { first: number; last: number; rule: string }[]>
 function bounded(fields: Fields, name: string, most: number): Fields[] {
   const raw = fields.raw(name)
   if (!Array.isArray(raw) || raw.length <= most) return fields.list(name)
-  fields.problem({
-    code: 'InvalidParameter',
-    message: `'${name}' has more than ${most} entries.`,
-    target: fields.at(name),
+  fields.invalid(fields.at(name), `'${name}' has more than ${most} entries.`, {
     expected: `at most ${most}`,
     found: String(raw.length),
     remedy: 'Name fewer.',
@@ -95,10 +92,7 @@ function namedParts(id: string, kind: PartKind, fields: Fields): Part[] {
     const name = part.text('name') ?? ''
     if (!/^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/.test(name)) throw invalidName(name)
     if (names.has(name.toLowerCase()))
-      part.problem({
-        code: 'InvalidParameter',
-        message: `The load balancer has two ${kind} of the name ${name}.`,
-        target: part.at('name'),
+      part.invalid(part.at('name'), `The load balancer has two ${kind} of the name ${name}.`, {
         expected: 'a name of its own for each',
         found: name,
         remedy: 'Rename one.',
@@ -180,10 +174,7 @@ function checkReferences(properties: Fields, kind: PartKind, known: ReadonlySet<
 
 function required<T>(fields: Fields, value: T | undefined, member: string): T | undefined {
   if (value === undefined && !fields.has(member))
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `Required parameter '${member}' is missing (null).`,
-      target: fields.at(member),
+    fields.invalid(fields.at(member), `Required parameter '${member}' is missing (null).`, {
       expected: member,
       found: 'nothing',
       remedy: 'Name it.',
@@ -192,11 +183,7 @@ function required<T>(fields: Fields, value: T | undefined, member: string): T | 
 }
 
 function refuseOffered(fields: Fields, member: string, instead: string): void {
-  fields.problem({
-    code: 'NotSupported',
-    status: 400,
-    message: `'${member}' is not offered.`,
-    target: fields.at(member),
+  fields.unsupported(fields.at(member), `'${member}' is not offered.`, {
     expected: `no ${member}`,
     found: 'some',
     remedy: `Use ${instead}.`,

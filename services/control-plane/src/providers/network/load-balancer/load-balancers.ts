@@ -76,14 +76,15 @@ async function completeFrontend(
   const subnetId = fields.object('subnet').text('id')
   const publicId = await checkReference(plane, tx, fields.object('publicIPAddress'), 'publicIPAddresses')
   if ((subnetId === undefined) === !fields.object('publicIPAddress').has('id'))
-    fields.problem({
-      code: 'InvalidParameter',
-      message: `The frontend IP configuration ${frontend.name} has a public IP address or a subnet.`,
-      target: fields.at('publicIPAddress'),
-      expected: 'one of publicIPAddress and subnet',
-      found: subnetId === undefined ? 'neither' : 'both',
-      remedy: 'Name one.',
-    })
+    fields.invalid(
+      fields.at('publicIPAddress'),
+      `The frontend IP configuration ${frontend.name} has a public IP address or a subnet.`,
+      {
+        expected: 'one of publicIPAddress and subnet',
+        found: subnetId === undefined ? 'neither' : 'both',
+        remedy: 'Name one.',
+      },
+    )
   const subnet = subnetId === undefined ? undefined : await findSubnet(plane, tx, subnetId)
   if (subnetId !== undefined && subnet === undefined) fields.problem(referenceProblem(fields.at('subnet.id'), subnetId.slice(0, 300))) // prettier-ignore
   all.assertSound()

@@ -2,7 +2,7 @@ import { diskBlobHost, type GuestIdentity } from '@strongroom/contract'
 import type { ArmRequest } from '../../../../arm/request.ts'
 import type { Fields } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
-import { invalidParameter, snapshotType } from './stored-disk.ts'
+import { snapshotType } from './stored-disk.ts'
 import { ownerOfGuestState } from './source.ts'
 
 /** An address without its signature: what may be shown and kept. */
@@ -31,7 +31,7 @@ export async function readSourceUri(
     return uri
   }
   if (idOfAddress(uri) !== undefined) return uri
-  invalidParameter(fields, at.path, 'The blob that the disk is imported from cannot be read here.', {
+  fields.invalid(at.path, 'The blob that the disk is imported from cannot be read here.', {
     expected: `an address that az disk grant-access or az snapshot grant-access gave (https://${diskBlobHost}/…), or file:///… of this host`,
     found: withoutSignature(uri).slice(0, 120),
     remedy: 'Upload it instead: createOption Upload.',
@@ -52,7 +52,7 @@ export async function guestBehind(
 ): Promise<GuestIdentity | undefined> {
   const owner = at.id === undefined ? undefined : await ownerOfGuestState(plane, at.id.toUpperCase())
   if (owner === undefined) {
-    invalidParameter(fields, at.path, 'The guest state belongs to no VM, disk or snapshot of this installation: no key opens it.', {
+    fields.invalid(at.path, 'The guest state belongs to no VM, disk or snapshot of this installation: no key opens it.', {
       expected: 'guest state that was exported here, from a source that still exists',
       found: at.id ?? 'no guest state',
       remedy: 'Export it with az snapshot grant-access --secure-vm-guest-state-sas, and keep the snapshot until it is imported.',

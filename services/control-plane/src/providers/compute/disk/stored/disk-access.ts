@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../../arm/refusals.ts'
 import type { DiskAccess, DiskPermission } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
@@ -45,14 +46,12 @@ async function begin(plane: Plane, request: ArmRequest, disk: StoredDiskResource
   const seconds = fields.integer('durationInSeconds', 1, longest)
   const withGuestState = fields.flag('getSecureVMGuestStateSAS') ?? false
   const format = fields.oneOf('fileFormat', ['VHD', 'VHDX'])
-  const invalid = (target: string, message: string, expected: string, found: string): void =>
-    fields.problem({ code: 'InvalidParameter', message, target, expected, found })
-  if (given === undefined && !fields.has('access'))
-    invalid('access', "Required parameter 'access' is missing (null).", 'Read or Write', 'null')
-  if (given === 'None') invalid('access', 'Access None gives no address.', 'Read or Write', 'None')
+  if (given === undefined && !fields.has('access')) fields.missing('access', 'access', { expected: 'Read or Write' })
+  if (given === 'None')
+    fields.invalid('access', 'Access None gives no address.', { expected: 'Read or Write', found: 'None' })
   if (seconds === undefined && !fields.has('durationInSeconds'))
-    invalid('durationInSeconds', "Required parameter 'durationInSeconds' is missing (null).", `1 to ${longest}`, 'null')
-  if (format === 'VHDX') invalid('fileFormat', 'Disks are given out as VHD.', 'VHD', 'VHDX')
+    fields.missing('durationInSeconds', 'durationInSeconds', { expected: `1 to ${longest}` })
+  if (format === 'VHDX') fields.invalid('fileFormat', 'Disks are given out as VHD.', { expected: 'VHD', found: 'VHDX' })
   fields.assertSound()
   const permission: DiskPermission = given === 'Write' ? 'Write' : 'Read'
   const id = await machineId(plane, disk, permission)
@@ -138,11 +137,4 @@ async function setDiskState(plane: Plane, disk: StoredDiskResource, state: strin
 }
 
 const refusedAccess = (disk: StoredDiskResource, expected: string, found: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `Access to ${disk.name} cannot be granted in its present state.`,
-    target: disk.id,
-    expected,
-    found,
-  })
+  notAllowed(`Access to ${disk.name} cannot be granted in its present state.`, { target: disk.id, expected, found })

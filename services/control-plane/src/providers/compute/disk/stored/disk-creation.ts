@@ -13,7 +13,6 @@ import { diskBody } from './disk-body.ts'
 import { readDiskSize } from '../disk-size.ts'
 import {
   diskRestorePointType,
-  invalidParameter,
   managedImageType,
   snapshotType,
   versionType,
@@ -51,7 +50,7 @@ export async function createFilledDisk(
   const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
   const sizeGiB = readDiskSize(properties)
   if (kept !== undefined && sizeGiB !== undefined && sizeGiB !== kept.sizeGiB && kept.source.from !== 'uri')
-    invalidParameter(fields, properties.at('diskSizeGB'), 'A disk that is made of another is as large as that one.', {
+    fields.invalid(properties.at('diskSizeGB'), 'A disk that is made of another is as large as that one.', {
       expected: String(kept.sizeGiB),
       found: String(sizeGiB),
       remedy: 'Leave diskSizeGB out.',
@@ -117,7 +116,7 @@ async function readCreation(
     case 'UploadPreparedSecure': {
       const bytes = creation.integer('uploadSizeBytes', 1, 32_767 * 2 ** 30 + 512) ?? 0
       if (bytes % 512 !== 0 || bytes < 20 * 2 ** 20)
-        invalidParameter(fields, creation.at('uploadSizeBytes'), 'The size of the upload is not that of a fixed VHD.', {
+        fields.invalid(creation.at('uploadSizeBytes'), 'The size of the upload is not that of a fixed VHD.', {
           expected: 'whole sectors of 512 bytes, the VHD footer included; at least 20 MiB',
           found: String(bytes),
           remedy: 'Give the length of the VHD file.',
@@ -132,7 +131,7 @@ async function readCreation(
     case 'Empty':
     case undefined:
       if (creation.has('createOption') && option === undefined) return { creationData: {} }
-      invalidParameter(fields, creation.at('createOption'), 'The disk cannot be made this way here.', {
+      fields.invalid(creation.at('createOption'), 'The disk cannot be made this way here.', {
         expected: 'Empty, Copy, Restore, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
         found: option ?? 'null',
       })
@@ -149,8 +148,7 @@ function secure(plane: Plane, source: StoredDisk['source'], guest: GuestIdentity
 function readOsType(c: Creation): { osType?: 'Linux' } {
   const osType = c.properties.oneOf('osType', ['Linux', 'Windows'])
   if (osType === 'Windows')
-    invalidParameter(c.fields, c.properties.at('osType'), 'Windows guests are not offered.', {
-      code: 'NotSupported',
+    c.fields.unsupported(c.properties.at('osType'), 'Windows guests are not offered.', {
       expected: 'Linux',
       remedy: 'Use a Linux disk.',
     })
@@ -200,7 +198,7 @@ function marketReference(id: string): { publisher: string; offer: string; sku: s
 }
 
 function missing(fields: Fields, target: string): '' {
-  invalidParameter(fields, target, `Required parameter '${target.replace(/^properties\./, '')}' is missing (null).`, {
+  fields.invalid(target, `Required parameter '${target.replace(/^properties\./, '')}' is missing (null).`, {
     found: 'null',
   })
   return ''

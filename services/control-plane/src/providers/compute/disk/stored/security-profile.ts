@@ -1,5 +1,5 @@
 import type { Fields } from '../../../../arm/fields.ts'
-import { diskSecurityTypes, encryptionOf, invalidParameter, type StoredDisk } from './stored-disk.ts'
+import { diskSecurityTypes, encryptionOf, type StoredDisk } from './stored-disk.ts'
 
 const customerKey = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
 const types = [...Object.values(diskSecurityTypes), customerKey, 'TrustedLaunch', 'Standard']
@@ -19,15 +19,14 @@ export function checkDiskSecurity(
   const target = profile.at('securityType')
   const secure = ['importsecure', 'uploadpreparedsecure'].includes(option.toLowerCase())
   if (given === customerKey || profile.has('secureVMDiskEncryptionSetId')) {
-    invalidParameter(fields, target, 'Copies of disks under a customer’s key are not offered.', {
-      code: 'NotSupported',
+    fields.unsupported(target, 'Copies of disks under a customer’s key are not offered.', {
       expected: 'a disk under a platform key',
       remedy: 'Use a VM without a disk-encryption set as the source.',
     })
     return
   }
   if (secure && given === undefined && !profile.has('securityType')) {
-    invalidParameter(fields, target, `securityType is required with createOption '${option}'.`, {
+    fields.invalid(target, `securityType is required with createOption '${option}'.`, {
       expected: Object.values(diskSecurityTypes).join(', '),
       found: 'null',
     })
@@ -46,8 +45,7 @@ export function checkDiskSecurity(
   const encryption = encryptionOf(kept)
   const has = encryption === undefined ? bare : diskSecurityTypes[encryption]
   if (given === has) return
-  invalidParameter(
-    fields,
+  fields.invalid(
     target,
     kept.guest === undefined
       ? `The source of the disk comes without guest state: it cannot be a disk of security type '${given}'.`

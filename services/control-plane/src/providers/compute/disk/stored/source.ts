@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../../arm/refusals.ts'
 import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { ArmRequest } from '../../../../arm/request.ts'
@@ -154,15 +155,15 @@ export async function requireOff(plane: Plane, vm: Vm, verb: string): Promise<vo
   if (!vm.internal.provisioned) throw notProvisioned(vm)
   const state = (await plane.host.find(vm.internal.vmId))?.power.state
   if (state === 'Stopped' || state === 'Failed') return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine '${vm.name}' is running: its disk and guest state are ${verb} only while they are at rest.`,
-    target: vm.id,
-    expected: 'a stopped or deallocated VM',
-    found: state ?? 'no instance',
-    remedy: `Deallocate it first: az vm deallocate --ids ${vm.id}`,
-  })
+  throw notAllowed(
+    `The virtual machine '${vm.name}' is running: its disk and guest state are ${verb} only while they are at rest.`,
+    {
+      target: vm.id,
+      expected: 'a stopped or deallocated VM',
+      found: state ?? 'no instance',
+      remedy: `Deallocate it first: az vm deallocate --ids ${vm.id}`,
+    },
+  )
 }
 
 /** A copy would have to follow its set's rotations; under the platform's key alone it would be easier to open than its source. */
@@ -178,10 +179,7 @@ const underCustomerKey = (vm: Vm, set: string): ServiceError =>
   })
 
 const notProvisioned = (vm: Vm): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine '${vm.name}' has no disk: its creation failed.`,
+  notAllowed(`The virtual machine '${vm.name}' has no disk: its creation failed.`, {
     target: vm.id,
     remedy: 'Repeat the PUT that creates it.',
   })
@@ -192,10 +190,7 @@ const notReady = (
   state: 'provisioningState' | 'diskState',
   remedy: string,
 ): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The resource '${found.id}' is not ready to be copied.`,
+  notAllowed(`The resource '${found.id}' is not ready to be copied.`, {
     target,
     expected: state === 'provisioningState' ? 'provisioningState Succeeded' : 'diskState Unattached',
     found: `${state} ${String(found.body.properties[state])}`,

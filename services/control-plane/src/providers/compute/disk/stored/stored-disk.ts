@@ -1,5 +1,4 @@
-import type { GuestIdentity, SettledCode, StoredDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
-import type { Fields, SettledProblem } from '../../../../arm/fields.ts'
+import type { GuestIdentity, StoredDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
 import type { Resource } from '../../../../store/resources.ts'
 import type { VmModel } from '../../vm/vm-model.ts'
 
@@ -72,15 +71,4 @@ export const versionEncryptionTypes: Record<SecurityEncryptionType, string> = {
   VMGuestStateOnly: 'EncryptedVMGuestStateOnlyWithPmk',
   DiskWithVMGuestState: 'EncryptedWithPmk',
   NonPersistedTPM: 'NonPersistedTPM',
-}
-
-export const invalidParameter = (
-  fields: Fields,
-  target: string,
-  message: string,
-  o: Partial<Omit<SettledProblem, 'code' | 'message' | 'target'>> & { code?: SettledCode | 'NotSupported' } = {},
-): void => {
-  const { code = 'InvalidParameter', ...rest } = o
-  const said = { message, target, ...rest }
-  fields.problem(code === 'NotSupported' ? { ...said, code, status: 400 } : { ...said, code })
 }

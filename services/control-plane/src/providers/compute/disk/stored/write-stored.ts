@@ -1,3 +1,4 @@
+import { notAllowed } from '../../../../arm/refusals.ts'
 import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { onBehalfOf, type OnBehalfOf } from '../../../../arm/on-behalf-of.ts'
@@ -146,12 +147,12 @@ export async function removeStored(
 }
 
 const givenOut = (resource: StoredDiskResource, until: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the disk before deleting or changing it.`,
-    target: resource.id,
-    expected: 'no address that still lives',
-    found: `one until ${until}`,
-    remedy: 'Revoke it: az disk revoke-access, or az snapshot revoke-access.',
-  })
+  notAllowed(
+    `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the disk before deleting or changing it.`,
+    {
+      target: resource.id,
+      expected: 'no address that still lives',
+      found: `one until ${until}`,
+      remedy: 'Revoke it: az disk revoke-access, or az snapshot revoke-access.',
+    },
+  )

@@ -1,6 +1,7 @@
+import { notAllowed } from '../../../../arm/refusals.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOrdinary, type AskedBy, type Tee } from '@strongroom/contract'
-import { ServiceError, type Operation, type SagaDefinition, type StepContext } from '@strongroom/platform'
+import { type Operation, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { refuse, type Problem } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
@@ -207,10 +208,7 @@ const notMade = (vm: Vm): Problem => ({
 /** A VM whose silicon is being changed neither starts nor changes otherwise meanwhile. */
 export function assertNotConverting(vm: Vm, running: Operation | undefined): void {
   if (running?.kind !== 'vm.convert') return
-  throw new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine '${vm.name}' is being converted.`,
+  throw notAllowed(`The virtual machine '${vm.name}' is being converted.`, {
     found: 'vm.convert under way',
     remedy: 'Wait until the conversion has ended.',
   })

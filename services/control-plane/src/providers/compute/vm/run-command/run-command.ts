@@ -43,15 +43,7 @@ export function readManaged(properties: Fields): Script {
     [properties, 'errorBlobUri', 'There are no storage accounts: read the output in the instance view.'],
   ] as const) {
     if (!fieldsOf.has(name)) continue
-    properties.problem({
-      code: 'NotSupported',
-      status: 400,
-      message: why,
-      target: fieldsOf.at(name),
-      expected: 'absent',
-      found: name,
-      remedy: `Leave ${name} out.`,
-    })
+    properties.unsupported(fieldsOf.at(name), why, { expected: 'absent', found: name, remedy: `Leave ${name} out.` })
   }
   const script = source.text('script') ?? ''
   requireScript(source, script)
@@ -66,10 +58,7 @@ function readParameters(fields: Fields): Script['parameters'] {
   return fields.list('parameters').map((each) => {
     const [name, value] = [each.text('name') ?? '', each.text('value') ?? '']
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || value.includes('\0') || value.length > 16_384)
-      fields.problem({
-        code: 'InvalidParameter',
-        message: `The parameter '${name.slice(0, 64)}' cannot become an environment variable.`,
-        target: each.path,
+      fields.invalid(each.path, `The parameter '${name.slice(0, 64)}' cannot become an environment variable.`, {
         expected: 'a name of letters, digits and underscores, and a value of at most 16 KiB',
         found: name.slice(0, 64),
         remedy: 'Use another name.',
@@ -80,10 +69,7 @@ function readParameters(fields: Fields): Script['parameters'] {
 
 function requireShell(fields: Fields, commandId: string): void {
   if (commandId.toLowerCase() === shellCommand.toLowerCase()) return
-  fields.problem({
-    code: 'InvalidParameter',
-    message: `The run command '${commandId.slice(0, 60)}' is not offered.`,
-    target: fields.at('commandId'),
+  fields.invalid(fields.at('commandId'), `The run command '${commandId.slice(0, 60)}' is not offered.`, {
     expected: shellCommand,
     found: commandId.slice(0, 60),
     remedy: `Use ${shellCommand}.`,
@@ -92,10 +78,7 @@ function requireShell(fields: Fields, commandId: string): void {
 
 function requireScript(fields: Fields, script: string): void {
   if (script.trim() !== '' && script.length <= 262_144) return
-  fields.problem({
-    code: 'InvalidParameter',
-    message: script.trim() === '' ? 'There is no script.' : 'The script is too long.',
-    target: fields.at('script'),
+  fields.invalid(fields.at('script'), script.trim() === '' ? 'There is no script.' : 'The script is too long.', {
     expected: 'a shell script of at most 256 KiB',
     found: `${script.length} characters`,
     remedy: 'Give the script with --scripts @file.',
