@@ -1,6 +1,6 @@
 import type { ArmOperation, ArmOperationStep } from '@strongroom/contract'
 import { ServiceError, type Clock, type Operation, type OperationRunner } from '@strongroom/platform'
-import type { ResourceStore } from '../store/resources.ts'
+import type { Db, ResourceStore } from '../store/resources.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
 /** What the host reported while an operation ran, kept beside the runner's own record. */
@@ -112,6 +112,16 @@ export function accepted(
   const where = { subscriptionId: plane.subscriptionId, location: resource.location, operationId: operation.id }
   return { status: 202, headers: asyncHeaders(request, where), ...(body !== undefined && { body }) }
 }
+
+/** Begins an operation on a resource, in the transaction that prepares it. @param asker whose it is */
+export const begin = async <Params>(
+  runner: OperationRunner,
+  tx: Db,
+  kind: string,
+  resource: { key: string },
+  asker: { objectId: string } | undefined,
+  params: Params,
+): Promise<Operation> => await runner.submit({ kind, resourceId: resource.key, principal: asker?.objectId, params, tx })
 
 export async function readOperation(runner: OperationRunner, id: string): Promise<Operation> {
   const operation = /^[A-Za-z0-9-]{1,64}$/.test(id) ? await runner.get(id) : undefined

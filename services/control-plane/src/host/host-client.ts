@@ -19,17 +19,16 @@ import {
   type StoredDiskStatus,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import { ServiceClient } from './service-client.ts'
 import { fromDetail } from './host-error.ts'
 import type { Host } from './host.ts'
 
 /** The host's wire, called as the control plane's principal. */
 export class HostClient implements Host {
-  readonly #wire: WireClient
-  readonly #tokens: TokenSource
+  readonly #service: ServiceClient
 
   constructor(wire: WireClient, tokens: TokenSource) {
-    this.#wire = wire
-    this.#tokens = tokens
+    this.#service = new ServiceClient(wire, tokens, { audience: hostAudience, url: hostAudience, timeoutMs: 60_000 })
   }
 
   async provision(spec: AnySpec): Promise<InstanceStatus> {
@@ -38,7 +37,7 @@ export class HostClient implements Host {
 
   /** Undefined where the host has no such instance. */
   async find(vmId: string): Promise<InstanceStatus | undefined> {
-    return await this.#orMissing(this.#send<InstanceStatus>('GET', `/instances/${vmId}`))
+    return await this.#find<InstanceStatus>('GET', `/instances/${vmId}`)
   }
 
   async list(): Promise<InstanceStatus[]> {
@@ -50,7 +49,7 @@ export class HostClient implements Host {
   }
 
   async stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined> {
-    return await this.#orMissing(this.#send<InstanceStatus>('POST', `/instances/${vmId}/stop`, { graceful }))
+    return await this.#find<InstanceStatus>('POST', `/instances/${vmId}/stop`, { body: { graceful } })
   }
 
   async restart(vmId: string): Promise<InstanceStatus> {
@@ -75,11 +74,11 @@ export class HostClient implements Host {
   }
 
   async remove(vmId: string): Promise<void> {
-    await this.#orMissing(this.#send('DELETE', `/instances/${vmId}`))
+    await this.#find('DELETE', `/instances/${vmId}`)
   }
 
   async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
-    return await this.#orMissing(this.#send<AnyBootEvidence>('GET', `/instances/${vmId}/evidence`))
+    return await this.#find<AnyBootEvidence>('GET', `/instances/${vmId}/evidence`)
   }
 
   async command(vmId: string, request: CommandRequest): Promise<CommandStatus> {
@@ -87,11 +86,11 @@ export class HostClient implements Host {
   }
 
   async findCommand(vmId: string, id: string): Promise<CommandStatus | undefined> {
-    return await this.#orMissing(this.#send<CommandStatus>('GET', `/instances/${vmId}/commands/${id}`))
+    return await this.#find<CommandStatus>('GET', `/instances/${vmId}/commands/${id}`)
   }
 
   async serialLog(vmId: string): Promise<string | undefined> {
-    return await this.#orMissing(this.#send<string>('GET', `/instances/${vmId}/serial-log`, undefined, 60_000, 'text'))
+    return await this.#find<string>('GET', `/instances/${vmId}/serial-log`, { accept: 'text' })
   }
 
   async keepDisk(spec: StoredDiskSpec): Promise<StoredDiskStatus> {
@@ -99,11 +98,11 @@ export class HostClient implements Host {
   }
 
   async findDisk(id: string): Promise<StoredDiskStatus | undefined> {
-    return await this.#orMissing(this.#send<StoredDiskStatus>('GET', `/disks/${id}`))
+    return await this.#find<StoredDiskStatus>('GET', `/disks/${id}`)
   }
 
   async removeDisk(id: string): Promise<void> {
-    await this.#orMissing(this.#send('DELETE', `/disks/${id}`))
+    await this.#find('DELETE', `/disks/${id}`)
   }
 
   async finishDisk(id: string, o: FinishUpload): Promise<StoredDiskStatus> {
@@ -115,7 +114,7 @@ export class HostClient implements Host {
   }
 
   async revokeDisk(id: string): Promise<void> {
-    await this.#orMissing(this.#send('DELETE', `/disks/${id}/access`))
+    await this.#find('DELETE', `/disks/${id}/access`)
   }
 
   async images(): Promise<ImageRecord[]> {
@@ -123,7 +122,7 @@ export class HostClient implements Host {
   }
 
   async imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined> {
-    return await this.#orMissing(this.#send('GET', `/images/${encodeURIComponent(id)}/measurements`))
+    return await this.#find('GET', `/images/${encodeURIComponent(id)}/measurements`)
   }
 
   async importImage(o: { path: string; name: string }): Promise<ImageRecord> {
@@ -138,29 +137,17 @@ export class HostClient implements Host {
     return await this.#send('GET', `/images/build?variant=${encodeURIComponent(variant)}`)
   }
 
-  async #send<T>(
-    method: string,
-    path: string,
-    body?: unknown,
-    timeoutMs = 60_000,
-    accept: 'json' | 'text' = 'json',
-  ): Promise<T> {
-    const token = await this.#tokens.token('controlPlane', hostAudience)
-    const url = `${hostAudience}${path}`
-    try {
-      const more = { timeoutMs, accept, ...(body !== undefined && { body }) }
-      return (await this.#wire.request<T>({ method, url, token, ...more })).body
-    } catch (error) {
-      throw error instanceof ServiceError && error.status < 500 ? fromDetail(error.toDetail(), error.status) : error
-    }
+  async #send<T>(method: string, path: string, body?: unknown, timeoutMs?: number): Promise<T> {
+    const sent = this.#service.send<T>(method, path, { body, ...(timeoutMs !== undefined && { timeoutMs }) })
+    return await sent.catch(cited)
   }
 
-  async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {
-    try {
-      return await sent
-    } catch (error) {
-      if (error instanceof ServiceError && error.status === 404) return undefined
-      throw error
-    }
+  async #find<T>(method: string, path: string, sent?: { body?: unknown; accept?: 'text' }): Promise<T | undefined> {
+    return await this.#service.find<T>(method, path, sent).catch(cited)
   }
+}
+
+/** A refusal of the host with the rules that it follows from. */
+function cited(error: unknown): never {
+  throw error instanceof ServiceError && error.status < 500 ? fromDetail(error.toDetail(), error.status) : error
 }

@@ -9,17 +9,15 @@ import {
   type MemberGroups,
 } from '@strongroom/contract'
 import type { TokenSource, WireClient } from '@strongroom/platform'
+import { ServiceClient } from './service-client.ts'
 
 /** The installation's directory: identities of resources, and who is in which group. */
 export class IdentityClient {
-  readonly #wire: WireClient
-  readonly #tokens: TokenSource
-  readonly #tenant: string
+  readonly #service: ServiceClient
 
   constructor(o: { wire: WireClient; tokens: TokenSource; tenantId: string }) {
-    this.#wire = o.wire
-    this.#tokens = o.tokens
-    this.#tenant = `${identityAudience}/${o.tenantId}`
+    const url = `${identityAudience}/${o.tenantId}`
+    this.#service = new ServiceClient(o.wire, o.tokens, { audience: identityAudience, url })
   }
 
   /** The resource's identity, made where it has none. */
@@ -39,10 +37,9 @@ export class IdentityClient {
 
   /** Whose tokens sign in as a user-assigned identity, by name. @param resourceId its ARM id */
   async federatedCredentials(resourceId: string): Promise<FederatedCredential[]> {
-    const query = new URLSearchParams({ resourceId })
-    const url = `${this.#tenant}/managedIdentities/federatedCredentials?${query.toString()}`
-    const token = await this.#tokens.token('controlPlane', identityAudience)
-    return (await this.#wire.request<FederatedCredentials>({ method: 'GET', url, token })).body.value
+    const query = new URLSearchParams({ resourceId }).toString()
+    const path = `/managedIdentities/federatedCredentials?${query}`
+    return (await this.#service.send<FederatedCredentials>('GET', path)).value
   }
 
   /** Makes it, or changes the one of its name. @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials */
@@ -57,14 +54,10 @@ export class IdentityClient {
 
   /** What the directory has under an object id, and the groups that it is in. */
   async lookUp(objectId: string): Promise<MemberGroups> {
-    const url = `${this.#tenant}/memberGroups/${encodeURIComponent(objectId)}`
-    const token = await this.#tokens.token('controlPlane', identityAudience)
-    return (await this.#wire.request<MemberGroups>({ method: 'GET', url, token })).body
+    return await this.#service.send('GET', `/memberGroups/${encodeURIComponent(objectId)}`)
   }
 
   async #send<T>(method: string, body: object, path: string = ''): Promise<T> {
-    const token = await this.#tokens.token('controlPlane', identityAudience)
-    const url = `${this.#tenant}/managedIdentities${path}`
-    return (await this.#wire.request<T>({ method, url, token, body })).body
+    return await this.#service.send<T>(method, `/managedIdentities${path}`, { body })
   }
 }

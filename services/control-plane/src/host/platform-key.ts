@@ -10,10 +10,11 @@ import {
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 
-import { onBehalfOfHeaders, type OnBehalfOf } from '../arm/on-behalf-of.ts'
+import { type OnBehalfOf } from '../arm/on-behalf-of.ts'
+import { ServiceClient } from './service-client.ts'
 import type { GuestStateKeys, KeyPlacement } from './host.ts'
 
-const apiVersion = 'api-version=7.4'
+const query = '?api-version=7.4'
 const bits = 3072
 const tees: readonly Tee[] = ['SNP', 'TDX']
 
@@ -22,12 +23,11 @@ const convertedKeyName = (vmId: string, tee: Tee): string => `${platformKeyName(
 
 /** The platform-managed keys, one per VM, in the platform's vault. */
 export class PlatformKeys implements GuestStateKeys {
-  readonly #wire: WireClient
-  readonly #tokens: TokenSource
+  readonly #service: ServiceClient
 
   constructor(wire: WireClient, tokens: TokenSource) {
-    this.#wire = wire
-    this.#tokens = tokens
+    const url = `https://${vaultHost(platformVault)}`
+    this.#service = new ServiceClient(wire, tokens, { audience: vaultAudience, url, query, timeoutMs: 60_000 })
   }
 
   /**
@@ -36,7 +36,7 @@ export class PlatformKeys implements GuestStateKeys {
    */
   async ensure(o: Parameters<GuestStateKeys['ensure']>[0]): Promise<string> {
     const name = o.converted === true ? convertedKeyName(o.vmId, o.tee) : platformKeyName(o.vmId)
-    const found = await this.#orMissing(this.#send<KeyBundle>(o.asker, 'GET', `/keys/${name}`))
+    const found = await this.#service.find<KeyBundle>('GET', `/keys/${name}`, { asker: o.asker })
     if (found !== undefined) return found.key.kid
     const attestationType = o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
     const rules = platformKeyReleasePolicy({ authority: o.authority, attestationType, vmId: o.vmId })
@@ -50,11 +50,11 @@ export class PlatformKeys implements GuestStateKeys {
       tags: { 'strongroom-vm': o.vmId },
     }
     const create = async (): Promise<KeyBundle> =>
-      await this.#send<KeyBundle>(o.asker, 'POST', `/keys/${name}/create`, body)
+      await this.#service.send<KeyBundle>('POST', `/keys/${name}/create`, { asker: o.asker, body })
     const made = await create().catch(async (error: unknown) => {
       // A destruction that was cut short between delete and purge left the name taken.
       if (!(error instanceof ServiceError) || error.status !== 409) throw error
-      await this.#orMissing(this.#send(o.asker, 'DELETE', `/deletedkeys/${name}`))
+      await this.#service.find('DELETE', `/deletedkeys/${name}`, { asker: o.asker })
       return await create()
     })
     return made.key.kid
@@ -62,7 +62,7 @@ export class PlatformKeys implements GuestStateKeys {
 
   async place(keyId: string, { epoch, ticket }: KeyPlacement): Promise<void> {
     const ticketSha256 = createHash('sha256').update(ticket).digest('hex')
-    await this.#send(undefined, 'PUT', `${new URL(keyId).pathname}/placement`, { epoch, ticketSha256 })
+    await this.#service.send('PUT', `${new URL(keyId).pathname}/placement`, { body: { epoch, ticketSha256 } })
   }
 
   /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */
@@ -76,30 +76,7 @@ export class PlatformKeys implements GuestStateKeys {
   }
 
   async #destroyName(asker: OnBehalfOf, name: string): Promise<void> {
-    await this.#orMissing(this.#send(asker, 'DELETE', `/keys/${name}`))
-    await this.#orMissing(this.#send(asker, 'DELETE', `/deletedkeys/${name}`))
-  }
-
-  async #send<T>(asker: OnBehalfOf, method: string, path: string, body?: unknown): Promise<T> {
-    const token = await this.#tokens.token('controlPlane', vaultAudience)
-    const url = `https://${vaultHost(platformVault)}${path}?${apiVersion}`
-    const reply = await this.#wire.request<T>({
-      method,
-      url,
-      token,
-      headers: onBehalfOfHeaders(asker),
-      timeoutMs: 60_000,
-      ...(body !== undefined && { body }),
-    })
-    return reply.body
-  }
-
-  async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {
-    try {
-      return await sent
-    } catch (error) {
-      if (error instanceof ServiceError && error.status === 404) return undefined
-      throw error
-    }
+    await this.#service.find('DELETE', `/keys/${name}`, { asker })
+    await this.#service.find('DELETE', `/deletedkeys/${name}`, { asker })
   }
 }

@@ -7,7 +7,8 @@ import {
   type InstanceSpec,
   type SimulatedBoot,
 } from '@strongroom/contract'
-import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import { type TokenSource, type WireClient } from '@strongroom/platform'
+import { ServiceClient } from './service-client.ts'
 import type { GuestStateKeys } from './host.ts'
 
 /** Makes the evidence of boots without a guest. */
@@ -28,13 +29,11 @@ export interface EvidenceMaker {
  * asked for such a key.
  */
 export class SimulatedEvidence implements EvidenceMaker {
-  readonly #wire: WireClient
-  readonly #tokens: TokenSource
+  readonly #service: ServiceClient
   readonly #keys: GuestStateKeys
 
   constructor(wire: WireClient, tokens: TokenSource, keys: GuestStateKeys) {
-    this.#wire = wire
-    this.#tokens = tokens
+    this.#service = new ServiceClient(wire, tokens, { audience: hostAudience, url: hostAudience, timeoutMs: 60_000 })
     this.#keys = keys
   }
 
@@ -42,7 +41,7 @@ export class SimulatedEvidence implements EvidenceMaker {
     const { guestStateKey: _none, ...rest } = spec
     const key = await this.#placedKey(spec)
     const body: SimulatedBoot = { bootId, spec: { ...rest, ...(key !== undefined && { guestStateKey: key }) } }
-    return await this.#send<AnyBootEvidence>('PUT', `/simulated/${spec.vmId}/boot`, body)
+    return await this.#service.send('PUT', `/simulated/${spec.vmId}/boot`, { body })
   }
 
   async place(spec: InstanceSpec): Promise<void> {
@@ -58,28 +57,16 @@ export class SimulatedEvidence implements EvidenceMaker {
   }
 
   async last(vmId: string): Promise<AnyBootEvidence | undefined> {
-    try {
-      return await this.#send<AnyBootEvidence>('GET', `/simulated/${vmId}/evidence`)
-    } catch (error) {
-      if (error instanceof ServiceError && error.status === 404) return undefined
-      throw error
-    }
+    return await this.#service.find('GET', `/simulated/${vmId}/evidence`)
   }
 
   async remove(vmId: string): Promise<void> {
-    await this.#send('DELETE', `/simulated/${vmId}`)
+    await this.#service.send('DELETE', `/simulated/${vmId}`)
     await this.#keys.destroy(undefined, vmId)
   }
 
   async measurements(): Promise<ImageMeasurementsDocument> {
-    return await this.#send('GET', `/images/${standInImage.id}/measurements`)
-  }
-
-  async #send<T>(method: string, path: string, body?: SimulatedBoot): Promise<T> {
-    const token = await this.#tokens.token('controlPlane', hostAudience)
-    const url = `${hostAudience}${path}`
-    const timeoutMs = 60_000
-    return (await this.#wire.request<T>({ method, url, token, timeoutMs, ...(body !== undefined && { body }) })).body
+    return await this.#service.send('GET', `/images/${standInImage.id}/measurements`)
   }
 }
 

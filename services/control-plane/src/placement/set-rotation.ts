@@ -1,5 +1,5 @@
 import { notAllowed } from '../arm/refusals.ts'
-import { operationError } from '../arm/operations.ts'
+import { begin, operationError } from '../arm/operations.ts'
 import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
@@ -62,13 +62,7 @@ export async function changeKey(
       if (wrapped.length === 0) internal.rotatedAt = plane.clock.now().toISOString()
     })
     if (changed === undefined || wrapped.length === 0) return { set: changed ?? current }
-    const operation = await plane.outer.submit({
-      kind: 'des.rotate',
-      resourceId: set.key,
-      principal: asker?.objectId,
-      params: { id: set.id, keyUrl: key.keyUrl, asker },
-      tx,
-    })
+    const operation = await begin(plane.outer, tx, 'des.rotate', set, asker, { id: set.id, keyUrl: key.keyUrl, asker })
     return { set: changed, operation }
   })
 }

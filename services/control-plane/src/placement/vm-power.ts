@@ -1,3 +1,4 @@
+import { begin } from '../arm/operations.ts'
 import { notAllowed } from '../arm/refusals.ts'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
@@ -35,13 +36,7 @@ async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params
   if (stops && under !== undefined && booting.has(under.kind)) await plane.runner.cancel(under.id)
   return await plane.resources.transaction(async (tx) => {
     if (booting.has(kind)) await allocate(plane, tx, vm)
-    return await plane.runner.submit({
-      kind,
-      resourceId: vm.key,
-      principal: asker.objectId,
-      params: { id: vm.id, vmId: vm.internal.vmId, asker, ...params },
-      tx,
-    })
+    return await begin(plane.runner, tx, kind, vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker, ...params })
   })
 }
 
@@ -95,6 +90,6 @@ export async function deleteVm(plane: Plane, asker: OnBehalfOf, vm: Vm): Promise
   const params = { id: vm.id, vmId: vm.internal.vmId, ...(asker && { asker }) }
   return await plane.resources.transaction(async (tx) => {
     await setState(plane, params, 'Deleting', tx)
-    return await plane.runner.submit({ kind: 'vm.delete', resourceId: vm.key, principal: asker?.objectId, params, tx })
+    return await begin(plane.runner, tx, 'vm.delete', vm, asker, params)
   })
 }

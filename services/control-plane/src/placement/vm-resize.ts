@@ -1,3 +1,4 @@
+import { begin } from '../arm/operations.ts'
 import type { AskedBy } from '@strongroom/contract'
 import type { Operation, SagaDefinition } from '@strongroom/platform'
 import type { Plane } from '../plane.ts'
@@ -31,13 +32,7 @@ export async function assertCanRestart(plane: Plane, asker: AskedBy, vm: Vm): Pr
 /** Within the transaction that gives the VM its size. */
 export async function submitResize(plane: Plane, tx: Db, asker: AskedBy, vm: Vm): Promise<Operation> {
   await holdSet(plane, tx, vm.internal.model)
-  return await plane.runner.submit({
-    kind: 'vm.resize',
-    resourceId: vm.key,
-    principal: asker.objectId,
-    params: { id: vm.id, vmId: vm.internal.vmId, asker },
-    tx,
-  })
+  return await begin(plane.runner, tx, 'vm.resize', vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker })
 }
 
 /** Off, the new size, and up again: the launch measurement covers the number of cores. */

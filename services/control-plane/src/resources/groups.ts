@@ -3,7 +3,7 @@ import { ServiceError, type SagaDefinition } from '@strongroom/platform'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
-import { accepted } from '../arm/operations.ts'
+import { begin, accepted } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
@@ -64,12 +64,9 @@ export function groupRoutes(plane: Plane): Route[] {
           group.id,
           (current) => void (current.body.properties['provisioningState'] = 'Deleting'),
         )
-        return await plane.outer.submit({
-          kind: 'group.delete',
-          resourceId: group.key,
-          principal: request.caller.objectId,
-          params: { id: group.id, asker: onBehalfOf(request) },
-          tx,
+        return await begin(plane.outer, tx, 'group.delete', group, request.caller, {
+          id: group.id,
+          asker: onBehalfOf(request),
         })
       })
       return accepted(plane, request, group, operation)

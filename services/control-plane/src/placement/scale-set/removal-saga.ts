@@ -1,3 +1,4 @@
+import { begin } from '../../arm/operations.ts'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import type { Plane } from '../../plane.ts'
@@ -30,12 +31,10 @@ export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet):
     await plane.resources.change<ScaleSetInternal>(tx, set.id, ({ body, internal }) => {
       if (internal.uniqueId === set.internal.uniqueId) body.properties['provisioningState'] = 'Deleting'
     })
-    return await plane.middle.submit<RemovalParams>({
-      kind: 'scaleSet.remove',
-      resourceId: set.key,
-      principal: asker?.objectId,
-      params: { id: set.id, uniqueId: set.internal.uniqueId, ...(asker && { asker }) },
-      tx,
+    return await begin<RemovalParams>(plane.middle, tx, 'scaleSet.remove', set, asker, {
+      id: set.id,
+      uniqueId: set.internal.uniqueId,
+      ...(asker && { asker }),
     })
   })
 }

@@ -1,3 +1,4 @@
+import { begin } from '../../arm/operations.ts'
 import type { Operation } from '@strongroom/platform'
 import type { ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
@@ -62,12 +63,12 @@ export async function writeSet(
     if (set === undefined) throw changedMeanwhile(request.path)
     if (!scales) return { set }
     const { caller, correlationId } = request
-    const operation = await plane.middle.submit<ScaleParams>({
-      kind: 'scaleSet.scale',
-      resourceId: set.key,
-      principal: caller.objectId,
-      params: { id: set.id, uniqueId: internal.uniqueId, caller, correlationId, capacity },
-      tx,
+    const operation = await begin<ScaleParams>(plane.middle, tx, 'scaleSet.scale', set, caller, {
+      id: set.id,
+      uniqueId: internal.uniqueId,
+      caller,
+      correlationId,
+      capacity,
     })
     return { set, operation }
   })

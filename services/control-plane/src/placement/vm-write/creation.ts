@@ -1,3 +1,4 @@
+import { begin } from '../../arm/operations.ts'
 import { randomBytes } from 'node:crypto'
 import type { AskedBy } from '@strongroom/contract'
 import type { Operation } from '@strongroom/platform'
@@ -142,11 +143,5 @@ export async function repeatCreation(plane: Plane, asker: AskedBy, vm: Vm): Prom
 }
 
 async function submitCreation(plane: Plane, asker: AskedBy, vm: Vm, tx: Db): Promise<Operation> {
-  return await plane.runner.submit({
-    kind: 'vm.create',
-    resourceId: vm.key,
-    principal: asker.objectId,
-    params: { id: vm.id, vmId: vm.internal.vmId, asker },
-    tx,
-  })
+  return await begin(plane.runner, tx, 'vm.create', vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker })
 }

@@ -1,3 +1,4 @@
+import { begin } from '../../arm/operations.ts'
 import { notAllowed } from '../../arm/refusals.ts'
 import { isDeepStrictEqual } from 'node:util'
 import type { AskedBy } from '@strongroom/contract'
@@ -149,12 +150,10 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
   })
   if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, onBehalfOf(request), vm) }
   if (!changesDisks) return { vm, created: false }
-  const operation = await plane.runner.submit({
-    kind: 'vm.update',
-    resourceId: existing.key,
-    principal: request.caller.objectId,
-    params: { id: existing.id, vmId: existing.internal.vmId, ...change },
-    tx,
+  const operation = await begin(plane.runner, tx, 'vm.update', existing, request.caller, {
+    id: existing.id,
+    vmId: existing.internal.vmId,
+    ...change,
   })
   return { vm, created: false, operation }
 }

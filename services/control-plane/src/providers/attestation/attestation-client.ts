@@ -6,15 +6,16 @@ import {
   type AttestationProviderRecord,
 } from '@strongroom/contract'
 import type { TokenSource, WireClient } from '@strongroom/platform'
+import { ServiceClient } from '../../host/service-client.ts'
 
 /** The attestation service's own wire for providers, called as the control plane's principal. */
 export class AttestationClient {
-  readonly #wire: WireClient
-  readonly #tokens: TokenSource
+  readonly #service: ServiceClient
 
   constructor(wire: WireClient, tokens: TokenSource) {
-    this.#wire = wire
-    this.#tokens = tokens
+    const url = `https://${attestationManagementHost}/providers`
+    const query = `?api-version=${attestationManagementApiVersion}`
+    this.#service = new ServiceClient(wire, tokens, { audience: attestationManagementAudience, url, query })
   }
 
   /** Makes the provider, or finds the one that this resource made. @throws ServiceError NameNotAvailable, InvalidParameter */
@@ -41,13 +42,6 @@ export class AttestationClient {
   }
 
   async #send<T>(method: string, regionCode: string, name: string, verb = '', body?: unknown): Promise<T> {
-    const path = `/providers/${regionCode}/${encodeURIComponent(name)}${verb}`
-    const { body: answer } = await this.#wire.request<T>({
-      method,
-      url: `https://${attestationManagementHost}${path}?api-version=${attestationManagementApiVersion}`,
-      token: await this.#tokens.token('controlPlane', attestationManagementAudience),
-      ...(body !== undefined && { body }),
-    })
-    return answer
+    return await this.#service.send(method, `/${regionCode}/${encodeURIComponent(name)}${verb}`, { body })
   }
 }

@@ -3,14 +3,14 @@ import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf, type OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import { route, type Route } from '../../arm/router.ts'
-import { locationKey, requireLocation } from '../../arm/regions.ts'
-import { subscriptionPath, type Plane } from '../../plane.ts'
+import { requireLocation } from '../../arm/regions.ts'
+import { type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import { makeResource } from '../../types/creation.ts'
 import { meterOf } from '../../types/meter.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
+import { deletedRoutes, purgeDeleted, type DeletedKind } from './deleted-routes.ts'
 import {
   managedHsmBody,
   managedHsmType,
@@ -20,52 +20,39 @@ import {
 } from './managed-hsm-model.ts'
 import { invalid } from './vault-request.ts'
 
-const provider = `${subscriptionPath}/providers/Microsoft.KeyVault`
-const deleted = `${provider}/locations/{location}/deletedManagedHSMs/{name}`
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+const deletedHsms: DeletedKind<DeletedManagedHsmRecord> = {
+  spelling: 'deletedManagedHSMs',
+  action: 'deletedManagedHsms',
+  nameCheck: { spelling: 'checkMhsmNameAvailability' },
+  store: ({ vaults }) => vaults.hsms,
+  view: (hsm) => ({
+    mhsmId: hsm.resourceId,
+    location: hsm.location,
+    deletionDate: hsm.deletionDate,
+    scheduledPurgeDate: hsm.scheduledPurgeDate,
+    purgeProtectionEnabled: hsm.enablePurgeProtection,
+    tags: hsm.tags,
+  }),
+  notFound: (name, found) => deletedNotFound(name, found?.location),
+  // Done, but clients take nothing else for an answer.
+  purged: 202,
+}
 
 /** Managed HSMs as resources. What is in them, and who may use it, is the key service's alone. */
 export const managedHsms: ResourceType<ManagedHsmSettings> = {
   spelling: managedHsmType,
   refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],
   view: async (plane, hsm, _request, listed) =>
-    managedHsmView(hsm, listed ? undefined : (await plane.vaults.getHsm(hsm.name)).activated),
+    managedHsmView(hsm, listed ? undefined : (await plane.vaults.hsms.get(hsm.name)).activated),
   create,
   change: update,
-  routes: furtherRoutes,
+  routes: (plane) => deletedRoutes(plane, deletedHsms),
   meters: (row) => [meterOf(row, 'managed-hsm')],
   // Soft delete: the name stays taken, and its keys can be recovered.
-  forget: async (plane, asker, { name }) => await plane.vaults.deleteHsm(asker, name),
-  purge: async (plane) => {
-    for (const { name, enablePurgeProtection } of await plane.vaults.listDeletedHsms())
-      if (!enablePurgeProtection) await plane.vaults.purgeHsm(undefined, name)
-  },
-}
-
-function furtherRoutes(plane: Plane): Route[] {
-  return [
-    route.post(
-      `${provider}/checkMhsmNameAvailability`,
-      'Microsoft.KeyVault/checkMhsmNameAvailability/read',
-      async (request) => {
-        const fields = new Fields(request.body)
-        const name = fields.text('name') ?? ''
-        fields.assertSound()
-        return ok(await plane.vaults.hsmAvailability(name))
-      },
-    ),
-    route.get(`${provider}/deletedManagedHSMs`, 'Microsoft.KeyVault/deletedManagedHsms/read', async () =>
-      ok({ value: (await plane.vaults.listDeletedHsms()).map((hsm) => deletedView(plane, hsm)) }),
-    ),
-    route.get(deleted, 'Microsoft.KeyVault/locations/deletedManagedHsms/read', async (request) =>
-      ok(deletedView(plane, await findDeleted(plane, request))),
-    ),
-    route.post(`${deleted}/purge`, 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action', async (request) => {
-      await plane.vaults.purgeHsm(onBehalfOf(request), (await findDeleted(plane, request)).name)
-      // Done, but clients take nothing else for an answer.
-      return { status: 202 }
-    }),
-  ]
+  forget: async (plane, asker, { name }) => await plane.vaults.hsms.delete(asker, name),
+  purge: async (plane) => await purgeDeleted(plane, deletedHsms),
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
@@ -106,7 +93,7 @@ async function insert(
       body: managedHsmBody(name, settings),
       internal: settings,
     })
-    await plane.vaults.putHsm(onBehalfOf(request), name, { ...settings, resourceId: made.id, location })
+    await plane.vaults.hsms.put(onBehalfOf(request), name, { ...settings, resourceId: made.id, location })
     return made
   })
 }
@@ -122,7 +109,7 @@ async function change(
       resource.internal = settings
       resource.body = managedHsmBody(resource.name, settings)
     })
-    await plane.vaults.putHsm(asker, existing.name, {
+    await plane.vaults.hsms.put(asker, existing.name, {
       ...settings,
       resourceId: existing.id,
       location: existing.location,
@@ -133,10 +120,10 @@ async function change(
 
 /** As it was when it was deleted. */
 async function recover(plane: Plane, request: ArmRequest, name: string): Promise<ArmReply> {
-  const found = await plane.vaults.findDeletedHsm(name)
+  const found = await plane.vaults.hsms.findDeleted(name)
   if (found?.resourceId.toLowerCase() !== request.path.toLowerCase()) throw deletedNotFound(name, found?.resourceId)
   const { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags, location } = found
-  await plane.vaults.recoverHsm(onBehalfOf(request), name)
+  await plane.vaults.hsms.recover(onBehalfOf(request), name)
   const settings = { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags }
   return ok(managedHsmView(await insert(plane, request, name, location, settings)))
 }
@@ -181,13 +168,6 @@ function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSett
   }
 }
 
-async function findDeleted(plane: Plane, request: ArmRequest): Promise<DeletedManagedHsmRecord> {
-  const name = param(request, 'name')
-  const found = await plane.vaults.findDeletedHsm(name)
-  if (found !== undefined && found.location === locationKey(param(request, 'location'))) return found
-  throw deletedNotFound(name, found?.location)
-}
-
 function deletedNotFound(name: string, found: string | undefined): ServiceError {
   return new ServiceError({
     code: 'DeletedManagedHsmNotFound',
@@ -197,20 +177,4 @@ function deletedNotFound(name: string, found: string | undefined): ServiceError 
     found: found ?? 'none',
     remedy: 'List the deleted managed HSMs.',
   })
-}
-
-function deletedView(plane: Plane, hsm: DeletedManagedHsmRecord): Record<string, unknown> {
-  return {
-    id: `/subscriptions/${plane.subscriptionId}/providers/Microsoft.KeyVault/locations/${hsm.location}/deletedManagedHSMs/${hsm.name}`,
-    name: hsm.name,
-    type: 'Microsoft.KeyVault/deletedManagedHSMs',
-    properties: {
-      mhsmId: hsm.resourceId,
-      location: hsm.location,
-      deletionDate: hsm.deletionDate,
-      scheduledPurgeDate: hsm.scheduledPurgeDate,
-      purgeProtectionEnabled: hsm.enablePurgeProtection,
-      tags: hsm.tags,
-    },
-  }
 }

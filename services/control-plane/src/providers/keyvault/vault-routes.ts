@@ -1,15 +1,16 @@
+import type { DeletedVaultRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import { route, type Route } from '../../arm/router.ts'
+import { route } from '../../arm/router.ts'
 import { requireLocation } from '../../arm/regions.ts'
-import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import { makeResource } from '../../types/creation.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
-import { deletedVaultRoutes } from './deleted-vault-routes.ts'
+import { deletedRoutes, purgeDeleted, type DeletedKind } from './deleted-routes.ts'
 import { settingsOf, vaultBody, vaultType, vaultView, type VaultResource, type VaultSettings } from './vault-model.ts'
 import { mergedPolicies, readAccessPolicies, readVaultRequest } from './vault-request.ts'
 import { vaultAccessRoutes } from './vault-access.ts'
@@ -17,6 +18,31 @@ import { changeVault, tellVault } from './vault-sync.ts'
 
 const one = `${groupPath}/providers/${vaultType}/{name}`
 const modelAction = 'Microsoft.Authorization/roleAssignments/write'
+
+const deletedVaults: DeletedKind<DeletedVaultRecord> = {
+  spelling: 'deletedVaults',
+  action: 'deletedVaults',
+  nameCheck: { spelling: 'checkNameAvailability', type: vaultType },
+  store: ({ vaults: all }) => all,
+  view: (vault) => ({
+    vaultId: vault.resourceId,
+    location: vault.location,
+    deletionDate: vault.deletionDate,
+    scheduledPurgeDate: vault.scheduledPurgeDate,
+    tags: vault.resource.tags,
+    ...(vault.enablePurgeProtection && { purgeProtectionEnabled: true }),
+  }),
+  notFound: (name, found) =>
+    new ServiceError({
+      code: 'DeletedVaultNotFound',
+      message: `The specified deleted vault '${name.slice(0, 60)}' does not exist.`,
+      target: name.slice(0, 60),
+      expected: 'a deleted vault of this location',
+      found: found === undefined ? 'none' : `one in ${found.location}`,
+      remedy: 'List the deleted vaults.',
+    }),
+  purged: 200,
+}
 
 /** Vaults as resources. */
 export const vaults: ResourceType<VaultSettings> = {
@@ -26,15 +52,12 @@ export const vaults: ResourceType<VaultSettings> = {
   moveAction: modelAction,
   create,
   change,
-  routes: furtherRoutes,
+  routes: (plane) => [...deletedRoutes(plane, deletedVaults), ...vaultAccessRoutes(plane)],
   // Soft delete: the name stays taken, and what the vault holds can be recovered.
   forget: async (plane, asker, { name }) => await plane.vaults.delete(asker, name),
   moved: async (plane, asker, tx, vault, movedFrom) =>
     await tellVault(plane, asker, tx, vault, vault.internal, { movedFrom }),
-  purge: async (plane) => {
-    for (const { name, enablePurgeProtection } of await plane.vaults.listDeleted())
-      if (!enablePurgeProtection) await plane.vaults.purge(undefined, name)
-  },
+  purge: async (plane) => await purgeDeleted(plane, deletedVaults),
 }
 
 /** Access policies lie in their vault's row. */
@@ -48,24 +71,6 @@ export const accessPolicies: ResourceType = {
       async (request) => await putPolicies(plane, request),
     ),
   ],
-}
-
-function furtherRoutes(plane: Plane): Route[] {
-  return [
-    route.post(
-      `${subscriptionPath}/providers/Microsoft.KeyVault/checkNameAvailability`,
-      'Microsoft.KeyVault/checkNameAvailability/read',
-      async (request) => {
-        const fields = new Fields(request.body)
-        const name = fields.text('name') ?? ''
-        fields.oneOf('type', [vaultType])
-        fields.assertSound()
-        return ok(await plane.vaults.availability(name))
-      },
-    ),
-    ...deletedVaultRoutes(plane),
-    ...vaultAccessRoutes(plane),
-  ]
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {

@@ -1,3 +1,4 @@
+import { begin } from '../../../arm/operations.ts'
 import { notAllowed } from '../../../arm/refusals.ts'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../../../arm/on-behalf-of.ts'
@@ -144,10 +145,9 @@ const submit = async (
   point: RestorePoint,
   disks: PointParams['disks'],
 ): Promise<Operation> =>
-  await plane.runner.submit<PointParams>({
-    kind: 'restorePoint.create',
-    resourceId: point.key,
-    principal: request.caller.objectId,
-    params: { id: point.id, createdAt: point.createdAt, disks, asker: onBehalfOf(request) },
-    tx,
+  await begin<PointParams>(plane.runner, tx, 'restorePoint.create', point, request.caller, {
+    id: point.id,
+    createdAt: point.createdAt,
+    disks,
+    asker: onBehalfOf(request),
   })

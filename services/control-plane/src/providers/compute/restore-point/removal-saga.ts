@@ -1,3 +1,4 @@
+import { begin } from '../../../arm/operations.ts'
 import { notAllowed } from '../../../arm/refusals.ts'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
@@ -37,13 +38,11 @@ export async function removePoints(plane: Plane, asker: OnBehalfOf, resource: Re
   for (const { id, kind } of under) if (kind === 'restorePoint.create') await plane.runner.cancel(id)
   return await plane.resources.transaction(async (tx) => {
     for (const { id } of [resource, ...points]) await mark(plane, tx, id, 'Deleting')
-    return await plane.runner.submit({
-      kind: 'restorePoint.remove',
-      resourceId: resource.key,
-      principal: asker?.objectId,
-      params: { id: resource.id, createdAt: resource.createdAt, ...(asker && { asker }) } satisfies RemovalParams,
-      tx,
-    })
+    return await begin(plane.runner, tx, 'restorePoint.remove', resource, asker, {
+      id: resource.id,
+      createdAt: resource.createdAt,
+      ...(asker && { asker }),
+    } satisfies RemovalParams)
   })
 }
 

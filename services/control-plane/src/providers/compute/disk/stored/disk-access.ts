@@ -17,7 +17,7 @@ import {
   type StoredDiskResource,
 } from './stored-disk.ts'
 import { requireOff } from './source.ts'
-import { accepted } from '../../../../arm/operations.ts'
+import { begin, accepted } from '../../../../arm/operations.ts'
 import { guestPart, markStored } from './write-stored.ts'
 
 /** Azure's bounds of durationInSeconds are wider; sixty days is what its portal allows. */
@@ -30,7 +30,7 @@ export function accessRoutes(plane: Plane, type: string): Route[] {
     await plane.resources.get<StoredDiskInternal>(request.path.split('/').slice(0, -1).join('/'))
   return [
     route.post(`${one}/beginGetAccess`, `${type}/beginGetAccess/action`, async (request) =>
-      ok(await begin(plane, request, await disk(request))),
+      ok(await beginAccess(plane, request, await disk(request))),
     ),
     route.post(
       `${one}/endGetAccess`,
@@ -40,7 +40,7 @@ export function accessRoutes(plane: Plane, type: string): Route[] {
   ]
 }
 
-async function begin(plane: Plane, request: ArmRequest, disk: StoredDiskResource): Promise<DiskAccess> {
+async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskResource): Promise<DiskAccess> {
   const fields = new Fields(request.body)
   const given = fields.oneOf('access', ['Read', 'Write', 'None'])
   const seconds = fields.integer('durationInSeconds', 1, longest)
@@ -105,13 +105,7 @@ async function end(plane: Plane, request: ArmRequest, disk: StoredDiskResource):
       body.properties['securityProfile'] = { securityType: diskSecurityTypes[guest.encryption] }
     })
     const params = { id: disk.id, keptId: kept.id, asker: onBehalfOf(request) }
-    return await plane.runner.submit({
-      kind: 'disk.finishUpload',
-      resourceId: disk.key,
-      principal: request.caller.objectId,
-      params,
-      tx,
-    })
+    return await begin(plane.runner, tx, 'disk.finishUpload', disk, request.caller, params)
   })
   return accepted(plane, request, disk, operation)
 }

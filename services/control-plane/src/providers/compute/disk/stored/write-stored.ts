@@ -1,3 +1,4 @@
+import { begin } from '../../../../arm/operations.ts'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
@@ -62,13 +63,7 @@ export async function insertStored<More extends object = object>(
       internal,
     })
     const params = { id: resource.id, keptId: o.kept.id, asker: onBehalfOf(request) }
-    const operation = await plane.runner.submit({
-      kind: 'disk.keep',
-      resourceId: resource.key,
-      principal: request.caller.objectId,
-      params,
-      tx,
-    })
+    const operation = await begin(plane.runner, tx, 'disk.keep', resource, request.caller, params)
     return { resource, operation }
   })
 }
@@ -83,13 +78,7 @@ export async function repeatStored(
   return await plane.resources.transaction(async (tx) => {
     await markStored(plane, tx, resource, 'Creating')
     const params = { id: resource.id, keptId: kept.id, asker: onBehalfOf(request) }
-    return await plane.runner.submit({
-      kind: 'disk.keep',
-      resourceId: resource.key,
-      principal: request.caller.objectId,
-      params,
-      tx,
-    })
+    return await begin(plane.runner, tx, 'disk.keep', resource, request.caller, params)
   })
 }
 
@@ -136,12 +125,10 @@ export async function removeStored(
   for (const { id } of under) await plane.runner.cancel(id)
   return await plane.resources.transaction(async (tx) => {
     await markStored(plane, tx, resource, 'Deleting')
-    return await plane.runner.submit({
-      kind: 'disk.remove',
-      resourceId: resource.key,
-      principal: asker?.objectId,
-      params: { id: resource.id, keptId: kept.id, ...(asker && { asker }) },
-      tx,
+    return await begin(plane.runner, tx, 'disk.remove', resource, asker, {
+      id: resource.id,
+      keptId: kept.id,
+      ...(asker && { asker }),
     })
   })
 }

@@ -1,3 +1,4 @@
+import { begin } from '../../../../arm/operations.ts'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOrdinary, type AskedBy, type Tee } from '@strongroom/contract'
@@ -69,13 +70,7 @@ export async function convertVm(
     const changed = await changeStanding(plane, tx, vm, (current) => {
       current.body.properties['provisioningState'] = 'Updating'
     })
-    const operation = await plane.runner.submit({
-      kind: 'vm.convert',
-      resourceId: vm.key,
-      principal: asker.objectId,
-      params,
-      tx,
-    })
+    const operation = await begin(plane.runner, tx, 'vm.convert', vm, asker, params)
     return { vm: changed, operation }
   })
 }
