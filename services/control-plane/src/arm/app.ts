@@ -11,7 +11,7 @@ import {
 } from '@strongroom/platform'
 import { aliasDocument, metadataDocument } from './metadata.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import { faqPage } from './faq-page.ts'
+import { faqPage } from './faq-rule.ts'
 import { parseBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
 import type { Route } from './router.ts'

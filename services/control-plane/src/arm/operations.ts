@@ -123,6 +123,10 @@ export const begin = async <Params>(
   params: Params,
 ): Promise<Operation> => await runner.submit({ kind, resourceId: resource.key, principal: asker?.objectId, params, tx })
 
+/** The operations of a resource that have not ended. */
+export const underWay = async (runner: OperationRunner, key: string): Promise<Operation[]> =>
+  (await runner.listFor(key)).filter(({ status }) => status === 'Running' || status === 'Undoing')
+
 export async function readOperation(runner: OperationRunner, id: string): Promise<Operation> {
   const operation = /^[A-Za-z0-9-]{1,64}$/.test(id) ? await runner.get(id) : undefined
   if (operation !== undefined) return operation

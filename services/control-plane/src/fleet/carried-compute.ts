@@ -2,6 +2,8 @@ import type { AnySpec, CarriedInstance, PowerState, VmOrder } from '@strongroom/
 import type { Host } from '../host/host.ts'
 import type { Db } from '../store/resources.ts'
 import type { Placement } from './placements.ts'
+import { overlaid } from '../host/overlay.ts'
+import type { SimulatedHost } from '../host/simulated-host.ts'
 
 /** Decides within a transaction whether what follows in it is done. */
 export type First = (tx: Db) => Promise<boolean>
@@ -23,3 +25,12 @@ export interface CarriedCompute extends Host {
   /** Takes what the VM's host says of it, in the transaction that has found that it is. */
   take(tx: Db, said: CarriedInstance, isAsked: boolean): Promise<void>
 }
+
+/** VMs without guests, which any host carries: there is nothing to make, and nothing to tell of them. */
+export const fleetSimulated = (host: SimulatedHost): CarriedCompute =>
+  overlaid(host, {
+    isMadeByHost: false as const,
+    fits: async () => await Promise.resolve(true),
+    orderOf: async () => await Promise.resolve({}),
+    take: async () => {},
+  })

@@ -1,6 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import { noSuch, notAllowed } from '../arm/refusals.ts'
 import { route } from '../arm/router.ts'
-import { isDeepStrictEqual } from 'node:util'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'

@@ -1,7 +1,7 @@
-import { notAllowed } from '../arm/refusals.ts'
-import { begin, operationError } from '../arm/operations.ts'
 import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
+import { notAllowed } from '../arm/refusals.ts'
+import { underWay, begin, operationError } from '../arm/operations.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { stateOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
@@ -42,7 +42,7 @@ export async function changeKey(
   const same = (internal: SetInternal): boolean => internal.activeKey.keyUrl === key.keyUrl
   if (same(set.internal) && setState(set) === 'Succeeded') return { set }
   if (same(set.internal) && setState(set) === 'Updating') {
-    const operation = await underWay(plane, set)
+    const [operation] = await underWay(plane.outer, set.key)
     return { set, ...(operation !== undefined && { operation }) }
   }
   await plane.customerKeys.check({ set, keyUrl: key.keyUrl, asker })
@@ -66,9 +66,6 @@ export async function changeKey(
     return { set: changed, operation }
   })
 }
-
-const underWay = async (plane: Plane, set: DiskEncryptionSet): Promise<Operation | undefined> =>
-  (await plane.outer.listFor(set.key)).find(({ status }) => status === 'Running' || status === 'Undoing')
 
 async function writeKeys(
   plane: Plane,

@@ -1,5 +1,12 @@
-import { localHostName, type RetrievedEvidence, type VmConnection, type VmPlacement } from '@strongroom/contract'
+import {
+  localHostName,
+  type RetrievedEvidence,
+  type VmConnection,
+  type VmPlacement,
+  type AskedSettings,
+} from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { createHash } from 'node:crypto'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { faqRule } from '../arm/faq-rule.ts'
 import { accepted, asyncHeaders } from '../arm/operations.ts'
@@ -26,7 +33,6 @@ import { vmOfAction } from '../providers/compute/vm/vm-record.ts'
 import { deallocateSaga, powerOffSaga } from '../providers/compute/vm/vm-stop-sagas.ts'
 import { resizeSaga } from './vm-resize.ts'
 import { createSaga, deleteSaga, restartSaga, startSaga } from './vm-sagas.ts'
-import { askedSettings } from '../providers/compute/vm/asked-settings.ts'
 import { convertsInto } from '../providers/compute/vm/conversion/conversion-rules.ts'
 import { allSizes, findSize, isOffered } from '../providers/compute/size/sizes.ts'
 import { sizeView } from '../providers/compute/size/catalog.ts'
@@ -206,4 +212,18 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
       ? 'Make it in an installation with guests: strongroom up.'
       : 'Start the VM and wait until it is ready.',
   })
+}
+
+/** Account, keys, password and custom data that the VM was asked for with, for who compares them with what its guest measured into PCR 14. */
+function askedSettings(vm: Vm): AskedSettings | undefined {
+  const { model, specialised } = vm.internal
+  if (specialised === true) return undefined
+  const { adminUsername, sshKeys, customData, password } = model.osProfile
+  const data = Buffer.from(customData ?? '', 'base64')
+  return {
+    adminUsername,
+    sshPublicKeys: sshKeys.map(({ keyData }) => keyData),
+    ...(data.length > 0 && { customDataSha256: createHash('sha256').update(data).digest('hex') }),
+    ...(password !== undefined && { passwordSha256: password.digest }),
+  }
 }

@@ -7,7 +7,7 @@ import { subnetsOf } from '../providers/network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
 import type { Vm, VmModel, VmNic } from '../providers/compute/vm/vm-model.ts'
-import { primaryOf } from '../providers/compute/vm/vm-nics.ts'
+import { primaryOf } from '../providers/compute/vm/vm-request.ts'
 
 /** Interfaces that the VM has not yet are taken from whoever may join them. */
 export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {

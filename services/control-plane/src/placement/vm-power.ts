@@ -1,19 +1,17 @@
-import { begin } from '../arm/operations.ts'
-import { notAllowed } from '../arm/refusals.ts'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { underWay, begin } from '../arm/operations.ts'
+import { notAllowed } from '../arm/refusals.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { checkBoot, holdSet } from './vm-set.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
 import { findSize } from '../providers/compute/size/sizes.ts'
-import { changeStanding } from '../providers/compute/vm/standing-vm.ts'
 import { assertNotConverting } from '../providers/compute/vm/conversion/vm-conversion.ts'
 import { assertNotGeneralized } from '../providers/compute/vm/vm-generalize.ts'
 import { stateOf, type DiskChange, type Vm } from '../providers/compute/vm/vm-model.ts'
-import { setState, unfinished } from '../providers/compute/vm/vm-record.ts'
+import { setState, unfinished, beingDeleted, changeStanding } from '../providers/compute/vm/vm-record.ts'
 import { repeatCreation } from './vm-write/creation.ts'
-import { beingDeleted } from '../providers/compute/vm/vm-write-errors.ts'
 
 /** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
 const booting = new Set(['vm.start', 'vm.restart', 'vm.resize'])
@@ -81,9 +79,7 @@ export const powerOffVm = async (plane: Plane, asker: AskedBy, vm: Vm, graceful:
 
 /** Deletes a VM; whatever is under way on it is cancelled first, so that a boot that hangs does not hold it up. */
 export async function deleteVm(plane: Plane, asker: OnBehalfOf, vm: Vm): Promise<Operation> {
-  const under = (await plane.runner.listFor(vm.key)).filter(
-    (operation) => operation.status === 'Running' || operation.status === 'Undoing',
-  )
+  const under = await underWay(plane.runner, vm.key)
   const deleting = under.find((operation) => operation.kind === 'vm.delete')
   if (deleting !== undefined) return deleting
   for (const operation of under) await plane.runner.cancel(operation.id)

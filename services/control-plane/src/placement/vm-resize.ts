@@ -1,6 +1,6 @@
-import { begin } from '../arm/operations.ts'
 import type { AskedBy } from '@strongroom/contract'
 import type { Operation, SagaDefinition } from '@strongroom/platform'
+import { begin } from '../arm/operations.ts'
 import type { Plane } from '../plane.ts'
 import { stateOf, type Vm } from '../providers/compute/vm/vm-model.ts'
 import { changeVm, type VmParams } from '../providers/compute/vm/vm-record.ts'

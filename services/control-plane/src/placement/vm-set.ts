@@ -1,5 +1,5 @@
-import { noSuch, invalid } from '../arm/refusals.ts'
 import type { CustomerKey } from '@strongroom/contract'
+import { noSuch, invalid } from '../arm/refusals.ts'
 import type { Link } from '../arm/access.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import type { Problem } from '../arm/fields.ts'

@@ -1,5 +1,5 @@
-import { listPage } from '../arm/list-page.ts'
 import { ServiceError } from '@strongroom/platform'
+import { listPage } from '../arm/list-page.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'

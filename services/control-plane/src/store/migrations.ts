@@ -1,138 +1,78 @@
 import type { Migration } from '@strongroom/platform'
+import { sql } from 'kysely'
 import { billingMigrations } from './billing-migrations.ts'
 import { fleetMigrations } from './fleet-migrations.ts'
 
 export const migrations: Record<string, Migration> = {
   '0001-resources': {
     async up(db) {
-      await db.schema
-        .createTable('resource')
-        .addColumn('key', 'text', (c) => c.primaryKey())
-        .addColumn('id', 'text', (c) => c.notNull())
-        .addColumn('type', 'text', (c) => c.notNull())
-        .addColumn('resource_group', 'text', (c) => c.notNull())
-        .addColumn('name', 'text', (c) => c.notNull())
-        .addColumn('location', 'text', (c) => c.notNull())
-        .addColumn('body', 'text', (c) => c.notNull())
-        .addColumn('internal', 'text', (c) => c.notNull())
-        .addColumn('etag', 'text', (c) => c.notNull())
-        .addColumn('created_at', 'text', (c) => c.notNull())
-        .addColumn('updated_at', 'text', (c) => c.notNull())
-        .execute()
+      await sql`create table resource (
+        key text primary key, id text not null, type text not null, resource_group text not null,
+        name text not null, location text not null, body text not null, internal text not null,
+        etag text not null, created_at text not null, updated_at text not null
+      )`.execute(db)
       await db.schema.createIndex('resource_by_type').on('resource').columns(['type', 'resource_group']).execute()
-      await db.schema
-        .createTable('quota_limit')
-        .addColumn('region', 'text', (c) => c.notNull())
-        .addColumn('name', 'text', (c) => c.notNull())
-        .addColumn('limit_value', 'integer', (c) => c.notNull())
-        .addPrimaryKeyConstraint('quota_limit_key', ['region', 'name'])
-        .execute()
-      await db.schema
-        .createTable('quota_counter')
-        .addColumn('region', 'text', (c) => c.notNull())
-        .addColumn('name', 'text', (c) => c.notNull())
-        .addColumn('used', 'integer', (c) => c.notNull())
-        .addPrimaryKeyConstraint('quota_counter_key', ['region', 'name'])
-        .execute()
-      await db.schema
-        .createTable('quota_reservation')
-        .addColumn('owner', 'text', (c) => c.primaryKey())
-        .addColumn('region', 'text', (c) => c.notNull())
-        .addColumn('family', 'text', (c) => c.notNull())
-        .addColumn('cores', 'integer', (c) => c.notNull())
-        .execute()
-      await db.schema
-        .createTable('address')
-        .addColumn('pool', 'text', (c) => c.notNull())
-        .addColumn('address', 'text', (c) => c.notNull())
-        .addColumn('owner', 'text', (c) => c.notNull())
-        .addPrimaryKeyConstraint('address_key', ['pool', 'address'])
-        .execute()
+      await sql`create table quota_limit (
+        region text not null, name text not null, limit_value integer not null,
+        constraint quota_limit_key primary key (region, name)
+      )`.execute(db)
+      await sql`create table quota_counter (
+        region text not null, name text not null, used integer not null,
+        constraint quota_counter_key primary key (region, name)
+      )`.execute(db)
+      await sql`create table quota_reservation (
+        owner text primary key, region text not null, family text not null, cores integer not null
+      )`.execute(db)
+      await sql`create table address (
+        pool text not null, address text not null, owner text not null,
+        constraint address_key primary key (pool, address)
+      )`.execute(db)
       await db.schema.createIndex('address_by_owner').on('address').columns(['owner']).execute()
-      await db.schema
-        .createTable('role_assignment')
-        .addColumn('scope', 'text', (c) => c.notNull())
-        .addColumn('name', 'text', (c) => c.notNull())
-        .addColumn('display_scope', 'text', (c) => c.notNull())
-        .addColumn('principal_id', 'text', (c) => c.notNull())
-        .addColumn('principal_type', 'text', (c) => c.notNull())
-        .addColumn('role_id', 'text', (c) => c.notNull())
-        .addColumn('created_at', 'text', (c) => c.notNull())
-        .addColumn('created_by', 'text', (c) => c.notNull())
-        .addPrimaryKeyConstraint('role_assignment_key', ['scope', 'name'])
-        .addUniqueConstraint('role_assignment_once', ['scope', 'principal_id', 'role_id'])
-        .execute()
-      await db.schema
-        .createTable('activity')
-        .addColumn('id', 'text', (c) => c.primaryKey())
-        .addColumn('at', 'text', (c) => c.notNull())
-        .addColumn('caller', 'text', (c) => c.notNull())
-        .addColumn('action', 'text', (c) => c.notNull())
-        .addColumn('resource_id', 'text', (c) => c.notNull())
-        .addColumn('resource_key', 'text', (c) => c.notNull())
-        .addColumn('status', 'integer', (c) => c.notNull())
-        .addColumn('correlation_id', 'text', (c) => c.notNull())
-        .execute()
+      await sql`create table role_assignment (
+        scope text not null, name text not null, display_scope text not null, principal_id text not null,
+        principal_type text not null, role_id text not null, created_at text not null,
+        created_by text not null, constraint role_assignment_key primary key (scope, name),
+        constraint role_assignment_once unique (scope, principal_id, role_id)
+      )`.execute(db)
+      await sql`create table activity (
+        id text primary key, at text not null, caller text not null, action text not null,
+        resource_id text not null, resource_key text not null, status integer not null,
+        correlation_id text not null
+      )`.execute(db)
       await db.schema.createIndex('activity_by_time').on('activity').columns(['at']).execute()
-      await db.schema
-        .createTable('operation_note')
-        .addColumn('operation_id', 'text', (c) => c.primaryKey())
-        .addColumn('steps', 'text', (c) => c.notNull())
-        .addColumn('kept', 'integer', (c) => c.notNull())
-        .addColumn('created_at', 'text', (c) => c.notNull())
-        .execute()
+      await sql`create table operation_note (
+        operation_id text primary key, steps text not null, kept integer not null, created_at text not null
+      )`.execute(db)
     },
   },
   '0002-simulated-instances': {
     async up(db) {
-      await db.schema
-        .createTable('simulated_instance')
-        .addColumn('vm_id', 'text', (c) => c.primaryKey())
-        .addColumn('status', 'text', (c) => c.notNull())
-        .execute()
+      await sql`create table simulated_instance (vm_id text primary key, status text not null)`.execute(db)
     },
   },
   '0002-simulated-disks': {
     async up(db) {
-      await db.schema
-        .createTable('simulated_disk')
-        .addColumn('id', 'text', (c) => c.primaryKey())
-        .addColumn('spec', 'text', (c) => c.notNull())
-        .addColumn('status', 'text', (c) => c.notNull())
-        .execute()
+      await sql`create table simulated_disk (id text primary key, spec text not null, status text not null)`.execute(db)
     },
   },
   '0003-locks-and-roles': {
     async up(db) {
-      await db.schema
-        .createTable('management_lock')
-        .addColumn('scope', 'text', (c) => c.notNull())
-        .addColumn('name', 'text', (c) => c.notNull())
-        .addColumn('display_scope', 'text', (c) => c.notNull())
-        .addColumn('display_name', 'text', (c) => c.notNull())
-        .addColumn('level', 'text', (c) => c.notNull())
-        .addColumn('notes', 'text', (c) => c.notNull())
-        .addColumn('created_at', 'text', (c) => c.notNull())
-        .addPrimaryKeyConstraint('management_lock_key', ['scope', 'name'])
-        .execute()
-      for (const table of ['subscription_tag', 'tag_name']) {
-        await db.schema
-          .createTable(table)
-          .addColumn('name', 'text', (c) => c.notNull())
-          .addColumn('value', 'text', (c) => c.notNull())
-          .addPrimaryKeyConstraint(`${table}_key`, ['name', 'value'])
-          .execute()
-      }
-      await db.schema
-        .createTable('role_definition')
-        .addColumn('id', 'text', (c) => c.primaryKey())
-        .addColumn('role_name', 'text', (c) => c.notNull().unique())
-        .addColumn('description', 'text', (c) => c.notNull())
-        .addColumn('permissions', 'text', (c) => c.notNull())
-        .addColumn('assignable_scopes', 'text', (c) => c.notNull())
-        .addColumn('created_at', 'text', (c) => c.notNull())
-        .addColumn('updated_at', 'text', (c) => c.notNull())
-        .execute()
+      await sql`create table management_lock (
+        scope text not null, name text not null, display_scope text not null, display_name text not null,
+        level text not null, notes text not null, created_at text not null,
+        constraint management_lock_key primary key (scope, name)
+      )`.execute(db)
+      await sql`create table subscription_tag (
+        name text not null, value text not null, constraint subscription_tag_key primary key (name, value)
+      )`.execute(db)
+      await sql`create table tag_name (
+        name text not null, value text not null, constraint tag_name_key primary key (name, value)
+      )`.execute(db)
+      await sql`create table role_definition (
+        id text primary key, role_name text not null unique, description text not null,
+        permissions text not null, assignable_scopes text not null, created_at text not null,
+        updated_at text not null
+      )`.execute(db)
     },
   },
   ...billingMigrations,

@@ -1,5 +1,5 @@
-import { listPage } from '../arm/list-page.ts'
 import { ServiceError } from '@strongroom/platform'
+import { listPage } from '../arm/list-page.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'

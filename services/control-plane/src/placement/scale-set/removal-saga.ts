@@ -1,5 +1,5 @@
-import { begin } from '../../arm/operations.ts'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
+import { underWay, begin } from '../../arm/operations.ts'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import type { Plane } from '../../plane.ts'
 import { removeResource } from '../../types/removal.ts'
@@ -18,9 +18,7 @@ interface RemovalParams {
  * Azure; locks of its VMs hold it up.
  */
 export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet): Promise<Operation | undefined> {
-  const under = (await plane.runner.listFor(set.key)).filter(
-    ({ status }) => status === 'Running' || status === 'Undoing',
-  )
+  const under = await underWay(plane.runner, set.key)
   const deleting = under.find(({ kind }) => kind === 'scaleSet.remove')
   if (deleting !== undefined) return deleting
   const instances = await instancesOf(plane, set)

@@ -1,5 +1,5 @@
-import { notAllowed, unchangeable } from '../../arm/refusals.ts'
 import { ServiceError } from '@strongroom/platform'
+import { notAllowed, unchangeable } from '../../arm/refusals.ts'
 import { Fields, refuse, type Problem } from '../../arm/fields.ts'
 import { asyncHeaders } from '../../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'

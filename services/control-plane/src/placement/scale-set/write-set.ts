@@ -1,5 +1,5 @@
-import { begin } from '../../arm/operations.ts'
 import type { Operation } from '@strongroom/platform'
+import { begin } from '../../arm/operations.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
 import type { Json, ResourceBody } from '../../store/resources.ts'

@@ -1,7 +1,7 @@
-import { begin } from '../../arm/operations.ts'
 import { randomBytes } from 'node:crypto'
 import type { AskedBy } from '@strongroom/contract'
 import type { Operation } from '@strongroom/platform'
+import { begin } from '../../arm/operations.ts'
 import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import type { ArmRequest } from '../../arm/request.ts'
@@ -10,7 +10,6 @@ import { holdScaleSet } from '../../providers/compute/scale-set/membership.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
-import { changeStanding } from '../../providers/compute/vm/standing-vm.ts'
 import {
   diskIdOf,
   diskType,
@@ -19,7 +18,7 @@ import {
   type Vm,
   type VmInternal,
 } from '../../providers/compute/vm/vm-model.ts'
-import { diskExists } from '../../providers/compute/vm/vm-write-errors.ts'
+import { diskExists, changeStanding } from '../../providers/compute/vm/vm-record.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'

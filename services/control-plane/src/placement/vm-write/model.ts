@@ -1,6 +1,5 @@
-import type { SealedPassword } from '../../providers/compute/vm/sealed-password.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
-import type { AttestationProvider, VmModel } from '../../providers/compute/vm/vm-model.ts'
+import type { AttestationProvider, VmModel, SealedPassword } from '../../providers/compute/vm/vm-model.ts'
 import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
 import { securityTypeOf } from '../../providers/compute/vm/vm-rules.ts'
 import type { UserIdentity } from '../../types/references.ts'

@@ -1,5 +1,5 @@
-import { invalid } from '../../arm/refusals.ts'
 import { domain } from '@strongroom/contract'
+import { invalid } from '../../arm/refusals.ts'
 import type { Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import type { Plane } from '../../plane.ts'

@@ -1,5 +1,5 @@
-import { notAllowed } from '../../arm/refusals.ts'
 import { ServiceError } from '@strongroom/platform'
+import { notAllowed } from '../../arm/refusals.ts'
 import { resourceView } from '../../arm/resource-view.ts'
 import type { UserIdentity } from '../../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../../store/resources.ts'

@@ -1,5 +1,6 @@
 import type { ResourceType } from '../../types/resource-type.ts'
 import { addressAvailabilityRoutes } from './address-availability.ts'
+import { childType } from './children.ts'
 import { effectiveRoutes } from './effective-rules.ts'
 import { networkInterfaces } from './interfaces.ts'
 import { balancerType, isWritten, partKinds } from './load-balancer/balancer-parts.ts'
@@ -7,14 +8,14 @@ import { loadBalancers } from './load-balancer/load-balancers.ts'
 import { partRoutes } from './load-balancer/part-routes.ts'
 import { networkType } from './provider.ts'
 import { publicAddresses } from './public-addresses.ts'
-import { securityGroups, securityRuleRoutes } from './security-groups.ts'
-import { subnetRoutes, virtualNetworks } from './virtual-networks.ts'
+import { securityGroups, securityRules } from './security-groups.ts'
+import { subnets, virtualNetworks } from './virtual-networks.ts'
 
 export const resourceTypes: readonly ResourceType[] = [
   networkType({ ...virtualNetworks, routes: addressAvailabilityRoutes }),
-  { spelling: 'Microsoft.Network/virtualNetworks/subnets', inParent: true, routes: subnetRoutes },
+  childType(subnets),
   networkType(securityGroups),
-  { spelling: 'Microsoft.Network/networkSecurityGroups/securityRules', inParent: true, routes: securityRuleRoutes },
+  childType(securityRules),
   networkType(publicAddresses),
   networkType({ ...networkInterfaces, routes: effectiveRoutes }),
   networkType({

@@ -1,11 +1,8 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
-import { checkPreconditions } from '../../arm/preconditions.ts'
 import { keyOf } from '../../arm/resource-id.ts'
-import { ok, param, type ArmRequest } from '../../arm/request.ts'
-import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
+import type { Children } from './children.ts'
 import { invalidName, type NetworkKind } from './provider.ts'
 
 const type = 'Microsoft.Network/networkSecurityGroups'
@@ -110,61 +107,21 @@ function defaultRules(groupId: string): Json[] {
 const rulesOf = (group: Resource): Rule[] => (group.body.properties['securityRules'] ?? []) as Rule[]
 
 /** Rules as resources of their own: they live in their group's row. */
-export function securityRuleRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${type}/{name}/securityRules`
-  const one = `${base}/{rule}`
-  const groupId = (request: ArmRequest): string => request.path.split('/').slice(0, 9).join('/')
-  const pick = (group: Resource, request: ArmRequest): Rule | undefined =>
-    rulesOf(group).find((rule) => rule.name.toLowerCase() === param(request, 'rule').toLowerCase())
-  return [
-    route.get(base, `${type}/securityRules/read`, async (request) =>
-      ok({ value: rulesOf(await plane.resources.get(groupId(request))) }),
-    ),
-    route.get(one, `${type}/securityRules/read`, async (request) => {
-      const found = pick(await plane.resources.get(groupId(request)), request)
-      if (found !== undefined) return ok(found)
-      throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
-    }),
-    route.put(
-      one,
-      `${type}/securityRules/write`,
-      async (request) =>
-        await plane.resources.transaction(async (tx) => {
-          const before = await plane.resources.getLocked(tx, groupId(request))
-          checkPreconditions(request, before)
-          const isNew = pick(before, request) === undefined
-          let made: Rule | undefined
-          await plane.resources.change(tx, before.id, (group) => {
-            const others = rulesOf(group).filter(
-              ({ name }) => name.toLowerCase() !== param(request, 'rule').toLowerCase(),
-            )
-            const fields = new Fields({ ...(request.body as object | undefined), name: param(request, 'rule') })
-            const slots = new Map(
-              others.map((rule) => {
-                const { direction, priority } = rule['properties'] as { direction: string; priority: number }
-                return [`${direction} ${priority}`, rule.name]
-              }),
-            )
-            made = readRule(fields, group.id, slots)
-            fields.assertSound()
-            group.body.properties['securityRules'] = [...others, made]
-          })
-          return { status: isNew ? 201 : 200, body: made }
-        }),
-    ),
-    route.delete(
-      one,
-      `${type}/securityRules/delete`,
-      async (request) =>
-        await plane.resources.transaction(async (tx) => {
-          const before = await plane.resources.getLocked(tx, groupId(request))
-          const found = pick(before, request)
-          if (found === undefined) return { status: 204 }
-          await plane.resources.change(tx, before.id, (group) => {
-            group.body.properties['securityRules'] = rulesOf(group).filter(({ id }) => keyOf(id) !== keyOf(found.id))
-          })
-          return { status: 200 }
-        }),
-    ),
-  ]
+export const securityRules: Children<Rule> = {
+  parent: type,
+  kind: 'securityRules',
+  of: rulesOf,
+  conditional: true,
+  write(group, fields, before) {
+    const others = rulesOf(group).filter(({ name }) => name.toLowerCase() !== before?.name.toLowerCase())
+    const slots = new Map(
+      others.map((rule) => {
+        const { direction, priority } = rule['properties'] as { direction: string; priority: number }
+        return [`${direction} ${priority}`, rule.name]
+      }),
+    )
+    const made = readRule(fields, group.id, slots)
+    fields.assertSound()
+    return { made, all: [...others, made] }
+  },
 }

@@ -2,10 +2,8 @@ import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
-import { ok } from '../../arm/request.ts'
-import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
+import type { Children } from './children.ts'
 import { contains, formatAddress, overlaps, parseAddress, parseCidr, type Cidr } from './cidr.ts'
 import { invalidName, type NetworkKind } from './provider.ts'
 
@@ -149,59 +147,19 @@ async function assertSubnetUnused(tx: Db, subnet: Subnet): Promise<void> {
 }
 
 /** Subnets as resources of their own: they live in their network's row. */
-export function subnetRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${type}/{name}/subnets`
-  const one = `${base}/{subnet}`
-  const networkId = (path: string): string => path.split('/').slice(0, 9).join('/')
-  const pick = (network: Resource, name: string): Subnet | undefined =>
-    subnetsOf(network).find((subnet) => subnet.name.toLowerCase() === name.toLowerCase())
-  return [
-    route.get(base, `${type}/subnets/read`, async (request) =>
-      ok({ value: subnetsOf(await plane.resources.get(networkId(request.path))) }),
-    ),
-    route.get(one, `${type}/subnets/read`, async (request) => {
-      const found = pick(await plane.resources.get(networkId(request.path)), request.params['subnet'] ?? '')
-      if (found !== undefined) return ok(found)
-      throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
-    }),
-    route.put(one, `${type}/subnets/write`, async (request) => {
-      const id = networkId(request.path)
-      const name = request.params['subnet'] ?? ''
-      const fields = new Fields({ ...(request.body as object | undefined), name })
-      return await plane.resources.transaction(async (tx) => {
-        const before = await plane.resources.getLocked(tx, id)
-        const isNew = pick(before, name) === undefined
-        const made = readSubnet(fields, before.id)
-        await plane.resources.change(tx, id, (network) => {
-          const old = subnetsOf(network)
-          const subnets = isNew
-            ? [...old, made]
-            : old.map((subnet) => (keyOf(subnet.id) === keyOf(made.id) ? made : subnet))
-          checkSubnets(
-            fields,
-            prefixesOf(network).flatMap((text) => parseCidr(text) ?? []),
-            subnets,
-          )
-          fields.assertSound()
-          network.body.properties['subnets'] = subnets
-        })
-        return { status: isNew ? 201 : 200, body: made }
-      })
-    }),
-    route.delete(one, `${type}/subnets/delete`, async (request) => {
-      const id = networkId(request.path)
-      return await plane.resources.transaction(async (tx) => {
-        const network = await plane.resources.getLocked(tx, id)
-        const found = pick(network, request.params['subnet'] ?? '')
-        if (found === undefined) return { status: 204 }
-        await assertSubnetUnused(tx, found)
-        await plane.resources.change(tx, id, (network) => {
-          network.body.properties['subnets'] = subnetsOf(network).filter(
-            (subnet) => keyOf(subnet.id) !== keyOf(found.id),
-          )
-        })
-        return { status: 200 }
-      })
-    }),
-  ]
+export const subnets: Children<Subnet> = {
+  parent: type,
+  kind: 'subnets',
+  of: subnetsOf,
+  write(network, fields, before) {
+    const made = readSubnet(fields, network.id)
+    const old = subnetsOf(network)
+    const all =
+      before === undefined ? [...old, made] : old.map((subnet) => (keyOf(subnet.id) === keyOf(made.id) ? made : subnet))
+    const prefixes = prefixesOf(network).flatMap((text) => parseCidr(text) ?? [])
+    checkSubnets(fields, prefixes, all)
+    fields.assertSound()
+    return { made, all }
+  },
+  assertUnused: assertSubnetUnused,
 }

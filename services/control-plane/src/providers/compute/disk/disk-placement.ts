@@ -1,6 +1,6 @@
-import { notAllowed } from '../../../arm/refusals.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
+import { notAllowed } from '../../../arm/refusals.ts'
 import { fromDetail } from '../../../host/host-error.ts'
 import type { Plane } from '../../../plane.ts'
 import { hasContent, type StoredDiskInternal, type StoredDiskResource } from './stored/stored-disk.ts'

@@ -17,7 +17,7 @@ import {
   type StoredDiskInternal,
 } from '../disk/stored/stored-disk.ts'
 import { resolveSource, type CopySource } from '../disk/stored/source.ts'
-import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { storedHooks } from '../disk/stored/sagas.ts'
 import { insertStored, storedFrom, storedOf, repeatStored } from '../disk/stored/write-stored.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'

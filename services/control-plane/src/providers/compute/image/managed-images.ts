@@ -1,10 +1,10 @@
+import { ServiceError } from '@strongroom/platform'
 import { notAllowed } from '../../../arm/refusals.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import { accepted } from '../../../arm/operations.ts'
-import { ServiceError } from '@strongroom/platform'
 import type { Plane } from '../../../plane.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { retag } from '../../../types/retag.ts'
@@ -20,7 +20,7 @@ import {
   type StoredDiskResource,
 } from '../disk/stored/stored-disk.ts'
 import { resolveSource } from '../disk/stored/source.ts'
-import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { storedHooks } from '../disk/stored/sagas.ts'
 import { insertStored, storedFrom, storedOf } from '../disk/stored/write-stored.ts'
 
 const view = (image: StoredDiskResource): Record<string, unknown> => resourceView(image, managedImageType)

@@ -6,7 +6,7 @@ import type { ResourceType } from '../../../types/resource-type.ts'
 import { gibOf } from '../disk/disk-meters.ts'
 import { accessRoutes } from '../disk/stored/disk-access.ts'
 import { diskBody } from '../disk/stored/disk-body.ts'
-import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { storedHooks } from '../disk/stored/sagas.ts'
 import { diskRestorePointType, type StoredDisk, type StoredDiskInternal } from '../disk/stored/stored-disk.ts'
 
 /** One disk of a VM as it was: made and deleted with its restore point, read and restored on its own. */

@@ -1,6 +1,6 @@
+import { ServiceError, type Operation } from '@strongroom/platform'
 import { begin } from '../../../arm/operations.ts'
 import { notAllowed } from '../../../arm/refusals.ts'
-import { ServiceError, type Operation } from '@strongroom/platform'
 import { onBehalfOf } from '../../../arm/on-behalf-of.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
 import type { ArmRequest } from '../../../arm/request.ts'

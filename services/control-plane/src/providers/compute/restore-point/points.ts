@@ -1,5 +1,5 @@
-import { notAllowed } from '../../../arm/refusals.ts'
 import { type Operation } from '@strongroom/platform'
+import { notAllowed } from '../../../arm/refusals.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { asyncHeaders } from '../../../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'

@@ -1,7 +1,7 @@
-import { begin } from '../../../arm/operations.ts'
-import { notAllowed } from '../../../arm/refusals.ts'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
+import { underWay, begin } from '../../../arm/operations.ts'
+import { notAllowed } from '../../../arm/refusals.ts'
 import type { OnBehalfOf } from '../../../arm/on-behalf-of.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
@@ -29,10 +29,7 @@ export async function removePoints(plane: Plane, asker: OnBehalfOf, resource: Re
   }
   const points = await pointsOf(plane, resource)
   const under: Operation[] = []
-  for (const { key } of [resource, ...points])
-    under.push(
-      ...(await plane.runner.listFor(key)).filter(({ status }) => status === 'Running' || status === 'Undoing'),
-    )
+  for (const { key } of [resource, ...points]) under.push(...(await underWay(plane.runner, key)))
   const deleting = under.find(({ kind, resourceId }) => kind === 'restorePoint.remove' && resourceId === resource.key)
   if (deleting !== undefined) return deleting
   for (const { id, kind } of under) if (kind === 'restorePoint.create') await plane.runner.cancel(id)

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
 import type { Tables } from '../../../store/tables.ts'
-import type { Quotas } from './quotas.ts'
-import { s22 } from './subscription-kind.ts'
+import { type Quotas, s22 } from './quotas.ts'
 
 export type QuotaRequest = Tables['quota_request']
 

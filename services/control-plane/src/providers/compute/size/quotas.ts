@@ -1,11 +1,11 @@
-import { notAllowed } from '../../../arm/refusals.ts'
-import type { SubscriptionKind } from '@strongroom/contract'
+import type { SubscriptionKind, ErrorDetail } from '@strongroom/contract'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { forUpdate, type FaultSource, type Store } from '@strongroom/platform'
+import { notAllowed } from '../../../arm/refusals.ts'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
-import { s22 } from './subscription-kind.ts'
+import { faqRule } from '../../../arm/faq-rule.ts'
 
 interface Defaults {
   /** Of a region, over all families. */
@@ -241,3 +241,6 @@ function quotaMessage(o: {
     `Please read more about quota limits at https://docs.microsoft.com/en-us/azure/azure-supportability/${page}`
   )
 }
+
+/** The FAQ's rule on quotas, as a refusal cites it. */
+export const s22: ErrorDetail = faqRule('S22')

@@ -20,7 +20,7 @@ import {
 } from '../disk/stored/stored-disk.ts'
 import { checkDiskSecurity } from '../disk/stored/security-profile.ts'
 import { resolveSource } from '../disk/stored/source.ts'
-import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { storedHooks } from '../disk/stored/sagas.ts'
 import { insertStored, storedFrom, storedOf, repeatStored } from '../disk/stored/write-stored.ts'
 import { computeName } from '../../../types/name-form.ts'
 

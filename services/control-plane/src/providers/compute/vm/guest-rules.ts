@@ -1,5 +1,5 @@
-import { unsupported } from '../../../arm/refusals.ts'
 import type { ImageRecord } from '@strongroom/contract'
+import { unsupported } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { accountProblems } from './account-rules.ts'
 import { findRegion } from '../../../arm/regions.ts'

@@ -1,9 +1,8 @@
-import { unchangeable } from '../../../arm/refusals.ts'
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { run, type Sealer } from '@strongroom/platform'
+import { unchangeable } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import type { SealedPassword } from './sealed-password.ts'
-import type { Vm } from './vm-model.ts'
+import type { Vm, SealedPassword } from './vm-model.ts'
 
 /** libcrypt's own alphabet. */
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

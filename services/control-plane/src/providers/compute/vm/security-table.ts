@@ -1,5 +1,5 @@
-import { invalid } from '../../../arm/refusals.ts'
 import type { ImageRecord, SecurityEncryptionType, SecurityType } from '@strongroom/contract'
+import { invalid } from '../../../arm/refusals.ts'
 import type { Problem, SettledProblem } from '../../../arm/fields.ts'
 import type { Region } from '../../../arm/regions.ts'
 import { nearestSize } from '../size/nearest-size.ts'

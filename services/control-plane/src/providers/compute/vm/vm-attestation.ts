@@ -1,5 +1,5 @@
-import { noSuch } from '../../../arm/refusals.ts'
 import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
+import { noSuch } from '../../../arm/refusals.ts'
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { attestationProviderType, findAttestation, verifierType } from '../../../types/references.ts'

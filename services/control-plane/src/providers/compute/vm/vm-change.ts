@@ -1,5 +1,5 @@
-import { unchangeable } from '../../../arm/refusals.ts'
 import { imageText } from '@strongroom/contract'
+import { unchangeable } from '../../../arm/refusals.ts'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { isConversion } from './conversion/conversion-rules.ts'

@@ -1,7 +1,6 @@
 import type { ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
 import type { UserIdentity } from '../../../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../../../store/resources.ts'
-import type { SealedPassword } from './sealed-password.ts'
 
 export const vmType = 'Microsoft.Compute/virtualMachines'
 export const diskType = 'Microsoft.Compute/disks'
@@ -267,4 +266,12 @@ export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBod
 export const stateOf = (vm: Vm): string => {
   const state = vm.body.properties['provisioningState']
   return typeof state === 'string' ? state : 'Failed'
+}
+
+/** An administrator's password as it is kept: never in clear, and its hash sealed. */
+export interface SealedPassword {
+  /** Base64; of the hash that the guest gets. */
+  sealed: string
+  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it tells nothing. */
+  digest: string
 }

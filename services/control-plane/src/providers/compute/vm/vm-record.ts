@@ -1,9 +1,12 @@
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { underWay } from '../../../arm/operations.ts'
 import type { ArmRequest } from '../../../arm/request.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db } from '../../../store/resources.ts'
 import { stateOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
+import { notAllowed } from '../../../arm/refusals.ts'
+import { changedMeanwhile } from '../../../types/conflicts.ts'
 
 export interface VmParams {
   /** ARM id. */
@@ -46,12 +49,46 @@ export async function setState(plane: Plane, params: VmParams, state: string, tx
 
 /** The operation of a resource that has not ended. */
 export async function unfinished(plane: Plane, key: string): Promise<Operation | undefined> {
-  return (await plane.runner.listFor(key)).find(
-    (operation) => operation.status === 'Running' || operation.status === 'Undoing',
-  )
+  return (await underWay(plane.runner, key))[0]
 }
 
 /** Shows a changed model in the VM's body. */
 export function refreshBody(vm: Vm): void {
   vm.body = vmBody(vm.id, vm.internal, stateOf(vm), vm.createdAt)
+}
+
+export function invalidName(name: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidResourceName',
+    message: `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and '-', and does not end with '.' or '-'.`,
+    target: 'name',
+    found: name.slice(0, 90),
+    remedy: 'Use another name.',
+  })
+}
+
+export const diskExists = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'ConflictingUserInput',
+    message: `Disk ${name} already exists in the resource group.`,
+    target: 'properties.storageProfile.osDisk.name',
+    remedy: 'Leave the name out.',
+  })
+
+export const beingDeleted = (id: string): ServiceError =>
+  notAllowed(`The virtual machine ${id} is being deleted.`, { remedy: 'Wait until it is gone.' })
+
+/**
+ * Changes a VM that a request has found, within the transaction that reserves and takes things for it: where it is gone by
+ * then, or going, they would be taken for nobody.
+ * @throws ServiceError Conflict, OperationNotAllowed
+ */
+export async function changeStanding(plane: Plane, tx: Db, vm: Vm, change: (current: Vm) => void): Promise<Vm> {
+  const changed = await plane.resources.change<VmInternal>(tx, vm.id, (current) => {
+    if (current.internal.vmId !== vm.internal.vmId) throw changedMeanwhile(vm.id)
+    if (stateOf(current) === 'Deleting') throw beingDeleted(vm.id)
+    change(current)
+  })
+  if (changed === undefined) throw changedMeanwhile(vm.id)
+  return changed
 }

@@ -6,10 +6,8 @@ import { requireLocation } from '../../../arm/regions.ts'
 import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
 import { readDiskSize } from '../disk/disk-size.ts'
-import type { SealedPassword } from './sealed-password.ts'
-import { readNics } from './vm-nics.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
-import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
+import type { DataDisk, SshKey, VmModel, VmNic, SealedPassword } from './vm-model.ts'
 
 const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
 export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
@@ -264,3 +262,21 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   }
   return found
 }
+
+/** The network interfaces that a request names: all of them, or those that the VM has where it names none. */
+function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
+  const profile = properties.object('networkProfile')
+  if (!profile.has('networkInterfaces')) return existing ?? []
+  const listed = profile.list('networkInterfaces')
+  return listed.map((fields) => {
+    const own = fields.object('properties')
+    return {
+      id: fields.text('id') ?? '',
+      deleteOption: own.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
+      // Of a single one nobody says it.
+      primary: (own.flag('primary') ?? false) || listed.length === 1,
+    }
+  })
+}
+
+export const primaryOf = (nics: readonly VmNic[]): VmNic | undefined => nics.find(({ primary }) => primary) ?? nics[0]

@@ -1,6 +1,6 @@
-import { notAllowed } from '../../../../arm/refusals.ts'
 import type { DiskAccess, DiskPermission } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { notAllowed } from '../../../../arm/refusals.ts'
 import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'

@@ -7,6 +7,8 @@ import type { Db } from '../../../../store/resources.ts'
 import { fromDetail } from '../../../../host/host-error.ts'
 import { withoutSignature } from './address.ts'
 import { guestIdentity, type StoredDisk, type StoredDiskInternal, type StoredDiskResource } from './stored-disk.ts'
+import type { ResourceType } from '../../../../types/resource-type.ts'
+import { removeStored } from './write-stored.ts'
 
 export interface StoredDiskParams {
   /** ARM id. */
@@ -191,4 +193,12 @@ export function specOf(resource: StoredDiskResource, kept: StoredDisk): StoredDi
     ...(guest !== undefined && { guest }),
     ...(kept.guestOfSource !== undefined && { guestOfSource: kept.guestOfSource }),
   }
+}
+
+/** How resources go that the host keeps a disk behind: by an operation, which also destroys the key of their guest state. */
+export const storedHooks: Pick<ResourceType<StoredDiskInternal>, 'remove' | 'forget'> = {
+  remove: removeStored,
+  forget: async (plane, asker, { internal: { kept } }) => {
+    if (kept !== undefined) await destroyStored(plane, asker, kept.id)
+  },
 }

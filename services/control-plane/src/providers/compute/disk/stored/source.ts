@@ -1,6 +1,6 @@
-import { notAllowed } from '../../../../arm/refusals.ts'
 import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { notAllowed } from '../../../../arm/refusals.ts'
 import type { ArmRequest } from '../../../../arm/request.ts'
 import type { Plane } from '../../../../plane.ts'
 import { isOfType, type Resource } from '../../../../store/resources.ts'

@@ -1,7 +1,7 @@
-import { begin } from '../../../../arm/operations.ts'
-import { notAllowed } from '../../../../arm/refusals.ts'
 import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { underWay, begin } from '../../../../arm/operations.ts'
+import { notAllowed } from '../../../../arm/refusals.ts'
 import { onBehalfOf, type OnBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import type { ArmRequest } from '../../../../arm/request.ts'
 import type { Plane } from '../../../../plane.ts'
@@ -117,9 +117,7 @@ export async function removeStored(
   if (kept === undefined) return undefined
   const access = (await plane.host.findDisk(kept.id))?.access
   if (access !== undefined) throw givenOut(resource, access.until)
-  const under = (await plane.runner.listFor(resource.key)).filter(
-    ({ status }) => status === 'Running' || status === 'Undoing',
-  )
+  const under = await underWay(plane.runner, resource.key)
   const deleting = under.find(({ kind }) => kind === 'disk.remove')
   if (deleting !== undefined) return deleting
   for (const { id } of under) await plane.runner.cancel(id)

@@ -1,16 +1,15 @@
-import { begin } from '../../../../arm/operations.ts'
-import { notAllowed } from '../../../../arm/refusals.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isOrdinary, type AskedBy, type Tee } from '@strongroom/contract'
 import { type Operation, type SagaDefinition, type StepContext } from '@strongroom/platform'
+import { begin } from '../../../../arm/operations.ts'
+import { notAllowed } from '../../../../arm/refusals.ts'
 import { refuse, type Problem } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
 import { findSize, hostSize, type Size } from '../../size/sizes.ts'
-import { changeStanding } from '../standing-vm.ts'
 import { attestationUri } from '../vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../vm-model.ts'
-import { changeVm, refreshBody, setState, type VmParams } from '../vm-record.ts'
+import { changeVm, refreshBody, setState, type VmParams, changeStanding } from '../vm-record.ts'
 
 /** One side of a conversion. */
 interface Side {

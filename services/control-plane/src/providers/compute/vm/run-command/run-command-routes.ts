@@ -7,8 +7,16 @@ import { route, type Route } from '../../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../../plane.ts'
 import type { Resource } from '../../../../store/resources.ts'
 import type { ResourceType } from '../../../../types/resource-type.ts'
-import { actionResult, readAction, readManaged, refusedByGuest, shellCommand, submitScript } from './run-command.ts'
-import { runCommandType, type RunCommandInternal } from './run-command-store.ts'
+import {
+  actionResult,
+  readAction,
+  readManaged,
+  refusedByGuest,
+  shellCommand,
+  submitScript,
+  runCommandType,
+  type RunCommandInternal,
+} from './run-command.ts'
 import { vmType, type Vm } from '../vm-model.ts'
 import { vmOfAction } from '../vm-record.ts'
 

@@ -3,7 +3,8 @@ import { ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../../arm/faq-rule.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
-import { type Vm } from '../vm-model.ts'
+import { type Vm, vmType } from '../vm-model.ts'
+import type { Db, Resource } from '../../../../store/resources.ts'
 
 /** Azure's id of the one command that Linux guests run here. */
 export const shellCommand = 'RunShellScript'
@@ -144,4 +145,23 @@ export function actionResult(status: CommandStatus): Record<string, unknown> {
       },
     ],
   }
+}
+
+export const runCommandType: string = `${vmType}/runCommands`
+
+export interface RunCommandInternal {
+  /** Of the command at the host. */
+  commandId: string
+  vmId: string
+}
+
+/** The managed run commands of one VM. */
+async function commandsOf(plane: Plane, vm: Vm, db: Db): Promise<Resource<RunCommandInternal>[]> {
+  const all = await plane.resources.list<RunCommandInternal>({ type: runCommandType, groupId: vm.id }, db)
+  return all.filter(({ key }) => key.startsWith(`${vm.key}/`))
+}
+
+/** A VM that goes takes its run commands along. */
+export async function removeRunCommands(plane: Plane, tx: Db, vm: Vm): Promise<void> {
+  for (const command of await commandsOf(plane, vm, tx)) await plane.resources.remove(tx, command.id)
 }
