@@ -1,25 +1,9 @@
 import type { VaultGrant } from '@strongroom/contract'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
-import { adminGrant, createTestVault, principalIds, type Answer, type Principal, type TestVault } from '../testing/test-vault.ts' // prettier-ignore
+import { adminGrant, principalIds } from '../testing/test-vault.ts'
+import { openVault as open, statusAndCode as codes, vaultHost as host } from '../testing/opened-vault.ts'
 
-const host = 'kv1.vault.strongroom.internal'
-
-type Send = (method: 'GET' | 'PUT' | 'PATCH' | 'DELETE' | 'POST', path: string, body?: unknown, as?: Principal) => Promise<Answer> // prettier-ignore
-
-async function open(
-  store: Parameters<typeof createTestVault>[0],
-  grants: VaultGrant[] = [],
-): Promise<{ vault: TestVault; send: Send }> {
-  const vault = await createTestVault(store)
-  expect((await vault.putVault('kv1', { grants: [adminGrant('alice'), ...grants] })).status).toBe(201)
-  return {
-    vault,
-    send: async (method, path, body, as = 'alice') => await vault.call(as, method, path, body, host),
-  }
-}
-
-const codes = ({ status, body }: Answer): unknown[] => [status, body?.error?.code ?? 'none']
 const issuer = {
   provider: 'DigiCert',
   credentials: { account_id: 'me', pwd: 'hunter-two' },

@@ -10,26 +10,11 @@ import type { VaultGrant } from '@strongroom/contract'
 import { issueSelfSigned } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
-import { adminGrant, createTestVault, principalIds, type Answer, type Principal, type TestVault } from '../testing/test-vault.ts' // prettier-ignore
+import { adminGrant, principalIds, type Answer, type Principal } from '../testing/test-vault.ts'
+import { openVault as open, statusAndCode as codes, vaultHost as host } from '../testing/opened-vault.ts'
 import { readPkcs12 } from './pkcs12/read.ts'
 
-const host = 'kv1.vault.strongroom.internal'
 const day = 24 * 3600_000
-
-type Send = (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, as?: Principal) => Promise<Answer> // prettier-ignore
-
-async function open(
-  store: Parameters<typeof createTestVault>[0],
-  grants: VaultGrant[] = [],
-): Promise<{ vault: TestVault; send: Send }> {
-  // prettier-ignore
-  const vault = await createTestVault(store)
-  expect((await vault.putVault('kv1', { grants: [adminGrant('alice'), ...grants] })).status).toBe(201)
-  return {
-    vault,
-    send: async (method, path, body, as = 'alice') => await vault.call(as, method, path, body, host),
-  }
-}
 
 const self = (more: object = {}, x509: object = {}): object => ({
   policy: {
@@ -40,7 +25,6 @@ const self = (more: object = {}, x509: object = {}): object => ({
     ...more,
   },
 })
-const codes = ({ status, body }: Answer): unknown[] => [status, body?.error?.code ?? 'none']
 const versionOf = (id: string): string => id.split('/').at(-1) ?? ''
 
 describeStores('certificates', (store) => {

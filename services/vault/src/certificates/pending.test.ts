@@ -5,23 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeStores } from '@strongroom/platform/testing'
 import { afterAll, expect, it } from 'vitest'
-import { adminGrant, createTestVault, type Answer, type Principal, type TestVault } from '../testing/test-vault.ts'
+import type { Answer, Principal } from '../testing/test-vault.ts'
+import { openVault as open, statusAndCode as codes } from '../testing/opened-vault.ts'
 
-const host = 'kv1.vault.strongroom.internal'
 const folder = mkdtempSync(join(tmpdir(), 'strongroom-requests-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const openssl = (...args: string[]): string => execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }).toString() // prettier-ignore
 openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=Ours', '-days', '30') // prettier-ignore
 
-type Send = (method: 'GET' | 'POST' | 'DELETE' | 'PATCH', path: string, body?: unknown, as?: Principal) => Promise<Answer> // prettier-ignore
-
-async function open(store: Parameters<typeof createTestVault>[0]): Promise<{ vault: TestVault; send: Send }> {
-  const vault = await createTestVault(store)
-  expect((await vault.putVault('kv1', { grants: [adminGrant('alice')] })).status).toBe(201)
-  return { vault, send: async (method, path, body, as = 'alice') => await vault.call(as, method, path, body, host) }
-}
-
-const codes = ({ status, body }: Answer): unknown[] => [status, body?.error?.code ?? 'none']
 const wanted = (keyProps: object = { kty: 'RSA', exportable: true }): object => ({
   policy: {
     key_props: keyProps,
