@@ -17,7 +17,6 @@ const exceptions: Record<string, string> = {
   'packages/evidence/src/tdx/quote.ts parseTdxQuote': 'a layout read from its first byte to its last',
   'services/attestation/src/routes/attest-routes.ts attestRoutes': 'a table of routes',
   'services/attestation/src/service.ts createAttestationService': 'composition: makes the parts and ties them together',
-  'services/control-plane/src/providers/compute/size/quota-routes.ts quotaRoutes': 'a table of routes',
   'services/control-plane/src/index.ts createControlPlaneService':
     'composition: makes the parts and ties them together',
   'services/control-plane/src/templates/routes.ts routesOf': 'a table of routes',

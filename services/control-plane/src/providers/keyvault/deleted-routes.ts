@@ -71,7 +71,8 @@ export function deletedRoutes<D extends Deleted>(plane: Plane, kind: DeletedKind
 }
 
 /** For the test API: all that may be. */
-export async function purgeDeleted<D extends Deleted>(plane: Plane, { store }: DeletedKind<D>): Promise<void> {
-  for (const { name, enablePurgeProtection } of await store(plane).listDeleted())
-    if (!enablePurgeProtection) await store(plane).purge(undefined, name)
+export async function purgeDeleted<D extends Deleted>(plane: Plane, kind: DeletedKind<D>): Promise<void> {
+  const store = kind.store(plane)
+  for (const { name, enablePurgeProtection } of await store.listDeleted())
+    if (!enablePurgeProtection) await store.purge(undefined, name)
 }
