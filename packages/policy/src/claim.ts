@@ -12,6 +12,14 @@ export interface Claim {
   readOnly?: boolean
 }
 
+/**
+ * The type of a value as conditions name it (`valueType`).
+ * @example
+ * import { valueTypeOf } from '@strongroom/policy'
+ *
+ * valueTypeOf(7) // => 'Integer'
+ * valueTypeOf('7') // => 'String'
+ */
 export function valueTypeOf(value: ClaimValue): ValueType {
   if (typeof value === 'string') return 'String'
   return typeof value === 'boolean' ? 'Boolean' : 'Integer'
@@ -35,7 +43,16 @@ interface OfOneType {
   byValue: Map<ClaimValue, Claim[]>
 }
 
-/** Claims with set semantics: adding what is there already (type, value, issuer) changes nothing. Keeps insertion order. */
+/**
+ * Claims with set semantics: adding what is there already (type, value, issuer) changes nothing. Keeps insertion order.
+ * @example
+ * import { ClaimSet } from '@strongroom/policy'
+ *
+ * const claims = new ClaimSet([{ type: 'tee', value: 'sevsnpvm', issuer: 'AttestationService' }])
+ * claims.add({ type: 'tee', value: 'sevsnpvm', issuer: 'AttestationService' }) // => false
+ * claims.add({ type: 'tee', value: 'sevsnpvm', issuer: 'AttestationPolicy' }) // => true
+ * claims.ofType('tee').length // => 2
+ */
 export class ClaimSet {
   readonly #claims: Claim[] = []
   readonly #byType = new Map<string, OfOneType>()

@@ -25,6 +25,19 @@ export interface PolicyOutcome {
  * Runs a policy over the claims of one piece of evidence. Permitted only when at least one `permit()` ran and no
  * `deny()` did; no order of rules changes that.
  * @throws PolicyError `PolicyEvaluationError` where an authorization or configuration rule cannot be evaluated, or a limit is met
+ * @example
+ * import { claimsForPolicy, evaluatePolicy, parsePolicy } from '@strongroom/policy'
+ *
+ * const policy = parsePolicy(`version=1.0;
+ * authorizationrules { [type=="x-ms-sevsnpvm-is-debuggable", value==false] => permit(); };
+ * issuancerules { => issue(type="team", value="payments"); };`)
+ *
+ * const outcome = evaluatePolicy(policy, claimsForPolicy({ 'x-ms-sevsnpvm-is-debuggable': false }))
+ * outcome.permitted // => true
+ * outcome.issued.get('team') // => ['payments']
+ *
+ * const denied = evaluatePolicy(policy, claimsForPolicy({ 'x-ms-sevsnpvm-is-debuggable': true }))
+ * denied.denial?.found // => 'x-ms-sevsnpvm-is-debuggable is true'
  */
 export function evaluatePolicy(policy: Policy, incoming: Iterable<Claim>, observe?: Observer): PolicyOutcome {
   return new Evaluation(policy, new ClaimSet(incoming), observe).run()

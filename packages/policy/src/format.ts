@@ -5,6 +5,11 @@ const lineWidth = 120
 /**
  * Prints a policy in one canonical layout, comments included; `parsePolicy` of the result gives the same policy back (positions apart,
  * and comments that stood inside a rule stand before it).
+ * @example
+ * import { formatPolicy, parsePolicy } from '@strongroom/policy'
+ *
+ * const text = 'version=1.0;authorizationrules{=>permit();};issuancerules{};'
+ * formatPolicy(parsePolicy(text)).split('\n').slice(2, 6) // => ['authorizationrules', '{', '  => permit();', '};']
  */
 export function formatPolicy(policy: Policy): string {
   const { comments = {} } = policy
@@ -34,7 +39,14 @@ function layOut(rule: Rule): string {
   return `  ${rule.conditions.map(formatCondition).join(' &&\n  ')}\n    => ${formatAction(rule.action)};`
 }
 
-/** One rule in one line, as errors and explanations quote it. */
+/**
+ * One rule in one line, as errors and explanations quote it.
+ * @example
+ * import { formatRule, parsePolicy } from '@strongroom/policy'
+ *
+ * const policy = parsePolicy('version=1.0;authorizationrules{c:[type=="tee"]=>add(type="kind",value=c.value);};')
+ * policy.authorizationRules.map(formatRule) // => ['c:[type == "tee"] => add(type = "kind", value = c.value);']
+ */
 export function formatRule(rule: Rule): string {
   const conditions = rule.conditions.map(formatCondition).join(' && ')
   return `${conditions === '' ? '' : `${conditions} `}=> ${formatAction(rule.action)};`

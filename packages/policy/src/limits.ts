@@ -1,6 +1,11 @@
 /**
  * Bounds on what a policy may ask of the service. A policy is written by a tenant and evaluated on every attest call,
  * so each dimension that an author controls has a ceiling (attack P4).
+ * @example
+ * import { parsePolicy, policyLimits } from '@strongroom/policy'
+ *
+ * const text = `version=1.0; authorizationrules { ${'=> permit();'.repeat(policyLimits.rules + 1)} };`
+ * parsePolicy(text) // throws PolicyError PolicyParsingError
  */
 export const policyLimits = {
   /** UTF-8 bytes of the text. */

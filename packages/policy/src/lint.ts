@@ -16,6 +16,11 @@ export interface Warning {
 /**
  * What a policy is allowed to say and its author seldom means: policies that let everything pass (attack P6), rules that cannot match,
  * checks that the policy itself can satisfy.
+ * @example
+ * import { lintPolicy, parsePolicy } from '@strongroom/policy'
+ *
+ * const policy = parsePolicy('version=1.0; authorizationrules { => permit(); }; issuancerules { };')
+ * lintPolicy(policy).map(({ code }) => code) // => ['PermitsEverything']
  */
 export function lintPolicy(policy: Policy): Warning[] {
   const rules = [...(policy.configurationRules ?? []), ...policy.authorizationRules, ...(policy.issuanceRules ?? [])]

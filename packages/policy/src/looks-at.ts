@@ -8,6 +8,13 @@ import type { Policy, Rule } from './syntax.ts'
  * Whether an authorization rule looks at a claim: by its type in a condition or, where it is a member of a claim (`within`), by
  * its name in a query that a rule about that claim writes out. A policy that permits all, or looks at another member, has not
  * accepted what this one says (attacks S2, S8, W8).
+ * @example
+ * import { looksAt, parsePolicy } from '@strongroom/policy'
+ *
+ * // Does the policy decide anything by the guest's debug state?
+ * const policy = parsePolicy('version=1.0; authorizationrules { [type=="secureboot", value==true] => permit(); };')
+ * looksAt(policy, { claim: 'secureboot' }) // => true
+ * looksAt(policy, { claim: 'x-ms-sevsnpvm-is-debuggable' }) // => false
  */
 export function looksAt(policy: Policy, { claim, within }: { claim: string; within?: string | undefined }): boolean {
   const about = (type: string): Rule[] =>

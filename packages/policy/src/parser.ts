@@ -33,6 +33,12 @@ const verbsOf: Record<Segment, readonly string[]> = {
 /**
  * Reads a policy of version 1.0, 1.1 or 1.2.
  * @throws PolicyError `PolicyParsingError` with line, column, what was found and what the grammar expects there.
+ * @example
+ * import { parsePolicy } from '@strongroom/policy'
+ *
+ * const policy = parsePolicy('version=1.0; authorizationrules { => permit(); }; issuancerules { };')
+ * policy.version // => '1.0'
+ * parsePolicy('permit();') // throws PolicyError PolicyParsingError
  */
 export function parsePolicy(text: string): Policy {
   const { tokens, comments } = tokenize(text)

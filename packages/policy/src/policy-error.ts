@@ -6,7 +6,20 @@ export interface Position {
 
 export type PolicyErrorCode = 'PolicyParsingError' | 'PolicyEvaluationError'
 
-/** A policy that cannot be read, or whose evaluation ends in an error. Denial is an outcome, not an error. */
+/**
+ * A policy that cannot be read, or whose evaluation ends in an error. Denial is an outcome, not an error.
+ * @example
+ * import { parsePolicy, PolicyError } from '@strongroom/policy'
+ *
+ * try {
+ *   parsePolicy('version=1.0; authorizationrules { => permit() };')
+ * } catch (error) {
+ *   if (!(error instanceof PolicyError)) throw error
+ *   error.code // => 'PolicyParsingError'
+ *   error.position // => { line: 1, column: 47 }
+ *   error.expected // => "';'"
+ * }
+ */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError'
   readonly code: PolicyErrorCode

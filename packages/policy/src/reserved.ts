@@ -10,6 +10,11 @@ const prefixes = ['x-ms-', 'x-strongroom-', 'tdx_']
 /**
  * Whether a claim name speaks for the service in a token. A policy may read such claims and may not make them:
  * `issue(type="x-ms-compliance-status", …)` would let whoever writes a policy vouch for a machine that failed.
+ * @example
+ * import { isReservedForService } from '@strongroom/policy'
+ *
+ * isReservedForService('x-ms-compliance-status') // => true
+ * isReservedForService('team') // => false
  */
 export function isReservedForService(claimType: string): boolean {
   const lower = claimType.toLowerCase()

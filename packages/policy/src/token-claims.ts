@@ -10,6 +10,13 @@ const signedLater: ReadonlySet<string> = new Set(['iss', 'iat', 'nbf', 'exp', 'j
 /**
  * A token's claims as the policy language sees them. Lists of simple values become one claim each; objects, and lists of
  * other things, become one claim with their JSON text, for JmesPath.
+ * @example
+ * import { claimsForPolicy } from '@strongroom/policy'
+ *
+ * // Lists become one claim for each value, objects their JSON text.
+ * const claims = claimsForPolicy({ pcrs: [0, 7], 'x-ms-runtime': { keys: [] } })
+ * claims.map(({ type, value }) => `${type} = ${value}`) // => ['pcrs = 0', 'pcrs = 7', 'x-ms-runtime = {"keys":[]}']
+ * claims[0]?.readOnly // => true
  */
 export function claimsForPolicy(claims: Record<string, unknown>): Claim[] {
   return Object.entries(claims).flatMap(([type, value]) =>
@@ -26,6 +33,13 @@ export function claimsForPolicy(claims: Record<string, unknown>): Claim[] {
  * Claims that a policy sees: those of the evidence, and what Azure Attestation gives to the policies of every type (claim-sets.md):
  * the version of the token, the type, the policy itself; each also under the name that is deprecated and still supported.
  * @param policy its `x-ms-policy-hash`, and the key that signed it, where one did
+ * @example
+ * import { incomingClaims } from '@strongroom/policy'
+ *
+ * const claims = incomingClaims({ 'x-ms-attestation-type': 'sevsnpvm' }, { hash: 'uXe0' })
+ * // The deprecated name of the type, and the policy's own hash, come with the evidence's claims.
+ * claims.find(({ type }) => type === 'tee')?.value // => 'sevsnpvm'
+ * claims.find(({ type }) => type === 'x-ms-policy-hash')?.value // => 'uXe0'
  */
 export function incomingClaims(claims: Record<string, unknown>, policy: { hash: string; signer?: object }): Claim[] {
   const { hash, signer } = policy
@@ -46,10 +60,23 @@ export function incomingClaims(claims: Record<string, unknown>, policy: { hash: 
 /**
  * The claims that a policy saw when a token was made, as far as the token tells: all of its members are taken for the service's, also
  * those that a policy issued.
+ * @example
+ * import { claimsOfToken, evaluatePolicy, parsePolicy } from '@strongroom/policy'
+ *
+ * // Would today's policy still permit the guest that got this token?
+ * const policy = parsePolicy('version=1.0; authorizationrules { [type=="secureboot", value==true] => permit(); };')
+ * evaluatePolicy(policy, claimsOfToken({ iss: 'https://x.example', secureboot: false })).permitted // => false
  */
 export const claimsOfToken = (payload: Record<string, unknown>): Claim[] => claimsForPolicy(beforeSigning(payload))
 
-/** A token's claims without those that it got as it was signed. */
+/**
+ * A token's claims without those that it got as it was signed.
+ * @example
+ * import { beforeSigning } from '@strongroom/policy'
+ *
+ * const payload = { iss: 'https://sharedlocal.attest.example', exp: 1_700_000_000, 'x-ms-attestation-type': 'sevsnpvm' }
+ * beforeSigning(payload) // => { 'x-ms-attestation-type': 'sevsnpvm' }
+ */
 export const beforeSigning = (payload: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(payload).filter(([name]) => !signedLater.has(name)))
 
@@ -62,7 +89,13 @@ function claimValues(value: unknown): ClaimValue[] {
 const isClaimValue = (value: unknown): value is ClaimValue =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value)
 
-/** What `issue` made, as members of the token: one value as it is, several as a list. */
+/**
+ * What `issue` made, as members of the token: one value as it is, several as a list.
+ * @example
+ * import { issuedClaims } from '@strongroom/policy'
+ *
+ * issuedClaims(new Map([['team', ['payments']], ['ring', [1, 2]]])) // => { team: 'payments', ring: [1, 2] }
+ */
 export function issuedClaims(issued: Map<string, ClaimValue[]>): Record<string, unknown> {
   return Object.fromEntries([...issued].map(([type, values]) => [type, values.length === 1 ? values[0] : values]))
 }

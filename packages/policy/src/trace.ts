@@ -27,7 +27,16 @@ export interface PolicyExplanation {
   rules: RuleReport[]
 }
 
-/** Evaluates a policy and tells, rule by rule, which matched and what it did. */
+/**
+ * Evaluates a policy and tells, rule by rule, which matched and what it did.
+ * @example
+ * import { claimsForPolicy, explainPolicy, parsePolicy } from '@strongroom/policy'
+ *
+ * const policy = parsePolicy('version=1.0; authorizationrules { [type=="secureboot", value==true] => permit(); };')
+ * const [rule] = explainPolicy(policy, claimsForPolicy({ tee: 'sevsnpvm' })).rules
+ * rule?.state // => 'notMatched'
+ * rule?.unmet // => { condition: '[type == "secureboot", value == true]', found: 'secureboot is absent' }
+ */
 export function explainPolicy(policy: Policy, claims: Iterable<Claim>): PolicyExplanation {
   const reports = new Map<Rule, RuleReport>()
   for (const [segment, rules] of segmentsOf(policy)) {

@@ -51,7 +51,14 @@ export function isMet({ claim, operator, operand }: Comparison, claims: Record<s
   }
 }
 
-/** What a comparison asks, to be read after "is expected to be". */
+/**
+ * What a comparison asks, to be read after "is expected to be".
+ * @example
+ * import { requirementText } from '@strongroom/release-policy'
+ *
+ * requirementText({ operator: 'exists', operand: false }) // => 'absent'
+ * requirementText({ operator: 'less', operand: 3 }) // => 'less than 3'
+ */
 export function requirementText({ operator, operand }: Pick<Comparison, 'operator' | 'operand'>): string {
   switch (operator) {
     case 'equals':
@@ -71,7 +78,14 @@ export function requirementText({ operator, operand }: Pick<Comparison, 'operato
   }
 }
 
-/** A comparison in one line: `x = "a"`, `x is at least 3`. */
+/**
+ * A comparison in one line: `x = "a"`, `x is at least 3`.
+ * @example
+ * import { comparisonText } from '@strongroom/release-policy'
+ *
+ * comparisonText({ claim: 'x-ms-sevsnpvm-bootloader-svn', operator: 'greaterOrEquals', operand: 3 }) // => 'x-ms-sevsnpvm-bootloader-svn is at least 3'
+ * comparisonText({ claim: 'x-ms-attestation-type', operator: 'equals', operand: 'sevsnpvm' }) // => 'x-ms-attestation-type = "sevsnpvm"'
+ */
 export const comparisonText = (comparison: Comparison): string =>
   `${comparison.claim} ${comparison.operator === 'equals' ? '=' : 'is'} ${requirementText(comparison)}`
 
@@ -83,7 +97,15 @@ function isOrdered(actual: number, operator: ClaimOperator, operand: number): bo
   return operator === 'greater' ? actual > operand : actual >= operand
 }
 
-/** Only own properties of objects: neither an array's entries nor what an object inherits is a claim. */
+/**
+ * Only own properties of objects: neither an array's entries nor what an object inherits is a claim.
+ * @example
+ * import { valueAt } from '@strongroom/release-policy'
+ *
+ * const claims = { 'x-ms-runtime': { 'vm-configuration': { 'secure-boot': true } } }
+ * valueAt(claims, 'x-ms-runtime.vm-configuration.secure-boot') // => true
+ * valueAt(claims, 'x-ms-runtime.constructor') // => undefined
+ */
 export function valueAt(claims: Record<string, unknown>, claim: string): unknown {
   let value: unknown = claims
   for (const part of claim.split('.')) {

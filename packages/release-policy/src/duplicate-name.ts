@@ -2,6 +2,12 @@
  * The first member name that stands twice in one object, as a path; undefined where none does. JSON.parse keeps the last
  * of the two silently, so that a reader and a program would understand different documents.
  * @param text JSON that JSON.parse accepts
+ * @example
+ * import { duplicateName } from '@strongroom/release-policy'
+ *
+ * // JSON.parse would silently take the second.
+ * duplicateName('{"anyOf":[{"authority":"https://a.example","authority":"https://b.example"}]}') // => '$.anyOf.authority'
+ * duplicateName('{"anyOf":[]}') // => undefined
  */
 export function duplicateName(text: string): string | undefined {
   const stack: { names: Set<string> | undefined; step: string }[] = []

@@ -15,6 +15,12 @@ export interface FailedCondition {
  * is false, whatever it is compared with, unless its absence is what is asked. An empty list is false in both forms (the
  * grammar refuses it anyway).
  * @returns the conditions that stood in the way; empty where the policy is met
+ * @example
+ * import { failedConditions } from '@strongroom/release-policy'
+ *
+ * const condition = { allOf: [{ claim: 'tee', equals: 'sevsnpvm' }, { claim: 'secureboot', equals: true }] }
+ * failedConditions(condition, { tee: 'sevsnpvm', secureboot: true }) // => []
+ * failedConditions(condition, { tee: 'sevsnpvm', secureboot: 'true' }).map(({ claim, actual }) => [claim, actual]) // => [['secureboot', 'true']]
  */
 export function failedConditions(condition: ReleaseCondition, claims: Record<string, unknown>): FailedCondition[] {
   if ('claim' in condition) {

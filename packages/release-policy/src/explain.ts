@@ -43,6 +43,21 @@ export interface ReleaseExplanation {
  * What release answers to a token, condition by condition. The token's signature, and whether the vault trusts its issuer, are
  * the vault's to check.
  * @param o `header` of the token, where there is one; `now` in seconds since 1970
+ * @example
+ * import { explainRelease, readReleasePolicy } from '@strongroom/release-policy'
+ *
+ * const policy = readReleasePolicy(JSON.stringify({
+ *   version: '1.0.0',
+ *   anyOf: [{
+ *     authority: 'https://sharedlocal.attest.example',
+ *     allOf: [{ claim: 'x-ms-isolation-tee.x-ms-compliance-status', equals: 'azure-compliant-cvm' }],
+ *   }],
+ * }))
+ * const claims = { iss: 'https://sharedlocal.attest.example/', 'x-ms-compliance-status': 'azure-compliant-cvm' }
+ * const { released, authorities } = explainRelease(policy, claims, { now: 1_700_000_000 })
+ * released // => false
+ * authorities[0]?.isIssuer // => true
+ * authorities[0]?.held // => false
  */
 export function explainRelease(
   policy: ReleasePolicy,

@@ -36,7 +36,21 @@ const chosenInGuest = /^(x-ms-isolation-tee\.)?x-ms-runtime\.(?!vm-configuration
 const excludingStates = ['azure-compliant-cvm', 'azure-compliant-uvm']
 const complianceStates = [...excludingStates, 'azure-signed-katacc-uvm']
 
-/** What the author of a readable policy seldom means. A policy without a warning is not thereby right. */
+/**
+ * What the author of a readable policy seldom means. A policy without a warning is not thereby right.
+ * @example
+ * import { lintReleasePolicy, readReleasePolicy } from '@strongroom/release-policy'
+ *
+ * const policy = readReleasePolicy(`{
+ *   "version": "1.0.0",
+ *   "anyOf": [{
+ *     "authority": "https://sharedeus.eus.attest.azure.net",
+ *     "allOf": [{ "claim": "x-ms-isolation-tee.x-ms-attestation-type", "equals": "sevsnpvm" }]
+ *   }]
+ * }`)
+ * const warnings = lintReleasePolicy(policy)
+ * warnings.map(({ code }) => code) // => ['AnyConfidentialVm', 'DebugNotExcluded', 'AuthorityNotTrusted']
+ */
 export function lintReleasePolicy(policy: ReleasePolicy): LintWarning[] {
   const list = `$.${policy.writtenAs ?? 'anyOf'}`
   const warnings = policy.anyOf.flatMap((entry, index) => lintAuthority(entry, `${list}[${index}]`))

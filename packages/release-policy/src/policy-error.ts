@@ -1,4 +1,15 @@
-/** A release policy that is not understood. */
+/**
+ * A release policy that is not understood.
+ * @example
+ * import { readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
+ *
+ * try {
+ *   readReleasePolicy('{"version":"1.0.0","anyOf":[{"authority":"https://a.example","allOf":[{"claim":"tee"}]}]}')
+ * } catch (error) {
+ *   if (!(error instanceof ReleasePolicyError)) throw error
+ *   error.place // => '$.anyOf[0].allOf[0].equals'
+ * }
+ */
 export class ReleasePolicyError extends Error {
   /** Path of the fault, for example `$.anyOf[0].allOf[1].claim`; `$` where the text is no JSON. */
   readonly place: string

@@ -24,6 +24,15 @@ const limits = { depth: 8, conditions: 2000, claimParts: 16, claimLength: 512 }
  * later, so that no policy means more than its author wrote.
  * @param text JSON
  * @throws ReleasePolicyError with the place
+ * @example
+ * import { readReleasePolicy } from '@strongroom/release-policy'
+ *
+ * const policy = readReleasePolicy(`{
+ *   "version": "1.0.0",
+ *   "anyOf": [{ "authority": "https://a.example", "allOf": [{ "claim": "tee", "equals": "sevsnpvm" }] }]
+ * }`)
+ * policy.anyOf[0]?.authority // => 'https://a.example'
+ * readReleasePolicy('{"anyOf":[],}') // throws ReleasePolicyError
  */
 export function readReleasePolicy(text: string): ReleasePolicy {
   let value: unknown

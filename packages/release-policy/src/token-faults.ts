@@ -19,7 +19,14 @@ const policyStatementClaims = [
 /** Clocks of the issuer and ours may differ by this much. */
 const toleranceSeconds = 60
 
-/** `jku`, `x5u`, `x5c` and `jwk` are not looked at: they would let the token choose who vouches for it. */
+/**
+ * `jku`, `x5u`, `x5c` and `jwk` are not looked at: they would let the token choose who vouches for it.
+ * @example
+ * import { headerFault } from '@strongroom/release-policy'
+ *
+ * headerFault({ alg: 'RS256', typ: 'JWT', kid: 'k1' }) // => undefined
+ * headerFault({ alg: 'none', kid: 'k1' })?.part // => 'alg'
+ */
 export function headerFault(header: Record<string, unknown>): TokenFault | undefined {
   const { alg, crit, b64, typ = 'JWT', kid } = header
   if (alg !== 'RS256') return fault('alg', 'RS256', alg)
@@ -34,6 +41,12 @@ export function headerFault(header: Record<string, unknown>): TokenFault | undef
 /**
  * Attestation providers sign answers about their policies by the same keys, in the same name, under the same `typ`: a policy that names no
  * claim of the evidence would be met by one. Every token over evidence says its type, and what is about policies says none of it.
+ * @example
+ * import { kindFault } from '@strongroom/release-policy'
+ *
+ * kindFault({ 'x-ms-attestation-type': 'sevsnpvm' }) // => undefined
+ * // Signed by the same key, and not about evidence.
+ * kindFault({ 'x-ms-policy-result': 'Updated' })?.found // => "a provider's answer about its policies"
  */
 export function kindFault(claims: Record<string, unknown>): TokenFault | undefined {
   const about = Object.keys(claims).find((name) => policyStatementClaims.includes(name))
@@ -48,7 +61,15 @@ export function kindFault(claims: Record<string, unknown>): TokenFault | undefin
     : fault(overEvidence, expected, type)
 }
 
-/** @param now seconds since 1970 */
+/**
+ * @param now seconds since 1970
+ * @example
+ * import { timeFault } from '@strongroom/release-policy'
+ *
+ * const now = 1_700_000_000
+ * timeFault({ iat: now - 10, exp: now + 3600 }, now) // => undefined
+ * timeFault({ iat: now - 7200, exp: now - 3600 }, now)?.part // => 'exp'
+ */
 export function timeFault({ exp, nbf, iat }: Record<string, unknown>, now: number): TokenFault | undefined {
   if (typeof exp !== 'number' || now >= exp + toleranceSeconds) return fault('exp', `a time after ${now}`, exp)
   if (nbf !== undefined && (typeof nbf !== 'number' || nbf > now + toleranceSeconds)) {

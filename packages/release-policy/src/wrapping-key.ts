@@ -10,6 +10,12 @@ export interface WrappingKey {
  * The key that a release is wrapped to: the first RSA key for encryption in the token's own `x-ms-runtime.keys`, which
  * the hardware report vouches for. Nothing that the caller sends beside the token can name another. The keys under
  * `x-ms-isolation-tee` belong to the paravisor and are never used.
+ * @example
+ * import { findWrappingKey } from '@strongroom/release-policy'
+ *
+ * // A token whose guest brought no key: nothing can be wrapped to it.
+ * const found = findWrappingKey({ 'x-ms-runtime': { keys: [] } })
+ * 'found' in found && found.found // => 'no such key'
  */
 export function findWrappingKey(claims: Record<string, unknown>): WrappingKey | TokenFault {
   const runtime = claims['x-ms-runtime']

@@ -10,6 +10,19 @@ import { parseBundle, tileOf, tilePath, tileWidth } from './tiles.ts'
  * Reads every entry of a log and shows that exactly they are what the checkpoint signs for, and that the log still
  * begins with what `remembered` signed for. `onEntry` is given entries as they come, before the whole is believed.
  * @throws TransparencyError RootMismatch, LogCut, LogForked, Missing or Malformed
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { auditLog, openCheckpoint, parseNoteKey } from '@strongroom/transparency'
+ *
+ * const key = parseNoteKey(await readFile('log/key.txt', 'utf8')) // handed over by the log's operator
+ * const checkpoint = await openCheckpoint(await readFile('log/checkpoint', 'utf8'), key, key.name)
+ * const entries: string[] = []
+ * await auditLog({
+ *   checkpoint,
+ *   fetch: (path) => readFile(`log/${path}`),
+ *   onEntry: (entry) => entries.push(new TextDecoder().decode(entry)),
+ * })
+ * entries.length // => 300
  */
 export async function auditLog(o: {
   checkpoint: Checkpoint
@@ -52,6 +65,19 @@ export async function auditLog(o: {
 /**
  * Shows by hash tiles alone that the log still begins with what `remembered` signed for; reads few tiles.
  * @throws TransparencyError LogCut or LogForked
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkConsistency, openCheckpoint, parseNoteKey } from '@strongroom/transparency'
+ *
+ * const key = parseNoteKey(await readFile('log/key.txt', 'utf8'))
+ * const [checkpoint, remembered] = await Promise.all(
+ *   ['checkpoint', 'remembered-checkpoint'].map(async (name) => openCheckpoint(await readFile(`log/${name}`, 'utf8'), key, key.name)),
+ * )
+ * if (checkpoint === undefined || remembered === undefined) throw new Error()
+ * const fetch = (path: string) => readFile(`log/${path}`)
+ * await checkConsistency({ checkpoint, remembered, fetch }) // => undefined
+ * // An older copy was put back.
+ * checkConsistency({ checkpoint: remembered, remembered: checkpoint, fetch }) // throws TransparencyError LogCut
  */
 export async function checkConsistency(o: {
   checkpoint: Checkpoint
@@ -74,6 +100,14 @@ export async function checkConsistency(o: {
 /**
  * One entry, shown to be in the log at its place; reads one bundle and few tiles.
  * @throws TransparencyError RootMismatch or Missing
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { openCheckpoint, parseNoteKey, provenEntry } from '@strongroom/transparency'
+ *
+ * const key = parseNoteKey(await readFile('log/key.txt', 'utf8'))
+ * const checkpoint = await openCheckpoint(await readFile('log/checkpoint', 'utf8'), key, key.name)
+ * const entry = await provenEntry({ checkpoint, index: 299, fetch: (path) => readFile(`log/${path}`) })
+ * new TextDecoder().decode(entry) // => 'entry 299'
  */
 export async function provenEntry(o: { checkpoint: Checkpoint; index: number; fetch: Fetch }): Promise<Uint8Array> {
   const { checkpoint, index, fetch } = o

@@ -11,12 +11,26 @@ export interface Checkpoint {
   root: Uint8Array
 }
 
-/** Text to sign; ends with a newline. */
+/**
+ * Text to sign; ends with a newline.
+ * @example
+ * import { emptyFrontier, formatCheckpoint, rootOf } from '@strongroom/transparency'
+ *
+ * formatCheckpoint({ origin: 'vault.example/operationlog', size: 0, root: rootOf(emptyFrontier) }).split('\n') // => ['vault.example/operationlog', '0', '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', '']
+ */
 export function formatCheckpoint(checkpoint: Checkpoint): string {
   return `${checkpoint.origin}\n${checkpoint.size}\n${toBase64(checkpoint.root)}\n`
 }
 
-/** @throws TransparencyError Malformed */
+/**
+ * @throws TransparencyError Malformed
+ * @example
+ * import { parseCheckpoint } from '@strongroom/transparency'
+ *
+ * const root = '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+ * parseCheckpoint(`log.example\n0\n${root}\n`).size // => 0
+ * parseCheckpoint('log.example\n007\n') // throws TransparencyError Malformed
+ */
 export function parseCheckpoint(text: string): Checkpoint {
   const [origin, size, root, ...extensions] = text.split('\n')
   const hash = root === undefined ? undefined : fromBase64(root)
@@ -35,6 +49,16 @@ export function parseCheckpoint(text: string): Checkpoint {
 /**
  * The checkpoint inside a note, when the log's own key signed it and it speaks of this log.
  * @throws TransparencyError Malformed, SignatureInvalid or OriginMismatch
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { openCheckpoint, parseNoteKey } from '@strongroom/transparency'
+ *
+ * const note = await readFile('log/checkpoint', 'utf8')
+ * const key = parseNoteKey(await readFile('log/key.txt', 'utf8'))
+ * const checkpoint = await openCheckpoint(note, key, 'vault.example/operationlog')
+ * checkpoint.size // => 300
+ * openCheckpoint(note, key, 'another.example/operationlog') // throws TransparencyError OriginMismatch
+ * openCheckpoint(note.replace('300', '299'), key, key.name) // throws TransparencyError SignatureInvalid
  */
 export async function openCheckpoint(note: string, key: NoteKey, origin: string): Promise<Checkpoint> {
   const checkpoint = parseCheckpoint(await openNote(note, key))

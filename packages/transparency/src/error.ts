@@ -14,7 +14,18 @@ export type TransparencyCode =
   /** What the log signed for is not to be had. */
   | 'Missing'
 
-/** Why a log, or a part of it, is not believed. */
+/**
+ * Why a log, or a part of it, is not believed.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { auditLog, TransparencyError } from '@strongroom/transparency'
+ *
+ * const checkpoint = { origin: 'log.example', size: 300, root: new Uint8Array(32) }
+ * await auditLog({ checkpoint, fetch: (path) => readFile(`log/${path}`) }).catch((error: unknown) => {
+ *   if (!(error instanceof TransparencyError)) throw error
+ *   error.code // => 'RootMismatch'
+ * })
+ */
 export class TransparencyError extends Error {
   readonly code: TransparencyCode
   readonly expected: string | undefined

@@ -14,18 +14,39 @@ export interface NoteKey {
   publicKey: Uint8Array
 }
 
-/** SHA-256(name ‖ newline ‖ type ‖ key), its first four bytes. */
+/**
+ * SHA-256(name ‖ newline ‖ type ‖ key), its first four bytes.
+ * @example
+ * import { keyId, parseNoteKey } from '@strongroom/transparency'
+ *
+ * const key = parseNoteKey('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW')
+ * Array.from(keyId(key)) // => [0xc7, 0x4f, 0x20, 0xa3]
+ */
 export function keyId(key: NoteKey): Uint8Array {
   return sha256(concat(utf8(`${key.name}\n`), Uint8Array.of(ed25519), key.publicKey)).subarray(0, 4)
 }
 
-/** `name+hexadecimal id+base64(type ‖ key)`: how keys of logs are handed on (C2SP signed-note, "Verifier keys"). */
+/**
+ * `name+hexadecimal id+base64(type ‖ key)`: how keys of logs are handed on (C2SP signed-note, "Verifier keys").
+ * @example
+ * import { formatNoteKey } from '@strongroom/transparency'
+ *
+ * const key = { name: 'vault.example/operationlog', publicKey: new Uint8Array(32) }
+ * formatNoteKey(key) // => 'vault.example/operationlog+bfefffc2+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
+ */
 export function formatNoteKey(key: NoteKey): string {
   const id = Array.from(keyId(key), (byte) => byte.toString(16).padStart(2, '0')).join('')
   return `${key.name}+${id}+${toBase64(concat(Uint8Array.of(ed25519), key.publicKey))}`
 }
 
-/** @throws TransparencyError Malformed */
+/**
+ * @throws TransparencyError Malformed
+ * @example
+ * import { parseNoteKey } from '@strongroom/transparency'
+ *
+ * parseNoteKey('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW').name // => 'PeterNeumann'
+ * parseNoteKey('PeterNeumann+00000000+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW') // throws TransparencyError Malformed
+ */
 export function parseNoteKey(text: string): NoteKey {
   const match = /^([^\s+]{1,255})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text)
   const bytes = match && fromBase64(match[3]!)
@@ -41,7 +62,17 @@ export function parseNoteKey(text: string): NoteKey {
   })
 }
 
-/** @param text ends with a newline; `sign` gives the Ed25519 signature over its UTF-8 */
+/**
+ * @param text ends with a newline; `sign` gives the Ed25519 signature over its UTF-8
+ * @example
+ * import { openNote, signNote } from '@strongroom/transparency'
+ * import { generateKeyPairSync, sign } from 'node:crypto'
+ * const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+ * const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
+ * const key = { name: 'log.example', publicKey: Uint8Array.from(raw) }
+ * const note = signNote('a text\n', key, (message) => sign(null, message, privateKey))
+ * await openNote(note, key) // => 'a text\n'
+ */
 export function signNote(text: string, key: NoteKey, sign: (message: Uint8Array) => Uint8Array): string {
   const signature = sign(utf8(text))
   return `${text}\n\u2014 ${key.name} ${toBase64(concat(keyId(key), signature))}\n`
@@ -50,6 +81,14 @@ export function signNote(text: string, key: NoteKey, sign: (message: Uint8Array)
 /**
  * The text of a note that `key` signed. Signatures of other keys (witnesses, for example) are passed over.
  * @throws TransparencyError Malformed or SignatureInvalid
+ * @example
+ * import { openNote, parseNoteKey } from '@strongroom/transparency'
+ *
+ * const key = parseNoteKey('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW')
+ * const text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+ * const note = `${text}\n— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n`
+ * await openNote(note, key) // => text
+ * openNote(note.replace('answer', 'Answer'), key) // throws TransparencyError SignatureInvalid
  */
 export async function openNote(note: string, key: NoteKey): Promise<string> {
   const end = note.lastIndexOf('\n\n')

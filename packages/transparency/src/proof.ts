@@ -1,7 +1,18 @@
 import { sameBytes } from './bytes.ts'
 import { nodeHash } from './merkle.ts'
 
-/** RFC 9162 section 2.1.3.2. */
+/**
+ * RFC 9162 section 2.1.3.2.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { leafHash, Prover, verifyInclusion } from '@strongroom/transparency'
+ *
+ * const prover = new Prover({ fetch: (path) => readFile(`log/${path}`), size: 300 })
+ * const [root, proof] = await Promise.all([prover.range(0, 300), prover.inclusion(7)])
+ * const leaf = leafHash(new TextEncoder().encode('entry 7'))
+ * verifyInclusion({ index: 7, size: 300, leaf, proof, root }) // => true
+ * verifyInclusion({ index: 8, size: 300, leaf, proof, root }) // => false
+ */
 export function verifyInclusion(o: {
   index: number
   size: number
@@ -24,7 +35,19 @@ export function verifyInclusion(o: {
   return last === 0 && sameBytes(hash, o.root)
 }
 
-/** RFC 9162 section 2.1.4.2; also between equal sizes, and from an empty tree, which every tree extends. */
+/**
+ * RFC 9162 section 2.1.4.2; also between equal sizes, and from an empty tree, which every tree extends.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { Prover, verifyConsistency } from '@strongroom/transparency'
+ *
+ * const fetch = (path: string) => readFile(`log/${path}`)
+ * const [now, then] = [new Prover({ fetch, size: 300 }), new Prover({ fetch, size: 256 })]
+ * const [newRoot, oldRoot] = await Promise.all([now.range(0, 300), then.range(0, 256)])
+ * const proof = await now.consistency(256)
+ * verifyConsistency({ oldSize: 256, newSize: 300, oldRoot, newRoot, proof }) // => true
+ * verifyConsistency({ oldSize: 256, newSize: 300, oldRoot: new Uint8Array(32), newRoot, proof }) // => false
+ */
 export function verifyConsistency(o: {
   oldSize: number
   newSize: number

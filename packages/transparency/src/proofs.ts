@@ -7,6 +7,16 @@ export type Fetch = (path: string) => Promise<Uint8Array>
 /**
  * Proofs made from the hash tiles of a log of `size` entries. What they are made from is not believed: a proof shows
  * what it claims, or fails to verify, whoever made it.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { Prover } from '@strongroom/transparency'
+ *
+ * const fetch = (path: string) => readFile(`log/${path}`)
+ * const prover = new Prover({ fetch, size: 300 })
+ * // The way from one entry of 300 to the root, and from the log of 200 entries to that of 300.
+ * const [inclusion, consistency] = await Promise.all([prover.inclusion(7), prover.consistency(200)])
+ * inclusion.length // => 9
+ * consistency.length // => 7
  */
 export class Prover {
   readonly #fetch: Fetch

@@ -2,9 +2,22 @@ import { concat } from './bytes.ts'
 import { TransparencyError } from './error.ts'
 import { hashBytes } from './merkle.ts'
 
-/** Hashes in a full tile, entries in a full bundle. */
+/**
+ * Hashes in a full tile, entries in a full bundle.
+ * @example
+ * import { tileOf, tilePath, tileWidth } from '@strongroom/transparency'
+ *
+ * // A log of so many entries has its first full tile.
+ * tilePath(tileOf(0, 0, tileWidth)) // => 'tile/0/000'
+ */
 export const tileWidth = 256
-/** Levels of the tree that one tile spans. */
+/**
+ * Levels of the tree that one tile spans.
+ * @example
+ * import { tileHeight, tileWidth } from '@strongroom/transparency'
+ *
+ * tileWidth === 2 ** tileHeight // => true
+ */
 export const tileHeight = 8
 /** Above it no tree of a safe integer's size has tiles. */
 const highestLevel = 6
@@ -18,7 +31,13 @@ export interface Tile {
   width: number
 }
 
-/** C2SP tlog-tiles: `tile/L/N[.p/W]`, N in groups of three digits, all but the last with an `x` before them. */
+/**
+ * C2SP tlog-tiles: `tile/L/N[.p/W]`, N in groups of three digits, all but the last with an `x` before them.
+ * @example
+ * import { tilePath } from '@strongroom/transparency'
+ *
+ * tilePath({ level: 1, index: 1_234_067, width: 256 }) // => 'tile/1/x001/x234/067'
+ */
 export function tilePath(tile: Tile): string {
   const digits = String(tile.index)
   const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/.{3}/g)!
@@ -26,7 +45,14 @@ export function tilePath(tile: Tile): string {
   return `tile/${tile.level}/${index}${tile.width === tileWidth ? '' : `.p/${tile.width}`}`
 }
 
-/** Undefined for what is no path of a tile, or not spelt as tilePath spells it. */
+/**
+ * Undefined for what is no path of a tile, or not spelt as tilePath spells it.
+ * @example
+ * import { parseTilePath } from '@strongroom/transparency'
+ *
+ * parseTilePath('tile/0/001.p/44') // => { level: 0, index: 1, width: 44 }
+ * parseTilePath('tile/0/../key') // => undefined
+ */
 export function parseTilePath(path: string): Tile | undefined {
   const match = /^tile\/(entries|\d)\/((?:x\d{3}\/){0,5}\d{3})(?:\.p\/([1-9]\d{0,2}))?$/.exec(path)
   if (!match) return undefined
@@ -39,19 +65,40 @@ export function parseTilePath(path: string): Tile | undefined {
   return Number.isSafeInteger(tile.index) && tilePath(tile) === path ? tile : undefined
 }
 
-/** How many hashes of a tile level a tree of `size` entries has. */
+/**
+ * How many hashes of a tile level a tree of `size` entries has.
+ * @example
+ * import { hashesAtLevel } from '@strongroom/transparency'
+ *
+ * hashesAtLevel(70_000, 1) // => 273
+ */
 export function hashesAtLevel(size: number, level: number): number {
   return Math.floor(size / tileWidth ** level)
 }
 
-/** The tile that holds a hash (or entry) of a level, as wide as a tree of `size` entries makes it. */
+/**
+ * The tile that holds a hash (or entry) of a level, as wide as a tree of `size` entries makes it.
+ * @example
+ * import { tileOf, tilePath } from '@strongroom/transparency'
+ *
+ * // Where entry 260 of a log of 300 lies.
+ * tilePath(tileOf('entries', 260, 300)) // => 'tile/entries/001.p/44'
+ */
 export function tileOf(level: Tile['level'], position: number, size: number): Tile {
   const index = Math.floor(position / tileWidth)
   const count = level === 'entries' ? size : hashesAtLevel(size, level)
   return { level, index, width: Math.min(tileWidth, count - index * tileWidth) }
 }
 
-/** @throws TransparencyError Malformed */
+/**
+ * @throws TransparencyError Malformed
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { leafHash, parseHashTile, sameBytes } from '@strongroom/transparency'
+ *
+ * const hashes = parseHashTile(await readFile('log/tile/0/000'), 256)
+ * sameBytes(hashes[0] ?? new Uint8Array(), leafHash(new TextEncoder().encode('entry 0'))) // => true
+ */
 export function parseHashTile(bytes: Uint8Array, width: number): Uint8Array[] {
   if (bytes.length !== width * hashBytes) {
     throw new TransparencyError({
@@ -64,7 +111,14 @@ export function parseHashTile(bytes: Uint8Array, width: number): Uint8Array[] {
   return Array.from({ length: width }, (_, place) => bytes.subarray(place * hashBytes, (place + 1) * hashBytes))
 }
 
-/** Entries one after another, each behind its length (two bytes, big-endian). */
+/**
+ * Entries one after another, each behind its length (two bytes, big-endian).
+ * @example
+ * import { formatBundle } from '@strongroom/transparency'
+ *
+ * const bundle = formatBundle([Uint8Array.of(1, 2), Uint8Array.of(3)])
+ * Array.from(bundle) // => [0, 2, 1, 2, 0, 1, 3]
+ */
 export function formatBundle(entries: Uint8Array[]): Uint8Array {
   return concat(
     ...entries.flatMap((entry) => {
@@ -74,7 +128,16 @@ export function formatBundle(entries: Uint8Array[]): Uint8Array {
   )
 }
 
-/** @throws TransparencyError Malformed */
+/**
+ * @throws TransparencyError Malformed
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseBundle, tileOf, tilePath } from '@strongroom/transparency'
+ *
+ * const tile = tileOf('entries', 260, 300) // the second bundle, with 44 entries
+ * const entries = parseBundle(await readFile(`log/${tilePath(tile)}`), tile.width)
+ * new TextDecoder().decode(entries[4]) // => 'entry 260'
+ */
 export function parseBundle(bytes: Uint8Array, width: number): Uint8Array[] {
   const entries: Uint8Array[] = []
   let offset = 0

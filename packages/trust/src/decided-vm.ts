@@ -3,7 +3,14 @@ import type { DecidedClaims } from '@strongroom/contract'
 const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
 
-/** The VM that a decision's evidence says it is of: `vmUniqueId`; for a guest, in the claims of its hardware. */
+/**
+ * The VM that a decision's evidence says it is of: `vmUniqueId`; for a guest, in the claims of its hardware.
+ * @example
+ * import { vmIdOf } from '@strongroom/trust'
+ *
+ * const configuration = { 'vm-configuration': { vmUniqueId: '6F1E2B5C' } }
+ * vmIdOf({ claims: { 'x-ms-isolation-tee': { 'x-ms-runtime': configuration } } }) // => '6F1E2B5C'
+ */
 export function vmIdOf({ claims, policyClaims }: DecidedClaims): string | undefined {
   const all = claims ?? policyClaims
   for (const holder of [all, memberOf(all, 'x-ms-isolation-tee')]) {

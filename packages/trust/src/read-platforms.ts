@@ -31,6 +31,15 @@ const version = 'api-version=2025-06-01'
  * Platforms of the newest decisions, each as it was attested last.
  * @param o.providers hosts @param o.read what the caller may not read is left out
  * @throws what `read` throws where no provider can be read
+ * @example
+ * import { readPlatforms } from '@strongroom/trust/platforms'
+ *
+ * // Answers of a provider that has decided nothing yet; a caller would fetch them with a token of its own.
+ * const read = async <T>(url: string): Promise<T> => {
+ *   if (url.includes('/collateral')) throw new Error('403')
+ *   return (url.includes('/tcbbaselines/') ? { tcbBaselines: [] } : { value: [] }) as T
+ * }
+ * await readPlatforms({ providers: ['sharedlocal.attest.example'], read }) // => []
  */
 export async function readPlatforms(o: { providers: readonly string[]; read: ReadProvider }): Promise<SeenPlatform[]> {
   const lists = await Promise.allSettled(

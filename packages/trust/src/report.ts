@@ -92,6 +92,27 @@ function need<T>(value: T | undefined, predecessor: string): T {
 /**
  * Verifies the evidence of a boot afresh, link by link, from the silicon's root to the open disk. What a link throws refuses that
  * link, so that this throws for no evidence, however it is made.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseAnchors, rootsOf, verifyLinks } from '@strongroom/trust'
+ *
+ * const roots = await rootsOf(parseAnchors(await readFile('anchors.json', 'utf8')), await readFile('ca.pem', 'utf8'))
+ * const evidence = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const report = await verifyLinks({
+ *   name: 'first',
+ *   evidence,
+ *   roots,
+ *   firmware: { unknown: 'no copy of the firmware is at hand' },
+ *   image: { by: 'creator', reference: undefined },
+ *   encryption: 'VMGuestStateOnly',
+ *   size: 'Standard_DC2as_v5',
+ *   secureBoot: true,
+ *   fetchKeySet: async () => JSON.parse(await readFile('certs.json', 'utf8')),
+ *   at: new Date(),
+ * })
+ * report.trusted // => false
+ * report.links[0]?.outcome // => 'verified'
+ * report.links.find(({ why }) => why?.startsWith('no copy'))?.outcome // => 'not checked'
  */
 export async function verifyLinks(request: TrustRequest): Promise<TrustReport> {
   const { roots } = request

@@ -17,6 +17,12 @@ export interface Roots {
 /**
  * Reads anchors.json, as an installation writes it.
  * @throws TypeError that says what is wrong
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseAnchors } from '@strongroom/trust'
+ *
+ * parseAnchors(await readFile('anchors.json', 'utf8')).simulated // => true
+ * parseAnchors('{}') // throws TypeError
  */
 export function parseAnchors(text: string): TrustAnchors {
   let value: unknown
@@ -45,6 +51,13 @@ export function parseAnchors(text: string): TrustAnchors {
  * @param anchors the silicon's roots, and the keys that sign what images measure
  * @param authorityPem certificate of the installation's authority
  * @throws ParseError where there is no certificate
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseAnchors, rootsOf } from '@strongroom/trust'
+ *
+ * const roots = await rootsOf(parseAnchors(await readFile('anchors.json', 'utf8')), await readFile('ca.pem', 'utf8'))
+ * roots.anchors.simulated // => true
+ * roots.authority.root.name // => 'installation authority'
  */
 export async function rootsOf(anchors: TrustAnchors, authorityPem: string): Promise<Roots> {
   const [der] = parsePem(authorityPem)

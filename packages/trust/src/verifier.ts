@@ -24,6 +24,13 @@ export interface VerifierKey {
 /** Which provider a VM asked for: the resource manager's word, or why it cannot be said. */
 export type AskedProvider = { issuer: string } | { unknown: string }
 
+/**
+ * Issuer of the tokens of the provider that an installation shares in its home region.
+ * @example
+ * import { sharedIssuer } from '@strongroom/trust'
+ *
+ * new URL(sharedIssuer).protocol // => 'https:'
+ */
 export const sharedIssuer: string = `https://${sharedAttestationHost(homeRegion.code)}`
 
 const isOwnIssuer = (issuer: string): boolean =>

@@ -19,7 +19,17 @@ export interface VmRecord {
 
 type Asked = Pick<TrustRequest, 'vmId' | 'encryption' | 'size' | 'image' | 'secureBoot' | 'diskEncryptionSet'>
 
-/** The part of a request for which the record's word is taken where nobody else said it. */
+/**
+ * The part of a request for which the record's word is taken where nobody else said it.
+ * @example
+ * import { askedByRecord } from '@strongroom/trust'
+ *
+ * const vm = { location: 'local', properties: { vmId: 'a1', hardwareProfile: { vmSize: 'Standard_DC2as_v5' } } }
+ * const { size, secureBoot, encryption } = askedByRecord(vm)
+ * size // => 'Standard_DC2as_v5'
+ * secureBoot // => false
+ * encryption // => ''
+ */
 export function askedByRecord({ properties }: VmRecord): Asked {
   const disk = properties.storageProfile?.osDisk?.managedDisk?.securityProfile
   return {
@@ -35,6 +45,11 @@ export function askedByRecord({ properties }: VmRecord): Asked {
 /**
  * Id of the provider that the VM named (a resource, or one of another origin in the operator's configuration), else its region's.
  * @param subscription `/subscriptions/{id}`
+ * @example
+ * import { providerIdOf } from '@strongroom/trust'
+ *
+ * const vm = { location: 'westeurope', properties: { vmId: 'a1', hardwareProfile: { vmSize: 'Standard_DC2as_v5' } } }
+ * providerIdOf(vm, '/subscriptions/s1') // => '/subscriptions/s1/providers/Microsoft.Attestation/locations/westeurope/defaultProvider'
  */
 export const providerIdOf = ({ location, properties }: VmRecord, subscription: string): string =>
   properties.securityProfile?.attestationProvider?.id ??

@@ -11,7 +11,13 @@ export interface TcbLack {
   update: string
 }
 
-/** For people: `SNP firmware: 20 found, 22 wanted. Install …`. */
+/**
+ * For people: `SNP firmware: 20 found, 22 wanted. Install …`.
+ * @example
+ * import { describeLack } from '@strongroom/evidence/advisories'
+ *
+ * describeLack({ component: 'SNP firmware', found: 20, wanted: 22, update: 'Install it.' }) // => 'SNP firmware: 20 found, 22 wanted. Install it.'
+ */
 export const describeLack = ({ component, found, wanted, update }: TcbLack): string =>
   `${component}: ${found} found, ${wanted} wanted. ${update}`
 

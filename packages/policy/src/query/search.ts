@@ -8,6 +8,14 @@ import { QueryError } from './query-error.ts'
  * The result of a JMESPath query on JSON, as JSON text. What is absent is null.
  * @param charge told of the work as it is done; what it throws ends the search
  * @throws QueryError for a query that cannot be read or a function that is given what it does not take
+ * @example
+ * import { searchJson } from '@strongroom/policy'
+ *
+ * const runtime = { keys: [{ kid: 'HCLAkPub' }, { kid: 'HCLTransferKey' }] }
+ * let steps = 0
+ * const found = searchJson('keys[*].kid', runtime, (cost) => void (steps += cost))
+ * found // => '["HCLAkPub","HCLTransferKey"]'
+ * steps > 0 // => true
  */
 export function searchJson(query: string, document: unknown, charge: Charge): string {
   const node = compileQuery(query)

@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hasCorpus } from '../../packages/evidence/src/testing/corpus-directory.ts'
+import { exampleFault, exampleOf, programOf, tryPrograms, type Program } from './examples.ts'
+import { documentedEntries, findExport } from './exports.ts'
+import { layOut } from './reader-files.ts'
+
+interface Documented {
+  name: string
+  specifier: string
+  docstring: string
+}
+
+/** Every value that a package gives to those who import it; types are shown by the functions that take and give them. */
+async function publicExports(): Promise<Documented[]> {
+  const found: Documented[] = []
+  for (const { specifier, source } of documentedEntries()) {
+    const names = Object.keys((await import(specifier)) as object)
+    for (const name of names) found.push({ name, specifier, docstring: findExport(name, source)?.docstring ?? '' })
+  }
+  return found
+}
+
+let exported: Documented[]
+let files: string
+beforeAll(async () => {
+  exported = await publicExports()
+  files = await mkdtemp(join(tmpdir(), 'strongroom-reader-'))
+  await layOut(files)
+})
+afterAll(() => rm(files, { recursive: true }))
+
+describe('every export of the published packages', () => {
+  it('has an example that imports it as a stranger does, and says what comes out', () => {
+    expect(exported.length).toBeGreaterThan(300)
+    const specifiersOf = Map.groupBy(exported, ({ docstring, name }) => `${name}\n${docstring}`)
+    const faults = exported.flatMap(({ name, specifier, docstring }) => {
+      const alike = specifiersOf.get(`${name}\n${docstring}`)!.map((each) => each.specifier)
+      const fault = exampleFault(docstring, name, alike)
+      return fault === undefined ? [] : [`${specifier} ${name}: ${fault}`]
+    })
+    expect(faults).toEqual([])
+  })
+
+  // Files of genuine hardware lie beside the repository.
+  it.skipIf(!hasCorpus)('has one that compiles, and gives what it says', async () => {
+    const programs = exported.flatMap(({ name, specifier, docstring }): Program[] => {
+      const example = exampleOf(docstring)
+      if (example === undefined) return []
+      return [{ name: `${specifier.slice(12).replaceAll('/', '.')}.${name}`, text: programOf(example) }]
+    })
+    expect(await tryPrograms(programs, files)).toEqual([])
+  })
+
+  it('has one of its own', () => {
+    const bodies = exported.map(({ docstring }) => exampleOf(docstring)?.replaceAll(/^import .*$/gm, '').trim())
+    const twice = bodies.filter((body, index) => body !== undefined && bodies.indexOf(body) !== index)
+    // One function is passed on by two packages.
+    expect(new Set(twice).size).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('the check of examples', () => {
+  const fault = (docstring: string): string | undefined => exampleFault(docstring, 'toHex', ['@strongroom/evidence'])
+  const from = "@example\nimport { toHex } from '@strongroom/evidence'\n"
+
+  it.each([
+    ['Hexadecimal.', 'no @example'],
+    ["@example\nimport { toHex } from './hex.ts'\ntoHex(x) // => ''", 'does not import toHex from @strongroom/evidence'],
+    [`${from}1 + 1 // => 2`, 'does not use toHex'],
+    [`${from}toHex(Uint8Array.of(10))`, 'asserts nothing: end a line in `// => value` or `// throws Name`'],
+    [`${from}toHex(Uint8Array.of(10)) // => '0a'\n@throws never`, undefined],
+  ])('refuses what shows nothing: %s', (docstring, expected) => {
+    expect(fault(docstring)).toBe(expected)
+  })
+
+  it('finds an example that gives something else, throws something else, or does not compile', async () => {
+    const given = (name: string, body: string): Program => ({ name, text: programOf(`${from.slice(9)}${body}`) })
+    const found = await tryPrograms(
+      [
+        given('a-right', "toHex(Uint8Array.of(10)) // => '0a'\ntoHex(await Promise.reject(new RangeError('x'))) // throws RangeError"),
+        given('b-other', "toHex(Uint8Array.of(10)) // => '0b'"),
+        given('c-thrown', "toHex(await Promise.reject(new RangeError('x'))) // throws TypeError"),
+        given('d-types', "toHex('0a' as string) // throws TypeError"),
+      ],
+      files,
+    ) // prettier-ignore
+    const names = found.map((line) => /^(?:examples\/)?([a-d]-\w+)/.exec(line.replace(/^.*?examples\//, 'examples/'))?.[1])
+    expect(new Set(names)).toEqual(new Set(['b-other', 'c-thrown', 'd-types']))
+  })
+})

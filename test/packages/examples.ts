@@ -1,0 +1,103 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const root = resolve(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+/** The example in a docstring; undefined where it has none. */
+export function exampleOf(docstring: string): string | undefined {
+  const [, example] = /^@example\n([\s\S]*?)(?=^@[a-z]+\b|$(?![\s\S]))/m.exec(docstring) ?? []
+  return example?.trim()
+}
+
+/** Names that an example imports, by the specifier that it imports them from. */
+function importsOf(example: string): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const [, names, from] of example.matchAll(/^import \{([^}]+)\} from '([^']+)'$/gm))
+    found.set(from!, names!.split(',').map((name) => name.trim().replace(/^type /, ''))) // prettier-ignore
+  return found
+}
+
+const claim = /^(\s*)(.+?) \/\/ (=>|throws) (.+)$/
+const asserts = (example: string): boolean => example.split('\n').some((line) => claim.test(line)) || /\bassert\b/.test(example) // prettier-ignore
+
+/** What keeps an example from showing its export: none, another's, or one that asserts nothing. */
+export function exampleFault(docstring: string, name: string, specifiers: readonly string[]): string | undefined {
+  const example = exampleOf(docstring)
+  if (example === undefined) return 'no @example'
+  const imports = importsOf(example)
+  if (!specifiers.some((specifier) => imports.get(specifier)?.includes(name)))
+    return `does not import ${name} from ${specifiers.join(' or ')}`
+  const code = example.replaceAll(/^import .*$/gm, '')
+  if (!new RegExp(`\\b${name}\\b`).test(code)) return `does not use ${name}`
+  // Without semicolons such a line goes on with the one before it.
+  if (/^[([`]/m.test(code)) return 'has a line that begins with a bracket'
+  return asserts(code) ? undefined : 'asserts nothing: end a line in `// => value` or `// throws Name`'
+}
+
+/**
+ * An example as a program that ends with an error where a line does not give what it says: `expression // => value`, and
+ * `expression // throws Name` or `// throws Name Code`.
+ */
+export function programOf(example: string): string {
+  const lines = example.split('\n').map((line) => {
+    const [, indent = '', expression, kind, outcome = ''] = claim.exec(line) ?? []
+    if (kind === '=>') return `${indent}assert.deepStrictEqual(${expression}, ${outcome})`
+    if (kind !== 'throws') return line
+    const [name, code] = outcome.split(' ')
+    const expected = JSON.stringify({ name, ...(code !== undefined && { code }) })
+    return `${indent}await assert.rejects(async () => ${expression}, ${expected})`
+  })
+  const own = /\bimport assert\b/.test(example) ? [] : ["import assert from 'node:assert/strict'"]
+  return [...own, ...lines, 'export {}', ''].join('\n')
+}
+
+export interface Program {
+  /** Name of its file, without ending. */
+  name: string
+  text: string
+}
+
+/** Runs each in one process, in the folder where it stands, and prints the failures as JSON. */
+const runner = `
+import { readdirSync } from 'node:fs'
+process.chdir(process.argv[2])
+const failures = []
+for (const file of readdirSync(import.meta.dirname + '/examples')) {
+  try { await import('./examples/' + file) }
+  catch (error) { failures.push(file.slice(0, -3) + ': ' + (error.code === 'ERR_ASSERTION' ? error.message : error.stack)) }
+}
+process.stdout.write(JSON.stringify(failures))
+process.exit()
+`
+
+/**
+ * Compiles programs by the strict settings of this repository and runs them, packages taken by their published names.
+ * @param files folder whose files they read
+ * @returns what the compiler and each program that failed say
+ */
+export async function tryPrograms(programs: readonly Program[], files: string): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-examples-'))
+  try {
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+    await mkdir(join(folder, 'examples'))
+    for (const { name, text } of programs) await writeFile(join(folder, 'examples', `${name}.ts`), text)
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }')
+    await writeFile(join(folder, 'run.mjs'), runner)
+    const compilerOptions = { lib: ['ES2024', 'DOM'], types: ['node'], typeRoots: ['./node_modules/@types'] }
+    const tsconfig = { extends: join(root, 'tsconfig.base.json'), compilerOptions, include: ['examples'] }
+    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
+    const compiled = await run(join(root, 'node_modules/.bin/tsc'), ['-p', folder, '--pretty', 'false']).then(
+      () => [],
+      (error: { stdout?: string }) => (error.stdout ?? String(error)).trim().split('\n'),
+    )
+    const options = ['--conditions=x-source', '--disable-warning=ExperimentalWarning']
+    const { stdout } = await run(process.execPath, [...options, join(folder, 'run.mjs'), files], { maxBuffer: 1 << 24 })
+    return [...compiled.filter((line) => line !== ''), ...(JSON.parse(stdout) as string[])]
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
