@@ -1,16 +1,98 @@
-import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { generateKeyPairSync, sign } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { formatCheckpoint, formatNoteKey, hashesAtLevel, rootOf, signNote, tileOf, tilePath } from '@strongroom/transparency'
+import { gunzipSync } from 'node:zlib'
+import { detect, type Piece, type PieceKind, type PieceOf } from '@strongroom/evidence/files'
+import {
+  formatCheckpoint,
+  formatNoteKey,
+  hashesAtLevel,
+  rootOf,
+  signNote,
+  tileOf,
+  tilePath,
+} from '@strongroom/transparency'
 import { corpusDirectory, hasCorpus } from '../../packages/evidence/src/testing/corpus-directory.ts'
 import { entriesOf, fetchOf, treeOf } from '../../packages/transparency/src/testing.ts'
 import { makeBoot, makeSilicon } from '../corpus/boot.ts'
+import { tokenFiles } from './reader-tokens.ts'
 
-/** What examples read, by the name that a relying party would give it, and where the corpus of genuine evidence has it. */
+/** Files of genuine hardware by the name that a relying party would give them, and where the corpus has them. */
 const genuine: Record<string, string> = {
   'report.bin': 'confidential-containers-trustee/test-report.bin',
   'vcek.der': 'confidential-containers-trustee/test-vcek.der',
   'cert_chain.pem': 'google-go-sev-guest/ask_ark_milan.pem',
+  'quote.bin': 'Phala-Network-dcap-qvl/tdx_quote',
+  'td-report.bin': 'confidential-dot-ai-attestation-rs/tdx_tdreport_live.bin',
+  'ccel.bin': 'Dstack-TEE-dstack/ccel.bin',
+  'token.jwt': 'ThomVanL-blog-2022-12-azure-confidential-computing-secure-key-release/maa-token.jwt',
+  'jwks.json': 'maa-keys/jwks-sharedweu.json',
+  'release.json': 'ThomVanL-blog-2022-12-azure-confidential-computing-secure-key-release/akv-release-response.json',
+  'ovmf.fd': 'virtee-sev/ovmf_AmdSev_suffix.bin',
+  'svsm.bin': 'virtee-sev-snp-measure/svsm.bin',
+  'svsm-ovmf.fd': 'virtee-sev-snp-measure/svsm_ovmf.fd',
+  vmlinuz: 'launch-digest-vectors/inputs/kernel-a.bin',
+  'initrd.img': 'launch-digest-vectors/inputs/initrd-a.bin',
+  'id-authentication.bin': 'virtee-sev/test_auth_block.bin',
+}
+
+/** A boot of the reference image, recorded: what it was booted from, and what was measured. */
+const recorded = {
+  'boot.efi': 'boot.efi.gz',
+  'variables.fd': 'uefi-variables.fd.gz',
+  'event-log.bin': 'event-log.bin.gz',
+  'acpi/table-loader': 'table-loader.bin.gz',
+  'acpi/tables': 'acpi-tables.bin.gz',
+}
+/** Firmware with TDX metadata, of Debian's package ovmf. */
+const tdvf = '/usr/share/ovmf/OVMF.fd'
+
+/** Whether all is here that examples read: genuine evidence lies beside the repository, firmware comes from Debian. */
+export const hasReaderFiles: boolean = hasCorpus && existsSync(tdvf)
+
+const fixtures = join(import.meta.dirname, '../../packages/evidence/src/expect/predict/fixtures')
+
+/** Intel's answers about the quote's platform, as dcap-qvl keeps them, by the names of TdxCollateral. */
+function collateralOf(bundle: Record<string, string>): Record<string, string> {
+  return {
+    tcbInfo: `{"tcbInfo":${bundle['tcb_info']},"signature":"${bundle['tcb_info_signature']}"}`,
+    tcbInfoIssuerChainPem: bundle['tcb_info_issuer_chain'] ?? '',
+    qeIdentity: `{"enclaveIdentity":${bundle['qe_identity']},"signature":"${bundle['qe_identity_signature']}"}`,
+    qeIdentityIssuerChainPem: bundle['qe_identity_issuer_chain'] ?? '',
+    pckCrl: bundle['pck_crl'] ?? '',
+    pckCrlIssuerChainPem: bundle['pck_crl_issuer_chain'] ?? '',
+    rootCaCrl: bundle['root_ca_crl'] ?? '',
+  }
+}
+
+/** Parts of a confidential VM of Azure, each as a file of its own. */
+function azureFiles(evidence: Uint8Array): Record<string, Uint8Array | string> {
+  const pieces = detect('', evidence)
+  const find = <K extends PieceKind>(kind: K): PieceOf<K> =>
+    pieces.find((piece: Piece): piece is PieceOf<K> => piece.kind === kind)!
+  const { message, signature, pcrs } = find('tpm-quote')
+  const raw = signature instanceof Uint8Array || signature.scheme === 'ecdsa' ? undefined : signature.signature
+  return {
+    'hcl-report.bin': find('hcl-report').bytes,
+    'vcek.der': find('certificates').certificates[0]!,
+    'quote.msg': message,
+    'quote.sig': raw ?? new Uint8Array(),
+    'pcrs.json': JSON.stringify(Array.from(pcrs.values(), (value) => Buffer.from(value).toString('hex'))),
+  }
+}
+
+async function layOutEvidence(folder: string): Promise<void> {
+  const read = (path: string): Promise<Buffer> => readFile(join(corpusDirectory, path))
+  const files: Record<string, Uint8Array | string> = {}
+  for (const [name, path] of Object.entries(genuine)) files[name] = await read(path)
+  const bundle = JSON.parse(String(await read('Phala-Network-dcap-qvl/tdx_quote_collateral.json'))) as Record<
+    string,
+    string
+  >
+  const azure = await read('confidential-dot-ai-attestation-rs/az_snp_evidence-v1.json')
+  await write(folder, { ...files, 'collateral.json': JSON.stringify(collateralOf(bundle)) })
+  await write(join(folder, 'azure'), azureFiles(azure))
 }
 
 /** Entries of the log that examples read. */
@@ -50,12 +132,14 @@ async function write(folder: string, files: Record<string, Uint8Array | string>)
 
 /** Puts into a folder what the examples of the published packages read: files as a relying party has them. */
 export async function layOut(folder: string): Promise<void> {
-  if (hasCorpus)
-    for (const [name, path] of Object.entries(genuine)) {
-      await mkdir(dirname(join(folder, name)), { recursive: true })
-      await cp(join(corpusDirectory, path), join(folder, name))
-    }
+  if (hasReaderFiles) {
+    await layOutEvidence(folder)
+    await write(folder, { 'tdvf.fd': await readFile(tdvf) })
+  }
+  for (const [name, path] of Object.entries(recorded))
+    await write(folder, { [name]: gunzipSync(await readFile(join(fixtures, path))) })
   await layOutLog(folder)
+  await write(folder, await tokenFiles())
   const boot = await makeBoot('SNP', await makeSilicon())
   await write(folder, {
     'boot.json': JSON.stringify(boot.evidence),

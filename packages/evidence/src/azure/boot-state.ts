@@ -22,7 +22,15 @@ export interface BootState {
   debuggersDisabled?: boolean
 }
 
-/** SHA-256 of the certificates that Debian's and Microsoft's firmware templates enrol as PK and KEK. */
+/**
+ * SHA-256 of the certificates that Debian's and Microsoft's firmware templates enrol as PK and KEK.
+ * @example
+ * import { defaultSecureBootKeys } from '@strongroom/evidence'
+ *
+ * // Is a certificate that a guest enrolled as PK or KEK one of the firmware templates' own?
+ * defaultSecureBootKeys.has('00'.repeat(32)) // => false
+ * Array.from(defaultSecureBootKeys.values()).includes('Microsoft Corporation KEK CA 2011') // => true
+ */
 export const defaultSecureBootKeys: ReadonlyMap<string, string> = new Map([
   ['5fb05ed84c5170d542ed6a7b7487dd57b8faedb02f7e107b0409e1d22cac4169', 'Debian UEFI Secure Boot (PK/KEK key)'],
   ['a1117f516a32cefcba3f2d1ace10a87972fd6bbe8fe0d0b996e09e65d802a503', 'Microsoft Corporation KEK CA 2011'],
@@ -39,6 +47,13 @@ const debuggerTexts = ['UEFI Debug Mode', 'UEFI Debug Mode\0', 'Firmware Debugge
  * Reads Secure Boot's state and what firmware says of debuggers from register 7. Types in a log are hints that no digest
  * covers, so records are told apart by measured content alone; and whoever has the running system may extend registers, so
  * configuration counts only before the firmware's separator.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog, readBootState, replay, verifyEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * const verified = await verifyEventLog({ log, bank: 'sha256', registers: await replay(log, 'sha256') })
+ * await readBootState(verified) // => { secureBoot: true, dbValidated: true, dbxValidated: true, defaultKeysValidated: true, debuggersDisabled: true }
  */
 export async function readBootState(log: VerifiedEventLog): Promise<BootState> {
   if (log.bank !== 'sha256' || !log.registers.has(register)) return {}

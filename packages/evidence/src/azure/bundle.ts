@@ -61,6 +61,27 @@ export interface VerifiedAzure {
 /**
  * Verifies an Azure confidential VM's evidence as one bundle: no part counts for itself, each is bound to the one before.
  * @throws VerificationError BindingMismatch where two parts are of two machines, and those of the parts; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromHex, genuineAmdAnchors, parsePem, utf8, verifyAzureEvidence } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const pcrs: string[] = JSON.parse(await readFile('azure/pcrs.json', 'utf8'))
+ * const verified = await verifyAzureEvidence({
+ *   hclReport: await readFile('azure/hcl-report.bin'),
+ *   hardware: { kind: 'SNP', chain: { vcek: await readFile('azure/vcek.der'), ask, ark } },
+ *   tpmQuote: {
+ *     message: await readFile('azure/quote.msg'),
+ *     signature: { scheme: 'rsassa', hash: 'sha256', signature: await readFile('azure/quote.sig') },
+ *     pcrs: new Map(pcrs.map((value, index) => [index, fromHex(value)])),
+ *     nonce: utf8('challenge'),
+ *   },
+ *   anchors: { simulated: false, amd: [...genuineAmdAnchors], intel: [] },
+ *   at: new Date('2025-06-01'),
+ * })
+ * verified.claims.configuration['secure-boot'] // => true
+ * verified.tpm?.quote.pcrs.size // => 24
  */
 export async function verifyAzureEvidence(o: AzureEvidence): Promise<VerifiedAzure> {
   const hcl = parseHclReport(o.hclReport)
@@ -108,7 +129,16 @@ async function verifyHardware(hcl: HclReport, o: AzureEvidence): Promise<Verifie
   return { kind: 'TDX', tdx, tdReport }
 }
 
-/** A TDREPORT has no signature: it is worth what a quote of the same TD, with the same report data, says. @throws VerificationError */
+/**
+ * A TDREPORT has no signature: it is worth what a quote of the same TD, with the same report data, says. @throws VerificationError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdReport, parseTdxQuote, requireSameTd } from '@strongroom/evidence'
+ *
+ * const quote = parseTdxQuote(await readFile('quote.bin'))
+ * const report = parseTdReport(await readFile('td-report.bin')) // of another TD
+ * requireSameTd(quote, report) // throws VerificationError BindingMismatch
+ */
 export async function requireSameTd(quote: TdxQuote, report: TdReport): Promise<void> {
   await verifyTdReportHashes(report)
   if (sameTd(quote.body, report.body) && equal(quote.body.reportData, report.body.reportData)) return

@@ -46,6 +46,13 @@ const hardwareLength: Record<HclReportType, number> = { SNP: 1184, TDX: 1024 }
  * Writes a report as the paravisor puts it into the vTPM. The caller must have bound `hclReportData(claims)` as report data.
  * @param o.version header version, 2 when absent
  * @param o.requestType AkCert when absent, as the guest sees it
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { buildHclReport, parseHclReport, utf8 } from '@strongroom/evidence'
+ *
+ * const claims = utf8('{"keys":[],"vm-configuration":{}}')
+ * const report = buildHclReport({ hardwareReport: await readFile('report.bin'), reportType: 'SNP', claims })
+ * parseHclReport(report).reportType // => 'SNP'
  */
 export function buildHclReport(o: {
   hardwareReport: Uint8Array
@@ -81,6 +88,14 @@ export function buildHclReport(o: {
 /**
  * Reads a report, with or without the zeros that fill up its NV index.
  * @throws ParseError WrongMagic, UnknownVersion, UnknownType, WrongLength, TrailingBytes, ReservedNotZero, Truncated
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseHclReport } from '@strongroom/evidence'
+ *
+ * const { reportType, hardwareReport, claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * reportType // => 'SNP'
+ * hardwareReport.length // => 1184
+ * JSON.parse(new TextDecoder().decode(claims)).keys.length // => 2
  */
 export function parseHclReport(bytes: Uint8Array): HclReport {
   if (bytes.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'HCL report is too large' })
@@ -138,14 +153,32 @@ function isShort(bytes: Uint8Array, size: number): boolean {
   return agrees(headerLength - reservedLength) && !agrees(headerLength)
 }
 
-/** Report data that bind these claims: their digest, then zeros, 64 bytes. */
+/**
+ * Report data that bind these claims: their digest, then zeros, 64 bytes.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { equal, hclReportData, parseHclReport, parseSnpReport } from '@strongroom/evidence'
+ *
+ * const { claims, hardwareReport } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * equal(await hclReportData(claims), parseSnpReport(hardwareReport).reportData) // => true
+ */
 export async function hclReportData(claims: Uint8Array, hash: HashName = 'SHA-256'): Promise<Uint8Array> {
   const data = new Uint8Array(64)
   data.set(await digest(hash, claims))
   return data
 }
 
-/** Checks that the hardware's report binds the claims. @throws VerificationError BindingMismatch, AlgorithmNotAllowed */
+/**
+ * Checks that the hardware's report binds the claims. @throws VerificationError BindingMismatch, AlgorithmNotAllowed
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseHclReport, parseSnpReport, utf8, verifyHclBinding } from '@strongroom/evidence'
+ *
+ * const report = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const { reportData } = parseSnpReport(report.hardwareReport)
+ * await verifyHclBinding(report, reportData) // => undefined
+ * verifyHclBinding({ ...report, claims: utf8('{"keys":[]}') }, reportData) // throws VerificationError BindingMismatch
+ */
 export async function verifyHclBinding(report: HclReport, reportData: Uint8Array = report.reportData): Promise<void> {
   if (digestLength[report.hashType] < 32) {
     throw new VerificationError({ code: 'AlgorithmNotAllowed', message: 'HCL report: digest is too weak' })

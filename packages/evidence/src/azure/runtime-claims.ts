@@ -18,7 +18,17 @@ export interface RuntimeClaims {
   userData: Uint8Array | undefined
 }
 
-/** Reads runtime claims; one name may occur once. @throws ParseError Missing, InvalidValue, InvalidEncoding, Duplicate */
+/**
+ * Reads runtime claims; one name may occur once. @throws ParseError Missing, InvalidValue, InvalidEncoding, Duplicate
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseHclReport, parseRuntimeClaims } from '@strongroom/evidence'
+ *
+ * const { claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const { keys, configuration } = parseRuntimeClaims(claims)
+ * keys.map((key) => key['kid']) // => ['HCLAkPub', 'HCLEkPub']
+ * configuration['secure-boot'] // => true
+ */
 export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
   const claims = readJsonObject(bytes, 'runtime claims')
   const keys = claims['keys']
@@ -46,7 +56,15 @@ export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
   }
 }
 
-/** The one attestation key that the claims name. @throws ParseError Missing, Duplicate, UnknownType */
+/**
+ * The one attestation key that the claims name. @throws ParseError Missing, Duplicate, UnknownType
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { attestationKeyOf, describeKey, parseHclReport, parseRuntimeClaims } from '@strongroom/evidence'
+ *
+ * const { claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * describeKey(attestationKeyOf(parseRuntimeClaims(claims))) // => 'RSA-2048 a91ecba800010dccd90c827187862e38…'
+ */
 export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
   const named = claims.keys.filter((key) => key['kid'] === attestationKeyId)
   const [key] = named
@@ -61,6 +79,15 @@ export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
 /**
  * Checks that a TPM's public area is an attestation key's, and is the key that the claims bind.
  * @throws VerificationError TpmKeyNotAllowed, BindingMismatch; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { attestationKeyOf, fromBase64Url, parseRuntimeClaims, requireSameKey, toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
+ *
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const akPublic = fromBase64Url(boot.vtpm.akPublic)
+ * const claimed = attestationKeyOf(parseRuntimeClaims(fromBase64Url(boot.runtimeClaims)))
+ * requireSameKey(akPublic, claimed) // => undefined
+ * requireSameKey(akPublic, tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })) // throws VerificationError BindingMismatch
  */
 export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): void {
   const key = requireAttestationKey(akPublic)
@@ -80,7 +107,13 @@ export function sameKey(left: TpmPublicKey, right: TpmPublicKey): boolean {
   return right.kind === 'ecc' && left.curve === right.curve && equal(left.x, right.x) && equal(left.y, right.y)
 }
 
-/** Short form of a key, for people. */
+/**
+ * Short form of a key, for people.
+ * @example
+ * import { describeKey, toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
+ *
+ * describeKey(tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })) // => 'RSA-2048 c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1…'
+ */
 export function describeKey(key: TpmPublicKey): string {
   return key.kind === 'rsa'
     ? `RSA-${key.modulus.length * 8} ${toHex(key.modulus).slice(0, 32)}…`

@@ -20,6 +20,13 @@ const maximumValues = 20_000
  * JSON of the tools that collect evidence, or this project's own stored boots. Reads nothing closely and judges nothing.
  * @param o.gunzip absent: gzip streams are not looked into
  * @returns at least one piece; `unknown` for a file that is nothing known
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { utf8 } from '@strongroom/evidence'
+ * import { detect } from '@strongroom/evidence/files'
+ *
+ * detect('report.bin', await readFile('report.bin')).map(({ kind }) => kind) // => ['snp-report']
+ * detect('notes.txt', utf8('hello')).map(({ kind }) => kind) // => ['unknown']
  */
 export function detect(name: string, bytes: Uint8Array, o: { gunzip?: Gunzip } = {}): Piece[] {
   const budget: Budget = { left: maximumValues, unpacked: maximumLength, ...o }

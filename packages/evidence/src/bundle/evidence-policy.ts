@@ -29,6 +29,18 @@ export interface EvidencePolicy {
 /**
  * What no policy has to say: a guest that its host may debug or whose memory may be migrated keeps no secret. Reports of a
  * provider's key, of every privilege level and of firmware on trial are genuine, and whether they are wanted is for a policy.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineAmdAnchors } from '@strongroom/evidence'
+ * import { baseline, detect, judge } from '@strongroom/evidence/files'
+ *
+ * // To ask for more than a policy has to say.
+ * const policy = { ...baseline, snp: { ...baseline.snp, vmpls: [0] } }
+ * const pieces = ['report.bin', 'vcek.der', 'cert_chain.pem']
+ * const found = await Promise.all(pieces.map(async (name) => detect(name, await readFile(name))))
+ * const anchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [] }
+ * const { verdict } = await judge({ pieces: found.flat(), anchors, at: new Date('2024-01-01'), policy })
+ * verdict // => 'accepted'
  */
 export const baseline: { snp: SnpPolicy; tdx: TdxPolicy } = {
   snp: {

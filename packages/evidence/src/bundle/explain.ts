@@ -55,7 +55,19 @@ const titles: Record<Piece['kind'], string> = {
   unreadable: 'What says that it is evidence and cannot be read',
 }
 
-/** Every field of a piece of evidence, with its meaning. Nothing is verified: what a field says, its maker claims. */
+/**
+ * Every field of a piece of evidence, with its meaning. Nothing is verified: what a field says, its maker claims.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { explain } from '@strongroom/evidence/explain'
+ * import { detect } from '@strongroom/evidence/files'
+ *
+ * const [piece] = detect('report.bin', await readFile('report.bin'))
+ * if (piece === undefined) throw new Error('a piece is expected')
+ * const { title, fields } = explain(piece)
+ * title // => 'SEV-SNP attestation report (AMD 56860, ATTESTATION_REPORT)'
+ * fields.find(({ name }) => name === 'vmpl')?.value // => '0'
+ */
 export function explain(piece: Piece): Explanation {
   const head = { name: piece.name.trim(), kind: piece.kind, title: titles[piece.kind] }
   try {

@@ -15,7 +15,7 @@ import { checkSnp } from '../checks/check-snp.ts'
 import { checkTdx } from '../checks/check-tdx.ts'
 import { checkKeyRelease, checkToken } from '../checks/check-token.ts'
 import { checkTpmQuote } from '../checks/check-tpm.ts'
-import { allOf, type Check, failed, firstFailure, missingChecks, skipped } from '../checks/check.ts'
+import { allOf, type Check, failed, firstFailure, skipped } from '../checks/check.ts'
 import { ParseError } from '../core/errors.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 import { parseSnpReport } from '../snp/report.ts'
@@ -83,6 +83,18 @@ class OutOfTime extends Error {}
 /**
  * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
  * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineAmdAnchors } from '@strongroom/evidence'
+ * import { detect, judge } from '@strongroom/evidence/files'
+ *
+ * const names = ['report.bin', 'vcek.der', 'cert_chain.pem']
+ * const files = await Promise.all(names.map(async (name) => detect(name, await readFile(name))))
+ * const o = { anchors: { simulated: false, amd: [...genuineAmdAnchors], intel: [] }, at: new Date('2024-01-01') }
+ * const whole = await judge({ ...o, pieces: files.flat() })
+ * whole.verdict // => 'accepted'
+ * const alone = await judge({ ...o, pieces: files[0] ?? [] })
+ * alone.verdict // => 'unjudged'
  */
 export async function judge(o: JudgeInput): Promise<Judgement> {
   const anchors = [...o.anchors.amd, ...o.anchors.intel]
@@ -126,11 +138,6 @@ async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {
     if (!(error instanceof OutOfTime)) throw error
     return [skipped('file.kind', 'Time is up: judge fewer or smaller files at once')]
   }
-}
-
-/** What keeps a verdict from being given: the checks whose input is absent. */
-export function whatIsMissing(judgement: Judgement): Check[] {
-  return missingChecks(judgement.check)
 }
 
 class Judge {

@@ -25,7 +25,14 @@ export function isScaleCollateral(bytes: Uint8Array): boolean {
   return width !== undefined && startsWithText(bytes.subarray(width), begin)
 }
 
-/** @throws ParseError Truncated, TrailingBytes, InvalidValue, InvalidEncoding, NotCanonical */
+/**
+ * @throws ParseError Truncated, TrailingBytes, InvalidValue, InvalidEncoding, NotCanonical
+ * @example
+ * import { utf8 } from '@strongroom/evidence'
+ * import { parseScaleCollateral } from '@strongroom/evidence/files'
+ *
+ * parseScaleCollateral(utf8('x')) // throws ParseError Truncated
+ */
 export function parseScaleCollateral(bytes: Uint8Array): ScaleCollateral {
   const reader = new ByteReader(bytes, 'SCALE collateral')
   const data = (field: string): Uint8Array => reader.bytes(readLength(reader, field), field)

@@ -18,6 +18,13 @@ const maximumItems = 4096
  * Reads one item and nothing after it, strictly: definite and shortest lengths, no key twice, no floating point, text in UTF-8,
  * bounded in depth and number. One meaning has one form but for the order of keys, which makers differ in.
  * @throws ParseError Truncated, TrailingBytes, NotCanonical, Duplicate, InvalidEncoding, InvalidValue, TooDeep, TooLarge
+ * @example
+ * import { fromHex } from '@strongroom/evidence'
+ * import { parseCbor } from '@strongroom/evidence/files'
+ *
+ * parseCbor(fromHex('820163616263'), 'example') // => [1, 'abc']
+ * // 23 has a shorter form.
+ * parseCbor(fromHex('1817'), 'example') // throws ParseError NotCanonical
  */
 export function parseCbor(bytes: Uint8Array, subject: string): CborValue {
   const reader = new ByteReader(bytes, subject)
@@ -90,7 +97,15 @@ function textOf(bytes: Uint8Array, fail: (code: ParseError['code'], what: string
   }
 }
 
-/** Initial byte and argument of an item in shortest form, for what a signature covers. */
+/**
+ * Initial byte and argument of an item in shortest form, for what a signature covers.
+ * @example
+ * import { toHex } from '@strongroom/evidence'
+ * import { cborHead } from '@strongroom/evidence/files'
+ *
+ * // A byte string of 300 bytes begins so.
+ * toHex(cborHead(2, 300)) // => '59012c'
+ */
 export function cborHead(major: number, argument: number): Uint8Array {
   const high = major << 5
   if (argument < 24) return Uint8Array.of(high | argument)

@@ -47,7 +47,17 @@ const realmClaim = {
 const maximumLength = 64 * 1024
 const subject = 'CCA token'
 
-/** @throws ParseError */
+/**
+ * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { parseCcaToken } from '@strongroom/evidence/files'
+ *
+ * const { realm, platform } = parseCcaToken(await readFile('cca.cbor'))
+ * toHex(realm.initialMeasurement).slice(0, 8) // => '03030303'
+ * platform.lifecycle // => 0x3000
+ */
 export function parseCcaToken(bytes: Uint8Array): CcaToken {
   if (bytes.length > maximumLength) return fail('TooLarge', 'is too large')
   const outer = parseCbor(bytes, subject)

@@ -2,6 +2,10 @@
  * Every check that this package makes, by its stable id: what it shows when it passes, and where the rule stands.
  * SNP: AMD 56860 (SNP firmware ABI), 57230 (VCEK certificate). TDX: Intel TDX module ABI, DCAP quote generation and
  * verification, PCS API 4. TPM: TCG TPM 2.0 Library, PC Client Platform Firmware Profile (PFP).
+ * @example
+ * import { checkCatalogue } from '@strongroom/evidence'
+ *
+ * checkCatalogue['snp.signature'].shows // => 'The report is signed by the endorsed key'
  */
 export const checkCatalogue = {
   evidence: { shows: 'All evidence that was given holds', source: '' },

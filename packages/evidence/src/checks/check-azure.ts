@@ -60,7 +60,23 @@ export interface AzureFinding extends HclFinding {
   quotes: readonly VerifiedQuote[]
 }
 
-/** Judges Azure's evidence as one bundle: hardware report, claims, attestation key, registers, event log. */
+/**
+ * Judges Azure's evidence as one bundle: hardware report, claims, attestation key, registers, event log.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkAzure, genuineAmdAnchors, parsePem } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const { check } = await checkAzure({
+ *   hclReport: await readFile('azure/hcl-report.bin'),
+ *   chain: { vcek: await readFile('azure/vcek.der'), ask, ark },
+ *   anchors: { simulated: false, amd: [...genuineAmdAnchors], intel: [] },
+ *   at: new Date('2025-06-01'),
+ * })
+ * check.outcome // => 'passed'
+ * check.children.map(({ id, outcome }) => `${id}: ${outcome}`) // => ['snp: passed', 'hcl: passed']
+ */
 export async function checkAzure(o: AzureParts): Promise<Checked<AzureFinding>> {
   const hcl = await checkHcl({
     report: o.hclReport,
@@ -142,6 +158,13 @@ export interface TdSibling {
  * Judges a TDREPORT: its parts, and that a quote vouches for the same. Whether the quote is genuine is for checkTdx to say.
  * @param o.sibling used where no quote is over the report itself: a TDREPORT has no signature, so all that counts is what the
  * quoted claims say, and the report must not say anything else
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkTdReport } from '@strongroom/evidence'
+ *
+ * const { check } = await checkTdReport({ report: await readFile('td-report.bin') })
+ * // Its parts hold; no quote vouches for it.
+ * check.children.map(({ id, outcome }) => `${id}: ${outcome}`) // => ['tdReport.format: passed', 'tdReport.hashes: passed', 'tdReport.quoted: skipped']
  */
 export async function checkTdReport(o: {
   report: Uint8Array
@@ -196,6 +219,16 @@ async function requireSibling(report: TdReport, { quote, claims, attestationKey 
  * Judges runtime claims that stand by themselves.
  * @param o.reportData of the hardware reports at hand; none: whose claims they are cannot be judged
  * @param o.attestationKeys that paravisors' reports at hand name
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkRuntimeClaims, missingChecks, parseHclReport, parseSnpReport } from '@strongroom/evidence'
+ *
+ * const { claims, hardwareReport } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const { reportData } = parseSnpReport(hardwareReport)
+ * const { check } = await checkRuntimeClaims({ claims, reportData: [reportData] })
+ * check.outcome // => 'passed'
+ * const alone = await checkRuntimeClaims({ claims, reportData: [] })
+ * missingChecks(alone.check).map(({ id }) => id) // => ['claims.binding']
  */
 export async function checkRuntimeClaims(o: {
   claims: Uint8Array

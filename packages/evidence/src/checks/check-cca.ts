@@ -13,6 +13,18 @@ import { VerificationError } from '../core/errors.ts'
  * Judges the token of an Arm CCA realm: the platform's key signs for the realm's key, which signs for the realm.
  * @param o.keys platform attestation keys (CPAK) that the caller knows; Arm has no root for them
  * @param o.nonce 64 bytes; absent: freshness is not looked at
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { firstFailure, parsePublicKey } from '@strongroom/evidence'
+ * import { checkCca } from '@strongroom/evidence/files'
+ *
+ * const { check } = await checkCca({ token: await readFile('cca.cbor'), keys: [parsePublicKey(await readFile('cpak.der'))] })
+ * check.outcome // => 'passed'
+ * // By the key of another platform.
+ * const { publicKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify'])
+ * const other = parsePublicKey(new Uint8Array(await crypto.subtle.exportKey('spki', publicKey)))
+ * const refused = await checkCca({ token: await readFile('cca.cbor'), keys: [other] })
+ * firstFailure(refused.check)?.id // => 'cca.platform'
  */
 export async function checkCca(
   o: VerifyContext & { token: Uint8Array; keys: readonly PublicKey[]; nonce?: Uint8Array | undefined },

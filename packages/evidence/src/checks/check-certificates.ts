@@ -14,7 +14,18 @@ import type { Check } from './check.ts'
 import { Checklist } from './checklist.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
-/** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
+/**
+ * Judges a chain, leaf first; the leaf may be an authority or the root itself.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkCertificates, firstFailure, genuineAmdAnchors, parsePem } from '@strongroom/evidence'
+ *
+ * const chain = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * const check = await checkCertificates({ chain, anchors: genuineAmdAnchors, at: new Date('2024-01-01') })
+ * check.outcome // => 'passed'
+ * const later = await checkCertificates({ chain, anchors: genuineAmdAnchors, at: new Date('2099-01-01') })
+ * firstFailure(later)?.code // => 'CertificateExpired'
+ */
 export async function checkCertificates(
   o: VerifyContext & {
     chain: readonly Uint8Array[]
@@ -63,6 +74,16 @@ export async function checkCertificates(
 /**
  * Judges a revocation list.
  * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkCrl, firstFailure, fromHex, genuineIntelAnchors, parsePem } from '@strongroom/evidence'
+ *
+ * const { pckCrl, pckCrlIssuerChainPem } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const crl = { crl: fromHex(pckCrl), issuerChain: parsePem(pckCrlIssuerChainPem), anchors: genuineIntelAnchors }
+ * const inTime = await checkCrl({ ...crl, at: new Date('2025-06-25') })
+ * inTime.outcome // => 'passed'
+ * const stale = await checkCrl({ ...crl, at: new Date('2025-12-25') })
+ * firstFailure(stale)?.code // => 'CrlExpired'
  */
 export async function checkCrl(
   o: VerifyContext & {
@@ -122,6 +143,20 @@ export interface SignedText {
  * Judges TCB info or an enclave identity by itself.
  * @param o.issuerChainPem absent: whose words they are cannot be judged
  * @param o.rootCrl absent: revocation is not looked at
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkCollateral, fromHex, genuineIntelAnchors } from '@strongroom/evidence'
+ *
+ * const { tcbInfo, tcbInfoIssuerChainPem, rootCaCrl } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const check = await checkCollateral({
+ *   text: tcbInfo,
+ *   member: 'tcbInfo',
+ *   issuerChainPem: tcbInfoIssuerChainPem,
+ *   rootCrl: fromHex(rootCaCrl),
+ *   anchors: genuineIntelAnchors,
+ *   at: new Date('2025-06-25'),
+ * })
+ * check.outcome // => 'passed'
  */
 export async function checkCollateral(
   o: SignedText &

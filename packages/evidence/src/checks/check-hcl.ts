@@ -30,6 +30,13 @@ export interface HclFinding {
 /**
  * Judges the paravisor's report by itself: whether a hardware vouches for its report data is for checkSnp or checkTdx to say.
  * @param o.akPublic TPM2B_PUBLIC of the TPM's attestation key
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkHcl } from '@strongroom/evidence'
+ *
+ * const { check, value } = await checkHcl({ report: await readFile('azure/hcl-report.bin') })
+ * check.outcome // => 'passed'
+ * value?.claims.configuration['secure-boot'] // => true
  */
 export async function checkHcl(o: {
   report: Uint8Array
@@ -65,7 +72,18 @@ export async function checkHcl(o: {
   return { check: list.all('hcl'), value }
 }
 
-/** Compares claims with a policy. Returns every failure. */
+/**
+ * Compares claims with a policy. Returns every failure.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { appraiseClaims, parseHclReport, parseRuntimeClaims } from '@strongroom/evidence'
+ *
+ * const { claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const policy = { configuration: { 'secure-boot': true, 'console-enabled': false } }
+ * const [failure] = appraiseClaims(parseRuntimeClaims(claims), policy)
+ * failure?.path // => 'configuration.console-enabled'
+ * failure?.actual // => 'true'
+ */
 export function appraiseClaims(claims: RuntimeClaims, policy: HclPolicy): Failure[] {
   const failures: Failure[] = []
   const { userData } = policy

@@ -17,6 +17,16 @@ export interface LogFinding extends VerifiedEventLog {
  * @param o.rtmrs RTMR0 to RTMR3 of a TD, for a CCEL log
  * @param o.mustReplay true where other evidence is judged with the log: then there is no verdict without registers that bind it
  * @param o.policy absent: what the log says is shown and not appraised
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkEventLog, firstFailure, parseEventLog, replay } from '@strongroom/evidence'
+ *
+ * const bytes = await readFile('event-log.bin')
+ * const registers = await replay(parseEventLog(bytes), 'sha256') // in practice: what a TPM quoted
+ * const { check } = await checkEventLog({ log: bytes, registers, policy: { secureBoot: true } })
+ * check.outcome // => 'passed'
+ * const other = await checkEventLog({ log: bytes, registers: new Map([[7, new Uint8Array(32)]]) })
+ * firstFailure(other.check)?.code // => 'EventLogMismatch'
  */
 export async function checkEventLog(o: {
   log: Uint8Array

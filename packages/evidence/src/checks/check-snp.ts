@@ -40,6 +40,21 @@ interface Chain {
  * @param o.withoutChain why there is none, and where to get it
  * @param o.crl absent: revocation is not looked at
  * @param o.policy absent: content is not appraised
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkSnp, firstFailure, genuineAmdAnchors, parsePem } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const report = await readFile('report.bin')
+ * const chain = { vcek: await readFile('vcek.der'), ask, ark }
+ * const anchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [] }
+ * const at = new Date('2024-01-01')
+ * const good = await checkSnp({ report, chain, anchors, at })
+ * good.check.outcome // => 'passed'
+ * report.writeUInt8(1, 0x50) // a byte of the report data
+ * const forged = await checkSnp({ report, chain, anchors, at })
+ * firstFailure(forged.check)?.id // => 'snp.signature'
  */
 export async function checkSnp(
   o: VerifyContext & {

@@ -6,6 +6,15 @@ import { Checklist } from './checklist.ts'
 /**
  * Judges the manifest of an SVSM's services: worth what the report that binds it is worth, which is judged by itself.
  * @param o.nonce what the verifier sent; without it the binding cannot be computed
+ * @example
+ * import { ByteWriter, parseGuid, utf8 } from '@strongroom/evidence'
+ * import { checkSvsm, svsmManifestGuid } from '@strongroom/evidence/files'
+ *
+ * const service = utf8('a vTPM key')
+ * const entry = new ByteWriter().bytes(parseGuid('c476f1eb-0123-45a5-9641-b4e7dde5bfe3')).u32le(48).u32le(service.length)
+ * const manifest = new ByteWriter().bytes(svsmManifestGuid).u32le(48 + service.length).u32le(1).bytes(entry.finish()).bytes(service)
+ * const check = await checkSvsm({ manifest: manifest.finish(), reports: [] })
+ * check.children.map(({ id, outcome }) => `${id}: ${outcome}`) // => ['svsm.format: passed', 'svsm.binding: skipped']
  */
 export async function checkSvsm(o: {
   manifest: Uint8Array

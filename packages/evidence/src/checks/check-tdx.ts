@@ -27,6 +27,18 @@ import type { TrustAnchors } from '../x509/trust-anchors.ts'
  * Judges a TD quote check by check, also after the first fault. The verdict is the verifier's: the tree passes only where
  * `verifyTdx` and every single check agree. What part of the collateral is absent is skipped, and there is no verdict.
  * @param o.policy absent: the platform's status and the TD's content are shown and not appraised
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkTdx, genuineIntelAnchors, missingChecks } from '@strongroom/evidence'
+ *
+ * const { check } = await checkTdx({
+ *   quote: await readFile('quote.bin'),
+ *   anchors: { simulated: false, amd: [], intel: [...genuineIntelAnchors] },
+ *   at: new Date('2025-06-25'),
+ * })
+ * // Without Intel's collateral the signatures are judged, and the platform is not.
+ * check.outcome // => 'skipped'
+ * missingChecks(check).map(({ id }) => id).includes('tdx.platform') // => true
  */
 export async function checkTdx(
   o: VerifyContext & {

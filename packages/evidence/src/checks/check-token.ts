@@ -35,6 +35,18 @@ export type ClaimRules = Readonly<Record<string, string | number | boolean>>
 /**
  * Judges a token check by check.
  * @param o.keys absent: whose it is cannot be judged
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkToken, firstFailure, parseJwks } from '@strongroom/evidence'
+ *
+ * const { check } = await checkToken({
+ *   token: (await readFile('token.jwt', 'utf8')).trim(),
+ *   keys: parseJwks(JSON.parse(await readFile('jwks.json', 'utf8'))),
+ *   issuer: 'https://sharedweu.weu.attest.azure.net',
+ *   at: new Date('2023-06-01'),
+ * })
+ * firstFailure(check)?.id // => 'token.time'
+ * firstFailure(check)?.code // => 'TokenExpired'
  */
 export async function checkToken(
   o: TokenRules & {
@@ -198,7 +210,16 @@ function requireGiven(named: string, given: readonly string[]): void {
   })
 }
 
-/** Compares claims with what they must be. Returns every failure. */
+/**
+ * Compares claims with what they must be. Returns every failure.
+ * @example
+ * import { appraiseTokenClaims } from '@strongroom/evidence'
+ *
+ * const claims = { 'x-ms-attestation-type': 'sevsnpvm', secureboot: true }
+ * appraiseTokenClaims(claims, { 'x-ms-attestation-type': 'sevsnpvm' }) // => []
+ * const failures = appraiseTokenClaims(claims, { secureboot: false, team: 'a' })
+ * failures.map(({ path, code }) => `${path}: ${code}`) // => ['secureboot: NotEqual', 'team: Missing']
+ */
 export function appraiseTokenClaims(claims: Readonly<Claims>, rules: ClaimRules): Failure[] {
   const failures: Failure[] = []
   for (const [path, expected] of Object.entries(rules)) {
@@ -226,7 +247,19 @@ function claimAt(claims: Readonly<Claims>, path: string): unknown {
   return value
 }
 
-/** Judges a vault's release answer check by check. */
+/**
+ * Judges a vault's release answer check by check.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { checkKeyRelease, firstFailure, genuineVaultAnchors, vaultSigner } from '@strongroom/evidence'
+ *
+ * const { value: jws } = JSON.parse(await readFile('release.json', 'utf8'))
+ * const o = { jws, roots: genuineVaultAnchors, signer: vaultSigner }
+ * const { check } = await checkKeyRelease({ ...o, at: new Date('2022-12-24') })
+ * check.outcome // => 'passed'
+ * const late = await checkKeyRelease({ ...o, at: new Date('2030-01-01') })
+ * firstFailure(late.check)?.code // => 'CertificateExpired'
+ */
 export async function checkKeyRelease(o: SignerRules & { jws: string; at: Date }): Promise<Checked<VerifiedRelease>> {
   const list = new Checklist()
   let jws: Jws | undefined

@@ -45,7 +45,25 @@ export interface TpmEvidence {
   expectedPcrs?: ReadonlyMap<number, Uint8Array> | undefined
 }
 
-/** Judges a TPM2_Quote check by check, then the event log under it. */
+/**
+ * Judges a TPM2_Quote check by check, then the event log under it.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { attestationKeyOf, checkTpmQuote, firstFailure, fromHex, parseHclReport, parseRuntimeClaims, utf8 } from '@strongroom/evidence'
+ *
+ * const pcrs: string[] = JSON.parse(await readFile('azure/pcrs.json', 'utf8'))
+ * const { claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const { check } = await checkTpmQuote({
+ *   message: await readFile('azure/quote.msg'),
+ *   signature: { scheme: 'rsassa', hash: 'sha256', signature: await readFile('azure/quote.sig') },
+ *   akPublic: attestationKeyOf(parseRuntimeClaims(claims)),
+ *   keyBoundBy: 'claims',
+ *   nonce: utf8('challenge'),
+ *   pcrs: new Map(pcrs.map((value, index) => [index, fromHex(value)])),
+ * })
+ * firstFailure(check) // => undefined
+ * check.children.find(({ id }) => id === 'tpm.signature')?.outcome // => 'passed'
+ */
 export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuote>> {
   const list = new Checklist()
   if (o.akPublic === undefined) list.skip('tpm.key', 'The attestation key was not given')

@@ -35,16 +35,42 @@ function begin(id: CheckId): Pick<Check, 'id' | 'shows' | 'source'> {
   return source === '' ? { id, shows } : { id, shows, source }
 }
 
+/**
+ * A check that passed. @param actual what was found, for people
+ * @example
+ * import { passed } from '@strongroom/evidence'
+ *
+ * passed('snp.format', 'version 2').outcome // => 'passed'
+ * passed('snp.format').shows // => 'The report has one of the forms that AMD defines'
+ */
 export function passed(id: CheckId, actual?: string): Check {
   return { ...begin(id), outcome: 'passed', ...(actual === undefined ? {} : { actual }), children: [] }
 }
 
-/** @param o.optional true where the caller did not ask for it, so that the verdict does not depend on it */
+/**
+ * @param o.optional true where the caller did not ask for it, so that the verdict does not depend on it
+ * @example
+ * import { missingChecks, skipped } from '@strongroom/evidence'
+ *
+ * const check = skipped('snp.chain.path', 'no chain was given')
+ * check.outcome // => 'skipped'
+ * missingChecks(check).length // => 1
+ * missingChecks(skipped('snp.chain.revocation', 'no list was given', { optional: true })).length // => 0
+ */
 export function skipped(id: CheckId, message: string, o: { optional?: boolean } = {}): Check {
   return { ...begin(id), outcome: 'skipped', message, ...(o.optional === true ? { optional: true } : {}), children: [] }
 }
 
-/** A check that an error ended. Errors that are not of this package become `Unexpected`, without their text. */
+/**
+ * A check that an error ended. Errors that are not of this package become `Unexpected`, without their text.
+ * @example
+ * import { failed, ParseError } from '@strongroom/evidence'
+ *
+ * const check = failed('snp.format', new ParseError({ code: 'WrongLength', message: 'report: too short' }))
+ * check.outcome // => 'failed'
+ * check.code // => 'WrongLength'
+ * failed('snp.format', new TypeError('internals')).code // => 'Unexpected'
+ */
 export function failed(id: CheckId, error: unknown): Check {
   if (!(error instanceof ParseError || error instanceof VerificationError)) {
     return { ...begin(id), outcome: 'failed', code: 'Unexpected', message: 'The check itself broke', children: [] }
@@ -61,7 +87,15 @@ export function failed(id: CheckId, error: unknown): Check {
   }
 }
 
-/** Check of a policy: one child for each failure of an appraisal. */
+/**
+ * Check of a policy: one child for each failure of an appraisal.
+ * @example
+ * import { appraised } from '@strongroom/evidence'
+ *
+ * const check = appraised('snp.policy', [{ path: 'debug', code: 'Forbidden', expected: 'false', actual: 'true' }])
+ * check.outcome // => 'failed'
+ * check.children.map(({ id, code }) => `${id}: ${code}`) // => ['policy.debug: Forbidden']
+ */
 export function appraised(id: CheckId, failures: readonly Failure[]): Check {
   const children = failures.map(({ path, code, expected, actual }): Check => {
     const shows = `${path} is as the policy wants it`
@@ -70,7 +104,14 @@ export function appraised(id: CheckId, failures: readonly Failure[]): Check {
   return { ...begin(id), outcome: failures.length === 0 ? 'passed' : 'failed', children }
 }
 
-/** A check that consists of others: passed when something in it passed and all that was asked for passed. */
+/**
+ * A check that consists of others: passed when something in it passed and all that was asked for passed.
+ * @example
+ * import { allOf, passed, skipped } from '@strongroom/evidence'
+ *
+ * allOf('snp', [passed('snp.format'), skipped('snp.signature', 'no chain')]).outcome // => 'skipped'
+ * allOf('snp', [passed('snp.format'), passed('snp.signature')]).outcome // => 'passed'
+ */
 export function allOf(id: CheckId, children: Check[], actual?: string): Check {
   const outcome = children.some((child) => child.outcome === 'failed')
     ? 'failed'
@@ -81,7 +122,14 @@ export function allOf(id: CheckId, children: Check[], actual?: string): Check {
   return { ...begin(id), outcome, ...(actual === undefined ? {} : { actual }), children }
 }
 
-/** The first failed check without failed children of its own: the link that broke, whose `code` a program can switch on. */
+/**
+ * The first failed check without failed children of its own: the link that broke, whose `code` a program can switch on.
+ * @example
+ * import { allOf, failed, firstFailure, passed, VerificationError } from '@strongroom/evidence'
+ *
+ * const tree = allOf('snp', [passed('snp.format'), failed('snp.chain.path', new VerificationError({ code: 'UntrustedRoot', message: 'chain' }))])
+ * firstFailure(tree)?.code // => 'UntrustedRoot'
+ */
 export function firstFailure(check: Check): Check | undefined {
   for (const child of check.children) {
     const found = firstFailure(child)
@@ -90,7 +138,14 @@ export function firstFailure(check: Check): Check | undefined {
   return check.outcome === 'failed' ? check : undefined
 }
 
-/** What was not looked at and would have to be for a verdict, each without such children of its own. */
+/**
+ * What was not looked at and would have to be for a verdict, each without such children of its own.
+ * @example
+ * import { allOf, missingChecks, passed, skipped } from '@strongroom/evidence'
+ *
+ * const tree = allOf('snp', [passed('snp.format'), skipped('snp.chain.path', 'no chain was given')])
+ * missingChecks(tree).map(({ id, message }) => `${id}: ${message}`) // => ['snp.chain.path: no chain was given']
+ */
 export function missingChecks(check: Check): Check[] {
   const below = check.children.flatMap((child) => missingChecks(child))
   if (below.length > 0) return below

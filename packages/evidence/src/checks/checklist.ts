@@ -4,6 +4,14 @@ import { allOf, type Check, failed, passed, skipped } from './check.ts'
 /**
  * Checks in the order in which they are made. What a check yields is handed to the next ones; a check whose input is missing
  * is skipped. No action's error leaves the list: it becomes a failed check.
+ * @example
+ * import { Checklist, readJsonObject, utf8 } from '@strongroom/evidence'
+ *
+ * const list = new Checklist()
+ * const text = await list.run('token.format', ['{}'], (value: string) => readJsonObject(utf8(value), 'token'))
+ * text // => {}
+ * list.skip('token.signature', 'no key set was given')
+ * list.all('token').outcome // => 'skipped'
  */
 export class Checklist {
   readonly checks: Check[] = []

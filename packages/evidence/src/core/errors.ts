@@ -101,7 +101,22 @@ export interface ErrorFacts {
   cause?: unknown
 }
 
-/** Base of every error of this package; `layer` says which of the three layers refused. */
+/**
+ * Base of every error of this package; `layer` says which of the three layers refused.
+ * @example
+ * import { EvidenceError, parseSnpReport } from '@strongroom/evidence'
+ *
+ * const problem = (bytes: Uint8Array): string => {
+ *   try {
+ *     parseSnpReport(bytes)
+ *     return 'none'
+ *   } catch (error) {
+ *     if (!(error instanceof EvidenceError)) throw error
+ *     return `${error.layer}: expected ${error.expected}, found ${error.found}`
+ *   }
+ * }
+ * problem(new Uint8Array(100)) // => 'parse: expected 1184 bytes, found 100 bytes'
+ */
 export class EvidenceError extends Error {
   readonly layer: 'parse' | 'verify'
   readonly expected: string | undefined
@@ -116,7 +131,15 @@ export class EvidenceError extends Error {
   }
 }
 
-/** The bytes are not what they claim to be: nothing can be said about their content. */
+/**
+ * The bytes are not what they claim to be: nothing can be said about their content.
+ * @example
+ * import { ParseError } from '@strongroom/evidence'
+ *
+ * const error = new ParseError({ code: 'WrongMagic', message: 'header: not a log', offset: 4, expected: 'TPML', found: '0000' })
+ * error.code // => 'WrongMagic'
+ * error.offset // => 4
+ */
 export class ParseError extends EvidenceError {
   readonly code: ParseErrorCode
   /** Where in the outermost input the fault lies, in bytes. */
@@ -130,7 +153,19 @@ export class ParseError extends EvidenceError {
   }
 }
 
-/** The bytes are well formed and not genuine, or not to be trusted at this time. */
+/**
+ * The bytes are well formed and not genuine, or not to be trusted at this time.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineIntelAnchors, parseCertificate, parsePem, VerificationError, verifyPath } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const problem = await verifyPath({ chain: [ask, ark], anchors: genuineIntelAnchors, at: new Date('2024-01-01'), leafMayBeCa: true }).catch(
+ *   (error: unknown) => error,
+ * )
+ * problem instanceof VerificationError && problem.code // => 'UntrustedRoot'
+ */
 export class VerificationError extends EvidenceError {
   readonly code: VerificationErrorCode
   /** Which certificate, list or structure failed, for example `VCEK` or `TCB info`. */

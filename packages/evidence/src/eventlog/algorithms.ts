@@ -22,10 +22,25 @@ const hashAlgorithms: readonly HashAlgorithm[] = [
   { name: 'sm3-256', id: 0x0012, size: 32 },
 ]
 
+/**
+ * An algorithm by its TPM_ALG_ID; undefined for one that no register bank has.
+ * @example
+ * import { hashAlgorithmById } from '@strongroom/evidence'
+ *
+ * hashAlgorithmById(0x000b)?.name // => 'sha256'
+ * hashAlgorithmById(0x0099) // => undefined
+ */
 export function hashAlgorithmById(id: number): HashAlgorithm | undefined {
   return hashAlgorithms.find((algorithm) => algorithm.id === id)
 }
 
+/**
+ * The algorithm of a register bank.
+ * @example
+ * import { hashAlgorithmByName } from '@strongroom/evidence'
+ *
+ * hashAlgorithmByName('sha384').size // => 48
+ */
 export function hashAlgorithmByName(name: HashName): HashAlgorithm {
   const found = hashAlgorithms.find((algorithm) => algorithm.name === name)
   if (found === undefined) throw new TypeError(`no hash algorithm ${String(name)}`)

@@ -35,7 +35,19 @@ const claimRegisters = {
 
 const secureBootVariables = ['PK', 'KEK', 'db', 'dbx']
 
-/** @param kind of what the registers are: `td` for a log that `verifyRtmrLog` verified */
+/**
+ * @param kind of what the registers are: `td` for a log that `verifyRtmrLog` verified
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { bootClaims, parseEventLog, replay, verifyEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * const verified = await verifyEventLog({ log, bank: 'sha256', registers: await replay(log, 'sha256') })
+ * const { secureBoot, unifiedKernel } = await bootClaims(verified)
+ * secureBoot?.enabled // => true
+ * secureBoot?.authorities.map(({ name }) => name) // => ['db']
+ * Array.from(unifiedKernel?.keys() ?? []) // => ['.linux', '.osrel', '.cmdline', '.initrd', '.uname', '.sbat']
+ */
 export async function bootClaims(verified: VerifiedEventLog, kind: 'tpm' | 'td' = 'tpm'): Promise<BootClaims> {
   const registers = claimRegisters[kind]
   const of = (register: number): MeasuredEvent[] => verified.events.filter(({ pcr }) => pcr === register)
@@ -125,7 +137,18 @@ export interface BootPolicy {
   unifiedKernel?: Readonly<Record<string, Uint8Array>>
 }
 
-/** Compares claims with a policy; an absent claim fails. Returns every failure. */
+/**
+ * Compares claims with a policy; an absent claim fails. Returns every failure.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { appraiseBoot, bootClaims, parseEventLog, replay, verifyEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * const verified = await verifyEventLog({ log, bank: 'sha256', registers: await replay(log, 'sha256') })
+ * const claims = await bootClaims(verified)
+ * appraiseBoot(claims, { secureBoot: true }) // => []
+ * appraiseBoot(claims, { secureBoot: false }).map(({ path, code }) => `${path}: ${code}`) // => ['secureBoot: NotEqual']
+ */
 export function appraiseBoot(claims: BootClaims, policy: BootPolicy): Failure[] {
   const failures: Failure[] = []
   const { secureBoot, applications, unifiedKernel } = policy

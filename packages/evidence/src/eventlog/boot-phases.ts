@@ -1,7 +1,23 @@
-/** Boot phases that systemd-pcrphase extends into PCR 11, in order (systemd-pcrphase.service(8)). */
+/**
+ * Boot phases that systemd-pcrphase extends into PCR 11, in order (systemd-pcrphase.service(8)).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { bootPhases, parsePe, predictPcr11 } from '@strongroom/evidence/expected'
+ *
+ * const image = parsePe(await readFile('boot.efi'))
+ * const values = await Promise.all(bootPhases.map(async (phase) => toHex(await predictPcr11(image, phase))))
+ * new Set(values).size === bootPhases.length // => true
+ */
 export const bootPhases = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready'] as const
 export type BootPhase = (typeof bootPhases)[number]
-/** What systemd in the guest extends after the firmware's log has ended, by register. */
+/**
+ * What systemd in the guest extends after the firmware's log has ended, by register.
+ * @example
+ * import { systemdPhases } from '@strongroom/evidence/expected'
+ *
+ * systemdPhases.get(11) // => ['enter-initrd', 'leave-initrd', 'sysinit', 'ready']
+ */
 export const systemdPhases: ReadonlyMap<number, readonly BootPhase[]> = new Map([[11, bootPhases]])
 
 /** Sections in the stub's own order, which is not the file's; `.pcrsig` signs the result and is left out (systemd-stub(7)). */

@@ -40,6 +40,14 @@ const headerSignature = 'Spec ID Event03\0'
  * Reads a TCG event log (PC Client Platform Firmware Profile, section 10) in either format, or a CCEL log of a TD.
  * Padding of one repeated byte 0x00 or 0xFF after the last record is accepted, as firmware hands out its whole buffer.
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * log.format // => 'crypto-agile'
+ * log.algorithms // => ['sha256']
+ * log.events.length // => 43
  */
 export function parseEventLog(bytes: Uint8Array): EventLog {
   if (bytes.length > maximumBytes) {

@@ -11,7 +11,16 @@ export const readTypes = {
   EV_EFI_ACTION: 0x80000007,
 } as const
 
-/** Event types of the TCG PC Client Platform Firmware Profile, table 27. The type is not covered by any digest: it is a hint. */
+/**
+ * Event types of the TCG PC Client Platform Firmware Profile, table 27. The type is not covered by any digest: it is a hint.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { eventTypes, parseEventLog } from '@strongroom/evidence'
+ *
+ * const { events } = parseEventLog(await readFile('event-log.bin'))
+ * // The images that the firmware started.
+ * events.filter(({ type }) => type === eventTypes.EV_EFI_BOOT_SERVICES_APPLICATION).length // => 1
+ */
 export const eventTypes = {
   EV_PREBOOT_CERT: 0x00000000,
   EV_POST_CODE: 0x00000001,
@@ -51,7 +60,14 @@ export const eventTypes = {
   EV_EFI_SPDM_FIRMWARE_CONFIG: 0x800000e2,
 } as const
 
-/** The specification's name, or the number in hexadecimal. */
+/**
+ * The specification's name, or the number in hexadecimal.
+ * @example
+ * import { eventTypeName } from '@strongroom/evidence'
+ *
+ * eventTypeName(0x8000_00e0) // => 'EV_EFI_VARIABLE_AUTHORITY'
+ * eventTypeName(0x1234) // => '0x00001234'
+ */
 export function eventTypeName(type: number): string {
   return (
     Object.entries(eventTypes).find(([, value]) => value === type)?.[0] ?? `0x${type.toString(16).padStart(8, '0')}`

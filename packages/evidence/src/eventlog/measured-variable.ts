@@ -10,7 +10,16 @@ export interface MeasuredVariable {
   data: Uint8Array
 }
 
-/** Reads the data of a record about a variable. @throws ParseError */
+/**
+ * Reads the data of a record about a variable. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { eventTypeName, parseEventLog, parseMeasuredVariable } from '@strongroom/evidence'
+ *
+ * const { events } = parseEventLog(await readFile('event-log.bin'))
+ * const variables = events.filter(({ type }) => eventTypeName(type) === 'EV_EFI_VARIABLE_DRIVER_CONFIG')
+ * variables.map(({ data }) => parseMeasuredVariable(data).name) // => ['SecureBoot', 'PK', 'KEK', 'db', 'dbx']
+ */
 export function parseMeasuredVariable(data: Uint8Array): MeasuredVariable {
   const reader = new ByteReader(data, 'measured variable')
   const vendor = formatGuid(reader.bytes(16, 'vendor'))

@@ -13,6 +13,12 @@ const startupLocality = 'StartupLocality\0'
  * a register that is absent proves nothing and must not be read as zero.
  * @param bank one of the log's algorithms
  * @throws VerificationError EventLogMismatch when the log has no such bank, AlgorithmNotAllowed when it cannot be computed here (SM3)
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog, replay, toHex } from '@strongroom/evidence'
+ *
+ * const registers = await replay(parseEventLog(await readFile('event-log.bin')), 'sha256')
+ * toHex(registers.get(7) ?? new Uint8Array()) // => 'e5d526bff373d65ef2cb2409cd737ef10fb7af38c0fe77304416fb3cdfdec6a8'
  */
 export async function replay(log: EventLog, bank: HashName): Promise<Map<number, Uint8Array>> {
   const algorithm = hashAlgorithmByName(bank)
@@ -51,6 +57,13 @@ export async function replay(log: EventLog, bank: HashName): Promise<Map<number,
 /**
  * RTMR0 to RTMR3 after a CCEL log: its register numbers are 1 to 4 for RTMR0 to RTMR3, 0 for the MRTD, which is not extended
  * by the guest. Registers absent from the log are absent here.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog, replayRtmrs } from '@strongroom/evidence'
+ *
+ * const rtmrs = await replayRtmrs(parseEventLog(await readFile('ccel.bin')))
+ * Array.from(rtmrs.keys()) // => [0, 1]
+ * rtmrs.get(0)?.length // => 48
  */
 export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array>> {
   const registers = await replay(log, 'sha384')
@@ -76,6 +89,15 @@ const loggedRtmrs = [0, 1, 2]
  * Binds a CCEL log to the RTMRs that a quote showed; registers of the result have the log's numbers, RTMR0 is 1.
  * @param o.rtmrs RTMR0 to RTMR3
  * @throws VerificationError EventLogMismatch also where all records of an extended register are left out (attack T9)
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog, replayRtmrs, verifyRtmrLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('ccel.bin'))
+ * const replayed = await replayRtmrs(log)
+ * const rtmrs = [0, 1, 2, 3].map((index) => replayed.get(index) ?? new Uint8Array(48)) // in practice: of a quote
+ * const verified = await verifyRtmrLog({ log, rtmrs })
+ * Array.from(verified.registers.keys()) // => [1, 2]
  */
 export async function verifyRtmrLog(o: { log: EventLog; rtmrs: readonly Uint8Array[] }): Promise<VerifiedEventLog> {
   // Refuses registers that a TD does not have.
@@ -165,6 +187,15 @@ const digestIsOverData: ReadonlySet<number> = new Set([
  * @param o.later texts that software is known to extend after the log has ended, in order, by register: `systemdPhases`. A
  * register may have any number of them, from the first on.
  * @throws VerificationError EventLogMismatch
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog, replay, verifyEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * const registers = await replay(log, 'sha256') // in practice: what a TPM quoted
+ * const verified = await verifyEventLog({ log, bank: 'sha256', registers })
+ * verified.events.length === log.events.length // => true
+ * verifyEventLog({ log, bank: 'sha256', registers: new Map(registers).set(7, new Uint8Array(32)) }) // throws VerificationError EventLogMismatch
  */
 export async function verifyEventLog(o: {
   log: EventLog
@@ -223,6 +254,14 @@ async function extendedBy(o: {
  * @param format logs of TPM 1.2 promise nothing: the TCG EFI Platform Specification 1.2 has firmware measure the value of a
  * variable alone and record more, and genuine firmware does. Such data is not covered, and so becomes no claim.
  * @throws VerificationError EventLogMismatch when the type promises so and it is not
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { dataCoverage, eventTypes, parseEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * const variable = log.events.find(({ pcr, type }) => pcr === 7 && type === eventTypes.EV_EFI_VARIABLE_DRIVER_CONFIG)
+ * if (variable === undefined) throw new Error('no such event')
+ * await dataCoverage(variable, 'sha256') // => 'covered'
  */
 export async function dataCoverage(
   event: LogEvent,
@@ -244,7 +283,16 @@ export async function dataCoverage(
   return 'notCovered'
 }
 
-/** Measured separators of a register: data 00000000 or FFFFFFFF that the digest covers (section 3.3.2.2 of the profile). */
+/**
+ * Measured separators of a register: data 00000000 or FFFFFFFF that the digest covers (section 3.3.2.2 of the profile).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseEventLog, replay, separators, verifyEventLog } from '@strongroom/evidence'
+ *
+ * const log = parseEventLog(await readFile('event-log.bin'))
+ * const verified = await verifyEventLog({ log, bank: 'sha256', registers: await replay(log, 'sha256') })
+ * separators(verified, 7).length // => 1
+ */
 export function separators(verified: VerifiedEventLog, register: number): MeasuredEvent[] {
   return verified.events.filter(
     (event) => event.pcr === register && event.coverage === 'covered' && isSeparatorData(event.data),

@@ -13,7 +13,17 @@ export interface SignatureEntry {
 
 const x509 = 'a5c059a1-94e4-4aa7-87b5-ab155c2bf072'
 
-/** Reads a chain of EFI_SIGNATURE_LISTs (UEFI 2.10 section 32.4.1). @throws ParseError */
+/**
+ * Reads a chain of EFI_SIGNATURE_LISTs (UEFI 2.10 section 32.4.1). @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeName, parseCertificate } from '@strongroom/evidence'
+ * import { efiVendor, parseSignatureLists, parseVariableStore, variableData } from '@strongroom/evidence/expected'
+ *
+ * const db = variableData(parseVariableStore(await readFile('variables.fd')), 'db', efiVendor.imageSecurity)
+ * const certificates = parseSignatureLists(db).filter(({ type }) => type === 'x509')
+ * certificates.map(({ content }) => describeName(parseCertificate(content).subject)) // => ['Microsoft Windows Production PCA 2011', 'Microsoft Corporation UEFI CA 2011', 'Strongroom reference image']
+ */
 export function parseSignatureLists(bytes: Uint8Array): SignatureEntry[] {
   const reader = new ByteReader(bytes, 'signature lists')
   const entries: SignatureEntry[] = []

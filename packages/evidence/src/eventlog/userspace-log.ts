@@ -18,6 +18,15 @@ const recordLimit = 4096
  * Reads systemd's log of what it extended after the firmware's log had ended (`/run/log/systemd/tpm2-measure.log`): JSON text
  * sequences (RFC 7464), the records in the form of the TCG Canonical Event Log in JSON.
  * @throws ParseError
+ * @example
+ * import { utf8 } from '@strongroom/evidence'
+ * import { parseUserspaceLog } from '@strongroom/evidence/expected'
+ *
+ * const digests = [{ hashAlg: 'sha256', digest: '00'.repeat(32) }]
+ * const record = { pcr: 11, digests, content_type: 'systemd', content: { string: 'enter-initrd', eventType: 'phase' } }
+ * const [first] = parseUserspaceLog(utf8(`\u001e${JSON.stringify(record)}\n`))
+ * first?.pcr // => 11
+ * first?.text // => 'enter-initrd'
  */
 export function parseUserspaceLog(bytes: Uint8Array): UserspaceRecord[] {
   if (bytes.length > 0 && bytes[0] !== recordSeparator)

@@ -3,7 +3,13 @@ import { type CoseSign1, mapOf, readCoseSign1 } from '../cbor/cose-sign1.ts'
 import { ParseError } from '../core/errors.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
-/** Root of AWS's Nitro attestation PKI, G1, by its key; the certificate's SHA-256 is in AWS's guide ("Verifying the root of trust"). */
+/**
+ * Root of AWS's Nitro attestation PKI, G1, by its key; the certificate's SHA-256 is in AWS's guide ("Verifying the root of trust").
+ * @example
+ * import { genuineAwsAnchors } from '@strongroom/evidence/files'
+ *
+ * genuineAwsAnchors.map(({ name }) => name) // => ['aws.nitro-enclaves']
+ */
 export const genuineAwsAnchors: readonly TrustAnchor[] = [
   { name: 'aws.nitro-enclaves', spkiSha256: 'f2caf5ecc6190b4a8399b78bc58a2bbcd0382375db8a1bfd78a82743874fd225' },
 ]
@@ -32,7 +38,17 @@ const known: ReadonlySet<string> = new Set(
   'module_id timestamp digest pcrs nitrotpm_pcrs certificate cabundle public_key user_data nonce'.split(' '),
 )
 
-/** @throws ParseError */
+/**
+ * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseNitroDocument } from '@strongroom/evidence/files'
+ *
+ * const { kind, moduleId, pcrs } = parseNitroDocument(await readFile('nitro.cbor'))
+ * kind // => 'enclave'
+ * moduleId // => 'i-1-enc2'
+ * Array.from(pcrs.keys()) // => [0, 1, 2]
+ */
 export function parseNitroDocument(bytes: Uint8Array): NitroDocument {
   const subject = 'Nitro document'
   if (bytes.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: `${subject} is too large` })

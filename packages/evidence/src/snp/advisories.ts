@@ -45,6 +45,11 @@ const microcode = (patch: number, readIn: string): Fix => ({ minimum: { microcod
 /**
  * Newest first. Flaws that the guest's kernel answers (WeSee, Heckler) and those that take hands on the machine (WireTap,
  * Battering RAM, TEE.fail) are none that a security version tells of.
+ * @example
+ * import { snpAdvisories } from '@strongroom/evidence/advisories'
+ *
+ * const entrySign = snpAdvisories.find(({ name }) => name === 'EntrySign')
+ * entrySign?.id // => 'AMD-SB-3019'
  */
 export const snpAdvisories: readonly SnpAdvisory[] = [
   {

@@ -80,7 +80,26 @@ export interface SnpPolicy {
 /** Bits of the guest policy that this appraisal knows. */
 const knownPolicyBits = 0x3ffffffn
 
-/** Compares a genuine report with a policy. Returns every failure; none means that the report is wanted. */
+/**
+ * Compares a genuine report with a policy. Returns every failure; none means that the report is wanted.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { appraiseSnp, genuineAmdAnchors, parsePem, parseSnpReport, verifySnp } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const verified = await verifySnp({
+ *   report: parseSnpReport(await readFile('report.bin')),
+ *   chain: { vcek: await readFile('vcek.der'), ask, ark },
+ *   anchors: { simulated: false, amd: [...genuineAmdAnchors], intel: [] },
+ *   at: new Date('2024-01-01'),
+ * })
+ * const { measurement } = verified.report
+ * const policy = { reportData: 'any', allow: { provisionalFirmware: true } } as const
+ * appraiseSnp(verified, { ...policy, measurements: [measurement] }) // => []
+ * const failures = appraiseSnp(verified, { ...policy, measurements: [new Uint8Array(48)] })
+ * failures.map(({ path, code }) => `${path}: ${code}`) // => ['measurement: NotEqual']
+ */
 export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[] {
   const { report } = verified
   const failures: Failure[] = []

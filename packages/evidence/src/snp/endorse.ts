@@ -5,7 +5,15 @@ import type { Certificate } from '../x509/certificate.ts'
 import { extensionReader, findExtension, type Extension } from '../x509/extensions.ts'
 import { productLine, productOfName, type SnpProduct, type TcbVersion } from './products.ts'
 
-/** Extensions of VCEK and VLEK certificates (AMD 57230, table "X.509 certificate extensions"). */
+/**
+ * Extensions of VCEK and VLEK certificates (AMD 57230, table "X.509 certificate extensions").
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { amdOid, parseCertificate } from '@strongroom/evidence'
+ *
+ * const vcek = parseCertificate(await readFile('vcek.der'))
+ * vcek.extensions.some((extension) => extension.oid === amdOid.hardwareId) // => true
+ */
 export const amdOid = {
   structVersion: '1.3.6.1.4.1.3704.1.1',
   productName: '1.3.6.1.4.1.3704.1.2',
@@ -34,7 +42,17 @@ export interface SnpEndorsement {
   providerId: string | undefined
 }
 
-/** Reads the endorsement out of a signing key's certificate. @throws ParseError Missing, InvalidValue, UnknownType, ReservedNotZero */
+/**
+ * Reads the endorsement out of a signing key's certificate. @throws ParseError Missing, InvalidValue, UnknownType, ReservedNotZero
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeTcb, parseCertificate, readEndorsement } from '@strongroom/evidence'
+ *
+ * const { signer, product, tcb } = readEndorsement(parseCertificate(await readFile('vcek.der')))
+ * signer // => 'VCEK'
+ * product // => 'Milan'
+ * describeTcb(tcb) // => 'fmc 0, bootLoader 3, tee 0, snp 8, microcode 115'
+ */
 export function readEndorsement(certificate: Certificate): SnpEndorsement {
   const productName = readString(certificate, amdOid.productName, 'product name')
   const product = productOfName(productName)

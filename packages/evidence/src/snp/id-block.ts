@@ -55,7 +55,17 @@ const blockVersion = 1
 /** SubjectPublicKeyInfo of a P-384 key up to the point's coordinates (RFC 5480). */
 const spkiPrefix = fromHex('3076301006072a8648ce3d020106052b8104002203620004')
 
-/** Writes an ID block. @throws RangeError for parts of another length */
+/**
+ * Writes an ID block. @throws RangeError for parts of another length
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { buildSnpIdBlock, parseSnpIdBlock, snpLaunchDigest } from '@strongroom/evidence/expected'
+ *
+ * const launchDigest = await snpLaunchDigest({ firmware: await readFile('ovmf.fd'), vCPUs: 2, vcpuType: 'EPYC-Milan' })
+ * const block = buildSnpIdBlock({ launchDigest, policy: 0x3_0000n, guestSvn: 3 })
+ * block.length // => 96
+ * parseSnpIdBlock(block).guestSvn // => 3
+ */
 export function buildSnpIdBlock(o: Pick<SnpIdBlock, 'launchDigest' | 'policy'> & Partial<SnpIdBlock>): Uint8Array {
   const part = (bytes: Uint8Array, length: number): Uint8Array => {
     if (bytes.length === length) return bytes
@@ -71,7 +81,15 @@ export function buildSnpIdBlock(o: Pick<SnpIdBlock, 'launchDigest' | 'policy'> &
     .finish()
 }
 
-/** Reads an ID block. @throws ParseError WrongLength, UnknownVersion */
+/**
+ * Reads an ID block. @throws ParseError WrongLength, UnknownVersion
+ * @example
+ * import { buildSnpIdBlock, parseSnpIdBlock } from '@strongroom/evidence/expected'
+ *
+ * const { policy, guestSvn } = parseSnpIdBlock(buildSnpIdBlock({ launchDigest: new Uint8Array(48), policy: 0x3_0000n }))
+ * policy // => 0x3_0000n
+ * guestSvn // => 0
+ */
 export function parseSnpIdBlock(bytes: Uint8Array): SnpIdBlock {
   const reader = new ByteReader(Uint8Array.from(bytes), 'ID block')
   const launchDigest = reader.bytes(48, 'launch digest')
@@ -93,7 +111,17 @@ export function parseSnpIdBlock(bytes: Uint8Array): SnpIdBlock {
   return { launchDigest, familyId, imageId, guestSvn, policy }
 }
 
-/** Key in AMD's form: curve, then x and y of 72 bytes each, least significant byte first. @throws ParseError */
+/**
+ * Key in AMD's form: curve, then x and y of 72 bytes each, least significant byte first. @throws ParseError
+ * @example
+ * import { utf8 } from '@strongroom/evidence'
+ * import { snpOwnerKey } from '@strongroom/evidence/expected'
+ *
+ * const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify'])
+ * const { raw } = snpOwnerKey(new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)))
+ * raw.length // => 1028
+ * snpOwnerKey(utf8('no key')) // throws ParseError
+ */
 export function snpOwnerKey(spki: Uint8Array): SnpOwnerKey {
   const key = parsePublicKey(spki)
   if (key.kind !== 'EC' || key.curve !== 'P-384') {
@@ -108,12 +136,35 @@ export function snpOwnerKey(spki: Uint8Array): SnpOwnerKey {
   return { raw, spki: Uint8Array.from(key.spki) }
 }
 
-/** Digest of a key as reports have it: ID_KEY_DIGEST, AUTHOR_KEY_DIGEST. */
+/**
+ * Digest of a key as reports have it: ID_KEY_DIGEST, AUTHOR_KEY_DIGEST.
+ * @example
+ * import { snpKeyDigest, snpOwnerKey } from '@strongroom/evidence/expected'
+ *
+ * const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify'])
+ * const key = snpOwnerKey(new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)))
+ * const pin = await snpKeyDigest(key) // as reports have it: ID_KEY_DIGEST
+ * pin.length // => 48
+ */
 export function snpKeyDigest(key: SnpOwnerKey): Promise<Uint8Array> {
   return digest('SHA-384', key.raw)
 }
 
-/** Signs an ID block, and with an author also its key. */
+/**
+ * Signs an ID block, and with an author also its key.
+ * @example
+ * import { buildSnpIdAuthentication, buildSnpIdBlock } from '@strongroom/evidence/expected'
+ *
+ * const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify'])
+ * const idKey = {
+ *   spki: new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)),
+ *   sign: async (data: Uint8Array) =>
+ *     new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-384' }, pair.privateKey, Uint8Array.from(data))),
+ * }
+ * const block = buildSnpIdBlock({ launchDigest: new Uint8Array(48), policy: 0x3_0000n })
+ * const authentication = await buildSnpIdAuthentication({ block, idKey })
+ * authentication.length // => 4096
+ */
 export async function buildSnpIdAuthentication(o: {
   block: Uint8Array
   idKey: SnpOwner
@@ -140,7 +191,17 @@ function writeSignature(writer: ByteWriter, signature: Uint8Array): void {
   writer.zero(signatureLength - 2 * 72)
 }
 
-/** Reads ID_AUTH_INFO, 4096 bytes. @throws ParseError WrongLength, UnknownType, ReservedNotZero */
+/**
+ * Reads ID_AUTH_INFO, 4096 bytes. @throws ParseError WrongLength, UnknownType, ReservedNotZero
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { parseSnpIdAuthentication, snpKeyDigest } from '@strongroom/evidence/expected'
+ *
+ * const { idKey, author } = parseSnpIdAuthentication(await readFile('id-authentication.bin'))
+ * toHex(await snpKeyDigest(idKey)).slice(0, 16) // => '59fb2c686dfa4fef'
+ * author !== undefined // => true
+ */
 export function parseSnpIdAuthentication(bytes: Uint8Array): SnpIdAuthentication {
   if (bytes.length !== snpIdAuthenticationLength) {
     throw new ParseError({
@@ -224,6 +285,21 @@ export interface VerifiedSnpIdBlock {
  * exactly this block. Whose keys they are is for a policy to say (`idKeyDigests`, `authorKeyDigests`).
  * @param o.report a verified report; absent: only the signatures are judged
  * @throws VerificationError IdBlockSignatureInvalid, BindingMismatch; ParseError
+ * @example
+ * import { equal } from '@strongroom/evidence'
+ * import { buildSnpIdAuthentication, buildSnpIdBlock, snpKeyDigest, snpOwnerKey, verifySnpIdBlock } from '@strongroom/evidence/expected'
+ *
+ * const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify'])
+ * const idKey = {
+ *   spki: new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)),
+ *   sign: async (data: Uint8Array) =>
+ *     new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-384' }, pair.privateKey, Uint8Array.from(data))),
+ * }
+ * const block = buildSnpIdBlock({ launchDigest: new Uint8Array(48), policy: 0x3_0000n })
+ * const authentication = await buildSnpIdAuthentication({ block, idKey })
+ * const { idKeyDigest } = await verifySnpIdBlock({ block, authentication })
+ * equal(idKeyDigest, await snpKeyDigest(snpOwnerKey(idKey.spki))) // => true
+ * verifySnpIdBlock({ block: block.with(0, 1), authentication }) // throws VerificationError IdBlockSignatureInvalid
  */
 export async function verifySnpIdBlock(
   o: VerifyContext & { block: Uint8Array; authentication: Uint8Array; report?: SnpReport },

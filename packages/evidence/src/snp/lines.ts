@@ -3,6 +3,10 @@ import type { CpuIdentity, SnpProduct } from './products.ts'
 /**
  * Lines of processors whose microcode is counted by itself: several are endorsed as one product, and a patch level of the one
  * says nothing of the other. Bergamo and Siena share theirs.
+ * @example
+ * import { snpLines, tcbMinimum } from '@strongroom/evidence/advisories'
+ *
+ * snpLines.map((line) => `${line}: microcode ${tcbMinimum(line).microcode}`).length // => 7
  */
 export const snpLines = ['Milan', 'Milan-X', 'Genoa', 'Genoa-X', 'Bergamo', 'Turin', 'Turin Dense'] as const
 export type SnpLine = (typeof snpLines)[number]
@@ -11,6 +15,11 @@ export type SnpLine = (typeof snpLines)[number]
  * Line of the processor that made a report.
  * @param cpu absent in reports before version 3: then the product's first line, whose microcode has the highest numbers, so
  *   that nothing passes for another line's part
+ * @example
+ * import { lineOf } from '@strongroom/evidence/advisories'
+ *
+ * lineOf('Milan', { family: 0x19, model: 0x01, stepping: 2 }) // => 'Milan-X'
+ * lineOf('Genoa', undefined) // => 'Genoa'
  */
 export function lineOf(product: SnpProduct, cpu: CpuIdentity | undefined): SnpLine {
   if (cpu === undefined) return product

@@ -23,7 +23,17 @@ export interface OpenAdvisory {
   lacks: string[]
 }
 
-/** @throws ParseError where the versions are none of that product */
+/**
+ * @throws ParseError where the versions are none of that product
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseSnpReport } from '@strongroom/evidence'
+ * import { snpPlatform } from '@strongroom/evidence/advisories'
+ *
+ * const platform = snpPlatform(parseSnpReport(await readFile('report.bin')), 'Milan')
+ * platform.tcb.microcode // => 115
+ * platform.cpu // => undefined
+ */
 export function snpPlatform(report: SnpReport, product: SnpProduct): SnpPlatform {
   const tcb = decodeTcb(report.reportedTcb, product)
   const launch = decodeTcb(report.launchTcb, product)

@@ -20,6 +20,10 @@ export interface CpuIdentity {
 /**
  * Processor lines with a root of their own at AMD's key distribution service, by their name in that root (`ARK-…`), in the
  * intermediates (`SEV-…`, `SEV-VLEK-…`) and in the certificates of keys.
+ * @example
+ * import { snpProducts } from '@strongroom/evidence'
+ *
+ * snpProducts.join(', ') // => 'Milan, Genoa, Turin'
  */
 export const snpProducts = ['Milan', 'Genoa', 'Turin'] as const
 export type SnpProduct = (typeof snpProducts)[number]
@@ -77,13 +81,29 @@ export function productLine(product: SnpProduct): ProductLine {
   return productLines[product]
 }
 
-/** AMD's root keys. */
+/**
+ * AMD's root keys.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineAmdAnchors, parseCertificate, parsePem, spkiSha256 } from '@strongroom/evidence'
+ *
+ * const [, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * const pin = ark && (await spkiSha256(ark))
+ * genuineAmdAnchors.find(({ spkiSha256 }) => spkiSha256 === pin)?.name // => 'ARK-Milan'
+ */
 export const genuineAmdAnchors: readonly TrustAnchor[] = snpProducts.map((name) => ({
   name: `ARK-${name}`,
   spkiSha256: productLines[name].root,
 }))
 
-/** Line of a processor; undefined when it is none that has SNP. */
+/**
+ * Line of a processor; undefined when it is none that has SNP.
+ * @example
+ * import { productOfCpu } from '@strongroom/evidence'
+ *
+ * productOfCpu({ family: 0x19, model: 0x11 }) // => 'Genoa'
+ * productOfCpu({ family: 0x06, model: 0x8f }) // => undefined
+ */
 export function productOfCpu(cpu: Omit<CpuIdentity, 'stepping'>): SnpProduct | undefined {
   return snpProducts.find((name) => {
     const { family, models } = productLines[name]
@@ -96,7 +116,14 @@ export function mayBeOf(product: SnpProduct, cpu: CpuIdentity | undefined): bool
   return cpu === undefined ? productLine(product).unnamedReports : productOfCpu(cpu) === product
 }
 
-/** Line that a certificate's product name says: `Milan-B0`, `Genoa`. */
+/**
+ * Line that a certificate's product name says: `Milan-B0`, `Genoa`.
+ * @example
+ * import { productOfName } from '@strongroom/evidence'
+ *
+ * productOfName('Milan-B0') // => 'Milan'
+ * productOfName('Rome') // => undefined
+ */
 export function productOfName(name: string): SnpProduct | undefined {
   const line = /^([A-Za-z]+)(-[A-Z]\d)?$/.exec(name)?.[1]
   return snpProducts.find((product) => product === line)

@@ -2,9 +2,29 @@ import { toHex } from '../core/bytes/hex.ts'
 import { ParseError } from '../core/errors.ts'
 import type { CpuIdentity } from './products.ts'
 
-/** Bytes of ATTESTATION_REPORT. */
+/**
+ * Bytes of ATTESTATION_REPORT.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { snpReportLength } from '@strongroom/evidence'
+ *
+ * const report = await readFile('report.bin')
+ * report.length === snpReportLength // => true
+ */
 export const snpReportLength = 1184
-/** Bytes that the signature covers. */
+/**
+ * Bytes that the signature covers.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { concat, parseCertificate, reversed, snpSignedLength, verifyRawEcdsa } from '@strongroom/evidence'
+ *
+ * const report = await readFile('report.bin')
+ * const { publicKey } = parseCertificate(await readFile('vcek.der'))
+ * if (publicKey.kind !== 'EC') throw new Error('an EC key is expected')
+ * const [r, s] = [0x2a0, 0x2e8].map((at) => reversed(report.subarray(at, at + 48)))
+ * const signature = concat(r ?? new Uint8Array(), s ?? new Uint8Array())
+ * await verifyRawEcdsa({ key: publicKey, hash: 'SHA-384', signature, data: report.subarray(0, snpSignedLength) }) // => true
+ */
 export const snpSignedLength = 0x2a0
 
 /** GUEST_POLICY: what the guest's owner demanded at launch. */
@@ -118,7 +138,18 @@ const at = {
   signatureS: snpSignedLength + 72,
 } as const
 
-/** Reads a report of exactly 1184 bytes. @throws ParseError WrongLength, UnknownVersion, UnknownType, ReservedNotZero */
+/**
+ * Reads a report of exactly 1184 bytes. @throws ParseError WrongLength, UnknownVersion, UnknownType, ReservedNotZero
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseSnpReport, toHex } from '@strongroom/evidence'
+ *
+ * const report = parseSnpReport(await readFile('report.bin'))
+ * report.version // => 2
+ * report.policy.debugAllowed // => false
+ * toHex(report.measurement).slice(0, 16) // => 'a1f3930413247bb3'
+ * parseSnpReport(new Uint8Array(1184)) // throws ParseError UnknownVersion
+ */
 export function parseSnpReport(bytes: Uint8Array): SnpReport {
   if (bytes.length !== snpReportLength) {
     throw new ParseError({

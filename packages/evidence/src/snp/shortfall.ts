@@ -42,6 +42,15 @@ const installs: Record<keyof TcbVersion, string> = {
  * what is installed and not committed is committed, what is committed and newer than the launch takes a restart of the guest.
  * @param wanted least versions, for example tcbMinimum of its line
  * @throws ParseError where the versions are none of that product
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseSnpReport } from '@strongroom/evidence'
+ * import { snpShortfall, tcbMinimum } from '@strongroom/evidence/advisories'
+ *
+ * const report = parseSnpReport(await readFile('report.bin'))
+ * const [first] = snpShortfall(report, 'Milan', tcbMinimum('Milan'))
+ * first?.component // => 'SNP firmware'
+ * first?.found // => 8
  */
 export function snpShortfall(report: SnpReport, product: SnpProduct, wanted: TcbVersion): TcbLack[] {
   const [current, reported, launch] = [report.currentTcb, report.reportedTcb, report.launchTcb].map((tcb) =>

@@ -4,7 +4,14 @@ import type { OpenAdvisory, SnpPlatform } from './platform.ts'
 import type { TcbVersion } from './products.ts'
 import { tcbParts } from './tcb.ts'
 
-/** Least versions that answer every advisory for a line; a part that no advisory names is 0. */
+/**
+ * Least versions that answer every advisory for a line; a part that no advisory names is 0.
+ * @example
+ * import { tcbMinimum } from '@strongroom/evidence/advisories'
+ *
+ * const { snp, microcode } = tcbMinimum('Milan')
+ * snp > 8 && microcode > 115 // => true
+ */
 export function tcbMinimum(line: SnpLine): TcbVersion {
   const minimum: TcbVersion = { fmc: 0, bootLoader: 0, tee: 0, snp: 0, microcode: 0 }
   for (const fix of snpAdvisories.map(({ lines }) => lines[line])) {
@@ -14,12 +21,30 @@ export function tcbMinimum(line: SnpLine): TcbVersion {
   return minimum
 }
 
-/** Advisories for a platform whose fix its report does not show: `lacks` says which versions it lacks. */
+/**
+ * Advisories for a platform whose fix its report does not show: `lacks` says which versions it lacks.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseSnpReport } from '@strongroom/evidence'
+ * import { openAdvisories, snpPlatform } from '@strongroom/evidence/advisories'
+ *
+ * const report = parseSnpReport(await readFile('report.bin')) // of 2023
+ * const open = openAdvisories(snpPlatform(report, 'Milan'))
+ * open.some(({ id, lacks }) => id === 'AMD-SB-3019' && lacks.length > 0) // => true
+ */
 export function openAdvisories(platform: SnpPlatform): OpenAdvisory[] {
   return of(platform).filter(({ lacks }) => lacks.length > 0)
 }
 
-/** Advisories for a platform of which no version in a report tells, so that someone else has to. */
+/**
+ * Advisories for a platform of which no version in a report tells, so that someone else has to.
+ * @example
+ * import { advisoriesNotShown } from '@strongroom/evidence/advisories'
+ *
+ * const open = advisoriesNotShown({ product: 'Genoa', cpu: undefined })
+ * // Somebody else has to say that these are answered: no version in a report does.
+ * open.every(({ lacks }) => lacks.length === 0) // => true
+ */
 export function advisoriesNotShown(platform: Pick<SnpPlatform, 'product' | 'cpu'>): OpenAdvisory[] {
   const line = lineOf(platform.product, platform.cpu)
   return snpAdvisories.filter(({ lines }) => lines[line] === 'notShown').map((advisory) => opened(advisory, []))

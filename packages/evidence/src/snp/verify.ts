@@ -42,6 +42,19 @@ export interface VerifiedSnp {
  * @param o.cache remembers the chain: what is left of a second report of the chip is one signature
  * @param o.crl revocation list of the root, DER. Absent: revocation is not checked, which the caller must have decided.
  * @throws VerificationError; ParseError where a certificate or list is not well formed
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeTcb, genuineAmdAnchors, parsePem, parseSnpReport, verifySnp } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const report = parseSnpReport(await readFile('report.bin'))
+ * const o = { report, anchors: { simulated: false, amd: [...genuineAmdAnchors], intel: [] }, at: new Date('2024-01-01') }
+ * const { product, reportedTcb } = await verifySnp({ ...o, chain: { vcek: await readFile('vcek.der'), ask, ark } })
+ * product // => 'Milan'
+ * describeTcb(reportedTcb) // => 'fmc 0, bootLoader 3, tee 0, snp 8, microcode 115'
+ * // The key of another chip.
+ * verifySnp({ ...o, chain: { vcek: await readFile('azure/vcek.der'), ask, ark } }) // throws VerificationError ChipMismatch
  */
 export async function verifySnp(
   o: VerifyContext & {

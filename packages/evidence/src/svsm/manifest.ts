@@ -12,6 +12,14 @@ export interface SvsmManifest {
   services: readonly { guid: string; data: Uint8Array }[]
 }
 
+/**
+ * First bytes of a manifest of services (AMD 58019, table 12).
+ * @example
+ * import { formatGuid } from '@strongroom/evidence'
+ * import { svsmManifestGuid } from '@strongroom/evidence/files'
+ *
+ * formatGuid(svsmManifestGuid) // => '63849ebb-3d92-4670-a1ff-58f9c94b87bb'
+ */
 export const svsmManifestGuid: Uint8Array = parseGuid('63849ebb-3d92-4670-a1ff-58f9c94b87bb')
 /** Service whose data are the public area of the vTPM's endorsement key. */
 export const svsmVtpmService = 'c476f1eb-0123-45a5-9641-b4e7dde5bfe3'
@@ -19,7 +27,16 @@ const headerLength = 24
 const maximumServices = 16
 const maximumLength = 16 * 4096
 
-/** Reads a manifest whose data lie behind the entries, in order and without gaps. @throws ParseError */
+/**
+ * Reads a manifest whose data lie behind the entries, in order and without gaps. @throws ParseError
+ * @example
+ * import { ByteWriter, parseGuid } from '@strongroom/evidence'
+ * import { parseSvsmManifest, svsmManifestGuid } from '@strongroom/evidence/files'
+ *
+ * const entry = new ByteWriter().bytes(parseGuid('c476f1eb-0123-45a5-9641-b4e7dde5bfe3')).u32le(48).u32le(1).finish()
+ * const manifest = new ByteWriter().bytes(svsmManifestGuid).u32le(49).u32le(1).bytes(entry).u8(7).finish()
+ * parseSvsmManifest(manifest).services.map(({ guid }) => guid) // => ['c476f1eb-0123-45a5-9641-b4e7dde5bfe3']
+ */
 export function parseSvsmManifest(bytes: Uint8Array): SvsmManifest {
   const fail = (code: ParseError['code'], what: string): never => {
     throw new ParseError({ code, message: `SVSM manifest ${what}` })

@@ -61,7 +61,22 @@ const knownAttributes = Object.values(tdAttributes).reduce((all, bit) => all | b
 /** XFAM bits 0 and 1 (x87 and SSE) are always set (TDX module ABI, section 3.3). */
 const xfamFixedOn = 3n
 
-/** @returns every rule that the evidence does not meet; empty means accepted */
+/**
+ * @returns every rule that the evidence does not meet; empty means accepted
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { appraiseTdx, fromHex, genuineIntelAnchors, parseTdxQuote, verifyTdx } from '@strongroom/evidence'
+ *
+ * const { pckCrl, rootCaCrl, ...texts } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const verified = await verifyTdx({
+ *   quote: parseTdxQuote(await readFile('quote.bin')),
+ *   collateral: { ...texts, pckCrl: fromHex(pckCrl), rootCaCrl: fromHex(rootCaCrl) },
+ *   anchors: { simulated: false, amd: [], intel: [...genuineIntelAnchors] },
+ *   at: new Date('2025-06-25'),
+ * })
+ * appraiseTdx(verified, { tcbStatuses: ['UpToDate'], minimumTcbEvaluationDataNumber: 17 }) // => []
+ * appraiseTdx(verified, { mrTds: ['00'.repeat(48)] }).map(({ path, code }) => `${path}: ${code}`) // => ['mrTd: NotEqual']
+ */
 export function appraiseTdx(verified: VerifiedTdx, policy: TdxPolicy): Failure[] {
   const failures: Failure[] = []
   const fail = (path: string, code: FailureCode, expected: string, actual: string): void => {

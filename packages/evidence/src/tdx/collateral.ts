@@ -31,7 +31,17 @@ export interface TdxCollateral {
   rootCaCrl: Uint8Array
 }
 
-/** Production Intel SGX Root CA, by its key. */
+/**
+ * Production Intel SGX Root CA, by its key.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineIntelAnchors, parseCertificate, parseTdxQuote, spkiSha256 } from '@strongroom/evidence'
+ *
+ * const { certification } = parseTdxQuote(await readFile('quote.bin'))
+ * const root = certification.type === 'pckChain' ? certification.chain.at(-1) : undefined
+ * const pin = root && (await spkiSha256(parseCertificate(root)))
+ * genuineIntelAnchors.some(({ spkiSha256 }) => spkiSha256 === pin) // => true
+ */
 export const genuineIntelAnchors: readonly TrustAnchor[] = [
   { name: 'Intel SGX Root CA', spkiSha256: 'a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e' },
 ]

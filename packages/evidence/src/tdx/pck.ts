@@ -6,6 +6,16 @@ import { extensionReader, findExtension } from '../x509/extensions.ts'
 
 /** Object identifiers of Intel's SGX extension of a PCK certificate (Intel PCK certificate specification, section 1.3.5). */
 const root = '1.2.840.113741.1.13.1'
+/**
+ * Object identifiers of the SGX extension of PCK certificates and of its parts (Intel PCK certificate specification).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { findExtension, parseCertificate, parseTdxQuote, pckOids } from '@strongroom/evidence'
+ *
+ * const { certification } = parseTdxQuote(await readFile('quote.bin'))
+ * const pck = certification.type === 'pckChain' ? certification.chain[0] : undefined
+ * pck && findExtension(parseCertificate(pck).extensions, pckOids.extension) !== undefined // => true
+ */
 export const pckOids: Readonly<
   Record<
     | 'extension'
@@ -56,6 +66,15 @@ export interface PckExtension {
  * Reads the SGX extension of a PCK certificate.
  * @throws VerificationError CertificateNotForThisUse when the certificate has none
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseCertificate, parseTdxQuote, readPckExtension, toHex } from '@strongroom/evidence'
+ *
+ * const { certification } = parseTdxQuote(await readFile('quote.bin'))
+ * const pck = certification.type === 'pckChain' ? certification.chain[0] : undefined
+ * const { fmspc, pceSvn } = readPckExtension(parseCertificate(pck ?? new Uint8Array()))
+ * toHex(fmspc) // => 'b0c06f000000'
+ * pceSvn // => 11
  */
 export function readPckExtension(certificate: Certificate): PckExtension {
   const extension = findExtension(certificate.extensions, pckOids.extension)

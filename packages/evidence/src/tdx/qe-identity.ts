@@ -20,7 +20,16 @@ export interface QeIdentity {
   levels: (ReturnType<typeof readLevel> & { isvSvn: number })[]
 }
 
-/** Reads the signed value of an enclave identity. @throws ParseError; an identity of another enclave is refused */
+/**
+ * Reads the signed value of an enclave identity. @throws ParseError; an identity of another enclave is refused
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseQeIdentity } from '@strongroom/evidence'
+ *
+ * const { qeIdentity } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const identity = parseQeIdentity(JSON.stringify(JSON.parse(qeIdentity).enclaveIdentity))
+ * identity.tcbEvaluationDataNumber // => 17
+ */
 export function parseQeIdentity(body: string): QeIdentity {
   const identity = new JsonFields(parseJson(body, 'enclaveIdentity'), 'enclaveIdentity')
   identity.oneOf('id', ['TD_QE'])

@@ -45,6 +45,14 @@ const maximumSize = 64 * 1024
 /**
  * Reads a TD quote.
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdxQuote, toHex } from '@strongroom/evidence'
+ *
+ * const quote = parseTdxQuote(await readFile('quote.bin'))
+ * quote.version // => 4
+ * quote.certification.type // => 'pckChain'
+ * toHex(quote.body.mrTd).slice(0, 16) // => '91eb2b44d141d4ec'
  */
 export function parseTdxQuote(bytes: Uint8Array): TdxQuote {
   if (bytes.length > maximumSize) {

@@ -23,6 +23,18 @@ export interface TdxShortfall {
  * Compares a platform with the least level of a TCB info that is up to date, part by part.
  * @param o.tcbInfo signed text as Intel serves it; its signature is for verifyTdx to check @param o.teeTcbSvn of the quote, 16 bytes
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseCertificate, parseTdxQuote, readPckExtension } from '@strongroom/evidence'
+ * import { tdxShortfall } from '@strongroom/evidence/advisories'
+ *
+ * const { tcbInfo } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const { body, certification } = parseTdxQuote(await readFile('quote.bin'))
+ * const pck = readPckExtension(parseCertificate((certification.type === 'pckChain' && certification.chain[0]) || new Uint8Array()))
+ * tdxShortfall({ tcbInfo, pck, teeTcbSvn: body.teeTcbSvn }).lacks // => []
+ * const { status, lacks } = tdxShortfall({ tcbInfo, pck: { ...pck, pceSvn: 1 }, teeTcbSvn: body.teeTcbSvn })
+ * status // => 'NoMatchingLevel'
+ * lacks.map(({ component, wanted }) => `${component}: ${wanted}`) // => ['provisioning certification enclave: 11']
  */
 export function tdxShortfall(o: { tcbInfo: string; pck: PckExtension; teeTcbSvn: Uint8Array }): TdxShortfall {
   const { body } = splitSignedJson(o.tcbInfo, 'tcbInfo')

@@ -40,7 +40,17 @@ export interface TcbAssessment {
   advisoryIds: readonly string[]
 }
 
-/** Reads the signed value of a TCB info. @throws ParseError */
+/**
+ * Reads the signed value of a TCB info. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTcbInfo, toHex } from '@strongroom/evidence'
+ *
+ * const { tcbInfo } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const info = parseTcbInfo(JSON.stringify(JSON.parse(tcbInfo).tcbInfo))
+ * toHex(info.fmspc) // => 'b0c06f000000'
+ * info.levels.map(({ tcbStatus }) => tcbStatus) // => ['UpToDate', 'OutOfDate']
+ */
 export function parseTcbInfo(body: string): TcbInfo {
   const info = new JsonFields(parseJson(body, 'tcbInfo'), 'tcbInfo')
   info.oneOf('id', ['TDX'])

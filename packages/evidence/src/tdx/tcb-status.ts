@@ -1,4 +1,10 @@
-/** What Intel says of a TCB level, and `NoMatchingLevel` for a platform below every level that Intel lists. */
+/**
+ * What Intel says of a TCB level, and `NoMatchingLevel` for a platform below every level that Intel lists.
+ * @example
+ * import { tcbStatuses } from '@strongroom/evidence'
+ *
+ * tcbStatuses.includes('UpToDate') // => true
+ */
 export const tcbStatuses = [
   'UpToDate',
   'SWHardeningNeeded',
@@ -19,6 +25,11 @@ export const listedTcbStatuses: readonly Exclude<TcbStatus, 'NoMatchingLevel'>[]
 /**
  * Status of a platform whose parts have these statuses: never better than the worst part. Where two parts need different
  * remedies the result names both, as Intel's quote verification library does; being out of date hides a need for hardening.
+ * @example
+ * import { worstStatus } from '@strongroom/evidence'
+ *
+ * worstStatus(['UpToDate', 'OutOfDate']) // => 'OutOfDate'
+ * worstStatus(['ConfigurationNeeded', 'SWHardeningNeeded']) // => 'ConfigurationAndSWHardeningNeeded'
  */
 export function worstStatus(statuses: readonly TcbStatus[]): TcbStatus {
   const has = (...wanted: TcbStatus[]): boolean => statuses.some((status) => wanted.includes(status))

@@ -1,6 +1,15 @@
 import type { ByteReader } from '../core/bytes/byte-reader.ts'
 
-/** TDATTRIBUTES bits (TDX module ABI, section 3.3). Bits 0 to 7 make a TD untrusted, 8 to 31 concern its security. */
+/**
+ * TDATTRIBUTES bits (TDX module ABI, section 3.3). Bits 0 to 7 make a TD untrusted, 8 to 31 concern its security.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdxQuote, tdAttributes } from '@strongroom/evidence'
+ *
+ * const { body } = parseTdxQuote(await readFile('quote.bin'))
+ * const debuggable = (body.attributes & tdAttributes.debug) !== 0n
+ * debuggable // => false
+ */
 export const tdAttributes: Readonly<
   Record<'debug' | 'lass' | 'septVeDisable' | 'migratable' | 'pks' | 'keyLocker' | 'perfmon', bigint>
 > = {

@@ -25,7 +25,16 @@ export interface TdReport {
 
 const tdReportSize = 1024
 
-/** Reads a TDREPORT of TDX 1.0 (version 0) or 1.5 (version 1). @throws ParseError */
+/**
+ * Reads a TDREPORT of TDX 1.0 (version 0) or 1.5 (version 1). @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdReport } from '@strongroom/evidence'
+ *
+ * const { tdxVersion, body } = parseTdReport(await readFile('td-report.bin'))
+ * tdxVersion // => '1.0'
+ * body.rtmrs.length // => 4
+ */
 export function parseTdReport(bytes: Uint8Array): TdReport {
   if (bytes.length !== tdReportSize) {
     throw new ParseError({
@@ -104,6 +113,13 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
 /**
  * Checks that the part under the MAC names the rest of the report. Says nothing of the MAC.
  * @throws VerificationError BindingMismatch
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdReport, verifyTdReportHashes } from '@strongroom/evidence'
+ *
+ * const report = parseTdReport(await readFile('td-report.bin'))
+ * await verifyTdReportHashes(report) // => undefined
+ * verifyTdReportHashes({ ...report, tdInfo: report.tdInfo.slice().fill(0, 0, 8).fill(1, 0, 1) }) // throws VerificationError BindingMismatch
  */
 export async function verifyTdReportHashes(report: TdReport): Promise<void> {
   const parts = [
@@ -139,6 +155,13 @@ const bodyParts = [
 /**
  * True when a quote says the same of a TD as this report: every field of the body. What TDX 1.5 added is compared where both
  * say it, as quotes of version 4 leave it out.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdReport, parseTdxQuote, sameTd } from '@strongroom/evidence'
+ *
+ * const { body } = parseTdxQuote(await readFile('quote.bin'))
+ * sameTd(body, body) // => true
+ * sameTd(body, parseTdReport(await readFile('td-report.bin')).body) // => false
  */
 export function sameTd(left: TdBody, right: TdBody): boolean {
   const sameWhereSaid = (part: 'teeTcbSvn2' | 'mrServiceTd'): boolean => {

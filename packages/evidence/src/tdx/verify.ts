@@ -49,6 +49,20 @@ const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d020106082a8648
  * report over attestation key, attestation key over quote; then TCB info, TDX module and QE identity.
  * A TCB that is old or unknown is an outcome, not an error: policy decides (appraiseTdx).
  * @throws VerificationError, ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromHex, genuineIntelAnchors, parseTdxQuote, verifyTdx } from '@strongroom/evidence'
+ *
+ * const { pckCrl, rootCaCrl, ...texts } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const o = {
+ *   quote: parseTdxQuote(await readFile('quote.bin')),
+ *   collateral: { ...texts, pckCrl: fromHex(pckCrl), rootCaCrl: fromHex(rootCaCrl) },
+ *   anchors: { simulated: false, amd: [], intel: [...genuineIntelAnchors] },
+ * }
+ * const { tcbStatus, validUntil } = await verifyTdx({ ...o, at: new Date('2025-06-25') })
+ * tcbStatus // => 'UpToDate'
+ * validUntil.toISOString() // => '2025-07-19T10:00:35.000Z'
+ * verifyTdx({ ...o, at: new Date('2025-08-25') }) // throws VerificationError CrlExpired
  */
 export async function verifyTdx(
   o: VerifyContext & {

@@ -1,7 +1,13 @@
 import { forWebCrypto } from '../core/bytes/digest.ts'
 import { VerificationError } from '../core/errors.ts'
 
-/** Signature algorithms of RFC 7518 that this package takes. Never `none`, never a keyed hash. */
+/**
+ * Signature algorithms of RFC 7518 that this package takes. Never `none`, never a keyed hash.
+ * @example
+ * import { tokenAlgorithms } from '@strongroom/evidence'
+ *
+ * tokenAlgorithms.join(' ') // => 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512'
+ */
 export const tokenAlgorithms = [
   'RS256',
   'RS384',

@@ -109,6 +109,15 @@ export async function verifySignerSignature(
 /**
  * Verifies a signed text that brings its certificates: chain to a pinned root at a time, signer, thumbprints, signature.
  * @throws VerificationError; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineVaultAnchors, verifyCertifiedJws } from '@strongroom/evidence'
+ *
+ * const { value: jws } = JSON.parse(await readFile('release.json', 'utf8'))
+ * const o = { jws, roots: genuineVaultAnchors, at: new Date('2022-12-24') }
+ * const { root } = await verifyCertifiedJws({ ...o, signer: 'vault.azure.net' })
+ * root.name // => 'DigiCert Global Root G2'
+ * verifyCertifiedJws({ ...o, signer: 'login.example' }) // throws VerificationError CertificateNotForThisUse
  */
 export async function verifyCertifiedJws(o: SignerRules & { jws: string; at: Date }): Promise<CertifiedJws> {
   const jws = parseJws(o.jws)

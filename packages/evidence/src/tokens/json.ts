@@ -7,6 +7,12 @@ const maximumDepth = 32
  * Reads a JSON object strictly: valid UTF-8 without a byte order mark, no member twice at any level (RFC 8725 section 2.4 and
  * RFC 7515 section 4: of two members of one name, two readers may take different ones), not nested deeper than 32.
  * @throws ParseError InvalidEncoding, Duplicate, TooDeep
+ * @example
+ * import { readJsonObject, utf8 } from '@strongroom/evidence'
+ *
+ * readJsonObject(utf8('{"iss":"https://a.example"}'), 'token') // => { iss: 'https://a.example' }
+ * // Readers would differ about which of the two counts.
+ * readJsonObject(utf8('{"iss":"https://a.example","iss":"https://b.example"}'), 'token') // throws ParseError Duplicate
  */
 export function readJsonObject(bytes: Uint8Array, subject: string): Record<string, unknown> {
   let text: string

@@ -18,6 +18,13 @@ export interface Jws {
 /**
  * Reads a compact JWS. Each part must have its one canonical form, so that one token has one text.
  * @throws ParseError WrongLength (parts), TooLarge, InvalidEncoding, Duplicate, Missing (alg), InvalidValue (b64, an unsigned payload)
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJws, readJsonObject } from '@strongroom/evidence'
+ *
+ * const { header, payload } = parseJws((await readFile('token.jwt', 'utf8')).trim())
+ * header['alg'] // => 'RS256'
+ * readJsonObject(payload, 'token')['x-ms-attestation-type'] // => 'azurevm'
  */
 export function parseJws(text: string): Jws {
   if (text.length > maximumLength) {

@@ -12,7 +12,16 @@ export type { Jwk } from '../core/jwk.ts'
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const maximumKeys = 64
 
-/** Reads a key set. @throws ParseError Missing, InvalidValue, TooLarge */
+/**
+ * Reads a key set. @throws ParseError Missing, InvalidValue, TooLarge
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJwks } from '@strongroom/evidence'
+ *
+ * const keys = parseJwks(JSON.parse(await readFile('jwks.json', 'utf8')))
+ * keys.length // => 3
+ * parseJwks({ keys: 'none' }) // throws ParseError Missing
+ */
 export function parseJwks(value: unknown): Jwk[] {
   const keys = (value as { keys?: unknown } | null)?.keys
   if (!Array.isArray(keys)) throw new ParseError({ code: 'Missing', message: 'Key set has no keys' })

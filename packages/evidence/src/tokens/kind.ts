@@ -6,6 +6,11 @@ export type TokenKind = 'attestation' | 'policy'
 /**
  * What Azure Attestation signs about policies and their certificates, by the keys and in the name that its tokens over evidence have, under
  * the same `typ`: only the claims tell them apart. A token over evidence has none of these, and no policy can issue one.
+ * @example
+ * import { policyStatementClaims } from '@strongroom/evidence'
+ *
+ * const claims = { iss: 'https://a.example', 'x-ms-policy-result': 'Updated' }
+ * policyStatementClaims.some((name) => Object.hasOwn(claims, name)) // => true
  */
 export const policyStatementClaims = [
   'x-ms-policy-result',
@@ -21,6 +26,11 @@ const overEvidence = 'x-ms-attestation-type'
 /**
  * Who waits for the one kind is not served with the other (RFC 8725 section 3.11).
  * @throws VerificationError TokenOfAnotherKind
+ * @example
+ * import { requireKind } from '@strongroom/evidence'
+ *
+ * requireKind({ 'x-ms-attestation-type': 'sevsnpvm' }, 'attestation') // => undefined
+ * requireKind({ 'x-ms-policy-result': 'Updated' }, 'attestation') // throws VerificationError TokenOfAnotherKind
  */
 export function requireKind(claims: Readonly<Record<string, unknown>>, kind: TokenKind): void {
   const about = policyStatementClaims.filter((name) => Object.hasOwn(claims, name))

@@ -4,12 +4,27 @@ import type { TrustAnchor } from '../x509/trust-anchors.ts'
 import { type CertifiedJws, type SignerRules, verifyCertifiedJws } from './certified.ts'
 import { readJsonObject } from './json.ts'
 
-/** Roots under which Azure Key Vault's signing certificates stand. */
+/**
+ * Roots under which Azure Key Vault's signing certificates stand.
+ * @example
+ * import { genuineVaultAnchors } from '@strongroom/evidence'
+ *
+ * genuineVaultAnchors.map(({ name }) => name) // => ['DigiCert Global Root G2']
+ */
 export const genuineVaultAnchors: readonly TrustAnchor[] = [
   { name: 'DigiCert Global Root G2', spkiSha256: '8bb593a93be1d0e8a822bb887c547890c3e706aad2dab76254f97fb36b82fc26' },
 ]
 
-/** Common name of the certificates that sign releases. */
+/**
+ * Common name of the certificates that sign releases.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineVaultAnchors, vaultSigner, verifyCertifiedJws } from '@strongroom/evidence'
+ *
+ * const { value: jws } = JSON.parse(await readFile('release.json', 'utf8'))
+ * const { chain } = await verifyCertifiedJws({ jws, roots: genuineVaultAnchors, signer: vaultSigner, at: new Date('2022-12-24') })
+ * chain[0]?.subject.commonName // => 'vault.azure.net'
+ */
 export const vaultSigner = 'vault.azure.net'
 
 /** What a vault says that it released, and for whom (Key Vault, "Release"). */
@@ -36,13 +51,31 @@ export interface VerifiedRelease extends CertifiedJws {
  * Verifies an answer of a vault's key release.
  * @param o.jws the answer's `value`
  * @throws VerificationError; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineVaultAnchors, vaultSigner, verifyKeyRelease } from '@strongroom/evidence'
+ *
+ * const { value: jws } = JSON.parse(await readFile('release.json', 'utf8'))
+ * const { release } = await verifyKeyRelease({ jws, roots: genuineVaultAnchors, signer: vaultSigner, at: new Date('2022-12-24') })
+ * release.keyType // => 'RSA-HSM'
+ * Object.keys(release.releasePolicy) // => ['version', 'anyOf']
  */
 export async function verifyKeyRelease(o: SignerRules & { jws: string; at: Date }): Promise<VerifiedRelease> {
   const certified = await verifyCertifiedJws(o)
   return { ...certified, release: readKeyRelease(certified.jws.payload) }
 }
 
-/** Reads the signed payload of a release. @throws ParseError */
+/**
+ * Reads the signed payload of a release. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJws, readKeyRelease } from '@strongroom/evidence'
+ *
+ * const { value } = JSON.parse(await readFile('release.json', 'utf8'))
+ * const { keyType, wrapping } = readKeyRelease(parseJws(value).payload)
+ * keyType // => 'RSA-HSM'
+ * wrapping // => 'CKM_RSA_AES_KEY_WRAP'
+ */
 export function readKeyRelease(payload: Uint8Array): KeyRelease {
   const whole = readJsonObject(payload, 'key release')
   const request = member(whole, 'request')

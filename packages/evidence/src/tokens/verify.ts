@@ -37,6 +37,16 @@ export interface TokenRules {
  * are never followed; a `jku` must name the issuer's key set all the same, as Azure Attestation writes it.
  * @throws VerificationError AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
  * TokenSignatureInvalid, TokenIssuerMismatch, TokenAudienceMismatch, TokenOfAnotherKind, TokenClaimMissing, TokenNotYetValid, TokenExpired; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJwks, verifyToken } from '@strongroom/evidence'
+ *
+ * const token = (await readFile('token.jwt', 'utf8')).trim()
+ * const keys = parseJwks(JSON.parse(await readFile('jwks.json', 'utf8'))) // fetched from the issuer, over TLS
+ * const o = { token, keys, issuer: 'https://sharedweu.weu.attest.azure.net', at: new Date(1_671_836_418_000) }
+ * const { claims } = await verifyToken(o)
+ * claims['x-ms-attestation-type'] // => 'azurevm'
+ * verifyToken({ ...o, issuer: 'https://attest.example' }) // throws VerificationError TokenIssuerMismatch
  */
 export async function verifyToken(
   o: TokenRules & { token: string; keys: readonly Jwk[]; at: Date },

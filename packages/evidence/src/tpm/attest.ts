@@ -56,6 +56,13 @@ export type TpmsAttest = QuoteAttest | CertifyAttest | NvCertifyAttest | Creatio
 /**
  * Reads a TPMS_ATTEST (TPM 2.0 part 2, section 10.12.12) of a quote, a certified or created object, or a certified NV index.
  * @throws ParseError WrongMagic, UnknownType
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTpmsAttest } from '@strongroom/evidence'
+ *
+ * const attest = parseTpmsAttest(await readFile('azure/quote.msg'))
+ * attest.type // => 'quote'
+ * new TextDecoder().decode(attest.extraData) // => 'challenge'
  */
 export function parseTpmsAttest(bytes: Uint8Array): TpmsAttest {
   const reader = new ByteReader(bytes, 'TPMS_ATTEST')

@@ -14,6 +14,12 @@ const bitmapLength = 3
 /**
  * Policy digest (SHA-256) of one TPM2_PolicyPCR over these registers, as a policy session that starts empty computes it
  * (TPM 2.0 part 3, section 23.7). Whoever uses an object with this policy must show the registers as they are here.
+ * @example
+ * import { pcrPolicyDigest, toHex } from '@strongroom/evidence'
+ *
+ * // The policy of a key that a TPM gives out only while registers 0 and 7 are zero.
+ * const zero = new Uint8Array(32)
+ * toHex(await pcrPolicyDigest(new Map([[0, zero], [7, zero]]), 'sha256')).slice(0, 16) // => '02e3642b3e29eecc'
  */
 export async function pcrPolicyDigest(pcrs: ReadonlyMap<number, Uint8Array>, bank: HashName): Promise<Uint8Array> {
   const numbers = [...pcrs.keys()].toSorted((left, right) => left - right)
@@ -34,6 +40,18 @@ export async function pcrPolicyDigest(pcrs: ReadonlyMap<number, Uint8Array>, ban
  * what is encrypted to it opens nowhere else. An empty password must not do (userWithAuth), and the key must not sign.
  * @param o.objectPublic TPM2B_PUBLIC
  * @throws VerificationError TpmKeyNotAllowed, BindingMismatch; ParseError
+ * @example
+ * import { ByteWriter, objectAttributes, pcrPolicyDigest, requirePcrBoundKey } from '@strongroom/evidence'
+ *
+ * const pcrs = new Map([[7, new Uint8Array(32)]])
+ * const sized = (bytes: Uint8Array) => new ByteWriter().u16be(bytes.length).bytes(bytes).finish()
+ * const { fixedTpm, fixedParent, sensitiveDataOrigin, decrypt } = objectAttributes
+ * const attributes = fixedTpm | fixedParent | sensitiveDataOrigin | decrypt
+ * const head = new ByteWriter().u16be(1).u16be(0x0b).u32be(attributes).bytes(sized(await pcrPolicyDigest(pcrs, 'sha256')))
+ * const key = head.u16be(0x10).u16be(0x15).u16be(2048).u32be(0).bytes(sized(new Uint8Array(256).fill(0xc1))).finish()
+ * const bound = await requirePcrBoundKey({ objectPublic: sized(key), pcrs, bank: 'sha256' })
+ * bound.kind // => 'rsa'
+ * requirePcrBoundKey({ objectPublic: sized(key), pcrs: new Map([[7, new Uint8Array(32).fill(1)]]), bank: 'sha256' }) // throws VerificationError BindingMismatch
  */
 export async function requirePcrBoundKey(o: {
   objectPublic: Uint8Array

@@ -22,6 +22,15 @@ export interface PlatformClaim {
 /**
  * Reads a platform claim: magic, version, bank, three lengths, then TPMT_SIGNATURE, TPMS_ATTEST and the registers.
  * @throws ParseError
+ * @example
+ * import { ByteWriter, fromHex, parsePlatformClaim } from '@strongroom/evidence'
+ *
+ * const signature = fromHex('0014000b0100' + '03'.repeat(256))
+ * const lengths = new ByteWriter().u32le(signature.length).u32le(4).u32le(24 * 32)
+ * const claim = new ByteWriter().u32le(0x414c5054).u32le(1).u32le(0x0b).bytes(lengths.finish()).bytes(signature)
+ * const { bank, pcrs } = parsePlatformClaim(claim.u32be(0xff544347).zero(24 * 32).finish())
+ * bank // => 'sha256'
+ * pcrs.size // => 24
  */
 export function parsePlatformClaim(bytes: Uint8Array): PlatformClaim {
   const reader = new ByteReader(bytes, 'platform claim')

@@ -13,7 +13,18 @@ export type TpmPublicKey =
   | { kind: 'rsa'; modulus: Uint8Array; exponent: number }
   | { kind: 'ecc'; curve: EccCurve; x: Uint8Array; y: Uint8Array }
 
-/** TPMA_OBJECT bits (TPM 2.0 part 2, section 8.3). */
+/**
+ * TPMA_OBJECT bits (TPM 2.0 part 2, section 8.3).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromBase64Url, objectAttributes, parseTpm2bPublic } from '@strongroom/evidence'
+ *
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const { attributes } = parseTpm2bPublic(fromBase64Url(boot.vtpm.akPublic))
+ * const cannotLeave = objectAttributes.fixedTpm | objectAttributes.fixedParent
+ * const bound = (attributes & cannotLeave) === cannotLeave
+ * bound // => true
+ */
 export const objectAttributes = {
   fixedTpm: 0x2,
   stClear: 0x4,
@@ -58,6 +69,14 @@ const curves: ReadonlyMap<number, { name: EccCurve; size: number }> = new Map([
 /**
  * Reads a TPM2B_PUBLIC (TPM 2.0 part 2, section 12.2.5) of an RSA or an elliptic-curve key.
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromBase64Url, parseTpm2bPublic } from '@strongroom/evidence'
+ *
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const { nameAlgorithm, key } = parseTpm2bPublic(fromBase64Url(boot.vtpm.akPublic))
+ * nameAlgorithm // => 'sha256'
+ * key.kind // => 'rsa'
  */
 export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
   const outer = new ByteReader(bytes, 'TPM2B_PUBLIC')
@@ -127,7 +146,18 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
   }
 }
 
-/** True for a key that signs only what the TPM itself made, made in that TPM and unable to leave it. */
+/**
+ * True for a key that signs only what the TPM itself made, made in that TPM and unable to leave it.
+ * @example
+ * import { isAttestationKey, objectAttributes, toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
+ *
+ * const { fixedTpm, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, sign, decrypt } = objectAttributes
+ * const inTpm = fixedTpm | fixedParent | sensitiveDataOrigin | userWithAuth
+ * const key = tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })
+ * const area = { nameAlgorithm: 'sha256', authPolicy: new Uint8Array(), key, publicArea: new Uint8Array() } as const
+ * isAttestationKey({ ...area, attributes: inTpm | restricted | sign }) // => true
+ * isAttestationKey({ ...area, attributes: inTpm | decrypt }) // => false
+ */
 export function isAttestationKey(publicArea: TpmPublic): boolean {
   const need =
     objectAttributes.fixedTpm |
@@ -150,13 +180,32 @@ export function requireAttestationKey(akPublic: Uint8Array): TpmPublicKey {
   })
 }
 
-/** Name of an object: its name algorithm and the digest of its public area (TPM 2.0 part 1, section 16). */
+/**
+ * Name of an object: its name algorithm and the digest of its public area (TPM 2.0 part 1, section 16).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromBase64Url, parseTpm2bPublic, toHex, tpmName } from '@strongroom/evidence'
+ *
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const name = await tpmName(parseTpm2bPublic(fromBase64Url(boot.vtpm.akPublic)))
+ * // TPM_ALG_SHA256, then the digest.
+ * toHex(name.subarray(0, 2)) // => '000b'
+ * name.length // => 34
+ */
 export async function tpmName(publicArea: TpmPublic): Promise<Uint8Array> {
   const { id } = hashAlgorithmByName(publicArea.nameAlgorithm)
   return concat(new ByteWriter().u16be(id).finish(), await bankDigest(publicArea.nameAlgorithm, publicArea.publicArea))
 }
 
-/** RSA key of a JWK, as the runtime claims carry the attestation key. @throws ParseError */
+/**
+ * RSA key of a JWK, as the runtime claims carry the attestation key. @throws ParseError
+ * @example
+ * import { toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
+ *
+ * const key = tpmKeyFromJwk({ kty: 'RSA', n: toBase64Url(new Uint8Array(256).fill(0xc1)), e: 'AQAB' })
+ * key.kind === 'rsa' && key.exponent // => 65537
+ * tpmKeyFromJwk({ kty: 'EC' }) // throws ParseError UnknownType
+ */
 export function tpmKeyFromJwk({ kty, n, e }: { kty?: unknown; n?: unknown; e?: unknown }): TpmPublicKey {
   if (kty !== 'RSA' || typeof n !== 'string' || typeof e !== 'string') {
     throw new ParseError({

@@ -31,6 +31,21 @@ interface SignedByTpm {
  * @param o.bank bank that must be the one selected; `sha256` unless given. SHA-1 is never taken.
  * @throws VerificationError TpmSignatureInvalid, TpmKeyNotAllowed, TpmMagicInvalid, TpmTypeMismatch, NonceMismatch, PcrSelectionMismatch, PcrDigestMismatch
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { attestationKeyOf, fromHex, parseHclReport, parseRuntimeClaims, utf8, verifyQuote } from '@strongroom/evidence'
+ *
+ * const pcrs: string[] = JSON.parse(await readFile('azure/pcrs.json', 'utf8'))
+ * const { claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const quote = {
+ *   message: await readFile('azure/quote.msg'),
+ *   signature: { scheme: 'rsassa', hash: 'sha256', signature: await readFile('azure/quote.sig') },
+ *   akPublic: attestationKeyOf(parseRuntimeClaims(claims)),
+ *   pcrs: new Map(pcrs.map((value, index) => [index, fromHex(value)])),
+ * } as const
+ * const { bank } = await verifyQuote({ ...quote, nonce: utf8('challenge') })
+ * bank // => 'sha256'
+ * verifyQuote({ ...quote, nonce: utf8('replayed') }) // throws VerificationError NonceMismatch
  */
 export async function verifyQuote(
   o: SignedByTpm & { pcrs: ReadonlyMap<number, Uint8Array>; bank?: HashName },
@@ -90,6 +105,21 @@ export async function requireRegisters(o: {
  * Verifies a TPM2_Certify: the attestation key says that the object with this public area lies in the same TPM.
  * @param o.objectPublic TPM2B_PUBLIC of the certified object
  * @throws VerificationError BindingMismatch when another object was certified, and as verifyQuote
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromBase64Url, VerificationError, verifyCertify } from '@strongroom/evidence'
+ *
+ * // A quote certifies no object, however good its signature is.
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const akPublic = fromBase64Url(boot.vtpm.akPublic)
+ * const problem = await verifyCertify({
+ *   message: fromBase64Url(boot.measuredBoot.quoteMessage),
+ *   signature: fromBase64Url(boot.measuredBoot.quoteSignature),
+ *   akPublic,
+ *   nonce: fromBase64Url(boot.measuredBoot.nonce),
+ *   objectPublic: akPublic,
+ * }).catch((error: unknown) => error)
+ * problem instanceof VerificationError && problem.code // => 'TpmTypeMismatch'
  */
 export async function verifyCertify(o: SignedByTpm & { objectPublic: Uint8Array }): Promise<CertifyAttest> {
   const { attest } = await verifyAttest(o, 'certify')

@@ -11,7 +11,16 @@ export type TpmSignature =
   | { scheme: 'rsassa' | 'rsapss'; hash: HashName; signature: Uint8Array }
   | { scheme: 'ecdsa'; hash: HashName; r: Uint8Array; s: Uint8Array }
 
-/** Reads a TPMT_SIGNATURE (TPM 2.0 part 2, section 11.3.4): RSASSA, RSAPSS or ECDSA. @throws ParseError */
+/**
+ * Reads a TPMT_SIGNATURE (TPM 2.0 part 2, section 11.3.4): RSASSA, RSAPSS or ECDSA. @throws ParseError
+ * @example
+ * import { fromHex, parseTpmtSignature } from '@strongroom/evidence'
+ *
+ * // RSASSA with SHA-256 and 256 bytes, as a TPM gives it.
+ * const signature = parseTpmtSignature(fromHex('0014000b0100' + '03'.repeat(256)))
+ * signature.scheme // => 'rsassa'
+ * signature.hash // => 'sha256'
+ */
 export function parseTpmtSignature(bytes: Uint8Array): TpmSignature {
   const reader = new ByteReader(bytes, 'TPMT_SIGNATURE')
   const scheme = reader.u16be('scheme')
@@ -50,6 +59,15 @@ const curveSizes: Record<EccCurve, number> = { 'P-256': 32, 'P-384': 48, 'P-521'
 /**
  * Checks a TPM's signature over a message.
  * @throws VerificationError TpmKeyNotAllowed for a key of another kind or below 2048 bits, AlgorithmNotAllowed for SHA-1, TpmSignatureInvalid
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { attestationKeyOf, parseHclReport, parseRuntimeClaims, utf8, verifyTpmSignature } from '@strongroom/evidence'
+ *
+ * const { claims } = parseHclReport(await readFile('azure/hcl-report.bin'))
+ * const key = attestationKeyOf(parseRuntimeClaims(claims))
+ * const signature = { scheme: 'rsassa', hash: 'sha256', signature: await readFile('azure/quote.sig') } as const
+ * await verifyTpmSignature({ key, signature, message: await readFile('azure/quote.msg') }) // => undefined
+ * verifyTpmSignature({ key, signature, message: utf8('another message') }) // throws VerificationError TpmSignatureInvalid
  */
 export async function verifyTpmSignature(o: {
   key: TpmPublicKey

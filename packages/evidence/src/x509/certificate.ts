@@ -38,7 +38,17 @@ export interface Certificate {
 
 const maximumLength = 1 << 16
 
-/** Reads one certificate and nothing after it. @throws ParseError */
+/**
+ * Reads one certificate and nothing after it. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeName, parseCertificate } from '@strongroom/evidence'
+ *
+ * const { subject, notAfter, publicKey } = parseCertificate(await readFile('vcek.der'))
+ * describeName(subject) // => 'SEV-VCEK'
+ * notAfter.getUTCFullYear() // => 2030
+ * publicKey.kind // => 'EC'
+ */
 export function parseCertificate(der: Uint8Array): Certificate {
   if (der.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'Certificate is too large' })
   const outer = new DerReader(der, 'certificate')

@@ -29,7 +29,17 @@ export interface Crl {
 
 const maximumLength = 1 << 23
 
-/** Reads one list and nothing after it. @throws ParseError */
+/**
+ * Reads one list and nothing after it. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeName, fromHex, parseCrl } from '@strongroom/evidence'
+ *
+ * const { pckCrl } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const { issuer, revoked } = parseCrl(fromHex(pckCrl))
+ * describeName(issuer) // => 'Intel SGX PCK Platform CA'
+ * revoked.size // => 44
+ */
 export function parseCrl(der: Uint8Array): Crl {
   if (der.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'Revocation list is too large' })
   const outer = new DerReader(der, 'revocation list')
@@ -93,6 +103,16 @@ const harmless: ReadonlySet<string> = new Set([oid.crlNumber, oid.authorityKeyId
 /**
  * Checks that `issuer` signed this list and that it is of this time. A list without nextUpdate is of no time.
  * @throws VerificationError CrlIssuerMismatch, CertificateNotForThisUse, CrlSignatureInvalid, CrlNotYetValid, CrlExpired, UnknownCriticalExtension
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromHex, parseCertificate, parseCrl, parsePem, verifyCrl } from '@strongroom/evidence'
+ *
+ * const { rootCaCrl, pckCrlIssuerChainPem } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * const issuer = parsePem(pckCrlIssuerChainPem).map(parseCertificate).at(-1)
+ * if (issuer === undefined) throw new Error('a chain is expected')
+ * const crl = parseCrl(fromHex(rootCaCrl))
+ * await verifyCrl({ crl, issuer, at: new Date('2025-06-25') }) // => undefined
+ * verifyCrl({ crl, issuer, at: new Date('2035-06-25') }) // throws VerificationError CrlExpired
  */
 export async function verifyCrl(
   o: VerifyContext & { crl: Crl; issuer: Certificate; at: Date; subject?: string },

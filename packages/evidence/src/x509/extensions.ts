@@ -52,12 +52,31 @@ export function readExtensions(reader: DerReader, field: string): Extension[] {
   return extensions
 }
 
+/**
+ * The extension of this object identifier; undefined where the certificate has none.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { amdOid, findExtension, parseCertificate } from '@strongroom/evidence'
+ *
+ * const vcek = parseCertificate(await readFile('vcek.der'))
+ * findExtension(vcek.extensions, amdOid.hardwareId)?.value.length // => 64
+ * findExtension(vcek.extensions, '1.2.3') // => undefined
+ */
 export function findExtension(extensions: readonly Extension[], name: string): Extension | undefined {
   for (const extension of extensions) if (extension.oid === name) return extension
   return undefined
 }
 
-/** Reader over an extension's value whose errors carry outer offsets. */
+/**
+ * Reader over an extension's value whose errors carry outer offsets.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { amdOid, extensionReader, findExtension, parseCertificate, readSmallInteger } from '@strongroom/evidence'
+ *
+ * const vcek = parseCertificate(await readFile('vcek.der'))
+ * const svn = findExtension(vcek.extensions, amdOid.snp)
+ * svn && readSmallInteger(extensionReader(svn, 'SNP SVN'), 'value') // => 8
+ */
 export function extensionReader(extension: Extension, structure: string): DerReader {
   return new DerReader(extension.value, structure, extension.offset)
 }

@@ -6,6 +6,15 @@ import { parsePublicKey, type PublicKey } from './public-key.ts'
 
 // The parsers, through the cache where there is one.
 
+/**
+ * The certificate, read once for each `cache`. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { certificateOf, describeName, VerificationCache } from '@strongroom/evidence'
+ *
+ * const certificate = certificateOf(await readFile('vcek.der'), { cache: new VerificationCache() })
+ * describeName(certificate.subject) // => 'SEV-VCEK'
+ */
 export function certificateOf(der: Uint8Array, { cache }: VerifyContext): Certificate {
   if (cache === undefined) return parseCertificate(der)
   return cache.parsed('certificate', der, (copy) => {
@@ -15,6 +24,15 @@ export function certificateOf(der: Uint8Array, { cache }: VerifyContext): Certif
   })
 }
 
+/**
+ * The list, read once for each `cache`. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { crlOf, fromHex } from '@strongroom/evidence'
+ *
+ * const { rootCaCrl } = JSON.parse(await readFile('collateral.json', 'utf8'))
+ * crlOf(fromHex(rootCaCrl), {}).revoked.size // => 0
+ */
 export function crlOf(der: Uint8Array, { cache }: VerifyContext): Crl {
   return cache === undefined ? parseCrl(der) : cache.parsed('crl', der, parseCrl)
 }
@@ -23,7 +41,14 @@ export function publicKeyOf(spki: Uint8Array, { cache }: VerifyContext): PublicK
   return cache === undefined ? parsePublicKey(spki) : cache.parsed('key', spki, parsePublicKey)
 }
 
-/** A chain in PEM, of which nothing but certificates is allowed. */
+/**
+ * A chain in PEM, of which nothing but certificates is allowed.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { chainOf } from '@strongroom/evidence'
+ *
+ * chainOf(await readFile('cert_chain.pem', 'utf8'), {}).length // => 2
+ */
 export function chainOf(text: string, { cache }: VerifyContext): readonly Uint8Array[] {
   return cache === undefined ? parsePemChain(text) : cache.parsedText('chain', text, parsePemChain)
 }

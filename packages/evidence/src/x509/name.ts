@@ -30,11 +30,30 @@ export function readName(reader: DerReader, field: string): Name {
   return { raw: value.raw, attributes, commonName: others.length === 0 ? common?.value : undefined }
 }
 
+/**
+ * True for the same DER: names are compared as they are encoded.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseCertificate, parsePem, sameName } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * sameName(ask.issuer, ark.subject) // => true
+ * sameName(ask.subject, ark.subject) // => false
+ */
 export function sameName(left: Name, right: Name): boolean {
   return equal(left.raw, right.raw)
 }
 
-/** For messages: the common name, or the attributes in order. */
+/**
+ * For messages: the common name, or the attributes in order.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeName, parseCertificate, parsePem } from '@strongroom/evidence'
+ *
+ * const [ask] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * describeName(parseCertificate(ask ?? new Uint8Array()).subject) // => 'SEV-Milan'
+ */
 export function describeName(name: Name): string {
   return name.commonName ?? name.attributes.map((attribute) => `${attribute.type}=${attribute.value}`).join(', ')
 }

@@ -19,7 +19,15 @@ const understood: ReadonlySet<string> = new Set([
   oid.authorityKeyIdentifier,
 ])
 
-/** SHA-256 of a certificate's public key in hexadecimal: what an anchor pins. */
+/**
+ * SHA-256 of a certificate's public key in hexadecimal: what an anchor pins.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineAmdAnchors, parseCertificate, parsePem, spkiSha256 } from '@strongroom/evidence'
+ *
+ * const [, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * ark && (await spkiSha256(ark)) === genuineAmdAnchors[0]?.spkiSha256 // => true
+ */
 export async function spkiSha256(certificate: Certificate, context: VerifyContext = {}): Promise<string> {
   const { publicKey } = certificate
   return factOf(context, certificate, publicKey, async () => toHex(await digestOf(context, 'SHA-256', publicKey.spki)))
@@ -29,11 +37,20 @@ export async function spkiSha256(certificate: Certificate, context: VerifyContex
  * Checks a chain, leaf first and root last, at a time (RFC 5280 section 6, for chains whose order is given):
  * root pinned and self-signed, every signature, name chaining, validity, cA, keyCertSign, path lengths, critical extensions, revocation.
  * Lists are matched to issuers by name; one that matches no certificate of the chain is refused.
- * @param requireCrls every certificate below the root must be covered by a list
- * @param leafMayBeCa for chains whose leaf is itself an authority
- * @param cache remembers the signatures only; everything else is judged again
+ * @param o.requireCrls every certificate below the root must be covered by a list
+ * @param o.leafMayBeCa for chains whose leaf is itself an authority
+ * @param o.cache remembers the signatures only; everything else is judged again
  * @returns the anchor that pins the root
  * @throws VerificationError; `subject` is the failing certificate's common name
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineAmdAnchors, parseCertificate, parsePem, verifyPath } from '@strongroom/evidence'
+ *
+ * const chain = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * const path = { chain, anchors: genuineAmdAnchors, leafMayBeCa: true }
+ * const anchor = await verifyPath({ ...path, at: new Date('2024-01-01') })
+ * anchor.name // => 'ARK-Milan'
+ * verifyPath({ ...path, at: new Date('2099-01-01') }) // throws VerificationError CertificateExpired
  */
 export async function verifyPath(
   o: VerifyContext & {

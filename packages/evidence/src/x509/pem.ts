@@ -10,6 +10,13 @@ const maximumLength = 1 << 20
  * DER of every block with this label in the text, in order. Text between blocks is allowed, as vendors write it.
  * A NUL at the end is allowed: Intel's certification data ends with one.
  * @throws ParseError InvalidEncoding, TooLarge, Missing (no block at all)
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parsePem } from '@strongroom/evidence'
+ *
+ * const [ask] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * ask?.length // => 1677
+ * parsePem('no certificate') // throws ParseError Missing
  */
 export function parsePem(text: string, label = 'CERTIFICATE'): Uint8Array[] {
   return readBlocks(text, label, false)

@@ -26,7 +26,13 @@ export interface Primitives {
 /** Imported keys, for as long as the keys they come from live. RSA keys are imported for one algorithm each. */
 const webKeys = new WeakMap<PublicKey, Map<string, CryptoKey>>()
 
-/** WebCrypto. */
+/**
+ * WebCrypto.
+ * @example
+ * import { toHex, utf8, webPrimitives } from '@strongroom/evidence'
+ *
+ * toHex(await webPrimitives.digest('SHA-256', utf8(''))).slice(0, 8) // => 'e3b0c442'
+ */
 export const webPrimitives: Primitives = {
   async verify({ key, algorithm, signature, data }) {
     const imported = await importKey(key, algorithm)
@@ -83,6 +89,16 @@ const nodeHash: Readonly<Record<SignatureHash, string>> = {
 /**
  * Primitives over `node:crypto`, which answer at once: `nodePrimitives(await import('node:crypto'))`. Same verdicts as
  * WebCrypto, a fraction of the time. Make it once: it keeps the last 64 keys that it imported, by their exact bytes.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { genuineAmdAnchors, nodePrimitives, parseCertificate, parsePem, verifyPath } from '@strongroom/evidence'
+ * import * as nodeCrypto from 'node:crypto'
+ * const primitives = nodePrimitives(nodeCrypto) // once, for all calls
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const path = { chain: [ask, ark], anchors: genuineAmdAnchors, at: new Date('2024-01-01'), leafMayBeCa: true }
+ * const anchor = await verifyPath({ ...path, primitives })
+ * anchor.name // => 'ARK-Milan'
  */
 export function nodePrimitives(crypto: NodeCrypto): Primitives {
   // Importing a key and its first use cost as much as a signature, and roots and signers are always the same few.

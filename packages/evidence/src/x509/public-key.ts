@@ -46,7 +46,15 @@ export function readPublicKey(reader: DerReader, field: string): PublicKey {
   return { kind: 'RSA', spki: value.raw, modulusBits, modulus, exponent }
 }
 
-/** Reads a SubjectPublicKeyInfo and nothing after it. */
+/**
+ * Reads a SubjectPublicKeyInfo and nothing after it.
+ * @example
+ * import { parsePublicKey } from '@strongroom/evidence'
+ *
+ * const { publicKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-384' }, true, ['sign', 'verify'])
+ * const key = parsePublicKey(new Uint8Array(await crypto.subtle.exportKey('spki', publicKey)))
+ * key.kind === 'EC' && key.curve // => 'P-384'
+ */
 export function parsePublicKey(spki: Uint8Array): PublicKey {
   const reader = new DerReader(spki, 'public key')
   const key = readPublicKey(reader, 'public key')

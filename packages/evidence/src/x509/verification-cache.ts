@@ -28,6 +28,16 @@ interface Entry {
  * but its own luck.
  *
  * Pass one object to all verifications with the same `Primitives`.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { certificateOf, parsePem, VerificationCache } from '@strongroom/evidence'
+ *
+ * const cache = new VerificationCache({ maximumEntries: 100 })
+ * const [ask] = parsePem(await readFile('cert_chain.pem', 'utf8'))
+ * if (ask === undefined) throw new Error('no certificate')
+ * // Read once, then remembered.
+ * certificateOf(ask, { cache }) === certificateOf(ask, { cache }) // => true
+ * cache.entries // => 1
  */
 export class VerificationCache {
   readonly #maximumEntries: number

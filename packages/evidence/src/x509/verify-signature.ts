@@ -8,6 +8,14 @@ import { unsigned, type Curve, type PublicKey } from './public-key.ts'
 /**
  * True when `signature` (as certificates carry it: DER r and s for ECDSA) covers `data` under this key.
  * @throws VerificationError AlgorithmNotAllowed for keys that do not fit the algorithm or are too weak
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseCertificate, parsePem, verifySignature } from '@strongroom/evidence'
+ *
+ * const [ask, ark] = parsePem(await readFile('cert_chain.pem', 'utf8')).map(parseCertificate)
+ * if (ask === undefined || ark === undefined) throw new Error('two certificates are expected')
+ * const { signatureAlgorithm: algorithm, signature, tbs: data } = ask
+ * await verifySignature({ key: ark.publicKey, algorithm, signature, data, subject: 'ASK' }) // => true
  */
 export async function verifySignature(
   o: SignatureCheck & { subject: string; primitives?: Primitives | undefined },
@@ -23,7 +31,19 @@ export async function verifySignature(
   return primitives.verify({ key, algorithm, signature: o.signature, data })
 }
 
-/** ECDSA with the signature as r and s of fixed length, most significant byte first. False for points off the curve. */
+/**
+ * ECDSA with the signature as r and s of fixed length, most significant byte first. False for points off the curve.
+ * @example
+ * import { forWebCrypto, parsePublicKey, utf8, verifyRawEcdsa } from '@strongroom/evidence'
+ *
+ * const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+ * const key = parsePublicKey(new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)))
+ * if (key.kind !== 'EC') throw new Error('an EC key is expected')
+ * const data = forWebCrypto(utf8('text'))
+ * const signature = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, pair.privateKey, data))
+ * await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data }) // => true
+ * await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data: utf8('other') }) // => false
+ */
 export async function verifyRawEcdsa(o: {
   key: PublicKey & { kind: 'EC' }
   hash: SignatureHash

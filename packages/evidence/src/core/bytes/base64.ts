@@ -5,23 +5,49 @@ const standardAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 const urlValues = valuesOf(urlAlphabet)
 const standardValues = valuesOf(standardAlphabet)
 
-/** base64url without padding (RFC 4648 section 5). */
+/**
+ * base64url without padding (RFC 4648 section 5).
+ * @example
+ * import { toBase64Url } from '@strongroom/evidence'
+ *
+ * toBase64Url(Uint8Array.of(255)) // => '_w'
+ */
 export function toBase64Url(bytes: Uint8Array): string {
   return encode(bytes, urlAlphabet)
 }
 
-/** base64 with padding (RFC 4648 section 4). */
+/**
+ * base64 with padding (RFC 4648 section 4).
+ * @example
+ * import { toBase64 } from '@strongroom/evidence'
+ *
+ * toBase64(Uint8Array.of(255)) // => '/w=='
+ */
 export function toBase64(bytes: Uint8Array): string {
   const text = encode(bytes, standardAlphabet)
   return text + '='.repeat((4 - (text.length % 4)) % 4)
 }
 
-/** Strict: no padding, no white space, no bits left over, so that one value has one text. @throws ParseError InvalidEncoding */
+/**
+ * Strict: no padding, no white space, no bits left over, so that one value has one text. @throws ParseError InvalidEncoding
+ * @example
+ * import { fromBase64Url, toHex } from '@strongroom/evidence'
+ *
+ * toHex(fromBase64Url('AQL_')) // => '0102ff'
+ * fromBase64Url('AQL/') // throws ParseError InvalidEncoding
+ */
 export function fromBase64Url(text: string): Uint8Array {
   return decode(text, urlValues)
 }
 
-/** Strict: padding required, no white space, no bits left over. @throws ParseError InvalidEncoding */
+/**
+ * Strict: padding required, no white space, no bits left over. @throws ParseError InvalidEncoding
+ * @example
+ * import { fromBase64, toHex } from '@strongroom/evidence'
+ *
+ * toHex(fromBase64('AQL/')) // => '0102ff'
+ * fromBase64('AQI') // throws ParseError InvalidEncoding
+ */
 export function fromBase64(text: string): Uint8Array {
   if (text.length % 4 !== 0) refuse('Base64 text is not a multiple of four characters', text.length)
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0

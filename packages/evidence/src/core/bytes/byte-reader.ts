@@ -4,6 +4,13 @@ import { toHex } from './hex.ts'
 /**
  * Reads a structure front to back. Every read names its field, and every refusal carries the field's name and its offset
  * in the outermost input. Bytes handed out are views, not copies.
+ * @example
+ * import { ByteReader } from '@strongroom/evidence'
+ *
+ * const reader = new ByteReader(Uint8Array.of(2, 0, 0, 0, 0xff), 'header')
+ * reader.u32le('version') // => 2
+ * reader.remaining // => 1
+ * reader.u16le('length') // throws ParseError Truncated
  */
 export class ByteReader {
   readonly #bytes: Uint8Array

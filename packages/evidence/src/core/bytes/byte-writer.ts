@@ -1,6 +1,13 @@
 import { concat } from './bytes.ts'
 
-/** Writes a structure front to back: the counterpart of ByteReader for builders of evidence and for tests. */
+/**
+ * Writes a structure front to back: the counterpart of ByteReader for builders of evidence and for tests.
+ * @example
+ * import { ByteWriter, toHex, utf8 } from '@strongroom/evidence'
+ *
+ * const bytes = new ByteWriter().u16be(3).bytes(utf8('abc')).zero(2).finish()
+ * toHex(bytes) // => '00036162630000'
+ */
 export class ByteWriter {
   readonly #parts: Uint8Array[] = []
   #length = 0

@@ -5,7 +5,14 @@ import { fromHex, toHex } from './hex.ts'
 /** Lengths of a GUID's parts whose bytes lie least significant first, then of those that lie as written. */
 const parts = [4, 2, 2, 2, 6] as const
 
-/** GUID as text in lower case, from the 16 bytes that firmware holds (UEFI specification, EFI_GUID). */
+/**
+ * GUID as text in lower case, from the 16 bytes that firmware holds (UEFI specification, EFI_GUID).
+ * @example
+ * import { formatGuid, fromHex } from '@strongroom/evidence'
+ *
+ * // db, the variable of allowed keys, has this vendor.
+ * formatGuid(fromHex('cbb219d73a3d9645a3bcdad00e67656f')) // => 'd719b2cb-3d3a-4596-a3bc-dad00e67656f'
+ */
 export function formatGuid(bytes: Uint8Array): string {
   if (bytes.length !== 16) throw new ParseError({ code: 'WrongLength', message: 'GUID is not 16 bytes' })
   const texts: string[] = []
@@ -19,7 +26,13 @@ export function formatGuid(bytes: Uint8Array): string {
   return texts.join('-')
 }
 
-/** Bytes of a GUID's text in either case. @throws ParseError InvalidEncoding */
+/**
+ * Bytes of a GUID's text in either case. @throws ParseError InvalidEncoding
+ * @example
+ * import { parseGuid, toHex } from '@strongroom/evidence'
+ *
+ * toHex(parseGuid('d719b2cb-3d3a-4596-a3bc-dad00e67656f')) // => 'cbb219d73a3d9645a3bcdad00e67656f'
+ */
 export function parseGuid(text: string): Uint8Array {
   if (!/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)) {
     throw new ParseError({ code: 'InvalidEncoding', message: 'Text is not a GUID', found: text.slice(0, 64) })

@@ -1,6 +1,12 @@
 import { ParseError, type ParseErrorCode } from '../errors.ts'
 
-/** Identifier octets of the universal types that certificates and lists use (X.690 section 8.1.2). */
+/**
+ * Identifier octets of the universal types that certificates and lists use (X.690 section 8.1.2).
+ * @example
+ * import { DerReader, derTag, fromHex } from '@strongroom/evidence'
+ *
+ * new DerReader(fromHex('0500'), 'example').peek() === derTag.null // => true
+ */
 export const derTag = {
   boolean: 0x01,
   integer: 0x02,
@@ -70,6 +76,15 @@ export class DerValue {
 /**
  * Strict reader of DER (X.690): low tag numbers, definite and minimal lengths, nothing after the end, bounded depth.
  * Signatures cover bytes, decisions follow meanings: a lenient reader lets one signed text mean two things.
+ * @example
+ * import { DerReader, fromHex, readBoolean, readSmallInteger } from '@strongroom/evidence'
+ *
+ * const reader = new DerReader(fromHex('300602010a010100'), 'example')
+ * const sequence = reader.sequence('whole')
+ * readSmallInteger(sequence, 'size') // => 10
+ * readBoolean(sequence, 'enabled') // => false
+ * sequence.end()
+ * new DerReader(fromHex('3080'), 'example').sequence('whole') // throws ParseError NotCanonical
  */
 export class DerReader {
   readonly #bytes: Uint8Array

@@ -6,12 +6,24 @@ function refuse(value: DerValue, code: ParseErrorCode, message: string): never {
   throw new ParseError({ code, message, offset: value.contentOffset })
 }
 
-/** INTEGER as its two's-complement bytes, minimal (X.690 section 8.3.2). */
+/**
+ * INTEGER as its two's-complement bytes, minimal (X.690 section 8.3.2).
+ * @example
+ * import { DerReader, fromHex, readIntegerBytes, toHex } from '@strongroom/evidence'
+ *
+ * toHex(readIntegerBytes(new DerReader(fromHex('020200ff'), 'serial'), 'serial')) // => '00ff'
+ */
 export function readIntegerBytes(reader: DerReader, field: string): Uint8Array {
   return integerContent(reader.expect(derTag.integer, field), field)
 }
 
-/** INTEGER of any size and sign. */
+/**
+ * INTEGER of any size and sign.
+ * @example
+ * import { DerReader, fromHex, readInteger } from '@strongroom/evidence'
+ *
+ * readInteger(new DerReader(fromHex('020900ffffffffffffffff'), 'serial'), 'serial') // => 0xffff_ffff_ffff_ffffn
+ */
 export function readInteger(reader: DerReader, field: string): bigint {
   const bytes = readIntegerBytes(reader, field)
   let value = 0n
@@ -19,7 +31,14 @@ export function readInteger(reader: DerReader, field: string): bigint {
   return (bytes[0] ?? 0) & 0x80 ? value - (1n << BigInt(8 * bytes.length)) : value
 }
 
-/** INTEGER from 0 to `maximum` (at most 2^31−1). */
+/**
+ * INTEGER from 0 to `maximum` (at most 2^31−1).
+ * @example
+ * import { DerReader, fromHex, readSmallInteger } from '@strongroom/evidence'
+ *
+ * readSmallInteger(new DerReader(fromHex('02020100'), 'example'), 'length') // => 256
+ * readSmallInteger(new DerReader(fromHex('02020100'), 'example'), 'version', 2) // throws ParseError InvalidValue
+ */
 export function readSmallInteger(reader: DerReader, field: string, maximum = 0x7fffffff): number {
   const value = reader.expect(derTag.integer, field)
   const bytes = integerContent(value, field)
@@ -41,7 +60,14 @@ function integerContent(value: DerValue, field: string): Uint8Array {
   return content
 }
 
-/** BOOLEAN: DER allows 0x00 and 0xFF only (X.690 section 11.1). */
+/**
+ * BOOLEAN: DER allows 0x00 and 0xFF only (X.690 section 11.1).
+ * @example
+ * import { DerReader, fromHex, readBoolean } from '@strongroom/evidence'
+ *
+ * readBoolean(new DerReader(fromHex('0101ff'), 'example'), 'critical') // => true
+ * readBoolean(new DerReader(fromHex('010101'), 'example'), 'critical') // throws ParseError NotCanonical
+ */
 export function readBoolean(reader: DerReader, field: string): boolean {
   const value = reader.expect(derTag.boolean, field)
   if (value.content.length !== 1) refuse(value, 'WrongLength', `${field} is not one byte`)
@@ -50,7 +76,13 @@ export function readBoolean(reader: DerReader, field: string): boolean {
   return byte === 0xff
 }
 
-/** OBJECT IDENTIFIER in dotted form. */
+/**
+ * OBJECT IDENTIFIER in dotted form.
+ * @example
+ * import { DerReader, fromHex, readOid } from '@strongroom/evidence'
+ *
+ * readOid(new DerReader(fromHex('0603550403'), 'name'), 'type') // => '2.5.4.3'
+ */
 export function readOid(reader: DerReader, field: string): string {
   const value = reader.expect(derTag.oid, field)
   const { content } = value
@@ -85,7 +117,13 @@ function readArc(content: Uint8Array, start: number, end: number): number | bigi
   return arc
 }
 
-/** BIT STRING of whole bytes, as signatures and keys are. */
+/**
+ * BIT STRING of whole bytes, as signatures and keys are.
+ * @example
+ * import { DerReader, fromHex, readBitStringBytes } from '@strongroom/evidence'
+ *
+ * readBitStringBytes(new DerReader(fromHex('0303000102'), 'signature'), 'signature') // => Uint8Array.of(1, 2)
+ */
 export function readBitStringBytes(reader: DerReader, field: string): Uint8Array {
   const value = reader.expect(derTag.bitString, field)
   if (value.content.length === 0) refuse(value, 'WrongLength', `${field} is empty`)
@@ -96,6 +134,11 @@ export function readBitStringBytes(reader: DerReader, field: string): Uint8Array
 /**
  * BIT STRING of named bits; bit 0 is the first. X.690 section 11.2.2 forbids trailing zero bits, but AMD's ASK certificates
  * write keyUsage with them: they are allowed, since they change no meaning.
+ * @example
+ * import { DerReader, fromHex, readNamedBits } from '@strongroom/evidence'
+ *
+ * // keyUsage of a certificate that signs certificates and lists.
+ * readNamedBits(new DerReader(fromHex('03020106'), 'keyUsage'), 'bits').map(Number).join('') // => '0000011'
  */
 export function readNamedBits(reader: DerReader, field: string): boolean[] {
   const value = reader.expect(derTag.bitString, field)
@@ -112,12 +155,24 @@ export function readNamedBits(reader: DerReader, field: string): boolean[] {
   return used
 }
 
-/** OCTET STRING. */
+/**
+ * OCTET STRING.
+ * @example
+ * import { DerReader, fromHex, readOctets, toHex } from '@strongroom/evidence'
+ *
+ * toHex(readOctets(new DerReader(fromHex('0402beef'), 'extension'), 'value').content) // => 'beef'
+ */
 export function readOctets(reader: DerReader, field: string): DerValue {
   return reader.expect(derTag.octetString, field)
 }
 
-/** Any of the string types of a distinguished name, as text. */
+/**
+ * Any of the string types of a distinguished name, as text.
+ * @example
+ * import { DerReader, fromHex, stringOf } from '@strongroom/evidence'
+ *
+ * stringOf(new DerReader(fromHex('0c03414d44'), 'name').next('value'), 'organization') // => 'AMD'
+ */
 export function stringOf(value: DerValue, field: string): string {
   switch (value.tag) {
     case derTag.utf8String:
@@ -157,7 +212,13 @@ function asciiOf(bytes: Uint8Array): string | undefined {
 /** Days of each month of a leap year. */
 const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
-/** UTCTime or GeneralizedTime in the only forms that RFC 5280 section 4.1.2.5 allows: to the second, Z. */
+/**
+ * UTCTime or GeneralizedTime in the only forms that RFC 5280 section 4.1.2.5 allows: to the second, Z.
+ * @example
+ * import { DerReader, fromHex, readTime } from '@strongroom/evidence'
+ *
+ * readTime(new DerReader(fromHex('170d3235303633303132303030305a'), 'validity'), 'notAfter').toISOString() // => '2025-06-30T12:00:00.000Z'
+ */
 export function readTime(reader: DerReader, field: string): Date {
   const value = reader.next(field)
   const { content } = value

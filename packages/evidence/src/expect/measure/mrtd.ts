@@ -15,6 +15,12 @@ const maximumPages = 16_384
  * An image without a TDVF descriptor counts as one measured section that ends at 4 GiB.
  * @param o.firmware the code image, with or without the variables before it; descriptor offsets count from the whole image's start
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { mrtd } from '@strongroom/evidence/expected'
+ *
+ * const value = await mrtd({ firmware: await readFile('tdvf.fd') })
+ * value.length // => 48
  */
 export async function mrtd(o: { firmware: Uint8Array }): Promise<Uint8Array> {
   const { firmware } = o

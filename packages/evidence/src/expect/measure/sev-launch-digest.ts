@@ -13,6 +13,14 @@ import { bootProcessorAddress, buildVmsa, requireCpuSignature } from './snp-vmsa
  * These generations protect no memory against writing; the digest serves to know a guest by, not to trust it.
  * @param o.processors absent for SEV
  * @throws ParseError Missing where the firmware takes no kernel hashes or further processors
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { sevLaunchDigest } from '@strongroom/evidence/expected'
+ *
+ * const firmware = await readFile('ovmf.fd')
+ * const kernel = { kernel: await readFile('vmlinuz'), initrd: await readFile('initrd.img'), commandLine: 'console=ttyS0' }
+ * toHex(await sevLaunchDigest({ firmware, kernel })).slice(0, 16) // => 'a983e46ce323d548'
  */
 export async function sevLaunchDigest(o: {
   firmware: Uint8Array

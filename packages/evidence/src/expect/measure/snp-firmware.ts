@@ -10,7 +10,15 @@ const guid = {
   svsmInfo: 'a789a612-0597-4c4b-a49f-cbb1fe9d1ddd',
 } as const
 
-/** Kinds of sections that the host adds beside the image (OVMF `OvmfSevMetadata`). */
+/**
+ * Kinds of sections that the host adds beside the image (OVMF `OvmfSevMetadata`).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseSnpFirmware, snpSection } from '@strongroom/evidence/expected'
+ *
+ * const { sections = [] } = parseSnpFirmware(await readFile('ovmf.fd'))
+ * sections.filter(({ type }) => type === snpSection.secrets).length // => 1
+ */
 export const snpSection = { memory: 1, secrets: 2, cpuid: 3, svsmCaa: 4, kernelHashes: 0x10 } as const
 
 export interface SnpSection {
@@ -35,7 +43,16 @@ export interface SnpFirmware {
 
 const fourGiB = 2 ** 32
 
-/** Reads OVMF's or an SVSM's GUID table and SEV metadata. @throws ParseError WrongMagic, UnknownVersion, UnknownType, WrongLength, … */
+/**
+ * Reads OVMF's or an SVSM's GUID table and SEV metadata. @throws ParseError WrongMagic, UnknownVersion, UnknownType, WrongLength, …
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseSnpFirmware, snpSection } from '@strongroom/evidence/expected'
+ *
+ * const { sections, hashTableAddress } = parseSnpFirmware(await readFile('ovmf.fd'))
+ * sections?.some(({ type }) => type === snpSection.kernelHashes) // => true
+ * hashTableAddress !== undefined // => true
+ */
 export function parseSnpFirmware(image: Uint8Array): SnpFirmware {
   const table = readOvmfTable(image)
   if (table === undefined) return refuse('WrongMagic', 'has no table of GUIDs at its end')

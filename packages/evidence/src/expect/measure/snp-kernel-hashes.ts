@@ -24,7 +24,15 @@ const pageLength = 4096
 const entryLength = 16 + 2 + 32
 const tableLength = 16 + 2 + 3 * entryLength
 
-/** QEMU's table of hashes by itself, filled up to 16 bytes: what a launch under SEV and SEV-ES measures. */
+/**
+ * QEMU's table of hashes by itself, filled up to 16 bytes: what a launch under SEV and SEV-ES measures.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { sevKernelHashesTable } from '@strongroom/evidence/expected'
+ *
+ * const table = await sevKernelHashesTable({ kernel: await readFile('vmlinuz'), commandLine: 'console=ttyS0' })
+ * table.length % 16 // => 0
+ */
 export async function sevKernelHashesTable(o: DirectKernel): Promise<Uint8Array> {
   const writer = new ByteWriter().bytes(parseGuid(guid.table)).u16le(tableLength)
   const entry = async (name: string, content: Uint8Array): Promise<void> => {
@@ -42,6 +50,16 @@ export async function sevKernelHashesTable(o: DirectKernel): Promise<Uint8Array>
 /**
  * Page of hashes that QEMU puts at the firmware's table of hashes.
  * @param tableAddress `hashTableAddress` of the firmware: its offset in the page counts
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { parseSnpFirmware, snpKernelHashesPage, snpLaunchDigest } from '@strongroom/evidence/expected'
+ *
+ * const firmware = await readFile('ovmf.fd')
+ * const { hashTableAddress = 0 } = parseSnpFirmware(firmware)
+ * const kernelHashes = await snpKernelHashesPage({ kernel: await readFile('vmlinuz') }, hashTableAddress)
+ * const measurement = await snpLaunchDigest({ firmware, kernelHashes, vCPUs: 1, vcpuType: 'EPYC-Milan' })
+ * toHex(measurement).slice(0, 16) // => 'e68ee012789152ac'
  */
 export async function snpKernelHashesPage(o: DirectKernel, tableAddress: number): Promise<Uint8Array> {
   const offset = tableAddress % pageLength

@@ -15,7 +15,15 @@ export interface SnpProcessors {
   sevFeatures?: bigint
 }
 
-/** Digest of the image alone, at the end of the first 4 GiB: the start of every launch with it. */
+/**
+ * Digest of the image alone, at the end of the first 4 GiB: the start of every launch with it.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { snpFirmwareDigest } from '@strongroom/evidence/expected'
+ *
+ * toHex(await snpFirmwareDigest(await readFile('ovmf.fd'))).slice(0, 16) // => '086e2e9149ebf45a'
+ */
 export async function snpFirmwareDigest(firmware: Uint8Array): Promise<Uint8Array> {
   requireWholePages(firmware)
   const launch = new SnpLaunch()
@@ -30,6 +38,16 @@ export async function snpFirmwareDigest(firmware: Uint8Array): Promise<Uint8Arra
  * @param o.firmwareDigest result of `snpFirmwareDigest` for this image, when it is at hand
  * @param o.kernelHashes page of kernel hashes (`snpKernelHashesPage`) for firmware that takes one
  * @throws ParseError for unknown processors, and for kernel hashes that the firmware would not check
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { equal, toHex } from '@strongroom/evidence'
+ * import { snpLaunchDigest } from '@strongroom/evidence/expected'
+ *
+ * const firmware = await readFile('ovmf.fd')
+ * const two = await snpLaunchDigest({ firmware, vCPUs: 2, vcpuType: 'EPYC-Milan' })
+ * const four = await snpLaunchDigest({ firmware, vCPUs: 4, vcpuType: 'EPYC-Milan' })
+ * toHex(two).slice(0, 16) // => '7ebc88066ce54aed'
+ * equal(two, four) // => false
  */
 export async function snpLaunchDigest(
   o: SnpProcessors & {
@@ -102,6 +120,19 @@ async function addSections(
  * Launch measurement of a guest under an SVSM at VMPL 0 (COCONUT-SVSM): firmware at the end of the first 4 GiB, its variables
  * before it unmeasured, the SVSM before those.
  * @param o.variablesSize bytes of the firmware's variable store
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { snpSvsmLaunchDigest } from '@strongroom/evidence/expected'
+ *
+ * const measurement = await snpSvsmLaunchDigest({
+ *   firmware: await readFile('svsm-ovmf.fd'),
+ *   svsm: await readFile('svsm.bin'),
+ *   variablesSize: 0x84000,
+ *   vCPUs: 2,
+ *   vcpuType: 'EPYC-v4',
+ * })
+ * toHex(measurement).slice(0, 16) // => '9b94745036aafddf'
  */
 export async function snpSvsmLaunchDigest(
   o: Omit<SnpProcessors, 'sevFeatures'> & { firmware: Uint8Array; variablesSize: number; svsm: Uint8Array },

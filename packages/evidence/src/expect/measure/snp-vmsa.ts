@@ -139,7 +139,13 @@ export function buildSvsmVmsa(o: { address: number; cpuSignature: number; sevFea
     }).page
 }
 
-/** CPUID function 1 EAX of family, model and stepping. */
+/**
+ * CPUID function 1 EAX of family, model and stepping.
+ * @example
+ * import { cpuSignature } from '@strongroom/evidence/expected'
+ *
+ * cpuSignature(25, 1, 1).toString(16) // => 'a00f11'
+ */
 export function cpuSignature(family: number, model: number, stepping: number): number {
   const [base, extended] = family > 0xf ? [0xf, family - 0xf] : [family, 0]
   return (extended << 20) | ((model >> 4) << 16) | (base << 8) | ((model & 0xf) << 4) | (stepping & 0xf)
@@ -155,7 +161,14 @@ const cpuModels: ReadonlyMap<string, number> = new Map([
   ['EPYC-Turin', cpuSignature(26, 0, 0)],
 ])
 
-/** CPUID signature of QEMU's processor type; undefined when it is not known. */
+/**
+ * CPUID signature of QEMU's processor type; undefined when it is not known.
+ * @example
+ * import { cpuSignature, cpuSignatureOf } from '@strongroom/evidence/expected'
+ *
+ * cpuSignatureOf('EPYC-Milan') === cpuSignature(25, 1, 1) // => true
+ * cpuSignatureOf('Opteron_G5') // => undefined
+ */
 export function cpuSignatureOf(vcpuType: string): number | undefined {
   return cpuModels.get(vcpuType.replace(/-v\d+$/, ''))
 }

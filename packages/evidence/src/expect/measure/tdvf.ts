@@ -35,6 +35,13 @@ const maximumSections = 64
  * Finds and reads the TDVF descriptor of a firmware image.
  * @returns undefined when the image has no such descriptor
  * @throws ParseError when it has one that is not well formed
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseTdvfSections } from '@strongroom/evidence/expected'
+ *
+ * const sections = parseTdvfSections(await readFile('tdvf.fd'))
+ * sections !== undefined && sections.length > 0 // => true
+ * parseTdvfSections(new Uint8Array(4096)) // => undefined
  */
 export function parseTdvfSections(firmware: Uint8Array): TdvfSection[] | undefined {
   const distance = readOvmfTable(firmware)?.get(tdxMetadata)

@@ -37,7 +37,16 @@ export interface ImageMeasurements {
   variables: { on: MeasuredVariables; off: MeasuredVariables }
 }
 
-/** @param o.kernel as of bootBinaries. @throws ParseError */
+/**
+ * @param o.kernel as of bootBinaries. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { measureBootFile, parsePe } from '@strongroom/evidence/expected'
+ *
+ * const { loader, sections } = await measureBootFile({ image: parsePe(await readFile('boot.efi')), kernel: false })
+ * loader.length // => 32
+ * sections.map(({ name }) => name) // => ['.linux', '.osrel', '.cmdline', '.initrd', '.uname', '.sbat']
+ */
 export async function measureBootFile(o: { image: PeImage; kernel: boolean; sha256?: HashParts }): Promise<BootFile> {
   return { ...(await bootBinaries(o)), sections: await measureSections(o.image) }
 }
@@ -47,6 +56,20 @@ export async function measureBootFile(o: { image: PeImage; kernel: boolean; sha2
  * @param o.bootFile with the kernel's digest where `secureBoot` is false
  * @param o.machine PCR 1 of the machine (predictPcr1); left out where nothing runs
  * @param o.through the last phase of the boot that has been entered; what the firmware's log replays to without it
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { equal } from '@strongroom/evidence'
+ * import { findAuthority, measureBootFile, measureVariables, parsePe, parseVariableStore, predictPcr11, predictRegisters } from '@strongroom/evidence/expected'
+ *
+ * const image = parsePe(await readFile('boot.efi'))
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * const registers = await predictRegisters({
+ *   bootFile: await measureBootFile({ image, kernel: false }),
+ *   variables: await measureVariables({ variables, authority: findAuthority(variables, image) }),
+ *   secureBoot: true,
+ *   through: 'ready',
+ * })
+ * equal(registers[11], await predictPcr11(image, 'ready')) // => true
  */
 export async function predictRegisters(o: {
   bootFile: BootFile
@@ -65,7 +88,19 @@ export async function predictRegisters(o: {
   }
 }
 
-/** Registers of a boot of an image that is ready. */
+/**
+ * Registers of a boot of an image that is ready.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { isZero, parseJws } from '@strongroom/evidence'
+ * import { parseImageMeasurements, predictImageRegisters } from '@strongroom/evidence/expected'
+ *
+ * const { payload } = parseJws(JSON.parse(await readFile('boot.json', 'utf8')).measurements)
+ * const registers = await predictImageRegisters({ ...parseImageMeasurements(payload), secureBoot: true })
+ * Object.keys(registers).includes('11') // => true
+ * // What the host may pass to the image: nothing.
+ * isZero(registers[12]) // => true
+ */
 export async function predictImageRegisters(
   o: ImageMeasurements & { secureBoot: boolean; machine?: Uint8Array | undefined },
 ): Promise<BootRegisters> {
@@ -79,11 +114,39 @@ export async function predictImageRegisters(
   })
 }
 
-/** `typ` of the signed document: no token is one, and it is no token (RFC 8725 section 3.11). */
+/**
+ * `typ` of the signed document: no token is one, and it is no token (RFC 8725 section 3.11).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJws } from '@strongroom/evidence'
+ * import { imageMeasurementsType } from '@strongroom/evidence/expected'
+ *
+ * // `typ` of the signed document, so that no token passes for one.
+ * const { header } = parseJws(JSON.parse(await readFile('boot.json', 'utf8')).measurements)
+ * header['typ'] === imageMeasurementsType // => true
+ */
 export const imageMeasurementsType = 'strongroom-image-measurements+jws'
 const version = 1
 
-/** The document that is signed: JSON, digests in hexadecimal. */
+/**
+ * The document that is signed: JSON, digests in hexadecimal.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { findAuthority, imageMeasurementsText, measureBootFile, measureVariables, parseImageMeasurements, parsePe, parseVariableStore } from '@strongroom/evidence/expected'
+ *
+ * const image = parsePe(await readFile('boot.efi'))
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * const text = imageMeasurementsText({
+ *   image: { id: 'web-1', name: 'web', version: '1.0', source: 'import' },
+ *   measuredAt: new Date('2026-11-27'),
+ *   bootFile: await measureBootFile({ image, kernel: false }),
+ *   variables: {
+ *     on: await measureVariables({ variables, authority: findAuthority(variables, image) }),
+ *     off: await measureVariables({ variables: [], authority: undefined }),
+ *   },
+ * })
+ * parseImageMeasurements(text).image.name // => 'web'
+ */
 export function imageMeasurementsText(o: ImageMeasurements): Uint8Array {
   const named = (list: readonly { name: string; sha256: Uint8Array }[]): object[] =>
     list.map(({ name, sha256 }) => ({ name, sha256: toHex(sha256) }))
@@ -108,6 +171,15 @@ export function imageMeasurementsText(o: ImageMeasurements): Uint8Array {
  * Verifies a signed document of measurements (compact JWS, ES256) under keys that the caller pinned, and reads it.
  * @throws VerificationError TokenOfAnotherKind, AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
  * TokenSignatureInvalid; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { verifyImageMeasurements } from '@strongroom/evidence/expected'
+ *
+ * const { measurements: jws } = JSON.parse(await readFile('boot.json', 'utf8'))
+ * const { images: keys } = JSON.parse(await readFile('anchors.json', 'utf8'))
+ * const { image } = await verifyImageMeasurements({ jws, keys })
+ * image.version // => '13.0.20261127'
+ * verifyImageMeasurements({ jws, keys: [] }) // throws VerificationError TokenKeyUnknown
  */
 export async function verifyImageMeasurements(o: { jws: string; keys: readonly Jwk[] }): Promise<ImageMeasurements> {
   const jws = parseJws(o.jws)
@@ -138,7 +210,18 @@ export async function verifyImageMeasurements(o: { jws: string; keys: readonly J
   return parseImageMeasurements(jws.payload)
 }
 
-/** Reads what imageMeasurementsText writes, and nothing else. @throws ParseError */
+/**
+ * Reads what imageMeasurementsText writes, and nothing else. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJws } from '@strongroom/evidence'
+ * import { parseImageMeasurements } from '@strongroom/evidence/expected'
+ *
+ * const { payload } = parseJws(JSON.parse(await readFile('boot.json', 'utf8')).measurements)
+ * const { image, bootFile } = parseImageMeasurements(payload)
+ * image.name // => 'reference'
+ * bootFile.sections.map(({ name }) => name) // => ['.linux']
+ */
 export function parseImageMeasurements(payload: Uint8Array): ImageMeasurements {
   const document = members(readJsonObject(payload, 'image measurements'), '', [
     'version',

@@ -4,7 +4,15 @@ import { parseGuid } from '../../core/bytes/guid.ts'
 import { ParseError } from '../../core/errors.ts'
 import { extendAll, separatorDigest } from './pcr.ts'
 
-/** File in which QEMU tells the firmware which files hold its ACPI tables, and what to do with them. */
+/**
+ * File in which QEMU tells the firmware which files hold its ACPI tables, and what to do with them.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { acpiFiles, tableLoader } from '@strongroom/evidence/expected'
+ *
+ * // The other files are named in it.
+ * acpiFiles(await readFile(`acpi/${tableLoader.slice('etc/'.length)}`)).includes('etc/acpi/tables') // => true
+ */
 export const tableLoader = 'etc/table-loader'
 const entryBytes = 128
 const nameBytes = 56
@@ -15,6 +23,11 @@ const loaderLimit = 65_536
 /**
  * Files that the firmware fetches for its ACPI tables, in order (ALLOCATE of QEMU's linker and loader, hw/acpi/bios-linker-loader.c).
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { acpiFiles } from '@strongroom/evidence/expected'
+ *
+ * acpiFiles(await readFile('acpi/table-loader')) // => ['etc/acpi/rsdp', 'etc/tpm/log', 'etc/acpi/tables']
  */
 export function acpiFiles(loader: Uint8Array): string[] {
   if (loader.length % entryBytes !== 0 || loader.length > loaderLimit)
@@ -69,6 +82,18 @@ function bootVariables(): Uint8Array[] {
  * a host adds or changes has to move a register.
  * @param files by name, with tableLoader and those that it names
  * @throws ParseError Missing
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { fromHex, toHex } from '@strongroom/evidence'
+ * import { predictPcr1, tableLoader } from '@strongroom/evidence/expected'
+ *
+ * const files = new Map([
+ *   [tableLoader, await readFile('acpi/table-loader')],
+ *   ['etc/acpi/rsdp', fromHex('525344205054522000424f4348532000b4260000')],
+ *   ['etc/acpi/tables', await readFile('acpi/tables')],
+ *   ['etc/tpm/log', new Uint8Array(65_536)],
+ * ])
+ * toHex(await predictPcr1(files)) // => '95d17c83406edeb22d47f766c5e0502b2d6f624b3937af8c934f6f64ae9a6282'
  */
 export async function predictPcr1(files: ReadonlyMap<string, Uint8Array>): Promise<Uint8Array> {
   const need = (name: string): Uint8Array => {

@@ -39,7 +39,15 @@ async function sectionDigestsOf(sections: readonly MeasuredSection[]): Promise<U
   return digests
 }
 
-/** Digests that the stub extends for an image. @throws ParseError as measureSections */
+/**
+ * Digests that the stub extends for an image. @throws ParseError as measureSections
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parsePe, sectionDigests } from '@strongroom/evidence/expected'
+ *
+ * const digests = await sectionDigests(parsePe(await readFile('boot.efi')))
+ * digests.every(({ length }) => length === 32) // => true
+ */
 export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
   return await sectionDigestsOf(await measureSections(image))
 }
@@ -48,6 +56,13 @@ export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
  * PCR 11 of a boot of a unified kernel image.
  * @param through the last phase that has been entered; without it the value that the stub leaves
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { parsePe, predictPcr11 } from '@strongroom/evidence/expected'
+ *
+ * const image = parsePe(await readFile('boot.efi'))
+ * toHex(await predictPcr11(image, 'ready')).slice(0, 16) // => '28d8e5eb66e77d5d'
  */
 export async function predictPcr11(image: PeImage, through?: BootPhase): Promise<Uint8Array> {
   return extendAll(await pcr11DigestsOf(await measureSections(image), through))
@@ -59,7 +74,14 @@ export async function pcr11DigestsOf(sections: readonly MeasuredSection[], throu
   return [...(await sectionDigestsOf(sections)), ...phases]
 }
 
-/** True when the image has what systemd's stub needs to start it. */
+/**
+ * True when the image has what systemd's stub needs to start it.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { isUnifiedKernelImage, parsePe } from '@strongroom/evidence/expected'
+ *
+ * isUnifiedKernelImage(parsePe(await readFile('boot.efi'))) // => true
+ */
 export function isUnifiedKernelImage(image: PeImage): boolean {
   const names = new Set(image.sections.map((section) => section.name))
   return names.has('.linux') && names.has('.osrel') && names.has('.cmdline')

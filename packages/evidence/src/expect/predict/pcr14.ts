@@ -5,7 +5,16 @@ import { toHex } from '../../core/bytes/hex.ts'
 import { ParseError, VerificationError } from '../../core/errors.ts'
 import { extendAll } from './pcr.ts'
 
-/** Register into which the reference image's agent measures, at every boot, what it settled at the first one. */
+/**
+ * Register into which the reference image's agent measures, at every boot, what it settled at the first one.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { settingsRegister } from '@strongroom/evidence/expected'
+ *
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * // This guest's image settles nothing.
+ * boot.measuredBoot.pcrs[String(settingsRegister)] // => '0000000000000000000000000000000000000000000000000000000000000000'
+ */
 export const settingsRegister = 14
 
 /** Who may enter a guest, and what it was given, as it took it at its first boot. */
@@ -35,6 +44,11 @@ const digestLength = 32
 /**
  * `/var/lib/strongroom/settled` of a guest that took these settings (image/recipes/common/agent): lines of a name and a value in base64,
  * in this order, keys last.
+ * @example
+ * import { settingsText } from '@strongroom/evidence/expected'
+ *
+ * const settled = settingsText({ hostname: 'vm1', adminUsername: 'me', vmId: '0A1B', sshPublicKeys: [] })
+ * new TextDecoder().decode(settled).split('\n')[0] // => 'hostname dm0x'
  */
 export function settingsText(settings: GuestSettings): Uint8Array {
   const line = (name: string, value: Uint8Array): string => `${name} ${toBase64(value)}\n`
@@ -52,7 +66,15 @@ export function settingsText(settings: GuestSettings): Uint8Array {
   return utf8(texts.join(''))
 }
 
-/** PCR 14 of a boot of a guest with this file. */
+/**
+ * PCR 14 of a boot of a guest with this file.
+ * @example
+ * import { toHex } from '@strongroom/evidence'
+ * import { settingsRegisterValue, settingsText } from '@strongroom/evidence/expected'
+ *
+ * const settled = settingsText({ hostname: 'vm1', adminUsername: 'me', vmId: '0A1B', sshPublicKeys: [] })
+ * toHex(await settingsRegisterValue(settled)).slice(0, 16) // => '1c2ace840ced80df'
+ */
 export async function settingsRegisterValue(settled: Uint8Array): Promise<Uint8Array> {
   return await extendAll([await digest('SHA-256', settled)])
 }
@@ -61,6 +83,13 @@ export async function settingsRegisterValue(settled: Uint8Array): Promise<Uint8A
  * Reads what a guest settled. One meaning has one form: another order, another base64, a control character inside a value (which
  * would become a line of authorized_keys) are refused.
  * @throws ParseError
+ * @example
+ * import { concat, utf8 } from '@strongroom/evidence'
+ * import { parseSettings, settingsText } from '@strongroom/evidence/expected'
+ *
+ * const settled = settingsText({ hostname: 'vm1', adminUsername: 'me', vmId: '0A1B', sshPublicKeys: ['ssh-ed25519 AAAA'] })
+ * parseSettings(settled).sshPublicKeys // => ['ssh-ed25519 AAAA']
+ * parseSettings(concat(settled, utf8('\n'))) // throws ParseError UnknownType
  */
 export function parseSettings(settled: Uint8Array): GuestSettings {
   if (settled.length > sizeLimit)
@@ -111,6 +140,14 @@ export function parseSettings(settled: Uint8Array): GuestSettings {
  * What a guest settled, by what its TPM quoted: whoever tells the settings, they count because PCR 14 is of these and no others.
  * @param o.quoted PCR 14 of a quote that was verified
  * @throws ParseError, VerificationError EventLogMismatch
+ * @example
+ * import { settingsRegisterValue, settingsText, verifySettings } from '@strongroom/evidence/expected'
+ *
+ * const settled = settingsText({ hostname: 'vm1', adminUsername: 'me', vmId: '0A1B', sshPublicKeys: [] })
+ * const quoted = await settingsRegisterValue(settled) // in practice: PCR 14 of a quote
+ * const { hostname } = await verifySettings({ settled, quoted })
+ * hostname // => 'vm1'
+ * verifySettings({ settled, quoted: new Uint8Array(32) }) // throws VerificationError EventLogMismatch
  */
 export async function verifySettings(o: { settled: Uint8Array; quoted: Uint8Array }): Promise<GuestSettings> {
   const value = await settingsRegisterValue(o.settled)

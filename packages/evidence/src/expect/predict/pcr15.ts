@@ -5,13 +5,35 @@ import type { UserspaceRecord } from '../../eventlog/userspace-log.ts'
 import { VerificationError } from '../../core/errors.ts'
 import { extendAll, textDigest } from './pcr.ts'
 
-/** Register into which the reference image's initrd measures the volume that it opens, before anything of it is mounted. */
+/**
+ * Register into which the reference image's initrd measures the volume that it opens, before anything of it is mounted.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { volumeRegister } from '@strongroom/evidence/expected'
+ *
+ * const boot = JSON.parse(await readFile('boot.json', 'utf8'))
+ * // Its quote does not cover the volume.
+ * Object.hasOwn(boot.measuredBoot.pcrs, String(volumeRegister)) // => false
+ */
 export const volumeRegister = 15
 
-/** What the initrd extends into it as its last act: everything before is the signed initrd's own. */
+/**
+ * What the initrd extends into it as its last act: everything before is the signed initrd's own.
+ * @example
+ * import { parseVolumeText, volumeSeparator } from '@strongroom/evidence/expected'
+ *
+ * parseVolumeText(volumeSeparator) // => undefined
+ */
 export const volumeSeparator = 'strongroom:leave-initrd'
 
-/** The one form of an encrypted OS disk; the initrd has the same constants. A header on the disk is not asked. */
+/**
+ * The one form of an encrypted OS disk; the initrd has the same constants. A header on the disk is not asked.
+ * @example
+ * import { volumeForm } from '@strongroom/evidence/expected'
+ *
+ * volumeForm.cipher // => 'aes-xts-plain64'
+ * volumeForm.keyBits // => 512
+ */
 export const volumeForm = { cipher: 'aes-xts-plain64', keyBits: 512, sectorBytes: 4096, offsetSectors: 32768 } as const
 
 /** How an encrypted OS disk is mapped, as the initrd measured it. */
@@ -32,7 +54,14 @@ const describe = (luksUuid: string): string => {
   return ['strongroom-volume', 1, cipher, keyBits, sectorBytes, offsetSectors, luksUuid].join(':')
 }
 
-/** The text that a boot measures when it opens a volume: its form, its UUID, and a MAC over both under its key. */
+/**
+ * The text that a boot measures when it opens a volume: its form, its UUID, and a MAC over both under its key.
+ * @example
+ * import { volumeText } from '@strongroom/evidence/expected'
+ *
+ * const text = await volumeText({ volumeKey: new Uint8Array(64), luksUuid: '01234567-89ab-cdef-0123-456789abcdef' })
+ * text.split(':').slice(0, 3) // => ['strongroom-volume', '1', 'aes-xts-plain64']
+ */
 export async function volumeText(o: { volumeKey: Uint8Array; luksUuid: string }): Promise<string> {
   const text = describe(o.luksUuid)
   const algorithm = { name: 'HMAC', hash: 'SHA-256' }
@@ -41,7 +70,14 @@ export async function volumeText(o: { volumeKey: Uint8Array; luksUuid: string })
   return `${text}:${toHex(mac)}`
 }
 
-/** Digest that is extended for a text of volumeText. */
+/**
+ * Digest that is extended for a text of volumeText.
+ * @example
+ * import { digest, toHex, utf8 } from '@strongroom/evidence'
+ * import { volumeDigest, volumeSeparator } from '@strongroom/evidence/expected'
+ *
+ * toHex(await volumeDigest(volumeSeparator)) === toHex(await digest('SHA-256', utf8(volumeSeparator))) // => true
+ */
 export async function volumeDigest(text: string): Promise<Uint8Array> {
   return await digest('SHA-256', utf8(text))
 }
@@ -49,7 +85,15 @@ export async function volumeDigest(text: string): Promise<Uint8Array> {
 const form =
   /^strongroom-volume:1:([a-z0-9-]{1,40}):(\d{1,5}):(\d{1,5}):(\d{1,9}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9a-f]{64})$/
 
-/** @returns undefined where the text describes no volume */
+/**
+ * @returns undefined where the text describes no volume
+ * @example
+ * import { parseVolumeText, volumeText } from '@strongroom/evidence/expected'
+ *
+ * const text = await volumeText({ volumeKey: new Uint8Array(64), luksUuid: '01234567-89ab-cdef-0123-456789abcdef' })
+ * parseVolumeText(text)?.cipher // => 'aes-xts-plain64'
+ * parseVolumeText('machine-id:0') // => undefined
+ */
 export function parseVolumeText(text: string): Volume | undefined {
   const [, cipher, keyBits, sectorBytes, offsetSectors, luksUuid, keyDigest] = form.exec(text) ?? []
   if (cipher === undefined || luksUuid === undefined || keyDigest === undefined) return undefined
@@ -69,6 +113,19 @@ export function parseVolumeText(text: string): Volume | undefined {
  * @param o.expected digest of the volume that the VM was made with (volumeDigest)
  * @returns how it was mapped: the text whose digest was measured
  * @throws VerificationError EventLogMismatch where the log does not explain the register, VolumeMismatch for another volume or none
+ * @example
+ * import { digest } from '@strongroom/evidence'
+ * import { verifyVolume, volumeDigest, volumeRegister, volumeSeparator, volumeText } from '@strongroom/evidence/expected'
+ *
+ * const volumeKey = new Uint8Array(64)
+ * const text = await volumeText({ volumeKey, luksUuid: '01234567-89ab-cdef-0123-456789abcdef' })
+ * const log = await Promise.all(
+ *   [text, volumeSeparator].map(async (each) => ({ pcr: volumeRegister, digest: await volumeDigest(each), text: each })),
+ * )
+ * let quoted = new Uint8Array(32) // in practice: PCR 15 of a quote
+ * for (const record of log) quoted = new Uint8Array(await digest('SHA-256', quoted, record.digest))
+ * const { luksUuid } = await verifyVolume({ log, quoted, expected: await volumeDigest(text) })
+ * luksUuid // => '01234567-89ab-cdef-0123-456789abcdef'
  */
 export async function verifyVolume(o: {
   log: readonly UserspaceRecord[]

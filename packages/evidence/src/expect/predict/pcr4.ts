@@ -37,7 +37,16 @@ export async function pcr4Digests({ loader, kernel }: BootBinaries): Promise<Uin
   return [...before, loader, ...(kernel === undefined ? [] : [kernel])]
 }
 
-/** PCR 4 of a boot of this image. @throws ParseError as bootBinaries */
+/**
+ * PCR 4 of a boot of this image. @throws ParseError as bootBinaries
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { parsePe, predictPcr4 } from '@strongroom/evidence/expected'
+ *
+ * const image = parsePe(await readFile('boot.efi'))
+ * toHex(await predictPcr4({ image, secureBoot: true })).slice(0, 16) // => '7d72a12c725ca55b'
+ */
 export async function predictPcr4(o: { image: PeImage; secureBoot: boolean; sha256?: HashParts }): Promise<Uint8Array> {
   return extendAll(await pcr4Digests(await bootBinaries({ ...o, kernel: !o.secureBoot })))
 }

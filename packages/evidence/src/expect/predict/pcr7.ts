@@ -5,14 +5,35 @@ import { extendAll, separatorDigest } from './pcr.ts'
 import { efiVendor } from '../../eventlog/efi-vendor.ts'
 import { variableData, type EfiVariable } from './variable-store.ts'
 
-/** True when firmware that starts with these variables enforces Secure Boot: a platform key is enrolled and it is not switched off. */
+/**
+ * True when firmware that starts with these variables enforces Secure Boot: a platform key is enrolled and it is not switched off.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
+ *
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * secureBootEnabled(variables) // => true
+ * secureBootEnabled(variables.filter(({ name }) => name !== 'PK')) // => false
+ */
 export function secureBootEnabled(variables: EfiVariable[]): boolean {
   const enrolled = variableData(variables, 'PK', efiVendor.global).length > 0
   const enable = variableData(variables, 'SecureBootEnable', efiVendor.secureBootEnable)
   return enrolled && (enable.length === 0 || enable[0] === 1)
 }
 
-/** PCR 7 of a boot with these variables. @param o.authority EFI_SIGNATURE_DATA from findAuthority */
+/**
+ * PCR 7 of a boot with these variables. @param o.authority EFI_SIGNATURE_DATA from findAuthority
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { equal, parseEventLog, replay } from '@strongroom/evidence'
+ * import { findAuthority, parsePe, parseVariableStore, predictPcr7 } from '@strongroom/evidence/expected'
+ *
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * const authority = findAuthority(variables, parsePe(await readFile('boot.efi')))
+ * const predicted = await predictPcr7({ variables, authority })
+ * const measured = await replay(parseEventLog(await readFile('event-log.bin')), 'sha256')
+ * equal(predicted, measured.get(7) ?? new Uint8Array()) // => true
+ */
 export async function predictPcr7(o: {
   variables: EfiVariable[]
   authority: Uint8Array | undefined
@@ -35,7 +56,16 @@ const optional: readonly SecureBootVariable[] = ['dbt', 'dbr']
 const vendorOf = (name: SecureBootVariable): string =>
   name === 'PK' || name === 'KEK' ? efiVendor.global : efiVendor.imageSecurity
 
-/** @param o.authority EFI_SIGNATURE_DATA from findAuthority */
+/**
+ * @param o.authority EFI_SIGNATURE_DATA from findAuthority
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { measureVariables, parseVariableStore } from '@strongroom/evidence/expected'
+ *
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * const measured = await measureVariables({ variables, authority: undefined })
+ * measured.variables.map(({ name }) => name) // => ['PK', 'KEK', 'db', 'dbx']
+ */
 export async function measureVariables(o: {
   variables: EfiVariable[]
   authority: Uint8Array | undefined

@@ -8,7 +8,16 @@ import { variableData, type EfiVariable } from './variable-store.ts'
 
 const pkcs7 = 0x0002
 
-/** Certificates (DER) that the signatures of the image carry, in order; none for an unsigned image. @throws ParseError */
+/**
+ * Certificates (DER) that the signatures of the image carry, in order; none for an unsigned image. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { describeName, parseCertificate } from '@strongroom/evidence'
+ * import { parsePe, signerCertificates } from '@strongroom/evidence/expected'
+ *
+ * const certificates = signerCertificates(parsePe(await readFile('boot.efi')))
+ * certificates.map((der) => describeName(parseCertificate(der).subject)) // => ['Strongroom reference image']
+ */
 export function signerCertificates(image: PeImage): Uint8Array[] {
   const table = new ByteReader(image.certificates, 'certificate table')
   const certificates: Uint8Array[] = []
@@ -27,6 +36,14 @@ export function signerCertificates(image: PeImage): Uint8Array[] {
  * The entry of db by which the firmware will accept the image: the first certificate that signed it or issued a
  * certificate it carries. Undefined where db has none. This names the entry, it does not verify the signature: a wrong
  * guess gives a wrong prediction, and the disk stays shut.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { findAuthority, parsePe, parseVariableStore } from '@strongroom/evidence/expected'
+ *
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * const image = parsePe(await readFile('boot.efi'))
+ * findAuthority(variables, image) !== undefined // => true
+ * findAuthority([], image) // => undefined
  */
 export function findAuthority(variables: EfiVariable[], image: PeImage): Uint8Array | undefined {
   const signers = signerCertificates(image)

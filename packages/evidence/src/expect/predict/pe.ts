@@ -28,7 +28,17 @@ const maximumSections = 96
 /** Zeros that all sections together may have in memory and not in the file; kernels have tens of megabytes. */
 const maximumPadding = 1 << 28
 
-/** Reads a PE32+ image (Microsoft PE and COFF specification) as far as Secure Boot and systemd's stub need it. @throws ParseError */
+/**
+ * Reads a PE32+ image (Microsoft PE and COFF specification) as far as Secure Boot and systemd's stub need it. @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { utf8 } from '@strongroom/evidence'
+ * import { parsePe } from '@strongroom/evidence/expected'
+ *
+ * const { sections } = parsePe(await readFile('boot.efi'))
+ * sections.some(({ name }) => name === '.linux') // => true
+ * parsePe(utf8('no image')) // throws ParseError WrongMagic
+ */
 export function parsePe(bytes: Uint8Array): PeImage {
   const dos = new ByteReader(bytes, 'PE image')
   if (dos.u16le('DOS signature') !== 0x5a4d) refuse('WrongMagic', 'no MZ signature', 0)
@@ -89,6 +99,13 @@ const webHash: HashParts = (...parts) => digest('SHA-256', ...parts)
  * Authenticode digest, SHA-256: everything but the checksum, the directory entry of the certificate table and that table
  * itself, sections in the order of their place in the file. Firmware measures this into PCR 4.
  * @param sha256 WebCrypto where it is absent, which has to copy the parts together first
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { toHex } from '@strongroom/evidence'
+ * import { authenticodeDigest, parsePe } from '@strongroom/evidence/expected'
+ *
+ * const image = parsePe(await readFile('boot.efi'))
+ * toHex(await authenticodeDigest(image)).slice(0, 16) // => 'a1d4a268c643f5b9'
  */
 export async function authenticodeDigest(image: PeImage, sha256: HashParts = webHash): Promise<Uint8Array> {
   const { bytes, checksumOffset, certificateEntryOffset, sizeOfHeaders } = image

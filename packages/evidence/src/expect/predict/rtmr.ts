@@ -42,6 +42,23 @@ const hash = 'SHA-384'
  * RTMR0 to RTMR3 of a direct boot: RTMR0 the machine and the firmware's configuration, RTMR1 the kernel, RTMR2 its command line and
  * initrd, RTMR3 nothing. Order as OVMF's and Linux' logs have it (EDK II, Linux EFI stub).
  * @throws ParseError for firmware without a TDVF descriptor, and a kernel that is no PE image
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { equal, parseEventLog, replayRtmrs } from '@strongroom/evidence'
+ * import { predictRtmrs } from '@strongroom/evidence/expected'
+ *
+ * const log = parseEventLog(await readFile('ccel.bin'))
+ * // The host's own files, by the digests that it claims of them.
+ * const sha384 = (index: number) => ({ sha384: log.events[index]?.digests.get('sha384') ?? new Uint8Array() })
+ * const [rtmr0] = await predictRtmrs({
+ *   firmware: await readFile('tdvf.fd'),
+ *   memorySize: 1n << 30n,
+ *   acpi: { loader: sha384(8), rsdp: sha384(9), tables: sha384(10) },
+ *   kernel: sha384(11),
+ *   commandLine: '',
+ * })
+ * const replayed = await replayRtmrs(log)
+ * equal(rtmr0, replayed.get(0) ?? new Uint8Array()) // => true
  */
 export async function predictRtmrs(o: TdDirectBoot): Promise<[Uint8Array, Uint8Array, Uint8Array, Uint8Array]> {
   const separator = await separatorDigest(hash)

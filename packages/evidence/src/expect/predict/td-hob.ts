@@ -16,8 +16,14 @@ const memory = { accepted: 0, unaccepted: 7 } as const
 /**
  * The hand-off block that QEMU's host writes for a TD and OVMF measures before all else (Intel TDVF design guide, section 4.2; PI 1.7
  * volume 3, HOB types 1 and 3): which memory is accepted when the firmware starts.
- * @param memorySize of the TD, bytes, whole mebibytes
+ * @param o.memorySize of the TD, bytes, whole mebibytes
  * @throws ParseError Missing for firmware without a TDVF descriptor
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { tdHob } from '@strongroom/evidence/expected'
+ *
+ * const hob = tdHob({ firmware: await readFile('tdvf.fd'), memorySize: 1n << 30n })
+ * hob.length > 0 // => true
  */
 export function tdHob(o: { firmware: Uint8Array; memorySize: bigint }): Uint8Array {
   const sections = parseTdvfSections(o.firmware)

@@ -24,6 +24,12 @@ const stateAddedInDeletedTransition = 0x3e
  * Variables of an EDK II variable store as OVMF keeps it in flash: firmware volume header, store header, then
  * authenticated variables four bytes aligned up to the first that was never written. Flash after the store is not read.
  * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseVariableStore } from '@strongroom/evidence/expected'
+ *
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * variables.some(({ name }) => name === 'PK') // => true
  */
 export function parseVariableStore(flash: Uint8Array): EfiVariable[] {
   const volume = new ByteReader(flash, 'firmware volume')
@@ -64,7 +70,16 @@ export function parseVariableStore(flash: Uint8Array): EfiVariable[] {
   return readVariables(store.structure(size - 28, 'variables'))
 }
 
-/** The variable's data; empty where there is none, which is how the firmware measures an absent one. */
+/**
+ * The variable's data; empty where there is none, which is how the firmware measures an absent one.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { efiVendor, parseSignatureLists, parseVariableStore, variableData } from '@strongroom/evidence/expected'
+ *
+ * const variables = parseVariableStore(await readFile('variables.fd'))
+ * parseSignatureLists(variableData(variables, 'KEK', efiVendor.global)).length // => 2
+ * variableData(variables, 'absent', efiVendor.global).length // => 0
+ */
 export function variableData(variables: EfiVariable[], name: string, vendor: string): Uint8Array {
   return variables.find((variable) => variable.name === name && variable.vendor === vendor)?.data ?? new Uint8Array()
 }

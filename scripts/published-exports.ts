@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
-const packages = resolve(import.meta.dirname, '../../packages')
+const packages = resolve(import.meta.dirname, '../packages')
 
 /** Packages whose reference is made from their docstrings. */
-export const documented = ['evidence', 'policy', 'release-policy', 'transparency', 'trust'] as const
+const documented = ['evidence', 'policy', 'release-policy', 'transparency', 'trust'] as const
 
 /** An import as a stranger writes it, and the source behind it. */
 export interface Entry {
