@@ -8,7 +8,7 @@ const patience = { testTimeout: 120_000, hookTimeout: 120_000 }
 const bootPatience = { testTimeout: 600_000, hookTimeout: 900_000 }
 /**
  * Tests that change nothing of their process, of packages that load many modules: a worker loads them once for all its files, which
- * takes half of the processor time. The others start servers, load PKCS#11 modules or put modules in the place of others, and each
+ * takes half of the processor time. The others start servers, load PKCS#11 modules or put modules in place of others, and each
  * file of them has a process of its own.
  */
 const shared = [

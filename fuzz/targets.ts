@@ -98,7 +98,7 @@ const longest = 50_000
 
 /**
  * One parser as libFuzzer calls it: whatever the bytes, it reads them or refuses with an error of its package, within the time.
- * A slow input is given three more tries, so that a collection of garbage is not taken for a hang.
+ * A slow input is given three more tries, so that a collection of garbage does not count as a hang.
  */
 function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => void {
   const once = (data: Uint8Array): number => {

@@ -94,7 +94,7 @@ describe('a VM', () => {
     expect([nobody.code, codeOf(nobody.json)]).toEqual([4, 'ResourceNotFound'])
   })
 
-  it('is stopped and deleted with others by one command, and takes along what was made with it', async () => {
+  it('is stopped and deleted with others by one command, together with what was made with it', async () => {
     await installation.must('vm', 'create', 'three')
     const stopped = await installation.must<{ name: string }[]>('vm', 'deallocate', 'one', 'three')
     expect(stopped.map(({ name }) => name)).toEqual(['one', 'three'])

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '../..')
-/** The script ends as it would have, and takes along what it started. */
+/** The script ends as it would have, and ends what it started. */
 const ending = `trap 'code=$?; for job in $(jobs -p); do kill $job || :; done; wait; exit $code' EXIT`
 
 /** The command blocks of a guide, as one script. */

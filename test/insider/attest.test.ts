@@ -271,7 +271,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       expect((refused as ProgramError).stderr).toMatch(/log/i)
     })
 
-    it('is not taken for a confidential VM without its HCL report', async () => {
+    it('does not pass for a confidential VM without its HCL report', async () => {
       await snp.tool('tpm2_nvundefine', ['-C', 'p', '0x01400001'])
       const refused = await attest(snp, 'azure-guest', 'no-report').catch((error: unknown) => error as ProgramError)
       expect((refused as ProgramError).code).not.toBe(0)

@@ -188,7 +188,7 @@ describe('the signed measurements of an image', () => {
     expect(links.get('image')?.why).toContain('--measurements')
   })
 
-  it('are shown to who asks, and are brought along by who exported them', async () => {
+  it('are shown to who asks, and come with whoever exported them', async () => {
     const { stdout, code } = await installation.cli('image', 'measurements')
     expect(code).toBe(0)
     const { registers } = JSON.parse(stdout) as { registers: Record<'on' | 'off', Record<string, string>> }
@@ -239,7 +239,7 @@ describe('the launch measurement', () => {
       outcome: 'verified',
       shows: [expect.stringContaining('4 vCPUs EPYC-Milan')],
     })
-    // What the large VM showed, in the place of the small one's.
+    // What the large VM showed, in place of the small one's.
     const ofLarge = await kept.read(large)
     const links = await after((evidence) => void Object.assign(evidence, ofLarge, { bootId: evidence.bootId }))
     expect(links.get('measurement')).toMatchObject({

@@ -31,7 +31,7 @@ const asNewUser = (...lines: string[]): string[] => [
 ]
 
 describe('the npm package, in a fresh Debian 13 with Debian’s Node 20', () => {
-  it('serves by `npx strongroom up --no-vm`, on the Node that it brings along', () => {
+  it('serves by `npx strongroom up --no-vm`, on the Node that it ships', () => {
     const lines = asNewUser(
       'npx --yes strongroom up --no-vm >/tmp/said 2>&1 & server=$!',
       'until grep -q "^Serving" /tmp/said; do sleep 0.2; kill -0 $server || { cat /tmp/said; exit 9; }; done',

@@ -15,7 +15,7 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
   let portal: PortalTest
   let page: Page
   let vault: string
-  /** The machine under a key of one's own, and another one. */
+  /** The machine under your own key, and another one. */
   let own: Vm
   let other: Vm
 

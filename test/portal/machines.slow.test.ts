@@ -93,7 +93,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.getByText('Nothing stands in the way').waitFor()
   })
 
-  it('are put under a key of one’s own by one button, which makes and shows all of it, in six clicks at most', async () => {
+  it('are put under your own key by one button, which makes and shows all of it, in six clicks at most', async () => {
     await page.goto(`${portal.origin}/`)
     await page.getByText('Running').waitFor()
     const clicks = await countClicks()

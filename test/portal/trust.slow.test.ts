@@ -10,7 +10,7 @@ import type { VmView } from '../system/support/vm.ts'
 import { expectAccessible } from './support/accessible.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 
-/** What the page says in the place of it. */
+/** What the page says in place of it. */
 const kinds: Record<string, Link['outcome']> = { good: 'verified', bad: 'refused', open: 'not checked' }
 const markup = '<img src=x onerror="document.title=\'ran\'">'
 
@@ -174,7 +174,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
     await chooseRoots(anchors.replace(/"spkiSha256":\s*"[0-9a-f]{8}/, (text) => `${text.slice(0, -8)}00000000`))
     await page.getByRole('alert').getByText('other roots than you pinned').waitFor()
     expect(await page.getByRole('alert').textContent()).toContain('not pinned')
-    expect(await page.getByRole('button', { name: /in the place of the old ones/ }).count()).toBe(1)
+    expect(await page.getByRole('button', { name: /in place of the old ones/ }).count()).toBe(1)
   })
 
   it('tells what differs from an earlier boot', async () => {

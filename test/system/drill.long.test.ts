@@ -60,7 +60,7 @@ beforeAll(async () => {
 
 afterAll(async () => await installation.remove())
 
-describe('a host that attacks a VM of one’s own', () => {
+describe('a host that attacks your own VM', () => {
   it('finds no shell at the console, whether the disk opens or not (attack B1)', () => {
     allHeld('B1')
   })

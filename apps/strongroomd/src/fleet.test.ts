@@ -101,7 +101,7 @@ describe('VMs of a fleet', () => {
     expect([(await shown('a')).reserved?.vCPUs, (await shown('b')).reserved?.vCPUs]).toEqual([cores, cores])
   })
 
-  it('are not to be had by a host that lies: about another’s, under another epoch, or of a start that nobody asked for (attack W32)', async () => {
+  it('are refused to a host that lies: about another’s, under another epoch, or of a start that nobody asked for (attack W32)', async () => {
     const [a, b] = [hosts.get('a')!, hosts.get('b')!]
     const vmId = await vmIdOf(first)
     const order = (await ordersOf(a)).find((each) => each.vmId === vmId)!

@@ -97,7 +97,7 @@ export interface BootEvidence extends BootFacts {
  */
 export interface StatelessBootEvidence extends BootFacts {
   stateless: true
-  /** When the evidence was whole: certificates and collateral are judged as of then. */
+  /** When the evidence was whole: certificates and collateral are judged as of that time. */
   shownAt: string
 }
 

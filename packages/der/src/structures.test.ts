@@ -79,7 +79,7 @@ describe('a revocation list', () => {
   })
 })
 
-describe('what is read of one’s own', () => {
+describe('what is read of our own', () => {
   it('is what was written, whatever the length', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 70_000 }), { maxLength: 4 }), (contents) => {

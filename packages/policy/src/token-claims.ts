@@ -58,7 +58,7 @@ export function incomingClaims(claims: Record<string, unknown>, policy: { hash: 
 }
 
 /**
- * The claims that a policy saw when a token was made, as far as the token tells: all of its members are taken for the service's, also
+ * The claims that a policy saw when a token was made, as far as the token tells: all of its members count as the service's, also
  * those that a policy issued.
  * @example
  * import { claimsOfToken, evaluatePolicy, parsePolicy } from '@strongroom/policy'

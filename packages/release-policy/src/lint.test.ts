@@ -17,7 +17,7 @@ describe('linting a release policy', () => {
     expect(codes(defaultCvmReleasePolicy(authority))).toEqual(['AnyConfidentialVm $.anyOf[0]', 'FlatClaims $.anyOf[0]'])
   })
 
-  it('has nothing against a policy that binds a guest of one’s own', () => {
+  it('has nothing against a policy that binds your own guest', () => {
     expect(codes(policy(nested, mine))).toEqual([])
     const platform = platformKeyReleasePolicy({ authority, attestationType: 'tdxvm', vmId: 'A' })
     expect(codes(platform)).toEqual(['FlatClaims $.anyOf[0]'])

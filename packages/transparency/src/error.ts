@@ -11,7 +11,7 @@ export type TransparencyCode =
   | 'LogCut'
   /** The log of today does not contain the log that was remembered. */
   | 'LogForked'
-  /** What the log signed for is not to be had. */
+  /** What the log signed for is unavailable. */
   | 'Missing'
 
 /**

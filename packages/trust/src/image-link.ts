@@ -22,7 +22,7 @@ export interface AskedImage {
 /**
  * The image that was asked for, and what it measures as the installation signed it. The registers of the boot are predicted from
  * that document and from nothing else that the machine says.
- * @param o.document signed measurements that the verifier brought along, in the place of those that the machine shows
+ * @param o.document signed measurements that the verifier brings, in place of those that the machine shows
  */
 export async function imageLink(
   evidence: BootFacts,

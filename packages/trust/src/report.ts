@@ -34,7 +34,7 @@ export interface TrustRequest {
   firmware: LaunchReference | { unknown: string }
   /** The image that was asked for. */
   image: AskedImage
-  /** Signed measurements of the image that the verifier brought along; those that the machine shows where left out. */
+  /** Signed measurements of the image that the verifier brings; those that the machine shows where left out. */
   measurements?: string | undefined
   /** Whether Secure Boot was asked for. */
   secureBoot: boolean

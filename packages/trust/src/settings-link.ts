@@ -65,7 +65,7 @@ export async function settingsLink(
   ]
 }
 
-/** The guest trusts the services of this installation, and no authority that a host gave it in the place of it. */
+/** The guest trusts the services of this installation, and no authority that a host gave it in place of it. */
 async function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, authority: Certificate): Promise<void> {
   const text = evidence.vtpm.akCertificateChainPem
   const [der = new Uint8Array()] = parsePem(text)
@@ -73,7 +73,7 @@ async function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, 
   const found = hexOf(settings.authorityDigest)
   demand({
     holds: wanted !== undefined && found === wanted,
-    message: `The guest trusts another certificate authority than this installation’s (PCR ${settingsRegister}). Whoever holds its key can answer in the place of every service that the guest speaks to: delete the VM, and create it again.`,
+    message: `The guest trusts another certificate authority than this installation’s (PCR ${settingsRegister}). Whoever holds its key can answer in place of every service that the guest speaks to: delete the VM, and create it again.`,
     expected: wanted ?? 'the certificate of this installation in the evidence',
     actual: found ?? 'none that it settled',
   })

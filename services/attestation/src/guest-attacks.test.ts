@@ -214,7 +214,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
         }
         await setPolicy(weak, permitting(`"${claim}"`))
         expect((await post(await guest.parts(form), weak)).status).toBe(200)
-        // Who names one has not named the other.
+        // Naming one does not name the other.
         await setPolicy(weak, permitting('"tdx_td_attributes_debug" || "x-ms-sevsnpvm-vmpl"'))
         expect((await post(await guest.parts(form), weak)).status).toBe(400)
       } finally {

@@ -76,7 +76,7 @@ async function signInApplication(
 ): Promise<object> {
   const audience = audienceOf(form, version)
   const given = credentials(request, form)
-  // Who has the secret waits for nobody who guesses it.
+  // The holder of the secret never waits for guesses.
   const principal = await authenticate(o, given).catch(async (error: unknown) => {
     failures.add(given.appId)
     await failures.pause(given.appId, sleep)

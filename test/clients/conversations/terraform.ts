@@ -209,7 +209,7 @@ function secrets(o: About, v: Versions): Call[] {
     },
     read(box, v.vaults, ({ properties }) => expect(properties.vaultUri).toBe(`${vault}/`)),
     { method: 'PUT', path: assignment, version: v.assignments, body: { properties: { principalId: o.objectId, roleDefinitionId: administrator } }, status: [201] }, // prettier-ignore
-    // Reading a vault asks for the contacts of its certificates; 403 and 404 are taken for none.
+    // Reading a vault asks for the contacts of its certificates; 403 and 404 count as none.
     { method: 'GET', path: `${vault}/certificates/contacts`, version: v.keys, status: [404] },
     // The resource of a vault is found by its name before its data is used.
     read(`${o.subscription}/resources?$filter=resourceType eq 'Microsoft.KeyVault/vaults' and name eq '${o.vault}'`, '2015-11-01', ({ value }) => expect(value).toHaveLength(1)), // prettier-ignore

@@ -226,7 +226,7 @@ const machine = verified(
   },
 )
 
-/** A template of one's own that takes both modules, as `az deployment group create` sends it once Bicep has compiled it. */
+/** Our template that takes both modules, as `az deployment group create` sends it once Bicep has compiled it. */
 function calls(o: About): Call[] {
   const template = {
     $schema: schema,

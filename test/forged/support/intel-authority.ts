@@ -92,7 +92,7 @@ export class IntelAuthority {
    * A quote whose TD and quoting enclave were changed, signed again by both.
    * @param o.td header and body, before the attestation key signs
    * @param o.enclave the quoting enclave's report, before the platform's key signs
-   * @param o.chain PEM in the place of the platform's chain
+   * @param o.chain PEM in place of the platform's chain
    * @param o.reportData 64 bytes
    */
   async quote(

@@ -99,7 +99,7 @@ export const tamperings: Tampering[] = [
     change: (e) => void (e.measurements = flipPart(e.measurements!, 1)),
   },
   {
-    what: 'a token in the place of its image’s measurements',
+    what: 'a token in place of its image’s measurements',
     link: 'image',
     change: (e) => void (e.measurements = e.attestation.token),
   },

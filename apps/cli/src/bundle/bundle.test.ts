@@ -78,7 +78,7 @@ describe('the bundle of the command line', () => {
     expect(made).toContain('A confidential-VM cloud that anyone can run.')
   })
 
-  it('never runs in the place of sources that changed, were it to the same size and date', () => {
+  it('never runs in place of sources that changed, were it to the same size and date', () => {
     const copy = repository()
     expect(versionOf(copy)).toBe('0.1.0')
     changeUnseen(copy)

@@ -12,7 +12,7 @@ export type Ending =
   /** The guest boots, and its trust report names the link that does not hold. */
   | { kind: 'noticed'; link: RegExp }
 
-/** One thing that a malicious host does to a VM of one's own. */
+/** One thing that a malicious host does to your VM. */
 export interface Attack {
   /** Row of docs/attacks.md, a slash, and a name of its own: D1/null-cipher. */
   id: string

@@ -29,7 +29,7 @@ const guests: Record<string, GuestKind> = {
   'customer-key': { tee: 'snp', encryption: 'DiskWithVMGuestState', customerKey: true },
 }
 
-/** The VM whose disk, guest state and key the attacks put in the place of another's. */
+/** The VM whose disk, guest state and key the attacks put in place of another's. */
 const neighbour = { name: 'neighbour', tee: 'snp', encryption: 'DiskWithVMGuestState' } as const
 
 /** What is made for a drill of these: with an encrypted guest a second one, to take files from. */

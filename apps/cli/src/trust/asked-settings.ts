@@ -17,7 +17,7 @@ export interface AskedVm extends AskedSettings {
   pins?: BootPins
 }
 
-/** What was asked for, with the digest of the custom data in the place of the data. */
+/** What was asked for, with the digest of the custom data in place of the data. */
 export function askedWith(o: {
   adminUsername: string
   sshPublicKeys: string[]

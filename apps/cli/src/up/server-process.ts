@@ -24,7 +24,7 @@ export interface ServerOptions {
   storeUrlFile?: string
   /** Folder with the state in it that the server removes at its end. */
   temporaryHome?: string
-  /** In the place of variables of this process's environment. */
+  /** In place of variables of this process's environment. */
   env?: NodeJS.ProcessEnv
   /** Where the server's own output goes; to this process's by default. */
   output?: 'ignore' | 'inherit'

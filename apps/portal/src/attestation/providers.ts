@@ -1,7 +1,7 @@
 import { list, subscriptionPath, versions } from '../wire/arm.ts'
 import { isProviderHost } from '../decisions/decisions.ts'
 
-/** An attestation provider: one that a region shares, or one's own. */
+/** An attestation provider: one that a region shares, or your own. */
 export interface Provider {
   name: string
   location: string
@@ -21,7 +21,7 @@ function providerOf({ name, location, properties }: ProviderResource, shared: bo
   return isProviderHost(host) ? [{ name, location, host, trustModel: properties.trustModel, shared }] : []
 }
 
-/** One's own first. @throws WireError */
+/** Your own first. @throws WireError */
 export async function readProviders(signal: AbortSignal): Promise<Provider[]> {
   const base = `${await subscriptionPath()}/providers/Microsoft.Attestation`
   const [own, shared] = await Promise.all([

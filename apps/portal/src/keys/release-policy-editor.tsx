@@ -117,7 +117,7 @@ function Judged({ judged }: { judged: JudgedPolicy }) {
         ))}
       </ul>
       {warnings.length === 0 ? (
-        <p class="quiet">No warning. A policy without one is not thereby right.</p>
+        <p class="quiet">No warning. A policy without warnings may still be wrong.</p>
       ) : (
         <ul class="steps" aria-label="Warnings">
           {warnings.map(({ code, place, message, remedy }, index) => (

@@ -59,7 +59,7 @@ describe('the same request for Terraform', () => {
     expect(new Set(used)).toEqual(new Set(made.filter((each) => !/machine$|association$/.test(each))))
   })
 
-  it('names the set of one’s own key where there is one', () => {
+  it('names the set of your own key where there is one', () => {
     const text = terraformText({ ...choice, diskEncryptionSet: set })
     expect(text).toContain(`    secure_vm_disk_encryption_set_id = "${set}"\n`)
     expect(terraformText(choice)).not.toContain('secure_vm_disk_encryption_set_id')

@@ -55,7 +55,7 @@ export interface Verification {
   fetchKeySet: FetchKeySet
 }
 
-/** The trust report of a boot, as `strongroom vm trust` makes it; the record's word is taken for what was asked for. */
+/** The trust report of a boot, as `strongroom vm trust` makes it; what was asked for is what the record says. */
 export async function verifyMachine(o: Verification): Promise<TrustReport> {
   const record = askedByRecord(o.record)
   return await verifyLinks({

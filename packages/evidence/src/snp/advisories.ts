@@ -57,7 +57,7 @@ export const snpAdvisories: readonly SnpAdvisory[] = [
     name: 'MilanLaunchy and BadFuse',
     references: ['arXiv:2605.12990'],
     bulletin: bulletin(3045),
-    // Who has a chip's seed makes reports of any version: only a list of wanted products or chips keeps it out.
+    // Anyone who has a chip's seed makes reports of any version: only a list of wanted products or chips keeps it out.
     lines: { Milan: 'notShown', 'Milan-X': 'notShown' },
   },
   {

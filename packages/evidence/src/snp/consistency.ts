@@ -11,7 +11,7 @@ const chipIdLength = 64
 
 /**
  * The chip behind a report. Its certificate says it where there is one of the chip: a host that hides the id (MASK_CHIP_ID)
- * must not thereby get past a list of chips. Undefined where a provider's key signed and the host hides the id.
+ * must not get past a list of chips in this way. Undefined where a provider's key signed and the host hides the id.
  */
 export function chipOf(report: SnpReport, { hardwareId }: SnpEndorsement): Uint8Array | undefined {
   if (hardwareId !== undefined) return chipIdOf(hardwareId)

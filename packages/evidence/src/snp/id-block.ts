@@ -38,7 +38,7 @@ export interface SnpOwnerKey {
   spki: Uint8Array
 }
 
-/** Who signs with a P-384 key. */
+/** A signer with a P-384 key. */
 export interface SnpOwner {
   /** DER SubjectPublicKeyInfo. */
   spki: Uint8Array

@@ -273,7 +273,7 @@ describe.skipIf(!present)('Intel’s collateral', () => {
         }),
       ),
     ).toBe('CollateralMissing')
-    // Who leaves revocation aside gives no list of lists.
+    // Without revocation, no root list is given.
     const alone = { text: signed, issuerChainPem: text(signerChain), anchors: anchors.intel, at: signerTime }
     expect(await verifySignedText({ ...alone, member: 'tcbInfo', read: keep })).toHaveProperty('body')
   })

@@ -12,7 +12,7 @@ import { requireStrongRsa } from './keys.ts'
 import { shown } from './shown.ts'
 import { requireHeader } from './verify.ts'
 
-/** Who may sign, where the token brings its certificates along. */
+/** Who may sign, where the token carries its certificates. */
 export interface SignerRules {
   /** Roots whose word is taken. */
   roots: readonly TrustAnchor[]

@@ -24,7 +24,7 @@ export const policyStatementClaims = [
 const overEvidence = 'x-ms-attestation-type'
 
 /**
- * Who waits for the one kind is not served with the other (RFC 8725 section 3.11).
+ * One kind of token is refused where the other is expected (RFC 8725 section 3.11).
  * @throws VerificationError TokenOfAnotherKind
  * @example
  * import { requireKind } from '@strongroom/evidence'

@@ -137,7 +137,7 @@ export class VerificationCache {
 }
 
 /**
- * Marked, not moved behind the others: moving puts the caller's text in the place of the equal one that is old already, and so
+ * Marked, not moved behind the others: moving puts the caller's text in place of the equal one that is old already, and so
  * fills the old generation with one text a request.
  */
 function use(entry: Entry): object {

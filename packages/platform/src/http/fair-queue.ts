@@ -19,7 +19,7 @@ const longQueue = 16
 /**
  * Begins work of many peers, each piece at once where there is time. Where more comes in one turn of the event loop than it has
  * time for, the rest waits for later queue, one of each peer after the other: who sends much waits for itself, and
- * everything that has begun goes on in between (attacks W4 and W6). Who has begun much lately waits longer while others call.
+ * everything that has begun goes on in between (attacks W4 and W6). Anyone who has begun much lately waits longer while others call.
  */
 export class FairQueue {
   /** Pieces that wait, by peer. The first peer is the next one. */

@@ -18,8 +18,8 @@ interface Pace {
 }
 
 /**
- * Who takes much of a thread takes it slowly while others call: turns alone leave it half of every turn, and whoever calls needs
- * many turns for one answer (attacks W4 to W6). Who is alone has all of it.
+ * Anyone who takes much of a thread takes it slowly while others call: turns alone leave it half of every turn, and whoever calls needs
+ * many turns for one answer (attacks W4 to W6). Anyone who is alone has all of it.
  */
 export class PeerPace {
   readonly #others: OtherPeers

@@ -13,7 +13,7 @@ export function requireSameRoutes(wire: Wire, served: Iterable<string>): void {
 /**
  * Serves the description of a wire of ours at /openapi.json, before any hook asks who calls: it holds no secret. To be called
  * before the routes and the hooks of the app are added.
- * @param o.constants what stands in the routes in the place of a parameter of the wire, for example its tenant
+ * @param o.constants what stands in the routes in place of a parameter of the wire, for example its tenant
  * @param o.routes those of a router within the app, as `routeOf` writes them
  * @throws TypeError when the app is made ready, as `requireSameRoutes`
  */

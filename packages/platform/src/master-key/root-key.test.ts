@@ -151,7 +151,7 @@ describe('rotation of the master key', () => {
     expect(await open()).toEqual(before)
   })
 
-  it('changes nothing where the new master key is not to be had', async () => {
+  it('changes nothing where the new master key is unavailable', async () => {
     const before = await open()
     const file = readFileSync(join(stateDir, 'root-key.json'))
     const short = rotate({ kind: 'passphrase', path: secretFile('short', 'short') })

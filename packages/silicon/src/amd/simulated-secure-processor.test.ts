@@ -58,7 +58,7 @@ describe('the simulated secure processor', () => {
     expect(verified.report.policy).toMatchObject({ debugAllowed: false, migrationAgentAllowed: false })
   })
 
-  it('is not taken for hardware: the genuine roots do not vouch for it', async () => {
+  it('does not pass for hardware: the genuine roots do not vouch for it', async () => {
     const genuine = { simulated: false, amd: [...genuineAmdAnchors], intel: [] }
     await expect(verify({ anchors: genuine })).rejects.toMatchObject({ code: 'UntrustedRoot' })
     for (const der of Object.values(chain)) {

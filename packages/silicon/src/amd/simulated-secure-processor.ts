@@ -62,7 +62,7 @@ const cpus: Record<SimulatedProduct, readonly [family: number, model: number, st
 }
 
 /**
- * Software in the place of AMD's secure processor: makes true reports of the firmware it is given, under a root of its own.
+ * Software in place of AMD's secure processor: makes true reports of the firmware it is given, under a root of its own.
  * It runs on the host and keeps no host out.
  */
 export class SimulatedSecureProcessor implements AmdSecureProcessor {

@@ -100,7 +100,7 @@ describe('a certificate', () => {
     ['without a serial number', { serial: none }, 'UnknownType'],
     ['with three times', { validity: sequence(time(from), time(to), time(to)) }, 'TrailingBytes'],
     ['with something after its extensions', { ...one('1.2.3', none), tail: nullValue() }, 'TrailingBytes'],
-    ['with something in the place of extensions', { tail: nullValue() }, 'TrailingBytes'],
+    ['with something in place of extensions', { tail: nullValue() }, 'TrailingBytes'],
     ['with an empty list of extensions', { extensions: sequence() }, 'Missing'],
     [
       'with two lists of extensions',

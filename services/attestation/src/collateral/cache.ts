@@ -84,7 +84,7 @@ export class CollateralCache {
     if (now < (this.#absentUntil.get(path) ?? 0)) return undefined
     const refused = this.#refused.get(path)
     if (refused !== undefined && now < refused.until) throw unavailable(path, refused, now)
-    // Who waits for what another asked has asked nothing.
+    // Waiting for what another caller asked counts as no request.
     if (caller !== undefined && !this.#fetching.has(path)) this.#budget?.take(caller)
     try {
       return await this.#fetchOnce(path)
@@ -193,7 +193,7 @@ export class CollateralCache {
     return item
   }
 
-  /** What an item of this path is judged by: it has to be had; and the list of Intel's root, where one is kept. */
+  /** What an item of this path is judged by: it has to be there; and the list of Intel's root, where one is kept. */
   async #beside(path: string): Promise<BundledItem[]> {
     const by = judgedBy(path)
     const needed = by === undefined ? undefined : await this.get(by)

@@ -49,7 +49,7 @@ function refused(url: URL, { status, headers }: HttpAnswer): ServiceError {
   })
 }
 
-/** Seconds that a vendor wants to be left alone. Its word counts within bounds; a date, or nothing, is taken for the least. */
+/** Seconds that a vendor wants to be left alone. Its word counts within bounds; a date, or nothing, counts as the least. */
 function waitOf(retryAfter: string | undefined): number {
   const seconds = /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) : 0
   return Math.min(Math.max(seconds, shortestWait), longestWait)

@@ -170,7 +170,7 @@ describe('what a group has', () => {
     expect([await rights.access.allows(alice, read, vm), await rights.access.heldBy(alice)]).toEqual([false, []])
   })
 
-  it('is held beside one’s own', async () => {
+  it('is held beside your own', async () => {
     await give()
     await give({ name: 'N2', principalId: team, principalType: 'Group' })
     rights.groups.set(alice, [team])
@@ -268,7 +268,7 @@ describe('assignments', () => {
   })
 })
 
-describe('roles of one’s own', () => {
+describe('custom roles', () => {
   it('are kept whole, and found in any case beside the built-in ones', async () => {
     const { access } = rights
     await access.putRole(asker, role(), undefined)

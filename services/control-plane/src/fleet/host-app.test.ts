@@ -44,7 +44,7 @@ describe('a host that joins', () => {
     expect((await fleet.join({ name: 'once', secret, by: first })).status).toBe(200)
     const refused = { status: 403, body: { error: { code: 'JoinCodeRefused' } } }
     expect(await fleet.join({ name: 'once', secret, by: second })).toMatchObject(refused)
-    // Who only copied the public key cannot have it certified, nor ask again in its name.
+    // Anyone who only copied the public key cannot have it certified, nor ask again in its name.
     const keyRefused = { status: 400, body: { error: { code: 'HostKeyInvalid' } } }
     expect(await fleet.join({ name: 'once', secret, by: first, signedBy: second })).toMatchObject(keyRefused)
     const other = await add('other')
@@ -108,7 +108,7 @@ describe('the wire of hosts', () => {
       ({ ...stranger, certificate: await by.issueCertificate({ publicKey: spkiOf(stranger), days: 1, ...o }) })
     const attempts = {
       'no certificate': undefined,
-      'the host’s name, over a key of one’s own': await issue({ subject: `CN=host ${host.hostId}`, usages: ['clientAuth'] }), // prettier-ignore
+      'the host’s name, over its own key': await issue({ subject: `CN=host ${host.hostId}`, usages: ['clientAuth'] }), // prettier-ignore
       'a certificate for servers': await issue({ subject: `CN=host ${host.hostId}`, usages: ['serverAuth'] }),
       'another installation’s': await issue({ subject: `CN=host ${host.hostId}`, usages: ['clientAuth'] }, await otherAuthority()), // prettier-ignore
     }

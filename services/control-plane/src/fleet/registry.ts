@@ -82,7 +82,7 @@ export class HostRegistry {
   async redeem(o: { name: string; secret: string; key: string }): Promise<FleetHost> {
     return await this.#transaction(async (tx) => {
       const row = await this.#lock(tx, o.name)
-      // Who does not have the secret learns nothing, not even whether there is such a host.
+      // Anyone who does not have the secret learns nothing, not even whether there is such a host.
       if (row === undefined || !isHashOf(o.secret, row.code_hash)) throw codeRefused('no code of this installation')
       const now = (await databaseTime(this.#store, tx)).toISOString()
       if (row.code_until < now) throw codeRefused(`a code that was good until ${row.code_until}`)

@@ -167,7 +167,7 @@ async function setSystemIdentity(
   internal.identity.system = { principalId, tenantId }
 }
 
-/** Who names a vault or an identity has to be allowed to use it. @throws ServiceError with every problem of the key's place */
+/** Naming a vault or an identity takes the right to use it. @throws ServiceError with every problem of the key's place */
 async function placeOf(plane: Plane, request: ArmRequest, read: SetRequest, location: string): Promise<KeyPlace> {
   const key = read.activeKey
   if (key === undefined) throw new TypeError('a request without a key has no place')

@@ -21,7 +21,7 @@ import {
 
 const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
 
-/** Who names a set has to be allowed to see it. */
+/** Naming a set takes the right to see it. */
 export function setLinks(id: string | undefined): Link[] {
   return id === undefined ? [] : [{ id, action: `${setType}/read` }]
 }

@@ -33,7 +33,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await plane.close())
 
-describe('roles of one’s own', () => {
+describe('custom roles', () => {
   const role = (more: object = {}): Loose => ({
     properties: {
       roleName: 'Starter',

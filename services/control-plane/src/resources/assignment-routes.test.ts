@@ -122,7 +122,7 @@ describe('a role assignment', () => {
     }
   })
 
-  it('of a role of one’s own is made at its scopes and below alone', async () => {
+  it('of a custom role is made at its scopes and below alone', async () => {
     await send('PUT', roleAt(group, 1), definition())
     for (const scope of [other, subscription])
       expect(await send('PUT', assignmentAt(scope, 1), giving(id(1)))).toMatchObject({
@@ -140,7 +140,7 @@ describe('a role assignment', () => {
     ).toBe(201)
   })
 
-  it('of a role of one’s own is made at each of its scopes', async () => {
+  it('of a custom role is made at each of its scopes', async () => {
     await send('PUT', roleAt(group, 1), definition({ assignableScopes: [group, other] }))
     for (const scope of [group, other])
       expect((await send('PUT', assignmentAt(scope, 1), giving(id(1)))).status).toBe(201)

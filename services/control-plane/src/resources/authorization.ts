@@ -124,7 +124,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
 }
 
 /**
- * As the directory has it. Who is not there (yet) is taken at the client's word: a role before its principal gives nobody
+ * As the directory has it. Anyone who is not there (yet) is taken at the client's word: a role before its principal gives nobody
  * anything.
  */
 async function typeOfPrincipal(plane: Plane, principalId: string, given: string | undefined): Promise<string> {
@@ -140,7 +140,7 @@ async function typeOfPrincipal(plane: Plane, principalId: string, given: string 
   })
 }
 
-/** A role of one's own is given only where its definition says. */
+/** A custom role is given only where its definition says. */
 function assertAssignable(role: RoleDefinition, scope: string): void {
   const { assignableScopes } = role
   if (assignableScopes === undefined || assignableScopes.some((each) => covers(keyOf(each), keyOf(scope)))) return

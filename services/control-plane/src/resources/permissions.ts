@@ -21,7 +21,7 @@ export function permissionRoutes(plane: Plane): Route[] {
         const held = (await plane.access.heldBy(request.caller.objectId)).filter((each) =>
           covers(each.scope, keyOf(at)),
         )
-        // Who has no role there is not told what is there.
+        // Without a role there, nothing is said of what is there.
         if (held.length > 0) await requireScope(plane, at)
         const roles = await Promise.all(held.map(async ({ role_id: id }) => await plane.access.role(id)))
         const value = roles.flatMap((role) =>

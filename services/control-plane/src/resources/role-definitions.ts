@@ -91,7 +91,7 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
 }
 
 /**
- * Who may write a role at one scope must change nothing at others (attack W1): not where it may be given before the write or
+ * Anyone who may write a role at one scope must change nothing at others (attack W1): not where it may be given before the write or
  * after it, nor where somebody has it although it may be given there no more.
  */
 async function requireEverywhere(

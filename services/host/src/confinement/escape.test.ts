@@ -145,7 +145,7 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
   const program = async (name: string, text: string): Promise<void> =>
     await writeFile(join(programs, name), text, { mode: 0o755 })
 
-  /** What came of it in the place of QEMU, with a VM's user or without. */
+  /** What came of it in place of QEMU, with a VM's user or without. */
   const asQemu = async (user: number | undefined): Promise<Said> => {
     const [disk, errorLog] = [join(state, 'own-disk.raw'), join(state, 'qemu.log')]
     // QEMU is handed firmware, variables and disk from the fourth descriptor on.

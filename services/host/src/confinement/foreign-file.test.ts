@@ -41,7 +41,7 @@ beforeEach(async () => {
 
 afterEach(async () => await rm(folder, { recursive: true, force: true }))
 
-/** What an swtpm that was taken over leaves in the place of its state, while the server carries it to the guest state. */
+/** What an swtpm that was taken over leaves in place of its state, while the server carries it to the guest state. */
 describe('the state that a vTPM leaves', () => {
   it('is kept where it is a file of swtpm’s', async () => {
     await writeBack.stop()

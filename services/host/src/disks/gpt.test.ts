@@ -56,7 +56,7 @@ describe('the partition table', () => {
 })
 
 describe('a root partition without LUKS', () => {
-  it('is not taken for an encrypted one', async () => {
+  it('does not pass for an encrypted one', async () => {
     expect(await inspectLuks(disk)).toBeUndefined()
   })
 })

@@ -18,7 +18,7 @@ let directory: string
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-agent-'))))
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
-/** The guest's agent with a folder in the place of the guest's disk, as a program that does nothing by itself. */
+/** The guest's agent with a folder in place of the guest's disk, as a program that does nothing by itself. */
 async function agentOn(disk: string): Promise<string> {
   const agent = await readFile(join(recipesDirectory, 'common/agent'), 'utf8')
   const path = join(directory, `${disk}.pl`)
@@ -62,7 +62,7 @@ async function certificate(nameConstraints?: string, ...further: string[]): Prom
 }
 
 describe('the guest’s agent', () => {
-  it('settles what the machine says that it settles, a digest in the place of the password', async () => {
+  it('settles what the machine says that it settles, a digest in place of the password', async () => {
     for (const [disk, spec] of [
       ['keys', exampleSpec],
       ['password', withPassword],

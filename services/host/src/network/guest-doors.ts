@@ -15,7 +15,7 @@ export async function startGuestDoors(o: {
   /** Whether this boot's report was taken. Until then nothing says that the VM's own disk runs, and nothing leads anywhere. */
   reported(): boolean
   now(): Date
-  /** In the place of `resolveTarget`, for tests. */
+  /** In place of `resolveTarget`, for tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
 }): Promise<{ close(): Promise<void> }[]> {
   const { doors, ...gate } = o

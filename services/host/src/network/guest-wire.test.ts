@@ -23,7 +23,7 @@ const names = '169.254.169.253:53'
 describe('a guest’s network', () => {
   let folder: string
   let service: Server
-  /** In the place of a public address. */
+  /** In place of a public address. */
   let outside: Server
   let reported: boolean
   /** Connections that reached the installation’s port. */

@@ -56,7 +56,7 @@ export interface MetadataOptions {
   onHealth(health: GuestHealth): void
   /** What the VM has now; none where it is absent. */
   dataDisks?(): AttachedDisk[]
-  /** Of a VM without a vTPM, in the place of `onReady`: it can show nothing, and says that it runs. */
+  /** Of a VM without a vTPM, in place of `onReady`: it can show nothing, and says that it runs. */
   onReadyWithoutTpm?(nonce: Uint8Array): Promise<void>
   /** Absent for a VM that is not confidential. */
   report?: ReportOnUserData

@@ -22,7 +22,7 @@ export async function startNameServer(o: {
   tlsPort: number
   /** Whether this boot's report was taken. */
   reported(): boolean
-  /** In the place of `resolveTarget`, for tests. */
+  /** In place of `resolveTarget`, for tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>()

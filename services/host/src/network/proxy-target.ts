@@ -12,7 +12,7 @@ export interface ProxyTarget {
 
 /**
  * Where a CONNECT may lead; undefined where nowhere. The name is resolved once, so that a second answer changes nothing.
- * @param servers in the place of the host’s, for tests
+ * @param servers in place of the host’s, for tests
  */
 export async function resolveTarget(
   target: string,

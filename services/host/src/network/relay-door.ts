@@ -24,9 +24,9 @@ export async function startRelayDoor(o: {
   vmId: string
   /** Whether this boot's report was taken. */
   reported(): boolean
-  /** In the place of `resolveTarget`, for tests. */
+  /** In place of `resolveTarget`, for tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
-  /** In the place of `sayingLimitMs`, for tests. */
+  /** In place of `sayingLimitMs`, for tests. */
   sayingMs?: number
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>()

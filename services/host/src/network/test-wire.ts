@@ -15,7 +15,7 @@ export interface GuestWire {
 }
 
 /**
- * Runs QEMU with the network of a VM and, on the same wire in the place of the guest's card, a second network whose host has the
+ * Runs QEMU with the network of a VM and, on the same wire in place of the guest's card, a second network whose host has the
  * guest's address: its forwarded ports are connections that the guest opens.
  * @param o.targets for example 169.254.169.253:443
  * @param o.user as whom a VM’s QEMU runs

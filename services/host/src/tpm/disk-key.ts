@@ -10,7 +10,7 @@ const diskKeyIndex = 0x0140_0100
 const index = `0x0${diskKeyIndex.toString(16)}`
 
 /**
- * Who holds the platform hierarchy (the paravisor, before the firmware starts) reads and writes it, and a boot that was
+ * Anyone who holds the platform hierarchy (the paravisor, before the firmware starts) reads and writes it, and a boot that was
  * measured as its policy says reads it. Nobody in the guest writes or removes it.
  */
 const attributes = 'ppread|ppwrite|policyread|no_da|platformcreate'

@@ -12,7 +12,7 @@ const mostBytes = 1024 ** 2
 
 /**
  * State and sockets of one TPM, memory-backed: it holds the TPM's secrets in clear. It is its user's, as whom swtpm runs, and
- * what swtpm leaves in it is taken for a stranger's.
+ * what swtpm leaves in it counts as foreign.
  */
 export class TpmDirectory {
   readonly path: string

@@ -142,7 +142,7 @@ describe('a guest state that the host exchanges under a running VM', () => {
     await mkdir(directory)
   })
 
-  it('is not taken for exchanged where it was not: moved with its directory’s other files, read, touched', async () => {
+  it('does not count as exchanged where it was not: moved with its directory’s other files, read, touched', async () => {
     const state = await openAt(path)
     await state.save({ tpm: Buffer.from('second') })
     await rename(path, `${path}.away`)

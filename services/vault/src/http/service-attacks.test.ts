@@ -171,11 +171,11 @@ describeStores('an attacker of the service', (open) => {
       store.db.updateTable('secret_version').set(values).where('vault', '=', 'kv2').execute()
     await into({ version, sealed })
     expect(await asBob()).toEqual(refused)
-    // Bob's own key, in the place of his secret of the same name and version.
+    // Bob's own key, in place of his secret of the same name and version.
     const key = await rowOf('key_version', 'kv2')
     await into({ version: key['version'], sealed: key['material'] })
     expect(await asBob()).toEqual(refused)
-    // And alice's key in the place of his.
+    // And alice's key in place of his.
     const theirs = await rowOf('key_version', 'kv1')
     await store.db
       .updateTable('key_version')

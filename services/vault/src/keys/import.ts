@@ -27,7 +27,7 @@ export function parseImport(body: unknown, vault: Vault): ImportRequest {
   const kty = keyTypeOf(hsm ? `${base}-HSM` : base, 'key.kty', vault)
   const newKey = (spec: KeySpec): NewKey => {
     const settings = settingsOf(o, kty, spec, jwk.key_ops ?? undefined)
-    // Who knows the private half could read what is wrapped to it.
+    // Anyone who knows the private half could read what is wrapped to it.
     if (settings.keyOps.includes('import')) {
       throw badParameter('A key exchange key is made in the vault, and not imported.', {
         target: 'key.key_ops',

@@ -40,7 +40,7 @@ export const deviceAttacks: Attack[] = [
   {
     id: 'B4/secure-boot-off',
     title: 'Secure Boot switched off',
-    does: 'gives the firmware an empty store of variables in the place of the VM’s',
+    does: 'gives the firmware an empty store of variables in place of the VM’s',
     ends: [measured(7)],
     carryOut: async (host) => {
       switchSecureBootOff(host)
@@ -166,7 +166,7 @@ true`)
   {
     id: 'B6/ntp-answers',
     title: 'NTP answers of ten years ago',
-    does: 'answers the guest in the place of the machine’s clock',
+    does: 'answers the guest in place of the machine’s clock',
     // Whose evidence is of which time is judged outside the guest, by clocks that this host does not set.
     ends: [harmless],
     carryOut: async (host) => {

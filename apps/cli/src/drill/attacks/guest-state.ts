@@ -90,7 +90,7 @@ export const guestStateAttacks: Attack[] = [
     ...onState(
       'V9/other-state',
       'guest state of another VM',
-      'puts it in the place of this VM’s',
+      'puts it in place of this VM’s',
       async (host) => await copyFile(join(host.sibling()!.folder, 'guest-state.vmgs'), host.guestState),
     ),
     ends: stateOfAnother,
@@ -100,7 +100,7 @@ export const guestStateAttacks: Attack[] = [
     ...onState(
       'V9/other-both',
       'disk and guest state of another VM',
-      'puts both in the place of this VM’s',
+      'puts both in place of this VM’s',
       async (host) => {
         await copyFile(join(host.sibling()!.folder, 'guest-state.vmgs'), host.guestState)
         await runProgram('cp', [

@@ -7,7 +7,7 @@ import { MetadataLiar, type Provisioning } from '../host/metadata-liar.ts'
 import type { Observation } from '../host/observation.ts'
 import { runProgram } from '../host/programs.ts'
 
-/** File, inside the copy that the control run left, with the guest’s boot report of then. */
+/** File, inside the copy that the control run left, with the guest’s boot report of that time. */
 export const reportFile = 'drill-boot-report.json'
 
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDRILLDRILLDRILLDRILLDRILLDRILLDRILLDRILLDRI drill-host'
@@ -95,7 +95,7 @@ export const metadataAttacks: Attack[] = [
   {
     id: 'V8/replayed-report',
     title: 'a boot report of the boot before',
-    does: 'sends the report that the guest made then in the place of its new one',
+    does: 'sends the report that the guest made then in place of its new one',
     ends: [refused(/^BootReportRefused$/, /nonce/)],
     from: 'later',
     carryOut: async (host) => {

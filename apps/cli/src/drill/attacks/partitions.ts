@@ -89,7 +89,7 @@ export const partitionAttacks: Attack[] = [
   },
   {
     id: 'D6/plain-root',
-    title: 'a file system of the host’s in the place of the encrypted volume',
+    title: 'a file system of the host’s in place of the encrypted volume',
     does: 'writes the image’s root with a service of the host’s over the root partition',
     ends: [diskRefused],
     cannot: withoutEncryption,
@@ -141,7 +141,7 @@ export const partitionAttacks: Attack[] = [
   {
     id: 'D10/other-disk',
     title: 'the OS disk of another VM of the installation',
-    does: 'puts it in the place of this VM’s',
+    does: 'puts it in place of this VM’s',
     ends: [diskRefused],
     cannot: async (host) => (await withoutEncryption(host)) ?? (await withoutSibling(host)),
     carryOut: async (host) => {

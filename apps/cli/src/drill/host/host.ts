@@ -99,7 +99,7 @@ export class Host {
     return record && { folder: join(this.o.stateDir, 'machines', record.vmId), record }
   }
 
-  /** Answers the guest in the place of the metadata endpoint. */
+  /** Answers the guest in place of the metadata endpoint. */
   async lie(liar: MetadataLiar): Promise<void> {
     this.#liar = liar
     await liar.listen(await this.file('metadata'), async () =>
@@ -108,7 +108,7 @@ export class Host {
     this.qemu.takeOver('metadata', await this.file('metadata'))
   }
 
-  /** Answers the guest in the place of the machine's clock. */
+  /** Answers the guest in place of the machine's clock. */
   async lieOfTime(now: Date): Promise<void> {
     const liar = new TimeLiar(now)
     this.#others.push(liar)

@@ -39,7 +39,7 @@ export class HostQemu {
     this.#whole.push([beginning, argument])
   }
 
-  /** Puts a socket of the host's in the place of one of the guest's endpoints, which is at `NAME.real` then. */
+  /** Puts a socket of the host's in place of one of the guest's endpoints, which is at `NAME.real` then. */
   takeOver(endpoint: string, socket: string): void {
     this.#endpoints.push([endpoint, socket])
   }

@@ -48,7 +48,7 @@ export const ownerSocketWire: Wire = {
   version: '1',
   title: 'Owner’s socket',
   about:
-    'STATE/run/owner.sock, a Unix socket in a directory that the owner alone may enter: HTTP, POST, JSON. Who may open it is the owner.',
+    'STATE/run/owner.sock, a Unix socket in a directory that the owner alone may enter: HTTP, POST, JSON. Whoever can open it is the owner.',
   server: 'http://owner',
   security: 'socket',
   // prettier-ignore

@@ -1,7 +1,7 @@
 import { fromHex } from '../../core/bytes/hex.ts'
 
 /**
- * Registers that say what was booted: the machine's (1), what drivers and devices brought along (2, 3, 6), what the firmware started
+ * Registers that say what was booted: the machine's (1), what drivers and devices brought (2, 3, 6), what the firmware started
  * and under which keys (4, 7), the boot image (11), and what a host passed to its stub (12, 13).
  * @example
  * import { bootRegisters } from '@strongroom/evidence/expected'

@@ -24,7 +24,7 @@ export interface MeasuredImage {
   id: string
   name: string
   version: string
-  /** Built here, brought along, or taken of a VM's disk. */
+  /** Built here, imported, or captured from a VM's disk. */
   source: 'reference' | 'import' | 'capture'
 }
 

@@ -40,7 +40,7 @@ describe('what a guest settled at its first boot', () => {
     })
   })
 
-  it('holds a digest in the place of a password, whole or not at all', () => {
+  it('holds a digest in place of a password, whole or not at all', () => {
     const withPassword = { ...settings, passwordDigest: new Uint8Array(32).fill(7) }
     expect(new TextDecoder().decode(settingsText(withPassword))).toContain(
       '\npasswordDigest BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\nsshPublicKey ',

@@ -14,7 +14,7 @@ interface RemovalParams {
 }
 
 /**
- * Begins to delete a set with its VMs; one without VMs goes at once. Who may delete the set may delete what it made, as on
+ * Begins to delete a set with its VMs; one without VMs goes at once. The right to delete the set covers what it made, as on
  * Azure; locks of its VMs hold it up.
  */
 export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet): Promise<Operation | undefined> {

@@ -7,7 +7,7 @@ import { groupPath, type Plane } from '../../plane.ts'
 import { reaches } from './vault-grants.ts'
 import { vaultType, type VaultSettings } from './vault-model.ts'
 
-/** Who may give roles, or rewrite one that he has, may give himself data actions. */
+/** Anyone who may give roles, or rewrite one that he has, may give himself data actions. */
 const giveRoles = ['Microsoft.Authorization/roleAssignments/write', 'Microsoft.Authorization/roleDefinitions/write']
 
 /** What lets somebody in, by the vault's permission model; that of access policies is also changed by who may give roles. */
@@ -52,7 +52,7 @@ function accessOf(
           permissions,
           ...(applicationId !== undefined && { applicationId }),
         }))
-  // Who may give roles at one key alone lets in whom he likes to that key; to write the vault or its policies takes its own scope.
+  // Anyone who may give roles at one key alone can give access to that key; to write the vault or its policies takes its own scope.
   const within = permissionModel === 'roles' ? reaches : covers
   const grantors: VaultGrantor[] = held.flatMap(({ row, role, shown }) => {
     const action = grantingActions[permissionModel].find((each) => roleAllows(role, each))

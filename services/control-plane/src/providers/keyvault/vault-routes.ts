@@ -134,7 +134,7 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
 }
 
 /**
- * Who may write a vault may write access policies, so changing to them from roles would hand out its keys: as on Azure that
+ * Anyone who may write a vault may write access policies, so changing to them from roles would hand out its keys: as on Azure that
  * takes the right to give roles (attack W2), whichever way the model changes.
  */
 async function changeSettings(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {

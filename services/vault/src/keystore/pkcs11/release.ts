@@ -61,7 +61,7 @@ export async function wrapInside(session: Session, o: Wrapping): Promise<Buffer>
 
 /**
  * As wrapInside for tokens whose RSA-OAEP lacks the hash: the AES key is made in our memory and brought into the token,
- * where it wraps the key. Who reads our memory in that moment has what opens this one release; the key itself he has not.
+ * where it wraps the key. Someone who reads our memory at that moment can open this one release, but does not get the key.
  */
 export async function wrapWithOurTransportKey(session: Session, o: Wrapping): Promise<Buffer> {
   const { binding: b, module, handle } = session

@@ -42,7 +42,7 @@ export function standingOf(
   }
 }
 
-/** Undefined is what the token has no answer to: it is left out, and not taken for one of the two. */
+/** Undefined is what the token has no answer to: it is left out, and counts as neither. */
 function flag(session: Session, key: Handle, type: number): boolean | undefined {
   try {
     const value = attribute(session, key, type)

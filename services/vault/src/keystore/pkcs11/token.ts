@@ -8,7 +8,7 @@ export interface TokenOptions {
   label: string
   /** Reads the user's PIN; it is not kept. */
   pin: () => Promise<string>
-  /** The token that keys were made in before; another one of the same label is not taken for it. */
+  /** The token that keys were made in before; another one of the same label does not pass for it. */
   serial?: string
 }
 

@@ -10,7 +10,7 @@ import { availabilitySetType } from './set-model.ts'
 
 const target = 'properties.availabilitySet.id'
 
-/** Who names a set has to be allowed to see it. */
+/** Naming a set takes the right to see it. */
 export function availabilityLinks(id: string | undefined): Link[] {
   return id === undefined ? [] : [{ id, action: `${availabilitySetType}/read` }]
 }

@@ -18,7 +18,7 @@ const path = '/bootDiagnostics'
 const signatureOf = (vmId: string, expires: string): Buffer =>
   createHmac('sha256', key).update(`${vmId}\n${expires}`).digest()
 
-/** Who may ask for the log gets an address that shows it for a while, as with a storage account's shared access signature. */
+/** With the right to the log comes an address that shows it for a while, as with a storage account's shared access signature. */
 export function bootDiagnosticsRoutes(plane: Plane): Route[] {
   return [
     route.post(

@@ -15,7 +15,7 @@ export function attestationUri(model: Pick<VmModel, 'attestationProvider' | 'loc
   return model.attestationProvider?.uri ?? `https://${sharedAttestationHost(code)}`
 }
 
-/** Who names a provider has to be allowed to see it. */
+/** Naming a provider takes the right to see it. */
 export function providerLinks(id: string | undefined): Link[] {
   if (id === undefined) return []
   const isVerifier = id.toLowerCase().includes(`/providers/${verifierType.toLowerCase()}/`)

@@ -75,7 +75,7 @@ const generalized: InstanceViewStatus = {
 }
 
 const passwordNotice =
-  'The account has a password: it passed the resource manager in clear, and a hash of it the host. Who is to be kept out could have it: SSH keys pass nobody.'
+  'The account has a password: it passed the resource manager in clear, and a hash of it the host. Anyone on that path could have it; use SSH keys instead.'
 
 const agentNotice =
   'There is no VM agent and there are no extensions: provisionVMAgent and allowExtensionOperations are kept as they were sent, and nothing of the operator’s runs in the guest.'

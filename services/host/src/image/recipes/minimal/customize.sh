@@ -1,5 +1,5 @@
 #!/bin/sh
-# After common/customize.sh: busybox as the first program, and a script in the place of a service manager.
+# After common/customize.sh: busybox as the first program, and a script in place of a service manager.
 set -eu
 recipe=$(dirname "$0")
 root=$1
