@@ -130,7 +130,7 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
     const sampled = await ask<Sampled>(child, { ask: 'samples' })
     const atEnd = await usageOf(child)
     const seenPerSecond = count / seconds
-    // What the saturated server has left behind, collections of garbage first, is no part of a steady rate.
+    // What the saturated server has left behind, collections of garbage first, is not part of a steady rate.
     step(`attests at half of that rate for ${settleSeconds + latencySeconds} s`)
     await client.steady(seenPerSecond / 2, settleSeconds)
     const latencies = await client.steady(seenPerSecond / 2, latencySeconds)

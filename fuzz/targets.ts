@@ -298,7 +298,7 @@ export const directoryFilter: (data: Uint8Array) => void = target((bytes) =>
   readFilter({ query: { $filter: utf8Text.decode(bytes) } } as unknown as Parameters<typeof readFilter>[0]),
 )
 
-/** What is no JSON is not what the parser under test is given. */
+/** What is not JSON is not what the parser under test is given. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown

@@ -83,7 +83,7 @@ const bundlesIn = (dist: string): BuildOptions[] => [
   ...['main', 'master-key'].map((name): BuildOptions => ({ ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: [`apps/strongroomd/src/${name}.ts`], outfile: join(dist, 'server', `${name}.js`) })), // prettier-ignore
 ]
 
-/** What services read at run time: what lies beside their sources and is no source. */
+/** What services read at run time: what lies beside their sources and is not a source. */
 function copyData(dist: string): void {
   const files = globSync('services/*/src/**/*', { cwd: root }).filter(
     (file) => !/\.ts$|\.golden\.|\/golden\//.test(file) && statSync(join(root, file)).isFile(),

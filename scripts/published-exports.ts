@@ -83,6 +83,6 @@ function sourceOf(specifier: string): string {
   const entry = existsSync(join(packages, folder))
     ? entriesOf(join(packages, folder)).find((each) => each.specifier === specifier)
     : undefined
-  if (entry === undefined) throw new Error(`${specifier} is no package of this repository`)
+  if (entry === undefined) throw new Error(`${specifier} is not a package of this repository`)
   return entry.source
 }

@@ -86,12 +86,12 @@ export function faultsOf(
   const named = new Set([...titles.values()].flat().flatMap(idsOf))
   return [
     ...twice(present).map((id) => `${id}: has two rows`),
-    ...present.filter((id) => !ids.includes(id) && !ownSeries.test(id)).map((id) => `${id}: is no attack of the list`),
+    ...present.filter((id) => !ids.includes(id) && !ownSeries.test(id)).map((id) => `${id}: is not an attack of the list`),
     ...ids.filter((id) => !present.includes(id) && !missing.includes(id)).map((id) => `${id}: has no row`),
     ...missing.filter((id) => present.includes(id)).map((id) => `${id}: has a row, and is said to be missing`),
     ...missing
       .filter((id) => !ids.includes(id))
-      .map((id) => `${id}: is said to be missing, and is no attack of the list`),
+      .map((id) => `${id}: is said to be missing, and is not an attack of the list`),
     ...[...named].filter((id) => !present.includes(id)).map((id) => `${id}: is named by a test, and has no row`),
     ...rows.flatMap((row) => faultsOfRow(row, titles)),
   ]

@@ -80,7 +80,7 @@ describe('a page, a list or a test at fault', () => {
       'a row of an unknown id',
       `${good}\n${row('S2', 'refuses (attack S2)')}`,
       titled('refuses (attack S2)'),
-      'S2: is no attack of the list',
+      'S2: is not an attack of the list',
     ],
     ['a test of an unknown id', good, titled('refuses (attack S2)'), 'S2: is named by a test, and has no row'],
     [
@@ -140,7 +140,7 @@ describe('a page, a list or a test at fault', () => {
   it('is found: an attack that has its row and is still said to be missing, or is none of the list', () => {
     expect(faultsOf(good, list, titled(), ['T1', 'T2'])).toEqual([
       'T1: has a row, and is said to be missing',
-      'T2: is said to be missing, and is no attack of the list',
+      'T2: is said to be missing, and is not an attack of the list',
     ])
   })
 

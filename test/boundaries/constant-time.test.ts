@@ -8,7 +8,7 @@ const tracked = execFileSync('git', ['ls-files', '*.ts'], { cwd: root, encoding:
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
 describe('secrets that a caller sends', () => {
-  /** Where one is compared with ours; everywhere else it is hashed, or looked up by a key that is no secret. */
+  /** Where one is compared with ours; everywhere else it is hashed, or looked up by a key that is not a secret. */
   const comparing = [
     'packages/platform/src/master-key/root-key.ts',
     'packages/platform/src/store/bound/bound-table.ts',

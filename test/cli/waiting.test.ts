@@ -85,7 +85,7 @@ describe('--watch', () => {
     expect([code, signal]).toEqual([null, 'SIGINT'])
   })
 
-  it('is refused with what is no number of seconds', async () => {
+  it('is refused with what is not a number of seconds', async () => {
     for (const given of ['0', 'often', '1.5'])
       expect((await installation.cli('vm', 'list', '--watch', given)).code).toBe(2)
   })

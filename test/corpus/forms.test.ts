@@ -103,7 +103,7 @@ describe('evidence of SEV-SNP', { timeout: making }, () => {
     ])
     expect(await verdict(...detect('extended', concat(report, whole)))).toBe('accepted')
     expect(await verdict(...detect('report', report), ...detect('table', whole))).toBe('accepted')
-    // A table that points outside is no table, and a report with bytes behind it is no report.
+    // A table that points outside is not a table, and a report with bytes behind it is not a report.
     const outside = Uint8Array.from(whole)
     outside[20] = 0xff
     outside[22] = 0xff
@@ -208,7 +208,7 @@ describe('evidence of TDX', { timeout: making }, () => {
     expect(await verdict(...detect('quote', quote), ...swapped)).toBe('CollateralSignatureInvalid')
   })
 
-  it('at what is no time is refused', async () => {
+  it('at what is not a time is refused', async () => {
     const { verdict: found } = await judge({
       pieces: [...detect('quote', quote), ...own],
       anchors,

@@ -175,7 +175,7 @@ describe('genuine files of other tools', { timeout: making }, () => {
     expect(await verifyFiles({ ...statement, 'ak.pub': area }, asked)).toMatchObject({ exit: 2 })
   })
 
-  /** Intel's header form of a chain: whatever is no letter or digit as %XX. */
+  /** Intel's header form of a chain: whatever is not a letter or digit as %XX. */
   const header = (pem: string): string => encodeURIComponent(pem)
   const collateral = (): Record<string, Uint8Array | string> => {
     const { quote, collateral: k } = intel()

@@ -54,7 +54,7 @@ describe('a key that stands in one file with what it signed', { timeout: making 
       2,
       'unjudged',
     ])
-    // Beside the issuer's own keys it is no key either.
+    // Beside the issuer's own keys it is not a key either.
     const both = { 'token.json': { keys, token: forged }, 'certs.json': snp.jwks as object }
     expect((await verify(both))[0]).toBe(1)
     expect(await verify({ 'token.jwt': token, 'certs.json': snp.jwks as object })).toEqual([0, 'accepted'])

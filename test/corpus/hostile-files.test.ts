@@ -240,7 +240,7 @@ describe('a revocation list of AMD’s', { timeout: making }, () => {
   it('is never passed over with any bit of it changed (attack E13)', async () => {
     for (let at = 0; at < list().length; at += at < 300 ? 1 : 7) {
       const [exit, code] = await verify(withList(altered(list(), at, 1 << (at % 8))))
-      // Bytes that are no list at all any more are a file that nobody knows.
+      // Bytes that are not a list at all any more are a file that nobody knows.
       expect([at, exit === 1 || (exit === 2 && code === 'unjudged')]).toEqual([at, true])
     }
   })

@@ -166,7 +166,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
     expect((await verdict(await files({ 'log.bin': log }), boot))[0]).toBe('refused')
   })
 
-  it('is no paravisor’s where the report is of another level than 0, whatever a policy allows to guests', async () => {
+  it('is not a paravisor’s where the report is of another level than 0, whatever a policy allows to guests', async () => {
     const claims = claimsOf(tpm)
     const data = await hclReportData(claims)
     const hardwareReport = await issueReport(amd.vcek, (bytes, view) => {

@@ -284,7 +284,7 @@ describe('a key, a set of keys or a document', () => {
     expect(await both({ ...booted, 'b.json': quoteBy(second, measured.pcrs) }, boot)).toEqual(accepted)
   })
 
-  it('that nothing needs is no part of what is accepted', async () => {
+  it('that nothing needs is not part of what is accepted', async () => {
     const own: Files = { 'report.bin': await issueReport(amd.vcek), 'chain.pem': chain }
     expect(await both(own)).toEqual(accepted)
     const unused = Array(2).fill(['unjudged', 'file.used skipped'])
@@ -293,7 +293,7 @@ describe('a key, a set of keys or a document', () => {
     for (const [content, wanted] of [
       [{ keys: [{ kty: 'EC' }] }, unused],
       [ed25519, unused],
-      // Exponents of a TPM's keys have four bytes: with five the key is no TPM's.
+      // Exponents of a TPM's keys have four bytes: with five the key is not a TPM's.
       [rsaPem([1, 0, 0, 1]), nobodys],
       [rsaPem([1, 0, 0, 0, 1]), unused],
       [pemOf(first), nobodys],

@@ -99,7 +99,7 @@ describe('a genuine report', () => {
     const verdict = await byFiles(weak, policy)
     expect([verdict.exit, verdict.reasons]).toEqual([1, [expect.stringMatching(/^Required policy\./)]])
     expect(await byFiles(strong, policy)).toMatchObject({ exit: 0, reason: 'accepted' })
-    // Asked for by nobody it is no fault.
+    // Asked for by nobody it is not a fault.
     expect((await byFiles(weak)).exit).toBe(0)
   })
 

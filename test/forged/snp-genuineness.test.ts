@@ -188,7 +188,7 @@ describe('a report that AMD’s keys signed', () => {
         const given = which === 'reported' ? { chain: await amd.chain({ tcb: below }) } : {}
         const verdict = await byFiles({ change, policy: minimum, ...given })
         expect([verdict.exit, verdict.reasons]).toEqual([1, [`BelowMinimum policy.${which}Tcb.${part}`]])
-        // The same versions where another field has them are no fault of this one.
+        // The same versions where another field has them are not a fault of this one.
         const elsewhere = which === 'launch' ? at.committedTcb : at.launchTcb
         const other: Change = (_, view) => view.setBigUint64(elsewhere, rawTcb(below), true)
         expect((await byFiles({ change: other, policy: minimum })).exit).toBe(0)
@@ -287,7 +287,7 @@ describe('a report that AMD’s keys signed', () => {
     )
   })
 
-  it('at a privilege level other than 0 is no paravisor’s (attack S3)', async () => {
+  it('at a privilege level other than 0 is not a paravisor’s (attack S3)', async () => {
     expect(await byParavisor(0)).toMatchObject({ exit: 0, reason: 'accepted' })
     for (const vmpl of [1, 2, 3]) {
       const change: Change = (_, view) => view.setUint32(at.vmpl, vmpl, true)

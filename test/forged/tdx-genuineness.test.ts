@@ -204,7 +204,7 @@ describe('a quote that Intel’s keys signed', () => {
     const [pck, platformCa, root] = intel.chain
     const authority = await intel.pckThatIsAuthority()
     const again = await intel.pckAgain()
-    // The same certificate, but that it is no authority's, is accepted.
+    // The same certificate, but that it is not an authority's, is accepted.
     expect(await byFiles(await intel.quote({ reportData, chain: [again, platformCa, root] }))).toMatchObject({
       exit: 0,
     })

@@ -69,7 +69,7 @@ describe('a public area that cannot be read', () => {
 })
 
 describe('a public area of another kind of key', () => {
-  it('is no attestation key: it goes with the statement that its TPM made it, or with nothing', async () => {
+  it('is not an attestation key: it goes with the statement that its TPM made it, or with nothing', async () => {
     for (const beside of [machine, two, { ...machine, 'ak.pub': tpm.akPublic() }] as Files[]) {
       const own = { ...beside, 'c.json': statementOf(object) }
       expect(await verdict(own)).toEqual(['accepted'])
@@ -99,7 +99,7 @@ describe('the public area of an attestation key', () => {
     expect(await verdict({ ...machine, ...foreign })).toEqual(['refused', 'hcl.samekey BindingMismatch', mismatch])
     expect(await verdict({ ...two, ...foreign })).toEqual(['refused', mismatch])
     expect(await verdict({ ...two, 'b.pub': second.akPublic(), ...own })).toEqual(['accepted'])
-    // The key of one of two machines is compared with its report alone, and a weak one is no attestation key of it.
+    // The key of one of two machines is compared with its report alone, and a weak one is not an attestation key of it.
     expect(await verdict({ ...two, 'ak.pub': tpm.akPublic(0x40000) })).toEqual([
       'refused',
       'hcl.samekey TpmKeyNotAllowed',

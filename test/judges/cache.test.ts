@@ -228,7 +228,7 @@ describe('node:crypto and WebCrypto', () => {
     }
   })
 
-  it('refuse points off the curve and say that they are no keys', async () => {
+  it('refuse points off the curve and say that they are not keys', async () => {
     const spki = Buffer.from(`3059301306072a8648ce3d020106082a8648ce3d030107034200${`04${'11'.repeat(64)}`}`, 'hex')
     const key = { kind: 'EC' as const, spki, curve: 'P-256' as const, point: spki.subarray(-65) }
     const check = {

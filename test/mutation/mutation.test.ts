@@ -148,6 +148,6 @@ describe('the choice of places and tests', () => {
     expect(found.filter((path) => path.includes('.test.'))).toEqual([])
     expect(() => sourcesOf(root, ['packages/nothing'])).toThrow('holds no source')
     const test = 'packages/release-policy/src/lint.test.ts'
-    expect(() => sourcesOf(root, ['packages/release-policy/src/lint.ts', test])).toThrow(`${test} is no source`)
+    expect(() => sourcesOf(root, ['packages/release-policy/src/lint.ts', test])).toThrow(`${test} is not a source`)
   })
 })

@@ -86,7 +86,7 @@ export function sourcesOf(root: string, paths: string[]): string[] {
     const whole = relative(root, resolve(root, path))
     if (whole.endsWith('.ts')) {
       if (!isSource(whole))
-        throw new Error(`${path} is no source of the product: name each test with a --by of its own`)
+        throw new Error(`${path} is not a source of the product: name each test with a --by of its own`)
       return [whole]
     }
     const all = globSync(`${whole}/**/*.ts`, { cwd: root, exclude: (name) => name === 'node_modules' })

@@ -77,7 +77,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     },
   )
 
-  it('is no name of a resource', async () => {
+  it('is not a name of a resource', async () => {
     const within = `${h.subscription}/resourceGroups/strongroom/providers`
     const types = ['Compute/virtualMachines', 'Compute/disks', 'Compute/diskEncryptionSets', 'Network/networkInterfaces', 'KeyVault/vaults', 'Attestation/attestationProviders', 'ManagedIdentity/userAssignedIdentities'] // prettier-ignore
     // Hosts are shown where none has a size's silicon.
@@ -171,7 +171,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     }
   })
 
-  it('is no part of a command that a person is to copy', async () => {
+  it('is not part of a command that a person is to copy', async () => {
     await page.goto(
       `${h.portal.origin}/machines/new?size=${encodeURIComponent('x; touch /tmp/x')}&region=${encodeURIComponent('$(id)')}`,
     )

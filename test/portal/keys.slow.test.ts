@@ -81,7 +81,7 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
     await page.getByRole('list', { name: 'Warnings' }).getByText('AnyConfidentialVm').first().waitFor()
     const inForce = await policy().inputValue()
     await policy().fill(inForce.slice(0, -4))
-    await page.getByText('This is no release policy yet.').waitFor()
+    await page.getByText('This is not a release policy yet.').waitFor()
     expect(await page.getByRole('button', { name: 'Set this policy' }).isDisabled()).toBe(true)
     const bound = (vmId: string): string =>
       JSON.stringify({

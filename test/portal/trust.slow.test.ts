@@ -84,7 +84,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
     await verdict().getByText('no roots are pinned').waitFor()
     expect(await page.locator('.links').count()).toBe(0)
     await chooseRoots('{"simulated": true, "amd": [{"name": "x"}], "intel": []}')
-    await page.getByRole('alert').getByText('These are no anchors').waitFor()
+    await page.getByRole('alert').getByText('These are not anchors').waitFor()
     const anchors = await readFile(state('anchors.json'), 'utf8')
     await chooseRoots(anchors)
     const { amd } = JSON.parse(anchors) as { amd: { spkiSha256: string }[] }

@@ -270,7 +270,7 @@ describe('policies of an isolated provider, driven by @azure/attestation', () =>
     expect(last.message).toContain('last')
   })
 
-  it('are not made with a signer that is no authority', async () => {
+  it('are not made with a signer that is not an authority', async () => {
     const leaf = makeSigner('no-authority', false)
     const create = management().attestationProviders.create('attest', 'refused', {
       location: 'westeurope',

@@ -90,7 +90,7 @@ function parseSeconds(name: string, text: string | undefined): number | undefine
   if (Number.isInteger(seconds) && seconds > 0 && seconds <= 86_400) return seconds
   throw new ServiceError({
     code: 'InvalidArgument',
-    message: `'${text}' is no number of seconds.`,
+    message: `'${text}' is not a number of seconds.`,
     expected: 'a number from 1 to 86400',
     found: text,
     remedy: `Set ${name} to a number of seconds, or leave it unset.`,
@@ -114,7 +114,7 @@ function parseSwitch(name: string, text: string | undefined): boolean {
   if (text === '1') return true
   throw new ServiceError({
     code: 'InvalidArgument',
-    message: `'${text}' is no value of ${name}.`,
+    message: `'${text}' is not a value of ${name}.`,
     expected: '1',
     found: text,
     remedy: `Set ${name} to 1, or leave it unset.`,

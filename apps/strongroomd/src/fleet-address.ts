@@ -9,7 +9,7 @@ export function parseFleetAddress(text: string | undefined): FleetAddress | unde
   if (address !== undefined && port > 0 && port < 65536) return { address, port }
   throw new ServiceError({
     code: 'InvalidArgument',
-    message: `'${text.slice(0, 100)}' is no address for hosts.`,
+    message: `'${text.slice(0, 100)}' is not an address for hosts.`,
     expected: 'ADDRESS:PORT, for example 10.0.0.1:8444',
     found: text.slice(0, 100),
     remedy: 'Give --fleet-address an address of this machine that hosts reach, and a free port.',

@@ -45,7 +45,7 @@ const codeForm = /^([a-z0-9-]{1,40})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/
 
 export const formatJoinCode = (code: JoinCode): string => `${code.name}.${code.authority}.${code.secret}`
 
-/** Undefined where the text is no join code. */
+/** Undefined where the text is not a join code. */
 export function parseJoinCode(text: string): JoinCode | undefined {
   const [, name, authority, secret] = codeForm.exec(text.trim()) ?? []
   if (name === undefined || authority === undefined || secret === undefined || !hostNameForm.test(name))

@@ -12,7 +12,7 @@ export const cpuModels: Record<Tee, string> = { SNP: 'EPYC-Milan', TDX: 'Sapphir
 /**
  * Virtual processors of a size, by its name alone: `Standard_DC4as_v5` has 4 (Azure's naming conventions of VM sizes; a number
  * after a hyphen, as in `Standard_E8-4s_v5`, is what is left of them).
- * @returns undefined where the name is no size's
+ * @returns undefined where the name is not a size's
  */
 export function vCPUsOf(size: string): number | undefined {
   const [, all, constrained] =

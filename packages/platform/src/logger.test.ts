@@ -18,7 +18,7 @@ it('writes no secret into the log, at whichever of the usual depths it lies, and
   expect(statSync(file).mode & 0o777).toBe(0o600)
 })
 
-it('writes no secret of an error, a list, a child logger or anything deep, and what is no secret as it is', () => {
+it('writes no secret of an error, a list, a child logger or anything deep, and what is not a secret as it is', () => {
   const directory = mkdtempSync(join(tmpdir(), 'strongroom-log-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   const file = join(directory, 'server.log')

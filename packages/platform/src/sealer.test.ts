@@ -28,7 +28,7 @@ describe('createSealer', () => {
     )
   })
 
-  it('refuses what was cut short or is no sealed thing at all', async () => {
+  it('refuses what was cut short or is not a sealed thing at all', async () => {
     const sealer = createSealer(key)
     const sealed = await sealer.seal(Buffer.from('secret'), 'c')
     for (const length of [0, 1, 44, 60, sealed.length - 1]) {

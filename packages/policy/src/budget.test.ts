@@ -77,7 +77,7 @@ describe('the budget of one evaluation', () => {
     const { claims, producedCharacters, valueCharacters } = policyLimits
     expect(refusal(() => new Budget().produce(claim(1), claims, at))).toBeUndefined()
     expect(refusal(() => new Budget().produce(claim(1), claims + 1, at))).toBe(`at most ${claims} claims`)
-    // The type's characters and the value's; eight of a value that is no text.
+    // The type's characters and the value's; eight of a value that is not text.
     for (const [made, characters] of [
       [claim('value', 'type'), 9],
       [claim(1, 'type'), 12],

@@ -176,7 +176,7 @@ class Evaluation {
   /** @returns false for what the service says anyway */
   #mayIssue(rule: Rule, claim: Claim): boolean {
     if (isReservedForService(claim.type)) {
-      // The service's claims are in the token: a copy under the same name adds nothing and is no forgery.
+      // The service's claims are in the token: a copy under the same name adds nothing and is not a forgery.
       if (
         this.#claims.ofType(claim.type).some((own) => own.issuer === 'AttestationService' && own.value === claim.value)
       )

@@ -121,6 +121,6 @@ function properties({ action }: Rule): Warning[] {
   if (action.kind !== 'issueproperty' || !('properties' in action)) return []
   const type = action.properties.find(({ property }) => property === 'type')?.expression
   if (type?.kind !== 'literal' || knownProperties.has(String(type.value))) return []
-  const message = `${String(type.value)} is no known property and changes nothing. Known: ${[...knownProperties.keys()].join(', ')}.`
+  const message = `${String(type.value)} is not a known property and changes nothing. Known: ${[...knownProperties.keys()].join(', ')}.`
   return [{ code: 'UnknownProperty', position: type.position, message }]
 }

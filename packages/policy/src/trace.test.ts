@@ -73,7 +73,7 @@ describe('what became of each rule', () => {
     expect(explained.outcome?.notes).toEqual([explained.rules[1]!.error])
   })
 
-  it('is no fault of the program', () => {
+  it('is not a fault of the program', () => {
     const claims = function* (): Generator<Claim> {
       yield { type: 'a', value: 1, issuer: 'CustomClaim' }
       throw new TypeError('x')

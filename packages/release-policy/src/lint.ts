@@ -67,7 +67,7 @@ function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] 
     warnings.push({
       code: 'AuthorityNotTrusted',
       place: `${list}[${foreign[0]}].authority`,
-      message: `${foreign.length} of ${anyOf.length} authorities are no attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
+      message: `${foreign.length} of ${anyOf.length} authorities are not attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
       remedy: `Name ${own ?? `a provider under attest.${domain}`}; on Azure the policy may be right as it stands.${
         own === undefined
           ? ''

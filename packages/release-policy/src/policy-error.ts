@@ -11,7 +11,7 @@
  * }
  */
 export class ReleasePolicyError extends Error {
-  /** Path of the fault, for example `$.anyOf[0].allOf[1].claim`; `$` where the text is no JSON. */
+  /** Path of the fault, for example `$.anyOf[0].allOf[1].claim`; `$` where the text is not JSON. */
   readonly place: string
   readonly expected: string
   readonly found: string

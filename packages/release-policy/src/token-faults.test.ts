@@ -55,7 +55,7 @@ describe('the kind of a token', () => {
     'x-ms-policy',
     'x-ms-policy-certificates',
     'x-ms-policycertificates-result',
-  ])('is no answer about policies, which has %s', (name) => {
+  ])('is not an answer about policies, which has %s', (name) => {
     expect(kindFault({ 'x-ms-attestation-type': 'sevsnpvm', [name]: 'a' })?.part).toBe(name)
   })
 })

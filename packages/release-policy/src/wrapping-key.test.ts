@@ -59,7 +59,7 @@ describe('the key that a release is wrapped to', () => {
     for (const bits of [1024, 2047, 16385])
       expect(found({ ...good, n: modulus(bits) })).toBe(`x-ms-runtime.keys: an RSA key of ${bits} bits`)
     expect(found({ ...good, n: modulus(2048, 0xfe) })).toBe('x-ms-runtime.keys: an RSA key of 2048 bits')
-    // Leading zeros do not count, and what is no base64url is no number.
+    // Leading zeros do not count, and what is not base64url is not a number.
     expect(
       found({
         ...good,

@@ -46,7 +46,7 @@ export function tilePath(tile: Tile): string {
 }
 
 /**
- * Undefined for what is no path of a tile, or not spelt as tilePath spells it.
+ * Undefined for what is not a path of a tile, or not spelt as tilePath spells it.
  * @example
  * import { parseTilePath } from '@strongroom/transparency'
  *

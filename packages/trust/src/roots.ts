@@ -29,7 +29,7 @@ export function parseAnchors(text: string): TrustAnchors {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new TypeError('This is no JSON: give the anchors.json of the installation.')
+    throw new TypeError('This is not JSON: give the anchors.json of the installation.')
   }
   const { simulated, amd, intel, images } = (value ?? {}) as Record<string, unknown>
   const pins = (list: unknown): boolean =>
@@ -40,10 +40,10 @@ export function parseAnchors(text: string): TrustAnchors {
     })
   if (typeof simulated !== 'boolean' || !pins(amd) || !pins(intel))
     throw new TypeError(
-      'These are no anchors: simulated, amd and intel with names and SHA-256 of their keys are expected.',
+      'These are not anchors: simulated, amd and intel with names and SHA-256 of their keys are expected.',
     )
   if (images !== undefined && !Array.isArray(images))
-    throw new TypeError('These are no anchors: images is a list of public keys.')
+    throw new TypeError('These are not anchors: images is a list of public keys.')
   return value as TrustAnchors
 }
 

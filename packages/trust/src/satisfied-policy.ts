@@ -13,7 +13,7 @@ import type { TokenClaims } from './token-link.ts'
  * The entry of a key's release policy that a token satisfies: its authority as the policy names it, and whether that is Azure's
  * shared provider, for which one of this installation stands.
  * @param text the policy
- * @throws LinkRefused where the token satisfies none, or the text is no policy
+ * @throws LinkRefused where the token satisfies none, or the text is not a policy
  */
 export function satisfiedAuthority(
   text: string,

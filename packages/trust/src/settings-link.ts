@@ -185,7 +185,7 @@ const withoutComment = (line: string): string => line.trim().split(/\s+/).slice(
 const list = async (keys: readonly string[]): Promise<string> =>
   keys.length === 0 ? 'no SSH key' : (await Promise.all(keys.map(fingerprint))).join(', ')
 
-/** As `ssh-keygen -l` shows a key; a line that is no key, as it stands. */
+/** As `ssh-keygen -l` shows a key; a line that is not a key, as it stands. */
 async function fingerprint(line: string): Promise<string> {
   const [type = '', key = ''] = line.trim().split(/\s+/)
   let blob: Uint8Array

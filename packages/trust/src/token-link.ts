@@ -138,7 +138,7 @@ export async function releaseLink(
   const tag = release.tags[guestStateGenerationTag] ?? '0'
   demand({
     holds: typeof tag === 'string' && /^\d+$/.test(tag),
-    message: 'The roll-back counter is no number.',
+    message: 'The roll-back counter is not a number.',
     expected: 'a decimal',
     actual: JSON.stringify(tag),
   })

@@ -41,7 +41,7 @@ export function verifierOf(issuer: string, verifiers: readonly VerifierSettings[
   const other = verifiers.find((each) => each.issuer === issuer)
   if (other === undefined && !isOwnIssuer(issuer)) {
     throw new LinkRefused({
-      message: 'The issuer is no attestation provider of this installation, and its operator names no such.',
+      message: 'The issuer is not an attestation provider of this installation, and its operator names no such.',
       expected: [`https://{provider}.attest.${domain}`, ...verifiers.map((each) => each.issuer)].join(', '),
       actual: issuer,
     })

@@ -80,7 +80,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     })
     expect(claims['x-ms-compliance-status']).toBeUndefined()
     expect(claims['events']).toBeUndefined()
-    // A key that only the sender vouches for is no key of the machine.
+    // A key that only the sender vouches for is not a key of the machine.
     expect(claims['cnf']).toBeUndefined()
   })
 

@@ -14,7 +14,7 @@ export class Assignments {
     this.#principals = o.principals
   }
 
-  /** These and no others. What is no managed identity (any longer) is left out. */
+  /** These and no others. What is not a managed identity (any longer) is left out. */
   async set(resourceId: string, clientIds: readonly string[]): Promise<void> {
     const resource_id = resourceId.toLowerCase()
     await this.#store.transaction(async (transaction) => {

@@ -27,7 +27,7 @@ export async function openTokenKey(store: Store, sealer: Sealer): Promise<TokenK
   const pkcs8 = Uint8Array.from(await sealer.open(Uint8Array.from(Buffer.from(sealed, 'base64')), setting))
   const whole = await exportJWK(await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']))
   const { n, e } = whole
-  if (n === undefined || e === undefined) throw new TypeError('the token signing key is no RSA key')
+  if (n === undefined || e === undefined) throw new TypeError('the token signing key is not an RSA key')
   const publicJwk = { kty: 'RSA', n, e }
   const kid = await calculateJwkThumbprint(publicJwk)
   return {

@@ -345,7 +345,7 @@ describe('the directory', () => {
     }
   })
 
-  it('refuses a key credential that is no certificate, and makes nothing then', async () => {
+  it('refuses a key credential that is not a certificate, and makes nothing then', async () => {
     const refused = await graph('POST', '/applications', { displayName: 'bad', keyCredentials: [{ key: 'AAAA' }] })
     expect(refused.json().error.code).toBe('InvalidCertificate')
     expect((await graph('GET', "/applications?$filter=displayName eq 'bad'")).json().value).toEqual([])

@@ -110,7 +110,7 @@ describe('the token endpoint', () => {
       'unauthorized_client',
       700016,
     ],
-    ['a name that is no application id', { client_id: "' or 1=1 --" }, 400, 'unauthorized_client', 700016],
+    ['a name that is not an application id', { client_id: "' or 1=1 --" }, 400, 'unauthorized_client', 700016],
     ['no application', { client_id: '' }, 400, 'invalid_request', 900144],
     ['no grant', { grant_type: '' }, 400, 'invalid_request', 900144],
     ['a password grant', { grant_type: 'password' }, 400, 'unauthorized_client', 70001],
@@ -130,7 +130,7 @@ describe('the token endpoint', () => {
     expect((await post(form)).json()).toMatchObject({ error: 'invalid_request', error_codes: [9000411] })
   })
 
-  it('refuses a body that is no form', async () => {
+  it('refuses a body that is not a form', async () => {
     const answer = await service.hosts[0]!.app.inject({
       method: 'POST',
       url: `/${tenant}/oauth2/v2.0/token`,

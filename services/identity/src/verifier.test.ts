@@ -85,7 +85,7 @@ describe('createTokenVerifier', () => {
     }
   })
 
-  it.each(['', 'x', 'a.b.c', '....', `${'a'.repeat(20_000)}.b.c`])('refuses what is no token (%#)', async (text) => {
+  it.each(['', 'x', 'a.b.c', '....', `${'a'.repeat(20_000)}.b.c`])('refuses what is not a token (%#)', async (text) => {
     await expect(verify(text)).rejects.toMatchObject({ status: 401 })
   })
 

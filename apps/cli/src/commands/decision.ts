@@ -38,7 +38,7 @@ const list: Command = {
     if (!Number.isInteger(top) || top < 1 || top > largestPage) {
       throw new CliError({
         code: 'InvalidArgument',
-        message: '--top is no number of decisions.',
+        message: '--top must be a positive integer.',
         exitCode: exitCodes.usage,
         expected: `a whole number from 1 to ${largestPage}`,
         found: text,

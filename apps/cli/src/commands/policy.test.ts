@@ -112,7 +112,7 @@ describe('strongroom policy eval', () => {
     for (const content of [token, { token }, { a: 1 }, [{ type: 'a', value: 1, issuer: 'AttestationService' }]]) {
       const { code, result } = await run('eval', [policy, await file('c', content)])
       expect(code).toBe(0)
-      // What a token gets when it is signed was no claim when the policy decided.
+      // What a token gets when it is signed was not a claim when the policy decided.
       expect(result.data).toMatchObject({ issued: {} })
     }
     const bundle = { format: 'strongroom-attestation-decision', version: 1, decision: {}, evidence: {} }

@@ -60,7 +60,7 @@ describe('strongroom vault policy lint', () => {
     expect((await run('lint', [await file('key.json', key)])).result.data).toMatchObject({ authorities: 1 })
   })
 
-  it('refuses what is no policy and says where', async () => {
+  it('refuses what is not a policy and says where', async () => {
     const wrong = { anyOf: [{ authority, allOf: [{ claim: 'a', like: '1' }] }] }
     const refusal = await run('lint', [await file('wrong.json', wrong)]).catch((error: unknown) => error)
     expect(refusal).toMatchObject({ code: 'InvalidReleasePolicy', exitCode: 1 })

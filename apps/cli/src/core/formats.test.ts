@@ -74,7 +74,7 @@ describe('a result', () => {
     expect(render(queried(vms, 'nothing'), 'json')).toBe('null')
   })
 
-  it('is not asked with what is no query', () => {
+  it('is not asked with what is not a query', () => {
     for (const wrong of ['[', 'name ==', '&', 'f(@)']) expect(() => queried(vms, wrong), wrong).toThrow(CliError)
   })
 })

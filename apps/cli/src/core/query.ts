@@ -13,7 +13,7 @@ export function queried(result: Result, expression: string): Result {
   } catch (cause) {
     throw new CliError({
       code: 'InvalidArgument',
-      message: '--query is no JMESPath expression.',
+      message: '--query is not a JMESPath expression.',
       expected: "for example [].name, or [?properties.provisioningState=='Failed'].{name: name, id: id}",
       found: `${expression.slice(0, 200)}: ${cause instanceof Error ? cause.message : 'not understood'}`,
       remedy: 'https://jmespath.org has the language; look at the data with -o json.',

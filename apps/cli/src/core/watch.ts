@@ -10,7 +10,7 @@ export function watchSeconds(given: string | true): number {
   if (Number.isInteger(seconds) && seconds >= 1 && seconds <= longest) return seconds
   throw new CliError({
     code: 'InvalidArgument',
-    message: '--watch is no number of seconds.',
+    message: '--watch must be a number of seconds.',
     expected: `a whole number from 1 to ${longest}, or nothing for 2`,
     found: String(given),
     exitCode: exitCodes.usage,

@@ -68,7 +68,7 @@ export async function readBytes(path: string, limit: number = most.file): Promis
 const notRegular = (path: string, found: string): CliError =>
   new CliError({
     code: 'FileNotReadable',
-    message: `${path} is no file.`,
+    message: `${path} is not a file.`,
     exitCode: cannotBeJudged,
     expected: 'a regular file',
     found,

@@ -14,7 +14,7 @@ export async function readPolicyText(path: string): Promise<{ text: string; inEn
   try {
     encoded = (JSON.parse(payload) as Record<string, unknown> | null)?.['AttestationPolicy']
   } catch (cause) {
-    throw notPolicy(path, 'a JWS whose payload is no JSON', cause)
+    throw notPolicy(path, 'a JWS whose payload is not JSON', cause)
   }
   if (typeof encoded !== 'string') throw notPolicy(path, 'a JWS without AttestationPolicy')
   return { text: decode(Buffer.from(encoded, 'base64url'), path), inEnvelope: true }

@@ -130,7 +130,7 @@ function statementOf(payload: Uint8Array): KeyAttestationStatement {
   if (value.statement === 'strongroom-key-attestation' && value.version === '1.0') return value
   throw new CliError({
     code: 'KeyAttestationRefused',
-    message: 'What was signed is no statement about a key of a version that is known.',
+    message: 'What was signed is not a statement about a key of a version that is known.',
     expected: 'strongroom-key-attestation 1.0',
     found: `${String(value.statement)} ${String(value.version)}`,
     remedy: 'Verify it with the version of strongroom that made it.',

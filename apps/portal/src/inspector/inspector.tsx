@@ -37,9 +37,9 @@ export function Inspector() {
       if (typeof given === 'string') return show({ state: 'refused', why: given })
       held.current = given
       const when = at === '' ? new Date() : new Date(`${at}Z`)
-      if (Number.isNaN(when.getTime())) return show({ state: 'refused', why: 'That is no time.' })
+      if (Number.isNaN(when.getTime())) return show({ state: 'refused', why: 'That is not a time.' })
       if (!/^(?:[0-9A-Fa-f]{2})*$/.test(challenge))
-        return show({ state: 'refused', why: 'The challenge is no hexadecimal text: write two digits for each byte.' })
+        return show({ state: 'refused', why: 'The challenge is not hexadecimal text: write two digits for each byte.' })
       const { inspect } = await verifier()
       const inspected = await inspect(given, { at: when, ...(challenge !== '' && { nonce: challenge }) })
       show({ state: 'done', given, inspected })

@@ -19,7 +19,7 @@ import { audienceOf } from './vaults.ts'
 
 /** The chunk that verifies operations logs: loaded when one is shown. */
 
-/** An entry, counted from 0; one that is no JSON was signed all the same, and is its text. */
+/** An entry, counted from 0; one that is not JSON was signed all the same, and is its text. */
 export interface ShownEntry {
   index: number
   entry: Record<string, unknown>

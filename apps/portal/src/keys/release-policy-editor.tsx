@@ -95,7 +95,7 @@ function Judged({ judged }: { judged: JudgedPolicy }) {
   if ('fault' in judged)
     return (
       <div class="problem">
-        <p class="problem-what">This is no release policy yet.</p>
+        <p class="problem-what">This is not a release policy yet.</p>
         <Facts
           look="plain"
           facts={[

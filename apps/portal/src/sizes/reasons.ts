@@ -38,7 +38,7 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hos
   if (size.tee === undefined)
     reasons.push({
       kind: 'security',
-      text: 'It is no confidential size: its memory is not encrypted against the host.',
+      text: 'It is not a confidential size: its memory is not encrypted against the host.',
     })
   const refusal = wanted.image && refusalOf(wanted.image)
   if (size.tee !== undefined && refusal !== undefined)

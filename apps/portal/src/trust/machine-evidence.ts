@@ -31,7 +31,7 @@ export async function readProvider(id: string): Promise<AskedProvider> {
   try {
     const { properties } = await get<{ properties?: { attestUri?: string } }>(id, versions.attestation)
     return properties?.attestUri === undefined
-      ? { unknown: `${id} is no attestation provider.` }
+      ? { unknown: `${id} is not an attestation provider.` }
       : { issuer: properties.attestUri }
   } catch (error) {
     return { unknown: `The attestation provider ${id} cannot be had: ${toWireError(error).message}` }

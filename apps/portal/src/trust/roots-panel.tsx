@@ -29,7 +29,7 @@ export function RootsPanel({ pinned, onPinned }: { pinned: Fingerprint[] | undef
       const { readRoots } = await import('./verify.ts')
       setOffer({ files: { anchors, authority }, shown: (await readRoots({ anchors, authority })).shown })
     } catch (error) {
-      setWhy(error instanceof Error ? error.message : 'These are no roots.')
+      setWhy(error instanceof Error ? error.message : 'These are not roots.')
     }
   }
 

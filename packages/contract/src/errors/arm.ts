@@ -41,7 +41,7 @@ export const armErrors = {
   },
   FeatureUnregistrationNotSupported: {
     status: 409,
-    when: 'A feature that is no preview was to be unregistered.',
+    when: 'A feature that is not a preview was to be unregistered.',
     remedy: 'Leave the feature as it is.',
   },
   HttpMethodNotAllowed: {
@@ -81,7 +81,7 @@ export const armErrors = {
   },
   InvalidPrincipalId: {
     status: 400,
-    when: 'A role assignment names a principal that is no GUID.',
+    when: 'A role assignment names a principal that is not a GUID.',
     remedy: 'Send the object id of the principal.',
   },
   InvalidQuery: {
@@ -136,12 +136,12 @@ export const armErrors = {
   },
   InvalidRoleAssignmentId: {
     status: 400,
-    when: 'The name of a role assignment is no GUID.',
+    when: 'The name of a role assignment is not a GUID.',
     remedy: 'Use a new GUID.',
   },
   InvalidRoleDefinitionId: {
     status: 400,
-    when: 'The name of a role definition is no GUID.',
+    when: 'The name of a role definition is not a GUID.',
     remedy: 'Use a new GUID.',
   },
   InvalidTag: {

@@ -133,7 +133,7 @@ export const cliErrors = {
     remedy: 'Sign in again.',
   },
   NotAnInstallation: {
-    when: 'The folder is no state directory.',
+    when: 'The folder is not a state directory.',
     remedy: 'Set STRONGROOM_STATE_DIR.',
   },
   NotConfirmed: {

@@ -16,7 +16,7 @@ export const diskErrors = {
     remedy: 'Give its path as the host sees it.',
   },
   BootFileInvalid: {
-    when: 'The boot file of the image is no PE32+ image.',
+    when: 'The boot file of the image is not a PE32+ image.',
     remedy: 'Install a boot file for x86-64.',
   },
   DiskExists: {
@@ -96,7 +96,7 @@ export const diskErrors = {
   },
   NotADiskImage: {
     status: 400,
-    when: 'What was uploaded or imported is no disk image.',
+    when: 'What was uploaded or imported is not a disk image.',
     remedy: 'Convert it to a fixed VHD.',
   },
   NotSigned: {
@@ -104,7 +104,7 @@ export const diskErrors = {
     remedy: 'Sign it with sbsign.',
   },
   NotUnifiedKernelImage: {
-    when: 'The boot file is no unified kernel image.',
+    when: 'The boot file is not a unified kernel image.',
     remedy: 'Build one with ukify.',
   },
   OsDiskTooSmall: {

@@ -22,7 +22,7 @@ export const identityErrors = {
   },
   InvalidCertificate: {
     status: 400,
-    when: 'A key credential is no certificate that applications can sign in by.',
+    when: 'A key credential is not a certificate that applications can sign in by.',
     remedy: 'Make one with openssl req -x509.',
   },
   InvalidRequestContent: {

@@ -72,7 +72,7 @@ export const keyVaultErrors = {
   },
   KeyVaultKeyTypeNotSupported: {
     status: 409,
-    when: 'The key of the disk-encryption set is no RSA key held by an HSM.',
+    when: 'The key of the disk-encryption set is not an RSA key held by an HSM.',
     remedy: 'Make one with --kty RSA-HSM.',
   },
   KeyVaultNotFound: {

@@ -42,7 +42,7 @@ export const metadataErrors = {
   },
   InvalidResource: {
     status: 400,
-    when: 'The resource of a token request is no service’s identifier.',
+    when: 'The resource of a token request is not a service’s identifier.',
     remedy: 'Name one of Azure’s, for example https://vault.azure.net.',
   },
   ManagedIdentityNotFound: {

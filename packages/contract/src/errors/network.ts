@@ -42,7 +42,7 @@ export const networkErrors = {
   },
   InvalidIPAddressFormat: {
     status: 400,
-    when: 'An address is no IPv4 address.',
+    when: 'An address is not an IPv4 address.',
     remedy: 'Write it as 10.0.0.9.',
   },
   LoadBalancerUseByVirtualMachineScaleSet: {

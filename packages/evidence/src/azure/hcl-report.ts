@@ -102,7 +102,7 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   const all = Uint8Array.from(bytes)
   const r = new ByteReader(all, 'HCL report')
   const found = r.u32le('signature')
-  if (found !== magic) refuse('WrongMagic', 'is no HCL report', 0, '0x414c4348', `0x${found.toString(16)}`)
+  if (found !== magic) refuse('WrongMagic', 'is not an HCL report', 0, '0x414c4348', `0x${found.toString(16)}`)
   const version = r.u32le('version')
   if (version !== 1 && version !== 2) refuse('UnknownVersion', 'version', 4, '1 or 2', `${version}`)
   const size = r.u32le('report size')

@@ -37,17 +37,17 @@ export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
   }
   const configuration = claims['vm-configuration'] ?? {}
   if (typeof configuration !== 'object' || Array.isArray(configuration)) {
-    throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: vm-configuration is no object' })
+    throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: vm-configuration is not an object' })
   }
   const text = claims['user-data']
   if (text !== undefined && typeof text !== 'string') {
-    throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: user-data is no text' })
+    throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: user-data is not text' })
   }
   return {
     raw: bytes,
     keys: keys.map((key: unknown) => {
       if (typeof key !== 'object' || key === null || Array.isArray(key)) {
-        throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: an entry of keys is no key' })
+        throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: an entry of keys is not a key' })
       }
       return key as Record<string, unknown>
     }),

@@ -56,17 +56,17 @@ describe('a file', () => {
     ['of text with a control character', `{"a":"${toBase64(report)}"} \u0008`, ['unknown']],
     ['of text with another', `{"a":"${toBase64(report)}"} \u000e`, ['unknown']],
     ['of text with the last of them', `{"a":"${toBase64(report)}"} \u001f`, ['unknown']],
-    ['of text that is no UTF-8', concat(utf8(toHex(report)), Uint8Array.of(0xff)), ['unknown']],
+    ['of text that is not UTF-8', concat(utf8(toHex(report)), Uint8Array.of(0xff)), ['unknown']],
     ['of PEM with a control character', `${block('CERTIFICATE')}\u0008`, ['unknown']],
     ['of PEM with one far behind', `${block('CERTIFICATE')}${'.\n'.repeat(2100)}\u0008`, ['certificates']],
-    ['of PEM that is no UTF-8', concat(utf8(block('CERTIFICATE')), Uint8Array.of(0xff)), ['unknown']],
+    ['of PEM that is not UTF-8', concat(utf8(block('CERTIFICATE')), Uint8Array.of(0xff)), ['unknown']],
     ['of blanks', ' \n', ['unknown']],
     ['of JSON behind a line end', `\n${JSON.stringify([toBase64(report)])}`, ['snp-report']],
     ['of 256 characters', 'A'.repeat(256), ['signature']],
     ['of a list', `[${JSON.stringify(toBase64(report))}]`, ['snp-report']],
     ['of a token', 'eyJhIjoxfQ.e30.AAAA', ['token']],
     ['of a token’s first part alone', 'eyJhIjoxfQ', ['unknown']],
-    ['of three parts that are no token', 'abc.e30.AAAA', ['unknown']],
+    ['of three parts that are not a token', 'abc.e30.AAAA', ['unknown']],
   ])('%s', (_, content, wanted) => {
     expect(found(content)).toEqual(wanted)
   })

@@ -115,7 +115,7 @@ describe('a report of SEV-SNP', () => {
       committedTcb: tcb(3),
       currentVersion: '1.2.3',
       committedVersion: '4.5.6',
-      // Bytes that Milan does not use are no version of its parts.
+      // Bytes that Milan does not use are not a version of its parts.
       launchTcb: 'de1d00ff00000404',
       launchMitigations: '0xa',
       currentMitigations: '0xb',
@@ -247,7 +247,7 @@ describe('a TD', () => {
       certification: 'type 3: PPID',
       trailing: '36 bytes',
     })
-    // What is no certificate is passed over: the reader of quotes refuses it.
+    // What is not a certificate is passed over: the reader of quotes refuses it.
     const chain = { ...quote, certification: { type: 'pckChain', chain: [of(1)] } } as TdxQuote
     expect(shown(explainQuote(chain))['certification']).toBe('type 5: certificate chain')
   })

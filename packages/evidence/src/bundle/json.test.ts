@@ -38,7 +38,7 @@ describe('a JSON text', () => {
     ['with a depth that no reader follows', `${'['.repeat(40)}${']'.repeat(40)}`, ['f: unreadable TooDeep']],
     ['of a paravisor’s claims', { keys: [], 'vm-configuration': {} }, ['f: runtime-claims']],
     ['of claims without configuration', { keys: [] }, nothing],
-    ['of claims whose keys are no list', { keys: {}, 'vm-configuration': {} }, nothing],
+    ['of claims whose keys are not a list', { keys: {}, 'vm-configuration': {} }, nothing],
     ['of keys', { keys: [{ kty: 'EC' }] }, ['f: jwks']],
     ['of keys further in', { a: { keys: [{ kty: 'EC' }] } }, ['f a: jwks']],
     ['of no keys', { keys: [] }, nothing],
@@ -46,7 +46,7 @@ describe('a JSON text', () => {
     ['of keys of which one is null', { keys: [{ kty: 'EC' }, null] }, nothing],
     ['of a report in base64', { a: [{ b: toBase64(report) }] }, ['f a 0 b: snp-report']],
     ['of a report as numbers', { a: [...report] }, ['f a: snp-report']],
-    ['of a report as numbers with one that is no byte', { a: [...report.subarray(1), 256] }, nothing],
+    ['of a report as numbers with one that is not a byte', { a: [...report.subarray(1), 256] }, nothing],
     ['of a report as numbers with one below zero', { a: [...report.subarray(1), -1] }, nothing],
     ['of a report as numbers with a fraction', { a: [...report.subarray(1), 0.5] }, nothing],
     ['of a report as texts', { a: [...report.subarray(1), '1'] }, nothing],
@@ -172,7 +172,7 @@ describe('a quote of a TPM in JSON', () => {
   })
 
   it.each<[what: string, change: Record<string, unknown>, place: string]>([
-    ['a message that is no text', { message: {} }, 'f message'],
+    ['a message that is not text', { message: {} }, 'f message'],
     ['a message of something else', { message: '00'.repeat(40) }, 'f message'],
     ['a message of which the first byte is another', { message: 'fe54'.repeat(20) }, 'f message'],
     ['a message of which the second byte is another', { message: 'ff55'.repeat(20) }, 'f message'],
@@ -226,11 +226,11 @@ describe('texts that Intel signed, kept apart', () => {
       [{ name: 'f x qe_identity', kind: 'qe-identity', text: `{"enclaveIdentity":${body},"signature":""}` }],
     ],
     ['TCB info without its signature', { tcb_info: body }, [{ kind: 'unknown' }]],
-    ['TCB info under what is no signature', { tcb_info: body, tcb_info_signature: 'aaxz' }, [{ kind: 'unknown' }]],
+    ['TCB info under what is not a signature', { tcb_info: body, tcb_info_signature: 'aaxz' }, [{ kind: 'unknown' }]],
     ['TCB info under words around one', { tcb_info: body, tcb_info_signature: 'aa"' }, [{ kind: 'unknown' }]],
     ['TCB info under words before one', { tcb_info: body, tcb_info_signature: '"aa' }, [{ kind: 'unknown' }]],
     ['TCB info under a number', { tcb_info: body, tcb_info_signature: 5 }, [{ kind: 'unknown' }]],
-    ['TCB info that is no text', { tcb_info: {}, tcb_info_signature: 'aa' }, [{ kind: 'unknown' }]],
+    ['TCB info that is not text', { tcb_info: {}, tcb_info_signature: 'aa' }, [{ kind: 'unknown' }]],
   ])('are %s', (_, value, wanted) => {
     const got = pieces(value)
     expect(got).toHaveLength(wanted.length)

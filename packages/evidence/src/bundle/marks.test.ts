@@ -296,7 +296,7 @@ describe('what is taken apart', () => {
     ['that does not end', concat(entry(vcek, 48, 2), filled(24, 1))],
     ['that is cut', concat(entry(vcek, 48, 0), new Uint8Array(23))],
     ['of other kinds alone', concat(entry(own, 48, 1), new Uint8Array(25))],
-  ])('is no table %s', (_, bytes) => {
+  ])('is not a table %s', (_, bytes) => {
     expect(readCertificateTable('x', bytes)).toBeUndefined()
   })
 

@@ -4,7 +4,7 @@ import type { Piece } from './piece.ts'
 
 const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X509 CRL'])
 
-/** PEM as Intel's service puts it into headers (`…-Issuer-Chain`): every character that is no letter or digit as %XX. */
+/** PEM as Intel's service puts it into headers (`…-Issuer-Chain`): every character that is not a letter or digit as %XX. */
 const encodedBegin = '-----BEGIN%20'
 
 /** True where a text holds PEM, as it is or as a header carries it. */
@@ -55,7 +55,7 @@ function detectBlocks(name: string, text: string): Piece[] {
   }
   for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {
     if (label === undefined || readLabels.has(label)) continue
-    pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is no evidence` })
+    pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is not evidence` })
   }
   return pieces
 }

@@ -42,7 +42,7 @@ class Message {
   /** @throws ParseError */
   integer(number: number): number | undefined {
     const value = this.#fields.get(number)?.at(-1)
-    if (value instanceof Uint8Array) throw malformed(`protobuf: field ${number} is no number`)
+    if (value instanceof Uint8Array) throw malformed(`protobuf: field ${number} is not a number`)
     return value
   }
 }

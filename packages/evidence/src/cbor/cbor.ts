@@ -61,7 +61,7 @@ function readItem(reader: ByteReader, subject: string, budget: { left: number },
   for (let index = 0; index < argument; index++) {
     const key = next()
     if (typeof key !== 'number' && typeof key !== 'string')
-      return fail('InvalidValue', 'a key that is no number or text')
+      return fail('InvalidValue', 'a key that is not a number or text')
     if (map.has(key)) fail('Duplicate', `key ${key} twice`)
     map.set(key, next())
   }

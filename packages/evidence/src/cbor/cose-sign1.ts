@@ -29,12 +29,12 @@ export function readCoseSign1(value: CborValue, subject: string): CoseSign1 {
     throw new ParseError({ code, message: `${subject}: ${what}` })
   }
   const item = isTagged(value) && value.tag === 18 ? value.value : value
-  if (!Array.isArray(item) || item.length !== 4) return fail('InvalidValue', 'is no COSE_Sign1')
+  if (!Array.isArray(item) || item.length !== 4) return fail('InvalidValue', 'is not a COSE_Sign1')
   const [header, unprotected, payload, signature] = item as readonly CborValue[]
   if (!(header instanceof Uint8Array) || !(payload instanceof Uint8Array) || !(signature instanceof Uint8Array)) {
     return fail('InvalidValue', 'parts of the COSE_Sign1 are of other types')
   }
-  if (!(unprotected instanceof Map)) return fail('InvalidValue', 'unprotected header is no map')
+  if (!(unprotected instanceof Map)) return fail('InvalidValue', 'unprotected header is not a map')
   const members = mapOf(parseCbor(header, `${subject} header`), `${subject} header`)
   // Labels that must be understood (RFC 9052, 3.1, crit): nothing beyond the algorithm, type and key id is.
   if (members.has(2)) fail('InvalidValue', 'has a critical header that is not understood')
@@ -78,5 +78,5 @@ export function isTagged(value: CborValue): value is CborTagged {
 /** @throws ParseError InvalidValue */
 export function mapOf(value: CborValue | undefined, subject: string): CborMap {
   if (value instanceof Map) return value as CborMap
-  throw new ParseError({ code: 'InvalidValue', message: `${subject} is no map` })
+  throw new ParseError({ code: 'InvalidValue', message: `${subject} is not a map` })
 }

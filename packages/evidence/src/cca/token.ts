@@ -62,7 +62,7 @@ export function parseCcaToken(bytes: Uint8Array): CcaToken {
   if (bytes.length > maximumLength) return fail('TooLarge', 'is too large')
   const outer = parseCbor(bytes, subject)
   if (!isTagged(outer) || !collectionTags.includes(outer.tag))
-    return fail('UnknownType', 'is no collection of CCA tokens')
+    return fail('UnknownType', 'is not a collection of CCA tokens')
   const parts = mapOf(outer.value, subject)
   if (parts.size !== 2) fail('InvalidValue', 'has not the two parts platform and realm')
   return { platform: readPlatform(parts), realm: readRealm(parts) }
@@ -72,7 +72,7 @@ function readPlatform(parts: CborMap): CcaToken['platform'] {
   const [sign1, claims] = signedPart(parts, part.platform)
   const lifecycle = claims.get(platformClaim.lifecycle)
   if (typeof lifecycle !== 'number' || lifecycle < 0 || lifecycle > 0xffff)
-    return fail('InvalidValue', 'lifecycle is no state')
+    return fail('InvalidValue', 'lifecycle is not a state')
   return {
     sign1,
     challenge: bytesOf(claims, platformClaim.challenge, 32, 48, 64),

@@ -102,7 +102,7 @@ describe('an event log', () => {
     ])
   })
 
-  it('proves nothing alone, which is no fault where nothing is asked of it', async () => {
+  it('proves nothing alone, which is not a fault where nothing is asked of it', async () => {
     const alone = { registers: undefined }
     for (const [o, replay] of [
       [alone, 'not asked'],

@@ -215,7 +215,7 @@ describe('tokens of one bundle', () => {
     })
   })
 
-  it('need not be given, and others than a service’s are no part of it', async () => {
+  it('need not be given, and others than a service’s are not part of it', async () => {
     const overall = main(device)
     expect(await judged(overall, overall)).toEqual([['token.bundle', 'not asked']])
     expect(await judged(device, device, stranger)).toEqual([])

@@ -89,7 +89,7 @@ describe('a quote of a TPM', () => {
       ],
     ],
     [
-      'what is no quote',
+      'what is not a quote',
       {},
       creationMessage(new Uint8Array(34)),
       [

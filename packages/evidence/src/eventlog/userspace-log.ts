@@ -64,9 +64,9 @@ function readJson(text: Uint8Array, index: number): Record<string, unknown> {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text))
   } catch (cause) {
-    throw new ParseError({ code: 'InvalidEncoding', message: `userspace log: record ${index} is no JSON text`, cause })
+    throw new ParseError({ code: 'InvalidEncoding', message: `userspace log: record ${index} is not JSON text`, cause })
   }
-  if (!isObject(value)) throw invalid(index, 'is no object')
+  if (!isObject(value)) throw invalid(index, 'is not an object')
   return value
 }
 

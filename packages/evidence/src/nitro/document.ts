@@ -58,9 +58,9 @@ export function parseNitroDocument(bytes: Uint8Array): NitroDocument {
   const enclave = members.has('pcrs')
   if (enclave === members.has('nitrotpm_pcrs')) fail('Missing', 'has not one set of registers')
   const [moduleId, timestamp, digest] = [members.get('module_id'), members.get('timestamp'), members.get('digest')]
-  if (typeof moduleId !== 'string' || moduleId === '') return fail('InvalidValue', 'module_id is no text')
+  if (typeof moduleId !== 'string' || moduleId === '') return fail('InvalidValue', 'module_id is not text')
   if (typeof timestamp !== 'number' || timestamp <= 0 || timestamp > 8.64e15) {
-    return fail('InvalidValue', 'timestamp is no time')
+    return fail('InvalidValue', 'timestamp is not a time')
   }
   if (digest !== 'SHA384') return fail('UnknownType', 'digest is not SHA384')
   const bundle = members.get('cabundle')

@@ -187,7 +187,7 @@ describe('appraiseSnp', () => {
     expect(bounded(tcb[part], tcb[part])).toEqual([])
     expect(bounded(tcb[part] + 1, 255)).toEqual([[path, 'BelowMinimum']])
     expect(bounded(0, tcb[part] - 1)).toEqual([[path, 'AboveMaximum']])
-    // What is no number bounds nothing from above or below: it is refused.
+    // What is not a number bounds nothing from above or below: it is refused.
     expect(bounded(Number.NaN, Number.NaN)).toEqual([
       [path, 'BelowMinimum'],
       [path, 'AboveMaximum'],

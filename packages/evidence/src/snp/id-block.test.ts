@@ -70,7 +70,7 @@ describe('an ID block', () => {
     await expect(
       verifySnpIdBlock({ block, authentication: alone, report: { ...without, authorKeyEnabled: true } }),
     ).rejects.toMatchObject({ code: 'BindingMismatch', expected: 'false', found: 'true' })
-    // A key that the author signed is no author's key (attack S12).
+    // A key that the author signed is not an author's key (attack S12).
     await expect(verifySnpIdBlock({ block, authentication, report: without })).rejects.toMatchObject({
       code: 'BindingMismatch',
     })

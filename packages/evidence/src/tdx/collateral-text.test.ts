@@ -108,8 +108,8 @@ describe('the parts of a signed text', () => {
     ['a string that does not end', '{"tcbInfo":"a', /inside a string/],
     ['an escape that does not end', '{"tcbInfo":"a\\', /inside a string/],
     ['a letter beyond ASCII', `{"tcbInfo":{"a":"\u0080"},"signature":"${signature}"}`, /not ASCII/],
-    ['a name that is no text', `{{}:{},"signature":"${signature}"}`, /not known/],
-    ['a name that is no JSON', `{}:{},"signature":"${signature}"}`, /not JSON/],
+    ['a name that is not text', `{{}:{},"signature":"${signature}"}`, /not known/],
+    ['a name that is not JSON', `{}:{},"signature":"${signature}"}`, /not JSON/],
   ])('are refused with %s', (_, text, message) => {
     expect(() => split(text)).toThrow(refused('InvalidEncoding'))
     expect(() => split(text)).toThrow(message)

@@ -120,7 +120,7 @@ async function isSigned(
 /** Checks that a text is of this time: issued before, next update after. @throws VerificationError */
 export function requireCurrent(o: { issueDate: Date; nextUpdate: Date; at: Date; subject: string }): void {
   const { subject } = o
-  // What is no time is neither before nor after: it is refused.
+  // What is not a time is neither before nor after: it is refused.
   if (!(o.at >= o.issueDate)) {
     throw new VerificationError({
       code: 'CollateralNotYetValid',

@@ -181,7 +181,7 @@ describe.skipIf(!present)('TD quotes of real machines', () => {
   const codes: Record<string, string[]> = {
     'quote signature failure': ['QuoteSignatureInvalid'],
     'QE report signature failure': ['QeReportSignatureInvalid'],
-    // Both the QE's binding and the signature by the altered key fail; a key off the curve is no key at all.
+    // Both the QE's binding and the signature by the altered key fail; a key off the curve is not a key at all.
     'attestation key not bound by QE report': ['QeReportDataMismatch'],
     'parse error: truncated signature data': ['Truncated'],
   }

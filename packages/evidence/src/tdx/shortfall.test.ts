@@ -181,14 +181,14 @@ describe('what a TDX platform lacks', () => {
     })
   })
 
-  it('below every level has no date, and is no match', () => {
+  it('below every level has no date, and is not a match', () => {
     const found = lacksAt(text, sixteen(1), 1, sixteen(1, 1, 1))
     expect(found.status).toBe('NoMatchingLevel')
     expect(found).not.toHaveProperty('tcbDate')
     expect(found.lacks).toHaveLength(16 + 14 + 1)
   })
 
-  it('is told by nothing that is no TCB info', () => {
+  it('is told by nothing that is not a TCB info', () => {
     expect(() => lacksAt('{"tcbInfo":{},"signature":""}', sixteen(4), 4, sixteen(4))).toThrow(ParseError)
   })
 })

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Real evidence with known outcomes (`MANIFEST.json`), which lies beside the source tree and is no part of it:
+ * Real evidence with known outcomes (`MANIFEST.json`), which lies beside the source tree and is not part of it:
  * STRONGROOM_EVIDENCE_DIR, or `shared/evidence` beside the tree. Where it is absent, the tests over it are skipped and say so.
  */
 export const corpusDirectory: string =

@@ -28,7 +28,7 @@ export function parseJwks(value: unknown): Jwk[] {
   if (keys.length > maximumKeys) throw new ParseError({ code: 'TooLarge', message: 'Key set has too many keys' })
   return keys.map((key: unknown) => {
     if (typeof key !== 'object' || key === null || Array.isArray(key)) {
-      throw new ParseError({ code: 'InvalidValue', message: 'Key set has an entry that is no key' })
+      throw new ParseError({ code: 'InvalidValue', message: 'Key set has an entry that is not a key' })
     }
     return key as Jwk
   })

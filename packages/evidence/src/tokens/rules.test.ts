@@ -46,7 +46,7 @@ describe('the signature of a token', () => {
     }
   })
 
-  it('is refused by what is no key', async () => {
+  it('is refused by what is not a key', async () => {
     const key = { jwk: { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' } }
     await expect(verifyTokenSignature({ algorithm: 'ES256', key, signature: data, data })).rejects.toMatchObject({
       code: 'TokenKeyNotAllowed',

@@ -72,7 +72,7 @@ describe('TPMT_SIGNATURE', () => {
     expect(await code({ key: rsaOf(256, 65539), signature })).toBe('TpmSignatureInvalid')
     expect(await code({ key: rsaOf(256, 65537), signature: numbers })).toBe('TpmKeyNotAllowed')
     expect(await code({ key: point, signature })).toBe('TpmKeyNotAllowed')
-    // A point that is not on the curve is no key.
+    // A point that is not on the curve is not a key.
     expect(await code({ key: point, signature: numbers })).toBe('TpmKeyNotAllowed')
     expect(await code({ key: point, signature: { ...numbers, r: filled(33) } })).toBe('TpmSignatureInvalid')
     expect(await code({ key: point, signature: { ...numbers, s: filled(33) } })).toBe('TpmSignatureInvalid')

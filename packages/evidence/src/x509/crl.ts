@@ -161,7 +161,7 @@ export async function verifyCrl(
       found: unknown.oid,
     })
   }
-  // What is no time is neither before nor after: it is refused.
+  // What is not a time is neither before nor after: it is refused.
   if (!(at >= crl.thisUpdate)) {
     throw new VerificationError({
       code: 'CrlNotYetValid',

@@ -126,7 +126,7 @@ async function checkIssued(certificate: Certificate, issuer: Certificate, contex
 }
 
 function checkValidity(certificate: Certificate, at: Date): void {
-  // What is no time is neither before nor after: it is refused.
+  // What is not a time is neither before nor after: it is refused.
   if (!(at >= certificate.notBefore)) {
     const expected = `at or after ${certificate.notBefore.toISOString()}`
     refuse('CertificateNotYetValid', 'Certificate is not valid yet', certificate, expected, describeTime(at))

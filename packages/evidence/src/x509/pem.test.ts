@@ -54,7 +54,7 @@ describe('blocks of PEM', () => {
     ['no end', `x${first.slice(0, -5)}`, 'Truncated', { offset: 1 }],
     ['the end of another', `${first.replace('END CERTIFICATE', 'END X')}`, 'Truncated'],
     ['an end before its beginning', '-----END X-----BEGIN X-----', 'Truncated'],
-    ['a body that is no base64', block('M*A='), 'InvalidEncoding'],
+    ['a body that is not base64', block('M*A='), 'InvalidEncoding'],
     ['a body without padding', block('MAA'), 'InvalidEncoding'],
     ['none of that label', block('MAA=', 'A'.repeat(64)), 'Missing'],
   ])('are refused with %s', (_, text, code, facts) => {

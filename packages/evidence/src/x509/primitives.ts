@@ -18,7 +18,7 @@ export interface SignatureCheck {
  * in Node `nodePrimitives` saves the way through the thread pool. An answer is a fact about bytes: it must not depend on anything else.
  */
 export interface Primitives {
-  /** False for a signature that is not good. @throws VerificationError AlgorithmNotAllowed when the key is no key */
+  /** False for a signature that is not good. @throws VerificationError AlgorithmNotAllowed when the key is not a key */
   verify(check: SignatureCheck): boolean | Promise<boolean>
   digest(hash: HashName, data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
@@ -69,7 +69,7 @@ async function importKey(key: PublicKey, algorithm: SignatureAlgorithm): Promise
 
 /**
  * What of the module `node:crypto` is used: given by the caller, so that this package imports nothing. Its own types are those of
- * Node's declarations, which are no part of this package either.
+ * Node's declarations, which are not part of this package either.
  */
 /* oxlint-disable typescript/no-explicit-any -- see above */
 export interface NodeCrypto {

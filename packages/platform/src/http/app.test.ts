@@ -124,7 +124,7 @@ describe('createHttpApp', () => {
     ])
   })
 
-  it('returns the client request id on demand, unless it is no id', async () => {
+  it('returns the client request id on demand, unless it is not an id', async () => {
     const { app } = testApp()
     const ask = async (id: string): Promise<unknown> =>
       (

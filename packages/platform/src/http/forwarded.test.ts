@@ -36,7 +36,7 @@ describe('what the portal’s origin leads to', () => {
     '/-/evil@management.strongroom.internal/x',
     '/-/%6danagement.strongroom.internal/x',
     '/-/localhost/x',
-  ])('leads %s nowhere: names that services call each other by are no door of the portal', (url) => {
+  ])('leads %s nowhere: names that services call each other by are not a door of the portal', (url) => {
     expect(() => ask(url)).toThrow(expect.objectContaining({ code: 'NotForwarded', status: 404 }) as Error)
   })
 
@@ -58,7 +58,7 @@ describe('what the portal’s origin leads to', () => {
     ['POST', { origin: own }],
     ['POST', {}],
     ['GET', { 'sec-fetch-site': 'none' }],
-  ])('takes a %s of the portal itself, and of programs that are no browser (%o)', (method, headers) => {
+  ])('takes a %s of the portal itself, and of programs that are not browsers (%o)', (method, headers) => {
     expect(ask(management, headers as Record<string, string>, method)?.host).toBe('management.strongroom.internal')
   })
 })

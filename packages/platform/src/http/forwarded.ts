@@ -9,7 +9,7 @@ export interface Forwarded {
   url: string
 }
 
-/** What must stand on every answer below the portal's origin that is no page of it: shown as a document, it runs nothing. */
+/** What must stand on every answer below the portal's origin that is not a page of it: shown as a document, it runs nothing. */
 export const forwardedPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 /**
@@ -42,7 +42,7 @@ export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
   return { host, url: path.startsWith('/') ? path : `/${path}` }
 }
 
-/** By Fetch Metadata, else, for what changes something, by the Origin header; programs that are no browser send neither. */
+/** By Fetch Metadata, else, for what changes something, by the Origin header; programs that are not browsers send neither. */
 function isOwnPage({ headers, method }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site']
   const reads = method === 'GET' || method === 'HEAD'

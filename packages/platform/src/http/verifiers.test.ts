@@ -51,7 +51,7 @@ describe('STATE/attestation-verifiers.json', () => {
     ['another service of the installation', { issuer: 'https://vault.strongroom.internal' }],
     ['a provider’s name without the place where it is', { issuer }],
     ['an authority that is not there', { issuer: 'https://a.example', authority: '/nonexistent/ca.pem' }],
-    ['an authority that is no certificate', { issuer: 'https://a.example', authority: '/etc/hostname' }],
+    ['an authority that is not a certificate', { issuer: 'https://a.example', authority: '/etc/hostname' }],
   ])('is refused with %s', async (_what, settings) => {
     const connect = 'issuer' in settings && settings.issuer === issuer ? {} : { connect: '127.0.0.1:1' }
     await expect(read({ ...connect, ...settings })).rejects.toMatchObject({

@@ -167,7 +167,7 @@ async function readRecord(o: Place): Promise<RootKeyRecord | undefined> {
   try {
     record = JSON.parse(text) as Partial<RootKeyRecord>
   } catch {
-    throw unreadable(path, `${text.length} characters that are no JSON`)
+    throw unreadable(path, `${text.length} characters that are not JSON`)
   }
   const kinds: string[] = ['file', 'passphrase', 'tpm'] satisfies MasterKeyHolder['kind'][]
   if (record.v === 1 && typeof record.wrapped === 'string' && kinds.includes(record.holder?.kind ?? '')) {

@@ -69,7 +69,7 @@ describe('texts with public names', () => {
     )
   })
 
-  it('are no JSON either, as the body of a deployment that az sends', () => {
+  it('are not JSON either, as the body of a deployment that az sends', () => {
     const body =
       '{"properties": {"mode": "Incremental", template:{ "keyUrl" : "https://kv1.vault.azure.net/keys/k/1" /* c */}}}'
     expect(withOwnNames(body)).toBe(body.replace('azure.net', 'strongroom.internal'))

@@ -124,7 +124,7 @@ describe('a query', () => {
     expect(() => compileQuery(query)).toThrow(QueryError)
   })
 
-  it.each(['', 'a[', 'a b', '#', '`{`'])('is no text that cannot be read: %j', (query) => {
+  it.each(['', 'a[', 'a b', '#', '`{`'])('is not text that cannot be read: %j', (query) => {
     expect(() => compileQuery(query)).toThrow(expect.objectContaining({ name: 'QueryError' }))
   })
 

@@ -54,7 +54,7 @@ const compiled = new Map<string, QueryNode>()
 
 /**
  * Reads a query once; the trees of the latest are kept.
- * @throws QueryError where it is no JMESPath, or longer than a query may be
+ * @throws QueryError where it is not JMESPath, or longer than a query may be
  */
 export function compileQuery(text: string): QueryNode {
   const known = compiled.get(text)
@@ -97,7 +97,7 @@ function check(node: unknown, mayRefer = false): void {
     const at = Object.hasOwn(referenceAt, name!) ? referenceAt[name!] : undefined
     for (const [index, argument] of children!.entries()) {
       if (index === at && (argument as { type?: string }).type !== 'ExpressionReference')
-        throw new QueryError(`argument ${index + 1} of ${name} is no expression: it begins with &`)
+        throw new QueryError(`argument ${index + 1} of ${name} is not an expression: it begins with &`)
       check(argument, index === at)
     }
     return

@@ -112,7 +112,7 @@ describe('a signed text that brings its certificates', () => {
     ['a signer for any purpose', () => ({ rules: { usage: serverAuth } }), use({ found: 'any use' })],
     ['another thumbprint', () => ({ header: { x5t: 'AAAA' } }), use({ expected: 'AAAA' })],
     ['another thumbprint of SHA-256', () => ({ header: { 'x5t#S256': 'AAAA' } }), use({ expected: 'AAAA' })],
-    ['a thumbprint that is no text', () => ({ header: { x5t: 5 } }), use({ expected: '5' })],
+    ['a thumbprint that is not text', () => ({ header: { x5t: 5 } }), use({ expected: '5' })],
     [
       'another key’s signature',
       () => ({ by: generateKeyPairSync('rsa', { modulusLength: 2048 }) }),

@@ -106,14 +106,14 @@ describe('verifyPath', () => {
   })
 
   it.each([
-    ['an issuer that is no authority', { caExtensions: leafExtensions() }, 'CertificateNotForThisUse'],
+    ['an issuer that is not an authority', { caExtensions: leafExtensions() }, 'CertificateNotForThisUse'],
     ['an issuer without basicConstraints', { caExtensions: [] }, 'CertificateNotForThisUse'],
     [
       'an issuer that may not sign certificates',
       { caExtensions: [authorityExtensions(0)[0]!, leafExtensions()[1]!] },
       'CertificateNotForThisUse',
     ],
-    ['a root that is no authority', { rootExtensions: [] }, 'CertificateNotForThisUse'],
+    ['a root that is not an authority', { rootExtensions: [] }, 'CertificateNotForThisUse'],
     ['a leaf that is an authority', { leafExtensions: authorityExtensions() }, 'CertificateNotForThisUse'],
     ['a root that allows no authority below it', { rootExtensions: authorityExtensions(0) }, 'PathTooLong'],
     [

@@ -5,7 +5,7 @@ import { readBundle, type BundledItem, type Refusal } from './read-bundle.ts'
 export function parseBundle(value: unknown): BundledItem[] {
   const read = readBundle(value)
   if ('items' in read) return read.items
-  throw refuseBundle(read.refusals, 'This is no bundle of collateral.')
+  throw refuseBundle(read.refusals, 'This is not a bundle of collateral.')
 }
 
 export function refuseBundle(

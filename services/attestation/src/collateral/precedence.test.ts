@@ -200,7 +200,7 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
     expect([status, body.error?.details?.[0]?.code]).toEqual([400, 'CollateralSuperseded'])
   })
 
-  it('is no revocation list of AMD’s either (attack W3)', async () => {
+  it('is not a revocation list of AMD’s either (attack W3)', async () => {
     const test = await open()
     await serveCollateral(collateral, processor)
     const { product, crl } = await processor.amd.endorsements()

@@ -38,7 +38,7 @@ export function unavailable(path: string, cause: unknown, now: number): ServiceE
 function foundIn(path: string, cause: unknown): string {
   const refusal = refusedIn(cause)?.refusal
   if (refusal === undefined)
-    return cause instanceof ServiceError ? cause.code : 'an answer that is no current collateral'
+    return cause instanceof ServiceError ? cause.code : 'an answer that is not current collateral'
   const found = refusal.found.slice(0, 200)
   return refusal.path === path ? found : `${refusal.path.split('?')[0]}: ${found}`
 }

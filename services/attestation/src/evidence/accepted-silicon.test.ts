@@ -43,7 +43,7 @@ describe('STATE/accepted-silicon.json', () => {
   })
 
   it.each<[string, unknown, unknown[]]>([
-    ['text that is no JSON', '{', ['JSON', 'another text']],
+    ['text that is not JSON', '{', ['JSON', 'another text']],
     ['a list', [entry], ['an object by name', JSON.stringify([entry]).slice(0, 200)]],
     ['null', null, ['an object by name', 'null']],
     ['no anchors', { first: { providers: [witness] } }, ['first.anchors: the content of an anchors.json', 'nothing']],
@@ -58,7 +58,7 @@ describe('STATE/accepted-silicon.json', () => {
       { first: { ...entry, anchors: { ...anchors, simulated: 1 } } },
       ['first.anchors.simulated: true', '1'],
     ],
-    ['roots that are no list', withRoots({}), ['first.anchors.amd: a list of at most 32 roots', '{}']],
+    ['roots that are not a list', withRoots({}), ['first.anchors.amd: a list of at most 32 roots', '{}']],
     ['no roots of Intel', withRoots([root], null), ['first.anchors.intel: a list of at most 32 roots', 'null']],
     [
       'a root that is a text',
@@ -76,7 +76,7 @@ describe('STATE/accepted-silicon.json', () => {
     ['a host in a list of its own', [[witness]]],
     ['the shared provider', ['sharedweu.weu.attest.strongroom.internal']],
     ['the shared one of another region', [witness, 'sharedneu.neu.attest.strongroom.internal']],
-    ['a host that is no provider', ['vault.strongroom.internal']],
+    ['a host that is not a provider', ['vault.strongroom.internal']],
     ['a host of upper case', ['Witness.weu.attest.strongroom.internal']],
     ['a name that is too short', ['wi.weu.attest.strongroom.internal']],
     ['a name that is too long', [`${'w'.repeat(41)}.weu.attest.strongroom.internal`]],

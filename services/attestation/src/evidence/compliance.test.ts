@@ -25,7 +25,7 @@ describe('an SNP machine', () => {
     const under = (launchMeasurements: string[], idKeyDigests: string[]): string[] =>
       shortcomings({ simulated: false, baseline: { launchMeasurements, idKeyDigests } })
     expect([under([measurement], []), under([], [key]), under(['00', measurement], ['00'])]).toEqual([[], [], []])
-    // A key is no measurement, nor the reverse.
+    // A key is not a measurement, nor the reverse.
     for (const [measurements, keys] of [
       [[key], [measurement]],
       [[measurement.slice(2)], [key.toUpperCase()]],
@@ -118,7 +118,7 @@ describe('runtime data', () => {
     ['bytes', { bytes: new Uint8Array(), dataType: 'Binary' }],
     ['null', runtimeOf(null)],
     ['text', runtimeOf('a')],
-  ])('that is no object names no VM: %s', (_name, data) => {
+  ])('that is not an object names no VM: %s', (_name, data) => {
     expect(paths(data)).toEqual([whole])
   })
 
@@ -127,7 +127,7 @@ describe('runtime data', () => {
     ['an empty object', {}, [keys, id]],
     ['no keys', { 'vm-configuration': configuration }, [keys]],
     ['an empty list of keys', { keys: [], 'vm-configuration': configuration }, [keys]],
-    ['keys that are no list', { keys: { 0: {}, length: 1 }, 'vm-configuration': configuration }, [keys]],
+    ['keys that are not a list', { keys: { 0: {}, length: 1 }, 'vm-configuration': configuration }, [keys]],
     ['no configuration', { keys: [{}] }, [id]],
     ['an id in a list', { keys: [{}], 'vm-configuration': { vmUniqueId: [configuration.vmUniqueId] } }, [id]],
     ['no configuration but null', { keys: [{}], 'vm-configuration': null }, [id]],

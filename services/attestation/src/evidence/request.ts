@@ -89,7 +89,7 @@ export function boundData(value: unknown, target: string): BoundData | undefined
   return { bytes, dataType, json: jsonOf(bytes, `${target}.data`) }
 }
 
-/** @throws ServiceError InvalidParameter where the bytes are no JSON in UTF-8, or nested too deep to be printed */
+/** @throws ServiceError InvalidParameter where the bytes are not JSON in UTF-8, or nested too deep to be printed */
 export function jsonOf(bytes: Uint8Array, target: string): unknown {
   try {
     const json = JSON.parse(textOf(bytes)) as unknown

@@ -209,7 +209,7 @@ export class SnpVerifier {
   }
 }
 
-/** Whatever is no text is refused as no PEM. */
+/** Whatever is not text is refused as no PEM. */
 const pemText = new TextDecoder()
 
 function readReport(body: Record<string, unknown>, context: VerifyContext): SnpEvidenceBytes {

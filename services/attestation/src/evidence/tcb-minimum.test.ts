@@ -106,7 +106,7 @@ describe('STATE/tcb-minimum.json', () => {
   const version = `Milan.snp: a whole number from ${snp}, which the advisories ask for, to 255`
 
   it.each<[string, unknown, unknown[]]>([
-    ['text that is no JSON', '{', ['JSON', 'another text']],
+    ['text that is not JSON', '{', ['JSON', 'another text']],
     ['a list', [], ['an object by line of processors', '[]']],
     ['null', null, ['an object by line of processors', 'null']],
     ['an unknown line', { Rome: {} }, [lines, 'Rome']],

@@ -110,7 +110,7 @@ describe('a certificate of an attestation key', () => {
     expect(await fault(other.ofEc)).toEqual(['BindingMismatch', expect.stringMatching(mine)])
     const { key } = parseTpm2bPublic(tpm.akPublic)
     expect((await verify(tpm.certificate, { key })).key).toBe(key)
-    if (key.kind !== 'rsa') throw new Error('the key is no RSA key')
+    if (key.kind !== 'rsa') throw new Error('the key is not an RSA key')
     const another = { ...key, modulus: key.modulus.map((byte) => byte ^ 1) }
     expect(await fault(tpm.certificate, { key: another })).toEqual(['BindingMismatch', expect.stringMatching(mine)])
     const ec = { kind: 'ecc', curve: 'P-256', x: new Uint8Array(32), y: new Uint8Array(32) } as unknown as Key

@@ -98,7 +98,7 @@ export function readGuestRequest(body: unknown): GuestRequest {
 export function jsonObject(bytes: Uint8Array, target: string): Record<string, unknown> {
   const json = jsonOf(bytes, target)
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
-  throw invalidParameter({ target, message: `${target} is no JSON object.`, expected: 'base64url of a JSON object' })
+  throw invalidParameter({ target, message: `${target} is not a JSON object.`, expected: 'base64url of a JSON object' })
 }
 
 /** A guest whose firmware hands out no log sends nothing: then no claim rests on one. */
@@ -136,7 +136,7 @@ function versionNumber(value: unknown, target: string): number {
   if (leading !== undefined) return Number(leading)
   throw invalidParameter({
     target,
-    message: `${target} is no version number.`,
+    message: `${target} is not a version number.`,
     expected: 'a whole number, or its digits as text',
   })
 }

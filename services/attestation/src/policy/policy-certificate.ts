@@ -15,7 +15,7 @@ const longestChain = 6
 /**
  * Reads a signer's certificate as clients send it: a JWK with `x5c`.
  * @param target what the certificate came in, for errors
- * @throws ServiceError InvalidParameter where a link of the chain is missing, the root is no authority, a certificate is not valid now,
+ * @throws ServiceError InvalidParameter where a link of the chain is missing, the root is not an authority, a certificate is not valid now,
  *   or the key cannot sign RS256
  */
 export function readPolicyCertificate(jwk: unknown, now: Date, target: string): PolicyCertificate {

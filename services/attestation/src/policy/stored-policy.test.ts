@@ -43,7 +43,7 @@ describe('the envelope of a policy', () => {
   })
 
   it.each([
-    ['bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0x41]).toString('base64url')],
+    ['bytes that are not UTF-8', Buffer.from([0xff, 0xfe, 0x41]).toString('base64url')],
     ['nothing', ''],
     ['characters outside base64url', 'a b'],
   ])('is refused with %s as its policy', async (_name, AttestationPolicy) => {

@@ -41,7 +41,7 @@ it('a signer is refused once its certificate has expired', () => {
   expect(readPolicyCertificate(jwk, clock.now(), 'x').thumbprint).toMatch(/^[0-9A-F]{40}$/)
   const later = new Date(Date.now() + 2 * 24 * 3600_000)
   expect(() => readPolicyCertificate(jwk, later, 'x')).toThrow(/not valid/)
-  // Certificates that do not belong together are no chain, whatever each says.
+  // Certificates that do not belong together are not a chain, whatever each says.
   const stranger = certificates[0]!.jwk.x5c[0]!
   expect(() => readPolicyCertificate({ kty: 'RSA', x5c: [jwk.x5c[0]!, stranger] }, clock.now(), 'x')).toThrow(
     /not valid/,

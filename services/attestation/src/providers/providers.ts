@@ -129,7 +129,7 @@ export class Providers {
 
   /**
    * Makes a provider, or finds it again where the same resource asks twice.
-   * @throws ServiceError InvalidParameter for a name that is no host name, NameNotAvailable where it is another's
+   * @throws ServiceError InvalidParameter for a name that is not a host name, NameNotAvailable where it is another's
    */
   async create(o: {
     name: string

@@ -127,7 +127,7 @@ function pageSize(request: FastifyRequest, largest: number): number {
   if (Number.isInteger(size) && size >= 1 && size <= largest) return size
   throw new ServiceError({
     code: 'InvalidParameter',
-    message: '$top is no page size.',
+    message: '$top is not a page size.',
     target: '$top',
     expected: `a whole number from 1 to ${largest}`,
     found: JSON.stringify(text).slice(0, 40),

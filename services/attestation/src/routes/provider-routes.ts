@@ -101,7 +101,7 @@ function requireResourceManager(request: FastifyRequest): void {
   })
 }
 
-/** @throws ServiceError ProviderNotFound, also for the providers that regions share: they are no resources */
+/** @throws ServiceError ProviderNotFound, also for the providers that regions share: they are not resources */
 async function find(request: FastifyRequest, providers: Providers): Promise<Provider> {
   const { region, name } = request.params as { region: string; name: string }
   const host = attestationProviderHost(name, region)

@@ -74,7 +74,7 @@ async function platforms(collateral: Collateral): Promise<TcbBaseline[]> {
   return [...found.values()]
 }
 
-/** Undefined where the text is no TCB info of a platform. */
+/** Undefined where the text is not a TCB info of a platform. */
 function baselineIn(text: string): TcbBaseline | undefined {
   const { tcbInfo } = JSON.parse(text) as { tcbInfo?: Record<string, unknown> }
   const { fmspc, issueDate, tcbEvaluationDataNumber } = tcbInfo ?? {}

@@ -4,7 +4,7 @@ import type { InstallationAuthority } from '@strongroom/platform'
 import { attestationKeyUsageExtension, type RequestParts, type TestGuest } from './guest.ts'
 
 /**
- * A guest whose attestation key is no TPM's: whoever holds it signs what he likes, so that a statement can be wrong in one
+ * A guest whose attestation key is not a TPM's: whoever holds it signs what he likes, so that a statement can be wrong in one
  * thing alone. Everything else is as the real guest's: its certificate, its claims, its registers.
  */
 export class ForgedGuest {

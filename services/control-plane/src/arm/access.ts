@@ -27,7 +27,7 @@ export interface Assignment {
   created_by: string
 }
 
-/** Text that is no id refers to nothing, which is another mistake than a missing role. */
+/** Text that is not an id refers to nothing, which is another mistake than a missing role. */
 const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)
 
 /** An installation has one management group, the root of its tenant, and its subscription is in it. */

@@ -134,7 +134,7 @@ describe('a member of a request', () => {
   })
 })
 
-describe('a request that is no object', () => {
+describe('a request that is not an object', () => {
   it.each([
     ['text', 'string'],
     [7, 'number'],

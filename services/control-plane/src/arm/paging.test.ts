@@ -124,7 +124,7 @@ describe('a list that was made whole', () => {
     ['nothing', ask({ $top: '1' }), { status: 204 }],
     ['null', ask({ $top: '1' }), { status: 200, body: null }],
     ['a text', ask({ $top: '1' }), { status: 200, body: 'value' }],
-    ['a value that is no list', ask({ $top: '1' }), list({ id: '/s/a', length: 2 })],
+    ['a value that is not a list', ask({ $top: '1' }), list({ id: '/s/a', length: 2 })],
     ['an empty list', ask({ $top: '1', $skiptoken: token('/s/a') }), list([])],
     ['a list of what has no id', ask({ $top: '1' }), list([{ name: 'a' }, { name: 'b' }])],
     ['a list in which one has none', ask({ $top: '1' }), list([{ id: '/s/a' }, null])],

@@ -40,7 +40,7 @@ export function replyWith(request: ArmRequest, value: unknown[], last: string | 
   return { status: 200, body: { value, nextLink }, isPage: true }
 }
 
-/** Lists that page themselves, and those of what is no resource, stay as they are. */
+/** Lists that page themselves, and those of what is not a resource, stay as they are. */
 function isList(body: unknown): body is { value: Item[] } {
   if (typeof body !== 'object' || body === null || 'nextLink' in body || !('value' in body)) return false
   return (

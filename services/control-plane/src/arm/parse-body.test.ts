@@ -19,7 +19,7 @@ const lists = (levels: number, middle = ''): string => `${'['.repeat(levels)}${m
 const tooDeep = (levels: number): unknown[] => ['at most 100 levels', `it nests ${levels} levels deep`]
 
 describe('the text of a body', () => {
-  it('that is empty is no body', () => {
+  it('that is empty is not a body', () => {
     for (const text of ['', ' ', '\n\t ']) expect([strict(text), lenient(text)]).toEqual([undefined, undefined])
   })
 
@@ -27,7 +27,7 @@ describe('the text of a body', () => {
     const text = `{ "a": "one\n\ttwo\r\nthree \\" four", // it's "\n b: 'x\ny', /* " */ "c": "\\\\" }`
     expect(lenient(text)).toEqual({ a: 'one\n\ttwo\r\nthree " four', b: 'x\ny', c: '\\' })
     expect(refusal(() => strict(text))).not.toBe('read')
-    // JSON5's own way to go on: the line end after a backslash is no part of the text.
+    // JSON5's own way to go on: the line end after a backslash is not part of the text.
     expect(lenient("{ a: 'one\\\ntwo' }")).toEqual({ a: 'onetwo' })
   })
 

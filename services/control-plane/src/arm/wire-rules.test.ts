@@ -136,7 +136,7 @@ describe('api-versions', () => {
       expect((await plane.send('GET', `${group}?api-version=${version}`)).status).toBe(200)
     },
   )
-  it.each(['latest', '2024-13', '2024-11-01;drop', ''])('that are no dates are refused: %s', async (version) => {
+  it.each(['latest', '2024-13', '2024-11-01;drop', ''])('that are not dates are refused: %s', async (version) => {
     expect((await plane.send('GET', `${group}?api-version=${version}`)).status).toBe(400)
   })
 })

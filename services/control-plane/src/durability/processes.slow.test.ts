@@ -182,7 +182,7 @@ describeStores('a server process', (open) => {
         expect.stringContaining(` ${dying.pid} `),
       ])
       const next = await PlaneProcess.start(store)
-      // What a process needs that is there already: how long this machine takes to start one is no part of it.
+      // What a process needs that is there already: how long this machine takes to start one is not part of it.
       const since = performance.now()
       await until(async () => await hasLeft(store, dying))
       const seconds = (performance.now() - since) / 1000

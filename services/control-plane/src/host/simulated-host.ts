@@ -113,7 +113,7 @@ export class SimulatedHost implements Host {
     return row === undefined ? undefined : (JSON.parse(row.status) as SimulatedInstance)
   }
 
-  /** A VM that runs goes on: starting it again is no boot. */
+  /** A VM that runs goes on: starting it again is not a boot. */
   async start(vmId: string): Promise<InstanceStatus> {
     const status = await this.#find(vmId)
     if (status?.power.state === 'Ready') return status

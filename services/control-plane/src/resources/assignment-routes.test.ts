@@ -62,7 +62,7 @@ describe('a role assignment', () => {
   })
 
   it.each<[string, string | number, object, unknown[]]>([
-    ['a name that is no id', 'x', giving(builtIn('Reader')), [400, 'InvalidRoleAssignmentId', 'name']],
+    ['a name that is not an id', 'x', giving(builtIn('Reader')), [400, 'InvalidRoleAssignmentId', 'name']],
     ['more before its id', `0${id(1)}`, giving(builtIn('Reader')), [400, 'InvalidRoleAssignmentId', 'name']],
     ['a role that is none', 1, giving(id(9)), [400, 'RoleDefinitionDoesNotExist', 'properties.roleDefinitionId']],
     [

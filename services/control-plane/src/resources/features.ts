@@ -55,7 +55,7 @@ export function featureRoutes(plane: Plane): Route[] {
         const { name } = one(request)
         throw new ServiceError({
           code: 'FeatureUnregistrationNotSupported',
-          message: `The feature '${String(name)}' cannot be unregistered: it is no preview here.`,
+          message: `The feature '${String(name)}' cannot be unregistered: it is not a preview here.`,
           expected: 'Registered',
           found: 'unregister',
           remedy: 'Leave the feature as it is.',

@@ -113,7 +113,7 @@ describeStores('moving resources between groups', (open) => {
     expect((await plane.send('GET', there(vnet))).status).toBe(404)
   })
 
-  it('refuses what is no move', async () => {
+  it('refuses what is not a move', async () => {
     const plane = await fresh()
     const code = async (ids: string[], to?: string): Promise<string> =>
       (await move(plane, ids, to === undefined ? {} : { to })).body.error.code as string

@@ -46,6 +46,6 @@ export function dateTimeAdd(base: string, duration: string, format: string | und
   const [years, months, weeks, days, hours, minutes, seconds] = match.slice(2).map((each) => sign * Number(each ?? 0))
   at.setUTCFullYear(at.getUTCFullYear() + years!, at.getUTCMonth() + months!, at.getUTCDate() + 7 * weeks! + days!)
   at.setTime(at.getTime() + ((hours! * 60 + minutes!) * 60 + seconds!) * 1000)
-  if (Number.isNaN(at.getTime())) throw new TemplateError("The result of 'dateTimeAdd' is no date")
+  if (Number.isNaN(at.getTime())) throw new TemplateError("The result of 'dateTimeAdd' is not a date")
   return formatTime(at, format ?? (compact === null ? 'yyyy-MM-ddTHH:mm:ssZ' : undefined))
 }

@@ -147,7 +147,7 @@ describe('the template language', () => {
     await expect(run(text)).rejects.toBeInstanceOf(TemplateError)
   })
 
-  it('takes a text that is no expression as it is, and [[ as a bracket', async () => {
+  it('takes a text that is not an expression as it is, and [[ as a bracket', async () => {
     expect([isExpression('[a]'), isExpression('[[a]'), isExpression('a[b]'), literalText('[[a]')]).toEqual([
       true,
       false,

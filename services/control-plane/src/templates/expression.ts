@@ -15,7 +15,7 @@ const depthLimit = 64
 export const isExpression = (text: string): boolean =>
   text.startsWith('[') && text.endsWith(']') && !text.startsWith('[[')
 
-/** What a text that is no expression says. */
+/** What a text that is not an expression says. */
 export const literalText = (text: string): string => (text.startsWith('[[') ? text.slice(1) : text)
 
 const parsed = new Map<string, Expression>()

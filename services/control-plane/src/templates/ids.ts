@@ -18,7 +18,7 @@ export function providerPath(type: string, names: string[], of: string): string 
 
 const managementGroups = '/providers/Microsoft.Management/managementGroups'
 
-/** The id of a resource at a scope. Resource groups alone are no resource of a provider in an id. */
+/** The id of a resource at a scope. Resource groups alone are not resources of a provider in an id. */
 export function at(scopeId: string, type: string, names: string[], of: string): string {
   const path = providerPath(type, names, of)
   if (type.toLowerCase() !== 'microsoft.resources/resourcegroups') return `${scopeId}${path}`

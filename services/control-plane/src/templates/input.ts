@@ -34,7 +34,7 @@ export interface Prepared {
 
 /**
  * @param linked what the templateLink of the body gave
- * @throws ServiceError for a body that is no deployment, TemplateError for a template that cannot be one
+ * @throws ServiceError for a body that is not a deployment, TemplateError for a template that cannot be one
  */
 export function readDeployment(
   o: { name: string; kind: DeploymentScope['kind']; linked?: Linked | undefined },

@@ -44,7 +44,7 @@ export async function followLink(
   const found = await plane.resources.get<TemplateSpecInternal>(id)
   if (found.type !== templateSpecVersionType.toLowerCase())
     throw refuse(
-      `The resource '${id.slice(0, 200)}' is no version of a template spec`,
+      `The resource '${id.slice(0, 200)}' is not a version of a template spec`,
       `…/${templateSpecVersionType}/…`,
     )
   return { template: found.internal.template, link: { id: found.id }, beside: found.internal.linked }

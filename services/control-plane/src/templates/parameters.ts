@@ -151,7 +151,7 @@ async function readParameter(o: {
   return checkParameter({ name, definition, definitions, value: coerce(value, kind), secure })
 }
 
-/** az sends every `--parameters name=value` that is no JSON as text. */
+/** az sends every `--parameters name=value` that is not JSON as text. */
 function coerce(value: Value, kind: string): Value {
   if (typeof value !== 'string') return value
   if (kind === 'int' && /^-?\d{1,15}$/.test(value)) return Number(value)

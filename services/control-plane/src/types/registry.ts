@@ -18,7 +18,7 @@ export class ResourceTypes {
     for (const { spelling, refersTo = [] } of this.all)
       for (const other of refersTo)
         if (!this.#byKey.has(keyOf(other)))
-          throw new TypeError(`${spelling} refers to ${other}, which is no resource type`)
+          throw new TypeError(`${spelling} refers to ${other}, which is not a resource type`)
     this.metered = new Set([...this.#byKey].flatMap(([key, type]) => (type.meters === undefined ? [] : [key])))
     this.#rank = new Map(this.#deletionOrder().map((spelling, index) => [keyOf(spelling), index]))
   }

@@ -36,7 +36,7 @@ const isWritten = (type: ResourceType): boolean => type.create !== undefined || 
 
 describe('the table of resource types', () => {
   it('has each type that a client can write into a group, spelled as its routes spell it', () => {
-    // What belongs to any scope (budgets too), and what deployments leave behind, is no resource of a group.
+    // What belongs to any scope (budgets too), and what deployments leave behind, is not a resource of a group.
     const elsewhere =
       /^\{namespace\}|^Microsoft\.(Authorization|Consumption\/budgets|Resources\/(deployments|tags))|\/extensions$/
     expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(

@@ -79,7 +79,7 @@ export class HostAgent {
     return new HostAgent({ clock: systemClock, carrier: undefined, ...o, identity })
   }
 
-  /** Until `stop`. @throws what is no answer of the control plane: a defect, or a directory that cannot be written */
+  /** Until `stop`. @throws what is not an answer of the control plane: a defect, or a directory that cannot be written */
   async run(onChange: (state: AgentState) => void): Promise<void> {
     let told = ''
     const tell = (state: Omit<AgentState, 'name'>): void => {

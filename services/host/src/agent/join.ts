@@ -67,7 +67,7 @@ const noCode = (): ServiceError =>
   ServiceError.relayed(
     {
       code: 'JoinCodeRefused',
-      message: 'What came on standard input is no join code.',
+      message: 'What came on standard input is not a join code.',
       innererror: {
         expected: 'NAME.AUTHORITY.SECRET, as `strongroom host add` prints it',
         remedy: 'Paste the whole line that `strongroom host add` printed.',

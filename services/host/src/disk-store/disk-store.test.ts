@@ -179,7 +179,7 @@ describe('a disk that is uploaded', () => {
     expect(copy.rawPayload.subarray(0, mebibyte).equals(content)).toBe(true)
   })
 
-  it('fails with the reason where what was written is no disk', async () => {
+  it('fails with the reason where what was written is not a disk', async () => {
     const { accessSAS } = await disks.grant(id, { ...read, permission: 'Write' })
     await call('PUT', `${accessSAS}&comp=page`, {
       headers: { range: 'bytes=0-511', 'x-ms-page-write': 'update' },

@@ -127,7 +127,7 @@ export class DiskStore {
     return filesOf(kept, storedFiles(this.#services.stateDir, id))
   }
 
-  /** What a running guest writes is no copy of anything. @throws ServiceError InstanceNotStopped */
+  /** What a running guest writes is not a copy of anything. @throws ServiceError InstanceNotStopped */
   #requireAtRest(id: string): void {
     const state = this.#host.holderOf(id)?.status().power.state ?? 'Stopped'
     if (state !== 'Stopped' && state !== 'Failed') throw notStopped(state)

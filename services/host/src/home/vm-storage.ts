@@ -197,7 +197,7 @@ const over = (vmId: string, epoch: number, now: number): ServiceError =>
 const noState = (bytes: number): ServiceError =>
   new ServiceError({
     code: 'InvalidRequestContent',
-    message: 'What the host sent is no guest state.',
+    message: 'What the host sent is not a guest state.',
     target: 'bytes',
     expected: `${capacity} bytes`,
     found: `${bytes} bytes`,

@@ -151,7 +151,7 @@ describe('a list of data disks', () => {
 
   it.each([
     ['nothing', undefined],
-    ['a LUN that is no controller’s', [{ ...disk, lun: 64 }]],
+    ['a LUN that is not a controller’s', [{ ...disk, lun: 64 }]],
     ['a disk that leads elsewhere', [{ ...disk, disk: '../machines/x' }]],
     ['no size', [{ ...disk, sizeGiB: 0 }]],
     ['one LUN twice', [disk, { ...disk, disk: second }]],

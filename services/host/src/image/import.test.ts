@@ -158,7 +158,7 @@ describe('an image that does not qualify', () => {
     expect(await reasons(await disk({ boot: 'tampered.efi' }))).toEqual(['ImageNotQualified', 'SignerUnknown'])
   })
 
-  it('is refused when it boots nothing, or something that is no program', async () => {
+  it('is refused when it boots nothing, or something that is not a program', async () => {
     expect(await reasons(await disk({}))).toEqual(['ImageNotQualified', 'NoBootFile'])
     expect(await reasons(await disk({ boot: 'os-release' }))).toEqual(['ImageNotQualified', 'BootFileInvalid'])
   })
@@ -169,7 +169,7 @@ describe('an image that does not qualify', () => {
     expect(await reasons(path)).toEqual(['NotADiskImage'])
   })
 
-  it('is refused when it is no disk, no file, or has a name that is a path', async () => {
+  it('is refused when it is not a disk, no file, or has a name that is a path', async () => {
     expect(await reasons(join(directory, 'os-release'))).toEqual(['NotADiskImage'])
     expect(await reasons('/nowhere')).toEqual(['ImageNotFound'])
     expect(await reasons('relative.raw')).toEqual(['ImageNotFound'])

@@ -16,7 +16,7 @@ export const dnsCodes = { good: 0, formatError: 1, noSuchName: 3, notImplemented
 const internet = 1
 const labelForm = /^[\x21-\x7e]{1,63}$/
 
-/** Undefined for what is no query with one question: it is not answered. */
+/** Undefined for what is not a query with one question: it is not answered. */
 export function parseDnsQuery(message: Uint8Array): DnsQuestion | undefined {
   const view = Buffer.from(message.buffer, message.byteOffset, message.length)
   if (view.length < 12 + 5) return undefined

@@ -48,7 +48,7 @@ describe('a name that a guest asks for', () => {
     await Promise.all(silent)
   })
 
-  it('has no address where there is none, and is asked of nobody where it is no name of the DNS', async () => {
+  it('has no address where there is none, and is asked of nobody where it is not a name of the DNS', async () => {
     asked = []
     expect(await addressOf('nowhere.example.org', servers)).toBeUndefined()
     expect(new Set(asked)).toEqual(new Set(['nowhere.example.org']))

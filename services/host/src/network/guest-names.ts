@@ -10,12 +10,12 @@ export type NameServers = Pick<Resolver, 'resolve4' | 'resolve6'>
  */
 const hosts: NameServers = new Resolver({ timeout: 2_000, tries: 2 })
 
-/** A name of the DNS: of several labels, the last of which is no number, for such are spellings of addresses. */
+/** A name of the DNS: of several labels, the last of which is not a number, for such are spellings of addresses. */
 const nameForm =
   /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?![0-9]+$|0x[0-9a-f]*$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 
 /**
- * One address of a name, IPv4 where the host has a way for it; undefined where there is none, and for what is no name of the DNS: one
+ * One address of a name, IPv4 where the host has a way for it; undefined where there is none, and for what is not a name of the DNS: one
  * of one label is some machine beside the host.
  */
 export async function addressOf(name: string, servers: NameServers = hosts): Promise<string | undefined> {

@@ -38,7 +38,7 @@ describe('the name in a ClientHello', () => {
     }
   })
 
-  it('is none where none is said, and in what is no TLS', async () => {
+  it('is none where none is said, and in what is not TLS', async () => {
     expect(serverName(await helloOf(undefined))).toBeUndefined()
     for (const text of ['GET / HTTP/1.1\r\n', 'SSH-2.0-x', 'x']) expect(serverName(Buffer.from(text))).toBeUndefined()
     expect(serverName(Buffer.alloc(100_000, 22))).toBeUndefined()
@@ -70,7 +70,7 @@ describe('the host of a request', () => {
     expect(requestHost(Buffer.from('GET / HTTP/1.1\r\nHost: a.b\r\n'))).toBe('more')
   })
 
-  it('is none where there are two, another port or none, and in what is no request', () => {
+  it('is none where there are two, another port or none, and in what is not a request', () => {
     for (const fields of [['Host: a.b', 'Host: c.d'], ['Host: a.b:81'], [], ['Host: '], ['Host: a b'], ['Host: a/b']])
       expect(of(...fields), fields.join()).toBeUndefined()
     expect(requestHost(Buffer.from('x\r\nHost: a.b\r\n\r\n'))).toBeUndefined()

@@ -71,7 +71,7 @@ function renewalRoutes(
   })
 }
 
-/** Absent and repeated values are no text. */
+/** Absent and repeated values are not text. */
 const asText = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 function requireOwnVm(query: unknown, spec: InstanceSpec): void {
@@ -99,7 +99,7 @@ function requireOwnKey(body: string, akSpki: Uint8Array): void {
     const certificate = new X509Certificate(bytes.subarray(0, 4 + bytes.readUInt16BE(2)))
     key = certificate.publicKey.export({ type: 'spki', format: 'der' })
   } catch {
-    // Answered below: whatever it is, it is no certificate of this key.
+    // Answered below: whatever it is, it is not a certificate of this key.
   }
   if (key !== undefined && key.equals(akSpki)) return
   throw new ServiceError({

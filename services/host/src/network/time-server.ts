@@ -42,7 +42,7 @@ export async function startTimeServer(o: { socket: string; now(): Date }): Promi
   }
 }
 
-/** The answer to a client's packet of 48 bytes; undefined where it is no client's packet of version 3 or 4. */
+/** The answer to a client's packet of 48 bytes; undefined where it is not a client's packet of version 3 or 4. */
 export function answerTime(request: Uint8Array, now: Date): Buffer | undefined {
   const version = (request[0]! >> 3) & 7
   if (request.length !== packetLength || (request[0]! & 7) !== clientMode || version < 3 || version > 4)

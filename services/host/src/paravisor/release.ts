@@ -65,7 +65,7 @@ export async function releaseKey(
   const tag = release.tags[guestStateGenerationTag] ?? '0'
   const counter = typeof tag === 'string' && /^\d+$/.test(tag) ? Number(tag) : Number.NaN
   if (!Number.isSafeInteger(counter))
-    throw invalid('its guest-state counter is no number', 'a number', JSON.stringify(tag).slice(0, 64))
+    throw invalid('its guest-state counter is not a number', 'a number', JSON.stringify(tag).slice(0, 64))
   return { key: unwrapReleasedKey(Buffer.from(release.ciphertext), o.transferKey), jws, counter }
 }
 

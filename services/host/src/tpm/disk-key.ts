@@ -72,7 +72,7 @@ async function define(tpm: Swtpm, { key, image }: Content, machine: Uint8Array):
   const volumeKey = Buffer.from(key.volumeKey).toString('hex')
   const bound = ([4, 7, 11] as const).map((register) => Buffer.from(image[register]).toString('hex'))
   const content = Buffer.from(`2 ${[key.luksUuid, volumeKey, key.keyDigest, ...bound].join(' ')}\n`)
-  if (!form.test(content.toString())) throw new TypeError('this is no key of a disk')
+  if (!form.test(content.toString())) throw new TypeError('this is not a key of a disk')
   const registers: BootRegisters = { ...nothingPassed, ...image, 1: machine }
   try {
     const policy = await directory.give('policy', policyOf(registers))

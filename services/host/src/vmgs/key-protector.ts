@@ -6,7 +6,7 @@ import { unwrapKey, wrapKey } from './key-wrap.ts'
 /**
  * KEY_PROTECTOR of a VMGS container: `dek[2]` of 512 bytes, `gsp[2]` of a length and 512 bytes, `active_kp`. A data key is
  * wrapped by the VM's RSA key with OAEP-SHA-256; the blob is as long as the modulus. Each boot writes the other slot.
- * Under a customer's key, what the RSA key wraps is no bare data key but 40 bytes of AES-KWP under the intermediate key of
+ * Under a customer's key, what the RSA key wraps is not a bare data key but 40 bytes of AES-KWP under the intermediate key of
  * the customer binding: neither the platform's key nor the customer's opens it alone.
  */
 const slotLength = 512

@@ -75,7 +75,7 @@ async function readKeys(issuer: string, fetchJson: (url: string) => Promise<unkn
   }
   if (discovery.issuer !== issuer) throw new Error('the document is of another issuer')
   if (typeof discovery.jwks_uri !== 'string' || !discovery.jwks_uri.startsWith('https://'))
-    throw new Error('jwks_uri is no https URL')
+    throw new Error('jwks_uri is not an https URL')
   const keys = (await fetchJson(discovery.jwks_uri)) as { keys?: unknown }
   if (!Array.isArray(keys.keys)) throw new Error('there is no key set')
   return keys as Keys

@@ -23,7 +23,7 @@ export const missing = (id: string): ServiceError =>
     message: `Resource '${id.slice(0, 80)}' does not exist or one of its queried reference-property objects are not present.`,
   })
 
-/** Longer ones are no client's, and their parts are looked for in time that grows with the square. */
+/** Longer ones are not a client's, and their parts are looked for in time that grows with the square. */
 const longestFilter = 1000
 
 interface Condition {

@@ -48,7 +48,7 @@ export function addGroups(app: FastifyInstance, o: GraphOptions): void {
     if (member === undefined) throw missing(memberId)
     if (member['id'] === group.id) throw invalid('members', 'another object than the group itself', group.id)
     if (!(await o.directory.addMember(group.id, String(member['id']))))
-      throw invalid('members', 'an object that is no member yet', 'a reference that exists already')
+      throw invalid('members', 'an object that is not a member yet', 'a reference that exists already')
     return await reply.code(204).send()
   })
   app.delete<{ Params: { id: string; member: string } }>(`${base}/:id/members/:member/$ref`, async (request, reply) => {

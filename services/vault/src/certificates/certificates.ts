@@ -364,7 +364,7 @@ export function certificateEntry(
 const nameInUse = (name: string): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    message: `There is a key or a secret with the name ${name} in this vault, which is no certificate's.`,
+    message: `There is a key or a secret with the name ${name} in this vault, which is not a certificate's.`,
     target: name,
     expected: 'a name that no key and no secret has, deleted ones included',
     found: 'one that is in use',

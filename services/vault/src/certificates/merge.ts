@@ -20,7 +20,7 @@ export function readChain(value: unknown, subjectKey: Uint8Array): Uint8Array[] 
     try {
       return new X509Certificate(Buffer.from(text, 'base64'))
     } catch {
-      return wrong('what is no certificate')
+      return wrong('what is not a certificate')
     }
   })
   const leaf = read.find(({ publicKey }) => publicKey.export({ type: 'spki', format: 'der' }).equals(subjectKey))

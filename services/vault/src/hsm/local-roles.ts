@@ -208,7 +208,7 @@ function knownAction(action: unknown, list: string): string {
 function idOf(value: string, target: string): string {
   const id = value.toLowerCase()
   if (guid.test(id)) return id
-  throw badParameter('The name is no GUID.', { target, expected: 'a GUID', found: shown(value) })
+  throw badParameter('The name is not a GUID.', { target, expected: 'a GUID', found: shown(value) })
 }
 
 function builtInConflict(id: string): ServiceError {

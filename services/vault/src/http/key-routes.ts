@@ -21,7 +21,7 @@ function warnOfPolicy({ authorities }: AppParts, reply: FastifyReply, bundle: Ke
   const [first = ''] = named
   const own = ownProviderFor(normalAuthority(first) ?? '')
   const instead = own === undefined ? '' : ` Name ${own}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1.`
-  const text = `No token ever releases this key: ${first} is no attestation provider of this installation.${instead}`
+  const text = `No token ever releases this key: ${first} is not an attestation provider of this installation.${instead}`
   void reply.header('warning', `299 strongroom "${text}"`)
   return bundle
 }

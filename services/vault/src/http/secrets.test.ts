@@ -51,7 +51,7 @@ describeStores('secrets', (open) => {
     await vault.close()
   })
 
-  it('are refused where they are no text, too long, or under a name that is a path', async () => {
+  it('are refused where they are not text, too long, or under a name that is a path', async () => {
     const { vault, ok, send } = await started()
     for (const body of [{}, { value: null }, { value: 1 }, { value: ['x'] }, { value: 'x'.repeat(25 * 1024 + 1) }]) {
       expect(refusalOf(await send('PUT', '/secrets/s', body))).toEqual([400, 'BadParameter', 'value'])

@@ -68,7 +68,7 @@ describeStores('an attacker of the service', (open) => {
       [403, 'iss'],
       [403, 'x-ms-policy-result'],
     ])
-    // A policy that asks for nothing but the issuer: what is no token over evidence counts for nothing there either.
+    // A policy that asks for nothing but the issuer: what is not a token over evidence counts for nothing there either.
     const byIssuer = { version: '1.0.0', anyOf: [{ authority: providerUrl, allOf: [{ claim: 'iss', equals: providerUrl }] }] } // prettier-ignore
     const made = await ok('POST', '/keys/loose/create', policyRequest(byIssuer))
     const loose = `/keys/loose/${(made.key.kid as string).split('/').at(-1)}`

@@ -66,7 +66,7 @@ describeStores('the vault over HTTP', (open) => {
     await vault.close()
   })
 
-  it('answers names that are no vault with 404', async () => {
+  it('answers names that are not a vault with 404', async () => {
     const { vault } = await started()
     for (const host of [
       'kv1.vault.strongroom.internal',

@@ -7,7 +7,7 @@ export interface Duration {
 
 const form = /^P(?=\d)(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})D)?$/
 
-/** Undefined where the text is no duration of years, months and days, or an empty one. */
+/** Undefined where the text is not a duration of years, months and days, or an empty one. */
 export function parseDuration(text: string): Duration | undefined {
   const match = form.exec(text)
   if (!match) return undefined

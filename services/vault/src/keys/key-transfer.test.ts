@@ -76,7 +76,7 @@ describeStores('a key that another HSM wrapped', (open) => {
     await vault.close()
   })
 
-  it('is refused in one text for whatever does not unwrap, and with the place for what is no transfer blob', async () => {
+  it('is refused in one text for whatever does not unwrap, and with the place for what is not a transfer blob', async () => {
     const store = await open()
     const { vault, ok, send } = await startTenant(store)
     const exchange: KeyBundle = await ok('POST', '/keys/kek/create', exchangeRequest)

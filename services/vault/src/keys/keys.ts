@@ -167,11 +167,11 @@ export function keyEntry(caller: By, operation: string, key: KeyVersion): LogEnt
   }
 }
 
-/** @throws ServiceError 403 where the key may not be used now; 400 BadParameter where it is no key exchange key */
+/** @throws ServiceError 403 where the key may not be used now; 400 BadParameter where it is not a key exchange key */
 function exchangeBits(key: KeyVersion, at: Date): number {
   assertUsable(key, { noun: 'key', operation: 'import', at })
   if (key.spec.type === 'RSA' && key.spec.purpose === 'exchange') return key.spec.bits
-  throw badParameter('The key that the import is wrapped to is no key exchange key.', {
+  throw badParameter('The key that the import is wrapped to is not a key exchange key.', {
     target: 'key.key_hsm.header.kid',
     expected: "an RSA-HSM key with key_ops ['import'] alone",
     found: `${key.kty} with ${key.keyOps.join(', ')}`,

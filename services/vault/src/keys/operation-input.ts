@@ -158,7 +158,7 @@ function notSupported(key: KeyVersion, value: unknown, fitting: string[]): Retur
 }
 
 function bytesOf(value: unknown, target: string, o: { empty?: boolean } = {}): Uint8Array {
-  // Some clients pad; what is no base64url is refused, and not read as something else.
+  // Some clients pad; what is not base64url is refused, and not read as something else.
   const text = typeof value === 'string' ? value.replace(/={1,2}$/, '') : undefined
   if (text !== undefined && /^[A-Za-z0-9_-]*$/.test(text) && text.length % 4 !== 1) {
     const bytes = Buffer.from(text, 'base64url')

@@ -104,7 +104,7 @@ export interface Keystore {
   exportKey(material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
   /** What holds the key and what that says of it, asked again. */
   standing(material: Uint8Array, binding: KeyBinding): Promise<KeyStanding>
-  /** For ever, when the key is purged; a key that is gone already is no error. */
+  /** For ever, when the key is purged; a key that is gone already is not an error. */
   destroy(material: Uint8Array, binding: KeyBinding): Promise<void>
   /** Lets go of the token, where there is one. */
   close(): void

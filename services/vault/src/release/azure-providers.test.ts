@@ -27,7 +27,7 @@ describeStores("a release policy that names Azure's shared provider", (open) => 
     const made = await make(vault, azure)
     expect(made.status).toBe(200)
     expect(made.headers['warning']).toBe(
-      `299 strongroom "No token ever releases this key: ${azure} is no attestation provider of this installation. Name ${providerUrl}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1."`,
+      `299 strongroom "No token ever releases this key: ${azure} is not an attestation provider of this installation. Name ${providerUrl}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1."`,
     )
     const changed = await vault.call('controlPlane', 'PATCH', '/keys/k', { tags: { a: 'b' } })
     expect(changed.headers['warning']).toContain('No token is ever taken')

@@ -43,7 +43,7 @@ describe('reading a release policy', () => {
       expect(parseReleasePolicy(encoded({ ...policyWith({}), version }))).toEqual(policyWith({}))
   })
 
-  it('says where a text is no JSON', () => {
+  it('says where a text is not JSON', () => {
     const text = `{"anyOf":[{"authority":"${authority}","allOf":[{"claim":"a","equals":1},]}]}`
     expect(() => parseReleasePolicy(encoded(text))).toThrow(/expected JSON, found Unexpected token '\]'/)
   })
@@ -85,7 +85,7 @@ describe('reading a release policy', () => {
     ['an unknown version', { ...policyWith({}), version: '2.0.0' }, '$.version'],
     ['a field of no meaning', { ...policyWith({}), denyOf: [] }, '$.denyOf'],
     ['no authorities', { version: '1.0.0', anyOf: [] }, '$.anyOf'],
-    ['authorities that are no list', { version: '1.0.0', anyOf: {} }, '$.anyOf'],
+    ['authorities that are not a list', { version: '1.0.0', anyOf: {} }, '$.anyOf'],
     ['conditions without an authority', { version: '1.0.0', allOf: [condition] }, '$.allOf[0].claim'],
     ['several authorities at once', { allOf: [1, 2].map(() => ({ authority, allOf: [condition] })) }, '$.allOf'],
     ['authorities in two ways', { ...policyWith({}), allOf: [{ authority, allOf: [condition] }] }, '$'],
@@ -186,7 +186,7 @@ describe('reading a release policy', () => {
     expect(parseReleasePolicy(longest)).toBe(parseReleasePolicy(longest))
   })
 
-  it('refuses text that is no UTF-8, and content types by their whole', () => {
+  it('refuses text that is not UTF-8, and content types by their whole', () => {
     const data = encoded(policyWith({}))
     expect(() => parseReleasePolicy(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow('JSON in UTF-8')
     for (const type of [

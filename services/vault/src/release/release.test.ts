@@ -207,7 +207,7 @@ describeStores('key release', (open) => {
     const refusedKeys: Record<string, unknown> = {
       'no runtime': undefined,
       'no keys': { keys: [] },
-      'keys that are no list': { keys: { 0: transferJwk } },
+      'keys that are not a list': { keys: { 0: transferJwk } },
       'a signing key': { keys: [{ ...transferJwk, key_ops: ['sign'] }] },
       'no use': { keys: [{ ...transferJwk, key_ops: undefined }] },
       'an EC key': { keys: [{ ...transferJwk, kty: 'EC' }] },

@@ -47,7 +47,7 @@ describe('an attestation token', () => {
     })
   })
 
-  it('has a digest whatever it is, that of nothing where it is no text', () => {
+  it('has a digest whatever it is, that of nothing where it is not text', () => {
     const ofNothing = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
     expect(['', undefined, 7, {}].map(tokenDigest)).toEqual(Array(4).fill(ofNothing))
     expect(tokenDigest('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
@@ -65,8 +65,8 @@ describe('an attestation token', () => {
     ['something before it', ` ${good}`],
     ['something behind it', `${good}\n`],
     ['padding', good.replace('.', '=.')],
-    ['a header that is no JSON', `${part('{')}.${part(whole)}.AA`],
-    ['claims that are no JSON', `${part(header)}.${part('{')}.AA`],
+    ['a header that is not JSON', `${part('{')}.${part(whole)}.AA`],
+    ['claims that are not JSON', `${part(header)}.${part('{')}.AA`],
     ['claims in a list', `${part(header)}.${part([])}.AA`],
   ])('is refused as none: %s', async (_name, token) => {
     expect(await refusal(token)).toEqual(malformed)
@@ -103,8 +103,8 @@ describe('an attestation token', () => {
     ['no issuer', undefined, undefined],
     ['a number for an issuer', 7, undefined],
     ['a list of the right issuer', [providerUrl], undefined],
-    ['an issuer that is no host', 'provider', undefined],
-    ['an issuer that is no host, which the policy names too', 'provider', ['provider']],
+    ['an issuer that is not a host', 'provider', undefined],
+    ['an issuer that is not a host, which the policy names too', 'provider', ['provider']],
     ['an authority that the policy does not name', 'https://a.weu.attest.strongroom.internal', undefined],
     ['an authority outside, which the policy names', 'https://evil.example', ['https://evil.example', providerUrl]],
   ])('is refused by its issuer: %s', async (_name, iss, authorities) => {

@@ -48,7 +48,7 @@ export async function verifyAttestationToken(o: {
       typeof token === 'string' ? `${token.length} characters` : shown(token),
     )
   }
-  // RFC 7515 section 7.1. Decoders skip what is no base64url, so that other text could read as what was signed.
+  // RFC 7515 section 7.1. Decoders skip what is not base64url, so that other text could read as what was signed.
   if (!compactForm.test(token)) throw malformed('a JSON web token in compact form', 'something else')
   let header: Record<string, unknown>
   let unverified: Record<string, unknown>

@@ -19,7 +19,7 @@ async function signed(context: CommandContext): Promise<{ arm: ArmClient; path: 
   if (!Number.isInteger(minutes) || minutes < 1)
     throw new CliError({
       code: 'InvalidArgument',
-      message: 'That is no number of minutes.',
+      message: '--minutes must be a positive integer.',
       expected: 'a whole number from 1',
       remedy: 'Use --minutes 15.',
       exitCode: exitCodes.usage,

@@ -145,7 +145,7 @@ export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<Ask
   try {
     const found = await arm.get<{ properties?: { attestUri?: string } }>(id, apiVersions.attestation)
     const issuer = found.properties?.attestUri
-    return issuer === undefined ? { unknown: `${id} is no attestation provider.` } : { issuer }
+    return issuer === undefined ? { unknown: `${id} is not an attestation provider.` } : { issuer }
   } catch (error) {
     return { unknown: `The attestation provider ${id} of the VM cannot be had: ${(error as Error).message}` }
   }

@@ -44,7 +44,7 @@ function timeoutSeconds(context: CommandContext): number {
   if (/^\d{1,6}$/.test(given)) return Number(given)
   throw new CliError({
     code: 'InvalidArgument',
-    message: '--timeout is no number of seconds.',
+    message: '--timeout must be a number of seconds.',
     expected: 'a whole number from 0 to 999999',
     found: given,
     exitCode: exitCodes.usage,

@@ -109,7 +109,7 @@ describe('snpLaunchDigest', () => {
     )
   })
 
-  it('refuses what is no SVSM, and a variable store that is not whole pages', async () => {
+  it('refuses what is not an SVSM, and a variable store that is not whole pages', async () => {
     const svsm = { ...guest, svsm: tinyFirmware(), variablesSize: 4096 }
     await expect(snpSvsmLaunchDigest(svsm)).rejects.toMatchObject({ code: 'Missing' })
     await expect(snpSvsmLaunchDigest({ ...svsm, svsm: new Uint8Array(5) })).rejects.toMatchObject({

@@ -115,7 +115,7 @@ export async function predictImageRegisters(
 }
 
 /**
- * `typ` of the signed document: no token is one, and it is no token (RFC 8725 section 3.11).
+ * `typ` of the signed document: no token is one, and it is not a token (RFC 8725 section 3.11).
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseJws } from '@strongroom/evidence'
@@ -187,7 +187,7 @@ export async function verifyImageMeasurements(o: { jws: string; keys: readonly J
   if (typ !== imageMeasurementsType)
     throw new VerificationError({
       code: 'TokenOfAnotherKind',
-      message: 'Signed text is no document of an image’s measurements',
+      message: 'Signed text is not a document of an image’s measurements',
       subject: 'token',
       expected: imageMeasurementsType,
       found: shown(typ),

@@ -33,7 +33,7 @@ export function acpiFiles(loader: Uint8Array): string[] {
   if (loader.length % entryBytes !== 0 || loader.length > loaderLimit)
     throw new ParseError({
       code: 'InvalidValue',
-      message: `table loader: ${loader.length} bytes are no list of commands`,
+      message: `table loader: ${loader.length} bytes are not a list of commands`,
     })
   const view = new DataView(loader.buffer, loader.byteOffset, loader.length)
   const names: string[] = []

@@ -174,6 +174,6 @@ function decodeText(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
-    throw new ParseError({ code: 'InvalidEncoding', message: `settings: ${name} is no text`, cause })
+    throw new ParseError({ code: 'InvalidEncoding', message: `settings: ${name} is not text`, cause })
   }
 }

@@ -14,7 +14,7 @@ export interface BootBinaries {
  * has it pass over the firmware's checks, because the signature of the whole covers it, and over the measurement with them.
  * @param o.kernel whether the kernel's own digest is wanted: it is measured without Secure Boot alone
  * @param o.sha256 for authenticodeDigest
- * @throws ParseError where a unified image's kernel is no PE image
+ * @throws ParseError where a unified image's kernel is not a PE image
  */
 export async function bootBinaries(o: {
   image: PeImage

@@ -41,7 +41,7 @@ const hash = 'SHA-384'
 /**
  * RTMR0 to RTMR3 of a direct boot: RTMR0 the machine and the firmware's configuration, RTMR1 the kernel, RTMR2 its command line and
  * initrd, RTMR3 nothing. Order as OVMF's and Linux' logs have it (EDK II, Linux EFI stub).
- * @throws ParseError for firmware without a TDVF descriptor, and a kernel that is no PE image
+ * @throws ParseError for firmware without a TDVF descriptor, and a kernel that is not a PE image
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { equal, parseEventLog, replayRtmrs } from '@strongroom/evidence'

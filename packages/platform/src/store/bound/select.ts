@@ -166,7 +166,7 @@ const reference = (source: Source, column: string, single: boolean): ReferenceNo
   ReferenceNode.create(ColumnNode.create(column), single ? undefined : TableNode.create(source.name))
 
 function nameOf(node: OperationNode): string {
-  if (!IdentifierNode.is(node)) throw unverifiable('a name that is no identifier')
+  if (!IdentifierNode.is(node)) throw unverifiable('a name that is not an identifier')
   return node.name
 }
 

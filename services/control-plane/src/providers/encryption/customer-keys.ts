@@ -115,7 +115,7 @@ function requireFit(q: Question, bundle: KeyBundle): void {
       details: [faqRule('S2')],
     })
   if (key.kty !== 'RSA-HSM')
-    throw refuse('KeyVaultKeyTypeNotSupported', 'it is no RSA key held by an HSM', 'RSA-HSM', key.kty)
+    throw refuse('KeyVaultKeyTypeNotSupported', 'it is not an RSA key held by an HSM', 'RSA-HSM', key.kty)
   for (const operation of ['wrapKey', 'unwrapKey'] as const) {
     if (key.key_ops.includes(operation)) continue
     throw refuse(

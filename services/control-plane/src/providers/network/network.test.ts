@@ -185,7 +185,7 @@ describeStores('network resources', (open) => {
     return reply.body.error?.code as string | undefined
   }
 
-  it('refuse networks whose subnets lie outside, overlap or are no networks', async () => {
+  it('refuse networks whose subnets lie outside, overlap or are not networks', async () => {
     const plane = await fresh()
     expect(await network(plane, ['10.1.0.0/16'], ['10.2.0.0/24'])).toBe('NetcfgInvalidSubnet')
     expect(await network(plane, ['10.1.0.0/16'], ['10.1.0.0/24', '10.1.0.128/25'])).toBe('NetcfgSubnetRangesOverlap')

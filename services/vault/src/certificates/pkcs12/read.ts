@@ -25,7 +25,7 @@ const mostBags = 64
 
 /**
  * Reads a PFX (RFC 7292) in DER, protected by a password: integrity by HMAC, keys and certificates in clear or encrypted.
- * @throws ServiceError BadParameter; ParseError for what is no DER of this structure
+ * @throws ServiceError BadParameter; ParseError for what is not DER of this structure
  */
 export async function readPkcs12(file: Uint8Array, password: string): Promise<Contents> {
   const outer = new DerReader(file, 'PKCS#12')

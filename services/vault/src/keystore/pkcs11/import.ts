@@ -107,7 +107,7 @@ async function described(
 
 /**
  * A wrap with padding is 8 bytes longer than what it holds, which fits one size of AES keys; SoftHSM says 0 for the length of
- * an unwrapped key. A key that is no AES key encrypts nothing.
+ * an unwrapped key. A key that is not an AES key encrypts nothing.
  */
 function octBits(session: Session, key: Handle, o: Transfer): number {
   const { binding: b, module, handle } = session

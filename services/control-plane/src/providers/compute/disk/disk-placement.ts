@@ -81,7 +81,7 @@ export async function destroyDisk(plane: Plane, diskId: string): Promise<void> {
   if (kept !== undefined) await plane.host.removeDisk(kept.id)
 }
 
-/** A disk that is being written from outside, or is not whole, is no VM's. @throws ServiceError OperationNotAllowed */
+/** A disk that is being written from outside, or is not whole, is not a VM's. @throws ServiceError OperationNotAllowed */
 export function requireWhole(disk: StoredDiskResource): void {
   const { provisioningState, diskState } = disk.body.properties
   const given = ['ReadyToUpload', 'ActiveUpload', 'ActiveSAS'].includes(String(diskState))

@@ -233,7 +233,7 @@ describe('image versions', () => {
     await settled(`${definition('special')}/versions/1.0.0`, versionBody(ofVm('sys')))
   })
 
-  it('refuse names that are no three numbers, two sources, and another source later', async () => {
+  it('refuse names that are not three numbers, two sources, and another source later', async () => {
     const version = (name: string): string => `${definition('general')}/versions/${name}`
     for (const name of ['1.0', 'v1.0.0', '1.0.2147483648'])
       expect(codesOf((await put(version(name), versionBody(ofVm('crypt')))).body)).toContain('InvalidParameter')

@@ -91,7 +91,7 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   return { status: 201, body: resourceView(made, collectionType) }
 }
 
-/** The VM's id. Another collection, whose points Azure copies between regions, is no source here. */
+/** The VM's id. Another collection, whose points Azure copies between regions, is not a source here. */
 function readSource(fields: Fields): string {
   const source = fields.object('properties').object('source')
   const id = source.text('id') ?? ''

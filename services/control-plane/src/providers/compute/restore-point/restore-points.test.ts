@@ -132,7 +132,7 @@ describeStores('restore points', (store) => {
     }
   })
 
-  it('refuse other modes, other VMs’ disks, nothing at all, and sources that are no VM of the region', async () => {
+  it('refuse other modes, other VMs’ disks, nothing at all, and sources that are not VMs of the region', async () => {
     const plane = await open(await store())
     try {
       await plane.run('POST', `${vmPath('vm1')}/deallocate`)

@@ -9,7 +9,7 @@ import type { Size } from '../size/sizes.ts'
 export interface Combination {
   /** As given; absent means Standard, as with Azure. */
   securityType: SecurityType | undefined
-  /** The text that was given where it is no security type. */
+  /** The text that was given where it is not a security type. */
   unknownType?: string
   encryption: SecurityEncryptionType | undefined
   /** Whether managedDisk.securityProfile was sent at all. */

@@ -134,7 +134,7 @@ function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem
   )
 }
 
-/** Compares the numbers of two kernel releases in order; what is no number ends the comparison. */
+/** Compares the numbers of two kernel releases in order; what is not a number ends the comparison. */
 export function compareVersions(left: string, right: string): number {
   const numbers = (text: string): number[] => (/^\d+(?:[.-]\d+)*/.exec(text)?.[0] ?? '').split(/[.-]/).map(Number)
   const [a, b] = [numbers(left), numbers(right)]

@@ -91,7 +91,7 @@ describe('run-command', () => {
   it.each([
     ['another command', { commandId: 'RunPowerShellScript', script: ['dir'] }, 'commandId'],
     ['no script', { commandId: 'RunShellScript' }, 'script'],
-    ['a parameter that is no variable', shell('id', [{ name: 'a b', value: '' }]), 'parameters[0]'],
+    ['a parameter that is not a variable', shell('id', [{ name: 'a b', value: '' }]), 'parameters[0]'],
   ])('refuses %s', async (_what, body, target) => {
     const reply = await plane.send('POST', `${plain}/runCommand`, body)
     expect([reply.status, reply.body.error.target]).toEqual([400, target])
