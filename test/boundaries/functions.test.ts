@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '../..')
 const most = 80
 const mostCasts = 25
 
-/** Functions that are longer, each with what keeps it whole. What is parted leaves the list. */
+/** Functions that are longer, each with what keeps it whole. What is split leaves the list. */
 const exceptions: Record<string, string> = {
   'packages/evidence/src/bundle/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
   'packages/evidence/src/checks/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
@@ -20,8 +20,8 @@ const exceptions: Record<string, string> = {
   'services/control-plane/src/index.ts createControlPlaneService':
     'composition: makes the parts and ties them together',
   'services/control-plane/src/templates/routes.ts routesOf': 'a table of routes',
-  'services/host/src/instances/boot.ts boot': 'the order of one boot, to be parted into stages',
-  'services/host/src/instances/provision.ts provision': 'the order of one provisioning, to be parted into stages',
+  'services/host/src/instances/boot.ts boot': 'the order of one boot, to be split into stages',
+  'services/host/src/instances/provision.ts provision': 'the order of one provisioning, to be split into stages',
   'services/identity/src/service.ts openService': 'composition: makes the parts and ties them together',
   'services/vault/src/http/key-routes.ts addKeyRoutes': 'a table of routes',
   'services/vault/src/http/management-app.ts createManagementApp': 'a table of routes',
@@ -61,7 +61,7 @@ describe('functions', () => {
       folders.filter((folder) => !folder.startsWith('apps/')),
     )
     const own = long.filter((each) => !/\.test\.ts |\/testing[/.]/.test(each))
-    // Both ways: what is parted has to leave the list.
+    // Both ways: what is split has to leave the list.
     expect(own.toSorted()).toEqual(Object.keys(exceptions).toSorted())
     const planted = join(temporary, 'planted.ts')
     writeFileSync(planted, `export function planted() {\n${'  work()\n'.repeat(most - 1)}}\n`)

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 const root = resolve(import.meta.dirname, '../..')
 const most = 400
 const mostBeside = 25
-/** Folders that are to be parted yet. */
+/** Folders that are to be split yet. */
 const crowdedStill = ['packages/evidence/src/bundle', 'services/host/src/network']
 
 const linesOf = (text: string): number => text.trimEnd().split('\n').length
@@ -37,7 +37,7 @@ describe('the size of files', () => {
     expect([...folders]).toEqual(expect.arrayContaining(['apps', 'fuzz', 'packages', 'services', 'test']))
   })
 
-  it(`is ${most} lines at most: a file that grows beyond is parted by noun`, () => {
+  it(`is ${most} lines at most: a file that grows beyond is split by noun`, () => {
     const long = files.map((file) => ({ file, lines: lineCount(file) })).filter(({ lines }) => lines > most)
     expect(long).toEqual([])
     expect(linesOf(`${'x\n'.repeat(most + 1)}\n`)).toBe(most + 1)

@@ -63,7 +63,7 @@ describe('a confidential VM on SEV-SNP', () => {
     },
   )
 
-  it('is trusted: every link of the chain holds when verified afresh', async () => {
+  it('is trusted: every link of the chain holds when verified again', async () => {
     const outcome = await installation.cli('vm', 'trust', 'first')
     const report = outcome.json as { trusted: boolean; links: { id: string; outcome: string; why?: string }[] }
     expect(report.links.filter((link) => link.outcome !== 'verified')).toEqual([])

@@ -73,7 +73,7 @@ export interface BootFacts {
 }
 
 /**
- * All that one boot showed, kept by the host and handed out unchanged, so that anyone can verify it afresh:
+ * All that one boot showed, kept by the host and handed out unchanged, so that anyone can verify it again:
  * silicon root → report → claims → transfer key → token → key released → guest state → vTPM → measured boot → disk.
  * Holds no secret: the released key is wrapped to a transfer key that no longer exists.
  */

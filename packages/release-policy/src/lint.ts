@@ -68,7 +68,7 @@ function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] 
       code: 'AuthorityNotTrusted',
       place: `${list}[${foreign[0]}].authority`,
       message: `${foreign.length} of ${anyOf.length} authorities are not attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
-      remedy: `Name ${own ?? `a provider under attest.${domain}`}; on Azure the policy may be right as it stands.${
+      remedy: `Name ${own ?? `a provider under attest.${domain}`}; on Azure the policy may be right as written.${
         own === undefined
           ? ''
           : ' An installation whose server was started with STRONGROOM_MAP_AZURE_PROVIDERS=1 takes its own provider for it.'

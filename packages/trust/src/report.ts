@@ -90,7 +90,7 @@ function need<T>(value: T | undefined, predecessor: string): T {
 }
 
 /**
- * Verifies the evidence of a boot afresh, link by link, from the silicon's root to the open disk. What a link throws refuses that
+ * Verifies the evidence of a boot again, link by link, from the silicon's root to the open disk. What a link throws refuses that
  * link, so that this throws for no evidence, however it is made.
  * @example
  * import { readFile } from 'node:fs/promises'

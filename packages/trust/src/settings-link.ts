@@ -58,7 +58,7 @@ export async function settingsLink(
     ...(passwordDigest === undefined
       ? []
       : ['the account has a password, which the resource manager saw in clear and the host as a hash']),
-    `held against ${words[reference.by]}`,
+    `compared with ${words[reference.by]}`,
     ...(evidence.osDisk.encryption === 'none' && evidence.guestRan !== false
       ? ['the OS disk is not encrypted: whoever has it can write other keys on it later']
       : []),

@@ -19,7 +19,7 @@ export const s02: Rule = {
       rule: 'S2',
     })
     const { trusted, links } = await (await t.guest('snp')).trust()
-    t.note('verified the evidence of a real boot afresh', links.map(({ id, outcome }) => `${id} ${outcome}`).join(', '))
+    t.note('verified the evidence of a real boot again', links.map(({ id, outcome }) => `${id} ${outcome}`).join(', '))
     assert.equal(trusted, true)
   },
 }

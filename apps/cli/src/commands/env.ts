@@ -56,7 +56,7 @@ export const envCommand: Command = {
       const data = await publicNames(state, 'close')
       return {
         data,
-        lines: ["Azure's names are not answered here any more. Shells with settings for them reach nothing."],
+        lines: ["Azure's names are no longer answered here. Shells with settings for them reach nothing."],
       }
     }
     const approve = textOption(context, 'approve')

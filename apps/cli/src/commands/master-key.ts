@@ -83,7 +83,7 @@ const rotate: Command = {
     const args = ['--state-dir', context.paths.state, 'rotate', '--to', to]
     if (file !== undefined) args.push('--file', resolve(file))
     if (old !== undefined) args.push('--old-passphrase-file', resolve(old))
-    return shown(await askServerProgram(args), 'The master key was changed; the old one opens nothing any more.')
+    return shown(await askServerProgram(args), 'The master key was changed; the old one no longer opens anything.')
   },
 }
 

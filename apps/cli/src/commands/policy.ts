@@ -92,7 +92,7 @@ const evaluate: Command = {
 const explain: Command = {
   words: ['policy', 'explain'],
   args: ['<policy>', '<claims>'],
-  summary: 'show rule by rule which matched, what it did, and why the decision fell; exit as of policy eval',
+  summary: 'show rule by rule which matched, what it did, and why the policy decided so; exit codes as of policy eval',
   examples: ['strongroom policy explain cvm.policy token.jwt'],
   run: async (context) => {
     const explanation = await explained({ ...context, options: { ...context.options, explain: true } })

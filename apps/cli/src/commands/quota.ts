@@ -38,7 +38,7 @@ async function decide(context: CommandContext, verb: 'grant' | 'deny'): Promise<
   return { data: decided, table: { columns, rows: [row(decided)] } }
 }
 
-const message = { flags: '--message <text>', summary: 'what the one who asked is told' }
+const message = { flags: '--message <text>', summary: 'what to tell whoever asked' }
 
 /** The operator's side of quota requests; whoever needs cores asks by Microsoft.Quota (docs/quotas.md). */
 export const quotaCommands: Command[] = [

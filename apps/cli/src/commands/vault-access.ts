@@ -25,7 +25,7 @@ const groupOf = (id: string): string => id.split('/')[4] ?? ''
 export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'list'],
-    summary: 'list the vaults: what decides who may use their keys, who may, and who may let in others',
+    summary: 'list the vaults: how each decides who may use its keys, who may, and who may give access',
     watchable: true,
     examples: ['strongroom vault list', 'strongroom vault list --output json'],
     run: async (context) => {
@@ -46,7 +46,7 @@ export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'show'],
     args: ['<name>'],
-    summary: 'show what decides who may use the keys of a vault, who may, and who may let in others',
+    summary: 'show how a vault decides who may use its keys, who may, and who may give access',
     options: [{ flags: '-g, --resource-group <group>', summary: 'its resource group' }],
     examples: ['strongroom vault show mykv'],
     run: async (context) => {

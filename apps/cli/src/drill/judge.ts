@@ -9,7 +9,7 @@ export interface Judgement {
   message: string
 }
 
-/** What an attack is held against. */
+/** What an attack is compared with. */
 export interface Yardstick {
   /** Registers of the boot that was not attacked. */
   registers?: Record<string, string>

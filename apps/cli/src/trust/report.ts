@@ -12,7 +12,7 @@ export interface TrustRequest extends Omit<LinkRequest, 'roots' | 'firmware'> {
   firmware?: string | undefined
 }
 
-/** Verifies the evidence of a boot afresh. @throws CliError NoTrustAnchors */
+/** Verifies the evidence of a boot again. @throws CliError NoTrustAnchors */
 export async function verifyBoot({ stateDir, firmware, ...request }: TrustRequest): Promise<TrustReport> {
   return await verifyLinks({ ...request, roots: await loadRoots(stateDir), firmware: await ownFirmware(firmware) })
 }

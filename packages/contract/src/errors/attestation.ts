@@ -49,7 +49,7 @@ export const attestationErrors = {
   },
   EvidenceNotKept: {
     status: 404,
-    when: 'The evidence of the decision is not kept any more.',
+    when: 'The evidence of the decision is no longer kept.',
     remedy: 'Fetch bundles soon after the decision.',
   },
   Forbidden: {

@@ -136,7 +136,7 @@ function createLeaves(o: {
   const make = async (host: string): Promise<ServerCredentials> => {
     const names = host === '127.0.0.1' ? { ipAddresses: [host] } : { dnsNames: [host] }
     const pem = issueLeaf({
-      // A subject that looks like a host name would be held against the name constraints of DNS (OpenSSL does so).
+      // A subject that looks like a host name would be compared with the name constraints of DNS (OpenSSL does so).
       subject: 'CN=Strongroom',
       publicKey: spki,
       usages: ['serverAuth'],

@@ -9,7 +9,7 @@ const windowsRegisters = [12, 13]
 
 /**
  * Outer claims of a guest, `x-ms-azurevm-*` (facts section 5.4). What quoted registers do not say is absent: no claim is true
- * or false for want of a record (attack W7).
+ * or false for lack of a record (attack W7).
  */
 export function guestClaims(o: { request: GuestRequest; vmId: string; boot: BootState }): Record<string, unknown> {
   const { os } = o.request

@@ -53,7 +53,7 @@ const hostForm = /^[a-z0-9][a-z0-9-]{1,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.i
 
 /**
  * Providers by host name: the one that each region shares, which exist always, and those that the resource manager made.
- * Each request reads its provider's row afresh, so that several processes on one database serve the same providers, and none
+ * Each request reads its provider's row again, so that several processes on one database serve the same providers, and none
  * speaks for one that another has removed.
  */
 export class Providers {

@@ -59,7 +59,7 @@ export interface Tables {
     expires_at: string
     /** 1 where an operator brought it. */
     imported: number
-    /** Of a chip's certificate: when it was last used, to the day. Null where an item does not leave for want of use. */
+    /** Of a chip's certificate: when it was last used, to the day. Null where an item does not leave for lack of use. */
     used_at: string | null
   }
   /** One row per attest call that reached a decision. */

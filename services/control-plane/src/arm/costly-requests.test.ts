@@ -45,7 +45,7 @@ describe('one request within the limit of its length', () => {
     )
   })
 
-  it('holds no lists that are held against each other entry by entry (attack W22)', async () => {
+  it('holds no lists that are compared with each other entry by entry (attack W22)', async () => {
     const location = 'westeurope'
     const guid = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`
     const accessPolicies = many(30_000, (n) => ({ tenantId, objectId: guid(n) }))

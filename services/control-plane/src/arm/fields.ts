@@ -17,7 +17,7 @@ export function refuse(problems: Problem[]): ServiceError {
   return new ServiceError({ ...first, ...(details.length > 0 && { details }) })
 }
 
-/** Longer than every limit of Azure's. Entries are held against each other, so that their number counts twice (attack W22). */
+/** Longer than every limit of Azure's. Entries are compared with each other, so that their number counts twice (attack W22). */
 const longestList = 5_000
 
 /**

@@ -62,7 +62,7 @@ describe('types of a template', () => {
 describe('networks in a template', () => {
   const { cidrsubnet, cidrhost, parsecidr } = networkFunctions as Required<typeof networkFunctions>
 
-  it('are parted into networks within them, which do not overlap', () => {
+  it('are split into networks within them, which do not overlap', () => {
     fc.assert(
       fc.property(fc.nat(0xffffffff), fc.integer({ min: 1, max: 30 }), fc.nat(8), fc.nat(255), (at, bits, more, n) => {
         const wanted = Math.min(32, bits + more)

@@ -54,7 +54,7 @@ export class WriteBack {
   start(): void {
     for (const directory of new Set(this.#watched.map(({ path }) => dirname(path)))) {
       const watcher = watch(directory, (_event, name) => this.#changed(directory, name))
-      watcher.on('error', (error) => this.#logger.error({ err: error }, 'guest state is not watched any more'))
+      watcher.on('error', (error) => this.#logger.error({ err: error }, 'guest state is no longer watched'))
       this.#watchers.push(watcher)
     }
     this.#schedule()
@@ -67,7 +67,7 @@ export class WriteBack {
     await this.#writing
   }
 
-  /** Writes what is outstanding and ends. The files must not change any more. */
+  /** Writes what is outstanding and ends. The files must no longer change. */
   async stop(): Promise<void> {
     for (const watcher of this.#watchers) watcher.close()
     clearTimeout(this.#timer)

@@ -50,7 +50,7 @@ export class SerialLog implements GuestConsole {
         if (!this.#closed) this.#fifo.resume()
       })
     })
-    this.#fifo.on('error', (error) => this.#logger.error({ err: error }, 'the serial console is not read any more'))
+    this.#fifo.on('error', (error) => this.#logger.error({ err: error }, 'the serial console is no longer read'))
   }
 
   /**

@@ -17,7 +17,7 @@ const unplugLimitMs = 20_000
 const endLimitMs = 2_000
 const pressEveryMs = 5000
 
-/** Why a guest does not run any more. `reboot`: it asked for one. */
+/** Why a guest no longer runs. `reboot`: it asked for one. */
 export type GuestEnd =
   | { kind: 'powerOff' }
   | { kind: 'reboot' }

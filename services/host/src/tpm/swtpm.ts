@@ -59,7 +59,7 @@ export async function stopSwtpm(tpm: Swtpm): Promise<void> {
  * Runs one of tpm2-tools against it, as the TPM's user: what it is answered is the TPM's word. Its files are in the TPM's directory.
  * Arguments carry no secrets: all authorisations are empty, as on Azure.
  *
- * @throws ServiceError VtpmEnded where there is no TPM any more
+ * @throws ServiceError VtpmEnded where there is no longer a TPM
  */
 export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise<Buffer> {
   const env = { TPM2TOOLS_TCTI: `swtpm:path=${tpm.socket}`, TSS2_LOG: 'all+NONE' }

@@ -110,7 +110,7 @@ const remove: Command = {
       })
     const arm = new ArmClient(await context.connect())
     await arm.send('DELETE', pathOf(arm, name), version)
-    return { data: { removed: name }, lines: [`${name} is not a host any more.`] }
+    return { data: { removed: name }, lines: [`${name} is no longer a host.`] }
   },
 }
 

@@ -154,7 +154,7 @@ export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<Ask
 export const trustCommand: Command = {
   words: ['vm', 'trust'],
   args: ['<name>'],
-  summary: 'verify the stored evidence of the last boot afresh and print the trust report',
+  summary: 'verify the stored evidence of the last boot again and print the trust report',
   options: [
     groupOption,
     { flags: '--ssh-key <file>', summary: 'SSH public keys that the VM was made with, instead of the record of them' },

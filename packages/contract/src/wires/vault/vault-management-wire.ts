@@ -12,7 +12,7 @@ const object = named('KeyVaultObject', anyObject)
 const vaults: readonly WireOperation[] = [
   { method: 'PUT', path: '/vaults/:name', summary: 'Makes or changes a vault, whole; idempotent', body: vaultChange, status: 'made', answer: vaultRecord, errors: ['BadParameter', 'VaultAlreadyExists', 'ConflictError'] },
   { method: 'GET', path: '/vaults/:name', summary: 'One vault', status: 200, answer: vaultRecord, errors: ['VaultNotFound'] },
-  { method: 'DELETE', path: '/vaults/:name', summary: 'Soft delete: the vault answers nobody any more', status: 200, answer: deletedVaultRecord, errors: ['VaultNotFound'] },
+  { method: 'DELETE', path: '/vaults/:name', summary: 'Soft delete: the vault no longer answers anybody', status: 200, answer: deletedVaultRecord, errors: ['VaultNotFound'] },
   { method: 'GET', path: '/availability/:name', summary: 'Whether the name of a vault is free', status: 200, answer: nameAvailability },
   { method: 'GET', path: '/deletedvaults', summary: 'Deleted vaults', status: 200, answer: valueOf(deletedVaultRecord) },
   { method: 'GET', path: '/deletedvaults/:name', summary: 'One deleted vault', status: 200, answer: deletedVaultRecord, errors: ['DeletedVaultNotFound'] },

@@ -153,7 +153,7 @@ const noInstance = (id: string, status: 400 | 404): ServiceError =>
     remedy: 'List them: az vmss list-instances.',
   })
 
-/** Whoever acts on a set needs the right to each VM too: it is asked first, so that nothing is done by halves for want of it. */
+/** Whoever acts on a set needs the right to each VM too: it is asked first, so that nothing is done by halves for lack of it. */
 async function act(plane: Plane, request: ArmRequest, set: ScaleSet, calls: ActionParams['calls']): Promise<ArmReply> {
   const { correlationId } = request
   const caller: Caller = request.caller
