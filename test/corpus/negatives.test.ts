@@ -23,7 +23,7 @@ import {
 
 /** What a stated reason is called here; one entry serves many cases. */
 const reasons: [RegExp, RegExp][] = [
-  // A field that the signature covers may also be one that cannot be read any more.
+  // A field that the signature covers may also be one that can no longer be read.
   [/unsupported version/, /^(ReportSignatureInvalid|UnknownVersion|ReservedNotZero)$/],
   [/short report/, /^WrongLength$/],
   [/beyond 48 bytes/, /^ReservedNotZero$/],

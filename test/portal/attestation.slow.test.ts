@@ -81,7 +81,7 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
     await count().waitFor()
     expect(await count().textContent()).toMatch(/^0 of [1-9]/)
     await text().fill(nobody.slice(0, 40))
-    await page.getByText(/This is no policy yet: line 1, column \d+/).waitFor()
+    await page.getByText(/This is not a policy yet: line 1, column \d+/).waitFor()
     expect(await page.getByRole('button', { name: 'Set this policy' }).isDisabled()).toBe(true)
     await text().fill(nobody)
     await expect.poll(() => count().textContent()).toMatch(/^([1-9]\d*) of \1 would change$/)

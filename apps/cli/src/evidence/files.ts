@@ -116,7 +116,7 @@ export async function readJson(path: string, what: string): Promise<unknown> {
       message: `${path} cannot be read: ${cause.message}.`,
       exitCode: cannotBeJudged,
       expected: what,
-      found: cause.found ?? 'text that is no such JSON',
+      found: cause.found ?? 'text that is not such JSON',
       remedy: 'See docs/evidence-policy.md for the form.',
       cause,
     })

@@ -89,7 +89,7 @@ function Judged({ judged }: { judged: JudgedText }) {
     return (
       <div class="problem">
         <p class="problem-what">
-          This is no policy yet: line {position.line}, column {position.column}.
+          This is not a policy yet: line {position.line}, column {position.column}.
         </p>
         <Facts
           look="plain"

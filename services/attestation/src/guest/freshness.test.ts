@@ -104,7 +104,7 @@ describe('statements of a TPM', () => {
     expect(await accept({ digest: 'd0', clock: 900n })).toBe('taken')
     await taken(255, 900)
     expect(await accept({ digest: 'd256', clock: 1156n })).toBe('taken')
-    // That of 900 ms is forgotten, and nothing that is no newer is taken.
+    // That of 900 ms is forgotten, and nothing is taken that is not newer.
     for (const [clock, expected] of [
       [899, replayed(899)],
       [900, replayed(900)],

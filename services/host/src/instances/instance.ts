@@ -385,7 +385,7 @@ export class Instance {
     try {
       await current.guest[end]()
     } finally {
-      // Whatever could not be written back, nothing of the guest runs any more.
+      // Whatever could not be written back, the guest no longer runs.
       this.#current = undefined
     }
   }

@@ -30,7 +30,7 @@ export function outsideKeyOf(type: KeySpec['type'], jwk: Record<string, unknown>
 
 /**
  * The same of bytes that were unwrapped: PKCS#8 DER, or raw.
- * @throws an error where it is no such key, or one that a vault does not take
+ * @throws an error where it is not such a key, or one that a vault does not take
  */
 export function outsideKeyFrom(type: KeySpec['type'], secret: Uint8Array): OutsideKey {
   if (type === 'oct') return octKeyOf(secret)

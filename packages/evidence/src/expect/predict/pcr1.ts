@@ -66,7 +66,7 @@ const menu = '462caa21-7614-4503-836e-8ab6f4662331'
 /** What EDK II marks the options with that it made itself. */
 const ownOption = '8108ac4e-9f11-4d59-850e-e21a522c59b2'
 
-/** The boot options that OVMF has left once QEMU has said which disk to boot: that disk, and its own menu, which is no choice. */
+/** The boot options that OVMF has left once QEMU has said which disk to boot: that disk, and its own menu, which boots nothing. */
 function bootVariables(): Uint8Array[] {
   const menuPath = concat(Uint8Array.of(4, 7, 20, 0), parseGuid(volume), Uint8Array.of(4, 6, 20, 0), parseGuid(menu))
   return [

@@ -10,7 +10,7 @@ const rest = 20
  * Reads all rows again and again, for an engine that does not tell when somebody else has written. While the last check found
  * something, the store refuses every use.
  * @param o.everyMs least time between two checks
- * @returns ends it; resolves once no check runs any more
+ * @returns ends it; resolves once the last check has ended
  */
 export function watchStore(
   store: Pick<Store, 'db' | 'engine'>,
