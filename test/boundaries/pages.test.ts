@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -20,6 +20,30 @@ describe('pages', () => {
     // Made for its readers elsewhere: issue forms, and what a package shows on its registry.
     const own = pages.filter((page) => !page.startsWith('.github/'))
     expect(unreachedPages(root, own, 'README.md')).toEqual([])
+  })
+})
+
+/** What a reader comes for, and the page for it. */
+const goals = {
+  'test secure key release in CI': 'docs/guides/secure-key-release-in-ci.md',
+  'debug a denied policy': 'docs/guides/debug-a-denied-policy.md',
+  'verify evidence offline': 'docs/guides/verify-evidence-offline.md',
+  'bring an image': 'docs/guides/bring-an-image.md',
+  'run it for others': 'docs/guides/run-it-for-others.md',
+  'what is not protected': 'LIMITATIONS.md',
+}
+
+describe('a reader of the README', () => {
+  const linked = (page: string): string[] =>
+    linksOf(readFileSync(join(root, page), 'utf8')).map((link) => join(dirname(page), link.split('#')[0]!))
+  const within = new Set(linked('README.md').flatMap((page) => [page, ...(page.endsWith('.md') ? linked(page) : [])]))
+
+  it.each(Object.entries(goals))('finds in two clicks: %s, %s', (_, page) => {
+    expect(within).toContain(page)
+  })
+
+  it('reads 120 lines at most', () => {
+    expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(120)
   })
 })
 

@@ -30,7 +30,7 @@ export interface ArmQuestion {
 const addressOf = ({ path, version }: ArmQuestion): string =>
   `https://${managementHost}${path}${path.includes('?') ? '&' : '?'}api-version=${version}`
 
-/** The resource manager with the principal's rights. A token that is no longer taken is fetched again, once. @throws WireError */
+/** The resource manager with the principal's rights. A rejected token is fetched again, once. @throws WireError */
 async function armAt<Body>(url: string, o: Omit<ArmQuestion, 'path' | 'version'> = {}): Promise<Answer<Body>> {
   const once = async (): Promise<Answer<Body>> =>
     await ask<Body>({ ...o, url, token: await tokenFor(managementAudience) })

@@ -25,7 +25,7 @@ const headers: Record<string, string> = {
 }
 
 /**
- * The portal's files. Names of scripts and styles carry their digest, so that they are kept for good; every other path that is no
+ * The portal's files. Names of scripts and styles carry their digest, so that they are kept for good; every other path that is not a
  * file is a place inside the portal, and gets its page.
  */
 export function createPortalApp(o: { logger: Logger; directory?: string }): FastifyInstance {
