@@ -86,7 +86,9 @@ export function faultsOf(
   const named = new Set([...titles.values()].flat().flatMap(idsOf))
   return [
     ...twice(present).map((id) => `${id}: has two rows`),
-    ...present.filter((id) => !ids.includes(id) && !ownSeries.test(id)).map((id) => `${id}: is not an attack of the list`),
+    ...present
+      .filter((id) => !ids.includes(id) && !ownSeries.test(id))
+      .map((id) => `${id}: is not an attack of the list`),
     ...ids.filter((id) => !present.includes(id) && !missing.includes(id)).map((id) => `${id}: has no row`),
     ...missing.filter((id) => present.includes(id)).map((id) => `${id}: has a row, and is said to be missing`),
     ...missing

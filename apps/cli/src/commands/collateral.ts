@@ -26,7 +26,7 @@ async function send<T>(context: CommandContext, method: string, path: string, bo
 
 const status: Command = {
   words: ['collateral', 'status'],
-  summary: 'show the vendors’ certificates, revocation lists and TCB infos that are kept, and until when they count',
+  summary: 'show the stored certificates, revocation lists and TCB infos of the vendors, and until when they are valid',
   run: async (context) => {
     const data = await send<CollateralStatus>(context, 'GET', '')
     for (const { name, endpoints } of data.sources)
@@ -44,7 +44,7 @@ const short = (text: string): string => text.replace(/[0-9a-f]{32,}/, (id) => `$
 const exportCommand: Command = {
   words: ['collateral', 'export'],
   args: ['<file>'],
-  summary: 'write what is kept to a bundle, for an installation that may not call the vendors',
+  summary: 'write the stored collateral to a bundle, for an installation without access to the vendors',
   options: [
     { flags: '--source <source>', summary: 'vendors, or installation for its own silicon’s', default: 'vendors' },
   ],
@@ -63,7 +63,7 @@ const exportCommand: Command = {
 const importCommand: Command = {
   words: ['collateral', 'import'],
   args: ['<file>'],
-  summary: 'take a bundle: all of it where every item is signed under trusted roots and current, else nothing',
+  summary: 'import a bundle, all or nothing: every item must be current and signed under trusted roots',
   run: async (context) => {
     const file = context.args[0]!
     const data = await send<CollateralImport>(context, 'POST', '/bundle', await readBundle(file))
@@ -91,7 +91,7 @@ async function readBundle(file: string): Promise<unknown> {
 const shortfall: Command = {
   words: ['collateral', 'shortfall'],
   summary:
-    'show how far each platform is behind: part, found, wanted, what to update, and what the vendor’s next set asks',
+    'show how far each platform is behind: part, found, wanted, what to update, and what the vendor’s next set requires',
   options: [{ flags: '--provider <host>', summary: 'host of one attestation provider; all of them by default' }],
   run: async (context) => {
     const connection = await context.connect()

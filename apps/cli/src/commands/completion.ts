@@ -11,7 +11,7 @@ const names = Object.keys(shells) as (keyof typeof shells)[]
 export const completionCommand = (allCommands: () => Promise<Command[]>): Command => ({
   words: ['completion'],
   args: ['<shell>'],
-  summary: 'print what makes bash, zsh or fish complete commands, options and their values',
+  summary: 'print a completion script for bash, zsh or fish',
   examples: ['eval "$(strongroom completion bash)"', 'strongroom completion fish | source'],
   run: async ({ args: [given = ''] }) => {
     const shell = names.find((name) => name === given)

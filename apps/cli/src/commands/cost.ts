@@ -48,7 +48,7 @@ function grouping(by: string): object[] {
 
 const show: Command = {
   words: ['cost', 'show'],
-  summary: 'show what was used and what it costs, by VM, group, tag, meter, size, region, resource or day',
+  summary: 'show usage and cost by VM, group, tag, meter, size, region, resource or day',
   options: [{ flags: '--by <what>', summary: 'vm, group, tag:NAME, meter, size, region, resource or day', default: 'vm' }, ...period], // prettier-ignore
   examples: ['strongroom cost show', 'strongroom cost show --by tag:team --from 2026-11-01 --to 2026-11-30'],
   run: async (context) => {
@@ -163,7 +163,7 @@ const priceTable = (list: PriceList): { columns: string[]; rows: string[][] } =>
 const setPrices: Command = {
   words: ['cost', 'prices', 'set'],
   args: ['<file>'],
-  summary: "take the operator's price list, a JSON file (docs/metering.md); it replaces the one before",
+  summary: "set the operator's price list, a JSON file (docs/metering.md), replacing the previous one",
   examples: ['strongroom cost prices set prices.json'],
   run: async (context) => {
     const file = context.args[0]!
@@ -187,7 +187,7 @@ const setPrices: Command = {
 
 const showPrices: Command = {
   words: ['cost', 'prices', 'show'],
-  summary: 'show the price list that is in force',
+  summary: 'show the current price list',
   run: async (context) => {
     const arm = new ArmClient(await context.connect())
     const list = await arm.get<PriceList>(sheet(arm), version)

@@ -85,17 +85,17 @@ export const drillCommand: Command = {
   words: ['drill'],
   args: ['[vm]'],
   summary:
-    'attack copies of a VM as its host could, and say what held; without a name, VMs made for it in a temporary folder',
+    'attack copies of a VM as a malicious host would, and report what held; without a name, VMs created for it in a temporary folder',
   options: [
     groupOption,
-    { flags: '--list', summary: 'name the attacks and try none' },
+    { flags: '--list', summary: 'list the attacks without trying any' },
     {
       flags: '--only <ids...>',
-      summary: 'these alone: D1/null-ecb is one attack, D1 all of that row of docs/attacks.md',
+      summary: 'only these: D1/null-ecb is one attack, D1 all of that row of docs/attacks.md',
     },
     {
       flags: '--guest <kinds>',
-      summary: 'without a VM: snp, tdx, nonpersisted, customer-key, with commas between them',
+      summary: 'without a VM: snp, tdx, nonpersisted, customer-key, comma-separated',
       default: 'snp',
     },
     {

@@ -33,10 +33,10 @@ export const envCommand: Command = {
   words: ['env'],
   summary: 'print shell settings that point the stock Azure clients here: eval "$(strongroom env)"',
   options: [
-    { flags: '--login', summary: 'print the commands too that register this cloud with az and sign in as its owner' },
+    { flags: '--login', summary: 'also print the commands that register this cloud with az and sign in as its owner' },
     {
       flags: '--public-names',
-      summary: "for this shell, have the names of Azure's public cloud lead here, for 30 days (docs/azure-clients.md)",
+      summary: "make the names of Azure's public cloud lead here for this shell, for 30 days (docs/azure-clients.md)",
     },
     { flags: '--end-public-names', summary: 'end that, for every shell' },
     { flags: '--approve <code>', summary: 'approve the device code that a client shows, as the owner' },

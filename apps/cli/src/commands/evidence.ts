@@ -82,12 +82,12 @@ const verify: Command = {
     { flags: '--nonce <hex>', summary: 'challenge that TPM quotes must answer' },
     {
       flags: '--anchors <file>',
-      summary: "roots whose word is taken instead of AMD's and Intel's, as an installation's anchors.json",
+      summary: "roots to trust instead of AMD's and Intel's, as an installation's anchors.json",
     },
     {
       flags: '--ca <file>',
       summary:
-        "certificate of an installation's CA (ca.pem), under which its vault signs releases and its guests' attestation keys are",
+        "certificate of an installation's CA (ca.pem), for its vault's releases and its guests' attestation keys",
     },
   ],
   examples: [

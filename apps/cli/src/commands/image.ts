@@ -81,8 +81,8 @@ export const imageCommands: Command[] = [
     words: ['image', 'build'],
     summary: "build the reference image from Debian's packages, once",
     options: [
-      { flags: '--cloud-init', summary: 'the variant of it that has cloud-init' },
-      { flags: '--minimal', summary: 'one for tests: a measured boot, its report and SSH, and nothing else' },
+      { flags: '--cloud-init', summary: 'the variant with cloud-init' },
+      { flags: '--minimal', summary: 'a minimal one for tests: measured boot, its report and SSH only' },
     ],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
@@ -94,7 +94,7 @@ export const imageCommands: Command[] = [
   {
     words: ['image', 'import'],
     args: ['<file>'],
-    summary: 'take a raw, qcow2 or VHD disk and say whether it may carry a confidential VM, and why not',
+    summary: 'import a raw, qcow2 or VHD disk, and report whether it qualifies for confidential VMs, and why not',
     options: [{ flags: '--name <name>', summary: 'name of the image; by default the name of the file' }],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

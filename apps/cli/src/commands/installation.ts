@@ -8,7 +8,7 @@ import type { Command } from '../core/command.ts'
 export const installationCommands: Command[] = [
   {
     words: ['status'],
-    summary: 'say whether the server of this state directory runs, and where',
+    summary: 'show whether the server of this state directory is running, and where',
     run: async (context) => {
       const server = await findServer(context.paths.state)
       if (server === undefined) process.exitCode = exitCodes.notRunning

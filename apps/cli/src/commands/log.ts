@@ -8,7 +8,7 @@ import { readRemembered, remember, rememberedPath, type Remembered } from '../lo
 
 const keyOption = {
   flags: '--key <key>',
-  summary: 'the key that the log must be signed by; by default the one remembered, at first the one the vault gives',
+  summary: 'the key that must have signed the log; by default the remembered one, at first the one the vault gives',
 }
 
 interface Opened {
@@ -65,7 +65,7 @@ const verify: Command = {
   words: ['log', 'verify'],
   args: ['[vault]'],
   summary: 'verify that the operation log of a vault is what it signed for, and continues what was verified before',
-  options: [keyOption, { flags: '--entry <index>', summary: 'prove one entry to be in the log, reading few tiles' }],
+  options: [keyOption, { flags: '--entry <index>', summary: 'prove that one entry is in the log, reading few tiles' }],
   examples: ['strongroom log verify', 'strongroom log verify kv1 --entry 17'],
   run: (context) =>
     reportingDistrust(async () => {
@@ -122,11 +122,11 @@ async function proveOne(opened: Opened, text: string): Promise<Awaited<ReturnTyp
 const show: Command = {
   words: ['log', 'show'],
   args: ['[vault]'],
-  summary: 'show what the operation log of a vault holds, once the whole of it is verified',
+  summary: 'show the entries of a vault’s operation log, after verifying all of it',
   options: [
     keyOption,
     { flags: '--of <name>', summary: 'only entries of this key' },
-    { flags: '--last <count>', summary: 'only so many, from the end', default: '50' },
+    { flags: '--last <count>', summary: 'only the last ones, this many', default: '50' },
   ],
   run: (context) =>
     reportingDistrust(async () => {

@@ -50,17 +50,17 @@ function shown(holder: Holder, first: string): Result {
 
 const show: Command = {
   words: ['master-key', 'show'],
-  summary: 'say what holds the master key of this installation',
+  summary: 'show where the master key of this installation is kept',
   run: async ({ paths }) => shown(await askServerProgram(['--state-dir', paths.state, 'show']), 'The master key'),
 }
 
 const rotate: Command = {
   words: ['master-key', 'rotate'],
-  summary: 'put a new master key in place of the old one; a server that runs goes on',
+  summary: 'replace the master key; a running server continues',
   options: [
     { flags: '--to <holder>', summary: 'file, passphrase (scrypt) or tpm (of this machine)' },
     { flags: '--file <path>', summary: 'file with the new key (made where it is missing) or with the new passphrase' },
-    { flags: '--old-passphrase-file <path>', summary: 'file with the passphrase that is in force' },
+    { flags: '--old-passphrase-file <path>', summary: 'file with the current passphrase' },
   ],
   examples: [
     'strongroom master-key rotate --to file',

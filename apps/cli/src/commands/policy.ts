@@ -27,7 +27,7 @@ const check: Command = {
   words: ['policy', 'check'],
   args: ['<policy>'],
   summary:
-    'read an attestation policy and warn of what its author seldom means; exit 0 readable, 1 not, or not without warnings',
+    'check an attestation policy and warn of likely mistakes; exit 0 valid, 1 not, or with --strict not without warnings',
   options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
   examples: ['strongroom policy check cvm.policy', 'strongroom policy check cvm.policy --strict'],
   run: async (context) => {
@@ -78,7 +78,7 @@ const evaluate: Command = {
   words: ['policy', 'eval'],
   args: ['<policy>', '<claims>'],
   summary:
-    'decide by an attestation policy over a token or a file of claims; exit 0 permitted, 1 denied, 2 cannot be evaluated',
+    'evaluate an attestation policy over a token or a file of claims; exit 0 permitted, 1 denied, 2 cannot be evaluated',
   examples: [
     'strongroom policy eval cvm.policy token.jwt',
     'strongroom policy eval cvm.policy claims.json --output json',

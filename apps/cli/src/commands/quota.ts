@@ -46,7 +46,7 @@ export const quotaCommands: Command[] = [
     words: ['quota', 'list'],
     summary: 'list the requests for more quota',
     watchable: true,
-    options: [{ flags: '--waiting', summary: 'only those that wait for a decision' }],
+    options: [{ flags: '--waiting', summary: 'only those awaiting a decision' }],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
       const { value } = await arm.get<{ value: QuotaRequest[] }>(`${provider(arm)}/requests`, version)
@@ -59,7 +59,7 @@ export const quotaCommands: Command[] = [
   {
     words: ['quota', 'grant'],
     args: ['<request>'],
-    summary: 'grant a request: the limit holds at once',
+    summary: 'grant a request; the new limit applies at once',
     options: [message],
     run: async (context) => await decide(context, 'grant'),
   },
@@ -73,7 +73,7 @@ export const quotaCommands: Command[] = [
   {
     words: ['quota', 'kind'],
     args: ['[kind]'],
-    summary: 'show or set what the subscription is: pay-as-you-go, or free-trial with few cores and no requests',
+    summary: 'show or set the kind of subscription: pay-as-you-go, or free-trial with few cores and no requests',
     examples: ['strongroom quota kind free-trial'],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

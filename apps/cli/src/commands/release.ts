@@ -60,7 +60,7 @@ const verify: Command = {
   words: ['release', 'verify'],
   args: ['<statement>', '<file...>'],
   summary:
-    'verify offline that files are what was released: by which builder, from which commit, signed by the key that you name',
+    'verify offline that files are as released: by which builder, from which commit, signed by the key that you name',
   options: [
     { flags: '--key <file>', summary: "the releaser's public key, PEM" },
     { flags: '--builder <id>', summary: 'who must have built it' },

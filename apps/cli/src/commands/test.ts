@@ -80,8 +80,8 @@ export const testCommands: Command[] = [
     args: ['<kind>'],
     summary: 'inject attestation-down, key-disabled, quota-zero, boot-failure, slow-operation or throttling',
     options: [
-      { flags: '--once', summary: 'hit once, then go; else it stays until it is cleared' },
-      { flags: '--target <text>', summary: 'hit only what contains this: a VM, a key, a quota, a path' },
+      { flags: '--once', summary: 'apply once; otherwise it stays until cleared' },
+      { flags: '--target <text>', summary: 'only where this text occurs: a VM, a key, a quota, a path' },
       { flags: '--step <step>', summary: 'the step at which a boot fails' },
       { flags: '--milliseconds <n>', summary: 'how much longer an operation takes, or when to try again' },
     ],
@@ -101,7 +101,7 @@ export const testCommands: Command[] = [
   {
     words: ['test', 'fault', 'clear'],
     args: ['[fault]'],
-    summary: 'take back one fault, or all of them',
+    summary: 'clear one fault, or all of them',
     run: async (context) => {
       const id = context.args[0]
       return shown(await ask<Status>(context, '/faults/clear', id === undefined ? {} : { id }))

@@ -9,12 +9,12 @@ const verify: Command = {
   words: ['vault', 'key', 'verify'],
   args: ['<attestation>'],
   summary:
-    'verify offline what a key service states of a key: who signed, what holds the key, and whether it can leave; exit 0 kept in a token, 1 not, 2 unreadable',
+    'verify offline what a key service states about a key: who signed, what holds the key, and whether it can leave; exit 0 kept in a token, 1 not, 2 unreadable',
   options: [
     { flags: '--ca <file>', summary: "the installation's ca.pem (default: of the local state)" },
     { flags: '--key <file>', summary: 'the key that it must be about, as az keyvault key show -o json prints it' },
-    { flags: '--allow-software', summary: 'accept a key that software keeps' },
-    { flags: '--allow-imported', summary: 'accept a key that was brought into the token from elsewhere' },
+    { flags: '--allow-software', summary: 'accept a key kept in software' },
+    { flags: '--allow-imported', summary: 'accept a key imported into the token' },
   ],
   examples: [
     'az keyvault key get-attestation --hsm-name pool -n disk -f disk.json && strongroom vault key verify disk.json',

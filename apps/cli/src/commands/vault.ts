@@ -20,7 +20,7 @@ const lint: Command = {
   words: ['vault', 'policy', 'lint'],
   args: ['<policy>'],
   summary:
-    'read a key release policy and warn of what its author seldom means; exit 0 readable, 1 not, or not without warnings',
+    'check a key release policy and warn of likely mistakes; exit 0 valid, 1 not, or with --strict not without warnings',
   options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
   examples: ['strongroom vault policy lint release.json', 'strongroom vault policy lint release.json --strict'],
   run: async (context) => {
@@ -47,7 +47,7 @@ const explain: Command = {
   words: ['vault', 'policy', 'explain'],
   args: ['<policy>', '<token>'],
   summary:
-    'say what release answers to a token under a key release policy, and why; exit 0 released, 1 refused. The token’s signature is the vault’s to check',
+    'show how release answers a token under a key release policy, and why; exit 0 released, 1 refused. The token’s signature is the vault’s to check',
   examples: [
     'strongroom vault policy explain release.json token.jwt',
     'strongroom vault policy explain release.json claims.json --output json',

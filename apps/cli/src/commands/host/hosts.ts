@@ -35,14 +35,14 @@ function labelsOf(text: string | undefined): Record<string, string> {
 const add: Command = {
   words: ['host', 'add'],
   args: ['<name>'],
-  summary: 'let another machine join as a host: prints the line to run there, once, good for an hour',
+  summary: 'let another machine join as a host: prints, once, the command to run there, valid for an hour',
   options: [
-    { flags: '--cores <number>', summary: 'virtual cores that it carries' },
-    { flags: '--memory <GiB>', summary: 'memory that it carries' },
+    { flags: '--cores <number>', summary: 'virtual cores it offers' },
+    { flags: '--memory <GiB>', summary: 'memory it offers' },
     { flags: '--region <region>', summary: 'by default the installation’s own' },
     { flags: '--zone <zone>', summary: '1, 2 or 3; by default none' },
-    { flags: '--silicon <kinds>', summary: 'snp, tdx or both with a comma, which is the default' },
-    { flags: '--labels <labels>', summary: 'NAME=VALUE, with a comma between two' },
+    { flags: '--silicon <kinds>', summary: 'snp, tdx or snp,tdx (the default)' },
+    { flags: '--labels <labels>', summary: 'NAME=VALUE, comma-separated' },
   ],
   examples: ['strongroom host add rack-1 --cores 64 --memory 256 --zone 1'],
   run: async (context) => {
@@ -87,7 +87,7 @@ const show: Command = {
 const resume: Command = {
   words: ['host', 'resume'],
   args: ['<name>'],
-  summary: 'have a drained host take VMs again',
+  summary: 'place VMs on a drained host again',
   run: async (context) => {
     const arm = new ArmClient(await context.connect())
     return shown((await arm.send('POST', `${pathOf(arm, nameOf(context))}/resume`, version)).json as HostView)
@@ -97,7 +97,7 @@ const resume: Command = {
 const remove: Command = {
   words: ['host', 'remove'],
   args: ['<name>'],
-  summary: 'take a host out of the fleet: its key counts nowhere from then on',
+  summary: 'remove a host from the fleet and revoke its key',
   options: [{ flags: '-y, --yes', summary: 'do not ask' }],
   run: async (context) => {
     const name = nameOf(context)

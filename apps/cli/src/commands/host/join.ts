@@ -63,7 +63,7 @@ export const joinCommands: Command[] = [
   },
   {
     words: ['host', 'run'],
-    summary: 'go on as the host that has joined from here',
+    summary: 'run the host that joined from here',
     options: [dirOption],
     run: async (context) => await runAgent(context, []),
   },

@@ -35,7 +35,7 @@ export const newGroupOption: Option = { flags: groupFlags, summary: 'resource gr
 /** Of a VM that is there. */
 export const groupOption: Option = {
   flags: groupFlags,
-  summary: 'resource group; by default the one in which a VM of that name is',
+  summary: 'resource group; by default that of the VM of this name',
 }
 export const groupOf = (context: CommandContext): string => textOption(context, 'resourceGroup') ?? defaultGroup
 
@@ -126,7 +126,7 @@ export const fetchConnection = async (arm: ArmClient, path: string): Promise<VmC
 
 export const noWaitOption: Option = {
   flags: '--no-wait',
-  summary: 'return once the server has taken it on; `strongroom vm wait` waits for the end',
+  summary: 'return once the server has accepted it; `strongroom vm wait` waits for the end',
 }
 
 /** Sends a request that begins an operation, and follows that to its end unless `--no-wait` was given. */

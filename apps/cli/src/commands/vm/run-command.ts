@@ -42,7 +42,7 @@ async function signed(context: CommandContext): Promise<{ arm: ArmClient; path: 
 const sign: Command = {
   words: ['vm', 'sign-script'],
   args: ['<name>', '<script>'],
-  summary: 'sign a shell script for one VM, so that its guest runs it when the host brings it',
+  summary: 'sign a shell script for one VM, so that its guest runs it when the host delivers it',
   options,
   examples: [
     'strongroom vm sign-script first update.sh >signed.sh',

@@ -158,8 +158,8 @@ export const trustCommand: Command = {
   options: [
     groupOption,
     { flags: '--ssh-key <file>', summary: 'SSH public keys that the VM was made with, instead of the record of them' },
-    { flags: '--admin-username <user>', summary: `beside --ssh-key: its account, where it is not ${defaultAdmin}` },
-    { flags: '--custom-data <file>', summary: 'beside --ssh-key: the custom data that it was made with' },
+    { flags: '--admin-username <user>', summary: `with --ssh-key: its account, where it is not ${defaultAdmin}` },
+    { flags: '--custom-data <file>', summary: 'with --ssh-key: the custom data that it was made with' },
     { flags: '--settled <file>', summary: 'instead: /var/lib/strongroom/settled of its guest, whole' },
     {
       flags: '--measurements <file>',

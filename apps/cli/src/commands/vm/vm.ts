@@ -125,7 +125,7 @@ const remove: Command = {
   words: ['vm', 'delete'],
   args: ['<names...>'],
   summary:
-    'delete VMs with their disks, guest states and keys, and the interface, address and security group that `vm create` made: nothing of them can be opened afterwards',
+    'delete VMs with their disks, guest states and keys, and the interface, address and security group that `vm create` made: their data cannot be decrypted afterwards',
   options: [groupOption, { flags: '-y, --yes', summary: 'do not ask' }, noWaitOption],
   run: async (context) => {
     if (context.options['yes'] !== true) {
