@@ -24,7 +24,7 @@ export async function openTemporaryHome(
   if (!own || !fresh || dirname(state) !== resolve(home)) {
     throw new ServiceError({
       code: 'NotTemporary',
-      message: `The folder ${home} is not one to be removed with all in it.`,
+      message: `The folder ${home} may not be removed with its content.`,
       expected: "a folder of this user's alone (mode 0700), with an empty state directory directly in it",
       found: own
         ? fresh

@@ -92,7 +92,7 @@ export async function vtpmLink(
   demand({
     // The CA certifies TLS and release keys as well: only a certificate for attestation keys says that this is one.
     holds: usages.length === 1 && usages[0] === attestationKeyUsage,
-    message: 'The certificate is of no attestation key.',
+    message: 'The certificate is not for an attestation key.',
     expected: `extended key usage ${attestationKeyUsage} alone`,
     actual: usages.join(', ') || 'none',
   })

@@ -81,7 +81,7 @@ export function policyDenial(
     target: denial.rule?.slice(0, 500) ?? 'authorizationrules',
     expected: denial.expected,
     found: denial.found,
-    remedy: 'Bring the machine to what the policy asks for, or have the owner change the policy of this provider.',
+    remedy: 'Make the VM meet the policy, or have the owner change the policy of this provider.',
     details: baseline.map(({ message, path }) => ({ code: 'NotCompliant', message, target: path })),
   })
 }

@@ -86,7 +86,7 @@ function managedIdentityNotFound(resourceId: string): ServiceError {
 const ambiguous = (resourceId: string, found: number): ServiceError =>
   new ServiceError({
     code: 'ManagedIdentityAmbiguous',
-    message: 'The resource has several user-assigned identities and none of its own.',
+    message: 'The resource has several user-assigned identities and no system-assigned one.',
     target: resourceId,
     expected: 'a client id, an object id or the ARM id of one of them',
     found: `${found} identities`,

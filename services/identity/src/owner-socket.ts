@@ -118,7 +118,7 @@ export class OwnerSocket {
     if (await answers(this.#path)) {
       throw new ServiceError({
         code: 'AlreadyRunning',
-        message: 'Another server works on this state directory.',
+        message: 'Another server is using this state directory.',
         found: this.#path,
         remedy: 'Stop it first: strongroom down',
       })

@@ -93,7 +93,7 @@ export const attestationErrors = {
   PolicyEvaluationError: {
     status: 400,
     when: 'The evidence is genuine, and the policy does not permit it.',
-    remedy: 'Bring the machine to what the policy asks for, or have the policy changed.',
+    remedy: 'Make the VM meet the policy, or have the policy changed.',
   },
   PolicyParsingError: {
     status: 400,

@@ -45,7 +45,7 @@ export async function verifyItem(item: BundledItem, o: Context): Promise<Refusal
   if (expiresAt <= o.at)
     refusals.push({
       path,
-      expected: `one that counts at ${o.at.toISOString()}`,
+      expected: `one that is valid at ${o.at.toISOString()}`,
       found: `one that ended at ${expiresAt.toISOString()}`,
     })
   return refusals

@@ -33,7 +33,7 @@ export function openAnchors(
   if (mode === 'hardware' && (given.simulated || own.length > 0 || accepted.length > 0)) {
     throw new ServiceError({
       code: 'TrustAnchorsNotAllowed',
-      message: 'A hardware installation takes the word of AMD and Intel alone.',
+      message: 'A hardware installation trusts the collateral of AMD and Intel only.',
       expected: 'the genuine roots',
       found: own.map((anchor) => anchor.name).join(', ') || 'anchors marked as simulated',
       remedy: 'Make another installation for simulated silicon.',

@@ -71,7 +71,7 @@ function trustedLaunch(o: {
 }): Shortcoming[] {
   if (o.simulated || o.baseline.launchMeasurements.includes(o.measurement.value)) return []
   if (o.idKeyDigest !== undefined && o.baseline.idKeyDigests.includes(o.idKeyDigest)) return []
-  return [{ path: o.measurement.path, message: `${o.measurement.path} is of no paravisor that this service knows.` }]
+  return [{ path: o.measurement.path, message: `${o.measurement.path} is not that of a paravisor that this service knows.` }]
 }
 
 /** A UUID, and not the one of zeros: a field that nobody filled names no VM, and all who leave it so would be the same one. */
@@ -91,7 +91,7 @@ export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming
   if (typeof id !== 'string' || !vmIdForm.test(id))
     found.push({
       path: `${path}.vm-configuration.vmUniqueId`,
-      message: 'The runtime data does not say which VM it is of.',
+      message: 'The runtime data does not name its VM.',
     })
   return found
 }

@@ -62,7 +62,7 @@ export class AttestationKeyAuthorities {
     if (usages.length !== 1 || usages[0] !== attestationKeyUsage) {
       throw new VerificationError({
         code: 'CertificateNotForThisUse',
-        message: 'The certificate is of no attestation key',
+        message: 'The certificate is not for an attestation key',
         subject: 'attestation key certificate',
         expected: `extended key usage ${attestationKeyUsage} alone`,
         found: usages.join(', ') || 'none',
@@ -73,7 +73,7 @@ export class AttestationKeyAuthorities {
     if (key.kind !== 'rsa' || certified.kind !== 'RSA' || !equal(certified.modulus, key.modulus)) {
       throw new VerificationError({
         code: 'BindingMismatch',
-        message: 'The certificate is of another attestation key',
+        message: 'The certificate is for another attestation key',
         subject: 'attestation key certificate',
         expected: describe(certified.kind === 'RSA' ? certified.modulus : undefined),
         found: describe(key.kind === 'rsa' ? key.modulus : undefined),

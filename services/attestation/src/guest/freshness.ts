@@ -91,7 +91,7 @@ async function forgetOldest(
 function beforeRestart(statement: TpmStatement, newest: bigint): unknown {
   return invalidParameter({
     target: statement.target,
-    message: 'The TPM has restarted since it made these statements: they are of a boot that is over.',
+    message: 'The TPM has restarted since it made these statements: they belong to an earlier boot.',
     expected: `reset count ${newest >> 32n}, restart count ${newest & 0xffffffffn}, or later`,
     found: `reset count ${statement.resetCount}, restart count ${statement.restartCount}`,
     reason: 'StatementBeforeRestart',

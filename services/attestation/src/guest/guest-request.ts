@@ -72,7 +72,7 @@ export function readGuestRequest(body: unknown): GuestRequest {
   if (version !== guestProtocolVersion) {
     throw invalidParameter({
       target: 'AttestationProtocolVersion',
-      message: 'The protocol version of the request is not one of this service.',
+      message: 'This service does not support the protocol version of the request.',
       expected: guestProtocolVersion,
       found: JSON.stringify(version) ?? 'nothing',
       remedy: 'Use a client library of the current protocol.',
@@ -189,7 +189,7 @@ function tpmInfo(info: Record<string, unknown>): GuestTpm {
     if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index > 23 || pcrs.has(index)) {
       throw invalidParameter({
         target: 'TpmInfo.PCRs',
-        message: 'A register is named twice or is none.',
+        message: 'A register is named twice or does not exist.',
         expected: 'each of 0 to 23 at most once',
         found: JSON.stringify(index) ?? 'nothing',
       })
@@ -202,7 +202,7 @@ function tpmInfo(info: Record<string, unknown>): GuestTpm {
   if (numbers.length !== set.length || JSON.stringify(named) !== JSON.stringify(shown)) {
     throw invalidParameter({
       target: 'TpmInfo.PcrSet',
-      message: 'PcrSet names other registers than PCRs shows.',
+      message: 'PcrSet and PCRs name different registers.',
       expected: JSON.stringify(shown),
       found: JSON.stringify(set).slice(0, 200),
     })

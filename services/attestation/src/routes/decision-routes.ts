@@ -112,7 +112,7 @@ function withClaims(request: FastifyRequest): boolean {
   if (expand === 'claims') return true
   throw new ServiceError({
     code: 'InvalidParameter',
-    message: 'Decisions are expanded by claims, and by nothing else.',
+    message: 'Decisions can be expanded by claims only.',
     target: '$expand',
     expected: 'claims',
     found: JSON.stringify(expand).slice(0, 40),
@@ -160,7 +160,7 @@ function cursorOf(request: FastifyRequest): Pick<Decision, 'at' | 'id'> | undefi
   }
   throw new ServiceError({
     code: 'InvalidParameter',
-    message: '$skiptoken is none of this service.',
+    message: '$skiptoken was not issued by this service.',
     target: '$skiptoken',
     expected: 'the one of a nextLink',
     remedy: 'Begin at the first page.',

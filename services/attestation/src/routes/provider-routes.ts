@@ -93,7 +93,7 @@ function requireResourceManager(request: FastifyRequest): void {
   if (request.caller.appId === principals.controlPlane.appId) return
   throw new ServiceError({
     code: 'Forbidden',
-    message: 'Providers are made by the resource manager alone.',
+    message: 'Only the resource manager may create providers.',
     expected: principals.controlPlane.displayName,
     found: request.caller.appId,
     remedy:

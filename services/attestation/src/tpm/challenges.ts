@@ -54,7 +54,7 @@ const sealContext = (provider: Provider): string => `attestation/tpm-challenge/$
 function refused(reason: ErrorCode, expected: string, found: string): unknown {
   return invalidParameter({
     target: 'challenge',
-    message: 'The challenge is not one that is to be answered now.',
+    message: 'The challenge is not open.',
     expected,
     found,
     reason,

@@ -92,7 +92,7 @@ export function assertRemovable(o: GraphOptions, principal: Principal): void {
     message: `'${principal.displayName}' cannot be deleted.`,
     expected: 'an application of the tenant other than its owner',
     found: principal.resourceId === undefined ? 'the owner or a service of the platform' : 'a managed identity',
-    remedy: 'A managed identity goes with its resource.',
+    remedy: 'A managed identity is deleted with its resource.',
   })
 }
 

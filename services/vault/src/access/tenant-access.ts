@@ -99,7 +99,7 @@ function refused(reason: ErrorCode, message: string, vault: Vault, expected: str
     target: 'networkRules',
     expected,
     found,
-    remedy: 'Change the network rules of the vault, or call from an address that they let in.',
+    remedy: 'Change the network rules of the vault, or call from an address that they allow.',
   })
 }
 

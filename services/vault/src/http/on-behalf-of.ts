@@ -38,9 +38,9 @@ const badForm = (found: unknown): ServiceError =>
 const notYours = (objectId: string): ServiceError =>
   new ServiceError({
     code: 'Forbidden',
-    message: 'Only the resource manager calls for others.',
+    message: 'Only the resource manager may call on behalf of others.',
     target: onBehalfOfHeader,
-    expected: 'no such header, but from the principal of the control plane',
+    expected: 'no such header, except from the principal of the control plane',
     found: objectId,
     remedy: `Leave the header ${onBehalfOfHeader} out: the log names the principal of the token.`,
   })

@@ -67,7 +67,7 @@ export async function readPin(o: Pkcs11Configuration): Promise<string> {
   if (content) return content.toString('utf8').replace(/\n$/, '')
   throw new ServiceError({
     code: 'TokenPinMissing',
-    message: `Nobody gives the PIN of the token ${o.token}.`,
+    message: `There is no PIN for the token ${o.token}.`,
     expected: path ?? "pinFile in the keystore's configuration, or systemd's credential strongroom-pkcs11-pin",
     found: 'nothing',
     remedy: 'Put the PIN into a file of mode 0600 and name it.',

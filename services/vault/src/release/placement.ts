@@ -91,7 +91,7 @@ const refused = (expected: string, found: string): ServiceError =>
 const over = (epoch: number, expected: string): ServiceError =>
   new ServiceError({
     code: 'PlacementOver',
-    message: 'The placement of this key’s VM is a later one already.',
+    message: 'The VM of this key has a later placement already.',
     target: 'epoch',
     expected,
     found: String(epoch),

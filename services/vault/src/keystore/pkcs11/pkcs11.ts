@@ -136,7 +136,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
             target: 'enc',
             expected: Object.keys(algorithms).join(', ') || 'no release at all',
             found: algorithm,
-            remedy: 'Ask for a wrapping that the token does, or set transportKey in the keystore’s configuration.',
+            remedy: 'Ask for a wrapping that the token supports, or set transportKey in the keystore’s configuration.',
           }),
         )
       }
@@ -148,10 +148,10 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
       Promise.reject(
         new ServiceError({
           code: 'KeyExportNotSupported',
-          message: 'The keys are in a token and do not leave it, not into a backup either.',
+          message: 'The keys are in a token and cannot leave it, not even for a backup.',
           expected: 'a keystore in software',
           found: `the token ${o.label}`,
-          remedy: 'Back up the token by its maker’s means.',
+          remedy: 'Back up the token with its vendor’s tools.',
         }),
       ),
     destroy: async (material, binding) => {
@@ -170,7 +170,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
 function importNotSupported(expected: string): ServiceError {
   return new ServiceError({
     code: 'KeyImportNotSupported',
-    message: 'This vault keeps its keys in a token, which takes no key in the clear from outside of it.',
+    message: 'This vault keeps its keys in a token, which imports no key in the clear.',
     target: 'key',
     expected,
     found: 'an import',

@@ -237,7 +237,7 @@ function findSlot(module: Module, o: { label: string; serial?: string }): { slot
   }
   throw new ServiceError({
     code: 'TokenMissing',
-    message: `There is no one token ${o.label}; nothing is used in its place.`,
+    message: `There is not exactly one token ${o.label}; nothing is used in its place.`,
     expected: `one token labelled ${o.label}${o.serial === undefined ? '' : `, serial ${o.serial}`}`,
     found: seen,
     remedy: 'Put the token in, or correct "token" in the keystore’s configuration.',
@@ -250,7 +250,7 @@ function loginRefused(binding: Binding, label: string, cause: unknown): unknown 
   const locked = code === binding.CKR_PIN_LOCKED
   return new ServiceError({
     code: locked ? 'TokenPinLocked' : 'TokenPinWrong',
-    message: `The token ${label} does not let us in: ${(cause as Error).message}`,
+    message: `The token ${label} refused the login: ${(cause as Error).message}`,
     expected: 'the PIN of its user',
     found: locked ? 'a PIN that is locked' : 'another PIN',
     remedy: locked

@@ -207,7 +207,7 @@ function isAlive({ module, handle }: Session): boolean {
 function notSupported(algorithm: string): ServiceError {
   return new ServiceError({
     code: 'KeyOperationNotSupported',
-    message: `The token that holds this key does not do ${algorithm}.`,
+    message: `The token that holds this key does not support ${algorithm}.`,
     target: 'alg',
     expected: 'an algorithm that the token has',
     found: algorithm,
