@@ -33,7 +33,7 @@ function renderSaid({ says, unasked, verdict }: Judgement): string[] {
   }
   if (says.length > 0) lines.push('')
   if (unasked.length > 0)
-    lines.push('Not checked, for no reference value was given:', ...unasked.map((line) => `  ! ${line}`), '')
+    lines.push('Not checked: no reference value was given:', ...unasked.map((line) => `  ! ${line}`), '')
   return lines
 }
 

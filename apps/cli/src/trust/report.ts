@@ -33,7 +33,7 @@ function renderTrust(report: TrustReport): string[] {
     lines.push('No guest ran in this VM (compute: simulated): the links above were made and verified without one.')
   lines.push(report.trusted ? 'Every link holds.' : 'Not trusted: at least one link does not hold.')
   if (report.simulated)
-    lines.push('Simulated silicon: the chain is whole, but the host is not kept out (LIMITATIONS.md).')
+    lines.push('Simulated silicon: the chain is complete, but offers no protection from the host (LIMITATIONS.md).')
   return lines
 }
 

@@ -18,7 +18,7 @@ export function AccessPage() {
         <h1>Access</h1>
         <Freshness live={live} />
       </div>
-      {live.error !== undefined && <Problem error={live.error} what="Who may do what could not be read." />}
+      {live.error !== undefined && <Problem error={live.error} what="Access could not be read." />}
       {live.value === undefined && live.error === undefined && <p class="quiet">Reading …</p>}
       {live.value !== undefined && (
         <>

@@ -26,7 +26,7 @@ export function CollateralView() {
   return (
     <section class="stack">
       <h2>Collateral</h2>
-      {live.error !== undefined && <Problem error={live.error} what="What is kept of the vendors could not be read." />}
+      {live.error !== undefined && <Problem error={live.error} what="The stored collateral could not be read." />}
       {live.value !== undefined && (
         <>
           {live.value.sources.map(({ name, endpoints }) => (

@@ -88,7 +88,7 @@ export function Inspector() {
     >
       <div class="head">
         <h1>Inspector</h1>
-        <p class="quiet">Verifies evidence in this page. Nothing that you give leaves it.</p>
+        <p class="quiet">Verifies evidence in this page. Your files do not leave it.</p>
       </div>
       <div aria-live="polite" class="outcome">
         {state.state === 'busy' && <p class="quiet">{state.what}</p>}

@@ -24,7 +24,7 @@ export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: 
       </h2>
       <p class="quiet">
         {judgement.verdict === 'nothing'
-          ? 'What was given holds, and by itself it states nothing of a machine. Give the report, quote or token that it goes with. '
+          ? 'The files are valid, but state nothing about a machine by themselves. Give the report, quote or token that it goes with. '
           : ''}
         As of <time dateTime={at.toISOString()}>{at.toISOString()}</time>, under the roots of AMD, Intel and AWS.
       </p>
@@ -90,7 +90,7 @@ function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement
       ))}
       {unasked.length > 0 && (
         <>
-          <h3>Not checked, for no reference value was given</h3>
+          <h3>Not checked: no reference value was given</h3>
           <ul>
             {unasked.map((line) => (
               <li key={line}>

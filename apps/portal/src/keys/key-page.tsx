@@ -67,7 +67,7 @@ function Whole(part: Part) {
       {policy === undefined ? (
         <section class="stack">
           <h2>Release policy</h2>
-          <p class="quiet">It has none, and is never released: it is used in its vault alone.</p>
+          <p class="quiet">It has none and is never released: it is used only in its vault.</p>
         </section>
       ) : (
         <ReleasePolicyEditor {...part} policy={policy} />

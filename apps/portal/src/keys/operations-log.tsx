@@ -86,7 +86,7 @@ function Verified({ report }: { report: LogReport & { state: 'verified' } }) {
           <span aria-hidden="true">✓ </span>
           {size} entries, as the vault signed for them.{' '}
           {before === undefined
-            ? 'This browser had not seen this log before: it is kept from now on.'
+            ? 'This browser had not seen this log before: it is remembered from now on.'
             : before === size
               ? `Nothing was added since this browser saw it last.`
               : `It continues the ${before} entries that this browser saw last.`}

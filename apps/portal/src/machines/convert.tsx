@@ -88,7 +88,7 @@ function Choices({ machine, begin }: { machine: Machine; begin: (size: string) =
   const targets = live.value
   const target = targets?.find(({ size }) => size.name === chosen) ?? targets?.[0]
   if (live.error !== undefined && targets === undefined)
-    return <Problem error={live.error} what="What it can become could not be read." />
+    return <Problem error={live.error} what="Its conversions could not be read." />
   if (targets === undefined) return <p role="status">Reading what it can become …</p>
   if (target === undefined)
     return (

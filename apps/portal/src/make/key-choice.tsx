@@ -58,7 +58,7 @@ export function KeyChoice({ choice, change }: { choice: Choice; change: (part: C
           </button>
         </p>
       )}
-      {refused !== undefined && <Problem error={refused} what="It was not made whole. What was made before stays." />}
+      {refused !== undefined && <Problem error={refused} what="Creation stopped halfway. What was created before stays." />}
       {plan !== undefined && <Steps plan={plan} done={done} failed={refused !== undefined} />}
     </section>
   )

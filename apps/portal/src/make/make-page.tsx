@@ -66,7 +66,7 @@ export function MakePage() {
   return (
     <Frame>
       <h1>Make a machine</h1>
-      {error !== undefined && <Problem error={error} what="What there is to choose from could not be read." />}
+      {error !== undefined && <Problem error={error} what="The choices could not be read." />}
       <form
         class="make"
         onSubmit={(event) => {
@@ -190,7 +190,7 @@ export function MakePage() {
 function Terraform({ choice }: { choice: Choice }) {
   const text = terraformText(choice)
   return text === undefined ? (
-    <p class="quiet">Terraform’s azurerm takes no machine with the disk encryption {choice.encryption}.</p>
+    <p class="quiet">Terraform’s azurerm supports no machine with the disk encryption {choice.encryption}.</p>
   ) : (
     <Command label="Terraform" text={text} />
   )
@@ -200,7 +200,7 @@ function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; use
   if (sshKey === undefined || !used) return null
   if (sshKey instanceof WireError)
     return (
-      <Problem error={sshKey} what="This browser makes no Ed25519 key. Paste the public half of one of your own." />
+      <Problem error={sshKey} what="This browser cannot create Ed25519 keys. Paste your own public key." />
     )
   const href = `data:text/plain;charset=utf-8,${encodeURIComponent(sshKey.privateText)}`
   return (
@@ -239,7 +239,7 @@ function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | und
   const refused = result instanceof WireError || (result !== undefined && result.reasons.length > 0)
   return (
     <section class="check stack" aria-live="polite" aria-label="Pre-flight">
-      {!complete && <p class="quiet">Reading what there is to choose from …</p>}
+      {!complete && <p class="quiet">Loading the choices …</p>}
       {complete && result === undefined && <p class="quiet">Asking what would happen …</p>}
       {result instanceof WireError && <Problem error={result} what="The resource manager would refuse this." />}
       {result !== undefined && !(result instanceof WireError) && (

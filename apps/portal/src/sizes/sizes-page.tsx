@@ -118,13 +118,13 @@ export function SizesPage() {
             title="You can have it"
             sizes={good}
             region={region}
-            empty="No size passes these filters and can be had."
+            empty="No available size passes these filters."
           />
           <Group
             title="Not here, because …"
             sizes={bad}
             region={region}
-            empty="Nothing: every size that passes these filters can be had."
+            empty="Every size that passes these filters is available."
           />
           {shown.length < all.length && (
             <p class="quiet">

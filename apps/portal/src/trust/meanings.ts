@@ -6,13 +6,13 @@ export const meanings: Readonly<Record<string, { protects: string; not: string }
   },
   measurement: {
     protects: 'Other firmware, and processors that were not asked for.',
-    not: 'What the firmware itself does wrong. A pin says that it is the same as before, not which it is.',
+    not: 'Faults of the firmware itself. A pin says that it is the same as before, not which it is.',
   },
   claims: { protects: 'Claims of another VM under a genuine report.', not: 'Whether what they claim is wanted.' },
   'transfer-key': { protects: 'A key that the operator holds.', not: 'What is done with the key once it is released.' },
   token: {
     protects: 'A token of another VM or of an earlier boot, or of another provider than the VM named.',
-    not: 'A provider whose policy takes too much.',
+    not: 'A provider whose policy accepts too much.',
   },
   release: { protects: 'A release of the key for somebody else.', not: 'Keys that the guest gives away itself.' },
   'customer-key': {

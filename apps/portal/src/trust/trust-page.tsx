@@ -116,7 +116,7 @@ function Summary({ shown, onPinned }: { shown: Shown; onPinned: () => void }) {
         </p>
       ))}
       {!report.guestRan && <p>No guest ran in this VM (compute: simulated): its evidence was made without one.</p>}
-      {report.simulated && <p>Simulated silicon: the chain is whole, but the host is not kept out.</p>}
+      {report.simulated && <p>Simulated silicon: the chain is complete, but offers no protection from the host.</p>}
       <p class="quiet">
         Verified in this page at {report.verifiedAt}. Boot <bdi>{report.bootId}</bdi>.
       </p>
