@@ -112,7 +112,8 @@ const verify: Command = {
     })
     process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged, nothing: nothingToAccept }[judgement.verdict]
     const lines = renderJudgement(judgement, at)
-    if (anchors.simulated) lines.push('Simulated silicon: the chain is complete, but offers no protection from the host.')
+    if (anchors.simulated)
+      lines.push('Simulated silicon: the chain is complete, but offers no protection from the host.')
     return { data: { ...judgement, at: at.toISOString(), simulated: anchors.simulated }, lines }
   },
 }

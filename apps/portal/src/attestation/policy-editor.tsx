@@ -102,7 +102,8 @@ function Judged({ judged }: { judged: JudgedText }) {
       </div>
     )
   }
-  if (judged.warnings.length === 0) return <p class="quiet">No warning. A policy without warnings may still be wrong.</p>
+  if (judged.warnings.length === 0)
+    return <p class="quiet">No warning. A policy without warnings may still be wrong.</p>
   return (
     <ul class="steps" aria-label="Warnings">
       {judged.warnings.map(({ code, position, message }, index) => (

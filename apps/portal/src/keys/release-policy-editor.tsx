@@ -55,7 +55,9 @@ export function ReleasePolicyEditor(o: {
     <section class="stack" aria-label="Release policy">
       <h2>Release policy</h2>
       {policy.immutable === true && (
-        <p class="note">It is immutable: this text stays as long as the key. What you write here is tested, not saved.</p>
+        <p class="note">
+          It is immutable: this text stays as long as the key. What you write here is tested, not saved.
+        </p>
       )}
       <label>
         Text of the policy

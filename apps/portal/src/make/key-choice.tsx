@@ -58,7 +58,9 @@ export function KeyChoice({ choice, change }: { choice: Choice; change: (part: C
           </button>
         </p>
       )}
-      {refused !== undefined && <Problem error={refused} what="Creation stopped halfway. What was created before stays." />}
+      {refused !== undefined && (
+        <Problem error={refused} what="Creation stopped halfway. What was created before stays." />
+      )}
       {plan !== undefined && <Steps plan={plan} done={done} failed={refused !== undefined} />}
     </section>
   )

@@ -199,9 +199,7 @@ function Terraform({ choice }: { choice: Choice }) {
 function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; used: boolean }) {
   if (sshKey === undefined || !used) return null
   if (sshKey instanceof WireError)
-    return (
-      <Problem error={sshKey} what="This browser cannot create Ed25519 keys. Paste your own public key." />
-    )
+    return <Problem error={sshKey} what="This browser cannot create Ed25519 keys. Paste your own public key." />
   const href = `data:text/plain;charset=utf-8,${encodeURIComponent(sshKey.privateText)}`
   return (
     <p class="note">

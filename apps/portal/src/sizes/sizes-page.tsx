@@ -114,12 +114,7 @@ export function SizesPage() {
               You may not see the hosts, so nothing is said of the silicon that they have. The role Reader shows them.
             </p>
           )}
-          <Group
-            title="You can have it"
-            sizes={good}
-            region={region}
-            empty="No available size passes these filters."
-          />
+          <Group title="You can have it" sizes={good} region={region} empty="No available size passes these filters." />
           <Group
             title="Not here, because …"
             sizes={bad}

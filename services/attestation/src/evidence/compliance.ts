@@ -71,7 +71,9 @@ function trustedLaunch(o: {
 }): Shortcoming[] {
   if (o.simulated || o.baseline.launchMeasurements.includes(o.measurement.value)) return []
   if (o.idKeyDigest !== undefined && o.baseline.idKeyDigests.includes(o.idKeyDigest)) return []
-  return [{ path: o.measurement.path, message: `${o.measurement.path} is not that of a paravisor that this service knows.` }]
+  return [
+    { path: o.measurement.path, message: `${o.measurement.path} is not that of a paravisor that this service knows.` },
+  ]
 }
 
 /** A UUID, and not the one of zeros: a field that nobody filled names no VM, and all who leave it so would be the same one. */

@@ -143,7 +143,8 @@ export class GuestVerifier {
       if (this.#mode === 'simulated') return undefined
       throw invalidParameter({
         target: 'IsolationInfo.Type',
-        message: 'A TPM that the host runs proves nothing against the host, so this installation does not accept its evidence.',
+        message:
+          'A TPM that the host runs proves nothing against the host, so this installation does not accept its evidence.',
         expected: 'SevSnp or Tdx',
         found: isolation.type,
         reason: 'HardwareReportMissing',

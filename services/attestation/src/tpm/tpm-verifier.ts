@@ -97,7 +97,8 @@ export class TpmVerifier {
     if (this.#mode === 'simulated') return
     throw invalidParameter({
       target: 'type',
-      message: 'A TPM that the host runs proves nothing against the host, so this installation does not accept its evidence.',
+      message:
+        'A TPM that the host runs proves nothing against the host, so this installation does not accept its evidence.',
       expected: 'evidence of the hardware, at /attest/AzureGuest',
       found: 'Tpm',
       reason: 'HardwareReportMissing',
