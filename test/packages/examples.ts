@@ -92,7 +92,7 @@ export async function tryPrograms(programs: readonly Program[], files: string): 
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
     const compiled = await run(join(root, 'node_modules/.bin/tsc'), ['-p', folder, '--pretty', 'false']).then(
       () => [],
-      (error: { stdout?: string }) => (error.stdout ?? String(error)).trim().split('\n'),
+      (error: Error & { stdout?: string }) => (error.stdout ?? error.message).trim().split('\n'),
     )
     const options = ['--conditions=x-source', '--disable-warning=ExperimentalWarning']
     const { stdout } = await run(process.execPath, [...options, join(folder, 'run.mjs'), files], { maxBuffer: 1 << 24 })
