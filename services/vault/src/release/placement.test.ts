@@ -68,6 +68,9 @@ describeStores('the key of a VM that a fleet carries', (open) => {
     const releases = (await loggedIn(store)).filter(({ operation }) => operation === 'release')
     expect(releases.filter(({ verdict }) => verdict === 'allowed')).toHaveLength(1)
     expect(releases.filter(({ verdict }) => verdict === 'refused')).toHaveLength(attempts.length)
+    // Whoever reads the log finds the order of epochs in it.
+    const allowed = (await loggedIn(store)).filter(({ verdict, operation }) => verdict === 'allowed' && /placeKey|release/.test(operation)) // prettier-ignore
+    expect(allowed.map(({ operation, subject }) => `${operation} ${subject}`)).toEqual(['placeKey epoch 1', 'placeKey epoch 2', 'release epoch 2']) // prettier-ignore
     await vault.close()
   })
 

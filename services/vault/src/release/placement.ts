@@ -72,7 +72,8 @@ export function assertPlaced(row: KeyPlacementRow, o: { claims: Record<string, u
 const isTicketOf = (ticket: string, row: KeyPlacementRow): boolean =>
   timingSafeEqual(createHash('sha256').update(ticket).digest(), Buffer.from(row.ticket_hash, 'hex'))
 
-function attestedEpoch(claims: Record<string, unknown>): unknown {
+/** Undefined outside of a fleet. */
+export function attestedEpoch(claims: Record<string, unknown>): unknown {
   const runtime = claims['x-ms-runtime'] as { 'vm-configuration'?: Record<string, unknown> } | undefined
   return runtime?.['vm-configuration']?.['placement-epoch']
 }

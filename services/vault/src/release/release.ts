@@ -23,7 +23,7 @@ import { assertUsable } from '../objects/usage.ts'
 import type { CertifiedSigner } from '../signing/certified-signer.ts'
 import type { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
-import { assertPlaced, type KeyPlacements } from './placement.ts'
+import { assertPlaced, attestedEpoch, type KeyPlacements } from './placement.ts'
 import { parseReleasePolicy } from './policy.ts'
 import { tokenDigest, type AttestationToken } from './token.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
@@ -88,7 +88,8 @@ export class KeyRelease {
         },
       }
       const answer = await this.#o.signer.sign(released)
-      const entry = this.#entry(caller, 'release', key, 'allowed', token.digest)
+      const about = key.vault === platformVault ? epochText(attestedEpoch(token.claims)) : undefined
+      const entry = { ...this.#entry(caller, 'release', key, 'allowed', token.digest), ...about }
       // Only the platform's keys are placed. A placement is in the same log: one that comes after this entry is logged after it, and
       // one that came before is seen here, a first one too that was made while the release was prepared.
       if (key.vault !== platformVault) await this.#o.log.append(entry)
@@ -146,7 +147,8 @@ export class KeyRelease {
     const { vault, name, version } = key
     await this.#o.store.transaction(async (tx) => {
       await this.#o.placements.raise(tx, { vault, name, version, epoch, ticket_hash })
-      await this.#o.log.appendIn(tx, this.#entry(caller, 'placeKey', key, 'allowed', tokenDigest(undefined)))
+      const entry = this.#entry(caller, 'placeKey', key, 'allowed', tokenDigest(undefined))
+      await this.#o.log.appendIn(tx, { ...entry, ...epochText(epoch) })
     })
     return { epoch }
   }
@@ -201,6 +203,10 @@ export class KeyRelease {
     }
   }
 }
+
+/** The epoch in the log: whoever reads it finds that no release to an earlier one follows a later one. */
+const epochText = (epoch: unknown): Pick<LogEntry, 'subject'> =>
+  Number.isSafeInteger(epoch) ? { subject: `epoch ${Number(epoch)}` } : {}
 
 /** @throws ServiceError 403 where the key may not be used now, or not leave at all */
 function usablePolicy(key: KeyVersion, at: Date): ReturnType<typeof parseReleasePolicy> {
