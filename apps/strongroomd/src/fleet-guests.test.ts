@@ -1,50 +1,30 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { Agent, request as requestByTls } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fleetHost, standInImage, type BeatAnswer, type VmOrder } from '@strongroom/contract'
+import { fleetHost, type BeatAnswer, type VmOrder } from '@strongroom/contract'
 import { SimulatedCarrier } from '@strongroom/host/agent'
 import { freePort } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestInstallation, type TestInstallation } from './testing/running.ts'
 import { makeVm } from './testing/simulated-vm.ts'
+import { layStandInImage } from './testing/stand-in-image.ts'
 import { startHost, type TestHost } from './testing/test-hosts.ts'
 
 let installation: TestInstallation
 let folder: string
 let [a, b]: (TestHost | undefined)[] = []
 let order: VmOrder
-const image = { ...standInImage, id: 'stand-in' }
+let image: string
 
 /** Makes nothing of what it is given: the tests speak for the host themselves. */
 const idle = (): SimulatedCarrier => Object.assign(new SimulatedCarrier(), { carry: () => {}, reports: () => [] })
 
-/** An image as the cache has one, of which nothing could boot. */
-async function layImage(cacheDir: string): Promise<void> {
-  const directory = join(cacheDir, 'images', image.id)
-  await mkdir(directory, { recursive: true })
-  for (const name of ['disk.raw', 'boot.efi', 'db.pem']) await writeFile(join(directory, name), `the ${name}`)
-  await writeFile(
-    join(directory, 'image.json'),
-    JSON.stringify({
-      ...image,
-      path: '',
-      sizeBytes: 10,
-      sha256: '',
-      builtAt: '2026-01-01T00:00:00.000Z',
-      source: 'reference',
-      osType: 'Linux',
-      qualifies: { confidential: true, diskEncryption: true, reasons: [] },
-      os: { id: 'debian', versionId: '13', kernel: '' },
-    }),
-  )
-}
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
   installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}`, compute: 'guests' })
-  await layImage(installation.running.context.cacheDir)
+  image = await layStandInImage(installation.running.context.cacheDir)
 })
 afterAll(async () => {
   await a?.stop()
@@ -65,7 +45,7 @@ const asked = (): Record<string, object> => ({
   '/certify': { ...at(), usage: 'attestationKey', publicKey: key },
   '/silicon': { ...at(), ask: 'endorsements' },
   '/call': { ...at(), method: 'GET', url: 'https://sharedweu.weu.attest.strongroom.internal/certs' },
-  '/measurements': { ...at(), image: image.id, registers: {}, secureBoot: true },
+  '/measurements': { ...at(), image, registers: {}, secureBoot: true },
   '/instance': { ...at(), run: order.run, status: { ...status, spec: order.spec }, record: {} },
 })
 
@@ -96,7 +76,7 @@ describe('a guest that a joined host carries', () => {
     await expect.poll(async () => (await ordered()).length).toBe(1)
     order = (await ordered())[0]!
     b = await startHost(installation, { name: 'b', folder, carrier: idle() })
-    expect(order).toMatchObject({ epoch: 1, wanted: 'Stopped', spec: { image: image.id, placement: { epoch: 1 } } })
+    expect(order).toMatchObject({ epoch: 1, wanted: 'Stopped', spec: { image: image, placement: { epoch: 1 } } })
     expect(((await b!.send('/beat', {})).body as BeatAnswer).carry).toEqual([])
   })
 
@@ -159,16 +139,43 @@ describe('a guest that a joined host carries', () => {
       expect(await a!.send('/silicon', { ...at(), ask: 'report', launch: 'x', claims: each })).toMatchObject(notCarried)
   })
 
+  it('has evidence taken of it that is of no other VM, nor of another epoch, nor of a VM that has none (attack W32)', async () => {
+    const evidenceOf = (vmId: string, attested: string, epoch: unknown): object => {
+      const claims = { keys: [], 'vm-configuration': { vmUniqueId: attested, 'placement-epoch': epoch } }
+      return { vmId, runtimeClaims: Buffer.from(JSON.stringify(claims)).toString('base64url') }
+    }
+    const said = asked()['/instance']!
+    const other = '00000000-0000-4000-8000-000000000000'
+    for (const evidence of [
+      evidenceOf(other, other, order.epoch),
+      evidenceOf(order.vmId, other, order.epoch),
+      evidenceOf(other, order.vmId, order.epoch),
+      evidenceOf(order.vmId, order.vmId, order.epoch + 1),
+      evidenceOf(order.vmId, order.vmId, undefined),
+      { vmId: order.vmId, runtimeClaims: 'no claims' },
+      {},
+    ])
+      expect(await a!.send('/instance', { ...said, evidence }), JSON.stringify(evidence)).toMatchObject({
+        status: 400,
+        body: { error: { code: 'InvalidRequestContent' } },
+      })
+    const vm = (order.spec as { resourceId: string }).resourceId
+    await expect(installation.arm('POST', `${vm}/retrieveBootEvidence`)).rejects.toMatchObject({ code: 'BootEvidenceNotFound' }) // prettier-ignore
+    const own = { ...said, evidence: evidenceOf(order.vmId, order.vmId, order.epoch) }
+    expect((await a!.send('/instance', own)).status).toBe(200)
+    expect(await installation.arm('POST', `${vm}/retrieveBootEvidence`)).toMatchObject({ vmId: order.vmId })
+  })
+
   it('is made of no image but what the server says, byte for byte (attack W39)', async () => {
-    const disk = join(installation.running.context.cacheDir, 'images', image.id, 'disk.raw')
+    const disk = join(installation.running.context.cacheDir, 'images', image, 'disk.raw')
     // Whoever is between, or on the server’s disk, changes a byte once its digest was told.
     const c = await startHost(installation, { name: 'c', folder, vCPUs: 64 })
     try {
       await expect.poll(c.isLeased).toBe(true)
       await utimes(disk, 1, 1)
       const digest = createHash('sha256').update('the disk.raw').digest('hex')
-      expect(await stream('a', `/image/${image.id}/${digest}`)).toBe(101)
-      expect(await stream('a', `/image/${image.id}/${digest.replace(/./, 'x')}`)).toBe(404)
+      expect(await stream('a', `/image/${image}/${digest}`)).toBe(101)
+      expect(await stream('a', `/image/${image}/${digest.replace(/./, 'x')}`)).toBe(404)
       await writeFile(disk, 'THE disk.raw')
       await utimes(disk, 1, 1)
       await expect(makeVm(installation, { name: 'changed', size: 'Standard_DC32as_v5' })).rejects.toThrow('ImageChanged') // prettier-ignore

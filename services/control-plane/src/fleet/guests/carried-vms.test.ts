@@ -100,7 +100,7 @@ describeStores('a guest that joined hosts carry', (open) => {
     const status = await compute.asHost().provision(spec)
     expect(JSON.stringify(status)).not.toContain(passwordHash)
     expect(JSON.stringify(await store.db.selectFrom('carried_vm').selectAll().execute())).not.toContain(passwordHash)
-    const [order] = (await compute.ordersOf(host)).carry
+    const [order] = (await compute.ordersOf(host)).carry ?? []
     expect(order).toMatchObject({ vmId, epoch: 1, spec: { osProfile: { passwordHash }, placement: { epoch: 1 } } })
     expect(order).not.toHaveProperty('record')
   })
@@ -109,13 +109,18 @@ describeStores('a guest that joined hosts carry', (open) => {
     const { compute, host, told } = await setUp(await open())
     await compute.asHost().provision(spec)
     expect(told).toEqual(['storage 1', 'key 1'])
-    expect((await compute.ordersOf(host)).carry).toHaveLength(1)
+    const { revision, carry } = await compute.ordersOf(host)
+    expect(carry).toHaveLength(1)
+    // A host that has been told of all of it is told nothing again.
+    expect(await compute.ordersOf(host, revision)).toEqual({ revision })
   })
 
   it('is what the resource manager says, whatever its host says of it; how it runs, of the start that was asked for', async () => {
     const { compute, host, placements, inner } = await setUp(await open())
     await compute.asHost().provision(spec)
-    await compute.take(host, said({ evidence: { bootId: 'b' } }))
+    const claims = { 'vm-configuration': { vmUniqueId: vmId, 'placement-epoch': 1 } }
+    const runtimeClaims = Buffer.from(JSON.stringify(claims)).toString('base64url')
+    await compute.take(host, said({ evidence: { bootId: 'b', vmId, runtimeClaims } }))
     const found = (await inner.find(vmId))!
     expect(found).toMatchObject({ vmId, spec: { size: { vCPUs: 2 } }, notices: ['seen'] })
     expect(found).not.toHaveProperty('ssh')
@@ -125,7 +130,7 @@ describeStores('a guest that joined hosts carry', (open) => {
     expect((await inner.find(vmId))?.power.state).toBe('Starting')
     await compute.take(host, powered('Ready', 1))
     expect((await inner.find(vmId))?.power.state).toBe('Ready')
-    expect((await compute.ordersOf(host)).carry[0]).toMatchObject({ run: 1, record: { volume: 'v' } })
+    expect((await compute.ordersOf(host)).carry?.[0]).toMatchObject({ run: 1, record: { volume: 'v' } })
     // One that has powered off is not started again by the next order.
     await compute.take(host, powered('Stopped', 1))
     expect((await placements.find(vmId))?.wanted).toBe('Stopped')

@@ -25,6 +25,7 @@ import type { CarriedCompute, First } from '../carried-compute.ts'
 import type { CarriedVms } from './carried-vms.ts'
 import type { HomeHost } from './home-host.ts'
 import type { HostCalls } from './host-calls.ts'
+import { requireOwnEvidence } from './own-evidence.ts'
 import type { SshDoors } from './ssh-doors.ts'
 import type { Placement, Placements } from '../placements.ts'
 import type { Tickets } from '../tickets.ts'
@@ -172,8 +173,9 @@ class FleetGuests {
     return { spec: { ...spec, placement }, ...(vm.record !== undefined && { record: vm.record }) }
   }
 
-  /** @param isAsked whether it is about the start that was asked for last; how the VM runs is taken of no other */
+  /** @throws ServiceError InvalidRequestContent for evidence of another VM or epoch @param isAsked whether it is about the start that was asked for last; how the VM runs is taken of no other */
   async take(tx: Parameters<CarriedCompute['take']>[0], said: CarriedInstance, isAsked: boolean): Promise<void> {
+    requireOwnEvidence(said)
     await this.#o.vms.change(tx, said.vmId, (vm) => {
       // What the VM is the resource manager says, and nothing of its host’s own network is of use here.
       const { spec: _spec, vmId: _vmId, ssh: _ssh, processes: _processes, dataDisks: _disks, ...status } = said.status

@@ -1,0 +1,27 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { standInImage } from '@strongroom/contract'
+
+const image = { ...standInImage, id: 'stand-in' }
+
+/** An image as the cache has one, of which nothing could boot. @returns its id */
+export async function layStandInImage(cacheDir: string): Promise<string> {
+  const directory = join(cacheDir, 'images', image.id)
+  await mkdir(directory, { recursive: true })
+  for (const name of ['disk.raw', 'boot.efi', 'db.pem']) await writeFile(join(directory, name), `the ${name}`)
+  await writeFile(
+    join(directory, 'image.json'),
+    JSON.stringify({
+      ...image,
+      path: '',
+      sizeBytes: 10,
+      sha256: '',
+      builtAt: '2026-01-01T00:00:00.000Z',
+      source: 'reference',
+      osType: 'Linux',
+      qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+      os: { id: 'debian', versionId: '13', kernel: '' },
+    }),
+  )
+  return image.id
+}

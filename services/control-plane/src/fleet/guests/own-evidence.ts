@@ -1,0 +1,37 @@
+import type { CarriedInstance } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+
+interface AttestedConfiguration {
+  vmUniqueId?: unknown
+  'placement-epoch'?: unknown
+}
+
+/**
+ * Whether what a host reports as the evidence of a boot is of the VM that it carries, at the epoch that it has it: whoever reads it
+ * verifies the rest, but is shown no other VM's in its place.
+ * @throws ServiceError InvalidRequestContent
+ */
+export function requireOwnEvidence({ vmId, epoch, evidence }: CarriedInstance): void {
+  if (evidence === undefined) return
+  const { vmUniqueId, 'placement-epoch': attested } = attestedConfiguration(evidence['runtimeClaims'])
+  if (evidence['vmId'] === vmId && vmUniqueId === vmId && attested === epoch) return
+  throw new ServiceError({
+    code: 'InvalidRequestContent',
+    message: 'The evidence that the host sent is not of this virtual machine at its present placement.',
+    target: 'evidence',
+    expected: `claims of ${vmId} at epoch ${epoch}`,
+    found: `claims of ${String(vmUniqueId).slice(0, 60)} at epoch ${String(attested).slice(0, 20)}`,
+    remedy: 'Send the evidence of the virtual machine’s last boot on this host, or none.',
+  })
+}
+
+/** @param claims JSON, base64url */
+function attestedConfiguration(claims: unknown): AttestedConfiguration {
+  try {
+    const text = Buffer.from(String(claims), 'base64url').toString('utf8')
+    const { 'vm-configuration': configuration } = JSON.parse(text) as { 'vm-configuration'?: AttestedConfiguration }
+    return configuration ?? {}
+  } catch {
+    return {}
+  }
+}
