@@ -61,6 +61,8 @@ export interface ComposeOptions {
   keepVmsOff?: string | undefined
   /** ADDRESS:PORT on which hosts reach this server; none may join where it is absent. */
   fleetAddress?: string | undefined
+  /** How long hosts are believed after a call; ten seconds where it is absent. */
+  fleetLeaseSeconds?: number
   /** `1`: Azure's shared attestation providers in release policies stand for those of this installation. */
   mapAzureProviders?: string | undefined
 }
@@ -180,6 +182,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
       keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
       fleetAt,
+      fleetLeaseSeconds: options.fleetLeaseSeconds,
       mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
       opened,
     })
@@ -211,6 +214,7 @@ async function startServices(o: {
   bindRows: boolean
   keepVmsOff: boolean
   fleetAt: FleetAddress | undefined
+  fleetLeaseSeconds: number | undefined
   mapsAzureProviders: boolean
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
@@ -289,7 +293,14 @@ async function startServices(o: {
     ...context,
     ownerObjectId: identity.ownerObjectId,
     strictImages: o.strictImages,
-    ...(o.fleetAt !== undefined && { fleet: { address: fleetAddressOf(o.fleetAt), authority, home: host.home } }),
+    ...(o.fleetAt !== undefined && {
+      fleet: {
+        address: fleetAddressOf(o.fleetAt),
+        authority,
+        home: host.home,
+        ...(o.fleetLeaseSeconds !== undefined && { leaseSeconds: o.fleetLeaseSeconds }),
+      },
+    }),
     ...(testApi !== undefined && { faults: testApi.faults }),
   })
   opened.push(controlPlane)

@@ -72,7 +72,13 @@ export interface ControlPlaneContext extends ServiceContext {
   /** The store, where it is open already; the service closes it. */
   store?: Store
   /** Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent where it listens for none. */
-  fleet?: { address: string; authority: CertifyingAuthority; home: HomeHost }
+  fleet?: {
+    address: string
+    authority: CertifyingAuthority
+    home: HomeHost
+    /** Ten where left out. */
+    leaseSeconds?: number
+  }
 }
 
 /** Another process on the same database goes on with the work of one that hangs or is cut off within 10 seconds. */
@@ -111,7 +117,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const { subscriptionId } = installation
   const { faults } = context
   const quotas = new Quotas({ resources, store, subscriptionId, ...(faults !== undefined && { faults }) })
-  const registry = new HostRegistry(store)
+  const registry = new HostRegistry(store, context.fleet)
   const placements = new Placements(store, registry)
   const tickets = new Tickets(context.sealer.macKey('tickets of placements'))
   const placed = async (vmId: string): Promise<KeyPlacement | undefined> => {

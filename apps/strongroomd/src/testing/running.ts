@@ -32,7 +32,10 @@ export interface TestInstallation {
 }
 
 export async function startTestInstallation(
-  o: Pick<ComposeOptions, 'testApi' | 'callerLimit' | 'fleetAddress' | 'compute'> = {},
+  o: Pick<
+    ComposeOptions,
+    'testApi' | 'callerLimit' | 'fleetAddress' | 'compute' | 'storeUrlFile' | 'fleetLeaseSeconds'
+  > = {},
 ): Promise<TestInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-installation-'))
   const [tlsPort, localPort] = [await freePort(), await freePort()]

@@ -18,20 +18,40 @@ export interface Candidate {
 /** What a VM needs of a host. */
 export type Need = PlacementExplanation['need']
 
+/** How many hosts of a reason are named. */
 const named = 5
+
+/** Hosts that one reason rules out: how many, and the first of them by name. */
+class RuledOut {
+  count = 0
+  readonly hosts: string[] = []
+
+  add(name: string): void {
+    this.count += 1
+    // Never sorted whole: a choice costs as much as there are hosts.
+    const at = this.hosts.findIndex((other) => name < other)
+    if (at >= 0) this.hosts.splice(at, 0, name)
+    else if (this.hosts.length < named) this.hosts.push(name)
+    if (this.hosts.length > named) this.hosts.pop()
+  }
+}
 
 /**
  * Chooses the host of a VM: among those that can carry it the zone of which the least is reserved, then the host of which the
  * least is, then the first by name. Nothing but its arguments has a say, and not their order: the same hosts give the same answer.
  */
 export function choose(candidates: readonly Candidate[], need: Need): { host?: Candidate; why: PlacementExplanation } {
-  const ruledOut = new Map<RuledOutReason, string[]>()
+  const ruledOut = new Map<RuledOutReason, RuledOut>()
   const fitting: Candidate[] = []
   const zones = new Map<string, { used: number; all: number }>()
   for (const candidate of candidates) {
     const reason = reasonAgainst(candidate, need)
     if (reason === undefined) fitting.push(candidate)
-    else ruledOut.set(reason, [...(ruledOut.get(reason) ?? []), candidate.name])
+    else {
+      const those = ruledOut.get(reason) ?? new RuledOut()
+      ruledOut.set(reason, those)
+      those.add(candidate.name)
+    }
     if (candidate.region !== need.region || candidate.closed !== undefined) continue
     const zone = zones.get(candidate.zone ?? '') ?? { used: 0, all: 0 }
     zone.used += candidate.usedVCPUs
@@ -57,8 +77,8 @@ export function choose(candidates: readonly Candidate[], need: Need): { host?: C
       considered: candidates.length,
       fitting: fitting.length,
       ruledOut: ruledOutReasons.flatMap((reason) => {
-        const hosts = (ruledOut.get(reason) ?? []).toSorted(compareNames)
-        return hosts.length === 0 ? [] : [{ reason, count: hosts.length, hosts: hosts.slice(0, named) }]
+        const those = ruledOut.get(reason)
+        return those === undefined ? [] : [{ reason, count: those.count, hosts: those.hosts }]
       }),
       ...(host !== undefined && {
         chosen: {

@@ -216,9 +216,15 @@ export class FleetCompute {
     await this.#placements.release(tx, vmId)
   }
 
-  /** What a host is to carry, under a number that each change makes another one. */
-  async ordersOf(host: FleetHost): Promise<{ revision: number; carry: VmOrder[] }> {
-    const { revision, carry } = await this.#placements.carriedBy(host.id)
+  /**
+   * What a host is to carry, under a number that each change makes another one.
+   * @param known the number that the host has: nothing is read for it again
+   */
+  async ordersOf(host: FleetHost, known?: number): Promise<{ revision: number; carry?: VmOrder[] }> {
+    // The number first: what changes in between is told again.
+    const revision = await this.#placements.revision(host.id)
+    if (revision === known) return { revision }
+    const carry = await this.#placements.on(host.id)
     const told = carry.filter(({ epoch, fenced_epoch }) => fenced_epoch === epoch)
     const order = async (placed: Placement): Promise<VmOrder> => {
       const { vm_id: vmId, epoch, wanted, run } = placed

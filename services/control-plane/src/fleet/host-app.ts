@@ -31,12 +31,10 @@ import type { FleetCompute } from './fleet-compute.ts'
 import { carriedRoutes, installationRoute, type GuestParts } from './guests/carried-routes.ts'
 import type { FleetHost } from './fleet-host.ts'
 import { callerOf, subjectOf } from './host-caller.ts'
-import { leaseSeconds, type HostRegistry } from './registry.ts'
+import type { HostRegistry } from './registry.ts'
 
 /** Renewed by the host when two thirds of it are over. */
 const certificateDays = 90
-/** How long a beat is held while there is nothing new, in milliseconds: a host calls again well within its lease. */
-const holdMs = (leaseSeconds * 1000) / 4
 
 export type CertifyingAuthority = Pick<InstallationAuthority, 'caPem' | 'issueCertificate'>
 
@@ -56,6 +54,9 @@ export function createFleetApp(o: {
   serveWire(app, { ...fleetWire, operations })
   installationRoute(app, o)
   const { guests } = o
+  const { leaseSeconds } = o.registry
+  // How long a beat is held while there is nothing new: a host calls again well within its lease.
+  const holdMs = (leaseSeconds * 1000) / 4
   if (guests !== undefined) carriedRoutes(app, { ...o, ...guests })
   const certify = async (host: FleetHost, publicKey: Uint8Array): Promise<HostCertificate> => ({
     hostId: host.id,
@@ -87,9 +88,9 @@ export function createFleetApp(o: {
     reply.raw.once('close', () => gone.abort())
     const isAsked = guests?.calls.has(host.id) === true
     if (!isAsked) await o.compute.awaitOrders(host, known, holdMs, gone.signal)
-    const { revision, carry } = await o.compute.ordersOf(host)
+    const { revision, carry } = await o.compute.ordersOf(host, known)
     const calls = guests?.calls.untold(host.id) ?? []
-    return { leaseSeconds, revision, ...(revision !== known && { carry }), ...(calls.length > 0 && { calls }) }
+    return { leaseSeconds, revision, ...(carry !== undefined && { carry }), ...(calls.length > 0 && { calls }) }
   })
   app.post('/report', async (request): Promise<ReportAnswer> => {
     const { host } = await callerOf(o.registry, request.raw)

@@ -209,13 +209,7 @@ export class Placements {
     return await query.whereRef('fenced_epoch', '<', 'epoch').orderBy('vm_id').limit(most).execute()
   }
 
-  /** What a host is to carry, under a number that another change makes another one. */
-  async carriedBy(host: string): Promise<{ revision: number; carry: Placement[] }> {
-    // The number first: what changes in between is told again.
-    const revision = await this.revision(host)
-    return { revision, carry: await this.on(host) }
-  }
-
+  /** Another one with each change of what the host carries. */
   async revision(host: string): Promise<number> {
     const use = this.#db.selectFrom('fleet_use').select('revision').where('host', '=', host)
     return (await use.executeTakeFirst())?.revision ?? 0

@@ -42,6 +42,19 @@ describeStores('the registry of hosts', (openStore) => {
     expect(await registry.byKey(keyOf('b'))).toBeUndefined()
   })
 
+  it('renews the leases of all that call at one moment, and of none that was removed meanwhile', async () => {
+    const registry = await open(await openStore())
+    const joined = async (name: string, letter: string) =>
+      await registry.redeem({ name, secret: (await registry.add(host(name))).secret, key: keyOf(letter) })
+    const hosts = [await joined('one', 'a'), await joined('two', 'b'), await joined('gone', 'c')]
+    expect((await registry.byKey(keyOf('c')))?.name).toBe('gone')
+    await registry.remove('gone')
+    expect(await registry.byKey(keyOf('c'))).toBeUndefined()
+    const renewed = await Promise.allSettled(hosts.map(async (each) => await registry.renew(each)))
+    expect(renewed.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+    expect((await registry.list()).map(({ name, isAlive }) => [name, isAlive])).toEqual([['one', true], ['two', true]]) // prettier-ignore
+  })
+
   it('refuses a code that another key has used, one of another host, one that is over, and a key of another host', async () => {
     const store = await openStore()
     const registry = await open(store)

@@ -1,20 +1,37 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import { localHostName } from '@strongroom/contract'
-import { databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import { databaseTime, forUpdate, GroupCommit, RowCache, ServiceError, type Store } from '@strongroom/platform'
 import type { Db } from '../store/resources.ts'
 import { toHost, toLeasedHost, type FleetHost, type HostRow, type LeasedHost, type NewHost } from './fleet-host.ts'
 
 /** How long a join code may be used. */
 const codeMs = 3600_000
-/** How long a host is believed to be there after a beat. */
-export const leaseSeconds = 10
+/** How long a host is believed to be there after a beat, where nothing else is said. */
+const usualLeaseSeconds = 10
+
+interface Renewal {
+  host: string
+  /** Whether there is a lease of it, once it was written. */
+  isThere: boolean
+}
+
+/** Leases that are renewed in one transaction at most. */
+const renewedAtOnce = 64
+/** Hosts that are kept by their keys, for as long as no row of any changes. */
+const keptHosts = 4_096
 
 /** The hosts that were added, and their leases. Every time in it is the database's. */
 export class HostRegistry {
   readonly #store: Store
+  readonly leaseSeconds: number
+  readonly #byKey: RowCache<FleetHost>
+  readonly #renewals: GroupCommit<Renewal>
 
-  constructor(store: Store) {
+  constructor(store: Store, o: { leaseSeconds?: number } = {}) {
     this.#store = store
+    this.leaseSeconds = o.leaseSeconds ?? usualLeaseSeconds
+    this.#byKey = new RowCache({ store, tables: ['fleet_host'], limit: keptHosts })
+    this.#renewals = new GroupCommit({ limit: renewedAtOnce, write: async (renewals) => await this.#renew(renewals) })
   }
 
   get #db(): Db {
@@ -100,17 +117,28 @@ export class HostRegistry {
 
   /** The host that has joined with this key. */
   async byKey(key: string): Promise<FleetHost | undefined> {
-    const row = await this.#db.selectFrom('fleet_host').selectAll().where('key', '=', key).executeTakeFirst()
-    return row === undefined ? undefined : toHost(row)
+    return await this.#byKey.get(key, async () => {
+      const row = await this.#db.selectFrom('fleet_host').selectAll().where('key', '=', key).executeTakeFirst()
+      return row === undefined ? undefined : toHost(row)
+    })
   }
 
-  /** Renews a host's lease. @throws ServiceError HostNotAuthenticated where it was removed meanwhile */
+  /** Renews a host's lease, with those of others that call at the same moment. @throws ServiceError HostNotAuthenticated where it was removed meanwhile */
   async renew(host: Pick<FleetHost, 'id'>): Promise<void> {
+    const renewal: Renewal = { host: host.id, isThere: false }
+    await this.#renewals.add(renewal)
+    if (!renewal.isThere) throw notAuthenticated('a host that was removed')
+  }
+
+  async #renew(renewals: Renewal[]): Promise<void> {
     await this.#transaction(async (tx) => {
       const now = await databaseTime(this.#store, tx)
-      const until = new Date(now.getTime() + leaseSeconds * 1000).toISOString()
-      const renewed = await tx.updateTable('fleet_lease').set({ until }).where('host', '=', host.id).executeTakeFirst()
-      if (Number(renewed.numUpdatedRows) === 0) throw notAuthenticated('a host that was removed')
+      const until = new Date(now.getTime() + this.leaseSeconds * 1000).toISOString()
+      // In one order, so that two processes that renew the same leases do not wait for each other.
+      for (const renewal of renewals.toSorted((a, b) => (a.host < b.host ? -1 : 1))) {
+        const renewed = await tx.updateTable('fleet_lease').set({ until }).where('host', '=', renewal.host).executeTakeFirst() // prettier-ignore
+        renewal.isThere = Number(renewed.numUpdatedRows) > 0
+      }
     })
   }
 
