@@ -1,8 +1,10 @@
 /** A whole installation without guests that listens for hosts, in a process of its own. Tells bench/fleet.ts over IPC how to get in. */
 import { freePort } from '@strongroom/platform'
+import { compose } from '../../apps/strongroomd/src/compose.ts'
 import { startTestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
 import { hostPath } from '../../apps/strongroomd/src/testing/test-hosts.ts'
+import { seedMachines } from './seed.ts'
 
 interface FleetReady {
   caPem: string
@@ -18,6 +20,7 @@ export type FleetQuestion =
   | { ask: 'hosts'; count: number }
   | { ask: 'machines'; count: number }
   | { ask: 'fleet' }
+  | { ask: 'costs'; times: number }
   | { ask: 'processor' }
   | { ask: 'end' }
 
@@ -31,10 +34,21 @@ export interface FleetFacts {
   over: number
 }
 
-const vCPUs = 16
-const atOnce = 8
+/** Processor time of the server for one of each, in milliseconds. */
+export interface FleetCosts {
+  /** A machine that is deallocated and started: given up by its host, and given another. */
+  placement: number
+  /** The list of all hosts. */
+  hosts: number
+  /** One page of the list of machines. */
+  machines: number
+}
+
+const vCPUs = 64
+const size = 'Standard_DC2as_v5'
 
 interface Shown {
+  name: string
   joinCode?: string
   address?: string
   state: string
@@ -42,7 +56,13 @@ interface Shown {
   capacity?: { vCPUs: number; memoryMiB: number }
 }
 
-const installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}` })
+const fleetAddress = `127.0.0.1:${await freePort()}`
+const installation = await startTestInstallation({ fleetAddress })
+let { running } = installation
+/** That were added. */
+let hosts = 0
+/** The machine that was made by the wire. */
+let machine = ''
 process.on('message', (question: FleetQuestion) => void answer(question))
 process.send?.({ caPem: installation.caPem } satisfies FleetReady)
 
@@ -50,18 +70,24 @@ async function answer(question: FleetQuestion): Promise<void> {
   if (question.ask === 'hosts') process.send?.(await addHosts(question.count))
   else if (question.ask === 'machines') process.send?.({ made: await makeMachines(question.count) })
   else if (question.ask === 'fleet') process.send?.(await facts())
-  else if (question.ask === 'processor') {
-    const { user, system } = process.cpuUsage()
-    process.send?.({ seconds: (user + system) / 1_000_000 })
-  } else {
+  else if (question.ask === 'costs') process.send?.(await costs(question.times))
+  else if (question.ask === 'processor') process.send?.({ seconds: processorSeconds() })
+  else {
+    await running.close()
     await installation.close()
     process.disconnect()
   }
 }
 
+function processorSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000_000
+}
+
 async function addHosts(count: number): Promise<AddedHosts> {
   const codes: string[] = []
   let address = ''
+  hosts = count
   for (let index = 0; index < count; index++) {
     const body = { location: 'westeurope', capacity: { vCPUs, memoryMiB: vCPUs * 8192 } }
     const added = await installation.arm<Shown>('PUT', hostPath(installation, `host-${index}`), body)
@@ -71,16 +97,19 @@ async function addHosts(count: number): Promise<AddedHosts> {
   return { address, codes }
 }
 
-/** The first makes what the others stand in. */
+/** One by the wire, and the rest as its copies while the server is down; the hosts that have joined are there. */
 async function makeMachines(count: number): Promise<number> {
-  const make = async (index: number): Promise<string> => await makeVm(installation, { name: `machine-${index}`, size: 'Standard_DC2as_v5', subnetPrefix: '10.0.0.0/20' }) // prettier-ignore
   for (const name of ['cores', 'standardDCASv5Family']) await raiseQuota(name)
-  await make(0)
-  let next = 1
-  const worker = async (): Promise<void> => {
-    while (next < count) await make(next++)
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
+  machine = await makeVm(installation, { name: 'machine', size, subnetPrefix: '10.0.0.0/16' })
+  const { properties } = await installation.arm<{ properties: { vmId: string } }>('GET', machine)
+  // The last host has no agent: machines that it was given would never run.
+  await installation.arm('POST', `${hostPath(installation, `host-${hosts - 1}`)}/drain`)
+  const { context } = running
+  const { installation: kept, stateDir, cacheDir } = context
+  await running.close()
+  await seedMachines(context, { name: 'machine', vmId: properties.vmId.toUpperCase(), count })
+  const ports = { tls: String(kept.ports.tls), local: String(kept.ports.local) }
+  running = await compose({ stateDir, cacheDir, ports, compute: 'simulated', fleetAddress })
   return count
 }
 
@@ -92,14 +121,31 @@ async function raiseQuota(name: string): Promise<void> {
   await installation.arm('POST', `${installation.subscription}/providers/Strongroom.Quota/requests/${asked.name}/grant`)
 }
 
+const hostsPath = hostPath(installation, '').replace(/\/$/, '')
+
+async function costs(times: number): Promise<FleetCosts> {
+  const took = async (work: () => Promise<unknown>): Promise<number> => {
+    const before = processorSeconds()
+    for (let index = 0; index < times; index++) await work()
+    return ((processorSeconds() - before) * 1000) / times
+  }
+  return {
+    placement: await took(async () => {
+      await installation.run('POST', `${machine}/deallocate`)
+      await installation.run('POST', `${machine}/start`)
+    }),
+    hosts: await took(async () => await installation.arm('GET', hostsPath)),
+    machines: await took(async () => await installation.arm('GET', machine.replace(/\/[^/]+$/, ''))),
+  }
+}
+
 async function facts(): Promise<FleetFacts> {
-  const path = hostPath(installation, '').replace(/\/$/, '')
-  const { value } = await installation.arm<{ value: Shown[] }>('GET', path)
+  const { value } = await installation.arm<{ value: Shown[] }>('GET', hostsPath)
   const cores = (state: (each: string) => boolean): number =>
     value.filter((host) => state(host.state)).reduce((sum, { reserved }) => sum + (reserved?.vCPUs ?? 0), 0)
   const isOver = ({ reserved, capacity }: Shown): boolean => (reserved?.vCPUs ?? 0) > (capacity?.vCPUs ?? 0) || (reserved?.memoryMiB ?? 0) > (capacity?.memoryMiB ?? 0) // prettier-ignore
   return {
-    ready: value.filter(({ name, state }: Shown & { name?: string }) => name !== 'local' && state === 'Ready').length,
+    ready: value.filter(({ name, state }) => name !== 'local' && state === 'Ready').length,
     placed: cores((state) => state === 'Ready'),
     lost: cores((state) => state === 'Lost'),
     over: value.filter((host) => host.capacity !== undefined && isOver(host)).length,
