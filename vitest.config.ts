@@ -37,7 +37,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
-            'test/{boundaries,cli,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
+            'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
           ],
           exclude: [...left, ...shared],
           maxWorkers: workers,

@@ -1,0 +1,34 @@
+import { randomInt } from 'node:crypto'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { violations } from './history/history.ts'
+import { runFaults } from './run-faults.ts'
+
+/** Short, so that many faults are longer than it. */
+const leaseSeconds = 2
+
+/**
+ * Runs faults, by the seed of STRONGROOM_FAULT_SEED where it is set, and prints seed and figures. The history of a run that should
+ * have had no violation and has one is kept.
+ */
+export async function faultRun(o: { count: number; mutation?: string }): ReturnType<typeof runFaults> {
+  const seed = Number(process.env['STRONGROOM_FAULT_SEED'] ?? randomInt(2 ** 31))
+  const directory = await mkdtemp(join(tmpdir(), 'strongroom-fences-'))
+  // The database's user has to come through.
+  await chmod(directory, 0o711)
+  console.log(`${o.count} faults by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`) // prettier-ignore
+  try {
+    const outcome = await runFaults({ ...o, directory, seed, leaseSeconds })
+    const found = violations(outcome.history)
+    console.log(JSON.stringify({ ...outcome.figures, violations: found.length }))
+    const file = join(tmpdir(), `strongroom-fences-${seed}.json`)
+    if (found.length > 0 && o.mutation === undefined) {
+      await writeFile(file, JSON.stringify(outcome.history))
+      console.log(`the history is in ${file}`)
+    }
+    return outcome
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,34 @@
+import type { InstanceSpec } from '@strongroom/contract'
+import { noTokens, peerSilicon, peerWire } from '../../../services/host/src/agent/guests/peer-services.ts'
+import type { VmPeer } from '../../../services/host/src/agent/guests/vm-peer.ts'
+import { attest } from '../../../services/host/src/paravisor/attest.ts'
+import { releaseClaims } from '../../../services/host/src/paravisor/claims.ts'
+import { releaseKey } from '../../../services/host/src/paravisor/release.ts'
+import { launchOnSilicon } from '../../../services/host/src/paravisor/silicon.ts'
+import { makeTransferKey } from '../../../services/host/src/paravisor/transfer-key.ts'
+import { readFirmware } from '../../../services/host/src/qemu/firmware.ts'
+
+/** What a host had of a release: with it, it may ask again when the VM is no longer its own. */
+export interface HadRelease {
+  vmId: string
+  epoch: number
+  keyId: string
+  token: string
+  placement: InstanceSpec['placement']
+}
+
+/** Of a boot what the fences are about: launched, attested and given its key, by the paravisor's own code. */
+export async function attestedBoot(peer: VmPeer, spec: InstanceSpec): Promise<HadRelease> {
+  const { attestationProvider: provider, guestStateKey: keyId = '', placement } = spec
+  const wire = peerWire(peer)
+  const silicon = peerSilicon(peer, { simulated: true, amd: [], intel: [] })
+  const firmware = await readFirmware()
+  const launched = await launchOnSilicon({ silicon, spec, firmware, vCPUs: spec.size.vCPUs })
+  const transferKey = await makeTransferKey()
+  const claims = releaseClaims({ spec, transferKey: transferKey.publicKey })
+  const report = await launched.report(claims)
+  const { token } = await attest({ wire, tokens: noTokens, provider, verifiers: undefined, report, claims })
+  const asked = { wire, tokens: noTokens, keyId, target: token, ...(placement !== undefined && { placement }) }
+  await releaseKey({ ...asked, caPem: peer.identity().authority, transferKey, at: new Date() })
+  return { vmId: peer.vmId, epoch: peer.epoch, keyId, token, placement }
+}

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { recordsOf } from './disk/records.ts'
+import { begin } from './faults/inject.ts'
+import { isOfHost, planFaults, type Fault } from './faults/plan.ts'
+import type { Boot, DiskHistory, History, VaultEvent } from './history/history.ts'
+import { Site } from './site/site.ts'
+
+/** How many are there at one time. */
+const atOnce = 3
+/** How long a VM may take to write again once nothing is wrong any more. */
+const settleMs = 120_000
+
+interface Outcome {
+  history: History
+  figures: Record<string, number>
+}
+
+interface PlacementRow {
+  vm_id: string
+  host: string | null
+  epoch: number
+}
+
+/** Plans the faults of the seed, runs them on a site of its own, and collects what they have left. */
+export async function runFaults(o: {
+  directory: string
+  seed: number
+  count: number
+  leaseSeconds: number
+  mutation?: string | undefined
+}): Promise<Outcome> {
+  const begun = performance.now()
+  const opened: (() => Promise<void>)[] = []
+  try {
+    const site = await Site.open({ ...o, hosts: 4, vms: 3, opened })
+    const faults = planFaults({
+      seed: o.seed,
+      count: o.count,
+      hosts: site.hosts.length,
+      leaseMs: o.leaseSeconds * 1000,
+    })
+    const asked = await injected(site, faults)
+    // Of a site that has lost a fence nothing is expected any more.
+    if (o.mutation === undefined) await settled(site)
+    site.endHosts()
+    const history = await collected(site)
+    return { history, figures: { ...figuresOf(history), ...asked, faults: faults.length, seconds: Math.round((performance.now() - begun) / 1000) } } // prettier-ignore
+  } finally {
+    for (const close of opened.toReversed()) await close()
+  }
+}
+
+/** @returns how often the vault was asked again by what hosts had, and how often it released */
+async function injected(site: Site, faults: readonly Fault[]): Promise<{ askedAgain: number; releasedAgain: number }> {
+  const active = new Map<string, Promise<void>>()
+  const asking: Promise<string>[] = []
+  try {
+    for (const fault of faults) {
+      await sleep(fault.afterMs)
+      const name = isOfHost(fault.kind) ? `${fault.kind} ${fault.host}` : fault.kind
+      while (active.has(name) || active.size >= atOnce) await Promise.race(active.values())
+      const heal = await begin(site, fault)
+      const over = sleep(fault.forMs).then(heal)
+      active.set(name, over.finally(() => active.delete(name))) // prettier-ignore
+      // As who took over one of the hosts that had it lately: some of it is of a placement that is over, some is not.
+      const had = site.releases.at(-1 - (asking.length % 6))
+      if (had !== undefined) asking.push(site.ask<string>({ ask: 'release', had }))
+    }
+  } finally {
+    // Whatever else went wrong: all that was begun is ended.
+    await Promise.all(active.values())
+  }
+  const answers = await Promise.all(asking)
+  return { askedAgain: answers.length, releasedAgain: answers.filter((each) => each === 'released').length }
+}
+
+/** Until each VM has a host, and writes there under its present epoch. */
+async function settled(site: Site): Promise<void> {
+  const until = performance.now() + settleMs
+  for (const vmId of site.vmIds) {
+    let before = -1
+    for (;;) {
+      const { epoch } = await placementOf(site, vmId)
+      const written = await countAt(site, vmId, epoch)
+      if (before > 0 && written > before) break
+      before = written
+      if (performance.now() > until) throw new Error(`${vmId} does not write at epoch ${epoch}`)
+      await sleep(1_000)
+    }
+  }
+}
+
+async function placementOf(site: Site, vmId: string): Promise<PlacementRow> {
+  const rows = await site.ask<PlacementRow[]>({ ask: 'placements' })
+  const row = rows.find((each) => each.vm_id === vmId)
+  if (row === undefined) throw new Error(`${vmId} has no placement`)
+  return row
+}
+
+async function countAt(site: Site, vmId: string, epoch: number): Promise<number> {
+  const disk = await site.openDisk(vmId)
+  try {
+    return (await recordsOf(disk.read, epoch)).length
+  } finally {
+    await disk.close()
+  }
+}
+
+async function collected(site: Site): Promise<History> {
+  const disks: DiskHistory[] = []
+  for (const vmId of site.vmIds) {
+    const { epoch: last } = await placementOf(site, vmId)
+    const disk = await site.openDisk(vmId)
+    const [boots, records]: [Boot[], Record<number, number>] = [[], {}]
+    for (let epoch = 1; epoch <= last; epoch++) {
+      const found = await recordsOf(disk.read, epoch)
+      if (found.length > 0) records[epoch] = found.length
+      for (const { seen } of found) if (seen !== undefined) boots.push({ epoch, seen })
+    }
+    await disk.close()
+    disks.push({ vmId, boots, records, confirmed: await site.confirmed(vmId) })
+  }
+  return { disks, vault: await vaultEvents(site) }
+}
+
+async function vaultEvents(site: Site): Promise<VaultEvent[]> {
+  const rows = await site.ask<{ position: number; entry: string }[]>({ ask: 'log' })
+  return rows
+    .toSorted((a, b) => a.position - b.position)
+    .map(({ entry }) => JSON.parse(entry) as Record<string, string>)
+    .filter(({ operation }) => operation === 'placeKey' || operation === 'release')
+    .map(({ operation, keyName = '', subject, verdict }) => ({
+      key: keyName,
+      operation: operation as VaultEvent['operation'],
+      epoch: Number(/^epoch (\d+)$/.exec(subject ?? '')?.[1] ?? 0),
+      verdict: verdict as VaultEvent['verdict'],
+    }))
+}
+
+function figuresOf({ disks, vault }: History): Record<string, number> {
+  const sum = (counts: Record<number, number>): number => Object.values(counts).reduce((all, each) => all + each, 0)
+  const all = (count: (disk: DiskHistory) => number): number => disks.reduce((so, disk) => so + count(disk), 0)
+  return {
+    epochs: vault.filter(({ operation }) => operation === 'placeKey').length,
+    boots: all(({ boots }) => boots.length),
+    epochsThatWrote: all(({ records }) => Object.keys(records).length),
+    records: all(({ records }) => sum(records)),
+    confirmed: all(({ confirmed }) => sum(confirmed)),
+    released: vault.filter((each) => each.operation === 'release' && each.verdict === 'allowed').length,
+    refused: vault.filter((each) => each.operation === 'release' && each.verdict === 'refused').length,
+  }
+}

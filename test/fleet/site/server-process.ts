@@ -1,0 +1,84 @@
+/**
+ * The server of a site in a process of its own: a whole installation of guests, with leases as short as the test wants them. argv is
+ * FLEET-ADDRESS STORE-URL-FILE LEASE-SECONDS; what STRONGROOM_TEST_MUTATION names is taken out of the code before it is loaded.
+ */
+import type { AddedHost } from '@strongroom/contract'
+import type { HadRelease } from '../hosts/attested-boot.ts'
+import { takeOut } from './mutations.ts'
+
+export type ServerQuestion =
+  | { ask: 'host'; name: string }
+  | { ask: 'vm'; name: string }
+  | { ask: 'placements' }
+  | { ask: 'release'; had: HadRelease }
+  | { ask: 'log' }
+  | { ask: 'end' }
+
+export interface ServerReady {
+  stateDir: string
+  caPem: string
+}
+
+const [fleetAddress = '', storeUrlFile = '', lease = ''] = process.argv.slice(2)
+takeOut(process.env['STRONGROOM_TEST_MUTATION'])
+const { openServiceStore, ServiceError } = await import('@strongroom/platform')
+const { vaultAudience } = await import('@strongroom/contract')
+const { startTestInstallation } = await import('../../../apps/strongroomd/src/testing/running.ts')
+const { layStandInImage } = await import('../../../apps/strongroomd/src/testing/stand-in-image.ts')
+const { makeVm } = await import('../../../apps/strongroomd/src/testing/simulated-vm.ts')
+const { hostPath } = await import('../../../apps/strongroomd/src/testing/test-hosts.ts')
+
+const installation = await startTestInstallation({
+  fleetAddress,
+  storeUrlFile,
+  fleetLeaseSeconds: Number(lease),
+  compute: 'guests',
+})
+const { context } = installation.running
+await layStandInImage(context.cacheDir)
+process.on('message', (question: ServerQuestion) => {
+  answer(question).then(
+    (answered) => process.send?.({ answered }),
+    (error: unknown) => process.send?.({ failed: error instanceof Error ? error.message : String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit())
+process.send?.({ answered: { stateDir: context.stateDir, caPem: installation.caPem } satisfies ServerReady })
+
+async function answer(question: ServerQuestion): Promise<unknown> {
+  if (question.ask === 'host') {
+    const body = { location: 'westeurope', capacity: { vCPUs: 16, memoryMiB: 16 * 8192 } }
+    return await installation.arm<AddedHost>('PUT', hostPath(installation, question.name), body)
+  }
+  if (question.ask === 'vm') {
+    const vm = await makeVm(installation, { name: question.name, size: 'Standard_DC2as_v5' })
+    const { properties } = await installation.arm<{ properties: { vmId: string } }>('GET', vm)
+    return properties.vmId.toUpperCase()
+  }
+  if (question.ask === 'placements') return await rowsOf('control_plane', 'placement')
+  if (question.ask === 'log') return await rowsOf('vault', 'log_entry')
+  if (question.ask === 'release') return await release(question.had)
+  await installation.close()
+  return process.disconnect()
+}
+
+/** As who took an earlier host over would ask: with all that it had, and with the platform's own rights beside. */
+async function release({ keyId, token: target, placement }: HadRelease): Promise<string> {
+  const token = await context.tokens.token('orchestrator', vaultAudience)
+  const url = `${keyId}/release?api-version=7.4`
+  try {
+    await context.wire.request({ method: 'POST', url, token, body: { target, placement } })
+    return 'released'
+  } catch (error) {
+    return error instanceof ServiceError ? (error.reason ?? error.code) : String(error)
+  }
+}
+
+async function rowsOf(service: string, table: string): Promise<unknown[]> {
+  const store = await openServiceStore(context, service)
+  try {
+    return await store.db.selectFrom(table).selectAll().execute()
+  } finally {
+    await store.close()
+  }
+}

@@ -1,0 +1,178 @@
+import { fork, spawn } from 'node:child_process'
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AddedHost } from '@strongroom/contract'
+import { freePort } from '@strongroom/platform'
+import { serverNodeOptions } from '../../../apps/cli/src/up/server-command.ts'
+import type { ReadDisk } from '../disk/records.ts'
+import type { HadRelease } from '../hosts/attested-boot.ts'
+import type { HostMessage, HostQuestion } from '../hosts/host-process.ts'
+import { AskedChild } from './child.ts'
+import { SiteDatabase } from './database.ts'
+import { SiteNetwork } from './network.ts'
+import { signal, treeOf } from './processes.ts'
+import type { ServerQuestion, ServerReady } from './server-process.ts'
+import { SkewedClock } from './skewed-clock.ts'
+
+export interface SiteHost {
+  name: string
+  directory: string
+  process: AskedChild
+}
+
+interface Parts {
+  directory: string
+  network: SiteNetwork
+  database: SiteDatabase
+  databaseClock: SkewedClock
+  server: AskedChild
+  serverClock: SkewedClock
+  stateDir: string
+  hosts: SiteHost[]
+  vmIds: string[]
+}
+
+/** The half of the hosts that has no fence of its own. */
+const isObstinate = (index: number): boolean => index % 2 === 1
+
+/** A whole fleet on one machine: a database, a server with the storage, and hosts, each a machine of its own to the network. */
+export class Site {
+  readonly network: SiteNetwork
+  readonly database: SiteDatabase
+  readonly databaseClock: SkewedClock
+  readonly server: AskedChild
+  readonly serverClock: SkewedClock
+  readonly hosts: readonly SiteHost[]
+  readonly vmIds: readonly string[]
+  /** All that hosts had of the vault. */
+  readonly releases: HadRelease[] = []
+  readonly #stateDir: string
+
+  private constructor(o: Parts) {
+    this.network = o.network
+    this.database = o.database
+    this.databaseClock = o.databaseClock
+    this.server = o.server
+    this.serverClock = o.serverClock
+    this.hosts = o.hosts
+    this.vmIds = o.vmIds
+    this.#stateDir = o.stateDir
+  }
+
+  /** @param o.mutation what is taken out of the server's code @param o.opened what is to be closed again, last first */
+  static async open(o: {
+    directory: string
+    hosts: number
+    vms: number
+    leaseSeconds: number
+    mutation?: string | undefined
+    opened: (() => Promise<void>)[]
+  }): Promise<Site> {
+    const { directory, opened } = o
+    const network = await SiteNetwork.make()
+    opened.push(async () => await network.remove())
+    const databaseClock = await SkewedClock.make(directory, 'database')
+    const at = await network.add('db')
+    const database = await SiteDatabase.start({ directory, ...at, env: databaseClock.env })
+    opened.push(async () => await database.stop())
+    const serverClock = await SkewedClock.make(directory, 'server')
+    const server = await startServer({ ...o, network, database, serverClock })
+    opened.push(async () => await ended(server))
+    const { stateDir } = await server.ask<ServerReady>(undefined)
+    const parts: Parts = { directory, network, database, databaseClock, server, serverClock, stateDir, hosts: [], vmIds: [] } // prettier-ignore
+    const site = new Site(parts)
+    opened.push(async () => await Promise.resolve(site.endHosts()))
+    for (let index = 0; index < o.hosts; index++) {
+      const host = await joinedHost(parts, index)
+      parts.hosts.push(host)
+      host.process.child.on('message', (message: HostMessage) => {
+        if ('had' in message) site.releases.push(message.had)
+      })
+    }
+    for (let index = 0; index < o.vms; index++) parts.vmIds.push(await madeVm(site, index))
+    return site
+  }
+
+  async ask<T>(question: ServerQuestion): Promise<T> {
+    return await this.server.ask<T>(question)
+  }
+
+  /** Of the VM's disk, as it lies in the storage. */
+  async openDisk(vmId: string): Promise<{ read: ReadDisk; close(): Promise<void> }> {
+    const file = await open(join(this.#stateDir, 'fleet', vmId, 'os-disk.raw'), 'r')
+    const read: ReadDisk = async (offset, length) => {
+      const bytes = Buffer.alloc(length)
+      await file.read(bytes, 0, length, offset)
+      return bytes
+    }
+    return { read, close: async () => await file.close() }
+  }
+
+  /** What the storage has confirmed to writers of the VM, by epoch. */
+  async confirmed(vmId: string): Promise<Record<number, number>> {
+    const counts: Record<number, number> = {}
+    for (const { directory } of this.hosts) {
+      const text = await readFile(join(directory, 'guests', `${vmId}.confirmed`), 'utf8').catch(() => '')
+      for (const line of text.split('\n').filter((each) => each !== '')) {
+        const [epoch = 0, count = 0] = line.split(' ').map(Number)
+        counts[epoch] = Math.max(counts[epoch] ?? 0, count)
+      }
+    }
+    return counts
+  }
+
+  /** The power of all hosts is cut. */
+  endHosts(): void {
+    for (const { process: host } of this.hosts) signal(treeOf(host.pid), 'SIGKILL')
+  }
+}
+
+async function startServer(o: {
+  directory: string
+  network: SiteNetwork
+  database: SiteDatabase
+  serverClock: SkewedClock
+  leaseSeconds: number
+  mutation?: string | undefined
+}): Promise<AskedChild> {
+  const storeUrlFile = join(o.directory, 'store-url')
+  await writeFile(storeUrlFile, o.database.url)
+  const fleetAddress = `${o.network.address}:${await freePort()}`
+  const program = join(import.meta.dirname, 'server-process.ts')
+  const mutation = o.mutation !== undefined && { STRONGROOM_TEST_MUTATION: o.mutation }
+  const env = { ...process.env, ...o.serverClock.env, ...mutation }
+  return new AskedChild(fork(program, [fleetAddress, storeUrlFile, String(o.leaseSeconds)], { execArgv: [...serverNodeOptions], env })) // prettier-ignore
+}
+
+async function ended({ child }: AskedChild): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const over = new Promise((done) => child.once('exit', done))
+  signal(treeOf(child.pid!), 'SIGCONT')
+  child.send({ ask: 'end' } satisfies ServerQuestion)
+  await over
+}
+
+/** On a busy machine a host may be lost while it makes one: its creation is repeated, as its owner would. */
+async function madeVm(site: Site, index: number): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await site.ask<string>({ ask: 'vm', name: `vm-${index}-${attempt}` })
+    } catch (error) {
+      if (attempt === 10 || !String(error).includes('HostUnreachable')) throw error
+    }
+  }
+}
+
+async function joinedHost({ directory, network, server }: Parts, index: number): Promise<SiteHost> {
+  const name = `host-${index}`
+  const { namespace } = await network.add(name)
+  const added = await server.ask<AddedHost>({ ask: 'host', name } satisfies ServerQuestion)
+  const own = join(directory, name)
+  await mkdir(own, { mode: 0o700 })
+  const program = join(import.meta.dirname, '../hosts/host-process.ts')
+  const args = [process.execPath, ...serverNodeOptions, program, own, isObstinate(index) ? 'obstinate' : 'obedient']
+  const child = spawn('ip', ['netns', 'exec', namespace, ...args], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const host = new AskedChild(child)
+  await host.ask({ ask: 'join', address: added.address, code: added.joinCode } satisfies HostQuestion)
+  return { name, directory: own, process: host }
+}
