@@ -17,15 +17,15 @@ export async function faultRun(o: { count: number; mutation?: string }): ReturnT
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-fences-'))
   // The database's user has to come through.
   await chmod(directory, 0o711)
-  console.log(`${o.count} faults by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`) // prettier-ignore
+  process.stderr.write(`${`${o.count} faults by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`}\n`) // prettier-ignore
   try {
     const outcome = await runFaults({ ...o, directory, seed, leaseSeconds })
     const found = violations(outcome.history)
-    console.log(JSON.stringify({ ...outcome.figures, violations: found.length }))
+    process.stderr.write(`${JSON.stringify({ ...outcome.figures, violations: found.length })}\n`)
     const file = join(tmpdir(), `strongroom-fences-${seed}.json`)
     if (found.length > 0 && o.mutation === undefined) {
       await writeFile(file, JSON.stringify(outcome.history))
-      console.log(`the history is in ${file}`)
+      process.stderr.write(`${`the history is in ${file}`}\n`)
     }
     return outcome
   } finally {

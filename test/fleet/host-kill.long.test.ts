@@ -80,11 +80,11 @@ describe('a guest whose host is killed', () => {
         expect(await installation.must('vm', 'trust', name)).toMatchObject({ trusted: true })
         expect(attestedEpoch(await readEvidence(installation, name))).toBe(now.epoch)
         expect((await inGuest('cat kept')).split('\n')).toEqual(written)
-        console.log(`loss ${run}: on again elsewhere after ${seconds.at(-1)!.toFixed(1)} s, running after ${((performance.now() - killed) / 1000).toFixed(0)} s`) // prettier-ignore
+        process.stderr.write(`${`loss ${run}: on again elsewhere after ${seconds.at(-1)!.toFixed(1)} s, running after ${((performance.now() - killed) / 1000).toFixed(0)} s`}\n`) // prettier-ignore
         hosts.run(from)
         await ready(from)
       }
-      console.log(`power-on elsewhere, seconds: ${seconds.map((each) => each.toFixed(1)).join(' ')}`)
+      process.stderr.write(`${`power-on elsewhere, seconds: ${seconds.map((each) => each.toFixed(1)).join(' ')}`}\n`)
       expect(Math.max(...seconds)).toBeLessThanOrEqual(goalSeconds)
     },
     runs * 900_000,

@@ -19,7 +19,7 @@ export function takeOut(name: string | undefined): void {
     load: (url, context, nextLoad) => {
       const loaded = nextLoad(url, context)
       const mine = changes.filter(([file]) => url.endsWith(file))
-      if (mine.length === 0 || loaded.source == null) return loaded
+      if (mine.length === 0 || loaded.source === undefined || loaded.source === null) return loaded
       let source = Buffer.from(loaded.source as Uint8Array).toString('utf8')
       for (const [file, from, to] of mine) {
         if (!source.includes(from)) throw new Error(`${file} has no such fence: ${from}`)
