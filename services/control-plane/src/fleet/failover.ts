@@ -1,3 +1,4 @@
+import { setImmediate as otherWork } from 'node:timers/promises'
 import type { Logger } from '@strongroom/platform'
 import type { FleetCompute } from './fleet-compute.ts'
 import type { Placements } from './placements.ts'
@@ -39,6 +40,7 @@ export class Failover {
   async sweep(): Promise<void> {
     for (const host of await this.#placements.lostHosts()) {
       this.#logger.warn({ host }, 'the lease of a host is over')
+      await otherWork()
       await this.#compute.abandon(host)
     }
     await this.#compute.draining().sweep()
@@ -47,6 +49,10 @@ export class Failover {
     const waiting = await this.#placements.waiting(most)
     if (waiting.length === 0) return
     const candidates = await this.#placements.candidates()
-    for (const placement of waiting) await this.#compute.placeAgain(placement, candidates)
+    for (const placement of waiting) {
+      // SQLite answers without a turn of the event loop: leases of other hosts are renewed in between.
+      await otherWork()
+      await this.#compute.placeAgain(placement, candidates)
+    }
   }
 }
