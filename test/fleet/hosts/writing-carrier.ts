@@ -8,7 +8,7 @@ import { vmPeer } from '../../../services/host/src/agent/guests/vm-peer.ts'
 import type { HadRelease } from './attested-boot.ts'
 import { WrittenGuest } from './written-guest.ts'
 
-/** How long an obstinate host lets a VM run that is no longer its own. */
+/** How long an obstinate host lets a VM run that moved elsewhere. */
 const lingerMs = 20_000
 
 /** Carries VMs whose guests write records. */
