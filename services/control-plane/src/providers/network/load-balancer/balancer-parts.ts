@@ -29,7 +29,7 @@ export interface Part extends Json {
 export const partsOf = (balancer: Pick<Resource, 'body'>, kind: PartKind): Part[] =>
   (balancer.body.properties[kind] ?? []) as Part[]
 
-/** How many a load balancer may have of each: they are held against each other. */
+/** How many a load balancer may have of each: they are compared with each other. */
 const mostOf: Record<PartKind, number> = {
   frontendIPConfigurations: 100,
   backendAddressPools: 500,
