@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
 /** Unit of encryption: LUKS2's sector. Its tweak is its place in sectors of 512 bytes, as dm-crypt counts (plain64). */
@@ -21,6 +21,9 @@ export async function transcrypt(o: {
   signal?: AbortSignal
 }): Promise<void> {
   if (o.length % sectorBytes !== 0) throw new RangeError('what is encrypted is whole sectors')
+  // Bytes would be looked at again for each sector, which takes three times as long as to encrypt it.
+  const newKey = createSecretKey(o.newKey)
+  const oldKey = o.oldKey && createSecretKey(o.oldKey)
   const source = await open(o.from.path, 'r')
   try {
     const target = await open(o.to.path, 'r+')
@@ -34,8 +37,8 @@ export async function transcrypt(o: {
         for (let at = 0; at < length; at += sectorBytes) {
           const tweak = tweakOf((done + at) / smallSector)
           let sector = buffer.subarray(at, at + sectorBytes)
-          if (o.oldKey !== undefined) sector = createDecipheriv('aes-256-xts', o.oldKey, tweak).update(sector)
-          createCipheriv('aes-256-xts', o.newKey, tweak).update(sector).copy(buffer, at)
+          if (oldKey !== undefined) sector = createDecipheriv('aes-256-xts', oldKey, tweak).update(sector)
+          createCipheriv('aes-256-xts', newKey, tweak).update(sector).copy(buffer, at)
         }
         await target.write(buffer, 0, length, o.to.offset + done)
         done += length
