@@ -96,14 +96,16 @@ function hsmProblems(hsm: Resource): Problem[] {
   ]
 }
 
-const badUrl = (found: string): Problem => ({
-  code: 'InvalidParameter',
-  message: `The key URL '${found.slice(0, 200)}' is not a key of a vault or managed HSM of this installation, with its version.`,
-  target: `${path}.keyUrl`,
-  expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
-  found: found.slice(0, 200),
-  remedy: 'Name a version: az keyvault key show … --query key.kid.',
-})
+const badUrl = (found: string): Problem =>
+  invalid(
+    `${path}.keyUrl`,
+    `The key URL '${found.slice(0, 200)}' is no key of a vault or managed HSM of this installation, with its version.`,
+    {
+      expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
+      found: found.slice(0, 200),
+      remedy: 'Name a version: az keyvault key show … --query key.kid.',
+    },
+  )
 
 const noStore = (key: SetKey, name: string, hsm: boolean): Problem => ({
   code: 'KeyVaultNotFound',

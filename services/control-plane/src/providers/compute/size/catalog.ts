@@ -125,33 +125,23 @@ export function catalogRoutes(plane: Plane): Route[] {
             .map(sizeView),
         })
       },
-    },
-    {
-      method: 'GET',
-      path: `${compute}/locations/{location}/usages`,
-      action: 'Microsoft.Compute/locations/usages/read',
-      handle: async (request) => {
-        const region = requireRegion(request)
-        const vms = await plane.resources.list({ type: vmType })
-        return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
-      },
-    },
-    {
-      method: 'GET',
-      path: operations,
-      // Anyone who may read the resource may follow its operations; a role in a group reaches no location.
-      action: signedIn,
-      handle: async (request) => {
-        const operation = await readOperation(plane.runner, param(request, 'operation'))
-        const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
-        if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
-          throw unknownOperation(operation.id)
-        if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
-        const running = operation.status === 'Running' || operation.status === 'Undoing'
-        const body = await operationView({ operation, notes: plane.notes, path: request.path })
-        return { status: 200, body, ...(running && { headers: { 'retry-after': '1' } }) }
-      },
-    },
+    ),
+    route.get(`${compute}/locations/{location}/usages`, 'Microsoft.Compute/locations/usages/read', async (request) => {
+      const region = requireRegion(request)
+      const vms = await plane.resources.list({ type: vmType })
+      return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
+    }),
+    // Who may read the resource may follow its operations; a role in a group reaches no location.
+    route.get(operations, signedIn, async (request) => {
+      const operation = await readOperation(plane.runner, param(request, 'operation'))
+      const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
+      if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
+        throw unknownOperation(operation.id)
+      if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
+      const running = operation.status === 'Running' || operation.status === 'Undoing'
+      const body = await operationView({ operation, notes: plane.notes, path: request.path })
+      return { status: 200, body, ...(running && { headers: { 'retry-after': '1' } }) }
+    }),
     ...marketRoutes(plane),
   ]
 }

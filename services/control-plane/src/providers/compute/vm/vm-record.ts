@@ -80,7 +80,7 @@ export const beingDeleted = (id: string): ServiceError =>
 
 /**
  * Changes a VM that a request has found, within the transaction that reserves and takes things for it: where it is gone by
- * then, or going, they would be taken for nobody.
+ * then, or going, they would be treated as nobody.
  * @throws ServiceError Conflict, OperationNotAllowed
  */
 export async function changeStanding(plane: Plane, tx: Db, vm: Vm, change: (current: Vm) => void): Promise<Vm> {

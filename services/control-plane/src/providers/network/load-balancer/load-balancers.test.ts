@@ -92,7 +92,7 @@ describeStores('load balancers', (open) => {
       [(p: Loose) => (p['inboundNatPools'] = [{ name: 'a' }]), 'NotSupported'],
       [(p: Loose) => (p['backendAddressPools'][0].properties = { loadBalancerBackendAddresses: [{ name: 'a' }] }), 'NotSupported'],
     ] as const) expect(codeOf(await put(plane, change)), change.toString()).toBe(code) // prettier-ignore
-    // Held against each other, so that they are few, and a range of ports is not gone through port by port (attack W22).
+    // Compared with each other, so that they are few, and a range of ports is not gone through port by port (attack W22).
     const many = (count: number, properties: (index: number) => Loose) => Array.from({ length: count }, (_, index) => ({ name: `p${index}`, properties: properties(index) })) // prettier-ignore
     const range = (index: number): Loose => ({ frontendIPConfiguration: at('frontendIPConfigurations', `f${index}`), protocol: 'All', frontendPortRangeStart: 1, frontendPortRangeEnd: 65_534, backendPort: 1 }) // prettier-ignore
     for (const count of [500, 5000]) {
