@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { loginHost } from '@strongroom/contract'
 import type { Clock } from '@strongroom/platform'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWK, type JWTPayload } from 'jose'
+import { certifiedClaims } from './certified-claims.ts'
 import type { Credentials } from './credentials.ts'
 import { OAuthError } from './oauth-error.ts'
 import { issuerKeys } from './federation/issuer-keys.ts'
@@ -89,10 +90,14 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
     `${authority}/v2.0`,
     authority,
   ])
-  const payload = await check(assertion, publicKey, { audience: audiences, now, issuer: claimed(assertion).iss ?? '' })
-  if (String(payload.sub).toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is another application')
-  const exp = payload.exp ?? 0
-  if (exp - now.getTime() / 1000 > mostSeconds) throw invalid('it is valid for more than a day')
+  const issuer = claimed(assertion).iss ?? ''
+  const { subject, expires } = await certifiedClaims(assertion, publicKey, { audience: audiences, now, issuer }).catch(
+    (error: unknown) => {
+      throw invalid((error as Error).message)
+    },
+  )
+  if (subject.toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is another application')
+  if (expires - now.getTime() / 1000 > mostSeconds) throw invalid('it is valid for more than a day')
 }
 
 async function verifyFederated(
@@ -131,11 +136,11 @@ async function readKeys(
 
 async function check(
   assertion: string,
-  key: Parameters<typeof jwtVerify>[1] | X509Certificate['publicKey'],
+  key: Parameters<typeof jwtVerify>[1],
   o: { audience: string[]; issuer: string; now: Date },
 ): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(assertion, key as never, {
+    const { payload } = await jwtVerify(assertion, key, {
       algorithms: ['RS256', 'PS256', 'ES256'],
       audience: o.audience,
       issuer: o.issuer,

@@ -133,6 +133,22 @@ describe('sign-in by certificate', () => {
     expect((await signIn(appId, good)).json().error_description).toContain('it has expired')
   })
 
+  it('takes dates as texts, as MSAL for .NET writes them, and holds them to the same (attack Q4)', async () => {
+    const appId = await makeApplication()
+    const at = (seconds: number): string => String(now / 1000 + seconds)
+    const dated = async (dates: object): Promise<string> => {
+      const token = await assertion(claims(appId, { ...dates }), { header: await header(appId) })
+      const answer = await signIn(appId, token)
+      return answer.statusCode === 200 ? 'taken' : (answer.json().error_description as string)
+    }
+    expect(await dated({ nbf: at(0), exp: at(600) })).toBe('taken')
+    expect(await dated({ nbf: at(120), exp: at(600) })).toContain("its claim 'nbf' is not as it must be")
+    expect(await dated({ exp: at(-120) })).toContain('it has expired')
+    expect(await dated({ exp: at(2 * 24 * 3600) })).toContain('it is valid for more than a day')
+    for (const exp of ['', 'soon', '1e20', '-1', [at(600)], null])
+      expect(await dated({ exp }), JSON.stringify(exp)).toContain("its claim 'exp' is not as it must be")
+  })
+
   it.each([
     ['for another installation', { aud: 'https://login.microsoftonline.com/x/oauth2/v2.0/token' }],
     ['for another application', { sub: '00000000-0000-4000-8000-000000000000' }],

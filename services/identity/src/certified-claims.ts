@@ -1,0 +1,60 @@
+import { compactVerify, errors, type CryptoKey, type KeyObject } from 'jose'
+
+/** What an application that signs for itself says, its signature verified. Dates in seconds. */
+export interface CertifiedClaims {
+  subject: string
+  expires: number
+}
+
+const toleranceSeconds = 60
+
+/**
+ * Verifies signature, issuer, audience and dates of an assertion that a certificate's key signed. MSAL for .NET writes `exp` and `nbf`
+ * as texts, where RFC 7519 has numbers, and Entra takes them.
+ * @throws Error that says what is wrong, in words that follow "failed validation:"
+ */
+export async function certifiedClaims(
+  assertion: string,
+  key: CryptoKey | KeyObject,
+  o: { audience: string[]; issuer: string; now: Date },
+): Promise<CertifiedClaims> {
+  const claims = await signedClaims(assertion, key)
+  const now = o.now.getTime() / 1000
+  const expires = secondsOf(claims['exp'])
+  const notBefore = claims['nbf'] === undefined ? 0 : secondsOf(claims['nbf'])
+  const audiences = [claims['aud']].flat()
+  const wrong =
+    claims['iss'] !== o.issuer
+      ? 'iss'
+      : typeof claims['sub'] !== 'string'
+        ? 'sub'
+        : !audiences.some((each) => typeof each === 'string' && o.audience.includes(each))
+          ? 'aud'
+          : notBefore === undefined || notBefore > now + toleranceSeconds
+            ? 'nbf'
+            : expires === undefined
+              ? 'exp'
+              : undefined
+  if (wrong !== undefined) throw new Error(`its claim '${wrong}' is not as it must be`)
+  if (expires! <= now - toleranceSeconds) throw new Error('it has expired')
+  return { subject: claims['sub'] as string, expires: expires! }
+}
+
+async function signedClaims(assertion: string, key: CryptoKey | KeyObject): Promise<Record<string, unknown>> {
+  try {
+    // No critical header is known, b64 (RFC 7797) included, with which the payload would be read in another way.
+    const { payload, protectedHeader } = await compactVerify(assertion, key, { algorithms: ['RS256', 'PS256', 'ES256'] }) // prettier-ignore
+    if (protectedHeader.crit !== undefined || 'b64' in protectedHeader) throw new errors.JWSInvalid('crit')
+    const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Record<string, unknown> // prettier-ignore
+  } catch {
+    throw new Error('its signature does not verify')
+  }
+  throw new Error('it is not a signed token')
+}
+
+/** A date in seconds, as a number or as its digits. */
+function secondsOf(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^\d{1,12}$/.test(value) ? Number(value) : value
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined
+}
