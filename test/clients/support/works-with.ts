@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { mcpPackages } from './mcp.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 export const recordsPath: string = join(root, 'test/clients/works-with.json')
@@ -38,8 +39,9 @@ const programs: Record<string, string[]> = {
   'az-public-names': ['public-names-calls.ts'],
 }
 
-/** Versions of what a client's test runs: of Debian's packages as installed, of npm's as locked. */
+/** Versions of what a client's test runs: of Debian's packages as installed, of npm's as locked, or as its test installs them. */
 export function versionsOf(client: string): Record<string, string> {
+  if (client === 'azure-mcp') return mcpPackages
   const debian = client === 'python-keyvault' ? ['python3-azure'] : /^az(-|$)/.test(client) ? ['azure-cli'] : []
   return Object.fromEntries([...debian.map((name) => [name, installed(name)] as const), ...lockedOf(client)])
 }
@@ -66,9 +68,9 @@ export function lockedOf(client: string): [name: string, version: string][] {
 
 /** The line that runs a client's test. */
 export function commandOf(client: string): string {
-  const slow = `test/clients/${client}.slow.test.ts`
-  const isSlow = existsSync(join(root, slow))
-  return `npx vitest run --project ${isSlow ? 'slow' : 'clients'} ${isSlow ? slow : `test/clients/${client}.test.ts`}`
+  const slower = ['slow', 'long'].find((kind) => existsSync(join(root, `test/clients/${client}.${kind}.test.ts`)))
+  const file = `test/clients/${client}${slower === undefined ? '' : `.${slower}`}.test.ts`
+  return `npx vitest run --project ${slower ?? 'clients'} ${file}`
 }
 
 /** docs/works-with.md. */
@@ -81,7 +83,7 @@ export function renderWorksWith(records: Records): string {
     '# Works with',
     '',
     'Stock clients that were run against Strongroom, unmodified, by the tests that write this page (`npm run works-with` writes it from their records, `test/clients/works-with.json`).',
-    'The day is that of the first run with these versions and these answers; CI runs every one of them for each change. Call by call: [compatibility.md](compatibility.md).',
+    'The day is that of the first run with these versions and these answers; CI runs every one of them for each change but those of `--project long`. Call by call: [compatibility.md](compatibility.md).',
     '',
     '| What | Client and version | Since | By |',
     '|---|---|---|---|',

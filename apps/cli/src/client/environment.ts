@@ -52,6 +52,7 @@ function proxied(o: { port: number; trusted: string }): Record<string, string> {
 
 const azQuiet = {
   AZURE_CORE_COLLECT_TELEMETRY: 'false',
+  AZURE_MCP_COLLECT_TELEMETRY: 'false',
   AZURE_CORE_ERROR_RECOMMENDATION: 'off',
   AZURE_CORE_LOGIN_EXPERIENCE_V2: 'off',
 } as const
