@@ -30,7 +30,7 @@ describeStores("a release policy that names Azure's shared provider", (open) => 
       `299 strongroom "No token ever releases this key: ${azure} is not an attestation provider of this installation. Name ${providerUrl}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1."`,
     )
     const changed = await vault.call('controlPlane', 'PATCH', '/keys/k', { tags: { a: 'b' } })
-    expect(changed.headers['warning']).toContain('No token is ever taken')
+    expect(changed.headers['warning']).toContain('No token ever releases this key')
     expect(await release(vault)).toMatchObject({ status: 403, body: { error: { code: 'Forbidden' } } })
     await vault.close()
   })
