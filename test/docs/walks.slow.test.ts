@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -36,6 +36,14 @@ function added(before: string, block: Block): string {
   return parts.join(`${lines.map((line) => line.slice(1)).join('\n')}\n`)
 }
 
+/** The modules of the repository; those of its workspaces, which npm links by relative paths, are the copy's own. */
+function linkModules(copy: string): void {
+  const [from, to] = [join(root, 'node_modules'), join(copy, 'node_modules')]
+  mkdirSync(to)
+  for (const name of readdirSync(from)) if (name !== '@strongroom') symlinkSync(join(from, name), join(to, name))
+  cpSync(join(from, '@strongroom'), join(to, '@strongroom'), { recursive: true, verbatimSymlinks: true })
+}
+
 describe('the walk-throughs of CONTRIBUTING.md', () => {
   let copy: string
   beforeEach(() => {
@@ -43,7 +51,7 @@ describe('the walk-throughs of CONTRIBUTING.md', () => {
     const tracked = execFileSync('git', ['ls-files', '-z'], { cwd: root })
     const archive = execFileSync('tar', ['--null', '-T', '-', '-c'], { cwd: root, input: tracked, maxBuffer: 1 << 28 })
     execFileSync('tar', ['-x', '-C', copy], { input: archive })
-    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+    linkModules(copy)
   }, patience)
   afterEach(() => rmSync(copy, { recursive: true }))
 
