@@ -136,7 +136,7 @@ async function startServer(o: {
   mutation?: string | undefined
 }): Promise<AskedChild> {
   const storeUrlFile = join(o.directory, 'store-url')
-  await writeFile(storeUrlFile, o.database.url)
+  await writeFile(storeUrlFile, o.database.url, { mode: 0o600 })
   const fleetAddress = `${o.network.address}:${await freePort()}`
   const program = join(import.meta.dirname, 'server-process.ts')
   const mutation = o.mutation !== undefined && { STRONGROOM_TEST_MUTATION: o.mutation }
