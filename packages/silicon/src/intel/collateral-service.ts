@@ -9,6 +9,8 @@ import { quotingEnclaveSigner } from './quoting-enclave.ts'
 
 const dayMs = 86_400_000
 const lifeMs = 30 * dayMs
+/** Issued a little earlier than made: a verifier that took its time just before, or whose clock is behind, does not find it of the future. */
+const beforeMs = 60_000
 /** Handed out again for so long: its next update is then still 29 days ahead. */
 const reuseMs = dayMs
 
@@ -29,7 +31,7 @@ export class CollateralService {
     const now = this.#clock.now().getTime()
     const made = this.#made
     if (made !== undefined && now >= made.at && now - made.at < reuseMs) return made.collateral
-    const collateral = await this.#make(new Date(Math.floor(now / 1000) * 1000))
+    const collateral = await this.#make(new Date(Math.floor((now - beforeMs) / 1000) * 1000))
     this.#made = { at: now, collateral }
     return collateral
   }
