@@ -22,23 +22,18 @@ export async function certifiedClaims(
   const now = o.now.getTime() / 1000
   const expires = secondsOf(claims['exp'])
   const notBefore = claims['nbf'] === undefined ? 0 : secondsOf(claims['nbf'])
-  const audiences = [claims['aud']].flat()
-  const wrong =
-    claims['iss'] !== o.issuer
-      ? 'iss'
-      : typeof claims['sub'] !== 'string'
-        ? 'sub'
-        : !audiences.some((each) => typeof each === 'string' && o.audience.includes(each))
-          ? 'aud'
-          : notBefore === undefined || notBefore > now + toleranceSeconds
-            ? 'nbf'
-            : expires === undefined
-              ? 'exp'
-              : undefined
-  if (wrong !== undefined) throw new Error(`its claim '${wrong}' is not as it must be`)
-  if (expires! <= now - toleranceSeconds) throw new Error('it has expired')
-  return { subject: claims['sub'] as string, expires: expires! }
+  const { iss, sub, aud } = claims
+  const isFor = [aud].flat().some((each) => typeof each === 'string' && o.audience.includes(each))
+  if (iss !== o.issuer) throw wrong('iss')
+  if (typeof sub !== 'string') throw wrong('sub')
+  if (!isFor) throw wrong('aud')
+  if (notBefore === undefined || notBefore > now + toleranceSeconds) throw wrong('nbf')
+  if (expires === undefined) throw wrong('exp')
+  if (expires <= now - toleranceSeconds) throw new Error('it has expired')
+  return { subject: sub, expires }
 }
+
+const wrong = (claim: string): Error => new Error(`its claim '${claim}' is not as it must be`)
 
 async function signedClaims(assertion: string, key: CryptoKey | KeyObject): Promise<Record<string, unknown>> {
   try {
