@@ -9,7 +9,7 @@ import type { HadRelease } from '../hosts/attested-boot.ts'
 import type { HostMessage, HostQuestion } from '../hosts/host-process.ts'
 import { AskedChild } from './child.ts'
 import { SiteDatabase } from './database.ts'
-import { SiteNetwork } from './network.ts'
+import { NetworkNodes } from '../../system/support/network-nodes.ts'
 import { signal, treeOf } from './processes.ts'
 import type { ServerQuestion, ServerReady } from './server-process.ts'
 import { SkewedClock } from './skewed-clock.ts'
@@ -22,7 +22,7 @@ export interface SiteHost {
 
 interface Parts {
   directory: string
-  network: SiteNetwork
+  network: NetworkNodes
   database: SiteDatabase
   databaseClock: SkewedClock
   server: AskedChild
@@ -37,7 +37,7 @@ const isObstinate = (index: number): boolean => index % 2 === 1
 
 /** A whole fleet on one machine: a database, a server with the storage, and hosts, each a machine of its own to the network. */
 export class Site {
-  readonly network: SiteNetwork
+  readonly network: NetworkNodes
   readonly database: SiteDatabase
   readonly databaseClock: SkewedClock
   readonly server: AskedChild
@@ -69,7 +69,7 @@ export class Site {
     opened: (() => Promise<void>)[]
   }): Promise<Site> {
     const { directory, opened } = o
-    const network = await SiteNetwork.make()
+    const network = await NetworkNodes.make({ letters: 'sf', second: 96 })
     opened.push(async () => await network.remove())
     const databaseClock = await SkewedClock.make(directory, 'database')
     const at = await network.add('db')
@@ -129,7 +129,7 @@ export class Site {
 
 async function startServer(o: {
   directory: string
-  network: SiteNetwork
+  network: NetworkNodes
   database: SiteDatabase
   serverClock: SkewedClock
   leaseSeconds: number

@@ -52,7 +52,7 @@ export class PatroniCluster {
 
   static async start(): Promise<PatroniCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'strongroom-patroni-'))
-    const network = await NetworkNodes.prepare({ letter: 'pg', second: 97 })
+    const network = await NetworkNodes.make({ letters: 'pg', second: 97 })
     const versions = (await readdir('/usr/lib/postgresql')).toSorted((a, b) => Number(b) - Number(a))
     const id = async (option: string): Promise<number> =>
       Number((await promisify(execFile)('id', [option, 'postgres'])).stdout)
@@ -142,7 +142,7 @@ export class PatroniCluster {
     const folder = join(this.#folder, name)
     await mkdir(folder, { mode: 0o700 })
     await chown(folder, this.#user.uid, this.#user.gid)
-    this.#nodes.push({ name, folder, address: await this.#network.add(name) })
+    this.#nodes.push({ name, folder, address: (await this.#network.add(name)).address })
   }
 
   async #startEtcd(node: Node): Promise<void> {
