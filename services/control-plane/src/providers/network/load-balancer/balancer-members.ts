@@ -16,7 +16,9 @@ export async function membersOf(plane: Plane, db?: Db): Promise<Map<string, Refe
     for (const { id, properties } of configurations)
       for (const pool of (properties['loadBalancerBackendAddressPools'] ?? []) as Reference[]) {
         const key = keyOf(pool.id ?? '')
-        members.set(key, [...(members.get(key) ?? []), { id }])
+        const known = members.get(key)
+        if (known === undefined) members.set(key, [{ id }])
+        else known.push({ id })
       }
   }
   return members
@@ -45,24 +47,28 @@ export async function assertPoolsUnused(plane: Plane, tx: Db, pools: readonly Pi
 
 /** The load balancer with what refers to its parts: interfaces to pools, rules to frontends, pools and probes. */
 export function withReferences(balancer: Resource, members: Map<string, Reference[]>): Json {
-  const rules = partsOf(balancer, 'loadBalancingRules')
-  const using = (id: string, member: string): Reference[] =>
-    rules
-      .filter(({ properties }) => keyOf((properties[member] as Reference | undefined)?.id ?? '') === keyOf(id))
-      .map((rule) => ({ id: rule.id }))
-  const adding = (kind: 'backendAddressPools' | 'frontendIPConfigurations' | 'probes', member: string): Part[] =>
+  // Once for all parts, which may be five hundred of a kind beside as many rules (attack W22).
+  const using = new Map<string, Reference[]>()
+  for (const { id, properties } of partsOf(balancer, 'loadBalancingRules'))
+    for (const member of ['frontendIPConfiguration', 'backendAddressPool', 'probe']) {
+      const key = keyOf((properties[member] as Reference | undefined)?.id ?? '')
+      const known = using.get(key)
+      if (known === undefined) using.set(key, [{ id }])
+      else known.push({ id })
+    }
+  const adding = (kind: 'backendAddressPools' | 'frontendIPConfigurations' | 'probes'): Part[] =>
     partsOf(balancer, kind).map((part) => ({
       ...part,
       properties: {
         ...part.properties,
         ...(kind === 'backendAddressPools' && { backendIPConfigurations: members.get(keyOf(part.id)) ?? [] }),
-        loadBalancingRules: using(part.id, member),
+        loadBalancingRules: using.get(keyOf(part.id)) ?? [],
       },
     }))
   return {
     ...balancer.body.properties,
-    frontendIPConfigurations: adding('frontendIPConfigurations', 'frontendIPConfiguration'),
-    backendAddressPools: adding('backendAddressPools', 'backendAddressPool'),
-    probes: adding('probes', 'probe'),
+    frontendIPConfigurations: adding('frontendIPConfigurations'),
+    backendAddressPools: adding('backendAddressPools'),
+    probes: adding('probes'),
   }
 }
