@@ -62,42 +62,47 @@ export async function openInstallation(o: {
   }
   const kept = existing ?? (await read(path))
   if (kept === undefined) throw unreadable(path, 'it vanished')
-  if (o.mode !== undefined && o.mode !== kept.mode) {
-    throw new ServiceError({
-      code: 'InstallationModeFixed',
-      message: 'The mode of an installation is fixed when it is made: simulated evidence and real evidence never mix.',
-      expected: kept.mode,
-      found: o.mode,
-      remedy: 'Use another state directory for the other mode.',
-    })
-  }
-  if (o.compute !== undefined && o.compute !== (kept.compute ?? 'guests')) {
-    throw new ServiceError({
-      code: 'InstallationComputeFixed',
-      message: 'Whether an installation boots guests is fixed when it is made.',
-      expected: kept.compute ?? 'guests',
-      found: o.compute,
-      remedy: 'Use another state directory for the other kind.',
-    })
-  }
-  if (o.stores !== undefined && o.stores !== (kept.stores ?? 'sqlite')) {
-    throw new ServiceError({
-      code: 'InstallationStoresFixed',
-      message: 'Where an installation keeps its stores is fixed when it is made.',
-      expected: kept.stores ?? 'sqlite',
-      found: o.stores,
-      remedy:
-        kept.stores === 'postgres'
-          ? 'Give --store-url-file, as when the installation was made.'
-          : 'Leave --store-url-file out, or use another state directory.',
-    })
-  }
+  assertKept(kept, o)
   const ports = withPorts(kept.ports, o.ports)
   if (ports.tls === kept.ports.tls && ports.local === kept.ports.local) return { installation: kept, created: false }
   const changed = { ...kept, ports }
   await writeFileAtomically(path, serialise(changed))
   return { installation: changed, created: false }
 }
+
+/** What is given at a later start has to be what the installation was made with; what is left out stays. */
+function assertKept(
+  kept: Installation,
+  given: { mode?: Installation['mode']; compute?: Compute; stores?: Stores },
+): void {
+  const fixed = (
+    expected: string,
+    found: string | undefined,
+    refusal: { code: FixedCode; message: string; remedy: string },
+  ) => {
+    if (found !== undefined && found !== expected) throw new ServiceError({ ...refusal, expected, found })
+  }
+  fixed(kept.mode, given.mode, {
+    code: 'InstallationModeFixed',
+    message: 'The mode of an installation is fixed when it is made: simulated evidence and real evidence never mix.',
+    remedy: 'Use another state directory for the other mode.',
+  })
+  fixed(kept.compute ?? 'guests', given.compute, {
+    code: 'InstallationComputeFixed',
+    message: 'Whether an installation boots guests is fixed when it is made.',
+    remedy: 'Use another state directory for the other kind.',
+  })
+  fixed(kept.stores ?? 'sqlite', given.stores, {
+    code: 'InstallationStoresFixed',
+    message: 'Where an installation keeps its stores is fixed when it is made.',
+    remedy:
+      kept.stores === 'postgres'
+        ? 'Give --store-url-file, as when the installation was made.'
+        : 'Leave --store-url-file out, or use another state directory.',
+  })
+}
+
+type FixedCode = 'InstallationModeFixed' | 'InstallationComputeFixed' | 'InstallationStoresFixed'
 
 function withPorts(base: Installation['ports'], given: { tls?: number; local?: number } = {}): Installation['ports'] {
   const ports = { tls: given.tls ?? base.tls, local: given.local ?? base.local }
