@@ -64,7 +64,9 @@ async function runShell(socket: string, script: string): Promise<{ code: number 
     const made = connect(socket, () => done(made)).once('error', fail)
   })
   device.pause()
-  const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit', device] })
+  // A read of /dev/tpm0 waits for the answer. Node makes what a child inherits block up to descriptor 2 only, so a socket passed
+  // as 3 gives EAGAIN where swtpm has not answered yet.
+  const child = spawn('sh', ['-c', `exec 3<&0 0</dev/null\n${script}`], { stdio: [device, 'pipe', 'inherit'] })
   let said = ''
   child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')))
   const code = await new Promise<number | null>((done) => child.once('close', done))
