@@ -6,15 +6,21 @@ const left = ['**/*.slow.test.ts', '**/*.long.test.ts']
 /** What hangs ends; what is slow on a busy machine does not. */
 const patience = { testTimeout: 120_000, hookTimeout: 120_000 }
 const bootPatience = { testTimeout: 600_000, hookTimeout: 900_000 }
+const unit = [
+  'packages/*/src/**/*.test.ts',
+  'services/*/src/**/*.test.ts',
+  'apps/*/src/**/*.test.ts',
+  'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
+]
 /**
- * Tests that change nothing of their process, of packages that load many modules: a worker loads them once for all its files, which
- * takes half of the processor time. The others start servers, load PKCS#11 modules or put modules in place of others, and each
- * file of them has a process of its own.
+ * Tests that each need a process of their own: those that put modules in the place of others, load PKCS#11 modules, or attack a
+ * server from inside. All other tests leave their process as they found it, so that a worker loads modules once for all its files,
+ * which takes half of the processor time.
  */
-const shared = [
-  'packages/{contract,der,evidence,policy,release-policy,transparency,trust}/src/**/*.test.ts',
-  'services/{attestation,control-plane}/src/**/*.test.ts',
-  'test/{corpus,forged}/**/*.test.ts',
+const isolated = [
+  'services/host/src/{confinement,instances,network,paravisor}/**/*.test.ts',
+  'services/vault/src/{attestation,hsm,keystore}/**/*.test.ts',
+  'test/insider/**/*.test.ts',
 ]
 /** By default a machine of two cores would have one worker. */
 const workers = Math.max(2, availableParallelism() - 1)
@@ -33,20 +39,22 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: [
-            'packages/*/src/**/*.test.ts',
-            'services/*/src/**/*.test.ts',
-            'apps/*/src/**/*.test.ts',
-            'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
-          ],
-          exclude: [...left, ...shared],
+          include: isolated,
+          exclude: left,
           maxWorkers: workers,
           ...patience,
         },
       },
       {
         extends: true,
-        test: { name: 'unit-shared', include: shared, exclude: left, isolate: false, maxWorkers: workers, ...patience },
+        test: {
+          name: 'unit-shared',
+          include: unit,
+          exclude: [...left, ...isolated],
+          isolate: false,
+          maxWorkers: workers,
+          ...patience,
+        },
       },
       {
         extends: true,

@@ -30,7 +30,7 @@ begin types types
 begin format oxfmt --check
 # Dependencies, files and exports that nothing uses.
 begin unused knip --no-progress --no-config-hints
-if [ "${1:-}" != --static ]; then begin boundaries vitest run --project unit test/boundaries; fi
+if [ "${1:-}" != --static ]; then begin boundaries vitest run --project unit-shared test/boundaries; fi
 
 failed=()
 for name in format unused types test-types lint boundaries; do

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { guestQemu, processesOf, referenceQemu, type SeenProcess } from './support/processes.ts'
-import { guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
+import { readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 interface Refusal {
   error: { code: string; message: string; innererror?: { expected?: string; found?: string; remedy?: string } }
@@ -86,39 +86,6 @@ describe('QEMU', () => {
       remedy: expect.stringContaining('serial.log') as string,
     })
     expect(await processesOf(vm.properties.vmId)).toEqual([])
-    await installation.must('vm', 'start', 'plain')
-  })
-})
-
-describe('a running VM', () => {
-  it('whose vTPM is killed is ended with it, is told as such, and starts again (attack V11)', async () => {
-    const swtpm = (await processesOf(vm.properties.vmId)).find((each) => each.command === 'swtpm')
-    process.kill(swtpm!.pid, 'SIGKILL')
-    await expect
-      .poll(async () => statusOf(await installation.must<VmView>('vm', 'show', 'plain'), 'PowerState/'), {
-        timeout: 60_000,
-        interval: 500,
-      })
-      .toMatchObject({
-        code: 'PowerState/stopped',
-        message: expect.stringContaining('The software TPM ended while the guest ran') as string,
-      })
-    expect(await processesOf(vm.properties.vmId)).toEqual([])
-    await installation.must('vm', 'start', 'plain')
-  })
-
-  it('whose guest state is exchanged: the stop says so and where the newest is, and put back it runs (attack H10)', async () => {
-    const path = await guestStateFile(installation, vm)
-    await copyFile(path, `${path}.copy`)
-    await rename(`${path}.copy`, path)
-    const error = await refused('vm', 'deallocate', 'plain')
-    expect(error.code).toBe('GuestStateExchanged')
-    expect(error.innererror?.remedy).toContain('guest-state.vmgs.kept')
-    expect(await processesOf(vm.properties.vmId)).toEqual([])
-    const start = await refused('vm', 'start', 'plain')
-    expect(start.code).toBe('GuestStateExchanged')
-    expect(start.innererror?.remedy).toContain('guest-state.vmgs.kept')
-    await rename(`${path}.kept`, path)
     await installation.must('vm', 'start', 'plain')
   })
 })
