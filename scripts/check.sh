@@ -15,25 +15,29 @@ begin() {
   parts[$name]=$!
 }
 
-types() {
+# What was checked before and is as it was is not checked again: the compiler compares the content of every file and its own version.
+checked=.cache/types
+mkdir -p "$checked"
+types() { tsc -p "$1" --incremental --tsBuildInfoFile "$checked/${2:-$(basename "$1")}.tsbuildinfo"; }
+
+# What is to run in a browser knows nothing of Node.
+browser_types() {
   local project
-  # What is to run in a browser knows nothing of Node; all that runs in Node is one program, and so are the tests.
-  for project in packages/{contract,der,evidence,policy,release-policy,transparency,trust} apps/portal tsconfig.node.json; do
-    tsc -p "$project"
-  done
+  for project in packages/{contract,der,evidence,policy,release-policy,transparency,trust} apps/portal; do types "$project"; done
 }
 
 declare -A parts=()
 begin lint oxlint --type-aware
-begin test-types tsc -p tsconfig.tests.json
-begin types types
+# All that runs in Node is one program with the tests, so that nothing is checked twice.
+begin types types . node
+begin browser-types browser_types
 begin format oxfmt --check
 # Dependencies, files and exports that nothing uses.
 begin unused knip --no-progress --no-config-hints
 if [ "${1:-}" != --static ]; then begin boundaries vitest run --project unit-shared test/boundaries; fi
 
 failed=()
-for name in format unused types test-types lint boundaries; do
+for name in format unused browser-types types lint boundaries; do
   if [ -z "${parts[$name]:-}" ]; then continue; fi
   if wait "${parts[$name]}"; then
     echo "$name: right"

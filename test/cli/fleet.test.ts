@@ -10,6 +10,8 @@ const root = resolve(import.meta.dirname, '../..')
 let installation: TestInstallation
 let address: string
 const agents: ChildProcess[] = []
+/** For what is asked by starting a command. */
+const seldom = { interval: 1000 }
 
 beforeAll(async () => {
   installation = await TestInstallation.create()
@@ -54,7 +56,7 @@ describe('a host', () => {
     const { child, said } = onHost('one', ['join', address], `${added.joinCode}\n`)
     await expect.poll(said).toContain('one is a host of the fleet')
     await expect
-      .poll(async () => await show('one'))
+      .poll(async () => await show('one'), seldom)
       .toMatchObject({ state: 'Ready', capacity: { vCPUs: 64, memoryMiB: 262_144 } })
     // New VMs go to hosts that have joined: the server's own shows no silicon for them any more.
     expect(await show('local')).toEqual({ name: 'local', labels: {}, state: 'Ready' })
@@ -71,9 +73,9 @@ describe('a host', () => {
       for (const hidden of [secret, privateKey.split('\n')[1]!]) expect(text).not.toContain(hidden)
     await ended(child, 'SIGTERM')
     // The lease is over ten seconds later, and nobody had to say so.
-    await expect.poll(async () => (await show('one')).state).toBe('Lost')
+    await expect.poll(async () => (await show('one')).state, seldom).toBe('Lost')
     const again = onHost('one', ['run'])
-    await expect.poll(async () => (await show('one')).state).toBe('Ready')
+    await expect.poll(async () => (await show('one')).state, seldom).toBe('Ready')
     expect(again.child.exitCode).toBeNull()
   })
 
@@ -115,9 +117,9 @@ describe('a host', () => {
     const { said } = onHost('four', ['join', address], joinCode)
     await expect.poll(said).toContain('four is a host of the fleet')
     await installation.must('host', 'drain', 'four')
-    await expect.poll(async () => (await show('four')).state).toBe('Draining')
+    await expect.poll(async () => (await show('four')).state, seldom).toBe('Draining')
     await installation.must('host', 'resume', 'four')
-    await expect.poll(async () => (await show('four')).state).toBe('Ready')
+    await expect.poll(async () => (await show('four')).state, seldom).toBe('Ready')
     expect((await installation.cli('host', 'remove', 'four')).code).toBe(2)
     await installation.must('host', 'remove', 'four', '--yes')
     await expect.poll(said).toContain('HostNotAuthenticated')

@@ -30,7 +30,7 @@ const context = (o: Partial<VaultContext> = {}): VaultContext => ({
   sealer,
   clock: systemClock,
   logger: createLogger({ level: 'error', file: join(directory, 'server.log') }),
-  wire: createFakeProvider(systemClock.now).wire,
+  wire: createFakeProvider(() => systemClock.now()).wire,
   tokens: { token: () => Promise.reject(new Error('unused')) },
   verifier: { verify: () => Promise.reject(new Error('unused')) },
   newId: randomUUID,
