@@ -37,12 +37,23 @@ const attacksElsewhere = ['test/packages/testcontainers.slow.test.ts', 'test/sys
 const leftOut = (file: string, source: string): boolean =>
   /\.(slow|long)\.test\.ts$/.test(file) && titlesIn(source).length > 0
 
+/** A module in the place of another stays there for every file of a worker. */
+const takesTheProcess = (source: string): boolean => /\bvi\.(mock|doMock)\(/.test(source)
+
 describe('test files', () => {
   it('are each run by one project', () => {
     const wrong = files.map((file) => ({ file, by: projectsOf(file) })).filter(({ by }) => by.length !== 1)
     expect(wrong).toEqual([])
     expect(projectsOf('test/elsewhere/a.test.ts')).toEqual([])
     expect(projectsOf('services/vault/src/a.slow.test.ts')).toEqual(['slow'])
+  })
+
+  it('that put a module in the place of another have a process of their own', () => {
+    const mocking = files.filter((file) => takesTheProcess(readFileSync(join(root, file), 'utf8')))
+    expect(mocking.length).toBeGreaterThan(1)
+    expect(mocking.filter((file) => projectsOf(file).join() === 'unit-shared')).toEqual([])
+    expect(takesTheProcess(['vi', "mock('./a.ts')"].join('.'))).toBe(true)
+    expect(projectsOf('services/vault/src/a.test.ts')).toEqual(['unit-shared'])
   })
 
   it('that try an attack are run by npm test, but for what is listed', () => {
