@@ -13,13 +13,13 @@ const unit = [
   'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
 ]
 /**
- * Tests that each need a process of their own: those that put modules in the place of others, load PKCS#11 modules, or attack a
- * server from inside. All other tests leave their process as they found it, so that a worker loads modules once for all its files,
- * which takes half of the processor time.
+ * Tests that each have a process of their own: those that put modules in the place of others, load PKCS#11 modules, start servers,
+ * or attack one from inside. All others leave their process as they found it, so that a worker loads modules once for all its
+ * files, which takes half of the processor time.
  */
 const isolated = [
-  'services/host/src/{confinement,instances,network,paravisor}/**/*.test.ts',
-  'services/vault/src/{attestation,hsm,keystore}/**/*.test.ts',
+  'services/{host,vault}/src/**/*.test.ts',
+  'apps/strongroomd/src/**/*.test.ts',
   'test/insider/**/*.test.ts',
 ]
 /** By default a machine of two cores would have one worker. */

@@ -53,7 +53,7 @@ describe('test files', () => {
     expect(mocking.length).toBeGreaterThan(1)
     expect(mocking.filter((file) => projectsOf(file).join() === 'unit-shared')).toEqual([])
     expect(takesTheProcess(['vi', "mock('./a.ts')"].join('.'))).toBe(true)
-    expect(projectsOf('services/vault/src/a.test.ts')).toEqual(['unit-shared'])
+    expect(projectsOf('packages/platform/src/a.test.ts')).toEqual(['unit-shared'])
   })
 
   it('that try an attack are run by npm test, but for what is listed', () => {
