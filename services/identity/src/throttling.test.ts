@@ -66,10 +66,11 @@ describe('anyone who signs in without end', () => {
     })
     for (const { status } of await Promise.all(guesses)) expect(status).toBe(400)
     // A hundred a second, and a few at once.
-    expect(performance.now() - begun).toBeGreaterThan(2_500)
+    const guessing = performance.now() - begun
+    expect(guessing).toBeGreaterThan(2_500)
     const alone = performance.now()
     await post('token', { ...grant, client_id: '00000000-0000-4000-8000-00000000abcd', client_secret: createSecret() })
-    expect(performance.now() - alone).toBeLessThan(1_000)
+    expect(performance.now() - alone).toBeLessThan(guessing / 2)
   })
 
   it('takes the device codes of nobody else (attack W5)', async () => {

@@ -13,7 +13,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createSealer } from '../sealer.ts'
 import { masterKeyHolder, openRootKey, rotateMasterKey, type NewHolder } from './root-key.ts'
@@ -193,7 +192,7 @@ describe.skipIf(!existsSync('/usr/bin/swtpm') || !existsSync('/usr/bin/tpm2_crea
       '--flags',
       'not-need-init,startup-clear',
     ])
-    for (let wait = 0; !existsSync(socket) && wait < 100; wait++) await sleep(50)
+    await expect.poll(() => existsSync(socket)).toBe(true)
     vi.stubEnv('TPM2TOOLS_TCTI', `swtpm:path=${socket}`)
   }
   const stopTpm = async (): Promise<void> => {

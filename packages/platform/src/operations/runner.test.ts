@@ -66,8 +66,7 @@ function makeRunner(
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 400 && !(await condition()); i++) await sleep(10)
-  expect(await condition()).toBe(true)
+  await expect.poll(condition, { interval: 10 }).toBe(true)
 }
 
 /** Leases by a clock that the test moves, so that a pause of this process ends none. */

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startProgram } from './owned.ts'
 import { sameProcess, startTimeOf } from './process.ts'
@@ -31,8 +30,7 @@ describe('startProgram', () => {
     const { pid, startTime } = JSON.parse(line.toString()) as { pid: number; startTime: string }
     expect(sameProcess(pid, startTime)).toBe(true)
     server.kill('SIGKILL')
-    for (let i = 0; i < 100 && sameProcess(pid, startTime); i++) await sleep(50)
-    expect(sameProcess(pid, startTime)).toBe(false)
+    await expect.poll(() => sameProcess(pid, startTime)).toBe(false)
   })
 
   it('leaves none behind either when the server is killed before the program has asked for the signal', async () => {
