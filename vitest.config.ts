@@ -13,7 +13,7 @@ const unit = [
   'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
 ]
 /**
- * Tests that each have a process of their own: those that put modules in the place of others, load PKCS#11 modules, start servers,
+ * Tests that each have a process of their own: those that put modules in place of others, load PKCS#11 modules, start servers,
  * or attack one from inside. All others leave their process as they found it, so that a worker loads modules once for all its
  * files, which takes half of the processor time.
  */

@@ -37,7 +37,7 @@ const attacksElsewhere = ['test/packages/testcontainers.slow.test.ts', 'test/sys
 const leftOut = (file: string, source: string): boolean =>
   /\.(slow|long)\.test\.ts$/.test(file) && titlesIn(source).length > 0
 
-/** A module in the place of another stays there for every file of a worker. */
+/** A module in place of another stays there for every file of a worker. */
 const takesTheProcess = (source: string): boolean => /\bvi\.(mock|doMock)\(/.test(source)
 
 describe('test files', () => {
@@ -48,7 +48,7 @@ describe('test files', () => {
     expect(projectsOf('services/vault/src/a.slow.test.ts')).toEqual(['slow'])
   })
 
-  it('that put a module in the place of another have a process of their own', () => {
+  it('that put a module in place of another have a process of their own', () => {
     const mocking = files.filter((file) => takesTheProcess(readFileSync(join(root, file), 'utf8')))
     expect(mocking.length).toBeGreaterThan(1)
     expect(mocking.filter((file) => projectsOf(file).join() === 'unit-shared')).toEqual([])

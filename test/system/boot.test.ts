@@ -25,6 +25,8 @@ import {
  */
 const installation = await TestInstallation.create()
 let vm: VmView
+/** Of the boot before the attacks on the stopped VM. */
+let evidence: Awaited<ReturnType<typeof readEvidence>>
 
 beforeAll(async () => {
   await installation.start()
@@ -221,25 +223,43 @@ describe('a confidential VM on SEV-SNP', () => {
     for (const path of paths) expect((await statfs(path)).type, path).toBe(0x01021994)
   })
 
-  it('keeps its disk over stop and start, with a new boot, a higher generation and the chain whole again', async () => {
-    const before = await readEvidence(installation, 'first')
+  it('whose vTPM is killed is ended with it, reports why, and starts again with its disk (attack V11)', async () => {
     await installation.inGuest('first', 'echo kept | sudo tee /var/kept >/dev/null; sync')
-    const stopped = await installation.must<VmView>('vm', 'stop', 'first')
-    expect(statusOf(stopped, 'PowerState/').code).toBe('PowerState/stopped')
+    const swtpm = (await processesOf(vm.properties.vmId)).find((each) => each.command === 'swtpm')
+    process.kill(swtpm!.pid, 'SIGKILL')
+    await expect
+      .poll(async () => statusOf(await installation.must<VmView>('vm', 'show', 'first'), 'PowerState/'), {
+        interval: 500,
+      })
+      .toMatchObject({
+        code: 'PowerState/stopped',
+        message: expect.stringContaining('The software TPM ended while the guest ran') as string,
+      })
     expect(await processesOf(vm.properties.vmId)).toEqual([])
+    const file = await guestStateFile(installation, vm)
+    await copyFile(file, `${file}.old`)
     await installation.must('vm', 'start', 'first')
     expect((await installation.inGuest('first', 'cat /var/kept')).stdout.trim()).toBe('kept')
-    const after = await readEvidence(installation, 'first')
-    expect(after.bootId).not.toBe(before.bootId)
-    expect(after.guestState.generation).toBeGreaterThan(before.guestState.generation)
-    expect((await installation.cli('vm', 'trust', 'first')).code).toBe(0)
-    await installation.must('vm', 'deallocate', 'first')
+  })
+
+  it('whose guest state is exchanged: the stop reports it and where the newest is (attack H10)', async () => {
+    evidence = await readEvidence(installation, 'first')
+    const file = await guestStateFile(installation, vm)
+    await copyFile(file, `${file}.copy`)
+    await rename(`${file}.copy`, file)
+    for (const action of ['deallocate', 'start']) {
+      const { code, text } = await refused(action)
+      expect(code, action).toBe('GuestStateExchanged')
+      expect(text, action).toMatch(/"remedy":"[^"]*guest-state\.vmgs\.kept/)
+      expect(await processesOf(vm.properties.vmId)).toEqual([])
+    }
+    await rename(`${file}.kept`, file)
   })
 })
 
-/** Starts the VM, which must fail; returns the error. */
-async function refusedStart(name = 'first'): Promise<{ code: string; text: string }> {
-  const outcome = await installation.cli('vm', 'start', name)
+/** Does this to the VM, which must fail; returns the error. */
+async function refused(action: string): Promise<{ code: string; text: string }> {
+  const outcome = await installation.cli('vm', action, 'first')
   expect(outcome.code, outcome.stdout).not.toBe(0)
   const { error } = outcome.json as { error: { code: string } }
   return { code: error.code, text: JSON.stringify(error) }
@@ -250,8 +270,8 @@ describe('attacks on a stopped VM', () => {
     const file = await guestStateFile(installation, vm)
     await copyFile(file, `${file}.good`)
     await truncate(file, 1_000_000)
-    const refused = await refusedStart()
-    expect(refused.code).toMatch(/^GuestState/)
+    const refusal = await refused('start')
+    expect(refusal.code).toMatch(/^GuestState/)
     expect(await processesOf(vm.properties.vmId)).toEqual([])
     await rename(`${file}.good`, file)
   })
@@ -267,21 +287,18 @@ describe('attacks on a stopped VM', () => {
       await handle.write(new Uint8Array([bytes[offset + 7]! ^ 1]), 0, 1, offset + 7)
     }
     await handle.close()
-    const refused = await refusedStart()
-    expect(refused.code).toMatch(/^GuestState/)
+    const refusal = await refused('start')
+    expect(refusal.code).toMatch(/^GuestState/)
     await rename(`${file}.good`, file)
   })
 
   it('an older copy of the guest state put back: refused as rolled back (attack V9)', async () => {
     const file = await guestStateFile(installation, vm)
-    await copyFile(file, `${file}.old`)
-    await installation.must('vm', 'start', 'first')
-    await installation.must('vm', 'deallocate', 'first')
     await rename(file, `${file}.new`)
     await rename(`${file}.old`, file)
-    const refused = await refusedStart()
-    expect(refused.code).toBe('GuestStateRolledBack')
-    expect(refused.text).toContain('expected')
+    const refusal = await refused('start')
+    expect(refusal.code).toBe('GuestStateRolledBack')
+    expect(refusal.text).toContain('expected')
     await rename(`${file}.new`, file)
   })
 
@@ -294,7 +311,7 @@ describe('attacks on a stopped VM', () => {
     await handle.write(new Uint8Array([original[0]! ^ 1]), 0, 1, place)
     await handle.sync()
     try {
-      expect((await refusedStart()).code).toBe('BootLoaderRefused')
+      expect((await refused('start')).code).toBe('BootLoaderRefused')
     } finally {
       await handle.write(original, 0, 1, place)
       await handle.close()
@@ -318,8 +335,8 @@ describe('attacks across VMs', () => {
     const others = await guestStateFile(installation, second)
     await rename(own, `${own}.good`)
     await copyFile(others, own)
-    const refused = await refusedStart()
-    expect(refused.code).toMatch(/^GuestState/)
+    const refusal = await refused('start')
+    expect(refusal.code).toMatch(/^GuestState/)
     await rename(`${own}.good`, own)
   })
 
@@ -328,16 +345,25 @@ describe('attacks across VMs', () => {
     const others = await diskFile(installation, second)
     await rename(own, `${own}.good`)
     await rename(others, own)
-    const refused = await refusedStart()
-    expect(refused.text).toContain('OS disk did not unlock')
+    const refusal = await refused('start')
+    expect(refusal.text).toContain('OS disk did not unlock')
     await rename(own, others)
     await rename(`${own}.good`, own)
   })
 
-  it('the VM boots unharmed once everything is put back, and both are gone after delete', async () => {
+  it('the VM keeps its disk once everything is put back, with a new boot, a higher generation and the chain whole again', async () => {
     await installation.must('vm', 'start', 'first')
     expect((await installation.cli('vm', 'trust', 'first')).code).toBe(0)
     expect((await installation.inGuest('first', 'cat /var/kept')).stdout.trim()).toBe('kept')
+    const after = await readEvidence(installation, 'first')
+    expect(after.bootId).not.toBe(evidence.bootId)
+    expect(after.guestState.generation).toBeGreaterThan(evidence.guestState.generation)
+    const stopped = await installation.must<VmView>('vm', 'stop', 'first')
+    expect(statusOf(stopped, 'PowerState/').code).toBe('PowerState/stopped')
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
+  })
+
+  it('nothing of either is left after delete', async () => {
     await installation.must('vm', 'delete', 'first', '--yes')
     await installation.must('vm', 'delete', 'second', '--yes')
     expect(await installation.must('vm', 'list')).toEqual([])

@@ -55,23 +55,17 @@ beforeAll(async () => {
 
 afterAll(async () => await installation.remove())
 
-afterEach(async () => {
+/** The host is honest again, and the VM is off, with its disk as it was. */
+async function restored(): Promise<void> {
   await host()
   await installation.cli('vm', 'deallocate', name)
   await run('cp', ['--sparse=always', '--reflink=auto', `${disk}.good`, disk])
-})
+}
 
 const console = async (): Promise<string> => await readFile(join(disk, '..', 'serial.log'), 'latin1')
 /** Runs only if the host's unit is taken. */
 const unit = `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo ${canary} >/dev/console"\n[Install]\nWantedBy=basic.target\n`
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
-
-/** The VM starts as ever, nothing of the host's ran, and its report is whole. */
-async function startsUntouched(): Promise<void> {
-  await installation.must('vm', 'start', name)
-  expect(await console()).not.toContain(canary)
-  expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
-}
 
 /** The VM does not start, for this reason, and nothing of the host's ran. */
 async function staysShut(message: RegExp, said: RegExp): Promise<void> {
@@ -90,7 +84,129 @@ const withoutKey = /powered off before it was ready, with the registers/
 const noDisk = /no disk is the one that this VM was made with/
 const measuredDifferently = /the boot was measured differently/
 
+/** One boot that meets all of them at once: each is looked for by a test of its own. */
+describe('a boot on a host that changes what the guest does not take', () => {
+  const at = (file: string): string => join(installation.home, file)
+  const [monitor, line, socket, authority] = [at('monitor'), at('line'), at('liar'), at('authority.pem')]
+  const dropin = `[Unit]\nWants=host.service\n`
+  const credentials = {
+    'systemd.extra-unit.host.service': unit,
+    'systemd.unit-dropin.basic.target': dropin,
+    'systemd.unit-dropin.sysinit.target~host': dropin,
+    'tmpfiles.extra': `f /etc/host-was-here 0644 root root - ${canary}\n`,
+    'fstab.extra': 'tmpfs /srv tmpfs defaults 0 0\n',
+    'ssh.authorized_keys.root': 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost host\n',
+    'passwd.plaintext-password.root': 'host',
+    'sysusers.extra': 'u host 0 - /root /bin/sh\n',
+  }
+  let lies: { caPem: Buffer; adminUsername: Buffer; sshPublicKey: Buffer }
+  let liar: MetadataLiar
+
+  beforeAll(async () => {
+    const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${authority}.key`]
+    await run('openssl', ['req', '-new', '-x509', ...subject, '-out', authority])
+    lies = {
+      caPem: await readFile(authority),
+      adminUsername: Buffer.from('hostuser'),
+      sshPublicKey: Buffer.from(`ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${canary}`),
+    }
+    liar = new MetadataLiar({
+      provisioning: (told) => [...told.filter(([key]) => !(key in lies)), ...Object.entries(lies)],
+    })
+    const { offset } = await rootPartition(disk)
+    await rewriteLuks2(disk, offset, (header) => {
+      header.config.requirements = { mandatory: ['online-reencrypt'] }
+      for (const segment of Object.values(header.segments) as { encryption: string }[]) segment.encryption = 'aes-ecb'
+    })
+    await host((own) => {
+      for (const [key, text] of Object.entries(credentials))
+        own.add('-smbios', `type=11,value=io.systemd.credential.binary:${key}=${base64(text)}`)
+      const text = unit.replaceAll('\n', ' ')
+      own.add('-fw_cfg', `name=opt/io.systemd.credentials/motd.host,string=${text.replaceAll(',', ',,')}`)
+      own.takeOver('metadata', socket)
+      own.add('-qmp', `unix:${monitor},server=on,wait=off`)
+      const serial = `socket,id=serial,server=on,wait=off,telnet=on,path=${line},logappend=on,logfile=`
+      own.replace('file,id=serial,append=on,path=', serial)
+    })
+    await liar.listen(socket, async () => (await readFile(join(qemu.folder, 'runtime'), 'utf8')).trim())
+    await installation.must('vm', 'start', name)
+  })
+
+  afterAll(async () => {
+    await liar.close()
+    await restored()
+  })
+
+  const inside = async (script: string): Promise<string> => await installation.asRoot(name, script)
+
+  it('is trusted, and nothing of the host’s ran', async () => {
+    expect(await console()).not.toContain(canary)
+    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
+  })
+
+  it('takes no credentials of systemd’s, by SMBIOS or fw_cfg (attack H2)', async () => {
+    const seen = await inside(
+      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh/authorized_keys 2>/dev/null || true; findmnt -n /srv || true; getent passwd host || true; echo end',
+    )
+    expect(seen.split('\n').at(-1)).toBe('end')
+    expect(seen).not.toMatch(/host|credential|srv/)
+  })
+
+  it('reads no header of its disk’s: another one changes nothing (attacks D3, D4)', async () => {
+    expect(await inside('dmsetup table root | cut -d" " -f3,4')).toBe('crypt aes-xts-plain64')
+  })
+
+  it('takes no certificate authority, account or key from a metadata endpoint that lies (attacks B5, H7)', async () => {
+    expect(liar.asked).toBe(true)
+    const line = lies.caPem.toString().split('\n')[2]!
+    const seen = await inside(
+      `{ grep -rF '${line}' /etc/ssl/certs /usr/local/share/ca-certificates; grep -rF '${canary}' /home /root; getent passwd hostuser; } || true; echo end`,
+    )
+    expect(seen).toBe('end')
+  })
+
+  it('has no login at a virtual console, has no word of the kernel by a break, and mounts no disk that is plugged in (attack H13)', async () => {
+    const machine = new RunningMachine(await connected(monitor), await connected(line))
+    const console = 'cat /sys/class/tty/tty0/active'
+    /** By Alt and a function key, again until the machine hears it. */
+    const change = async (number: number): Promise<void> =>
+      await expect
+        .poll(
+          async () => {
+            await machine.press('alt', `f${number}`)
+            return await inside(console)
+          },
+          { interval: 2000 },
+        )
+        .toBe(`tty${number}`)
+    const logins = 'sleep 8; ps -C agetty,login -o args= || true'
+    try {
+      for (const number of [2, 3, 4]) await change(number)
+      expect(await inside(logins)).toBe('')
+      const kernelSaid = "sleep 2; dmesg | grep -c 'sysrq: ' || true"
+      await inside('systemd-run --quiet sh -c "exec <>/dev/ttyS0; sleep 600"')
+      for (const letter of '9tmw') await machine.breakThen(letter)
+      expect(await inside(kernelSaid)).toBe('0')
+      await machine.plug(await diskOfDiscoverableTypes(at('plugged')), 9)
+      const disk = '/dev/disk/azure/scsi1/lun9'
+      const seen = `udevadm settle; sleep 5; ls ${disk}-part4; findmnt --noheadings --output SOURCE | grep $(readlink -f ${disk}) || true; tail -n +2 /proc/swaps`
+      expect(await inside(seen)).toBe(`${disk}-part4`)
+      // Each of these ways leads to the guest: where it lets them in, something is seen.
+      await inside('systemctl unmask --quiet getty@.service autovt@.service; sysctl --quiet kernel.sysrq=1')
+      await change(5)
+      expect(await inside(logins)).toMatch(/agetty/)
+      await machine.breakThen('h')
+      expect(Number(await inside(kernelSaid))).toBeGreaterThan(0)
+      await inside('systemctl mask --quiet getty@.service autovt@.service; systemctl stop "getty@*" "autovt@*"')
+    } finally {
+      machine.close()
+    }
+  })
+})
+
 describe('a kernel of the host’s', () => {
+  afterEach(restored)
+
   it('is not started in the boot image’s place, though the firmware of others starts it past Secure Boot (attack H12)', async () => {
     const boot = parsePe(await readFile(join((await image()).path, '..', imageFiles.boot)))
     const kernel = join(installation.home, 'kernel')
@@ -104,32 +220,7 @@ describe('a kernel of the host’s', () => {
 })
 
 describe('what a host passes to the system that starts', () => {
-  it('is not taken where it comes as credentials of systemd’s, by SMBIOS or fw_cfg (attack H2)', async () => {
-    const dropin = `[Unit]\nWants=host.service\n`
-    const credentials = {
-      'systemd.extra-unit.host.service': unit,
-      'systemd.unit-dropin.basic.target': dropin,
-      'systemd.unit-dropin.sysinit.target~host': dropin,
-      'tmpfiles.extra': `f /etc/host-was-here 0644 root root - ${canary}\n`,
-      'fstab.extra': 'tmpfs /srv tmpfs defaults 0 0\n',
-      'ssh.authorized_keys.root': 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost host\n',
-      'passwd.plaintext-password.root': 'host',
-      'sysusers.extra': 'u host 0 - /root /bin/sh\n',
-    }
-    await host((own) => {
-      for (const [key, text] of Object.entries(credentials))
-        own.add('-smbios', `type=11,value=io.systemd.credential.binary:${key}=${base64(text)}`)
-      const text = unit.replaceAll('\n', ' ')
-      own.add('-fw_cfg', `name=opt/io.systemd.credentials/motd.host,string=${text.replaceAll(',', ',,')}`)
-    })
-    await startsUntouched()
-    const seen = await installation.asRoot(
-      name,
-      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh/authorized_keys 2>/dev/null || true; findmnt -n /srv || true; getent passwd host || true; echo end',
-    )
-    expect(seen.split('\n').at(-1)).toBe('end')
-    expect(seen).not.toMatch(/host|credential|srv/)
-  })
+  afterEach(restored)
 
   it('moves PCR 12 where it is a command line for the boot stub, and the disk stays shut (attacks B2, H3)', async () => {
     await host((own) =>
@@ -150,86 +241,9 @@ describe('what a host passes to the system that starts', () => {
   })
 })
 
-describe('a metadata endpoint that lies at a later boot', () => {
-  it('gives the guest no certificate authority, account or key of the host’s (attacks B5, H7)', async () => {
-    const file = join(installation.home, 'authority.pem')
-    const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${file}.key`]
-    await run('openssl', ['req', '-new', '-x509', ...subject, '-out', file])
-    const lies = {
-      caPem: await readFile(file),
-      adminUsername: Buffer.from('hostuser'),
-      sshPublicKey: Buffer.from(`ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${canary}`),
-    }
-    const liar = new MetadataLiar({
-      provisioning: (told) => [...told.filter(([key]) => !(key in lies)), ...Object.entries(lies)],
-    })
-    const socket = join(installation.home, 'liar')
-    await host((own) => own.takeOver('metadata', socket))
-    await liar.listen(socket, async () => (await readFile(join(qemu.folder, 'runtime'), 'utf8')).trim())
-    try {
-      await startsUntouched()
-      expect(liar.asked).toBe(true)
-      const line = lies.caPem.toString().split('\n')[2]!
-      const seen = await installation.asRoot(
-        name,
-        `{ grep -rF '${line}' /etc/ssl/certs /usr/local/share/ca-certificates; grep -rF '${canary}' /home /root; getent passwd hostuser; } || true; echo end`,
-      )
-      expect(seen).toBe('end')
-    } finally {
-      await liar.close()
-    }
-  })
-})
-
-describe('a host that acts on the machine while it runs', () => {
-  it('finds no login at a virtual console, has no word of the kernel by a break, and no disk mounted that it plugs in (attack H13)', async () => {
-    const [monitor, line] = [join(installation.home, 'monitor'), join(installation.home, 'line')]
-    await host((own) => {
-      own.add('-qmp', `unix:${monitor},server=on,wait=off`)
-      const socket = `socket,id=serial,server=on,wait=off,telnet=on,path=${line},logappend=on,logfile=`
-      own.replace('file,id=serial,append=on,path=', socket)
-    })
-    await startsUntouched()
-    const at = new RunningMachine(await connected(monitor), await connected(line))
-    const inside = async (script: string): Promise<string> => await installation.asRoot(name, script)
-    const console = 'cat /sys/class/tty/tty0/active'
-    /** By Alt and a function key, again until the machine hears it. */
-    const change = async (number: number): Promise<void> =>
-      await expect
-        .poll(
-          async () => {
-            await at.press('alt', `f${number}`)
-            return await inside(console)
-          },
-          { interval: 2000 },
-        )
-        .toBe(`tty${number}`)
-    const logins = 'sleep 8; ps -C agetty,login -o args= || true'
-    try {
-      for (const number of [2, 3, 4]) await change(number)
-      expect(await inside(logins)).toBe('')
-      const kernelSaid = "sleep 2; dmesg | grep -c 'sysrq: ' || true"
-      await inside('systemd-run --quiet sh -c "exec <>/dev/ttyS0; sleep 600"')
-      for (const letter of '9tmw') await at.breakThen(letter)
-      expect(await inside(kernelSaid)).toBe('0')
-      await at.plug(await diskOfDiscoverableTypes(join(installation.home, 'plugged')), 9)
-      const disk = '/dev/disk/azure/scsi1/lun9'
-      const seen = `udevadm settle; sleep 5; ls ${disk}-part4; findmnt --noheadings --output SOURCE | grep $(readlink -f ${disk}) || true; tail -n +2 /proc/swaps`
-      expect(await inside(seen)).toBe(`${disk}-part4`)
-      // Each of these ways leads to the guest: where it lets them in, something is seen.
-      await inside('systemctl unmask --quiet getty@.service autovt@.service; sysctl --quiet kernel.sysrq=1')
-      await change(5)
-      expect(await inside(logins)).toMatch(/agetty/)
-      await at.breakThen('h')
-      expect(Number(await inside(kernelSaid))).toBeGreaterThan(0)
-      await inside('systemctl mask --quiet getty@.service autovt@.service; systemctl stop "getty@*" "autovt@*"')
-    } finally {
-      at.close()
-    }
-  })
-})
-
 describe('a disk of the host’s', () => {
+  afterEach(restored)
+
   it('is not opened where its header says that the cipher is none, its data a system in clear (attacks D1, D2)', async () => {
     const { offset } = await rootPartition(disk)
     await rewriteLuks2(disk, offset, (header) => {
@@ -243,15 +257,6 @@ describe('a disk of the host’s', () => {
     await insertRange({ from: clear, to: disk, offset: offset + 16 * 2 ** 20 })
     await rm(clear)
     await staysShut(withoutKey, noDisk)
-  })
-
-  it('changes nothing where its header alone is another: no boot reads it (attacks D3, D4)', async () => {
-    const { offset } = await rootPartition(disk)
-    await rewriteLuks2(disk, offset, (header) => {
-      header.config.requirements = { mandatory: ['online-reencrypt'] }
-      for (const segment of Object.values(header.segments) as { encryption: string }[]) segment.encryption = 'aes-ecb'
-    })
-    await startsUntouched()
   })
 
   it('is not opened where the host encrypted it under a key of its own (attack D5)', async () => {
