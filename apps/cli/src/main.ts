@@ -3,15 +3,17 @@ import type { Connection } from './client/connection.ts'
 import { commandsFor } from './commands/modules.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
 import { optionsOf, type Command, type CommandContext } from './core/command.ts'
+import { groupSummary } from './core/group.ts'
 import { outputFormats, render, type OutputFormat, type Result } from './core/output.ts'
 import { findPaths } from './core/paths.ts'
 import { watch, watchSeconds } from './core/watch.ts'
 
 function addCommand(program: Program, command: Command): void {
   let parent = program
-  for (const word of command.words.slice(0, -1)) {
+  for (const [index, word] of command.words.slice(0, -1).entries()) {
     parent =
-      parent.commands.find((each) => each.name() === word) ?? parent.command(word).description(`${word} commands`)
+      parent.commands.find((each) => each.name() === word) ??
+      parent.command(word).description(groupSummary(command.words.slice(0, index + 1)))
   }
   const added = parent.command([command.words.at(-1), ...(command.args ?? [])].join(' ')).description(command.summary)
   for (const option of optionsOf(command)) added.option(option.flags, option.summary, option.default)

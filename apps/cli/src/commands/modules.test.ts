@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { groupSummary } from '../core/group.ts'
 import { allCommands, commandModules, commandsFor } from './modules.ts'
 
 const words = ({ words: each }: { words: string[] }): string => each.join(' ')
+
+describe('groups of commands', () => {
+  it('have a summary each', async () => {
+    for (const { words: each } of await allCommands())
+      for (let length = 1; length < each.length; length++) expect(groupSummary(each.slice(0, length))).toMatch(/^[a-z]/)
+    expect(() => groupSummary(['vm', 'list'])).toThrow('"vm list" has no summary')
+  })
+})
 
 describe('modules of commands', () => {
   it('say which commands they have', async () => {

@@ -1,4 +1,5 @@
 import { optionsOf, type Command, type Option } from '../core/command.ts'
+import { groupSummary } from '../core/group.ts'
 
 /** What may stand behind a command path. */
 export interface Place {
@@ -46,7 +47,10 @@ export function placesOf(commands: readonly Command[]): Place[] {
       const before = places.get(command.words.slice(0, index).join(' '))!
       const path = command.words.slice(0, index + 1).join(' ')
       if (!places.has(path)) {
-        before.words.push({ word, summary: isWhole ? command.summary : `${word} commands` })
+        before.words.push({
+          word,
+          summary: isWhole ? command.summary : groupSummary(command.words.slice(0, index + 1)),
+        })
         places.set(path, {
           path,
           words: [],
