@@ -22,8 +22,8 @@ const isolated = [
   'apps/strongroomd/src/**/*.test.ts',
   'test/insider/**/*.test.ts',
 ]
-/** By default a machine of two cores would have one worker. */
-const workers = Math.max(2, availableParallelism() - 1)
+/** One more than cores: tests that start programs and wait for them leave a fifth of the processor time unused otherwise. */
+const workers = availableParallelism() + 1
 /** A boot keeps one core busy under emulation. More at once would run into the guests' own time limits. */
 const boots = 2
 
@@ -62,7 +62,7 @@ export default defineConfig({
           name: 'clients',
           include: ['test/clients/**/*.test.ts'],
           exclude: left,
-          maxWorkers: 2,
+          maxWorkers: workers,
           ...patience,
         },
       },

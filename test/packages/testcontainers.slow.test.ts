@@ -19,7 +19,7 @@ const versionIn = (manifest: string, name: string): string => {
 }
 const engine = new Engine()
 /** A container without guests is ready in 3 s on an idle machine of two cores, where one with Node alone takes 0.7 s. */
-const mostNodes = 6
+const mostNodes = 10
 let directory: string
 /** Everything temporary of the programs under test lies here, so that what is left behind is seen. */
 let temporary: string
