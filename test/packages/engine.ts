@@ -1,9 +1,10 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { OrdinaryUser } from './ordinary-user.ts'
 import { processesIn } from './stranger.ts'
 
 /** A podman with storage of its own, which knows no image and no container of this machine's. runc runs on every layout of control groups. */
@@ -18,21 +19,37 @@ export class Engine {
     ['--tmpdir', join(this.directory, 'tmp'), '--network-config-dir', join(this.directory, 'networks')],
   ].flat()
 
-  readonly #environment = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
+  readonly #command: string[]
+  readonly #how: { encoding: 'utf8'; cwd: string; env: NodeJS.ProcessEnv }
+
+  /** @param user whose engine it is; root's where it is left out */
+  constructor(user?: OrdinaryUser) {
+    const own = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
+    const runtime = join(this.directory, 'runtime')
+    this.#how = {
+      encoding: 'utf8',
+      cwd: this.directory,
+      env: user === undefined ? own : { ...own, HOME: this.directory, XDG_RUNTIME_DIR: runtime },
+    }
+    this.#command = [...(user?.prefix ?? []), 'podman', ...this.#options]
+    if (user === undefined) return
+    mkdirSync(runtime, { mode: 0o700 })
+    for (const folder of [this.directory, runtime]) chownSync(folder, user.uid, user.gid)
+  }
 
   podman(...args: string[]): SpawnSyncReturns<string> {
-    return spawnSync('podman', [...this.#options, ...args], { encoding: 'utf8', env: this.#environment })
+    return spawnSync(this.#command[0]!, [...this.#command.slice(1), ...args], this.#how)
   }
 
   /** @throws Error with what podman said */
   must(...args: string[]): string {
-    return execFileSync('podman', [...this.#options, ...args], { encoding: 'utf8', env: this.#environment }).trim()
+    return execFileSync(this.#command[0]!, [...this.#command.slice(1), ...args], this.#how).trim()
   }
 
   /** Serves podman's API, as its systemd unit does, to root alone. */
   async serve(): Promise<void> {
-    const args = [...this.#options, 'system', 'service', '--time', '0', `unix://${this.socket}`]
-    this.#service = spawn('podman', args, { stdio: 'ignore', env: this.#environment })
+    const [file, ...args] = [...this.#command, 'system', 'service', '--time', '0', `unix://${this.socket}`]
+    this.#service = spawn(file!, args, { stdio: 'ignore', env: this.#how.env })
     for (let left = 200; !existsSync(this.socket); left--) {
       if (left === 0 || this.#service.exitCode !== null) throw new Error('podman does not serve its API')
       await sleep(50)
@@ -51,6 +68,8 @@ export class Engine {
     // Storage of this engine alone; its mounts have to go before its folder.
     this.podman('unmount', '--all')
     spawnSync('umount', [join(this.directory, 'storage/overlay')])
+    // Last: ends the process that keeps an ordinary user's namespaces, which any other command starts again.
+    this.podman('system', 'migrate')
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

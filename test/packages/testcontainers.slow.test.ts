@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path'
 import { exchange } from '@strongroom/platform/http-client'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { StrongroomContainer, type StartedStrongroomContainer } from '../../apps/cli/src/embed/testcontainers/index.ts'
-import { freePorts } from '../../apps/cli/src/embed/ports.ts'
 import { buildContainer, imageNameOf } from '../../scripts/build-container.ts'
 import { buildNpm } from '../../scripts/build-npm.ts'
-import { node, services } from '../../scripts/container-kinds.ts'
+import { services } from '../../scripts/container-kinds.ts'
 import { Engine } from './engine.ts'
+import { mostNodes, nodesUntilReady } from './readiness.ts'
 import { emptyFolder, npm } from './stranger.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -18,8 +18,6 @@ const versionIn = (manifest: string, name: string): string => {
   return `${name}@${devDependencies[name]}`
 }
 const engine = new Engine()
-/** A container without guests is ready in 3 s on an idle machine of two cores, where one with Node alone takes 0.7 s. */
-const mostNodes = 10
 let directory: string
 /** Everything temporary of the programs under test lies here, so that what is left behind is seen. */
 let temporary: string
@@ -118,24 +116,7 @@ describe('the module for Testcontainers, against podman', () => {
 
 describe('the image by itself', () => {
   it(`answers in at most ${mostNodes} times what a container takes that starts Node and ends`, async () => {
-    const [tls, local] = await freePorts(2)
-    const ports = ['--compute', 'simulated', '--port', String(tls), '--local-port', String(local)]
-    const settings = ['--read-only', '--cap-drop', 'all', '--network', 'host']
-    const isReady = async (): Promise<boolean> =>
-      await fetch(`http://127.0.0.1:${local}/ready`).then(({ ok }) => ok, () => false) // prettier-ignore
-    const took: { bare: number; ready: number }[] = []
-    // What else this machine does takes from one start more than from another.
-    while (took.length < 3 && !took.some(({ bare, ready }) => ready < mostNodes * bare)) {
-      const begun = performance.now()
-      engine.must('run', '--rm', ...settings, '--entrypoint', node, imageNameOf(services), '--eval', '')
-      const bare = performance.now() - begun
-      const id = engine.must('run', '--detach', ...settings, imageNameOf(services), ...ports)
-      await expect.poll(isReady, { interval: 20 }).toBe(true)
-      took.push({ bare, ready: performance.now() - begun - bare })
-      engine.must('rm', '--force', '--volumes', '--time', '5', id)
-    }
-    process.stderr.write(`milliseconds until ready: ${JSON.stringify(took)}\n`)
-    expect(Math.min(...took.map(({ bare, ready }) => ready / bare))).toBeLessThan(mostNodes)
+    expect(await nodesUntilReady(engine)).toBeLessThan(mostNodes)
   })
 })
 

@@ -1,0 +1,29 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+/** A user of this machine without any right, with ids of its own for containers, as `useradd` gives them to everybody. */
+export class OrdinaryUser {
+  readonly name: string = `strongroom-${process.pid}`
+  readonly uid: number
+  readonly gid: number
+  /** The first of the ids that its containers' users have on this machine: /etc/subuid. */
+  readonly firstId: number
+
+  constructor(home: string) {
+    execFileSync('useradd', ['--no-create-home', '--home-dir', home, '--shell', '/usr/sbin/nologin', this.name])
+    const id = (flag: string): number => Number(execFileSync('id', [flag, this.name], { encoding: 'utf8' }))
+    this.uid = id('-u')
+    this.gid = id('-g')
+    const own = readFileSync('/etc/subuid', 'utf8').split('\n').find((line) => line.startsWith(`${this.name}:`)) // prettier-ignore
+    this.firstId = Number(own?.split(':')[1])
+  }
+
+  /** What a command of this user's begins with. */
+  get prefix(): string[] {
+    return ['setpriv', '--reuid', String(this.uid), '--regid', String(this.gid), '--init-groups', '--']
+  }
+
+  remove(): void {
+    execFileSync('userdel', [this.name], { stdio: 'ignore' })
+  }
+}
