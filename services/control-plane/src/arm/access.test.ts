@@ -2,7 +2,7 @@ import type { ServiceError } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { callerOf, openRights, type RightsPlane } from '../testing/rights-plane.ts'
 import { ownerId, subscriptionId } from '../testing/ids.ts'
-import { covers, roles, type AccessChange, type RoleDefinition } from './access.ts'
+import { covers, roles, subscriptionRead, type AccessChange, type RoleDefinition } from './access.ts'
 
 const subscription = `/subscriptions/${subscriptionId}`
 const group = `${subscription}/resourceGroups/rg1`
@@ -87,6 +87,24 @@ describe('what somebody may', () => {
     expect(await rights.access.allows(ownerId, read, vm)).toBe(false)
     await give({ name: 'N2', scope: '/', roleId: contributor })
     expect([await may('a/write', vm), await may(read, '/providers/x')]).toEqual([true, true])
+  })
+
+  it('shows the subscription’s own record to whoever has a role in it, above it or below, and to nobody else', async () => {
+    const may = async (path = subscription, action = subscriptionRead): Promise<boolean> =>
+      await rights.access.allows(alice, action, path)
+    expect(await may()).toBe(false)
+    const managementGroup = '/providers/Microsoft.Management/managementGroups/root'
+    for (const scope of ['/', managementGroup, subscription, group, vm]) {
+      await give({ scope })
+      expect([scope, await may(), await may(subscription.toUpperCase())]).toEqual([scope, true, true])
+      await rights.access.remove(asker, scope, 'N1')
+      expect([scope, await may()]).toEqual([scope, false])
+    }
+    await give({ scope: vm })
+    const elsewhere = '/subscriptions/0f2a9f3e-0000-4000-8000-000000000bad'
+    expect([await may(elsewhere), await may(`${subscription}/providers/x/y/z`), await may(subscription, read)]).toEqual(
+      Array(3).fill(false),
+    )
   })
 
   it('is nothing by a role that is gone', async () => {

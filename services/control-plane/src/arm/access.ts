@@ -40,6 +40,10 @@ export const covers = (scope: string, path: string): boolean =>
   path.startsWith(`${scope}/`) ||
   (path.startsWith('/subscriptions/') && managementGroup.test(scope))
 
+/** As on Azure, whoever has a role in a subscription, be it at one resource, may read the subscription's own record. */
+export const subscriptionRead = 'Microsoft.Resources/subscriptions/read'
+const subscription = /^\/subscriptions\/[^/]+$/
+
 /** Of an assignment that was made, or (`gone`) is about to be removed. */
 export interface AccessChange {
   scope: string
@@ -104,12 +108,17 @@ export class Access {
 
   async allows(objectId: string, action: string, path: string): Promise<boolean> {
     const key = keyOf(path)
+    if (action === subscriptionRead && subscription.test(key)) return await this.#hasAnyRoleIn(objectId, key)
     if ((await this.#thatAllow(await this.assignmentsOf(objectId), action, key)).length > 0) return true
     // The directory is asked only where some group has the right: most installations have none.
     const groups = await this.#thatAllow(await this.#assignmentsOfGroups(), action, key)
     if (groups.length === 0) return false
     const member = new Set(await this.#groupsOf(objectId))
     return groups.some((assignment) => member.has(assignment.principal_id))
+  }
+
+  async #hasAnyRoleIn(objectId: string, key: string): Promise<boolean> {
+    return (await this.heldBy(objectId)).some(({ scope }) => covers(scope, key) || covers(key, scope))
   }
 
   async #thatAllow(assignments: Assignment[], action: string, key: string): Promise<Assignment[]> {

@@ -1,4 +1,4 @@
-import { keyOf } from '../arm/resource-id.ts'
+import { subscriptionRead } from '../arm/access.ts'
 import { ok, type ArmRequest } from '../arm/request.ts'
 import { route, signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../arm/regions.ts'
@@ -21,12 +21,8 @@ export function subscriptionRoutes(plane: Plane): Route[] {
     authorizationSource: 'RoleBased',
     managedByTenants: [],
   })
-  /** A subscription is shown to whoever has any role in it. */
-  const visible = async (request: ArmRequest): Promise<boolean> => {
-    const assignments = await plane.access.heldBy(request.caller.objectId)
-    const key = keyOf(id)
-    return assignments.some(({ scope }) => scope === '/' || scope === key || scope.startsWith(`${key}/`))
-  }
+  const visible = async ({ caller }: ArmRequest): Promise<boolean> =>
+    await plane.access.allows(caller.objectId, subscriptionRead, id)
   const tenant = {
     id: `/tenants/${plane.tenantId}`,
     tenantId: plane.tenantId,
@@ -38,7 +34,7 @@ export function subscriptionRoutes(plane: Plane): Route[] {
       ok({ value: (await visible(request)) ? [await view()] : [] }),
     ),
     route.get('/tenants', signedIn, async () => ok({ value: [tenant] })),
-    route.get(subscriptionPath, 'Microsoft.Resources/subscriptions/read', async () => ok(await view())),
+    route.get(subscriptionPath, subscriptionRead, async () => ok(await view())),
     route.get(`${subscriptionPath}/locations`, 'Microsoft.Resources/subscriptions/locations/read', async () =>
       ok({
         value: regions.map((region) => ({

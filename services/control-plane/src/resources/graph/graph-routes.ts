@@ -1,3 +1,4 @@
+import { subscriptionRead } from '../../arm/access.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { route, signedIn, type Route } from '../../arm/router.ts'
@@ -102,7 +103,7 @@ async function containerRows(plane: Plane, request: ArmRequest): Promise<Row[]> 
   const id = `/subscriptions/${plane.subscriptionId}`
   const shared = { tenantId: plane.tenantId, subscriptionId: plane.subscriptionId, location: '', resourceGroup: '', tags: {}, properties: {} } // prettier-ignore
   const rows: Row[] = []
-  if (await mayRead('Microsoft.Resources/subscriptions/read', id))
+  if (await mayRead(subscriptionRead, id))
     rows.push({ ...shared, id, name: 'Strongroom', type: 'microsoft.resources/subscriptions' })
   for (const group of await plane.resources.list({ type: 'Microsoft.Resources/resourceGroups' })) {
     if (!(await mayRead('Microsoft.Resources/subscriptions/resourceGroups/read', group.id))) continue

@@ -50,7 +50,10 @@ describeStores('the resource graph', (open) => {
       const given = `${vnet}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
       expect((await plane.send('PUT', given, { properties })).status).toBe(201)
       expect((await ask('Resources | project id', { as: somebody })).data).toEqual([{ id: vnet }])
-      expect((await ask('ResourceContainers', { as: somebody })).data).toEqual([])
+      // A role at one resource shows the subscription that it is in, as its list does, and no group.
+      expect((await ask('ResourceContainers | project type', { as: somebody })).data).toEqual([
+        { type: 'microsoft.resources/subscriptions' },
+      ])
       expect(group).toContain('rg1')
       // Assignments: all of them to whoever reads the subscription's, of a resource to whoever reads it.
       const assigned =
