@@ -20,7 +20,7 @@ interface Table {
 }
 
 /** ISO 4217's code for no currency: there is no price list. */
-const noCurrency = 'XXX'
+export const noCurrency = 'XXX'
 
 /** Cost and hours of this month, by Cost Management's query. @param by dimensions, as Azure names them. @throws WireError */
 export async function readCosts(o: { by: string[]; daily: boolean; signal?: AbortSignal }): Promise<Costs> {

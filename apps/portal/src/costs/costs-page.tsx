@@ -8,12 +8,13 @@ import { Table } from '../ui/table.tsx'
 import { nameOf } from '../machines/machine.ts'
 import { AskForMore } from '../sizes/ask-for-more.tsx'
 import { readRegions, readUsages } from '../sizes/size.ts'
+import { BudgetsView } from './budgets-view.tsx'
 import { csvOf, money, readCosts, readQuotaRequests, type Costs } from './cost.ts'
 import { DayChart } from './day-chart.tsx'
 
 const often = (): number => 60_000
 
-/** What was used this month, at the installation's prices, and how much of each quota. */
+/** What was used this month, at the installation's prices, what is spent of budgets, and how much of each quota. */
 export function CostsPage() {
   const days = useLive('days', async (signal) => await readCosts({ by: ['Meter'], daily: true, signal }), often)
   const resources = useLive(
@@ -32,6 +33,7 @@ export function CostsPage() {
       {resources.value !== undefined && days.value !== undefined && (
         <Month days={days.value} resources={resources.value} />
       )}
+      <BudgetsView />
       <Quotas />
     </Frame>
   )

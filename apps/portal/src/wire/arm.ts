@@ -7,6 +7,7 @@ import { errorOf, WireError } from './wire-error.ts'
 export const versions = {
   attestation: '2021-06-01',
   authorization: '2022-04-01',
+  budgets: '2023-11-01',
   compute: '2024-11-01',
   cost: '2023-11-01',
   fleet: '2026-11-01',
