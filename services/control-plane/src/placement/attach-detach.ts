@@ -101,8 +101,9 @@ function firstFree(taken: ReadonlySet<number | undefined>): number {
   return lun
 }
 
-const asRequest = ({ id, storageAccountType, sizeGiB, ...disk }: DataDisk): Json => ({
+const asRequest = ({ id, storageAccountType, sizeGiB, source, ...disk }: DataDisk): Json => ({
   ...disk,
+  ...(source !== undefined && { sourceResource: { id: source } }),
   managedDisk: { id, storageAccountType },
   ...(sizeGiB !== undefined && { diskSizeGB: sizeGiB }),
 })

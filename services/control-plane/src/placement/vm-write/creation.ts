@@ -7,6 +7,7 @@ import { refuse, type Problem } from '../../arm/fields.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import { holdAvailabilitySet } from '../../providers/compute/availability-set/membership.ts'
 import { holdScaleSet } from '../../providers/compute/scale-set/membership.ts'
+import type { DiskCopies } from '../../providers/compute/disk/disk-copies.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
@@ -36,7 +37,7 @@ const spareGiB = 2
 export async function createVm(
   plane: Plane,
   request: ArmRequest,
-  read: ReadVm,
+  read: ReadVm & { copies: DiskCopies },
   resolved: ResolvedVm,
   problems: Problem[],
 ): Promise<VmWritten> {
@@ -47,7 +48,14 @@ export async function createVm(
   await checkBoot(plane, onBehalfOf(request), internal)
   const written = await plane.resources.transaction(
     async (tx) =>
-      await commit(plane, tx, { id: request.path, name: read.name, asker: onBehalfOf(request), internal, size }),
+      await commit(plane, tx, {
+        id: request.path,
+        name: read.name,
+        asker: onBehalfOf(request),
+        internal,
+        size,
+        copies: read.copies,
+      }),
   )
   if (named.notice !== undefined) await recordSubstitution(plane, request)
   return written
@@ -90,7 +98,7 @@ async function draft(
 async function commit(
   plane: Plane,
   tx: Db,
-  o: { id: string; name: string; asker: AskedBy; internal: VmInternal; size: Size },
+  o: { id: string; name: string; asker: AskedBy; internal: VmInternal; size: Size; copies: DiskCopies },
 ): Promise<VmWritten> {
   const { id, internal, size } = o
   const { model } = internal
@@ -103,7 +111,8 @@ async function commit(
   await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
   await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
   if (model.dataDisks !== undefined) {
-    const change = { vmId: id, vmName: o.name, location: model.location, before: [], after: model.dataDisks }
+    const { name: vmName, copies } = o
+    const change = { vmId: id, vmName, location: model.location, before: [], after: model.dataDisks, copies }
     model.dataDisks = (await applyDataDisks(plane, tx, change)).disks
   }
   const diskId = diskIdOf(id, model.osDisk.name)

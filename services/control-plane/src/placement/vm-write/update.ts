@@ -7,6 +7,7 @@ import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import type { ArmRequest } from '../../arm/request.ts'
+import type { DiskCopies } from '../../providers/compute/disk/disk-copies.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
 import type { Size } from '../../providers/compute/size/sizes.ts'
 import { changedProperties, updateProblems } from '../../providers/compute/vm/vm-change.ts'
@@ -33,6 +34,7 @@ import type { VmWritten } from './written.ts'
 interface WantedChange {
   existing: Vm
   wanted: VmRequest
+  copies: DiskCopies
   resolved: ResolvedVm
   problems: Problem[]
 }
@@ -42,6 +44,7 @@ interface Change {
   existing: Vm
   model: VmModel
   size: Size
+  copies: DiskCopies
   /** Names of the properties that differ. */
   changed: string[]
   /** Whether the VM runs, and is restarted in its new size. */
@@ -82,7 +85,7 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
   }
   const restarts = await assertCanChange(plane, asker, existing, changed, running)
   const identity = await applyIdentities(plane, existing, model)
-  const change = { existing, model, size, changed, restarts, identity }
+  const change = { existing, model, size, copies: o.copies, changed, restarts, identity }
   return await plane.resources.transaction(async (tx) => await commit(plane, tx, request, change))
 }
 
@@ -127,6 +130,7 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
     location: model.location,
     before: before.dataDisks ?? [],
     after: model.dataDisks ?? [],
+    copies: o.copies,
   })
   if (disks.length > 0) model.dataDisks = disks
   if (changed.includes(interfaces))

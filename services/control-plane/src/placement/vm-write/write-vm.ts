@@ -1,4 +1,5 @@
 import type { ArmRequest } from '../../arm/request.ts'
+import { resolveCopies } from '../../providers/compute/disk/disk-copies.ts'
 import type { Vm } from '../../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../../plane.ts'
 import { updateVm } from './update.ts'
@@ -23,7 +24,8 @@ export async function writeVm(
   const resolved = await resolveVm(plane, request.path, read)
   await plane.access.requireLinked(request.caller, request.path, linksOf(plane, read, resolved))
   const problems = judgeVm(request.path, read, resolved)
+  const copies = problems.length > 0 ? new Map() : await resolveCopies(plane, request, read.wanted)
   return read.existing === undefined
-    ? await createVm(plane, request, read, resolved, problems)
-    : await updateVm(plane, request, { existing: read.existing, wanted: read.wanted, resolved, problems })
+    ? await createVm(plane, request, { ...read, copies }, resolved, problems)
+    : await updateVm(plane, request, { existing: read.existing, wanted: read.wanted, copies, resolved, problems })
 }

@@ -5,7 +5,9 @@ import type { Fields, Problem } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
+import type { DiskCopies } from './disk-copies.ts'
 import { requireWhole } from './disk-placement.ts'
+import { diskBody } from './stored/disk-body.ts'
 import type { StoredDisk, StoredDiskInternal } from './stored/stored-disk.ts'
 import type { Size } from '../size/sizes.ts'
 import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/vm-model.ts'
@@ -20,12 +22,15 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
     if (disk.flag('toBeDetached') === true) return []
     const managed = disk.object('managedDisk')
     const lun = disk.integer('lun', 0, 63) ?? index
-    const createOption = disk.oneOf('createOption', ['Attach', 'Empty']) ?? 'Attach'
-    // The same request again means the disk that the first one made, not another one in its place.
-    const made = createOption === 'Empty' ? existing.find((each) => each.lun === lun) : undefined
+    const createOption = disk.oneOf('createOption', ['Attach', 'Empty', 'Copy', 'Restore']) ?? 'Attach'
     const wanted = disk.text('name')
-    const same = made !== undefined && (wanted === undefined || keyOf(wanted) === keyOf(made.name)) ? made : undefined
+    const asked = createOption === 'Empty' || createOption === 'Attach' ? undefined : disk.object('sourceResource').text('id') // prettier-ignore
+    // The same request again means the disk that the first one made, not another one in its place.
+    const made = createOption === 'Attach' ? undefined : existing.find((each) => each.lun === lun)
+    const isSame = (text: string | undefined, is: string): boolean => text === undefined || keyOf(text) === keyOf(is)
+    const same = made !== undefined && isSame(wanted, made.name) && isSame(asked, made.source ?? '') ? made : undefined
     const id = managed.text('id') ?? same?.id
+    const source = asked ?? same?.source
     const sizeGiB = readDiskSize(disk)
     return [
       {
@@ -33,6 +38,7 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
         name: wanted ?? id?.split('/').at(-1) ?? '',
         ...(id !== undefined && { id }),
         createOption,
+        ...(source !== undefined && { source }),
         deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
         caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'None',
         storageAccountType: managed.text('storageAccountType') ?? 'Premium_LRS',
@@ -52,6 +58,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
   const twice = luns.find((lun, index) => luns.indexOf(lun) !== index)
   const ids = disks.flatMap(({ id }) => (id === undefined ? [] : [keyOf(id)]))
   const doubled = ids.find((id, index) => ids.indexOf(id) !== index)
+  const sourceless = disks.find(({ id, createOption, source }) => id === undefined && source === undefined && /Copy|Restore/.test(createOption)) // prettier-ignore
   const nameless = disks.find((disk) => disk.createOption === 'Attach' && disk.id === undefined)
   return [
     ...(twice === undefined
@@ -68,6 +75,15 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
       ? []
       : [
           problem("Required parameter 'dataDisk.managedDisk.id' is missing (null).", nameless.name, 'the id of a disk'),
+        ]),
+    ...(sourceless === undefined
+      ? []
+      : [
+          problem(
+            "Required parameter 'dataDisk.sourceResource.id' is missing (null).",
+            sourceless.createOption,
+            sourceless.createOption === 'Copy' ? 'the id of a disk or snapshot' : 'the id of a disk restore point',
+          ),
         ]),
     ...(size === undefined || disks.length <= size.maxDataDisks
       ? []
@@ -88,7 +104,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
 export async function applyDataDisks(
   plane: Plane,
   tx: Db,
-  o: { vmId: string; vmName: string; location: string; before: DataDisk[]; after: DataDisk[] },
+  o: { vmId: string; vmName: string; location: string; before: DataDisk[]; after: DataDisk[]; copies: DiskCopies },
 ): Promise<{ disks: DataDisk[]; change: DiskChange }> {
   const disks: DataDisk[] = []
   const made: string[] = []
@@ -105,7 +121,7 @@ export async function applyDataDisks(
 async function takeDisk(
   plane: Plane,
   tx: Db,
-  o: { vmId: string; vmName: string; location: string },
+  o: { vmId: string; vmName: string; location: string; copies: DiskCopies },
   disk: DataDisk,
 ): Promise<DataDisk & { id: string }> {
   if (disk.id !== undefined) {
@@ -122,6 +138,13 @@ async function takeDisk(
   const name = disk.name === '' ? `${o.vmName}_disk${disk.lun}_${randomBytes(16).toString('hex')}` : disk.name
   const id = diskIdOf(o.vmId, name)
   if ((await plane.resources.find(id, tx)) !== undefined) throw exists(name)
+  const copy = o.copies.get(disk.lun)
+  if (copy !== undefined) {
+    const creationData = { createOption: disk.createOption, sourceResourceId: disk.source }
+    const body = diskBody(plane, { kept: copy, sku: disk.storageAccountType, tags: undefined, creationData, more: { diskState: 'Attached' } }) // prettier-ignore
+    await plane.resources.insert(tx, { id, location: o.location, body, internal: { managedBy: o.vmId, kept: copy } })
+    return { ...disk, id, name, sizeGiB: copy.sizeGiB }
+  }
   const sizeGiB = disk.sizeGiB ?? 4
   const uniqueId = plane.newId()
   await plane.resources.insert(tx, {
@@ -172,6 +195,9 @@ const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promis
     const { uniqueId, diskSizeGB } = disk.body.properties
     if (vmId !== '') disk.internal.kept ??= emptyStored(String(uniqueId), Number(diskSizeGB))
     disk.body.properties['diskState'] = vmId === '' ? 'Unattached' : 'Attached'
+    // A copy that was not made while its VM had it is not made later.
+    if (vmId === '' && disk.body.properties['provisioningState'] === 'Creating')
+      disk.body.properties['provisioningState'] = 'Failed'
   })
 }
 

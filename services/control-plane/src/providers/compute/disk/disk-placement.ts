@@ -14,7 +14,7 @@ interface VmName {
 }
 
 /**
- * Has the host give a VM the data disks of its model and no others; empty ones are made first. Idempotent. Where the
+ * Has the host give a VM the data disks of its model and no others; empty ones and copies are made first. Idempotent. Where the
  * host has no such VM there is nothing to do: its creation comes here before it boots.
  * @throws ServiceError with the host's reason
  */
@@ -34,7 +34,8 @@ async function madeDisk(plane: Plane, disk: DataDisk, signal: AbortSignal): Prom
   const resource = await plane.resources.get<StoredDiskInternal>(disk.id ?? '')
   const { kept } = resource.internal
   if (kept === undefined) throw new TypeError(`the disk ${resource.id} was attached without a disk of the host's`)
-  if (!hasContent(kept)) await makeEmpty(plane, resource, signal)
+  if (!hasContent(kept) || resource.body.properties['provisioningState'] === 'Creating')
+    await make(plane, resource, signal)
   return {
     lun: disk.lun,
     disk: kept.id,
@@ -48,8 +49,8 @@ async function madeDisk(plane: Plane, disk: DataDisk, signal: AbortSignal): Prom
   }
 }
 
-/** From then on a disk that the host has lost is an error, and never again an empty one. */
-async function makeEmpty(plane: Plane, resource: StoredDiskResource, signal: AbortSignal): Promise<void> {
+/** From then on a disk that the host has lost is an error, and never made again. */
+async function make(plane: Plane, resource: StoredDiskResource, signal: AbortSignal): Promise<void> {
   const { kept } = resource.internal
   if (kept === undefined) return
   await plane.host.keepDisk(specOf(resource, kept))
@@ -62,8 +63,10 @@ async function makeEmpty(plane: Plane, resource: StoredDiskResource, signal: Abo
     if (status.state === 'Succeeded') break
     await sleep(plane.pollMs, undefined, { signal })
   }
-  await plane.resources.update<StoredDiskInternal>(resource.id, ({ internal }) => {
-    if (internal.kept?.id === kept.id) internal.kept.made = true
+  await plane.resources.update<StoredDiskInternal>(resource.id, ({ internal, body }) => {
+    if (internal.kept?.id !== kept.id) return
+    internal.kept.made = true
+    body.properties['provisioningState'] = 'Succeeded'
   })
 }
 

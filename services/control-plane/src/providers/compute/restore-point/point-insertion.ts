@@ -98,7 +98,7 @@ function sourceMetadata(vm: Vm, sources: { pointId: string; id: string }[]): Jso
   const { osDisk, dataDisks } = storageProfile as { osDisk: ShownDisk; dataDisks: ShownDisk[] }
   const pointOf = new Map(sources.map(({ id, pointId }) => [keyOf(id), pointId]))
   const shown = (disk: ShownDisk): Json => {
-    const { createOption: _, deleteOption: __, toBeDetached: ___, ...rest } = disk
+    const { createOption: _, deleteOption: __, toBeDetached: ___, sourceResource: ____, ...rest } = disk
     const point = pointOf.get(keyOf(disk.managedDisk.id))
     return { ...rest, ...(point !== undefined && { diskRestorePoint: { id: point } }) }
   }

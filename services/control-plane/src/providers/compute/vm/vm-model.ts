@@ -16,7 +16,9 @@ export interface DataDisk {
   name: string
   /** ARM id, once the disk is made. */
   id?: string
-  createOption: 'Attach' | 'Empty'
+  createOption: 'Attach' | 'Empty' | 'Copy' | 'Restore'
+  /** ARM id of what it was made of: of a disk or snapshot (`Copy`), of a disk's restore point (`Restore`). */
+  source?: string
   deleteOption: 'Delete' | 'Detach'
   caching: string
   storageAccountType: string
@@ -209,6 +211,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
         lun: disk.lun,
         name: disk.name,
         createOption: disk.createOption,
+        ...(disk.source !== undefined && { sourceResource: { id: disk.source } }),
         caching: disk.caching,
         deleteOption: disk.deleteOption,
         diskSizeGB: disk.sizeGiB,

@@ -33,7 +33,7 @@ export interface StoredDisk {
   trustedLaunch?: boolean
   /** Key identifier with version, once the key exists. */
   keyId?: string
-  /** Of an empty disk: the host has made it. */
+  /** Of an empty disk, and of one that was made with its VM: the host has made it. */
   made?: boolean
 }
 

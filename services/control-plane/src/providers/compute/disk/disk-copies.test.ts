@@ -1,0 +1,173 @@
+import { describeStores } from '@strongroom/platform/testing'
+import { expect, it } from 'vitest'
+import {
+  group,
+  makeNetwork,
+  openTestPlane,
+  subscriptionId,
+  trustedVmRequest,
+  vmPath,
+  type Loose,
+  type TestPlane,
+  type TestReply,
+} from '../../../testing/test-plane.ts'
+
+const location = 'westeurope'
+const compute = `${group}/providers/Microsoft.Compute`
+const collection = `${compute}/restorePointCollections/rpc`
+const point = `${collection}/restorePoints/one`
+const snapshot = `${compute}/snapshots/snap`
+const contributor = 'b24988ac-6180-42a0-ab88-20f7382dd24c'
+const robot = '0f2a9f3e-0000-4000-8000-00000000abcd'
+
+const withDisks = (name: string, dataDisks: Loose[]): Loose => {
+  const body = trustedVmRequest(name)
+  body.properties.storageProfile.dataDisks = dataDisks
+  return body
+}
+const refusal = ({ status, body }: TestReply): unknown[] => [status, body?.error?.code, body?.error?.details?.[0]?.target ?? body?.error?.target] // prettier-ignore
+const disksAtHost = async (plane: TestPlane): Promise<{ id: string; source: Loose }[]> =>
+  (await plane.store.db.selectFrom('simulated_disk').selectAll().execute()).map(
+    (row) => JSON.parse(String(row['spec'])) as { id: string; source: Loose },
+  )
+
+/** A resource manager with a VM that is off, a restore point of its disks, and a snapshot of its data disk. */
+async function open(store: Parameters<typeof openTestPlane>[0]): Promise<{ plane: TestPlane; points: string[] }> {
+  const plane = await openTestPlane(store, undefined, { compute: 'simulated' })
+  await makeNetwork(plane, 'vm1')
+  await plane.run('PUT', vmPath('vm1'), withDisks('vm1', [{ lun: 0, createOption: 'Empty', diskSizeGB: 8, name: 'data' }])) // prettier-ignore
+  await plane.run('POST', `${vmPath('vm1')}/deallocate`)
+  await plane.send('PUT', collection, { location, properties: { source: { id: vmPath('vm1') } } })
+  expect((await plane.run('PUT', point, {})).operation.status).toBe('Succeeded')
+  const creationData = { createOption: 'Copy', sourceResourceId: `${compute}/disks/data` }
+  expect((await plane.run('PUT', snapshot, { location, properties: { creationData } })).operation.status).toBe('Succeeded') // prettier-ignore
+  const { storageProfile } = (await plane.send('GET', point)).body.properties.sourceMetadata
+  await makeNetwork(plane, 'vm2')
+  return { plane, points: [storageProfile.osDisk, ...storageProfile.dataDisks].map((disk: Loose) => disk['diskRestorePoint'].id as string) } // prettier-ignore
+}
+
+describeStores('data disks that are made of others with their VM', (store) => {
+  it('hold what their restore point or snapshot does, are the VM’s, and are the same ones to the same request', async () => {
+    const { plane, points } = await open(await store())
+    try {
+      const before = await disksAtHost(plane)
+      const body = withDisks('vm2', [
+        { lun: 0, createOption: 'restore', sourceResource: { id: points[1] }, diskSizeGB: 8, managedDisk: { storageAccountType: null } }, // prettier-ignore
+        { lun: 3, createOption: 'copy', sourceResource: { id: snapshot }, deleteOption: 'Delete' },
+      ])
+      const { reply, operation } = await plane.run('PUT', vmPath('vm2'), body)
+      expect([reply.status, operation.status], JSON.stringify(operation.error)).toEqual([201, 'Succeeded'])
+      const shown = (await plane.send('GET', vmPath('vm2'))).body
+      expect(shown.properties.storageProfile.dataDisks).toMatchObject([
+        { lun: 0, createOption: 'Restore', sourceResource: { id: points[1] }, diskSizeGB: 8 },
+        { lun: 3, createOption: 'Copy', sourceResource: { id: snapshot }, diskSizeGB: 8 },
+      ])
+      const ids = shown.properties.storageProfile.dataDisks.map((disk: Loose) => disk['managedDisk'].id as string)
+      const made = (await disksAtHost(plane)).filter(({ id }) => !before.some((each) => each.id === id))
+      expect(made.map(({ source }) => source['from'])).toEqual(['disk', 'disk'])
+      for (const [index, id] of ids.entries())
+        expect((await plane.send('GET', id)).body).toMatchObject({
+          managedBy: vmPath('vm2'),
+          properties: {
+            provisioningState: 'Succeeded',
+            diskState: 'Attached',
+            creationData: { sourceResourceId: [points[1], snapshot][index] },
+          },
+        })
+
+      for (const again of [body, shown]) {
+        const { status, headers } = await plane.send('PUT', vmPath('vm2'), again)
+        expect([status, headers['azure-asyncoperation']]).toEqual([200, undefined])
+      }
+      expect((await plane.send('PATCH', vmPath('vm2'), { tags: { a: 'b' } })).status).toBe(200)
+      expect(await disksAtHost(plane)).toHaveLength(before.length + 2)
+      const detach = { dataDisksToDetach: [{ diskId: ids[0] }] }
+      expect((await plane.send('POST', `${vmPath('vm2')}/attachDetachDataDisks`, detach)).status).toBe(202)
+      const left = async (): Promise<unknown> => (await plane.send('GET', vmPath('vm2'))).body.properties.storageProfile.dataDisks // prettier-ignore
+      await expect.poll(left).toMatchObject([{ lun: 3, createOption: 'Copy', sourceResource: { id: snapshot } }])
+
+      // One more, while the VM runs.
+      const patch = { properties: { storageProfile: { dataDisks: [shown.properties.storageProfile.dataDisks[1], { lun: 5, createOption: 'Copy', name: 'late', sourceResource: { id: snapshot } }] } } } // prettier-ignore
+      expect((await plane.run('PATCH', vmPath('vm2'), patch)).operation.status).toBe('Succeeded')
+      expect((await plane.send('GET', `${compute}/disks/late`)).body.properties).toMatchObject({ diskState: 'Attached', provisioningState: 'Succeeded' }) // prettier-ignore
+      await plane.run('DELETE', vmPath('vm2'))
+      expect([(await plane.send('GET', ids[1]!)).status, (await plane.send('GET', ids[0]!)).status]).toEqual([404, 200])
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('are refused of what they cannot be made of, and nothing is made', async () => {
+    const { plane, points } = await open(await store())
+    try {
+      const [osPoint, dataPoint] = points
+      const before = (await disksAtHost(plane)).length
+      const place = 'properties.storageProfile.dataDisks'
+      for (const [disk, target] of [
+        [{ createOption: 'Restore', sourceResource: { id: osPoint } }, `${place}.sourceResource.id`],
+        [{ createOption: 'Restore', sourceResource: { id: snapshot } }, `${place}.sourceResource.id`],
+        [{ createOption: 'Copy', sourceResource: { id: dataPoint } }, `${place}.sourceResource.id`],
+        [{ createOption: 'Restore', sourceResource: { id: dataPoint }, diskSizeGB: 9 }, `${place}.diskSizeGB`],
+        [{ createOption: 'Copy' }, place],
+      ] as [Loose, string][]) {
+        const refused = await plane.send('PUT', vmPath('vm2'), withDisks('vm2', [{ lun: 0, ...disk }]))
+        expect(refusal(refused), JSON.stringify(disk)).toEqual([400, 'InvalidParameter', target])
+      }
+      const none = { lun: 0, createOption: 'Restore', sourceResource: { id: `${point}/diskRestorePoints/none` } }
+      expect(refusal(await plane.send('PUT', vmPath('vm2'), withDisks('vm2', [none])))[0]).toBe(404)
+      expect((await plane.send('GET', vmPath('vm2'))).status).toBe(404)
+      expect(await disksAtHost(plane)).toHaveLength(before)
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('are no whole disks where the host cannot make them: gone after a change, Failed once their new VM is deleted', async () => {
+    const { plane } = await open(await store())
+    try {
+      await plane.run('PUT', vmPath('vm2'), withDisks('vm2', []))
+      // What the host has of every disk cannot be read.
+      await plane.store.db.updateTable('simulated_disk').set({ status: '?' }).execute()
+      const late = { lun: 0, createOption: 'Copy', name: 'late', sourceResource: { id: snapshot } }
+      const failed = await plane.run('PUT', vmPath('vm2'), withDisks('vm2', [late]))
+      expect(failed.operation.status).toBe('Failed')
+      expect((await plane.send('GET', `${compute}/disks/late`)).status).toBe(404)
+      const shown = (await plane.send('GET', vmPath('vm2'))).body.properties
+      expect([shown.provisioningState, shown.storageProfile.dataDisks]).toEqual(['Succeeded', []])
+
+      await makeNetwork(plane, 'vm3')
+      expect((await plane.run('PUT', vmPath('vm3'), withDisks('vm3', [late]))).operation.status).toBe('Failed')
+      expect((await plane.run('DELETE', vmPath('vm3'))).operation.status).toBe('Succeeded')
+      const left = (await plane.send('GET', `${compute}/disks/late`)).body.properties
+      expect([left.provisioningState, left.diskState]).toEqual(['Failed', 'Unattached'])
+      const attach = [{ lun: 0, createOption: 'Attach', managedDisk: { id: `${compute}/disks/late` } }]
+      expect(refusal(await plane.send('PUT', vmPath('vm2'), withDisks('vm2', attach))).slice(0, 2)).toEqual([409, 'OperationNotAllowed']) // prettier-ignore
+      expect((await plane.run('DELETE', `${compute}/disks/late`)).operation.status).toBe('Succeeded')
+    } finally {
+      await plane.service.close()
+    }
+  })
+
+  it('are not made for somebody who may make VMs and not read what they would hold', async () => {
+    const { plane, points } = await open(await store())
+    try {
+      const other = `/subscriptions/${subscriptionId}/resourceGroups/other`
+      await plane.send('PUT', other, { location })
+      const give = async (scope: string): Promise<void> => {
+        const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${contributor}`
+        const path = `${scope}/providers/Microsoft.Authorization/roleAssignments/${crypto.randomUUID()}`
+        expect((await plane.send('PUT', path, { properties: { principalId: robot, roleDefinitionId } })).status).toBe(201) // prettier-ignore
+      }
+      await give(other)
+      await give(`${group}/providers/Microsoft.Network/networkInterfaces/vm2VMNic`)
+      const vm = `${other}/providers/Microsoft.Compute/virtualMachines/vm2`
+      const body = withDisks('vm2', [{ lun: 0, createOption: 'Restore', sourceResource: { id: points[1] } }])
+      expect(refusal(await plane.send('PUT', vm, body, { as: robot })).slice(0, 2)).toEqual([403, 'LinkedAuthorizationFailed']) // prettier-ignore
+      expect((await plane.send('GET', vm)).status).toBe(404)
+      await give(collection)
+      expect((await plane.follow(await plane.send('PUT', vm, body, { as: robot }))).status).toBe('Succeeded')
+    } finally {
+      await plane.service.close()
+    }
+  })
+})

@@ -1,0 +1,44 @@
+import { invalid } from '../../../arm/refusals.ts'
+import { refuse, type Problem } from '../../../arm/fields.ts'
+import type { ArmRequest } from '../../../arm/request.ts'
+import type { Plane } from '../../../plane.ts'
+import { diskType, type DataDisk } from '../vm/vm-model.ts'
+import { resolveSource } from './stored/source.ts'
+import { diskRestorePointType, snapshotType, type StoredDisk } from './stored/stored-disk.ts'
+import { storedOf } from './stored/write-stored.ts'
+
+/** What data disks are made of, by how a request makes them. */
+const sourceTypes = { Copy: [diskType, snapshotType], Restore: [diskRestorePointType] } as const
+
+/** What the host is to keep for data disks that a request makes of others, by LUN. */
+export type DiskCopies = ReadonlyMap<number, StoredDisk>
+
+/**
+ * What the new data disks of a VM are made of. Its caller needs the same right at each source as for a disk that is made
+ * of it on its own.
+ * @throws ServiceError LinkedAuthorizationFailed, InvalidParameter, OperationNotAllowed
+ */
+export async function resolveCopies(
+  plane: Plane,
+  request: ArmRequest,
+  { dataDisks, location }: { dataDisks: DataDisk[]; location: string },
+): Promise<DiskCopies> {
+  const copies = new Map<number, StoredDisk>()
+  const problems: Problem[] = []
+  for (const { id, lun, createOption, source, sizeGiB } of dataDisks) {
+    if (id !== undefined || source === undefined || (createOption !== 'Copy' && createOption !== 'Restore')) continue
+    const types = [...sourceTypes[createOption]]
+    const found = await resolveSource(plane, request, { id: source, target, location, types })
+    const kept = storedOf(plane, found)
+    if (kept.osType !== undefined)
+      problems.push(invalid(target, 'A data disk is not made of an OS disk.', { expected: 'a data disk, or a copy of one', found: found.id, remedy: 'Make a disk of it: az disk create --source.' })) // prettier-ignore
+    if (sizeGiB !== undefined && sizeGiB !== kept.sizeGiB)
+      problems.push(invalid(sizeTarget, 'A disk that is made of another is as large as that one.', { expected: String(kept.sizeGiB), found: String(sizeGiB), remedy: 'Leave diskSizeGB out, or give that size.' })) // prettier-ignore
+    copies.set(lun, kept)
+  }
+  if (problems.length > 0) throw refuse(problems)
+  return copies
+}
+
+const target = 'properties.storageProfile.dataDisks.sourceResource.id'
+const sizeTarget = 'properties.storageProfile.dataDisks.diskSizeGB'
