@@ -48,15 +48,20 @@ export async function buildRelease(directory: string = releaseDirectory): Promis
 }
 
 /**
- * The commit whose files a tree has, and no others.
- * @throws Error where files differ from it
+ * The commit whose files a tree has, and no others; a version that has a tag, `v0.1.0`, is released of that commit alone.
+ * @throws Error where files differ from it, or the version's tag is of another
  */
 export function commitIn(tree: string): string {
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: tree, encoding: 'utf8' }).trim()
   const changed = git('status', '--porcelain')
   if (changed !== '')
     throw new Error(`A release is made from a commit, and these files differ from it; commit or remove them:\n${changed}`) // prettier-ignore
-  return git('rev-parse', 'HEAD')
+  const commit = git('rev-parse', 'HEAD')
+  const tag = `v${version}`
+  const [tagged] = git('for-each-ref', '--format=%(objectname) %(*objectname)', `refs/tags/${tag}`).split(' ').slice(-1)
+  if (tagged !== undefined && tagged !== '' && tagged !== commit)
+    throw new Error(`${tag} is the tag of ${tagged}, and this is ${commit}: a version is released once. Check the tag out, or raise the version.`) // prettier-ignore
+  return commit
 }
 
 /** The signed statement about files, as it is written to a file. */
