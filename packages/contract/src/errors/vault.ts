@@ -172,8 +172,8 @@ export const vaultErrors = {
   },
   NotOffered: {
     status: 501,
-    when: 'Certificates and storage accounts are not offered.',
-    remedy: 'Keep the private key as a key and the certificate as a secret.',
+    when: 'Vaults keep no storage accounts.',
+    remedy: 'Upload and download disks at the addresses of az disk grant-access.',
   },
   ObjectIsDeletedButRecoverable: {
     when: 'The name belongs to a deleted object.',
