@@ -19,11 +19,13 @@ export class Engine {
     ['--tmpdir', join(this.directory, 'tmp'), '--network-config-dir', join(this.directory, 'networks')],
   ].flat()
 
+  readonly #user: OrdinaryUser | undefined
   readonly #command: string[]
   readonly #how: { encoding: 'utf8'; cwd: string; env: NodeJS.ProcessEnv }
 
   /** @param user whose engine it is; root's where it is left out */
   constructor(user?: OrdinaryUser) {
+    this.#user = user
     const own = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
     const runtime = join(this.directory, 'runtime')
     this.#how = {
@@ -68,8 +70,9 @@ export class Engine {
     // Storage of this engine alone; its mounts have to go before its folder.
     this.podman('unmount', '--all')
     spawnSync('umount', [join(this.directory, 'storage/overlay')])
-    // Last: ends the process that keeps an ordinary user's namespaces, which any other command starts again.
-    this.podman('system', 'migrate')
+    // Last: ends the process that keeps an ordinary user's namespaces, which any other command starts again. As root it would mount
+    // the storage again.
+    if (this.#user !== undefined) this.podman('system', 'migrate')
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

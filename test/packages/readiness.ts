@@ -7,8 +7,8 @@ import type { Engine } from './engine.ts'
 const image = imageNameOf(services)
 const settings = ['--read-only', '--cap-drop', 'all', '--network', 'host']
 
-/** A container without guests is ready in 3 s on an idle machine of two cores, where one with Node alone takes 0.7 s. */
-export const mostNodes = 6
+/** A container without guests is ready in 3 s on an idle machine of two cores, where one with Node alone takes 0.4 to 0.6 s. */
+export const mostNodes = 10
 
 /** Starts a container of the image without guests, and waits until it answers. @returns its id */
 export async function startContainer(engine: Engine): Promise<string> {
