@@ -17,7 +17,8 @@ export async function startContainer(engine: Engine): Promise<string> {
   const id = engine.must('run', '--detach', ...settings, image, ...ports)
   const isReady = async (): Promise<boolean> =>
     await fetch(`http://127.0.0.1:${local}/ready`).then(({ ok }) => ok, () => false) // prettier-ignore
-  await expect.poll(isReady, { interval: 20 }).toBe(true)
+  // The first container of an image has its files given to the user's ids, which takes a busy machine more than a minute.
+  await expect.poll(isReady, { interval: 20, timeout: 300_000 }).toBe(true)
   return id
 }
 
