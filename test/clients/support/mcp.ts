@@ -1,13 +1,13 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Json } from '../conversations/replay.ts'
 
 /** Azure's MCP server, with the program that its package brings for this machine. */
 export const mcpPackages: Record<string, string> = { '@azure/mcp': '2.0.5', '@azure/mcp-linux-x64': '2.0.5' }
 
 interface Answer {
-  // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
-  result?: any
+  result?: Json
   error?: { message: string }
 }
 
@@ -16,8 +16,7 @@ export interface ToolOutcome {
   /** What the tool said, as it stands. */
   text: string
   /** `results` of it. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
-  results: any
+  results: Json
 }
 
 /** A server of the Model Context Protocol on its standard input and output, and a client that agrees to what it is asked. */
