@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CliError, exitCodes } from './cli-error.ts'
 
@@ -35,15 +35,26 @@ export async function readPublicKeys(path: string): Promise<string[]> {
   return keys
 }
 
-/** The person's own key pair for VMs, made once with ssh-keygen under the configuration folder. */
+/**
+ * The person's own key pair for VMs, made once with ssh-keygen under the configuration folder. Of commands that start
+ * together, the first one's pair is every one's: a pair takes its place whole, or not at all.
+ */
 export async function personalSshKey(configDir: string): Promise<SshKey> {
   const folder = join(configDir, 'ssh')
   const privatePath = join(folder, 'id_ed25519')
   const read = async (): Promise<string> => (await readFile(`${privatePath}.pub`, 'utf8')).trim()
   const existing = await read().catch(() => undefined)
   if (existing !== undefined) return { privatePath, publicText: existing }
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'strongroom', '-f', privatePath])
+  await mkdir(configDir, { recursive: true, mode: 0o700 })
+  const made = await mkdtemp(join(configDir, 'ssh-'))
+  try {
+    await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'strongroom', '-f', join(made, 'id_ed25519')])
+    await rename(made, folder).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== 'ENOTEMPTY' && cause.code !== 'EEXIST') throw cause
+    })
+  } finally {
+    await rm(made, { recursive: true, force: true })
+  }
   return { privatePath, publicText: await read() }
 }
 
