@@ -5,7 +5,8 @@ import { defineConfig } from 'vitest/config'
 const left = ['**/*.slow.test.ts', '**/*.long.test.ts']
 /** What hangs ends; what is slow on a busy machine does not. */
 const patience = { testTimeout: 120_000, hookTimeout: 120_000 }
-const bootPatience = { testTimeout: 600_000, hookTimeout: 900_000 }
+/** Longer than the host waits for a boot (600 s) and a command of a test may take: these report what hung, a test's limit does not. */
+const bootPatience = { testTimeout: 720_000, hookTimeout: 900_000 }
 const unit = [
   'packages/*/src/**/*.test.ts',
   'services/*/src/**/*.test.ts',

@@ -9,6 +9,9 @@ import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
+/** Longer than the host waits for a boot under emulation (600 s): it reports why it gave up. */
+const commandLimitMs = 640_000
+
 export interface CliOutcome {
   code: number
   stdout: string
@@ -29,8 +32,15 @@ async function collect(child: ChildProcess): Promise<Ended> {
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   return await new Promise((done, fail) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL')
+      fail(new Error(`${child.spawnargs.join(' ')} did not end in ${commandLimitMs / 1000} s\n${stdout}\n${stderr}`))
+    }, commandLimitMs)
     child.once('error', fail)
-    child.once('close', (code) => done({ code, stdout, stderr }))
+    child.once('close', (code) => {
+      clearTimeout(timer)
+      done({ code, stdout, stderr })
+    })
   })
 }
 
@@ -106,7 +116,7 @@ export class TestInstallation {
     await ended
   }
 
-  /** Runs the CLI as a user would. */
+  /** Runs the CLI as a user would. @throws where it does not end, with what it had printed by then */
   async cli(...args: string[]): Promise<CliOutcome> {
     return await this.startCli(...args).outcome
   }

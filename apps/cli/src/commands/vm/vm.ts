@@ -77,25 +77,18 @@ const ssh: Command = {
     const vm = await fetchVm(arm, path)
     const key = await personalSshKey(context.paths.config)
     const knownHosts = `${context.paths.state}/ssh-known-hosts`
-    const args = [
-      '-i',
-      key.privatePath,
-      '-o',
+    const options = [
       'IdentitiesOnly=yes',
-      '-o',
       `UserKnownHostsFile=${knownHosts}`,
-      '-o',
       'StrictHostKeyChecking=accept-new',
-    ]
-    args.push(
-      '-o',
       `HostKeyAlias=${vm.properties.vmId}`,
-      '-o',
       'LogLevel=ERROR',
-      '-p',
-      String(target.port),
-      `${target.user}@${target.host}`,
-    )
+      // QEMU accepts the connection for a guest that hangs: TCP alone never finds out.
+      'ConnectTimeout=120',
+      'ServerAliveInterval=30',
+      'ServerAliveCountMax=4',
+    ].flatMap((option) => ['-o', option])
+    const args = ['-i', key.privatePath, ...options, '-p', String(target.port), `${target.user}@${target.host}`]
     if (context.args.length > 1) args.push('--', ...context.args.slice(1))
     const code = await new Promise<number>((done, fail) => {
       const child = spawn('ssh', args, { stdio: 'inherit' })
