@@ -7,28 +7,28 @@ export const armErrors = {
   },
   BadRequest: {
     status: 400,
-    when: 'A property has a value that the resource type does not know.',
+    when: 'A property has a value that the resource type does not accept.',
     remedy: 'Use one of the expected values.',
   },
   CannotDeleteResource: {
     status: 409,
     when: 'The resource has nested resources.',
-    remedy: 'Delete what is in it first.',
+    remedy: 'Delete the nested resources first.',
   },
   CannotModifyBuiltInRole: {
     status: 403,
-    when: 'A built-in role was to be changed or deleted.',
-    remedy: 'Make a role of your own.',
+    when: 'The request changes or deletes a built-in role.',
+    remedy: 'Create a custom role.',
   },
   Conflict: {
     status: 409,
-    when: 'The resource was changed by another request, or is in a state in which the request cannot be met.',
+    when: 'The resource was changed by another request, or its state does not allow the request.',
     remedy: 'Read the resource again, then repeat the request.',
   },
   DenyAssignmentNotFound: {
     status: 404,
     when: 'There is no such deny assignment.',
-    remedy: 'Keep changes off with a lock: Azure alone makes deny assignments.',
+    remedy: 'Use a lock instead: only Azure creates deny assignments.',
   },
   FaqRule: {
     when: 'The refusal follows from a rule of Azure’s FAQ for confidential VMs; `target` names the rule.',
@@ -36,12 +36,12 @@ export const armErrors = {
   },
   FeatureNotFound: {
     status: 404,
-    when: 'There is no such preview feature to register.',
-    remedy: 'Leave the registration out: what is offered needs none.',
+    when: 'There is no such preview feature.',
+    remedy: 'Skip the registration: everything offered works without it.',
   },
   FeatureUnregistrationNotSupported: {
     status: 409,
-    when: 'A feature that is not a preview was to be unregistered.',
+    when: 'The request unregisters a feature that is not a preview.',
     remedy: 'Leave the feature as it is.',
   },
   HttpMethodNotAllowed: {
@@ -51,17 +51,17 @@ export const armErrors = {
   },
   InvalidActionOrNotAction: {
     status: 400,
-    when: 'A role definition names an action in another form.',
-    remedy: 'Name it as Microsoft.Compute/*/read.',
+    when: 'A role definition names a malformed action.',
+    remedy: 'Write it like Microsoft.Compute/*/read.',
   },
   InvalidApiVersionParameter: {
     status: 400,
-    when: 'The api-version is none that Azure has.',
-    remedy: 'Use the api-version of your client.',
+    when: 'Azure has no such api-version.',
+    remedy: 'Use the api-version that your client is built for.',
   },
   InvalidAssignableScope: {
     status: 400,
-    when: 'A role definition is to be assignable at a scope that is not of this installation.',
+    when: 'A role definition has an assignable scope outside this installation.',
     remedy: 'Name scopes of this tenant and subscription.',
   },
   InvalidFilterInQueryString: {
@@ -71,13 +71,13 @@ export const armErrors = {
   },
   InvalidLock: {
     status: 400,
-    when: 'A lock has another form.',
+    when: 'The lock is malformed.',
     remedy: 'Send level CanNotDelete or ReadOnly.',
   },
   InvalidParameter: {
     status: 400,
-    when: 'A parameter has a value that it cannot have.',
-    remedy: 'Send what the error’s expected says.',
+    when: 'A parameter has an invalid value.',
+    remedy: 'Send what the error lists as expected.',
   },
   InvalidPrincipalId: {
     status: 400,
@@ -87,17 +87,17 @@ export const armErrors = {
   InvalidQuery: {
     status: 400,
     when: 'A Resource Graph query is not understood.',
-    remedy: 'docs/azure-clients.md lists what of Kusto is.',
+    remedy: 'docs/azure-clients.md lists the parts of Kusto that are.',
   },
   InvalidQueryParameterValue: {
     status: 400,
-    when: 'A page is asked for by a token that was not given out.',
-    remedy: 'Follow nextLink as it is.',
+    when: 'The paging token was not issued by this service.',
+    remedy: 'Follow nextLink unchanged.',
   },
   InvalidRequestContent: {
     status: 400,
-    when: 'The body is not JSON, or a member of it has another form.',
-    remedy: 'Send what the error’s expected says.',
+    when: 'The body is not JSON, or one of its members is malformed.',
+    remedy: 'Send what the error lists as expected.',
   },
   InvalidRequestUri: {
     status: 400,
@@ -107,7 +107,7 @@ export const armErrors = {
   InvalidResourceGroupLocation: {
     status: 409,
     when: 'The resource group exists in another location.',
-    remedy: 'Use the location that it has, or another name.',
+    remedy: 'Use its location, or another name.',
   },
   InvalidResourceLocation: {
     status: 409,
@@ -126,13 +126,13 @@ export const armErrors = {
   },
   InvalidResourceReference: {
     status: 400,
-    when: 'The body refers to a resource that does not exist or is of another type.',
-    remedy: 'Make that resource first.',
+    when: 'The body refers to a resource that does not exist or has the wrong type.',
+    remedy: 'Create that resource first.',
   },
   InvalidResourceType: {
     status: [400, 404],
     when: 'The installation has no such resource type.',
-    remedy: 'docs/resource-types.md lists those that it has.',
+    remedy: 'docs/resource-types.md lists the types it has.',
   },
   InvalidRoleAssignmentId: {
     status: 400,
@@ -151,18 +151,18 @@ export const armErrors = {
   },
   LastOwnerCannotBeRemoved: {
     status: 409,
-    when: 'The last owner of the subscription was to be removed.',
-    remedy: 'Make another principal owner first.',
+    when: 'The request removes the last owner of the subscription.',
+    remedy: 'Make another principal an owner first.',
   },
   LinkedAuthorizationFailed: {
     status: 403,
-    when: 'The caller may write the resource, but not use another one that it refers to.',
+    when: 'The caller may write the resource, but may not use another resource that it refers to.',
     remedy: 'Ask an owner for a role at the linked scope.',
   },
   LocationNotAvailableForResourceType: {
     status: 400,
     when: 'The installation has no such region.',
-    remedy: 'Use a region of it: az account list-locations.',
+    remedy: 'Use one of its regions: az account list-locations.',
   },
   LocationRequired: {
     status: 400,
@@ -191,43 +191,43 @@ export const armErrors = {
   },
   NotFound: {
     status: 404,
-    when: 'There is nothing of this name.',
+    when: 'Nothing has this name.',
     remedy: 'Check the name.',
   },
   NotSupported: {
     status: [400, 409],
-    when: 'Azure can do it, and this installation, or a confidential VM, cannot.',
-    remedy: 'Do what the error’s remedy says.',
+    when: 'Azure offers this; this installation, or a confidential VM, does not.',
+    remedy: 'Follow the error’s remedy.',
   },
   OperationNotAllowed: {
     status: [400, 409],
-    when: 'The resource is used by others, is in another state, or a quota is used up.',
-    remedy: 'Do what the error’s remedy says.',
+    when: 'The resource is in use, is in the wrong state, or a quota is used up.',
+    remedy: 'Follow the error’s remedy.',
   },
   OperationNotFound: {
     status: 404,
-    when: 'There is no operation of this id.',
-    remedy: 'Use the address that the request was answered with.',
+    when: 'There is no operation with this id.',
+    remedy: 'Use the address from the response that started it.',
   },
   PreconditionFailed: {
     status: 412,
     when: 'The condition of If-Match or If-None-Match was not met.',
-    remedy: 'Read the resource again and repeat the change on what it is now.',
+    remedy: 'Read the resource again and apply the change to its current state.',
   },
   PropertyChangeNotAllowed: {
     status: 409,
-    when: 'A property was to be changed that is fixed when the resource is made.',
-    remedy: 'Make a new resource.',
+    when: 'The request changes a property that is fixed at creation.',
+    remedy: 'Create a new resource.',
   },
   ResourceGroupBeingDeleted: {
     status: 409,
     when: 'The resource group is being deleted.',
-    remedy: 'Wait until it is gone.',
+    remedy: 'Wait until the deletion ends.',
   },
   ResourceGroupDeletionBlocked: {
     status: 409,
     when: 'Resources of the group are used by resources of other groups.',
-    remedy: 'Delete what uses them, then delete the group again.',
+    remedy: 'Delete the resources that use them, then delete the group again.',
   },
   ResourceGroupNameInvalid: {
     status: 400,
@@ -237,7 +237,7 @@ export const armErrors = {
   ResourceGroupNotFound: {
     status: 404,
     when: 'There is no such resource group.',
-    remedy: 'Make it: az group create.',
+    remedy: 'Create it: az group create.',
   },
   ResourceMoveConflict: {
     when: 'The target group has a resource of this type and name.',
@@ -245,26 +245,26 @@ export const armErrors = {
   },
   ResourceMoveNotSupported: {
     when: 'A resource of this type, or in this use, cannot be moved.',
-    remedy: 'Leave it where it is, or move what it belongs to.',
+    remedy: 'Leave it where it is, or move the resource it belongs to.',
   },
   ResourceMoveProviderValidationFailed: {
     status: 409,
     when: 'One of the resources cannot be moved; the details say which and why.',
-    remedy: 'Leave it out, or put right what the details say.',
+    remedy: 'Leave it out, or fix what the details name.',
   },
   ResourceNotFound: {
     status: [400, 404],
     when: 'There is no such resource.',
-    remedy: 'Check its id, or make it first.',
+    remedy: 'Check its id, or create it first.',
   },
   ResourceNotReadyForMove: {
-    when: 'An operation of the resource is under way, or it is not in a settled state.',
+    when: 'An operation on the resource is in progress.',
     remedy: 'Wait until it is ready.',
   },
   RoleAssignmentExists: {
     status: 409,
     when: 'The same role is assigned to the same principal at this scope.',
-    remedy: 'Use the assignment that is there.',
+    remedy: 'Use the existing assignment.',
   },
   RoleAssignmentNotFound: {
     status: 404,
@@ -273,8 +273,8 @@ export const armErrors = {
   },
   RoleAssignmentUpdateNotPermitted: {
     status: 409,
-    when: 'A role assignment was to be changed.',
-    remedy: 'Delete it and make a new one.',
+    when: 'The request changes a role assignment.',
+    remedy: 'Delete it and create a new one.',
   },
   RoleDefinitionDoesNotExist: {
     status: [400, 404],
@@ -288,12 +288,12 @@ export const armErrors = {
   },
   RoleDefinitionLimitExceeded: {
     status: 400,
-    when: 'There are as many custom roles as there may be.',
-    remedy: 'Delete roles that are not used.',
+    when: 'The limit on custom roles is reached.',
+    remedy: 'Delete unused roles.',
   },
   RoleDefinitionNameInvalid: {
     status: 400,
-    when: 'The name of a role has no characters or too many.',
+    when: 'The role name is empty or too long.',
     remedy: 'Use 1 to 512 characters.',
   },
   RoleDefinitionNotAssignableAtScope: {
@@ -323,7 +323,7 @@ export const armErrors = {
   },
   UnmatchedPrincipalType: {
     status: 400,
-    when: 'The principal is of another type than the request says.',
-    remedy: 'Leave principalType out, or send what the principal is.',
+    when: 'The principal’s type differs from the one in the request.',
+    remedy: 'Leave principalType out, or send the principal’s type.',
   },
 } as const

@@ -2,45 +2,45 @@
 export const attestationErrors = {
   AcceptedSiliconInvalid: {
     status: 500,
-    when: 'The file of other installations’ silicon has another form.',
+    when: 'The file that names other installations’ silicon is malformed.',
     remedy: 'Correct it as the error shows, or remove it.',
   },
   AttestationTypeNotOffered: {
     status: [400, 501],
-    when: 'Enclaves were to be attested.',
+    when: 'The request attests an enclave.',
     remedy: 'Attest a confidential VM.',
   },
   AttestationVerifierNameTaken: {
     status: 500,
-    when: 'A provider of another origin has the name of one of this installation.',
+    when: 'A provider of another origin has the same name as one in this installation.',
     remedy: 'Rename one of the two.',
   },
   ChallengeExpired: {
-    when: 'The challenge of a TPM attestation is no longer in force.',
+    when: 'The challenge of a TPM attestation has expired.',
     remedy: 'Ask for a new one, and answer it within 5 minutes.',
   },
   ChallengeUnknown: {
-    when: 'The challenge of a TPM attestation is not one of this provider.',
+    when: 'The challenge of a TPM attestation was not issued by this provider.',
     remedy: 'Ask for a new one.',
   },
   CollateralEndpointsInvalid: {
     status: 500,
-    when: 'The file of the collateral services’ addresses has another form.',
+    when: 'The file with the collateral services’ addresses is malformed.',
     remedy: 'Correct it as the error shows, or remove it.',
   },
   CollateralRefused: {
     status: 400,
-    when: 'Imported collateral is not genuine, or not of the expected form.',
-    remedy: 'Export the bundle again where the vendors can be reached.',
+    when: 'Imported collateral is not genuine, or is malformed.',
+    remedy: 'Export the bundle again on a host that can reach the vendors.',
   },
   CollateralSuperseded: {
-    when: 'The vendor has issued newer collateral, which this service has seen.',
+    when: 'This service has already seen newer collateral from the vendor.',
     remedy: 'Fetch the collateral again.',
   },
   CollateralUnavailable: {
     status: 503,
-    when: 'The endorsements of the platform cannot be had.',
-    remedy: 'See that the collateral service answers, or import a newer bundle.',
+    when: 'The endorsements of the platform are unavailable.',
+    remedy: 'Check that the collateral service answers, or import a newer bundle.',
   },
   DecisionNotFound: {
     status: 404,
@@ -58,22 +58,22 @@ export const attestationErrors = {
     remedy: 'Sign in as the owner, or ask for a role at the provider.',
   },
   HardwareReportMissing: {
-    when: 'The evidence is of a TPM alone, which proves nothing against the host.',
+    when: 'The evidence comes from a TPM alone, which proves nothing against the host.',
     remedy: 'Run the guest as a confidential VM.',
   },
   InvalidApiVersionParameter: {
     status: 400,
     when: 'The api-version is not known.',
-    remedy: 'Use one that the error names.',
+    remedy: 'Use one that the error lists.',
   },
   InvalidOperation: {
     status: 400,
     when: 'The provider’s state or trust model does not allow the operation.',
-    remedy: 'Do what the error’s remedy says.',
+    remedy: 'Follow the error’s remedy.',
   },
   InvalidParameter: {
     status: 400,
-    when: 'Evidence or another part of the request is malformed or not genuine; the details have the closer code.',
+    when: 'Evidence or another part of the request is malformed or not genuine; the details have a more specific code.',
     remedy: 'Take fresh evidence and send it unchanged.',
   },
   MissingApiVersionParameter: {
@@ -87,8 +87,8 @@ export const attestationErrors = {
     remedy: 'Use another name.',
   },
   NotCompliant: {
-    when: 'A rule of the baseline is not met.',
-    remedy: 'Bring the machine to what the policy asks for.',
+    when: 'A baseline rule is not met.',
+    remedy: 'Make the VM meet the policy.',
   },
   PolicyEvaluationError: {
     status: 400,
@@ -103,39 +103,39 @@ export const attestationErrors = {
   ProviderNotFound: {
     status: 404,
     when: 'There is no such attestation provider.',
-    remedy: 'Make it, or ask another.',
+    remedy: 'Create it, or use another provider.',
   },
   RequestSignatureInvalid: {
     when: 'The request is not signed by its attest_key.',
     remedy: 'Sign it with the private key of attest_key.',
   },
   StatementBeforeRestart: {
-    when: 'The TPM has restarted since it made the statements.',
-    remedy: 'Make a new quote in the running guest.',
+    when: 'The TPM has restarted since it signed the statements.',
+    remedy: 'Take a new quote in the running guest.',
   },
   StatementReplayed: {
-    when: 'The statements of the TPM were used before.',
-    remedy: 'Make a new quote for each request.',
+    when: 'The TPM’s statements were already used.',
+    remedy: 'Take a new quote for each request.',
   },
   TcbMinimumInvalid: {
     status: 500,
-    when: 'The file of least security versions has another form.',
+    when: 'The file with minimum security versions is malformed.',
     remedy: 'Correct it as the error shows, or remove it.',
   },
   TooManyRequests: {
     status: 429,
     when: 'The caller made too many attest calls.',
-    remedy: 'Wait as long as Retry-After says.',
+    remedy: 'Wait for the time in Retry-After.',
   },
   TrustAnchorsMissing: {
     status: 500,
-    when: 'A simulated installation lacks the roots of its silicon.',
+    when: 'A simulated installation lacks the roots of its own silicon.',
     remedy: 'Start the host service first.',
   },
   TrustAnchorsNotAllowed: {
     status: 500,
     when: 'Roots of simulated silicon were given to an installation in hardware mode.',
-    remedy: 'Make another installation for simulated silicon.',
+    remedy: 'Create another installation for simulated silicon.',
   },
   VendorRefused: {
     status: [502, 503],
@@ -145,6 +145,6 @@ export const attestationErrors = {
   VendorUnreachable: {
     status: 503,
     when: 'AMD’s or Intel’s service cannot be reached.',
-    remedy: 'Let this machine call it, or import a bundle.',
+    remedy: 'Allow this host to call it, or import a bundle.',
   },
 } as const

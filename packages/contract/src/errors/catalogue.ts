@@ -64,12 +64,12 @@ export interface ErrorCatalogue {
 export const errorCatalogue: ErrorCatalogue = {
   server: {
     title: 'Every service',
-    about: 'Any service may answer these; `packages/platform` makes them.',
+    about: 'Any service may return these; they come from `packages/platform`.',
     codes: serverErrors,
   },
   start: {
     title: 'Starting the server',
-    about: 'What keeps a server from starting, and an installation from being made.',
+    about: 'What prevents a server from starting or an installation from being created.',
     codes: startErrors,
   },
   testApi: {
@@ -79,7 +79,7 @@ export const errorCatalogue: ErrorCatalogue = {
   },
   arm: {
     title: 'Resource manager',
-    about: 'What every resource has: scopes, roles, locks, tags, moves.',
+    about: 'What all resources share: scopes, roles, locks, tags, moves.',
     codes: armErrors,
   },
   templates: {
@@ -105,7 +105,7 @@ export const errorCatalogue: ErrorCatalogue = {
   },
   managedHsm: {
     title: 'Managed HSM',
-    about: 'What managed HSMs have beside keys: activation, local roles, backups, settings.',
+    about: 'What managed HSMs have besides keys: activation, local roles, backups, settings.',
     codes: managedHsmErrors,
   },
   attestation: {
@@ -116,7 +116,7 @@ export const errorCatalogue: ErrorCatalogue = {
   evidence: {
     title: 'Evidence',
     about:
-      'Why evidence is malformed or not genuine: the closer code in `details` of an InvalidParameter, and what `strongroom evidence` says.',
+      'Why evidence is malformed or not genuine: the specific code in the `details` of an InvalidParameter, also printed by `strongroom evidence`.',
     codes: evidenceErrors,
   },
   identity: {
@@ -127,21 +127,21 @@ export const errorCatalogue: ErrorCatalogue = {
   signIn: {
     title: 'Signing in',
     about:
-      'What the token, device-code and sign-in endpoints answer in OAuth’s shape, under Entra’s numbers (`error_codes`); `error` is OAuth’s own word.',
+      'What the token, device-code and sign-in endpoints return in OAuth’s format, with Entra’s numbers (`error_codes`); `error` is OAuth’s own code.',
     codes: signInErrors,
   },
   fleet: { title: 'Fleet', about: 'Hosts of a fleet: joining, leases, placement.', codes: fleetErrors },
   host: { title: 'Host', about: 'The host wire: VMs, their guest state and their release.', codes: hostErrors },
-  disks: { title: 'Disks and images', about: 'What a host keeps: disks, snapshots, images.', codes: diskErrors },
+  disks: { title: 'Disks and images', about: 'What a host stores: disks, snapshots, images.', codes: diskErrors },
   metadata: {
     title: 'Metadata endpoint',
-    about: 'What guests and readers of endorsements ask the host.',
+    about: 'Requests that guests, and readers of endorsements, make to the host.',
     codes: metadataErrors,
   },
   cli: {
     title: 'Command line and portal',
     about:
-      'What `strongroom` and the portal’s pages say of themselves; all else they pass on. Http404 and the like: a server answered with that status and no code.',
+      'Errors of `strongroom` and the portal themselves; they pass all others on. Http404 and similar: a server answered with that status and no code.',
     codes: cliErrors,
   },
 }

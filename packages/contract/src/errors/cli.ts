@@ -1,36 +1,36 @@
 /** What `strongroom` and the portal’s pages say of themselves; all else they pass on. Http404 and the like: a server answered with that status and no code. */
 export const cliErrors = {
   AlreadyRunning: {
-    when: 'A server runs for the state directory, whose VMs are to be copied.',
+    when: 'A server runs on the state directory, so its VMs cannot be copied.',
     remedy: 'Stop it, then repeat the command.',
   },
   AmbiguousName: {
-    when: 'Several VMs have the name.',
-    remedy: 'Name the group: -g.',
+    when: 'Several VMs have this name.',
+    remedy: 'Name the resource group: -g.',
   },
   AskedSettingsUnreadable: {
-    when: 'What the VM was asked for with cannot be read.',
-    remedy: 'Say it by the flags that the error names.',
+    when: 'The record of what the VM was created with cannot be read.',
+    remedy: 'Use the flags that the error names.',
   },
   AttestationProviderUnreachable: {
     when: 'The keys of an attestation provider cannot be fetched.',
-    remedy: 'See that it can be reached from here.',
+    remedy: 'Check that it can be reached from here.',
   },
   AttestationVerifiersInvalid: {
     when: 'The file that names attestation providers of other origins cannot be used.',
-    remedy: 'Correct it as docs/trust-report.md describes it.',
+    remedy: 'Correct it as described in docs/trust-report.md.',
   },
   CannotSign: {
     when: 'ssh-keygen could not sign.',
-    remedy: 'Name a private key that the VM accepts.',
+    remedy: 'Pass a private key that the VM accepts.',
   },
   ContainersElsewhere: {
-    when: 'The container engine that Testcontainers found is on another machine.',
-    remedy: 'Point DOCKER_HOST at a socket of this machine, or use start() of the package.',
+    when: 'The container engine that Testcontainers found runs on another machine.',
+    remedy: 'Point DOCKER_HOST at a socket of this machine, or use the package’s start().',
   },
   ControlFailed: {
-    when: 'The drill’s control failed, so that its attacks say nothing.',
-    remedy: 'See that the VM starts and is trusted, then drill again.',
+    when: 'The drill’s control run failed, so its attacks prove nothing.',
+    remedy: 'Check that the VM starts and is trusted, then run the drill again.',
   },
   EntryNotFound: {
     when: 'The log has no such entry.',
@@ -41,20 +41,20 @@ export const cliErrors = {
     remedy: 'Correct it.',
   },
   FileNotReadable: {
-    when: 'A file is missing or has another form.',
+    when: 'A file is missing or malformed.',
     remedy: 'Check its name.',
   },
   FileNotWritten: {
     when: 'A file cannot be written.',
-    remedy: 'Name one that you may write.',
+    remedy: 'Choose a path you can write to.',
   },
   FileTooLarge: {
-    when: 'A file is larger than evidence is.',
-    remedy: 'Give the evidence itself.',
+    when: 'A file is larger than any evidence.',
+    remedy: 'Pass the evidence itself.',
   },
   ImageBuildFailed: {
     when: 'The image was not built.',
-    remedy: 'Read what the build printed.',
+    remedy: 'See the output of the build.',
   },
   ImageNotBuilt: {
     when: 'The reference image is not built yet.',
@@ -62,50 +62,50 @@ export const cliErrors = {
   },
   InstallationChanged: {
     when: 'Files of the installation changed during a drill.',
-    remedy: 'Let nothing else write to it.',
+    remedy: 'Do not let anything else write to it.',
   },
   Interrupted: {
-    when: 'The drill was interrupted. The VM is as it was.',
+    when: 'The drill was interrupted. The VM is unchanged.',
     remedy: 'Drill again.',
   },
   InvalidArgument: {
-    when: 'An argument has a value that it cannot have.',
-    remedy: 'Give one that the error names.',
+    when: 'An argument has an invalid value.',
+    remedy: 'Use one that the error lists.',
   },
   InvalidPolicy: {
-    when: 'An evidence policy has another form.',
+    when: 'An evidence policy is malformed.',
     remedy: 'See docs/evidence-policy.md.',
   },
   InvalidReleasePolicy: {
-    when: 'A release policy has another form.',
+    when: 'A release policy is malformed.',
     remedy: 'Correct it at the place that the error names.',
   },
   KeptHeadUnreadable: {
-    when: 'What the browser remembers of a log cannot be read.',
-    remedy: 'Forget it only if you accept that earlier changes to the log go unnoticed.',
+    when: 'The browser’s saved state of a log cannot be read.',
+    remedy: 'Delete it only if you accept that earlier changes to the log go unnoticed.',
   },
   KeyAttestationRefused: {
-    when: 'The statement of a key is not the key service’s.',
-    remedy: 'Fetch it again, and take ca.pem over a way that you trust.',
+    when: 'The statement about a key was not signed by the key service.',
+    remedy: 'Fetch it again, and get ca.pem over a channel you trust.',
   },
   LogCut: {
     when: 'The log is shorter than it was when it was last verified.',
     remedy: 'Ask whoever runs the vault why.',
   },
   LogForked: {
-    when: 'The log is not the one that was last verified.',
+    when: 'The log is not a continuation of the one last verified.',
     remedy: 'Ask whoever runs the vault why.',
   },
   LogKeyChanged: {
-    when: 'The log is signed by another key than before.',
+    when: 'The log is signed by a different key than at the last verification.',
     remedy: 'Ask whoever runs the vault why.',
   },
   Malformed: {
-    when: 'The log has another form.',
+    when: 'The log is malformed.',
     remedy: 'Ask whoever runs the vault why.',
   },
   Missing: {
-    when: 'The log lacks entries that it signed for.',
+    when: 'The log lacks entries that its checkpoint covers.',
     remedy: 'Ask whoever runs the vault why.',
   },
   MissingProgram: {
@@ -113,15 +113,15 @@ export const cliErrors = {
     remedy: 'Install the package that the error names.',
   },
   NoSubscription: {
-    when: 'The caller may see no subscription.',
-    remedy: 'Ask the owner for a role, Reader at least.',
+    when: 'The caller cannot see any subscription.',
+    remedy: 'Ask the owner for a role, at least Reader.',
   },
   NoTestApi: {
-    when: 'No server with a test API runs.',
+    when: 'No server with a test API is running.',
     remedy: 'Start it with --test-api.',
   },
   NoTrustAnchors: {
-    when: 'The roots to verify under cannot be read.',
+    when: 'The trust roots cannot be read.',
     remedy: 'Start the server once: it writes them.',
   },
   NodeTooOld: {
@@ -129,7 +129,7 @@ export const cliErrors = {
     remedy: 'Install a newer one, or reinstall with the optional dependencies.',
   },
   NonceMismatch: {
-    when: 'The token is of another sign-in.',
+    when: 'The token belongs to another sign-in.',
     remedy: 'Sign in again.',
   },
   NotAnInstallation: {
@@ -137,19 +137,19 @@ export const cliErrors = {
     remedy: 'Set STRONGROOM_STATE_DIR.',
   },
   NotConfirmed: {
-    when: 'The command deletes something and was not confirmed.',
+    when: 'The command deletes something and needs confirmation.',
     remedy: 'Add --yes.',
   },
   NotFormatted: {
-    when: 'A policy has another layout.',
+    when: 'A policy is not in the canonical layout.',
     remedy: 'Format it: `strongroom policy format FILE --write`.',
   },
   NotFound: {
-    when: 'There is nothing of this name.',
-    remedy: 'List what there is.',
+    when: 'Nothing has this name.',
+    remedy: 'List the existing ones.',
   },
   NotRunning: {
-    when: 'No server runs for the state directory.',
+    when: 'No server is running for the state directory.',
     remedy: 'Start it, or set STRONGROOM_STATE_DIR.',
   },
   NotSignedIn: {
@@ -158,42 +158,42 @@ export const cliErrors = {
   },
   OriginMismatch: {
     when: 'The key belongs to another log.',
-    remedy: 'Give the key of this log.',
+    remedy: 'Pass the key of this log.',
   },
   OwnerSignInFailed: {
-    when: 'The owner’s sign-in by the local socket failed.',
+    when: 'The owner’s sign-in through the local socket failed.',
     remedy: 'Run the command as the user who started the server.',
   },
   PortalFault: {
     when: 'The portal failed.',
-    remedy: 'Report it: it is a defect.',
+    remedy: 'Report it: this is a bug.',
   },
   ProgramFailed: {
     when: 'A program that the command runs failed.',
-    remedy: 'Read what it printed.',
+    remedy: 'See its output.',
   },
   ProvenanceMalformed: {
-    when: 'What is said to be the provenance statement of a release is none that our release build makes.',
-    remedy: 'Give the file *.provenance.json that came with the release.',
+    when: 'The file is not a provenance statement of a Strongroom release.',
+    remedy: 'Pass the *.provenance.json file that came with the release.',
   },
   ProvenanceMismatch: {
-    when: 'A file is not what was released under its name, or not by the builder or from the commit that you asked for.',
+    when: 'A file is not what was released under its name, or was built by another builder or from another commit than you asked for.',
     remedy: 'Do not use it. Fetch the file and its statement again.',
   },
   ProvenanceNotSigned: {
-    when: 'The provenance statement is not signed by the key that you named, or was changed.',
-    remedy: 'Do not use the files. Fetch statement and key again, the key over a way that you trust.',
+    when: 'The provenance statement is not signed by the key you named, or was changed.',
+    remedy: 'Do not use the files. Fetch the statement and the key again, the key over a channel you trust.',
   },
   RememberedCheckpointUnreadable: {
-    when: 'What was remembered of the log cannot be read.',
+    when: 'The saved state of the log cannot be read.',
     remedy: 'Restore the file from a backup.',
   },
   ResourceNotFound: {
-    when: 'There is no VM of this name.',
+    when: 'There is no VM with this name.',
     remedy: 'List them: `strongroom vm list`.',
   },
   RootMismatch: {
-    when: 'The entries of the log do not hash to the head that it signed.',
+    when: 'The entries of the log do not hash to its signed head.',
     remedy: 'Ask whoever runs the vault why.',
   },
   ServerDied: {
@@ -201,8 +201,8 @@ export const cliErrors = {
     remedy: 'Read server.log.',
   },
   ServerProgramFailed: {
-    when: 'A part of the server that the command runs gave no answer.',
-    remedy: 'Read what it printed.',
+    when: 'A part of the server that the command runs did not answer.',
+    remedy: 'See its output.',
   },
   ServerUnreachable: {
     when: 'The server does not answer.',
@@ -210,23 +210,23 @@ export const cliErrors = {
   },
   SignatureInvalid: {
     when: 'The log’s head is not signed by its key.',
-    remedy: 'Give the right key, or ask whoever runs the vault why.',
+    remedy: 'Pass the right key, or ask whoever runs the vault why.',
   },
   StateMismatch: {
-    when: 'The answer to a sign-in is of another one.',
+    when: 'The response belongs to another sign-in.',
     remedy: 'Sign in again.',
   },
   StillRunning: {
-    when: 'The server of the installation runs.',
+    when: 'The installation’s server is running.',
     remedy: 'Stop it first.',
   },
   TimeIsUp: {
-    when: 'Reading the evidence took longer than it may.',
-    remedy: 'Give fewer files at once.',
+    when: 'Reading the evidence took too long.',
+    remedy: 'Pass fewer files at once.',
   },
   Unexpected: {
-    when: 'The command failed in a way that it does not know.',
-    remedy: 'Report it: it is a defect.',
+    when: 'The command failed unexpectedly.',
+    remedy: 'Report it: this is a bug.',
   },
   UnknownAttack: {
     when: 'The drill has no such attack.',
@@ -241,15 +241,15 @@ export const cliErrors = {
     remedy: 'Delete it, or use another state directory.',
   },
   VmNotConfidential: {
-    when: 'The VM to be drilled is not confidential.',
-    remedy: 'Drill a confidential one.',
+    when: 'The VM to drill is not confidential.',
+    remedy: 'Use a confidential VM.',
   },
   VmNotFound: {
     when: 'The installation has no such VM.',
     remedy: 'List them: `strongroom vm list`.',
   },
   WaitTimedOut: {
-    when: 'The VM did not come to the state in time.',
+    when: 'The VM did not reach the state in time.',
     remedy: 'Wait longer: --timeout.',
   },
 } as const

@@ -2,8 +2,8 @@
 export const computeErrors = {
   AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported: {
     status: 400,
-    when: 'The interfaces of a running VM were to be changed.',
-    remedy: 'Deallocate the VM, make the change, start it again.',
+    when: 'The request changes the network interfaces of a running VM.',
+    remedy: 'Deallocate the VM, make the change, then start it again.',
   },
   AttachDiskWhileBeingDetached: {
     status: 409,
@@ -12,12 +12,12 @@ export const computeErrors = {
   },
   AuthenticationFailed: {
     status: 403,
-    when: 'The address of a log is not signed, or its time is over.',
-    remedy: 'Ask for another one: az vm boot-diagnostics get-boot-log-uris.',
+    when: 'The address of a log is not signed, or has expired.',
+    remedy: 'Get another one: az vm boot-diagnostics get-boot-log-uris.',
   },
   BlobNotFound: {
     status: 404,
-    when: 'The VM whose log is asked for is gone.',
+    when: 'The VM that the log belongs to no longer exists.',
     remedy: 'Recreate the VM.',
   },
   BootDiagnosticsNotEnabled: {
@@ -31,7 +31,7 @@ export const computeErrors = {
     remedy: 'Start it.',
   },
   BootFailed: {
-    when: 'The VM did not start, and its host does not say why.',
+    when: 'The VM did not start, and its host reports no reason.',
     remedy: 'See the instance view of the VM.',
   },
   ConflictingUserInput: {
@@ -41,20 +41,20 @@ export const computeErrors = {
   },
   CopyFailed: {
     when: 'The host could not copy the disk.',
-    remedy: 'See the log of the host, then repeat the request.',
+    remedy: 'See the host’s log, then repeat the request.',
   },
   DiskLost: {
     when: 'The host has lost the disk.',
     remedy: 'Restore STATE/disks from a backup, or recreate the disk.',
   },
   DiskNotMade: {
-    when: 'The host could not make the disk.',
-    remedy: 'See the log of the host, then repeat the request.',
+    when: 'The host could not create the disk.',
+    remedy: 'See the host’s log, then repeat the request.',
   },
   FailedIdentityOperation: {
     status: 400,
-    when: 'The VM was given an identity that does not exist.',
-    remedy: 'Make it first: az identity create.',
+    when: 'The request assigns an identity that does not exist.',
+    remedy: 'Create it first: az identity create.',
   },
   GalleryImageNotFound: {
     status: 404,
@@ -63,7 +63,7 @@ export const computeErrors = {
   },
   GuestAgentRefused: {
     status: 403,
-    when: 'The request needs an agent of the operator in the guest.',
+    when: 'The request needs an agent of the operator in the guest, and there is none.',
     remedy: 'Do it from inside the guest.',
   },
   ImageNotBuilt: {
@@ -73,16 +73,16 @@ export const computeErrors = {
   },
   ImageVersionNotReady: {
     status: 409,
-    when: 'The image version holds nothing that a VM can be made of.',
-    remedy: 'Mend what its qualification says, then make another version.',
+    when: 'No VM can be created from the image version.',
+    remedy: 'Fix what its qualification lists, then create another version.',
   },
   InUse: {
-    when: 'A resource is used by another.',
-    remedy: 'Delete what uses it first.',
+    when: 'Another resource uses the resource.',
+    remedy: 'Delete the other resource first.',
   },
   InjectedBootFailure: {
-    when: 'The test API let the boot fail.',
-    remedy: 'Take the fault away.',
+    when: 'The test API made the boot fail.',
+    remedy: 'Clear the fault.',
   },
   InstanceLost: {
     status: 409,
@@ -101,27 +101,27 @@ export const computeErrors = {
   },
   InvalidIdentityIds: {
     status: 400,
-    when: 'Identities were listed for a type that has none.',
+    when: 'Identities are listed for an identity type that takes none.',
     remedy: 'Use ’UserAssigned’ or ’SystemAssigned, UserAssigned’.',
   },
   InvalidIdentityType: {
     status: 400,
-    when: 'There is no such type of identity.',
+    when: 'There is no such identity type.',
     remedy: 'Use SystemAssigned, UserAssigned, both, or None.',
   },
   MemoryDumpRefused: {
     status: 403,
-    when: 'A memory dump of a VM was asked for.',
+    when: 'The request asks for a memory dump of a VM.',
     remedy: 'Collect one inside the guest (kdump), and encrypt it there.',
   },
   MissingIdentityIds: {
     status: 400,
-    when: 'The type of identity needs a list of identities.',
+    when: 'The identity type needs a list of identities.',
     remedy: 'Name one, or use another type.',
   },
   NotConfidential: {
     status: 409,
-    when: 'The VM is not confidential, so that no processor measured it.',
+    when: 'The VM is not confidential, so no processor measured it.',
     remedy: 'Make a confidential VM.',
   },
   PlatformImageNotFound: {
@@ -130,12 +130,12 @@ export const computeErrors = {
     remedy: 'Use Strongroom:debian-13:cvm:latest, or import an image.',
   },
   ProvisioningFailed: {
-    when: 'The VM could not be made, and its host does not say why.',
-    remedy: 'See the log of the host, then delete the VM and recreate it.',
+    when: 'The VM could not be created, and its host reports no reason.',
+    remedy: 'See the host’s log, then delete the VM and recreate it.',
   },
   RunCommandNotFound: {
     status: 404,
-    when: 'There is no such run command: commands live as long as the boot that they were for.',
+    when: 'There is no such run command: commands are dropped when the VM’s boot ends.',
     remedy: 'List them: az vm run-command list.',
   },
   RunCommandNotSigned: {
@@ -145,12 +145,12 @@ export const computeErrors = {
   },
   RunCommandRefusedByGuest: {
     status: 403,
-    when: 'The guest did not take the signature of the script.',
+    when: 'The guest did not accept the script’s signature.',
     remedy: 'Sign it again: `strongroom vm sign-script`.',
   },
   SerialConsoleRefused: {
     status: 403,
-    when: 'The serial console was asked for.',
+    when: 'The request asks for the serial console.',
     remedy: 'Use SSH; read the log with az vm boot-diagnostics get-boot-log.',
   },
   SkuNotAvailable: {
@@ -160,25 +160,25 @@ export const computeErrors = {
   },
   VMExtensionsRefused: {
     status: 403,
-    when: 'A VM extension was to be installed.',
-    remedy: 'Install it from inside the guest, or by cloud-init.',
+    when: 'The request installs a VM extension.',
+    remedy: 'Install it from inside the guest, or with cloud-init.',
   },
   VMMarketplaceInvalidInput: {
     status: 400,
-    when: 'A plan was given for an image that has none.',
+    when: 'The request has a plan, and the image has none.',
     remedy: 'Leave the plan out.',
   },
   VmNotDeallocated: {
-    when: 'The VM runs while its key is to be changed.',
+    when: 'The key of a running VM cannot be changed.',
     remedy: 'Deallocate it, then repeat the request.',
   },
   VmNotReady: {
     status: 409,
-    when: 'The VM is not in a state in which this is possible.',
+    when: 'The VM’s state does not allow this.',
     remedy: 'Wait until it is ready, or start it.',
   },
   VmStopped: {
     when: 'The VM stopped before its guest was ready.',
-    remedy: 'Start it again, and read its serial log.',
+    remedy: 'Start it again, and check its serial log.',
   },
 } as const

@@ -2,7 +2,7 @@
 export const diskErrors = {
   AuthenticationFailed: {
     status: 403,
-    when: 'The address of a disk is not signed, or its time is over.',
+    when: 'The address of a disk is not signed, or has expired.',
     remedy: 'Grant access again: az disk grant-access.',
   },
   AuthorizationPermissionMismatch: {
@@ -12,8 +12,8 @@ export const diskErrors = {
   },
   BlobNotFound: {
     status: 400,
-    when: 'The file to be imported does not exist.',
-    remedy: 'Give its path as the host sees it.',
+    when: 'The file to import does not exist.',
+    remedy: 'Pass its path on the host.',
   },
   BootFileInvalid: {
     when: 'The boot file of the image is not a PE32+ image.',
@@ -26,18 +26,18 @@ export const diskErrors = {
   },
   DiskNotFound: {
     status: 404,
-    when: 'The host keeps no such disk.',
-    remedy: 'Name one that exists.',
+    when: 'The host has no such disk.',
+    remedy: 'Use one that exists.',
   },
   DiskNotReady: {
     status: 409,
-    when: 'The disk is not in a state in which this is possible.',
-    remedy: 'Wait until it is copied, or make one with createOption Upload.',
+    when: 'The disk’s state does not allow this.',
+    remedy: 'Wait until the copy ends, or create one with createOption Upload.',
   },
   ImageBuildFailed: {
     status: 500,
     when: 'The reference image could not be built.',
-    remedy: 'See that the mirror can be reached and 3 GB are free, then build again.',
+    remedy: 'Check that the mirror can be reached and 3 GB are free, then build again.',
   },
   ImageNotFound: {
     status: [400, 404],
@@ -46,13 +46,13 @@ export const diskErrors = {
   },
   ImageNotQualified: {
     status: [400, 409],
-    when: 'The image is not one that a confidential VM can boot; the details say why.',
-    remedy: 'Put right what the details say.',
+    when: 'A confidential VM cannot boot the image; the details say why.',
+    remedy: 'Fix what the details list.',
   },
   InvalidHeaderValue: {
     status: 400,
-    when: 'A header of a blob request has another form.',
-    remedy: 'Send what the message says.',
+    when: 'A header of a blob request is malformed.',
+    remedy: 'Send what the message asks for.',
   },
   InvalidRange: {
     status: 416,
@@ -65,16 +65,16 @@ export const diskErrors = {
   },
   NoDiskContent: {
     status: 409,
-    when: 'Compute is simulated, so that disks have no content.',
+    when: 'Compute is simulated, so disks have no content.',
     remedy: 'Use an installation that boots guests.',
   },
   NoDiskEncryption: {
     when: 'The image cannot be encrypted as a confidential OS disk.',
-    remedy: 'Use it with VMGuestStateOnly, or mend it.',
+    remedy: 'Use it with VMGuestStateOnly, or fix the image.',
   },
   NoEfiSystemPartition: {
     when: 'The image has no EFI system partition.',
-    remedy: 'Make it for UEFI (generation 2).',
+    remedy: 'Build it for UEFI (generation 2).',
   },
   NoGuestState: {
     status: 409,
@@ -83,12 +83,12 @@ export const diskErrors = {
   },
   NoImages: {
     status: 409,
-    when: 'Compute is simulated, so that there are no images.',
+    when: 'Compute is simulated, so there are no images.',
     remedy: 'Use an installation that boots guests.',
   },
   NoPartitionTable: {
     when: 'The image has no GUID partition table.',
-    remedy: 'Make it for UEFI (generation 2).',
+    remedy: 'Build it for UEFI (generation 2).',
   },
   NoRootPartition: {
     when: 'The image has no root partition.',
@@ -96,7 +96,7 @@ export const diskErrors = {
   },
   NotADiskImage: {
     status: 400,
-    when: 'What was uploaded or imported is not a disk image.',
+    when: 'The uploaded or imported file is not a disk image.',
     remedy: 'Convert it to a fixed VHD.',
   },
   NotSigned: {
@@ -113,11 +113,11 @@ export const diskErrors = {
     remedy: 'Ask for a larger one.',
   },
   SignerUnknown: {
-    when: 'The boot file is signed by no key of db.',
+    when: 'The boot file is not signed by a key in db.',
     remedy: 'Put the signer’s certificate beside the image as FILE.db.pem.',
   },
   UnknownOperatingSystem: {
     when: 'The boot file names no operating system.',
-    remedy: 'Give ukify --os-release.',
+    remedy: 'Pass --os-release to ukify.',
   },
 } as const

@@ -1,19 +1,19 @@
 /** Why evidence is malformed or not genuine: the closer code in `details` of an InvalidParameter, and what `strongroom evidence` says. */
 export const evidenceErrors = {
   AlgorithmNotAllowed: {
-    when: 'An algorithm is not one that is taken.',
-    remedy: 'Use one that the error names.',
+    when: 'An algorithm is not accepted.',
+    remedy: 'Use one that the error lists.',
   },
   BindingMismatch: {
-    when: 'The evidence does not bind what it is to bind.',
-    remedy: 'Send the exact bytes that it binds.',
+    when: 'The evidence does not bind the data it should.',
+    remedy: 'Send the exact bytes it was made over.',
   },
   CertificateExpired: {
     when: 'A certificate has expired.',
     remedy: 'Fetch the vendor’s newer one.',
   },
   CertificateNotForThisUse: {
-    when: 'A certificate is for another use.',
+    when: 'A certificate is for a different use.',
     remedy: 'Send the right one.',
   },
   CertificateNotYetValid: {
@@ -33,7 +33,7 @@ export const evidenceErrors = {
     remedy: 'Send a quote with certification data of type 5.',
   },
   ChipMismatch: {
-    when: 'Report and certificate are of different chips.',
+    when: 'Report and certificate belong to different chips.',
     remedy: 'Send the certificate of this chip.',
   },
   CollateralExpired: {
@@ -41,7 +41,7 @@ export const evidenceErrors = {
     remedy: 'Refresh it.',
   },
   CollateralInvalid: {
-    when: 'The collateral has another form.',
+    when: 'The collateral is malformed.',
     remedy: 'Fetch it again.',
   },
   CollateralMissing: {
@@ -61,7 +61,7 @@ export const evidenceErrors = {
     remedy: 'Refresh the collateral.',
   },
   CrlIssuerMismatch: {
-    when: 'A revocation list is of another issuer.',
+    when: 'A revocation list is from another issuer.',
     remedy: 'Send the right one.',
   },
   CrlNotYetValid: {
@@ -73,7 +73,7 @@ export const evidenceErrors = {
     remedy: 'Fetch it again.',
   },
   Duplicate: {
-    when: 'Something occurs twice that may occur once.',
+    when: 'An element occurs twice that may occur only once.',
     remedy: 'Send it once.',
   },
   EndorsementInvalid: {
@@ -85,7 +85,7 @@ export const evidenceErrors = {
     remedy: 'Send the log of this boot.',
   },
   FmspcMismatch: {
-    when: 'The collateral is of another kind of platform.',
+    when: 'The collateral is for another kind of platform.',
     remedy: 'Fetch that of this platform.',
   },
   IdBlockSignatureInvalid: {
@@ -93,7 +93,7 @@ export const evidenceErrors = {
     remedy: 'Sign it again.',
   },
   InvalidEncoding: {
-    when: 'Text is not in the encoding that it claims.',
+    when: 'Text is not in its declared encoding.',
     remedy: 'Send it in that encoding.',
   },
   InvalidValue: {
@@ -101,31 +101,31 @@ export const evidenceErrors = {
     remedy: 'Send the evidence unchanged.',
   },
   IssuerMismatch: {
-    when: 'A certificate is not issued by the one above it.',
+    when: 'A certificate was not issued by the next one in the chain.',
     remedy: 'Send the chain in order.',
   },
   Missing: {
-    when: 'A part is absent that the specification requires.',
-    remedy: 'Send the evidence whole.',
+    when: 'A part that the specification requires is missing.',
+    remedy: 'Send the complete evidence.',
   },
   NoTrustAnchors: {
-    when: 'There are no roots to verify under.',
+    when: 'There are no trust roots.',
     remedy: 'Start the service with trust anchors.',
   },
   NonceMismatch: {
-    when: 'The nonce is another.',
-    remedy: 'Make the statement for the nonce that was given.',
+    when: 'The nonce differs.',
+    remedy: 'Sign the statement over the given nonce.',
   },
   NotCanonical: {
-    when: 'The same content could be written shorter or otherwise.',
-    remedy: 'Send it in its one form.',
+    when: 'The encoding is not canonical.',
+    remedy: 'Send the canonical encoding.',
   },
   PathTooLong: {
     when: 'A chain is longer than its certificates allow.',
     remedy: 'Send the vendor’s chain unchanged.',
   },
   PceIdMismatch: {
-    when: 'The collateral is of another provisioning enclave.',
+    when: 'The collateral is for another provisioning enclave.',
     remedy: 'Fetch that of this platform.',
   },
   PcrDigestMismatch: {
@@ -134,10 +134,10 @@ export const evidenceErrors = {
   },
   PcrSelectionMismatch: {
     when: 'The quote covers other PCRs.',
-    remedy: 'Quote those that were asked for.',
+    remedy: 'Quote the requested ones.',
   },
   ProductMismatch: {
-    when: 'Report and certificate are of different products.',
+    when: 'Report and certificate belong to different products.',
     remedy: 'Send the certificate of this processor.',
   },
   QeIdentityMismatch: {
@@ -153,7 +153,7 @@ export const evidenceErrors = {
     remedy: 'Send the quote unchanged.',
   },
   QeVendorMismatch: {
-    when: 'The quote is of another vendor’s quoting enclave.',
+    when: 'The quote is from another vendor’s quoting enclave.',
     remedy: 'Use Intel’s.',
   },
   QuoteSignatureInvalid: {
@@ -162,7 +162,7 @@ export const evidenceErrors = {
   },
   ReportMacInvalid: {
     when: 'The TD report was not made on this processor.',
-    remedy: 'Make a new report on the processor that judges it.',
+    remedy: 'Make a new report on the processor that verifies it.',
   },
   ReportSignatureInvalid: {
     when: 'The report is not signed by its key.',
@@ -173,11 +173,11 @@ export const evidenceErrors = {
     remedy: 'Send the evidence unchanged.',
   },
   SigningKeyMismatch: {
-    when: 'The report is signed by another kind of key than its chain is for.',
-    remedy: 'Send the chain of that key.',
+    when: 'The report is signed by a different kind of key than its chain certifies.',
+    remedy: 'Send the chain for that key.',
   },
   TcbMismatch: {
-    when: 'Report and certificate, or collateral, are of different security versions.',
+    when: 'Report and certificate, or collateral, have different security versions.',
     remedy: 'Fetch the certificate for the report’s versions.',
   },
   TdxModuleMismatch: {
@@ -186,7 +186,7 @@ export const evidenceErrors = {
   },
   TokenAudienceMismatch: {
     when: 'The token is for another audience.',
-    remedy: 'Ask for one for this audience.',
+    remedy: 'Request one for this audience.',
   },
   TokenClaimMissing: {
     when: 'The token lacks a claim.',
@@ -194,26 +194,26 @@ export const evidenceErrors = {
   },
   TokenExpired: {
     when: 'The token has expired.',
-    remedy: 'Ask for a new one.',
+    remedy: 'Request a new one.',
   },
   TokenIssuerMismatch: {
-    when: 'The token is of another issuer.',
+    when: 'The token is from another issuer.',
     remedy: 'Send a token of the expected issuer.',
   },
   TokenKeyNotAllowed: {
-    when: 'The token’s key may not sign tokens.',
+    when: 'The token’s key is not allowed to sign tokens.',
     remedy: 'Use a key that may.',
   },
   TokenKeyUnknown: {
-    when: 'The token’s key is not one of its issuer.',
-    remedy: 'Send a token of the issuer.',
+    when: 'The token’s key does not belong to its issuer.',
+    remedy: 'Send a token signed by the issuer.',
   },
   TokenNotYetValid: {
     when: 'The token is not valid yet.',
     remedy: 'Set the clock.',
   },
   TokenOfAnotherKind: {
-    when: 'The token is of another kind.',
+    when: 'The token is of the wrong kind.',
     remedy: 'Send an attestation token.',
   },
   TokenSignatureInvalid: {
@@ -221,7 +221,7 @@ export const evidenceErrors = {
     remedy: 'Send it unchanged.',
   },
   TooDeep: {
-    when: 'The structure nests deeper than any genuine one.',
+    when: 'The structure is nested deeper than any genuine one.',
     remedy: 'Send genuine evidence.',
   },
   TooLarge: {
@@ -229,7 +229,7 @@ export const evidenceErrors = {
     remedy: 'Send genuine evidence.',
   },
   TpmKeyNotAllowed: {
-    when: 'The TPM key may sign what the TPM did not make.',
+    when: 'The TPM key can sign data that the TPM did not create.',
     remedy: 'Use a restricted signing key.',
   },
   TpmMagicInvalid: {
@@ -241,43 +241,43 @@ export const evidenceErrors = {
     remedy: 'Send it unchanged.',
   },
   TpmTypeMismatch: {
-    when: 'The TPM’s statement is of another type.',
-    remedy: 'Send the type that was asked for.',
+    when: 'The TPM’s statement is of the wrong type.',
+    remedy: 'Send the requested type.',
   },
   TrailingBytes: {
     when: 'Bytes follow the end of the structure.',
     remedy: 'Send the evidence unchanged.',
   },
   Truncated: {
-    when: 'Fewer bytes than the structure needs.',
-    remedy: 'Send the evidence whole.',
+    when: 'The structure is truncated.',
+    remedy: 'Send the complete evidence.',
   },
   UnknownCriticalExtension: {
-    when: 'A certificate has a critical extension that this reader does not know.',
+    when: 'A certificate has an unknown critical extension.',
     remedy: 'Use a newer Strongroom.',
   },
   UnknownType: {
-    when: 'A type, algorithm, product or value is one that this reader does not know.',
+    when: 'A type, algorithm, product or value is unknown.',
     remedy: 'Use a newer Strongroom.',
   },
   UnknownVersion: {
-    when: 'A version is one that this reader does not know.',
+    when: 'A version is unknown.',
     remedy: 'Use a newer Strongroom.',
   },
   UntrustedRoot: {
     when: 'The chain ends at a root that this installation does not pin.',
-    remedy: 'Send evidence of AMD, Intel, or the installation’s own silicon.',
+    remedy: 'Send evidence from AMD’s, Intel’s or the installation’s own silicon.',
   },
   VolumeMismatch: {
-    when: 'PCR 15 is of another volume.',
+    when: 'PCR 15 belongs to another volume.',
     remedy: 'Boot the VM’s own disk.',
   },
   WrongLength: {
-    when: 'A length is one that the format does not allow.',
+    when: 'A length is not allowed by the format.',
     remedy: 'Send the evidence unchanged.',
   },
   WrongMagic: {
-    when: 'A magic number or tag is another.',
-    remedy: 'Send evidence of the kind that was asked for.',
+    when: 'A magic number or tag is wrong.',
+    remedy: 'Send evidence of the requested kind.',
   },
 } as const

@@ -2,7 +2,7 @@
 export const identityErrors = {
   AlreadyRunning: {
     status: 409,
-    when: 'Another server works on the state directory.',
+    when: 'Another server uses the state directory.',
     remedy: 'Stop it first.',
   },
   AuthorizationFailed: {
@@ -17,17 +17,17 @@ export const identityErrors = {
   },
   DeviceCodeNotFound: {
     status: 404,
-    when: 'No sign-in waits for the code.',
+    when: 'No sign-in is waiting for the code.',
     remedy: 'Check it, or start the sign-in again: a code lasts 15 minutes.',
   },
   InvalidCertificate: {
     status: 400,
     when: 'A key credential is not a certificate that applications can sign in by.',
-    remedy: 'Make one with openssl req -x509.',
+    remedy: 'Create one with openssl req -x509.',
   },
   InvalidRequestContent: {
     status: 400,
-    when: 'A part of the request is missing or has another form.',
+    when: 'A part of the request is missing or malformed.',
     remedy: 'Send what the error names.',
   },
   ManagedIdentityAmbiguous: {
@@ -47,12 +47,12 @@ export const identityErrors = {
   },
   Request_BadRequest: {
     status: 400,
-    when: 'A directory request is not of the form that Graph takes.',
-    remedy: 'Do what the message says.',
+    when: 'A directory request is not in the form that Graph accepts.',
+    remedy: 'Follow the message.',
   },
   Request_MultipleObjectsWithSameKeyValue: {
     status: 409,
-    when: 'A credential of this name, or with this issuer and subject, exists.',
+    when: 'A credential with this name, or with this issuer and subject, already exists.',
     remedy: 'Delete the other one first.',
   },
   Request_ResourceNotFound: {
@@ -63,7 +63,7 @@ export const identityErrors = {
   Request_UnsupportedQuery: {
     status: 400,
     when: 'A $filter of the directory is not understood.',
-    remedy: 'Filter by a property that the error names.',
+    remedy: 'Filter by a property that the error lists.',
   },
   StateDirectoryTooLong: {
     status: 400,
@@ -72,7 +72,7 @@ export const identityErrors = {
   },
   TooManyCredentials: {
     status: 400,
-    when: 'The application has as many credentials as it may.',
-    remedy: 'Delete those that are not used.',
+    when: 'The application has reached its credential limit.',
+    remedy: 'Delete unused ones.',
   },
 } as const

@@ -12,13 +12,13 @@ export const keyVaultErrors = {
   },
   DiskEncryptionSetRotationFailed: {
     status: 409,
-    when: 'Some guest states were not put under the new key; the details say which.',
-    remedy: 'Mend what the details say, then set the same key again.',
+    when: 'Some guest states were not rewrapped with the new key; the details say which.',
+    remedy: 'Fix what the details report, then set the same key again.',
   },
   DiskEncryptionSetWithoutIdentity: {
     status: 409,
     when: 'The disk-encryption set has no identity to read its key with.',
-    remedy: 'Give it one: az disk-encryption-set identity assign.',
+    remedy: 'Assign one: az disk-encryption-set identity assign.',
   },
   InsufficientPermissions: {
     status: 403,
@@ -28,17 +28,17 @@ export const keyVaultErrors = {
   KeyVaultAccessForbidden: {
     status: 403,
     when: 'The disk-encryption set may not use its key.',
-    remedy: 'Give its identity get, wrapKey and unwrapKey at the key.',
+    remedy: 'Grant its identity get, wrapKey and unwrapKey on the key.',
   },
   KeyVaultAndDiskEncryptionSetInDifferentRegions: {
     status: 400,
-    when: 'Vault and disk-encryption set are in different regions.',
-    remedy: 'Use a vault of the region of the set.',
+    when: 'The vault and the disk-encryption set are in different regions.',
+    remedy: 'Use a vault in the set’s region.',
   },
   KeyVaultKeyExpired: {
     status: 409,
     when: 'The key of the disk-encryption set has expired.',
-    remedy: 'Give it a later expiry, or rotate the set to another key.',
+    remedy: 'Set a later expiry, or rotate the set to another key.',
   },
   KeyVaultKeyNotEnabled: {
     status: 409,
@@ -48,37 +48,37 @@ export const keyVaultErrors = {
   KeyVaultKeyNotExportable: {
     status: 409,
     when: 'The key of the disk-encryption set cannot be released.',
-    remedy: 'Make one with --exportable true and a release policy.',
+    remedy: 'Create one with --exportable true and a release policy.',
   },
   KeyVaultKeyNotFound: {
     status: 409,
-    when: 'The key of the disk-encryption set is not there.',
+    when: 'The key of the disk-encryption set does not exist.',
     remedy: 'Recover it: az keyvault key recover.',
   },
   KeyVaultKeyNotYetValid: {
     status: 409,
     when: 'The key of the disk-encryption set is not valid yet.',
-    remedy: 'Wait, or give it an earlier activation date.',
+    remedy: 'Wait, or set an earlier activation date.',
   },
   KeyVaultKeyOperationNotPermitted: {
     status: 409,
-    when: 'The key of the disk-encryption set may not wrap or unwrap.',
-    remedy: 'Make one with wrapKey and unwrapKey.',
+    when: 'The key of the disk-encryption set does not allow wrapping or unwrapping.',
+    remedy: 'Create one with wrapKey and unwrapKey.',
   },
   KeyVaultKeyReleasePolicyNotSatisfiable: {
     status: 409,
     when: 'No boot can meet the release policy of the key.',
-    remedy: 'Make a key with --default-cvm-policy.',
+    remedy: 'Create a key with --default-cvm-policy.',
   },
   KeyVaultKeyTypeNotSupported: {
     status: 409,
     when: 'The key of the disk-encryption set is not an RSA key held by an HSM.',
-    remedy: 'Make one with --kty RSA-HSM.',
+    remedy: 'Create one with --kty RSA-HSM.',
   },
   KeyVaultNotFound: {
     status: [400, 409],
     when: 'There is no such vault or managed HSM.',
-    remedy: 'Make it, or recover it if it was deleted.',
+    remedy: 'Create it, or recover it if it was deleted.',
   },
   KeyVaultPurgeProtectionNotEnabled: {
     status: 400,

@@ -2,17 +2,17 @@
 export const managedHsmErrors = {
   BuiltInRole: {
     status: 409,
-    when: 'A built-in role of a managed HSM was to be changed.',
-    remedy: 'Make a role of your own.',
+    when: 'The request changes a built-in role of a managed HSM.',
+    remedy: 'Create a custom role.',
   },
   HsmNotActivated: {
-    when: 'Nobody holds the security domain of the managed HSM yet.',
+    when: 'The security domain of the managed HSM was never downloaded or uploaded.',
     remedy: 'Download its security domain, or upload one.',
   },
   JobNotFound: {
     status: 404,
     when: 'There is no such backup, restore or upload.',
-    remedy: 'Use the address that its start was answered with.',
+    remedy: 'Use the address from the response that started it.',
   },
   ManagedHsmNotFound: {
     status: 404,
@@ -21,13 +21,13 @@ export const managedHsmErrors = {
   },
   RoleAssignmentExists: {
     status: 409,
-    when: 'The role is assigned already.',
-    remedy: 'Use the assignment that is there.',
+    when: 'The role is already assigned.',
+    remedy: 'Use the existing assignment.',
   },
   RoleAssignmentLimitExceeded: {
     status: 409,
-    when: 'The managed HSM has as many role assignments as it may.',
-    remedy: 'Delete those that are not used.',
+    when: 'The managed HSM has reached its limit on role assignments.',
+    remedy: 'Delete unused ones.',
   },
   RoleAssignmentNotFound: {
     status: 404,
@@ -41,8 +41,8 @@ export const managedHsmErrors = {
   },
   RoleDefinitionLimitExceeded: {
     status: 409,
-    when: 'The managed HSM has as many custom roles as it may.',
-    remedy: 'Delete those that are not used.',
+    when: 'The managed HSM has reached its limit on custom roles.',
+    remedy: 'Delete unused ones.',
   },
   RoleDefinitionNotFound: {
     status: 404,

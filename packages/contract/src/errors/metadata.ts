@@ -2,17 +2,17 @@
 export const metadataErrors = {
   BadRequest: {
     status: 400,
-    when: 'A request of the guest to the metadata endpoint has another form.',
-    remedy: 'Send what the message says.',
+    when: 'A request of the guest to the metadata endpoint is malformed.',
+    remedy: 'Send what the message asks for.',
   },
   BootNotReported: {
     status: 503,
     when: 'The guest has not reported its boot yet.',
-    remedy: 'Ask again once strongroom-agent.service has ended.',
+    remedy: 'Try again once strongroom-agent.service has finished.',
   },
   CommandNotFound: {
     status: 404,
-    when: 'No such command runs in the guest.',
+    when: 'No such command is running in the guest.',
     remedy: 'Fetch the next command.',
   },
   EndorsementNotFound: {
@@ -22,22 +22,22 @@ export const metadataErrors = {
   },
   InvalidBootReport: {
     status: 400,
-    when: 'The guest’s report of its boot has another form.',
-    remedy: 'Send what the message names.',
+    when: 'The guest’s boot report is malformed.',
+    remedy: 'Send what the message asks for.',
   },
   InvalidCommandResult: {
     status: 400,
-    when: 'The result of a command has another form.',
-    remedy: 'Send what the message names.',
+    when: 'The result of a command is malformed.',
+    remedy: 'Send what the message asks for.',
   },
   InvalidGuestHealth: {
     status: 400,
-    when: 'The guest’s report of its health has another form.',
-    remedy: 'Send what the message names.',
+    when: 'The guest’s health report is malformed.',
+    remedy: 'Send what the message asks for.',
   },
   InvalidRequest: {
     status: 400,
-    when: 'A token request of the guest lacks a parameter, or its header.',
+    when: 'A token request of the guest lacks a parameter or the Metadata header.',
     remedy: 'Send Metadata: true, resource and api-version.',
   },
   InvalidResource: {
@@ -62,7 +62,7 @@ export const metadataErrors = {
   },
   TooManyRequests: {
     status: 429,
-    when: 'The guest asks the metadata endpoint too often.',
+    when: 'The guest calls the metadata endpoint too often.',
     remedy: 'Wait, then repeat the request.',
   },
 } as const

@@ -2,23 +2,23 @@
 export const networkErrors = {
   DnsRecordInUse: {
     status: 400,
-    when: 'The domain name label is used by another public address.',
+    when: 'Another public address uses the domain name label.',
     remedy: 'Use another label.',
   },
   IPv6NotSupported: {
     status: 400,
-    when: 'An IPv6 public address was asked for.',
+    when: 'The request asks for an IPv6 public address.',
     remedy: 'Leave publicIPAddressVersion out.',
   },
   InUseBackendAddressPoolCannotBeDeleted: {
     status: 400,
-    when: 'An interface is in a backend address pool of the load balancer that would be gone.',
-    remedy: 'Take the interface out of the pool first.',
+    when: 'The request removes a load balancer’s backend address pool that still contains an interface.',
+    remedy: 'Remove the interface from the pool first.',
   },
   InUseNetworkSecurityGroupCannotBeDeleted: {
     status: 400,
     when: 'The security group is used by an interface or a subnet.',
-    remedy: 'Take it off them first.',
+    remedy: 'Detach it from them first.',
   },
   InUseSubnetCannotBeDeleted: {
     status: 400,
@@ -47,7 +47,7 @@ export const networkErrors = {
   },
   LoadBalancerUseByVirtualMachineScaleSet: {
     status: 400,
-    when: 'A scale set puts its instances into a backend address pool of the load balancer that would be gone.',
+    when: 'The request removes a load balancer’s backend address pool that a scale set uses.',
     remedy: 'Delete the scale set first.',
   },
   NetcfgInvalidSubnet: {
@@ -77,18 +77,18 @@ export const networkErrors = {
   },
   PrivateIPAddressInUse: {
     status: 400,
-    when: 'The private address is allocated already.',
+    when: 'The private address is already allocated.',
     remedy: 'Use another one, or leave it out.',
   },
   PrivateIPAddressNotInAnySubnet: {
     status: 400,
-    when: 'The private address lies in no subnet of the network.',
-    remedy: 'Use an address of a subnet.',
+    when: 'The private address is not in any subnet of the network.',
+    remedy: 'Use an address from a subnet.',
   },
   PrivateIPAddressNotInSubnet: {
     status: 400,
-    when: 'The private address lies outside the subnet.',
-    remedy: 'Use an address of the subnet, or leave it out.',
+    when: 'The private address is outside the subnet.',
+    remedy: 'Use an address from the subnet, or leave it out.',
   },
   PublicIPAddressCannotBeDeleted: {
     status: 400,
@@ -102,8 +102,8 @@ export const networkErrors = {
   },
   PublicIPCountLimitReached: {
     status: 400,
-    when: 'There are as many public addresses as the installation has.',
-    remedy: 'Delete those that are not used.',
+    when: 'All public addresses of the installation are in use.',
+    remedy: 'Delete unused ones.',
   },
   RulesUseSameFrontendPortProtocolAndVip: {
     status: 400,
@@ -113,7 +113,7 @@ export const networkErrors = {
   SecurityRuleConflict: {
     status: 400,
     when: 'Two security rules have the same priority and direction.',
-    remedy: 'Give each its own priority.',
+    remedy: 'Give each rule its own priority.',
   },
   SecurityRuleMissingProperty: {
     status: 400,
@@ -123,12 +123,12 @@ export const networkErrors = {
   SubnetIsFull: {
     status: 400,
     when: 'The subnet has no free address.',
-    remedy: 'Delete interfaces of it, or use another.',
+    remedy: 'Delete interfaces in it, or use another subnet.',
   },
   SubnetsNotInSameVnet: {
     status: 400,
-    when: 'The interfaces of a VM are of several virtual networks.',
-    remedy: 'Use interfaces of one network.',
+    when: 'The interfaces of a VM are in several virtual networks.',
+    remedy: 'Use interfaces in one network.',
   },
   TooManyIpConfigurations: {
     status: 400,
@@ -137,12 +137,12 @@ export const networkErrors = {
   },
   VMSizeIsNotPermittedToEnableAcceleratedNetworking: {
     status: 400,
-    when: 'The size has no accelerated networking.',
-    remedy: 'Switch it off on the interface.',
+    when: 'The size does not support accelerated networking.',
+    remedy: 'Turn it off on the interface.',
   },
   VirtualMachineMustHaveOneNetworkInterfaceAsPrimary: {
     status: 400,
-    when: 'None or several of the interfaces of a VM are primary.',
-    remedy: 'Say primary: true of one.',
+    when: 'A VM must have exactly one primary interface.',
+    remedy: 'Set primary: true on one of them.',
   },
 } as const

@@ -13,7 +13,7 @@ export const serverErrors = {
   BadGateway: {
     status: 502,
     when: 'The installation did not answer a request under one of Azure’s own names.',
-    remedy: 'See server.log, then repeat the request.',
+    remedy: 'Check server.log, then repeat the request.',
   },
   BadRequest: {
     status: 400,
@@ -37,12 +37,12 @@ export const serverErrors = {
   },
   Failed: {
     status: 409,
-    when: 'The operation failed without saying why.',
+    when: 'The operation failed without a reason.',
     remedy: 'See the log of the server.',
   },
   InternalError: {
     status: 500,
-    when: 'The server failed in a way that it does not know. The request id is in the log.',
+    when: 'The server failed unexpectedly. The log has the request id.',
     remedy: 'Report it with the request id and server.log.',
   },
   InvalidAuthenticationToken: {
@@ -57,27 +57,27 @@ export const serverErrors = {
   },
   InvalidAuthenticationTokenTenant: {
     status: 401,
-    when: 'The access token is of another tenant.',
+    when: 'The access token belongs to another tenant.',
     remedy: 'Sign in at the tenant of this installation.',
   },
   InvalidField: {
-    when: 'A member of the request has another form.',
-    remedy: 'Send what the message says.',
+    when: 'A member of the request is malformed.',
+    remedy: 'Send what the message asks for.',
   },
   InvalidRequestContent: {
     status: 400,
-    when: 'The body is not JSON, or not of the form that the operation takes.',
-    remedy: 'Send what the error’s expected says.',
+    when: 'The body is not JSON, or not in the form that the operation accepts.',
+    remedy: 'Send what the error lists as expected.',
   },
   MethodNotAllowed: {
     status: 405,
-    when: 'The local listener was asked by another method than GET or HEAD.',
+    when: 'The local listener accepts only GET and HEAD.',
     remedy: 'Use GET.',
   },
   NotForwarded: {
     status: 404,
-    when: 'The portal’s forwarding was asked for a service that it does not lead to.',
-    remedy: 'Ask the service by its own name.',
+    when: 'The portal does not forward to the requested service.',
+    remedy: 'Call the service by its own name.',
   },
   NotFound: {
     status: 404,
@@ -91,17 +91,17 @@ export const serverErrors = {
   },
   OperationInterrupted: {
     status: 503,
-    when: 'The server stopped while the request waited for an operation. The operation goes on when it is started again.',
-    remedy: 'Start the server, then ask for the operation.',
+    when: 'The server stopped while the request waited for an operation. The operation resumes when the server starts again.',
+    remedy: 'Start the server, then query the operation.',
   },
   OperationNotFound: {
     status: 404,
-    when: 'There is no operation of this id.',
-    remedy: 'Use the address that the request was answered with.',
+    when: 'There is no operation with this id.',
+    remedy: 'Use the address from the response that started it.',
   },
   OperationStepUnknown: {
     status: 500,
-    when: 'An operation that another version began has a step that this version lacks.',
+    when: 'An operation started by another version has a step that this version lacks.',
     remedy: 'Repeat the request.',
   },
   PeerAnswerInvalid: {
@@ -111,13 +111,13 @@ export const serverErrors = {
   },
   PeerFailed: {
     status: 502,
-    when: 'Another service failed without saying why.',
+    when: 'Another service failed without a reason.',
     remedy: 'See the log of that service.',
   },
   PeerNotAllowed: {
     status: 500,
-    when: 'A service was asked to call an address outside the installation for something other than tokens and keys.',
-    remedy: 'Report it: it is a defect.',
+    when: 'A service tried to call an address outside the installation for something other than tokens and keys.',
+    remedy: 'Report it: this is a bug.',
   },
   PeerTimeout: {
     status: 504,
@@ -127,11 +127,11 @@ export const serverErrors = {
   PeerUnreachable: {
     status: 503,
     when: 'Another service cannot be reached.',
-    remedy: 'See that the server runs, then repeat the request.',
+    remedy: 'Check that the server is running, then repeat the request.',
   },
   RequestEntityTooLarge: {
     status: 413,
-    when: 'The body is longer than the operation takes.',
+    when: 'The body is longer than the operation accepts.',
     remedy: 'Send a shorter body.',
   },
   RowAltered: {
@@ -151,21 +151,21 @@ export const serverErrors = {
   },
   StoreUnavailable: {
     status: 503,
-    when: 'The database does not answer, or is changing to another server.',
-    remedy: 'Repeat the request. Where it lasts, look at the database.',
+    when: 'The database does not answer, or is failing over to another server.',
+    remedy: 'Repeat the request. If the error persists, check the database.',
   },
   UnknownField: {
-    when: 'The request has a member that this wire does not know.',
+    when: 'The request has an unknown member.',
     remedy: 'Leave it out.',
   },
   UnknownHost: {
     status: 421,
-    when: 'No service of the installation has the host name of the request.',
+    when: 'No service of the installation has the request’s host name.',
     remedy: 'Check the host name in the URL.',
   },
   UnsupportedMediaType: {
     status: 415,
-    when: 'The content type is not one that the operation takes.',
+    when: 'The operation does not accept the content type.',
     remedy: 'Send application/json.',
   },
 } as const

@@ -26,31 +26,31 @@ export const signInErrors = {
   AADSTS50011: {
     status: 400,
     error: 'invalid_request',
-    when: 'The redirect address is not one of the application’s.',
+    when: 'The redirect address is not registered for the application.',
     remedy: 'Open the portal at one of its own addresses.',
   },
   AADSTS50049: {
     status: 400,
     error: 'invalid_request',
-    when: 'The authority is not of this installation.',
+    when: 'The authority does not belong to this installation.',
     remedy: 'Use the authority and tenant that `strongroom env` prints.',
   },
   AADSTS50058: {
     status: 400,
     error: 'login_required',
-    when: 'A page asked for a sign-in, and nobody is signed in.',
+    when: 'A page asked for a silent sign-in, and nobody is signed in.',
     remedy: 'As the owner, run: strongroom portal.',
   },
   AADSTS50148: {
     status: 400,
     error: 'invalid_grant',
-    when: 'The code verifier is not the one that the authorization request was made with (PKCE).',
+    when: 'The code verifier does not match the authorization request (PKCE).',
     remedy: 'Start the sign-in again in the same browser.',
   },
   AADSTS54005: {
     status: 400,
     error: 'invalid_grant',
-    when: 'The device code was used already.',
+    when: 'The device code was already used.',
     remedy: 'Start the sign-in again.',
   },
   AADSTS70000: {
@@ -62,26 +62,26 @@ export const signInErrors = {
   AADSTS70001: {
     status: 400,
     error: 'unauthorized_client',
-    when: 'The grant is one of Entra’s that this installation does not offer.',
-    remedy: 'Sign in as a service principal, or by device code.',
+    when: 'The grant exists in Entra, but this installation does not offer it.',
+    remedy: 'Sign in as a service principal, or with a device code.',
   },
   AADSTS70003: {
     status: 400,
     error: 'unsupported_grant_type',
-    when: 'The grant is not known.',
-    remedy: 'Sign in as a service principal, or by device code.',
+    when: 'The grant is unknown.',
+    remedy: 'Sign in as a service principal, or with a device code.',
   },
   AADSTS70008: {
     status: 400,
     error: 'invalid_grant',
-    when: 'The authorization code has expired, was used, or is of another application.',
+    when: 'The authorization code has expired, was already used, or belongs to another application.',
     remedy: 'Start the sign-in again.',
   },
   AADSTS70016: {
     status: 400,
     error: 'authorization_pending',
-    when: 'The owner has not decided about the device code yet.',
-    remedy: 'Go on asking; as the owner, run: strongroom env --approve CODE.',
+    when: 'The owner has not approved or denied the device code yet.',
+    remedy: 'Keep polling; as the owner, run: strongroom env --approve CODE.',
   },
   AADSTS70018: {
     status: 400,
@@ -104,8 +104,8 @@ export const signInErrors = {
   AADSTS90033: {
     status: 429,
     error: 'temporarily_unavailable',
-    when: 'Too many sign-ins are under way, or too many device codes wait.',
-    remedy: 'Wait as long as Retry-After says.',
+    when: 'Too many sign-ins are in progress, or too many device codes are pending.',
+    remedy: 'Wait for the time in Retry-After.',
   },
   AADSTS700016: {
     status: 400,
@@ -122,8 +122,8 @@ export const signInErrors = {
   AADSTS700054: {
     status: 400,
     error: 'unsupported_response_type',
-    when: 'A page asked for something other than an authorization code.',
-    remedy: 'Ask for response_type=code.',
+    when: 'A page requested something other than an authorization code.',
+    remedy: 'Request response_type=code.',
   },
   AADSTS700082: {
     status: 400,
@@ -134,37 +134,37 @@ export const signInErrors = {
   AADSTS700213: {
     status: 401,
     error: 'invalid_client',
-    when: 'The application trusts no such issuer and subject.',
+    when: 'The application has no federated credential for this issuer and subject.',
     remedy: 'Add a federated identity credential with exactly the assertion’s issuer, subject and audience.',
   },
   AADSTS900144: {
     status: 400,
     error: 'invalid_request',
     when: 'A parameter is missing, or the body is not a form.',
-    remedy: 'Send the parameter that the message names.',
+    remedy: 'Send the parameter named in the message.',
   },
   AADSTS1002012: {
     status: 400,
     error: 'invalid_scope',
     when: 'The scope is not a resource followed by /.default.',
-    remedy: 'Ask for https://management.azure.com/.default, for example.',
+    remedy: 'For example, request https://management.azure.com/.default.',
   },
   AADSTS7000215: {
     status: 401,
     error: 'invalid_client',
     when: 'The client secret is wrong, or has expired.',
-    remedy: 'Send the secret’s value, not its id; make another with az ad app credential reset.',
+    remedy: 'Send the secret’s value, not its id; create another with az ad app credential reset.',
   },
   AADSTS7000216: {
     status: 401,
     error: 'invalid_client',
-    when: 'The application shows neither a secret nor an assertion.',
+    when: 'The application sent neither a secret nor an assertion.',
     remedy: 'Send client_secret, or client_assertion with its type.',
   },
   AADSTS9000411: {
     status: 400,
     error: 'invalid_request',
-    when: 'A parameter stands twice.',
+    when: 'A parameter occurs twice.',
     remedy: 'Send it once.',
   },
   AADSTS9002325: {
@@ -176,8 +176,8 @@ export const signInErrors = {
   AADSTS9002327: {
     status: 400,
     error: 'invalid_request',
-    when: 'A code of a single-page application is redeemed from another origin than its own.',
-    remedy: 'Redeem it from the page that asked for it.',
+    when: 'A single-page application’s code is redeemed from a foreign origin.',
+    remedy: 'Redeem it from the page that requested it.',
   },
 } as const satisfies Readonly<Record<`AADSTS${number}`, SignInError>>
 

@@ -3,7 +3,7 @@ export const startErrors = {
   AttestationVerifiersInvalid: {
     status: 500,
     when: 'The file that names attestation providers of other origins cannot be used.',
-    remedy: 'Correct it as docs/trust-report.md describes it, or remove it.',
+    remedy: 'Correct it as described in docs/trust-report.md, or remove it.',
   },
   AuthorityUnreadable: {
     status: 500,
@@ -17,18 +17,18 @@ export const startErrors = {
   },
   InstallationComputeFixed: {
     status: 409,
-    when: 'An installation that boots guests was started with simulated compute, or the other way round.',
+    when: 'An installation that boots guests was started with simulated compute, or vice versa.',
     remedy: 'Use another state directory for the other kind.',
   },
   InstallationModeFixed: {
     status: 409,
-    when: 'An installation was started in the other mode than it was made in.',
+    when: 'An installation was started in a different mode than it was created in.',
     remedy: 'Use another state directory for the other mode.',
   },
   InstallationStoresFixed: {
     status: 409,
-    when: 'An installation that keeps its stores in PostgreSQL was started without --store-url-file, or the other way round.',
-    remedy: 'Give --store-url-file as when the installation was made, or use another state directory.',
+    when: 'An installation that keeps its stores in PostgreSQL was started without --store-url-file, or vice versa.',
+    remedy: 'Pass --store-url-file as when the installation was created, or use another state directory.',
   },
   InstallationUnreadable: {
     status: 500,
@@ -37,38 +37,38 @@ export const startErrors = {
   },
   InvalidArgument: {
     status: 400,
-    when: 'A flag or an environment variable of the server has a value that it cannot have.',
-    remedy: 'Give it a value that the error names.',
+    when: 'A flag or an environment variable of the server has an invalid value.',
+    remedy: 'Use a value that the error lists.',
   },
   InvalidPort: {
     status: 400,
-    when: 'The ports of an installation were given twice, or are none.',
-    remedy: 'Give other ports.',
+    when: 'The ports of an installation are equal or invalid.',
+    remedy: 'Use other ports.',
   },
   InvalidStoreUrl: {
     status: 500,
-    when: 'The URL of the stores names no known engine, or no server that can be found.',
-    remedy: 'Correct the file that --store-url-file names.',
+    when: 'The store URL names an unknown engine, or a server that cannot be found.',
+    remedy: 'Correct the file passed as --store-url-file.',
   },
   MasterKeyInState: {
     status: 500,
-    when: 'The master key lies under the state directory, so that a copy of the state would have it.',
+    when: 'The master key is inside the state directory, so a copy of the state would contain it.',
     remedy: 'Point STRONGROOM_MASTER_KEY_FILE or XDG_CONFIG_HOME elsewhere.',
   },
   MasterKeyInvalid: {
     status: 500,
-    when: 'The master key file holds no key.',
+    when: 'The master key file does not contain a key.',
     remedy: 'Restore it from its backup.',
   },
   MasterKeyMissing: {
     status: 500,
-    when: 'The master key of the installation is not there.',
+    when: 'The installation’s master key is missing.',
     remedy: 'Restore it from its backup.',
   },
   MasterKeyWrong: {
     status: 500,
-    when: 'The master key does not open the installation.',
-    remedy: 'Give the right one, or restore it and the state directory from the same backup.',
+    when: 'The master key does not decrypt the installation.',
+    remedy: 'Use the right one, or restore it and the state directory from the same backup.',
   },
   MissingProgram: {
     status: 500,
@@ -77,38 +77,38 @@ export const startErrors = {
   },
   NoMemoryBackedStorage: {
     status: 500,
-    when: 'No memory-backed directory is there for secrets.',
+    when: 'There is no memory-backed directory for secrets.',
     remedy: 'Mount a tmpfs at /dev/shm.',
   },
   NotTemporary: {
     status: 400,
-    when: 'The folder for a temporary run is not one that may be removed with all in it.',
-    remedy: 'Leave --temporary-home out, or name a folder made for this run.',
+    when: 'The folder for a temporary run cannot safely be deleted with its contents.',
+    remedy: 'Leave --temporary-home out, or pass a folder created for this run.',
   },
   PassphraseMissing: {
     status: 500,
-    when: 'The master key hangs on a passphrase, and nobody gives it.',
-    remedy: 'Put it into a file of mode 0600 and name the file.',
+    when: 'The master key is protected by a passphrase, and none was given.',
+    remedy: 'Put it into a file of mode 0600 and pass the file’s path.',
   },
   PassphraseTooShort: {
     status: 400,
-    when: 'The passphrase is too short to keep a master key.',
+    when: 'The passphrase is too short to protect a master key.',
     remedy: 'Choose a longer one, for example six random words.',
   },
   PortTaken: {
     status: 409,
-    when: 'A port of the server is taken by another program.',
-    remedy: 'End that program, or give another port.',
+    when: 'Another program uses a port of the server.',
+    remedy: 'Stop that program, or use another port.',
   },
   PortUnusable: {
     status: 409,
     when: 'A port of the server cannot be used.',
-    remedy: 'Give another port.',
+    remedy: 'Use another port.',
   },
   PublicNamesRefused: {
     status: 409,
-    when: 'The server cannot answer to Azure’s own names for the shell that asks.',
-    remedy: 'Do what the error’s remedy says.',
+    when: 'The server cannot answer to Azure’s own names for the requesting shell.',
+    remedy: 'Follow the error’s remedy.',
   },
   RootKeyUnreadable: {
     status: 500,
@@ -117,18 +117,18 @@ export const startErrors = {
   },
   SecretFileExposed: {
     status: 500,
-    when: 'A file that holds a secret is open to other users.',
+    when: 'A file that holds a secret is accessible to other users.',
     remedy: 'Give it mode 0600.',
   },
   StoreAltered: {
     status: 500,
-    when: 'A database is not the one that this server wrote last.',
+    when: 'A database is not in the state this server last wrote.',
     remedy: 'Restore the newest backup, and find out who wrote to it.',
   },
   StoreUnbound: {
     status: 500,
     when: 'The rows of a database carry no authentication codes.',
-    remedy: 'Start an installation of an earlier version once with STRONGROOM_BIND_ROWS=1.',
+    remedy: 'Start an installation from an earlier version once with STRONGROOM_BIND_ROWS=1.',
   },
   StoreUnreadable: {
     status: 500,
@@ -137,7 +137,7 @@ export const startErrors = {
   },
   TpmUnusable: {
     status: 500,
-    when: 'The TPM of this machine does not give the master key.',
-    remedy: 'Start on the machine whose TPM sealed it, as a user who may use it.',
+    when: 'This host’s TPM does not release the master key.',
+    remedy: 'Start on the host whose TPM sealed it, as a user who may use it.',
   },
 } as const

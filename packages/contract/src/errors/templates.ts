@@ -7,7 +7,7 @@ export const templateErrors = {
   },
   DeploymentActive: {
     status: 409,
-    when: 'A deployment of this name still runs.',
+    when: 'A deployment with this name is still running.',
     remedy: 'Wait until it ends, cancel it, or use another name.',
   },
   DeploymentCanceled: {
@@ -16,18 +16,18 @@ export const templateErrors = {
   },
   DeploymentCannotBeCancelled: {
     status: 409,
-    when: 'The deployment does not run.',
+    when: 'The deployment is not running.',
     remedy: 'Leave it.',
   },
   DeploymentFailed: {
     status: 409,
     when: 'A resource of the deployment failed; the details say which.',
-    remedy: 'Put right what the details say, then deploy again.',
+    remedy: 'Fix what the details report, then deploy again.',
   },
   DeploymentInterrupted: {
     status: 409,
-    when: 'The server ended during a deployment with secure parameters, which are kept nowhere.',
-    remedy: 'Deploy again: what is there already is found.',
+    when: 'The server stopped during a deployment with secure parameters, which are never stored.',
+    remedy: 'Deploy again: existing resources are recognised.',
   },
   DeploymentNotFound: {
     status: 404,
@@ -41,12 +41,12 @@ export const templateErrors = {
   },
   InvalidParametersLink: {
     status: 400,
-    when: 'Parameters are given by a link.',
+    when: 'Parameters are passed by link.',
     remedy: 'Send the parameters themselves.',
   },
   InvalidPriceList: {
     status: 400,
-    when: 'The price list has another form.',
+    when: 'The price list is malformed.',
     remedy: 'Correct the file; docs/metering.md describes it.',
   },
   InvalidTemplate: {
@@ -56,22 +56,22 @@ export const templateErrors = {
   },
   InvalidTemplateLink: {
     status: 400,
-    when: 'The template is given by a link that leads outside the installation.',
-    remedy: 'Send it itself, or keep it as a template spec.',
+    when: 'The template is passed as a link that points outside the installation.',
+    remedy: 'Send the template itself, or store it as a template spec.',
   },
   InvalidTemplateSpec: {
     status: 400,
-    when: 'A template spec has another form.',
-    remedy: 'Send what the error’s expected says.',
+    when: 'A template spec is malformed.',
+    remedy: 'Send what the error lists as expected.',
   },
   PriceListNotFound: {
     status: 404,
-    when: 'The installation has no price list: usage is counted, and costs nothing.',
-    remedy: 'Give it one: `strongroom cost prices set FILE`.',
+    when: 'The installation has no price list: usage is counted but costs nothing.',
+    remedy: 'Set one: `strongroom cost prices set FILE`.',
   },
   QuotaNotAvailableForSubscription: {
     status: 409,
-    when: 'The subscription is of a kind whose quotas are not raised.',
+    when: 'Quotas are not raised for this kind of subscription.',
     remedy: 'Have the operator upgrade it: `strongroom quota kind pay-as-you-go`.',
   },
   QuotaNotFound: {
@@ -86,8 +86,8 @@ export const templateErrors = {
   },
   QuotaRequestDecided: {
     status: 409,
-    when: 'The quota request was decided already.',
-    remedy: 'Have a new one made.',
+    when: 'The quota request was already decided.',
+    remedy: 'Submit a new one.',
   },
   QuotaRequestNotFound: {
     status: 404,
@@ -97,6 +97,6 @@ export const templateErrors = {
   TemplateFailed: {
     status: 400,
     when: 'The template calls fail().',
-    remedy: 'Do what its text says.',
+    remedy: 'Follow its text.',
   },
 } as const

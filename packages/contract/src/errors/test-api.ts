@@ -2,46 +2,46 @@
 export const testApiErrors = {
   FaultNotFound: {
     status: 404,
-    when: 'The test API has no fault of this id.',
+    when: 'The test API has no fault with this id.',
     remedy: 'List them: `strongroom test status`.',
   },
   Forbidden: {
     status: 403,
-    when: 'The test API lets the key be disabled.',
-    remedy: 'Take the fault away.',
+    when: 'The test API made the key appear disabled.',
+    remedy: 'Clear the fault.',
   },
   InvalidClock: {
     status: 400,
-    when: 'The clock cannot be moved to the time that was asked for.',
-    remedy: 'Name a time in the range that the error says.',
+    when: 'The clock cannot be moved to the requested time.',
+    remedy: 'Use a time in the range that the error gives.',
   },
   InvalidFault: {
     status: 400,
-    when: 'A fault is described in another form.',
+    when: 'The description of a fault is malformed.',
     remedy: 'docs/testing.md lists the faults.',
   },
   KeyDisabled: {
-    when: 'The test API lets the key be disabled.',
-    remedy: 'Take the fault away.',
+    when: 'The test API made the key appear disabled.',
+    remedy: 'Clear the fault.',
   },
   PortalNotBuilt: {
     status: 503,
-    when: 'The portal was not built.',
+    when: 'The portal is not built.',
     remedy: 'Run scripts/setup.sh, then start the server again.',
   },
   ServiceUnavailable: {
     status: 503,
-    when: 'The test API lets the attestation provider be away.',
-    remedy: 'Take the fault away.',
+    when: 'The test API made the attestation provider unavailable.',
+    remedy: 'Clear the fault.',
   },
   TestApiRefused: {
     status: 409,
-    when: '--test-api was given for an installation that is not in simulated mode.',
+    when: '--test-api was passed for an installation that is not in simulated mode.',
     remedy: 'Leave --test-api out.',
   },
   TooManyRequests: {
     status: 429,
     when: 'The test API throttles the request.',
-    remedy: 'Wait as long as Retry-After says.',
+    remedy: 'Wait for the time in Retry-After.',
   },
 } as const

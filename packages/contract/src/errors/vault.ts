@@ -9,23 +9,23 @@ export const vaultErrors = {
     remedy: 'Use another name.',
   },
   AlreadyExists: {
-    when: 'The name of a vault or managed HSM is taken, or was until it was deleted.',
+    when: 'The name of a vault or managed HSM is in use, or belongs to a deleted one.',
     remedy: 'Use another name.',
   },
   AuthorityUnavailable: {
     status: 503,
     when: 'The signing keys of an attestation provider cannot be fetched.',
-    remedy: 'See that it can be reached, then repeat the request.',
+    remedy: 'Check that it can be reached, then repeat the request.',
   },
   BadParameter: {
     status: 400,
-    when: 'The content of the request is wrong.',
+    when: 'The content of the request is invalid.',
     remedy: 'Correct what the error names.',
   },
   CertificateContactsNotFound: {
     status: 404,
     when: 'The vault has no certificate contacts.',
-    remedy: 'Name some: az keyvault certificate contact add.',
+    remedy: 'Add some: az keyvault certificate contact add.',
   },
   CertificateIssuerNotFound: {
     status: 404,
@@ -34,7 +34,7 @@ export const vaultErrors = {
   },
   PendingCertificateNotFound: {
     status: 404,
-    when: 'No certificate of this name waits to be signed.',
+    when: 'No certificate with this name is waiting to be signed.',
     remedy: 'Create it with the issuer Unknown: az keyvault certificate create.',
   },
   CertificateNotFound: {
@@ -44,12 +44,12 @@ export const vaultErrors = {
   },
   Conflict: {
     status: 409,
-    when: 'The object exists, or is in a state in which the request cannot be met.',
-    remedy: 'Do what the error’s remedy says.',
+    when: 'The object exists, or its state does not allow the request.',
+    remedy: 'Follow the error’s remedy.',
   },
   ConflictError: {
     status: 409,
-    when: 'A deleted vault has the name.',
+    when: 'A deleted vault has this name.',
     remedy: 'Recover or purge it.',
   },
   DeletedVaultNotFound: {
@@ -60,7 +60,7 @@ export const vaultErrors = {
   Forbidden: {
     status: 403,
     when: 'The caller, its address, or the state of the object does not allow the operation; `innererror.code` says which.',
-    remedy: 'Do what the error’s remedy says.',
+    remedy: 'Follow the error’s remedy.',
   },
   ForbiddenByConnection: {
     when: 'The vault is closed to public networks.',
@@ -71,7 +71,7 @@ export const vaultErrors = {
     remedy: 'Change the network rules, or call from an address in them.',
   },
   ForbiddenByPolicy: {
-    when: 'Purge protection keeps the object.',
+    when: 'Purge protection keeps the object from being purged.',
     remedy: 'Recover it, or wait until its retention ends.',
   },
   ForbiddenByRbac: {
@@ -80,7 +80,7 @@ export const vaultErrors = {
   },
   GuestStateGenerationTooOld: {
     status: 409,
-    when: 'The guest state is older than one that this key has protected: it was rolled back.',
+    when: 'The guest state is older than one this key has protected: it was rolled back.',
     remedy: 'Boot with the newest guest state.',
   },
   KeyDisabled: {
@@ -93,17 +93,17 @@ export const vaultErrors = {
   },
   KeyExportNotSupported: {
     status: 400,
-    when: 'The key is in a token, which it does not leave.',
-    remedy: 'Back the token up by its maker’s means.',
+    when: 'The key is in a token and cannot leave it.',
+    remedy: 'Back up the token with its vendor’s tools.',
   },
   KeyImportNotSupported: {
     status: 400,
-    when: 'The vault keeps its keys in a token that takes no key in the clear.',
+    when: 'The vault keeps its keys in a token that does not import keys in plain form.',
     remedy: 'Create the key, or wrap it to a key exchange key.',
   },
   KeyLimitReached: {
-    when: 'A managed HSM holds as many keys as it may.',
-    remedy: 'Purge keys that are not needed, or use another one.',
+    when: 'A managed HSM has reached its key limit.',
+    remedy: 'Purge unused keys, or use another managed HSM.',
   },
   KeyMaterialUnreadable: {
     status: 500,
@@ -112,8 +112,8 @@ export const vaultErrors = {
   },
   KeyNotExportable: {
     status: 400,
-    when: 'The key may not be released, or the token lets no key of its kind out.',
-    remedy: 'Make one with attributes.exportable and a release policy.',
+    when: 'The key is not exportable, or the token does not export keys of its kind.',
+    remedy: 'Create one with attributes.exportable and a release policy.',
   },
   KeyNotFound: {
     status: 404,
@@ -130,12 +130,12 @@ export const vaultErrors = {
     remedy: 'Use another, or change its attributes.',
   },
   KeyOperationForbidden: {
-    when: 'The key’s key_ops leave the operation out.',
+    when: 'The key’s key_ops do not include the operation.',
     remedy: 'Use another key, or update its key_ops.',
   },
   KeyOperationNotSupported: {
     status: 400,
-    when: 'The token does not do the algorithm.',
+    when: 'The token does not support the algorithm.',
     remedy: 'Use another algorithm or token.',
   },
   KeyReleaseDenied: {
@@ -144,8 +144,8 @@ export const vaultErrors = {
   },
   KeystoreChanged: {
     status: 500,
-    when: 'The keys of the vault are not in the keystore that is configured.',
-    remedy: 'Name the keystore that they were made in.',
+    when: 'The vault’s keys are not in the configured keystore.',
+    remedy: 'Configure the keystore that they were created in.',
   },
   KeystoreConfigurationInvalid: {
     status: 500,
@@ -157,12 +157,12 @@ export const vaultErrors = {
     remedy: 'Find out who wrote to the store of the vault.',
   },
   LogForked: {
-    when: 'The operations log is another one than it was.',
+    when: 'The operations log is not the one it was.',
     remedy: 'Find out who wrote to the store of the vault.',
   },
   MethodNotAllowed: {
     status: 405,
-    when: 'A vault with purge protection was to be purged.',
+    when: 'The request purges a vault that has purge protection.',
     remedy: 'Recover it, or wait.',
   },
   NotFound: {
@@ -181,36 +181,36 @@ export const vaultErrors = {
   },
   OperationLogAltered: {
     status: 503,
-    when: 'The operations log was altered outside the service, so that operations are refused.',
-    remedy: 'Find out who wrote to the store, and put back the last state.',
+    when: 'The operations log was altered outside the service, so operations are refused.',
+    remedy: 'Find out who wrote to the store, and restore its last state.',
   },
   OperationLogUnavailable: {
     status: 503,
-    when: 'The operations log cannot be written, so that operations are refused.',
-    remedy: 'See that the store is writable and has space.',
+    when: 'The operations log cannot be written, so operations are refused.',
+    remedy: 'Check that the store is writable and has free space.',
   },
   Pkcs11BindingMissing: {
     status: 500,
-    when: 'The binding to PKCS#11 was not built.',
+    when: 'The PKCS#11 binding was not built.',
     remedy: 'Install g++, make and python3, then run npm rebuild pkcs11js.',
   },
   Pkcs11ModuleMissing: {
     status: 500,
-    when: 'The PKCS#11 module is not there.',
+    when: 'The PKCS#11 module does not exist.',
     remedy: 'Install it, or correct the keystore’s configuration.',
   },
   Pkcs11ModuleUnusable: {
     status: 500,
     when: 'The PKCS#11 module does not start.',
-    remedy: 'Try it with pkcs11-tool, and read its own log.',
+    remedy: 'Try it with pkcs11-tool, and check its log.',
   },
   PlacementOver: {
     status: 409,
-    when: 'The VM of a platform key is placed on another host than the one that asks for the key, or under a later epoch than is said.',
-    remedy: 'Nothing: whoever lost a VM gets its key no more.',
+    when: 'The VM of a platform key is placed on another host than the one asking for the key, or under a later epoch.',
+    remedy: 'None needed: a host that lost a VM no longer gets its key.',
   },
   RootMismatch: {
-    when: 'The head of the operations log is not the one that was signed last.',
+    when: 'The head of the operations log is not the last one signed.',
     remedy: 'Find out who wrote to the store of the vault.',
   },
   SecretDisabled: {
@@ -237,8 +237,8 @@ export const vaultErrors = {
   },
   Throttled: {
     status: 429,
-    when: 'The vault was asked too often.',
-    remedy: 'Wait as long as Retry-After says.',
+    when: 'The vault received too many requests.',
+    remedy: 'Wait for the time in Retry-After.',
   },
   TileNotFound: {
     status: 404,
@@ -247,23 +247,23 @@ export const vaultErrors = {
   },
   TokenChanged: {
     status: 503,
-    when: 'The token is another one than the keys were made in.',
-    remedy: 'Put the token back that has the keys.',
+    when: 'The token is not the one the keys were created in.',
+    remedy: 'Reconnect the token that has the keys.',
   },
   TokenMissing: {
     status: 503,
-    when: 'The token is not there.',
-    remedy: 'Put it in, or correct the keystore’s configuration.',
+    when: 'The token is not present.',
+    remedy: 'Connect it, or correct the keystore’s configuration.',
   },
   TokenPinLocked: {
     status: 500,
     when: 'The PIN of the token is locked.',
-    remedy: 'Unlock it by the maker’s means.',
+    remedy: 'Unlock it with its vendor’s tools.',
   },
   TokenPinMissing: {
     status: 500,
-    when: 'Nobody gives the PIN of the token.',
-    remedy: 'Put it into a file of mode 0600 and name the file.',
+    when: 'No PIN was given for the token.',
+    remedy: 'Put it into a file of mode 0600 and pass the file’s path.',
   },
   TokenPinWrong: {
     status: 500,
@@ -273,11 +273,11 @@ export const vaultErrors = {
   TokenUnavailable: {
     status: 503,
     when: 'The token does not answer.',
-    remedy: 'Put it back, then repeat the request.',
+    remedy: 'Reconnect it, then repeat the request.',
   },
   VaultAlreadyExists: {
     status: 409,
-    when: 'The name of the vault is taken.',
+    when: 'The name of the vault is in use.',
     remedy: 'Use another name.',
   },
   VaultNameNotValid: {
@@ -291,7 +291,7 @@ export const vaultErrors = {
     remedy: 'Check its name, or recover it if it was deleted.',
   },
   VaultRequestTypeLimitReached: {
-    when: 'One kind of request was made too often.',
-    remedy: 'Wait as long as Retry-After says.',
+    when: 'Too many requests of one kind.',
+    remedy: 'Wait for the time in Retry-After.',
   },
 } as const
