@@ -78,7 +78,7 @@ describe.skipIf(!hasSoftHsm || !existsSync('/usr/bin/qemu-system-x86_64'))(
     it('boots, attested, with a key that was made in the token, where the transport key may be in memory; the log says so', async () => {
       await configure('memory')
       await start()
-      expect(await installation.serverLog()).toContain('is made in the memory of this process')
+      expect(await installation.serverLog()).toContain('is created in this process’s memory')
       await installation.must('vm', 'create', 'kept')
       const evidence = await readEvidence(installation, 'kept')
       const held = await keysInToken()

@@ -9,7 +9,7 @@ export const keyAttestationUsage = '2.25.1915558653416488018734340383426880674'
 
 /**
  * What the key service says of a key and of what holds it. The signature is the service's: it reports what the token answered
- * when it was asked. A token does not sign this, and a keystore in software has nothing that could.
+ * when it was asked. A token does not sign this, and a software keystore has nothing that could.
  */
 export interface KeyAttestationStatement {
   statement: 'strongroom-key-attestation'

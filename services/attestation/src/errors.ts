@@ -33,7 +33,7 @@ export function evidenceFailure(error: unknown, target: string): unknown {
       cause: error,
       ...(error.expected === undefined ? {} : { expected: error.expected }),
       ...(error.found === undefined ? {} : { found: error.found }),
-      remedy: remedies[error.code] ?? 'Take fresh evidence from the machine and send it unchanged.',
+      remedy: remedies[error.code] ?? 'Take fresh evidence from the VM and send it unchanged.',
     })
   }
   return error
@@ -81,7 +81,7 @@ export function policyDenial(
     target: denial.rule?.slice(0, 500) ?? 'authorizationrules',
     expected: denial.expected,
     found: denial.found,
-    remedy: 'Make the VM meet the policy, or have the owner change the policy of this provider.',
+    remedy: 'Make the VM meet the policy, or ask the owner to change this provider’s policy.',
     details: baseline.map(({ message, path }) => ({ code: 'NotCompliant', message, target: path })),
   })
 }

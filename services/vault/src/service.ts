@@ -242,13 +242,13 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     const rotated = await rotation.rotateDue()
     const renewed = await certificates.renewDue()
     if (rotated + renewed > 0)
-      logger.info({ rotated, renewed }, 'keys and certificates were made again as their policies say')
+      logger.info({ rotated, renewed }, 'keys and certificates were renewed as their policies require')
   }
   let running: Promise<void> = Promise.resolve()
   /** In the background, one after another; what fails is logged and tried again the next time. */
   const inBackground = (...works: (() => Promise<void>)[]): void => {
     for (const work of works) {
-      running = running.then(work).catch((error: unknown) => logger.error({ err: error }, 'upkeep of the vault failed'))
+      running = running.then(work).catch((error: unknown) => logger.error({ err: error }, 'maintenance of the vault failed'))
     }
   }
   let timer: NodeJS.Timeout | undefined

@@ -174,7 +174,7 @@ export function requireAttestationKey(akPublic: Uint8Array): TpmPublicKey {
   if (isAttestationKey(area)) return area.key
   throw new VerificationError({
     code: 'TpmKeyNotAllowed',
-    message: 'The key may sign what the TPM did not make',
+    message: 'The key can sign data that the TPM did not create',
     expected: 'restricted, signing, fixed to its TPM',
     found: `attributes 0x${area.attributes.toString(16)}`,
   })

@@ -10,7 +10,7 @@ export function parseBundle(value: unknown): BundledItem[] {
 
 export function refuseBundle(
   refusals: readonly Refusal[],
-  message = 'The bundle was not imported: not all of its items can be trusted.',
+  message = 'The bundle was not imported: some of its items cannot be trusted.',
 ): ServiceError {
   const first = refusals[0]
   return new ServiceError({
@@ -22,6 +22,6 @@ export function refuseBundle(
       target: path,
       message: `Expected ${expected}, found ${found}.`,
     })),
-    remedy: 'Export the bundle again (strongroom collateral export) where the vendors can be reached.',
+    remedy: 'Export the bundle again (strongroom collateral export) on a host that can reach the vendors.',
   })
 }

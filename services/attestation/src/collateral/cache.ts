@@ -164,7 +164,7 @@ export class CollateralCache {
     remember(this.#refused, path, refused)
     this.#logger.warn(
       { err: error, path, source: this.source.name },
-      'what a source of collateral answered was refused',
+      'collateral from a source was refused',
     )
   }
 

@@ -17,7 +17,7 @@ export async function collateralRoutes(
       if (o.allowed(request.caller.objectId)) return
       throw new ServiceError({
         code: 'Forbidden',
-        message: `The caller ${request.caller.objectId} may not look at or change the collateral.`,
+        message: `The caller ${request.caller.objectId} may not read or change the collateral.`,
         expected: 'the owner of this installation',
         found: request.caller.objectId,
         remedy: 'Sign in as the owner.',
@@ -44,6 +44,6 @@ function sourceOf(value: unknown): SourceName {
     target: 'source',
     expected: 'vendors or installation',
     found: typeof value === 'string' ? value.slice(0, 100) : typeof value,
-    remedy: 'Leave it out for the vendors’ collateral.',
+    remedy: 'Omit it for the vendors’ collateral.',
   })
 }

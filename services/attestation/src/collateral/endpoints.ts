@@ -67,7 +67,7 @@ function isEndpoint(value: unknown): boolean {
 function invalid(path: string, expected: string, found: string, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'CollateralEndpointsInvalid',
-    message: `${path} does not hold the addresses of collateral services.`,
+    message: `${path} does not contain addresses of collateral services.`,
     target: endpointsFile,
     expected,
     found: found.slice(0, 200),

@@ -87,7 +87,7 @@ function crlExpiry(body: Uint8Array): Date {
 function authoritiesIn(body: Uint8Array): Certificate[] {
   const certificates = parsePem(textOf(body))
   if (certificates.length !== 2)
-    throw new Error(`the chain has ${certificates.length} certificates, and not ASK and ARK`)
+    throw new Error(`the chain has ${certificates.length} certificates instead of ASK and ARK`)
   return certificates.map((der) => parseCertificate(der))
 }
 

@@ -13,7 +13,7 @@ export function requireNotOlder(o: { path: string; sent: Uint8Array; kept: Uint8
   if (compareOrRefuse(() => compareIssue(kind, o.sent, o.kept), o.target) >= 0) return
   throw invalidParameter({
     target: o.target,
-    message: `${kind.name}: the vendor has issued a newer one, which this service has seen.`,
+    message: `${kind.name}: this service has already seen a newer one from the vendor.`,
     expected: `one that was issued at ${kind.issuedOf(o.kept).toISOString()} or later`,
     found: `one of ${kind.issuedOf(o.sent).toISOString()}`,
     reason: 'CollateralSuperseded',

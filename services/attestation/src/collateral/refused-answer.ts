@@ -24,12 +24,12 @@ export function refusedIn(error: unknown): RefusedAnswer | undefined {
 export function unavailable(path: string, cause: unknown, now: number): ServiceError {
   return new ServiceError({
     code: 'CollateralUnavailable',
-    message: `The endorsements at ${path.split('?')[0]} cannot be had, so the evidence cannot be verified.`,
+    message: `The endorsements at ${path.split('?')[0]} are unavailable, so the evidence cannot be verified.`,
     target: path,
     expected: 'current collateral from the collateral service',
     found: foundIn(path, cause),
     remedy:
-      'See that the collateral service answers, or import a newer bundle (strongroom collateral import), then repeat the request.',
+      'Check that the collateral service answers, or import a newer bundle (strongroom collateral import), then repeat the request.',
     headers: { 'retry-after': waitOf(cause, now) },
     cause,
   })

@@ -35,10 +35,10 @@ export class VendorBudget {
 function tooMany(caller: string, waitMs: number): ServiceError {
   return new ServiceError({
     code: 'TooManyRequests',
-    message: `The caller ${caller} has sent evidence of too many processors that are not known here.`,
-    expected: `at most ${mostAtOnce} questions to AMD and Intel at once, and one more every ${oneMoreMs / 1000} seconds`,
+    message: `The caller ${caller} has sent evidence from too many unknown processors.`,
+    expected: `at most ${mostAtOnce} requests to AMD and Intel at once, and one more every ${oneMoreMs / 1000} seconds`,
     found: 'one more',
-    remedy: 'Send the certificates and lists with the evidence, or wait as long as Retry-After says.',
+    remedy: 'Send the certificates and revocation lists with the evidence, or wait for the time in Retry-After.',
     headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1000))) },
   })
 }

@@ -30,7 +30,7 @@ function unreachable(url: URL, cause: HttpFailure): ServiceError {
     code: 'VendorUnreachable',
     message: `${url.host} cannot be reached (${cause.code ?? cause.message}).`,
     target: url.origin,
-    remedy: 'See that this machine may call it, or import a bundle: strongroom collateral import FILE',
+    remedy: 'Check that this host may call it, or import a bundle: strongroom collateral import FILE',
     cause,
   })
 }
@@ -44,7 +44,7 @@ function refused(url: URL, { status, headers }: HttpAnswer): ServiceError {
     target: url.origin,
     expected: '200',
     found: String(status),
-    remedy: busy ? 'Wait; it limits how often it may be asked.' : 'Correct the address of the vendor’s service.',
+    remedy: busy ? 'Wait: it limits how often it may be called.' : 'Correct the address of the vendor’s service.',
     ...(busy && { headers: { 'retry-after': String(waitOf(headers['retry-after'])) } }),
   })
 }

@@ -74,7 +74,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 function invalid(path: string, expected: string, found: unknown, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'AcceptedSiliconInvalid',
-    message: `${path} does not hold the roots of other installations' silicon.`,
+    message: `${path} does not contain the roots of other installations' silicon.`,
     target: acceptedSiliconFile,
     expected,
     found: (typeof found === 'string' ? found : (JSON.stringify(found) ?? 'nothing')).slice(0, 200),

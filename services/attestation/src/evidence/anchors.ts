@@ -36,7 +36,7 @@ export function openAnchors(
       message: 'A hardware installation trusts the collateral of AMD and Intel only.',
       expected: 'the genuine roots',
       found: own.map((anchor) => anchor.name).join(', ') || 'anchors marked as simulated',
-      remedy: 'Make another installation for simulated silicon.',
+      remedy: 'Create another installation for simulated silicon.',
     })
   }
   if (mode === 'simulated' && (!given.simulated || own.length === 0)) {
@@ -45,7 +45,7 @@ export function openAnchors(
       message: 'A simulated installation needs the roots of its own silicon, marked as simulated.',
       expected: 'TrustAnchors with simulated: true',
       found: `simulated: ${given.simulated}, ${own.length} roots of its own`,
-      remedy: 'Start the host service first and hand on its anchors.',
+      remedy: 'Start the host service first and pass its anchors.',
     })
   }
   const all: TrustAnchors = {

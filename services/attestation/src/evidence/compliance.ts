@@ -72,7 +72,7 @@ function trustedLaunch(o: {
   if (o.simulated || o.baseline.launchMeasurements.includes(o.measurement.value)) return []
   if (o.idKeyDigest !== undefined && o.baseline.idKeyDigests.includes(o.idKeyDigest)) return []
   return [
-    { path: o.measurement.path, message: `${o.measurement.path} is not that of a paravisor that this service knows.` },
+    { path: o.measurement.path, message: `${o.measurement.path} is not the measurement of a paravisor known to this service.` },
   ]
 }
 
@@ -84,7 +84,7 @@ export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming
   const path = 'x-ms-runtime'
   const json = runtime?.json
   if (typeof json !== 'object' || json === null)
-    return [{ path, message: 'The evidence came without runtime data in JSON.' }]
+    return [{ path, message: 'The evidence has no JSON runtime data.' }]
   const found: Shortcoming[] = []
   const { keys, 'vm-configuration': configuration } = json as Record<string, unknown>
   if (!Array.isArray(keys) || keys.length === 0)

@@ -19,7 +19,7 @@ export function objectBody(body: unknown): Record<string, unknown> {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>
   throw invalidParameter({
     target: 'body',
-    message: 'The request has no JSON object as its body.',
+    message: 'The body of the request is not a JSON object.',
     expected: 'a JSON object',
   })
 }
@@ -30,7 +30,7 @@ export function callBody(body: unknown): Record<string, unknown> {
   if (depthOf(object, depthLimit) <= depthLimit) return object
   throw invalidParameter({
     target: 'body',
-    message: 'The body of the request is nested too deep.',
+    message: 'The body of the request is nested too deeply.',
     expected: `JSON, at most ${depthLimit} deep`,
   })
 }
@@ -119,7 +119,7 @@ export function nonceOf(value: unknown): string | undefined {
   if (typeof value === 'string' && value.length <= nonceLimit) return value
   throw invalidParameter({
     target: 'nonce',
-    message: 'The nonce is not usable.',
+    message: 'The nonce is invalid.',
     expected: `text of at most ${nonceLimit} characters`,
   })
 }
@@ -140,10 +140,10 @@ export function checkBinding(o: {
   if (expected.equals(o.field)) return
   throw invalidParameter({
     target: o.target,
-    message: `The evidence is not bound to ${o.target}: ${o.fieldName} holds another digest.`,
+    message: `The evidence is not bound to ${o.target}: ${o.fieldName} holds a different digest.`,
     expected: expected.toString('hex'),
     found: Buffer.from(o.field).toString('hex'),
     reason: 'BindingMismatch',
-    remedy: `Send the exact bytes whose ${o.hash.toUpperCase().replace('SHA', 'SHA-')} the machine put into ${o.fieldName}.`,
+    remedy: `Send the exact bytes whose ${o.hash.toUpperCase().replace('SHA', 'SHA-')} was put into ${o.fieldName}.`,
   })
 }

@@ -41,7 +41,7 @@ interface Verification {
 
 /** Ours: absent where a current revocation list was consulted, else false. */
 const revocationClaim = 'x-strongroom-revocation-checked'
-const unchecked = 'there is no revocation list of this root, neither at the collateral service nor with the request'
+const unchecked = 'there is no revocation list of this root, either at the collateral service or in the request'
 
 interface SnpEvidenceBytes {
   report: SnpReport
@@ -159,11 +159,11 @@ export class SnpVerifier {
     }
     throw invalidParameter({
       target: 'report',
-      message: 'The report came without VcekCertChain, and the collateral service has no certificate for this chip.',
+      message: 'The report has no VcekCertChain, and the collateral service has no certificate for this chip.',
       expected: 'VcekCertChain: base64 of PEM with VCEK, ASK, ARK',
       reason: 'CollateralMissing',
       remedy:
-        "Send the chain of AMD's key distribution service (or of /metadata/THIM/amd/certification) with the report.",
+        "Send the chain from AMD's key distribution service (or from /metadata/THIM/amd/certification) with the report.",
     })
   }
 
@@ -239,7 +239,7 @@ function readChain(pem: Uint8Array, context: VerifyContext): SnpChain {
   if (certificates.length === 3) return { vcek: vcek!, ask: ask!, ark: ark! }
   throw invalidParameter({
     target: 'report.VcekCertChain',
-    message: 'VcekCertChain has another number of certificates.',
+    message: 'VcekCertChain has the wrong number of certificates.',
     expected: 'VCEK, ASK, ARK',
     found: `${certificates.length} certificates`,
   })

@@ -84,7 +84,7 @@ describe('the TCB that evidence of SNP is held to', () => {
     expect(raised.judge(withTcb([reported, launch], { snp: snp + 1 })).claims).toEqual({ [tcbStatusClaim]: 'UpToDate' })
     const { claims, byNameOnly, shortcomings } = raised.judge(verifiedSnp())
     expect(claims).toEqual({ [tcbStatusClaim]: 'OutOfDate' })
-    expect(byNameOnly[0]!.message).toBe('the TCB of Milan is out of date: this installation asks for more')
+    expect(byNameOnly[0]!.message).toBe('the TCB of Milan is out of date: this installation requires more')
     expect(shortcomings.map(({ path }) => path)).toEqual(['reportedTcb.snp', 'launchTcb.snp', tcbStatusClaim])
     expect(shortcomings[2]!.message).toMatch(/^SNP firmware: 29 found, 30 wanted\. Install the newer BIOS/)
   })
@@ -103,15 +103,15 @@ describe('STATE/tcb-minimum.json', () => {
     return ['read']
   }
   const lines = 'Milan, Milan-X, Genoa, Genoa-X, Bergamo, Turin, Turin Dense'
-  const version = `Milan.snp: a whole number from ${snp}, which the advisories ask for, to 255`
+  const version = `Milan.snp: a whole number from ${snp}, which the advisories require, to 255`
 
   it.each<[string, unknown, unknown[]]>([
     ['text that is not JSON', '{', ['JSON', 'another text']],
-    ['a list', [], ['an object by line of processors', '[]']],
-    ['null', null, ['an object by line of processors', 'null']],
+    ['a list', [], ['an object keyed by processor line', '[]']],
+    ['null', null, ['an object keyed by processor line', 'null']],
     ['an unknown line', { Rome: {} }, [lines, 'Rome']],
     ['a line of another case', { milan: {} }, [lines, 'milan']],
-    ['a version instead of parts', { Milan: 30 }, ['Milan: an object by part', '30']],
+    ['a version instead of parts', { Milan: 30 }, ['Milan: an object keyed by part', '30']],
     ['an unknown part', { Milan: { psp: 1 } }, ['Milan: fmc, bootLoader, tee, snp, microcode', 'psp']],
     ['less than the advisories', { Milan: { snp: snp - 1 } }, [version, `${snp - 1}`]],
     ['more than a version can be', { Milan: { snp: 256 } }, [version, '256']],

@@ -53,7 +53,7 @@ export class TcbMinimum {
       /^(reported|launch)Tcb/.test(path),
     )
     const outOfDate = failures.length > 0 || advisories.length > 0
-    const why = advisories.length === 0 ? 'this installation asks for more' : advisories.map(describe).join('; ')
+    const why = advisories.length === 0 ? 'this installation requires more' : advisories.map(describe).join('; ')
     return {
       claims: {
         [tcbStatusClaim]: outOfDate ? 'OutOfDate' : 'UpToDate',
@@ -98,11 +98,11 @@ export function parseTcbMinimum(text: string, path: string): RaisedMinimum {
   } catch (cause) {
     throw invalid(path, 'JSON', 'another text', cause)
   }
-  if (!isObject(value)) throw invalid(path, 'an object by line of processors', value)
+  if (!isObject(value)) throw invalid(path, 'an object keyed by processor line', value)
   for (const [line, parts] of Object.entries(value)) {
     const known = snpLines.find((each) => each === line)
     if (known === undefined) throw invalid(path, snpLines.join(', '), line)
-    if (!isObject(parts)) throw invalid(path, `${line}: an object by part`, parts)
+    if (!isObject(parts)) throw invalid(path, `${line}: an object keyed by part`, parts)
     for (const [part, version] of Object.entries(parts)) requireRaised(path, known, part, version)
   }
   return value as RaisedMinimum
@@ -113,7 +113,7 @@ function requireRaised(path: string, line: SnpLine, part: string, version: unkno
   if (known === undefined) throw invalid(path, `${line}: ${tcbParts.join(', ')}`, part)
   const least = tcbMinimum(line)[known]
   if (typeof version === 'number' && Number.isInteger(version) && version >= least && version <= 255) return
-  throw invalid(path, `${line}.${part}: a whole number from ${least}, which the advisories ask for, to 255`, version)
+  throw invalid(path, `${line}.${part}: a whole number from ${least}, which the advisories require, to 255`, version)
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -122,11 +122,11 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 function invalid(path: string, expected: string, found: unknown, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'TcbMinimumInvalid',
-    message: `${path} does not hold least security versions of AMD's processors.`,
+    message: `${path} does not contain minimum security versions for AMD's processors.`,
     target: tcbMinimumFile,
     expected,
     found: (typeof found === 'string' ? found : (JSON.stringify(found) ?? 'nothing')).slice(0, 200),
-    remedy: 'For example { "Milan": { "snp": 30 } }; remove the file for what the advisories ask for.',
+    remedy: 'For example { "Milan": { "snp": 30 } }; remove the file to use what the advisories require.',
     cause,
   })
 }

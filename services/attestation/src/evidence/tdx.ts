@@ -141,7 +141,7 @@ export class TdxVerifier {
         message: 'there is no collateral for this platform',
         subject: 'TD quote',
         expected: `TCB info of FMSPC ${fmspc}`,
-        found: 'none at the collateral service and none with the request',
+        found: 'none at the collateral service or in the request',
       })
     )
   }

@@ -91,21 +91,21 @@ async function forgetOldest(
 function beforeRestart(statement: TpmStatement, newest: bigint): unknown {
   return invalidParameter({
     target: statement.target,
-    message: 'The TPM has restarted since it made these statements: they belong to an earlier boot.',
+    message: 'The TPM has restarted since it signed these statements: they belong to an earlier boot.',
     expected: `reset count ${newest >> 32n}, restart count ${newest & 0xffffffffn}, or later`,
     found: `reset count ${statement.resetCount}, restart count ${statement.restartCount}`,
     reason: 'StatementBeforeRestart',
-    remedy: 'Make a new quote and a new key in the running guest.',
+    remedy: 'Take a new quote and create a new key in the running guest.',
   })
 }
 
 function replayed(statement: TpmStatement): unknown {
   return invalidParameter({
     target: statement.target,
-    message: 'These statements of the TPM were used before: each is taken once.',
+    message: 'These TPM statements were used before: each is accepted once.',
     expected: 'statements that this service has not seen',
     found: `the statement of the TPM's time ${statement.clock} ms, seen already`,
     reason: 'StatementReplayed',
-    remedy: 'Make a new quote and certify the key again for each request.',
+    remedy: 'Take a new quote and certify the key again for each request.',
   })
 }

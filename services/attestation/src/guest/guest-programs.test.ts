@@ -164,7 +164,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
           [
             {
               code: 'NotCompliant',
-              message: 'The evidence came without runtime data in JSON.',
+              message: 'The evidence has no JSON runtime data.',
               target: 'x-ms-runtime',
             },
           ],

@@ -124,7 +124,7 @@ function text(value: unknown, target: string): string {
   }
   throw invalidParameter({
     target,
-    message: `${target} is not usable.`,
+    message: `${target} is invalid.`,
     expected: `base64 of at most ${textLimit} characters of UTF-8`,
   })
 }
@@ -178,7 +178,7 @@ function tpmInfo(info: Record<string, unknown>): GuestTpm {
   if (!Array.isArray(set) || !Array.isArray(list) || list.length === 0 || list.length > 24) {
     throw invalidParameter({
       target: 'TpmInfo.PCRs',
-      message: 'TpmInfo shows no registers.',
+      message: 'TpmInfo contains no registers.',
       expected: 'PcrSet and PCRs, 1 to 24 entries each',
       remedy: 'Quote registers 0 to 7 of the SHA-256 bank.',
     })
@@ -234,14 +234,14 @@ function isolationInfo(info: Record<string, unknown>): GuestIsolation {
     if (evidence === undefined || evidence === null) return { type }
     throw invalidParameter({
       target: 'IsolationInfo.Evidence',
-      message: 'Trusted Launch has no evidence of hardware.',
+      message: 'Trusted Launch has no hardware evidence.',
       expected: 'no Evidence, or the type SevSnp or Tdx',
     })
   }
   if (evidence === undefined || evidence === null) {
     throw invalidParameter({
       target: 'IsolationInfo.Evidence',
-      message: `A guest of type ${type} has to show the hardware's report: without it, it is not attested as confidential.`,
+      message: `A guest of type ${type} has to send its hardware report: without one, it is not attested as confidential.`,
       expected: 'Evidence with Proof and RunTimeData',
       found: 'none',
       remedy: 'Read the HCL report from NV index 0x01400001 and send its hardware report and claims.',

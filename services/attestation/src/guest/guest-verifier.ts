@@ -144,7 +144,7 @@ export class GuestVerifier {
       throw invalidParameter({
         target: 'IsolationInfo.Type',
         message:
-          'A TPM that the host runs proves nothing against the host, so this installation does not accept its evidence.',
+          'A TPM run by the host proves nothing against the host, so this installation does not accept its evidence.',
         expected: 'SevSnp or Tdx',
         found: isolation.type,
         reason: 'HardwareReportMissing',
@@ -176,7 +176,7 @@ function requireSameVm(bound: unknown, certified: string): void {
   if (typeof bound === 'string' && bound.toUpperCase() === certified) return
   throw new VerificationError({
     code: 'BindingMismatch',
-    message: 'The attestation key was certified for another VM than the hardware bound',
+    message: 'The attestation key was certified for a different VM than the hardware bound',
     subject: 'runtime claims',
     expected: certified,
     found: typeof bound === 'string' ? bound : 'no vmUniqueId',

@@ -36,7 +36,7 @@ export function readChain(x5c: readonly string[], now: Date, target: string): X5
     try {
       return new X509Certificate(Buffer.from(text, 'base64'))
     } catch (cause) {
-      throw invalid(target, 'certificates as standard base64 of DER', 'bytes that are none', cause)
+      throw invalid(target, 'certificates as standard base64 of DER', 'bytes that are not a certificate', cause)
     }
   })
   for (const [index, certificate] of chain.entries()) {
@@ -54,10 +54,10 @@ export function readChain(x5c: readonly string[], now: Date, target: string): X5
         `the issuer of ${subject} next in the chain, and a root at its end`,
         'another certificate, or none',
       )
-    if (issuer !== certificate && !issuer.ca) throw invalid(target, 'issuers that are authorities', issuer.subject)
+    if (issuer !== certificate && !issuer.ca) throw invalid(target, 'issuers that are certification authorities', issuer.subject)
   }
   const root = chain.at(-1)!
-  if (!root.ca) throw invalid(target, 'a root whose Basic Constraints say CA', root.subject.replaceAll('\n', ', '))
+  if (!root.ca) throw invalid(target, 'a root whose Basic Constraints mark it as a CA', root.subject.replaceAll('\n', ', '))
   return chain
 }
 
@@ -87,7 +87,7 @@ function invalid(target: string, expected: string, found: string, cause?: unknow
     target,
     expected,
     found,
-    remedy: 'Send the whole chain, the leaf first, up to a self-signed root that is an authority.',
+    remedy: 'Send the whole chain, leaf first, up to a self-signed root CA.',
     cause,
   })
 }

@@ -77,7 +77,7 @@ function lastCertificate(thumbprint: string): ServiceError {
     code: 'InvalidOperation',
     message: 'The last policy certificate of a provider cannot be removed.',
     target: 'policyCertificate',
-    expected: 'another certificate that stays',
+    expected: 'another certificate that remains',
     found: `${thumbprint}, the only one`,
     remedy: 'Add the new certificate first.',
   })

@@ -19,10 +19,10 @@ export function requireQuotedPcrs(
   if (missing.length === 0) return
   throw new ServiceError({
     code: 'PolicyEvaluationError',
-    message: `The quote does not cover PCR ${missing.join(', ')}, which the policy's required_pcr_mask asks for.`,
+    message: `The quote does not cover PCR ${missing.join(', ')}, which the policy's required_pcr_mask requires.`,
     target: 'required_pcr_mask',
     expected: `a quote over PCR ${wanted.join(', ')}`,
     found: `a quote over PCR ${[...there].toSorted((a, b) => a - b).join(', ') || 'none'}`,
-    remedy: 'Quote these registers, or have the mask of the policy changed.',
+    remedy: 'Quote these registers, or ask the owner to change the policy’s mask.',
   })
 }

@@ -17,7 +17,7 @@ export async function requireSigner(
 ): Promise<void> {
   if (provider.trustModel !== 'Isolated') return
   if (envelope.signer === undefined)
-    throw refused(provider, 'The JWS is not signed, and this provider takes signed ones only.', 'an unsigned JWS')
+    throw refused(provider, 'The JWS is not signed, and this provider accepts only signed ones.', 'an unsigned JWS')
   const key = keyOf(envelope.signer.certificate)
   const trusted = (await o.certificates.list(provider)).find(
     ({ x5c }) => keyOf(new X509Certificate(Buffer.from(x5c[0]!, 'base64'))) === key,
@@ -25,7 +25,7 @@ export async function requireSigner(
   if (trusted === undefined)
     throw refused(
       provider,
-      'The JWS is signed by a key that is none of this provider.',
+      'The JWS is signed by a key that this provider does not trust.',
       envelope.signer.certificate.subject.replaceAll('\n', ', ') || 'a certificate without subject',
     )
   readChain(trusted.x5c, o.now(), 'x5c')
@@ -42,6 +42,6 @@ function refused(provider: Provider, message: string, found: string): ServiceErr
     target: 'policy',
     expected: `a signature (RS256, x5c) by one of the policy certificates of ${provider.host}`,
     found,
-    remedy: 'Sign the JWS with the private key of a certificate that GET /certificates shows.',
+    remedy: 'Sign the JWS with the private key of a certificate that GET /certificates returns.',
   })
 }

@@ -91,7 +91,7 @@ export function certificateOf({ payload }: Envelope): unknown {
     `one of ${certificateClaims.join(', ')} with a JWK`,
     json === null ? 'null' : Object.keys(json).join(', ').slice(0, 80) || 'no claim',
     undefined,
-    'Send {"policyCertificate":{"kty":"RSA","x5c":["…"]}} as a JWS that is signed by one of the present certificates.',
+    'Send {"policyCertificate":{"kty":"RSA","x5c":["…"]}} as a JWS signed by one of the current certificates.',
   )
 }
 

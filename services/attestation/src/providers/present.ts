@@ -18,8 +18,8 @@ export async function requirePresent(store: Store, tx: Kysely<Tables>, provider:
     code: 'ProviderNotFound',
     message: `There is no attestation provider ${host}.`,
     target: 'host',
-    expected: createdAt === undefined ? host : `the provider ${host} that was made at ${createdAt}`,
-    found: row === undefined ? 'none: it was deleted meanwhile' : `one that was made at ${row.created_at}`,
-    remedy: 'It was deleted: make it again, or ask another.',
+    expected: createdAt === undefined ? host : `the provider ${host} created at ${createdAt}`,
+    found: row === undefined ? 'none: it has been deleted' : `one created at ${row.created_at}`,
+    remedy: 'It was deleted: create it again, or use another provider.',
   })
 }

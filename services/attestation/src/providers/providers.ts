@@ -231,11 +231,11 @@ function providerOf(row: Tables['provider']): Provider {
 function nameNotAvailable(name: string): ServiceError {
   return new ServiceError({
     code: 'NameNotAvailable',
-    message: `The name ${name} is or was that of another attestation provider of the region.`,
+    message: `The name ${name} is or was used by another attestation provider in the region.`,
     target: 'name',
-    expected: 'a name that no provider of the region has',
+    expected: 'a name that no provider in the region has',
     found: name,
-    remedy: 'Choose another name: it becomes part of the host name of the provider.',
+    remedy: 'Choose another name: it becomes part of the provider’s host name.',
   })
 }
 

@@ -31,7 +31,7 @@ export class Rights {
       expected: shared ? 'the owner of this installation' : `a role at the provider, for example ${role}`,
       found: caller.objectId,
       remedy: shared
-        ? 'Sign in as the owner, or make a provider of your own: the regions share this one.'
+        ? 'Sign in as the owner, or create a provider of your own: all regions share this one.'
         : `Have an owner assign ${role} at ${provider.resourceId}.`,
     })
   }

@@ -13,7 +13,7 @@ export function requireApiVersion(request: FastifyRequest): void {
     message:
       found === undefined
         ? 'The api-version query parameter (?api-version=) is required for all requests.'
-        : 'The api-version of the request is not one of this service.',
+        : 'This service does not support the request’s api-version.',
     target: 'api-version',
     expected: known.join(', '),
     ...(found === undefined ? {} : { found: JSON.stringify(found).slice(0, 40) }),

@@ -95,12 +95,12 @@ export function attestRoutes(
       throw new ServiceError({
         code: 'AttestationTypeNotOffered',
         status: 501,
-        message: `Enclaves are not offered here: this service does not attest ${type}.`,
+        message: `Enclaves are not supported: this service does not attest ${type}.`,
         target: 'type',
         expected: 'SevSnpVm, TdxVm, AzureGuest or Tpm',
         found: type,
         remedy:
-          'Attest a confidential VM: its report at /attest/SevSnpVm or TdxVm, or from inside it at /attest/AzureGuest.',
+          'Attest a confidential VM: its report at /attest/SevSnpVm or TdxVm, or from inside the guest at /attest/AzureGuest.',
       })
     })
   }
@@ -142,7 +142,7 @@ function draftOf(body: Record<string, unknown>, type: OfferedType): string | und
   if (type === 'TdxVm')
     throw invalidParameter({
       target: 'draftPolicyForAttestation',
-      message: 'Drafts are not tried on TdxVm.',
+      message: 'Draft policies are not evaluated on TdxVm.',
       expected: 'no draftPolicyForAttestation',
     })
   const bytes = bytesOf(draft, 'draftPolicyForAttestation')

@@ -46,7 +46,7 @@ export async function limited(
           message: `The caller ${request.ip} has made too many attest calls.`,
           expected: `at most ${limit.requests} in ${limit.seconds} seconds`,
           found: 'one more',
-          remedy: 'Wait as long as Retry-After says.',
+          remedy: 'Wait for the time in Retry-After.',
           headers: { 'retry-after': String(retryAfter) },
         }),
     })

@@ -44,7 +44,7 @@ async function certificateIn(
       target: 'policyCertificate',
       expected: 'a provider with the trust model Isolated',
       found: provider.trustModel,
-      remedy: 'Make a provider with policySigningCertificates; a trust model does not change.',
+      remedy: 'Create a provider with policySigningCertificates; the trust model cannot be changed.',
     })
   const envelope = await openEnvelope(bodyText(request))
   await requireSigner(provider, envelope, o)

@@ -91,18 +91,18 @@ async function found(request: FastifyRequest, provider: Provider, o: DecisionOpt
     target: 'id',
     expected: 'the id of a decision of this provider',
     found: id.slice(0, 64),
-    remedy: 'List the decisions; the oldest are forgotten.',
+    remedy: 'List the decisions; the oldest are deleted.',
   })
 }
 
 function bundleGone(id: string): ServiceError {
   return new ServiceError({
     code: 'EvidenceNotKept',
-    message: 'The evidence of this decision is not kept.',
+    message: 'The evidence of this decision is not stored.',
     target: 'id',
     expected: 'one of the newest decisions',
     found: id,
-    remedy: 'Fetch bundles soon after the decision: only the evidence of the newest ones is kept.',
+    remedy: 'Fetch bundles soon after the decision: only the newest decisions keep their evidence.',
   })
 }
 
@@ -116,7 +116,7 @@ function withClaims(request: FastifyRequest): boolean {
     target: '$expand',
     expected: 'claims',
     found: JSON.stringify(expand).slice(0, 40),
-    remedy: 'Leave it out, or fetch the bundle of a decision for all that is kept of it.',
+    remedy: 'Omit it, or fetch the bundle of a decision for everything stored about it.',
   })
 }
 
@@ -131,7 +131,7 @@ function pageSize(request: FastifyRequest, largest: number): number {
     target: '$top',
     expected: `a whole number from 1 to ${largest}`,
     found: JSON.stringify(text).slice(0, 40),
-    remedy: 'Leave it out for pages of 50.',
+    remedy: 'Omit it for pages of 50.',
   })
 }
 
@@ -162,7 +162,7 @@ function cursorOf(request: FastifyRequest): Pick<Decision, 'at' | 'id'> | undefi
     code: 'InvalidParameter',
     message: '$skiptoken was not issued by this service.',
     target: '$skiptoken',
-    expected: 'the one of a nextLink',
-    remedy: 'Begin at the first page.',
+    expected: 'one from a nextLink',
+    remedy: 'Start at the first page.',
   })
 }

@@ -52,10 +52,10 @@ export class FairCalls {
 function tooMany(caller: string): ServiceError {
   return new ServiceError({
     code: 'TooManyRequests',
-    message: `The caller ${caller} has too many attest calls under way.`,
-    expected: `at most ${mostWaiting} that wait`,
+    message: `The caller ${caller} has too many attest calls in progress.`,
+    expected: `at most ${mostWaiting} waiting`,
     found: 'one more',
-    remedy: 'Wait for answers before more is sent.',
+    remedy: 'Wait for responses before sending more.',
     headers: { 'retry-after': '1' },
   })
 }

@@ -97,7 +97,7 @@ function requireResourceManager(request: FastifyRequest): void {
     expected: principals.controlPlane.displayName,
     found: request.caller.appId,
     remedy:
-      'Make the provider as a resource: PUT …/Microsoft.Attestation/attestationProviders/{name} at the resource manager.',
+      'Create the provider as a resource: PUT …/Microsoft.Attestation/attestationProviders/{name} at the resource manager.',
   })
 }
 

@@ -41,7 +41,7 @@ export function tcbBaselineRoutes(
     if (type.toLowerCase() === 'tdxvm') return { tcbBaselines: [standard, ...(await platforms(o.collateral))] }
     throw new ServiceError({
       code: 'InvalidParameter',
-      message: `Evidence of the type ${type.slice(0, 40)} has no TCB of a processor's vendor.`,
+      message: `Evidence of type ${type.slice(0, 40)} has no processor vendor's TCB.`,
       target: 'type',
       expected: 'SevSnpVm or TdxVm',
       found: type.slice(0, 40),

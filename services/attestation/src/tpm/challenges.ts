@@ -54,10 +54,10 @@ const sealContext = (provider: Provider): string => `attestation/tpm-challenge/$
 function refused(reason: ErrorCode, expected: string, found: string): unknown {
   return invalidParameter({
     target: 'challenge',
-    message: 'The challenge is not open.',
+    message: 'The challenge cannot be used.',
     expected,
     found,
     reason,
-    remedy: 'Ask for a new challenge with {"payload":{"type":"aikcert"}}, and answer it within 5 minutes.',
+    remedy: 'Request a new challenge with {"payload":{"type":"aikcert"}}, and answer it within 5 minutes.',
   })
 }

@@ -51,7 +51,7 @@ export function parseTpmMessage(body: Record<string, unknown>): { jws: string; m
   if (typeof jws !== 'string') {
     throw invalidParameter({
       target: 'data',
-      message: 'The message is neither a request for a challenge nor the answer to one.',
+      message: 'The message is neither a challenge request nor a response to a challenge.',
       expected: '{"type":"aikcert"} or {"request":"<JWS>"}',
       found: Object.keys(message).join(', ').slice(0, 100),
     })
@@ -60,7 +60,7 @@ export function parseTpmMessage(body: Record<string, unknown>): { jws: string; m
   if (payload['att_type'] !== 'basic') {
     throw invalidParameter({
       target: 'request.att_type',
-      message: 'Enclaves of virtualization-based security are not offered here.',
+      message: 'VBS enclaves are not supported here.',
       expected: '"basic"',
       found: JSON.stringify(payload['att_type']) ?? 'nothing',
       reason: 'AttestationTypeNotOffered',
@@ -71,7 +71,7 @@ export function parseTpmMessage(body: Record<string, unknown>): { jws: string; m
   if (Array.isArray(data['custom_claims']) && data['custom_claims'].length > 0) {
     throw invalidParameter({
       target: 'request.custom_claims',
-      message: 'Claims of the client itself are not offered here: nothing measures them.',
+      message: 'Client-supplied claims are not supported here: nothing measures them.',
       expected: 'no custom_claims',
     })
   }
@@ -131,7 +131,7 @@ function text(from: Record<string, unknown>, name: string): string | undefined {
   if (typeof value === 'string' && value.length <= 1024) return value
   throw invalidParameter({
     target: `request.${name}`,
-    message: `${name} is not usable.`,
+    message: `${name} is invalid.`,
     expected: 'text of at most 1024 characters',
   })
 }

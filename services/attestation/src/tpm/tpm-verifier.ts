@@ -98,8 +98,8 @@ export class TpmVerifier {
     throw invalidParameter({
       target: 'type',
       message:
-        'A TPM that the host runs proves nothing against the host, so this installation does not accept its evidence.',
-      expected: 'evidence of the hardware, at /attest/AzureGuest',
+        'A TPM run by the host proves nothing against the host, so this installation does not accept its evidence.',
+      expected: 'hardware evidence, at /attest/AzureGuest',
       found: 'Tpm',
       reason: 'HardwareReportMissing',
       remedy: 'Attest the guest at /attest/AzureGuest.',

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
 import { unwrapKey } from '../vmgs/key-wrap.ts'
 
-/** Lives for one boot, in this process's memory only. */
+/** Lives for one boot, in this process’s memory only. */
 export interface TransferKey {
   publicKey: KeyObject
   privateKey: KeyObject

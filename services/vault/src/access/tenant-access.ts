@@ -40,7 +40,7 @@ export function requireByRoles(caller: Caller, vault: Vault, permission: Permiss
       `Vault: ${vault.name};location=${vault.location}`,
     ].join('\r\n'),
     target: action,
-    expected: `a role assignment at the vault or above it whose role has the data action ${action}`,
+    expected: `a role assignment at the vault or above it whose role includes the data action ${action}`,
     found: `none for ${caller.objectId}`,
     remedy: 'Ask an owner of the vault for a role such as Key Vault Crypto Officer or Key Vault Secrets Officer.',
   })
@@ -62,7 +62,7 @@ export function requireByPolicy(caller: Caller, vault: Vault, permission: Permis
     reason: 'AccessDenied',
     message: `The user, group or application '${callerText(caller)}' does not have ${list} ${name} permission on key vault '${vault.name};location=${vault.location}'.`,
     target: `${list}/${name}`,
-    expected: `an access policy of the vault that gives ${caller.objectId} the ${list} permission ${name}`,
+    expected: `an access policy of the vault that grants ${caller.objectId} the ${list} permission ${name}`,
     found: 'none',
     remedy: `Add it, for example: az keyvault set-policy --name ${vault.name} --object-id ${caller.objectId} --${list.slice(0, -1)}-permissions ${name}`,
   })

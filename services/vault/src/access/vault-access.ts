@@ -70,6 +70,6 @@ function platformForbidden(caller: Caller, permission: Permission): ServiceError
     target: `keys/${permission}`,
     expected: `a principal with the permission keys/${permission} in this vault`,
     found: caller.objectId,
-    remedy: 'Use a vault of your own: this one belongs to the platform.',
+    remedy: 'Use your own vault: this one belongs to the platform.',
   })
 }

@@ -169,7 +169,7 @@ const inVault = (db: Transaction<Tables>, { vault, name }: CertificateIssuerRow)
 async function assertRoom(db: Transaction<Tables>, vault: Vault): Promise<void> {
   const rows = await db.selectFrom('certificate_issuer').select('name').where('vault', '=', vault.name).limit(limits.entries).execute() // prettier-ignore
   if (rows.length < limits.entries) return
-  throw badParameter('The vault has as many certificate issuers as it may.', {
+  throw badParameter('The vault has reached its limit on certificate issuers.', {
     target: 'issuers',
     expected: `at most ${limits.entries}`,
     found: `${rows.length}`,
@@ -207,7 +207,7 @@ function text(value: unknown, target: string): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string' && value.length <= limits.text && !/\p{Cc}/u.test(value)) return value
   // What was sent may be a password.
-  throw badParameter(`${target} is not a short text.`, { target, expected: `a text of at most ${limits.text} characters`, found: typeof value }) // prettier-ignore
+  throw badParameter(`${target} is not a string, or is too long.`, { target, expected: `a string of at most ${limits.text} characters`, found: typeof value }) // prettier-ignore
 }
 
 /** Entries with an address each, and what else they may have. */

@@ -62,7 +62,7 @@ export class CertificateBackups {
     const all = { ...nameOf(place), after: 0, limit: versionLimit + 1 }
     const versions = await repository.versions(all)
     if (versions.length > versionLimit)
-      throw badParameter('The certificate has too many versions for a backup.', {
+      throw badParameter('The certificate has too many versions to back up.', {
         target: place.name,
         expected: `at most ${versionLimit} versions`,
         found: 'more',
@@ -127,16 +127,16 @@ export class CertificateBackups {
 const inUse = (name: string): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    message: `There is a certificate, a key or a secret with the name ${name} in this vault already.`,
+    message: `A certificate, key or secret named ${name} already exists in this vault.`,
     target: name,
-    expected: 'a free name, of deleted ones too',
+    expected: 'a name that no object has, deleted ones included',
     found: 'one in use',
-    remedy: 'Restore into another vault, or delete and purge what has the name now.',
+    remedy: 'Restore into another vault, or delete and purge the object that has the name.',
   })
 
 const unreadable = (): ServiceError =>
-  badParameter('The backup does not open: it was altered, or is of another installation.', {
+  badParameter('The backup cannot be decrypted: it was altered, or comes from another installation.', {
     target: 'value',
-    expected: 'a backup of a certificate that this installation made',
+    expected: 'a backup of a certificate made by this installation',
     found: 'something else',
   })

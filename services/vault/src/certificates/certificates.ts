@@ -364,9 +364,9 @@ export function certificateEntry(
 const nameInUse = (name: string): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    message: `There is a key or a secret with the name ${name} in this vault, which is not a certificate's.`,
+    message: `A key or secret named ${name} exists in this vault and does not belong to a certificate.`,
     target: name,
-    expected: 'a name that no key and no secret has, deleted ones included',
-    found: 'one that is in use',
-    remedy: 'Use another name, or delete and purge what has it.',
+    expected: 'a name that no key or secret has, deleted ones included',
+    found: 'one in use',
+    remedy: 'Use another name, or delete and purge the object that has it.',
   })

@@ -24,10 +24,10 @@ export interface OutsideCertificate {
  */
 export async function readImport(value: unknown, pwd: unknown): Promise<OutsideCertificate> {
   if (typeof value !== 'string' || value === '' || value.length > longest * 2)
-    throw badFile('is not a text, or too long', `base64 of a PFX, or PEM, of at most ${longest} bytes`)
+    throw badFile('is not a string, or is too long', `base64 of a PFX, or PEM, of at most ${longest} bytes`)
   const password = pwd ?? ''
   if (typeof password !== 'string' || password.length > longestPassword)
-    throw badParameter('The password is not a short text.', { target: 'pwd', expected: 'a text', found: typeof pwd })
+    throw badParameter('The password is not a string, or is too long.', { target: 'pwd', expected: 'a text', found: typeof pwd })
   const bytes = value.includes('-----BEGIN') ? Buffer.from(value, 'utf8') : Buffer.from(value, 'base64')
   const isPem = bytes.includes('-----BEGIN')
   let contents: Contents
@@ -77,7 +77,7 @@ function matched({ keys, certificates }: Contents): Pick<OutsideCertificate, 'ke
     }
   })
   const leaf = read.find((each) => each.checkPrivateKey(privateKey))
-  if (leaf === undefined) throw badFile('has no certificate of its private key', 'the certificate of the key')
+  if (leaf === undefined) throw badFile('has no certificate for its private key', 'the certificate for the key')
   const type = privateKey.asymmetricKeyType === 'ec' ? 'EC' : 'RSA'
   const key = outsideKeyFrom(type, pkcs8)
   return { key, chain: [leaf, ...read.filter((each) => each !== leaf)].map(({ raw }) => raw) }

@@ -27,9 +27,9 @@ export function readChain(value: unknown, subjectKey: Uint8Array): Uint8Array[] 
   if (leaf === undefined)
     throw badParameter('None of the certificates is for the key of the pending certificate.', {
       target: 'x5c',
-      expected: 'a certificate of the key that the request was made with',
-      found: 'certificates of other keys',
-      remedy: 'Have the request signed that az keyvault certificate pending show gives.',
+      expected: 'a certificate for the key that the request was made with',
+      found: 'certificates for other keys',
+      remedy: 'Have the request from az keyvault certificate pending show signed.',
     })
   return [leaf, ...read.filter((each) => each !== leaf)].map(({ raw }) => raw)
 }

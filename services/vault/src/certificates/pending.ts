@@ -60,9 +60,9 @@ export class PendingCertificates {
     if (Number(made.numInsertedOrUpdatedRows ?? 0) === 1) return
     throw new ServiceError({
       code: 'Conflict',
-      message: `There is a pending certificate with the name ${key.shownName} in this vault already.`,
+      message: `A pending certificate named ${key.shownName} already exists in this vault.`,
       target: key.shownName,
-      expected: 'no request that waits',
+      expected: 'no pending request',
       found: 'one',
       remedy: 'Merge it, or delete it: az keyvault certificate pending delete.',
     })

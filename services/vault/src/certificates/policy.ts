@@ -60,7 +60,7 @@ export function parsePolicy(
   const sans = part(x509.sans, 'policy.x509_props.sans')
   for (const kind of ['upns', 'ip_addresses', 'uris'])
     if (texts(sans[kind], `policy.x509_props.sans.${kind}`).length > 0)
-      wrong(`policy.x509_props.sans.${kind}`, 'dns_names and emails alone', kind)
+      wrong(`policy.x509_props.sans.${kind}`, 'only dns_names and emails', kind)
   const ownKey = imported ?? keyOf(key, vault, before)
   const dnsNames = given(sans.dns_names) ? dnsNamesOf(sans.dns_names) : (before?.dnsNames ?? [])
   const emails = given(sans.emails) ? emailsOf(sans.emails) : (before?.emails ?? [])
@@ -92,7 +92,7 @@ const part = (value: unknown, target: string): Record<string, unknown> => (given
 function texts(value: unknown, target: string): string[] {
   if (!given(value)) return []
   const isList = Array.isArray(value) && value.length <= limits.names && value.every((each) => typeof each === 'string')
-  return isList ? (value as string[]) : wrong(target, `a list of at most ${limits.names} texts`, typeof value)
+  return isList ? (value as string[]) : wrong(target, `a list of at most ${limits.names} strings`, typeof value)
 }
 
 function keyOf(
@@ -120,11 +120,11 @@ function issuerOf(value: unknown, before: CertificatePolicy | undefined): Certif
   const name = value ?? before?.issuer ?? 'Self'
   const found = (['Self', 'Unknown'] as const).find((each) => typeof name === 'string' && each.toLowerCase() === name.toLowerCase()) // prettier-ignore
   if (found !== undefined) return found
-  throw badParameter('No authority is asked from here: a certificate is signed by its own key, or elsewhere.', {
+  throw badParameter('The vault does not contact certification authorities: a certificate is signed by its own key, or elsewhere.', {
     target: 'policy.issuer.name',
     expected: 'Self or Unknown',
     found: shown(name),
-    remedy: 'Use Unknown, have the request signed, and merge what comes back: az keyvault certificate pending merge.',
+    remedy: 'Use Unknown, have the request signed, and merge the result: az keyvault certificate pending merge.',
   })
 }
 

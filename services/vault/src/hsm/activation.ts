@@ -97,9 +97,9 @@ export class Activation {
       if (row.transfer_key === null || row.transfer_certificate === null) {
         throw new ServiceError({
           code: 'BadParameter',
-          message: 'Nobody fetched the exchange key of this HSM, so nothing can have been prepared for it.',
+          message: 'The exchange key of this HSM was never downloaded, so no upload can have been prepared for it.',
           target: name,
-          remedy: 'Begin with az keyvault security-domain init-recovery.',
+          remedy: 'Start with az keyvault security-domain init-recovery.',
         })
       }
       const pkcs8 = await sealer.open(Buffer.from(row.transfer_key, 'base64'), transferContextOf(name))
@@ -152,11 +152,11 @@ export class Activation {
     if (domainKey === null) return
     throw new ServiceError({
       code: 'Conflict',
-      message: `The managed HSM ${name} is activated and has a security domain already.`,
+      message: `The managed HSM ${name} is already activated and has a security domain.`,
       target: name,
-      expected: 'an HSM that was just made',
+      expected: 'a newly created HSM',
       found: 'an activated one',
-      remedy: 'Make a new managed HSM for the restore.',
+      remedy: 'Create a new managed HSM for the restore.',
     })
   }
 }

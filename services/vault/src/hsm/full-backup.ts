@@ -155,7 +155,7 @@ export class FullBackups {
 
   async #open(name: string, container: string, folder: unknown): Promise<Backup> {
     if (typeof folder !== 'string' || !folderPattern.test(folder)) {
-      throw badParameter('The folder of the backup is none.', {
+      throw badParameter('The folder of the backup is invalid.', {
         target: 'folderToRestore',
         expected: 'mhsm-NAME-TIME',
         found: shown(folder),
@@ -178,7 +178,7 @@ export class FullBackups {
       return JSON.parse(Buffer.from(plain).toString('utf8')) as Backup
     } catch (error) {
       if (!(error instanceof SealError)) throw error
-      throw badParameter('The backup does not open: it was altered, or is of another security domain.', {
+      throw badParameter('The backup cannot be decrypted: it was altered, or belongs to another security domain.', {
         target: 'folderToRestore',
         expected: `a backup of an HSM with the security domain of ${name}`,
         found: 'another',
@@ -228,9 +228,9 @@ function containerOf(value: unknown, target: string): string {
   const match =
     typeof value === 'string' ? /^https:\/\/backup\.strongroom\.internal\/([a-z0-9-]{3,63})\/?$/.exec(value) : null
   if (match) return match[1]!
-  throw badParameter('The container of the backup is not usable.', {
+  throw badParameter('The container of the backup is invalid.', {
     target,
-    expected: `https://${storageHost}/NAME, with 3 to 63 small letters, digits and hyphens`,
+    expected: `https://${storageHost}/NAME, with 3 to 63 lower-case letters, digits and hyphens`,
     found: shown(value),
   })
 }

@@ -52,7 +52,7 @@ export class Hsms {
       const stored = fromRow(existing)
       if (stored.resourceId.toLowerCase() !== definition.resourceId.toLowerCase()) throw taken(name)
       if (stored.enablePurgeProtection && !definition.enablePurgeProtection) {
-        throw badParameter('Purge protection cannot be taken back.', {
+        throw badParameter('Purge protection cannot be turned off.', {
           target: 'enablePurgeProtection',
           expected: 'true',
           found: 'false',
@@ -79,14 +79,14 @@ export class Hsms {
 
   async availability(given: string): Promise<VaultNameAvailability> {
     if (!isVaultName(given.toLowerCase())) {
-      const message = 'The name has 3 to 24 letters, digits and single hyphens, beginning with a letter.'
+      const message = 'The name must have 3 to 24 letters, digits and single hyphens, and begin with a letter.'
       return { nameAvailable: false, reason: 'AccountNameInvalid', message }
     }
     if (!(await this.#o.repository.find(given.toLowerCase()))) return { nameAvailable: true }
     return {
       nameAvailable: false,
       reason: 'AlreadyExists',
-      message: `The name '${given}' is in use, or was until it was deleted.`,
+      message: `The name '${given}' is in use, or belongs to a deleted resource.`,
     }
   }
 

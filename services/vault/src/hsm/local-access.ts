@@ -72,7 +72,7 @@ export function requireKeyRole(hsm: HsmAccess, caller: Caller, permission: Permi
   throw new ServiceError({
     code: 'Forbidden',
     reason: 'HsmNotActivated',
-    message: `The managed HSM ${hsm.name} is not activated: nobody holds its security domain yet.`,
+    message: `The managed HSM ${hsm.name} is not activated: its security domain was never downloaded or uploaded.`,
     target: hsm.name,
     expected: 'an HSM whose security domain was downloaded or uploaded',
     found: 'a provisioned HSM',

@@ -43,7 +43,7 @@ export class LocalRoles {
     if (clash)
       throw conflict(
         { code: 'RoleDefinitionWithSameNameExists' },
-        `There is a role named '${shown(definition.roleName)}' already.`,
+        `There is already a role named '${shown(definition.roleName)}' already.`,
       )
     if (existing.length >= builtInRoles.length + definitionLimit) {
       throw conflict(
@@ -70,7 +70,7 @@ export class LocalRoles {
     if ((await repository.assignments(hsm)).some(({ roleId }) => roleId === definition.id)) {
       throw conflict(
         { code: 'RoleDefinitionHasAssignments', status: 409 },
-        `The role '${definition.roleName}' is assigned to somebody.`,
+        `The role '${definition.roleName}' is still assigned.`,
       )
     }
     await store.transaction(async (tx) => {
@@ -105,7 +105,7 @@ export class LocalRoles {
     const { id: roleId } = await this.definition(hsm, role)
     const principal = typeof principalId === 'string' ? principalId.toLowerCase() : ''
     if (!guid.test(principal)) {
-      throw badParameter('The principal is none.', {
+      throw badParameter('The principal is invalid.', {
         target: 'properties.principalId',
         expected: 'an object id',
         found: shown(principalId),
@@ -166,7 +166,7 @@ function customRole(id: string, body: unknown): RoleDefinition {
     })
   }
   if (assignableScopes !== undefined && JSON.stringify(assignableScopes) !== '["/"]') {
-    throw badParameter('A role of a managed HSM is assignable in all of it.', {
+    throw badParameter('A managed HSM’s role must be assignable at the scope "/".', {
       target: 'properties.assignableScopes',
       expected: '["/"]',
       found: shown(assignableScopes),
@@ -179,7 +179,7 @@ function customRole(id: string, body: unknown): RoleDefinition {
     ...new Set(lists.flatMap((each) => (each[list] ?? []) as string[]).map((action) => knownAction(action, list))),
   ]
   if (lists.some((each) => ((each['actions'] ?? []) as unknown[]).length > 0)) {
-    throw badParameter('A role of a managed HSM has data actions only.', {
+    throw badParameter('A managed HSM’s role can have data actions only.', {
       target: 'properties.permissions.actions',
       expected: '[]',
       found: 'actions',
@@ -198,7 +198,7 @@ function customRole(id: string, body: unknown): RoleDefinition {
 function knownAction(action: unknown, list: string): string {
   const known = knownActions.find((each) => typeof action === 'string' && each.toLowerCase() === action.toLowerCase())
   if (known !== undefined) return known
-  throw badParameter('A data action is not known.', {
+  throw badParameter('A data action is unknown.', {
     target: `properties.permissions.${list}`,
     expected: `data actions such as ${hsmAction('keys/read/action')}`,
     found: shown(action),
@@ -212,11 +212,11 @@ function idOf(value: string, target: string): string {
 }
 
 function builtInConflict(id: string): ServiceError {
-  return conflict({ code: 'BuiltInRole' }, `The role ${id} is built in, and stays as it is.`)
+  return conflict({ code: 'BuiltInRole' }, `The role ${id} is built in and cannot be changed.`)
 }
 
 function conflict(refused: CodeWithStatus, message: string): ServiceError {
-  return new ServiceError({ ...refused, message, remedy: 'List what there is.' })
+  return new ServiceError({ ...refused, message, remedy: 'List the existing ones.' })
 }
 
 function notFound(code: SettledCode, noun: string, id: string): ServiceError {

@@ -43,7 +43,7 @@ export const builtInRoles: RoleDefinition[] = [
     ...roleManagement,
     ...words('keys/deletedKeys/read/action keys/deletedKeys/delete keys/deletedKeys/recover/action keys/export/action'),
   ]),
-  builtIn('21dbd100-6940-42c2-9190-5d6cb909625b', 'Managed HSM Crypto User', 'Keys, save purging and recovering.', [
+  builtIn('21dbd100-6940-42c2-9190-5d6cb909625b', 'Managed HSM Crypto User', 'Keys, except purging and recovering.', [
     ...roleReading,
     ...words('keys/read/action keys/write/action keys/delete keys/create keys/import/action keys/release/action'),
     ...words('keys/backup/action keys/restore/action keys/encrypt/action keys/decrypt/action keys/wrap/action'),
@@ -57,13 +57,13 @@ export const builtInRoles: RoleDefinition[] = [
   builtIn(
     '33413926-3206-4cdd-b39a-83574fe37a17',
     'Managed HSM Crypto Service Encryption User',
-    'Wraps and unwraps with a key, for encryption by a service.',
+    'Wraps and unwraps with a key, for a service’s encryption.',
     words('keys/read/action keys/wrap/action keys/unwrap/action'),
   ),
   builtIn(
     '21dbd100-6940-42c2-9190-5d6cb909625c',
     'Managed HSM Crypto Service Release User',
-    'Has a key released to a trusted environment.',
+    'Releases a key to a trusted environment.',
     words('keys/release/action'),
   ),
   builtIn(

@@ -41,7 +41,7 @@ export function parseHolders(body: unknown): { holders: Holder[]; required: numb
   }
   const holders = certificates.map((certificate, index) => holderOf(certificate, `certificates[${index}]`))
   if (new Set(holders.map(({ thumbprint }) => thumbprint)).size !== holders.length) {
-    throw badParameter('A certificate is given twice: its holder would have two shares.', {
+    throw badParameter('A certificate occurs twice: its holder would have two shares.', {
       target: 'certificates',
       expected: 'different certificates',
       found: 'the same twice',
@@ -62,7 +62,7 @@ function holderOf(value: unknown, target: string): Holder {
   } catch {
     // Said below.
   }
-  throw badParameter('A certificate of the security domain is not usable.', {
+  throw badParameter('A certificate of the security domain is invalid.', {
     target,
     expected: 'a JWK with x5c: one X.509 certificate with an RSA key of 2048 bits or more',
     found: shown(first),
@@ -134,7 +134,7 @@ export async function openRestoreBlob(
   } catch {
     // One text for all causes.
   }
-  throw badParameter('The security domain does not open.', {
+  throw badParameter('The security domain cannot be decrypted.', {
     target: 'value',
     expected: 'a security domain of a managed HSM of Strongroom, prepared with enough of its holders’ keys',
     found: 'something else',

@@ -73,9 +73,9 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
       if (job?.kind === kind) return JSON.parse(job.status) as object
       throw new ServiceError({
         code: 'JobNotFound',
-        message: `There is no such ${kind} of this managed HSM.`,
+        message: `This managed HSM has no such ${kind}.`,
         target: 'jobId',
-        remedy: 'Use the address that the start of the job answered with.',
+        remedy: 'Use the address from the response that started the job.',
       })
     })
   }

@@ -27,11 +27,11 @@ export function addHsmSettingsRoutes(app: App, parts: HsmAppParts): void {
       const setting = settingOf(request)
       const { value } = objectOf(request.body, 'body')
       if (value === false || (typeof value === 'string' && value.toLowerCase() === setting.value)) return setting
-      throw badParameter('Keys of a managed HSM cannot be managed through the resource manager here.', {
+      throw badParameter('Keys of a managed HSM cannot be managed through the resource manager.', {
         target: 'value',
         expected: setting.value,
         found: shown(value),
-        remedy: 'Make and change keys at the address of the managed HSM (az keyvault key create --hsm-name).',
+        remedy: 'Create and change keys at the address of the managed HSM (az keyvault key create --hsm-name).',
       })
     }),
   )

@@ -28,8 +28,8 @@ export function addLogRoutes(app: App, parts: AppParts): void {
       code: 'TileNotFound',
       message: `The operation log of ${vault.name} has no ${shown(path)}.`,
       target: shown(path),
-      expected: 'tile/L/N or tile/entries/N, with .p/W where it is partial, within the size of the checkpoint',
-      remedy: 'Read the checkpoint, and ask for tiles of that size.',
+      expected: 'tile/L/N or tile/entries/N, with .p/W for a partial tile, within the size of the checkpoint',
+      remedy: 'Read the checkpoint, then request tiles within its size.',
     })
   })
 }

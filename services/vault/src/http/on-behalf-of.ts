@@ -29,7 +29,7 @@ export function readAskedBy(controlPlaneObjectId: string): ReturnType<typeof req
 }
 
 const badForm = (found: unknown): ServiceError =>
-  badParameter('It is not said in the agreed form who asked.', {
+  badParameter('The header that names the original caller is malformed.', {
     target: onBehalfOfHeader,
     expected: '{objectId} {appId}',
     found: shown(found),
@@ -42,5 +42,5 @@ const notYours = (objectId: string): ServiceError =>
     target: onBehalfOfHeader,
     expected: 'no such header, except from the principal of the control plane',
     found: objectId,
-    remedy: `Leave the header ${onBehalfOfHeader} out: the log names the principal of the token.`,
+    remedy: `Omit the header ${onBehalfOfHeader}: the log records the token’s principal.`,
   })

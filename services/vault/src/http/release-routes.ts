@@ -20,7 +20,7 @@ export function addReleaseRoutes(app: App, parts: AppParts): void {
     if (vault.name !== platformVault || request.caller.objectId !== parts.controlPlaneObjectId)
       throw new ServiceError({
         code: 'Forbidden',
-        message: 'Only the resource manager may place the VMs of platform keys.',
+        message: 'Only the resource manager may record the placement of a platform key’s VM.',
         target: 'placement',
         expected: `the resource manager, of the vault ${platformVault}`,
         found: request.caller.objectId,

@@ -23,7 +23,7 @@ export function apiVersionOf(query: unknown): string {
 export function releaseApiVersionOf(query: unknown): string {
   const version = apiVersionOf(query)
   if (!withoutRelease.test(version)) return version
-  throw badParameter('The api-version does not have key release.', {
+  throw badParameter('The api-version does not support key release.', {
     target: 'api-version',
     expected: '7.3 or later',
     found: version,
@@ -51,7 +51,7 @@ export function pageOf(query: unknown): Page {
   if (typeof $skiptoken === 'string' && /^[A-Za-z0-9_-]{1,200}$/.test($skiptoken)) {
     return { limit, after: Buffer.from($skiptoken, 'base64url').toString('utf8') }
   }
-  throw badParameter('$skiptoken is not one of ours.', { target: '$skiptoken', found: shown($skiptoken) })
+  throw badParameter('$skiptoken was not issued by this service.', { target: '$skiptoken', found: shown($skiptoken) })
 }
 
 /** Address of the next page, null after the last. */

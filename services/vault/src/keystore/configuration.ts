@@ -70,7 +70,7 @@ export async function readPin(o: Pkcs11Configuration): Promise<string> {
     message: `There is no PIN for the token ${o.token}.`,
     expected: path ?? "pinFile in the keystore's configuration, or systemd's credential strongroom-pkcs11-pin",
     found: 'nothing',
-    remedy: 'Put the PIN into a file of mode 0600 and name it.',
+    remedy: 'Put the PIN into a file of mode 0600 and pass its path.',
   })
 }
 

@@ -11,7 +11,7 @@ export function generationLimit(): ConcurrencyLimit {
     refuse: () =>
       new ServiceError({
         code: 'Throttled',
-        message: 'Too many keys are being made.',
+        message: 'Too many keys are being created.',
         expected: `at most ${waiting} requests waiting`,
         remedy: 'Repeat the request after the time in Retry-After.',
         headers: { 'retry-after': '10' },

@@ -307,7 +307,7 @@ describe.each(drivers)('a keystore: $name', ({ name, imports, open }) => {
       texts.add(`${error.code}: ${error.message}`)
     }
     expect([...texts]).toEqual([
-      'BadParameter: The wrapped key does not unwrap to a key of its type with the key exchange key.',
+      'BadParameter: The key exchange key does not unwrap the wrapped key to a key of its type.',
     ])
   })
 

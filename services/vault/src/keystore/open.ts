@@ -59,7 +59,7 @@ async function openOne(
   if (inMemory.length > 0) {
     logger?.warn(
       { token: configuration.token, wrappings: inMemory },
-      'the token lacks the hash of these wrappings: the AES key of such a release is made in the memory of this process',
+      'the token lacks the hash for these wrappings: the AES key of such a release is created in this process’s memory',
     )
   }
   return { keystore, serial: keystore.serial }
@@ -75,9 +75,9 @@ function changed(recorded: Recorded, configuration: KeystoreConfiguration): Serv
   const name = (kind: Recorded['kind']): string => (kind === 'software' ? 'software' : 'a PKCS#11 token')
   return new ServiceError({
     code: 'KeystoreChanged',
-    message: 'The keys of this vault are not in the keystore that is configured; nothing is started in its place.',
+    message: 'The keys of this vault are not in the configured keystore; the vault does not start with another one.',
     expected: `${name(recorded.kind)}${recorded.serial === undefined ? '' : ` with serial ${recorded.serial}`}`,
     found: name(configuration.kind),
-    remedy: 'Name the keystore again that the keys were made in (STRONGROOM_KEYSTORE_FILE).',
+    remedy: 'Configure the keystore that the keys were created in (STRONGROOM_KEYSTORE_FILE).',
   })
 }

@@ -56,7 +56,7 @@ function rsaKey(jwk: Record<string, unknown>): OutsideKey {
   }
   const exponent = BigInt(key.asymmetricKeyDetails?.publicExponent ?? 0n)
   if (exponent < 3n || exponent % 2n === 0n) throw wrong('key.e', 'an odd exponent from 3', 'another')
-  if (!belongTogether(jwk, exponent)) throw wrong('key', 'a private key whose parts belong together', 'another')
+  if (!belongTogether(jwk, exponent)) throw wrong('key', 'a private key with consistent parts', 'another')
   return { spec: { type: 'RSA', bits } as KeySpec, secret: proven(key), publicParts: { n, e } }
 }
 
@@ -82,7 +82,7 @@ function privateKeyOf(jwk: Record<string, unknown>): KeyObject {
   try {
     return createPrivateKey({ key: jwk as never, format: 'jwk' })
   } catch {
-    throw wrong('key', 'a private key whose parts belong together', 'another')
+    throw wrong('key', 'a private key with consistent parts', 'another')
   }
 }
 
@@ -95,7 +95,7 @@ function proven(key: KeyObject): Uint8Array {
   } catch {
     // Refused below.
   }
-  if (!whole) throw wrong('key', 'a private key whose parts belong together', 'another')
+  if (!whole) throw wrong('key', 'a private key with consistent parts', 'another')
   return key.export({ type: 'pkcs8', format: 'der' })
 }
 

@@ -80,7 +80,7 @@ export class RemovedKeys {
         try {
           await keystore.destroy(key.material, bindingOf(key))
         } catch (error) {
-          logger.error({ err: error, vault, name, version }, 'a purged key is still in its token; it is tried again')
+          logger.error({ err: error, vault, name, version }, 'a purged key is still in its token; retrying')
           return
         }
         await db

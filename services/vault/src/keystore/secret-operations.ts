@@ -80,7 +80,7 @@ export function unusableValue(use: { operation: KeyUse['operation']; algorithm: 
 
 function signedEc(secret: Uint8Array, { algorithm, value }: Extract<KeyUse, { operation: 'sign' }>): Uint8Array {
   const signature = signatures[algorithm]
-  if (signature.type !== 'EC') throw new TypeError(`${algorithm} is of RSA keys`)
+  if (signature.type !== 'EC') throw new TypeError(`${algorithm} is for RSA keys`)
   const scalar = scalarOf(secret)
   try {
     return curves[signature.curve].sign(value, scalar, { prehash: false, lowS: false, extraEntropy: true })
@@ -95,7 +95,7 @@ function signedRsa(
   { algorithm, value }: Extract<KeyUse, { operation: 'sign' }>,
 ): Uint8Array {
   const signature = signatures[algorithm]
-  if (signature.type !== 'RSA') throw new TypeError(`${algorithm} is of EC keys`)
+  if (signature.type !== 'RSA') throw new TypeError(`${algorithm} is for EC keys`)
   if (signature.padding === 'pkcs1') {
     const encoded = signature.digest === undefined ? value : digestInfo(signature.digest, value)
     // PKCS #1 v1.5 is the default; a key by itself is taken without a look at what else could be meant.

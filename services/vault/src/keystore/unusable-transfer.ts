@@ -5,12 +5,12 @@ import type { OutsideKey } from './outside-key.ts'
 
 /** One text for all causes: whoever learns at which step an unwrap fails can ask it for what is wrapped. */
 export function unusableTransfer(algorithm: ReleaseWrapping): ServiceError {
-  return badParameter('The wrapped key does not unwrap to a key of its type with the key exchange key.', {
+  return badParameter('The key exchange key does not unwrap the wrapped key to a key of its type.', {
     target: 'key.key_hsm.ciphertext',
     expected: `RSA-OAEP of an AES key, then a private key as PKCS#8 (oct: raw) under AES key wrap with padding, as ${algorithm}`,
     found: 'another',
     remedy:
-      'Wrap it again to the public half of the key exchange key that header.kid names; RSA keys have 2048, 3072 or 4096 bits.',
+      'Wrap it again to the public half of the key exchange key that header.kid names; RSA keys must have 2048, 3072 or 4096 bits.',
   })
 }
 

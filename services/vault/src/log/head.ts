@@ -44,7 +44,7 @@ export async function openHead(key: LogKey, row: LogHeadRow, trusted?: string): 
   }
   throw new TransparencyError({
     code: 'RootMismatch',
-    message: 'The head of the log is not the one that was signed last.',
+    message: 'The head of the log is not the last one signed.',
     expected: row.checkpoint.split('\n').slice(1, 3).join(' '),
     found: `${row.size} entries, ${hashes.length} hashes`,
   })
@@ -63,7 +63,7 @@ export function assertReached(head: Reached, reached: Reached | undefined): void
   if (head.size < reached.size) {
     throw new TransparencyError({
       code: 'LogCut',
-      message: 'The log is shorter than it was while this service ran.',
+      message: 'The log is shorter than this service left it.',
       expected: `at least ${reached.size} entries`,
       found: `${head.size} entries`,
     })
@@ -72,7 +72,7 @@ export function assertReached(head: Reached, reached: Reached | undefined): void
   const rootIn = ({ checkpoint }: Reached): string => checkpoint.split('\n')[2] ?? ''
   throw new TransparencyError({
     code: 'LogForked',
-    message: 'The log is not the one that it was while this service ran.',
+    message: 'The log is not the one this service wrote.',
     expected: `${reached.size} entries with the root ${rootIn(reached)}`,
     found: `the root ${rootIn(head)}`,
   })

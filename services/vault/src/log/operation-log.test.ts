@@ -115,7 +115,7 @@ describeStores('the operation log', (open) => {
       .set({ entry: row.entry, leaf_hash: row.leaf_hash })
       .where('position', '=', 4)
       .execute()
-    expect((await log.verify()).broken?.reason).toBe('the entries are not the ones that were signed for')
+    expect((await log.verify()).broken?.reason).toBe('the entries are not the signed ones')
     await expect(audit(log)).rejects.toMatchObject({ code: 'RootMismatch' })
   })
 

@@ -86,7 +86,7 @@ export class OperationLog {
       throw new ServiceError({
         code: 'OperationLogUnavailable',
         message: 'The operation log cannot be written, so the operation is refused.',
-        remedy: 'See that the store of the vault is writable and has space, then repeat the request.',
+        remedy: 'Check that the vault’s store is writable and has free space, then repeat the request.',
         cause,
       })
     }
@@ -228,7 +228,7 @@ export class OperationLog {
         ...(cause.expected !== undefined && { expected: cause.expected }),
         ...(cause.found !== undefined && { found: cause.found }),
         remedy:
-          'Find out who wrote to the store of the vault, and put back the state that it was in last. An older backup is taken after a restart only; whoever verified the log before finds it cut.',
+          'Find out who wrote to the vault’s store, and restore its last state. An older backup is accepted only after a restart, and anyone who verified the log earlier finds it truncated.',
         cause,
       })
     }

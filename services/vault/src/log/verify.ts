@@ -51,7 +51,7 @@ export async function verifyTree(
     broken: { vault, reason, ...(index !== undefined && { index }) },
   })
   if (!head) return broken(0, 'the head of the log is missing', 0)
-  if (last && last.position >= head.size) return broken(0, 'there are entries that nothing signs for', head.size)
+  if (last && last.position >= head.size) return broken(0, 'there are entries that no signature covers', head.size)
   let frontier = emptyFrontier
   while (frontier.size < head.size) {
     const rows = await db
@@ -81,7 +81,7 @@ export async function verifyTree(
     const signed = await openHead(key, head)
     if (sameBytes(rootOf(signed), rootOf(frontier)))
       return { entries: frontier.size, reached: { size: head.size, checkpoint: head.checkpoint } }
-    return broken(0, 'the entries are not the ones that were signed for')
+    return broken(0, 'the entries are not the signed ones')
   } catch (error) {
     if (error instanceof TransparencyError) return broken(0, error.message)
     throw error

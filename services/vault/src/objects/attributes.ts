@@ -27,7 +27,7 @@ export function commonAttributesOf(attributes: Record<string, unknown>): CommonA
     const given = attributes[name]
     if (given === undefined || given === null) return undefined
     if (typeof given === 'number' && Number.isSafeInteger(given) && given >= 0) return given
-    throw badParameter(`attributes.${name} is not a time.`, {
+    throw badParameter(`attributes.${name} is not a valid time.`, {
       target: `attributes.${name}`,
       expected: 'seconds since 1970',
       found: shown(given),
@@ -67,9 +67,9 @@ export function tagsOf(value: unknown, reserved?: string): Record<string, string
     }
     const fits = typeof text === 'string' && text.length <= tagLimits.length && name.length <= tagLimits.length
     if (!fits || name === '__proto__') {
-      throw badParameter('A tag is not a short text.', {
+      throw badParameter('A tag is not a string, or is too long.', {
         target: `tags.${shown(name)}`,
-        expected: `a text of at most ${tagLimits.length} characters`,
+        expected: `a string of at most ${tagLimits.length} characters`,
         found: shown(text),
       })
     }

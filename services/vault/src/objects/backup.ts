@@ -66,7 +66,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
     lifecycle.assertUnmanaged(await repository.object(current), place.name)
     const versions = await repository.versions({ ...current, after: 0, limit: versionLimit + 1 })
     if (versions.length > versionLimit) {
-      throw badParameter(`The ${kind} has too many versions for a backup.`, {
+      throw badParameter(`The ${kind} has too many versions to back up.`, {
         target: place.name,
         expected: `at most ${versionLimit} versions`,
         found: 'more',
@@ -100,11 +100,11 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
       if (await repository.version(name, tx)) {
         throw new ServiceError({
           code: 'Conflict',
-          message: `There is a ${this.#o.kind} with the name ${shownName} in this vault already.`,
+          message: `A ${this.#o.kind} named ${shownName} already exists in this vault.`,
           target: shownName,
           expected: 'a free name',
           found: 'one in use',
-          remedy: 'Restore into another vault, or delete and purge what has the name now.',
+          remedy: 'Restore into another vault, or delete and purge the object that has the name.',
         })
       }
       await this.#o.assertRoom?.({ vault, name: shownName }, tx)
@@ -130,7 +130,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
   }
 
   #ofAnotherDomain(fromHsm: boolean): ServiceError {
-    const expected = fromHsm ? 'a managed HSM with the security domain of the one that it was taken from' : 'a vault'
+    const expected = fromHsm ? 'a managed HSM with the security domain of the original one' : 'a vault'
     return badParameter(`The backup of the ${this.#o.kind} cannot be restored here.`, {
       target: 'value',
       expected,
@@ -140,9 +140,9 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
   }
 
   #unreadable(): ServiceError {
-    return badParameter('The backup does not open: it was altered, or is of another installation.', {
+    return badParameter('The backup cannot be decrypted: it was altered, or comes from another installation.', {
       target: 'value',
-      expected: `a backup of a ${this.#o.kind} that this installation made`,
+      expected: `a backup of a ${this.#o.kind} made by this installation`,
       found: 'something else',
     })
   }

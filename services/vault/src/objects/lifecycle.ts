@@ -117,7 +117,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     throw new ServiceError({
       code: 'Forbidden',
       reason: 'ForbiddenByPolicy',
-      message: `The ${noun} ${name} belongs to the certificate of this name and is managed by it.`,
+      message: `The ${noun} ${name} belongs to the certificate of the same name and is managed through it.`,
       target: name,
       expected: `a ${noun} of its own`,
       found: 'one of a certificate',

@@ -131,7 +131,7 @@ function unavailable(authority: string, cause: unknown): ServiceError {
     code: 'AuthorityUnavailable',
     message: `The signing keys of ${authority} cannot be fetched.`,
     target: authority,
-    remedy: 'See that the attestation provider can be reached, then repeat the request.',
+    remedy: 'Check that the attestation provider can be reached, then repeat the request.',
     headers: { 'retry-after': '5' },
     cause,
   })

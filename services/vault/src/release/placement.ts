@@ -82,17 +82,17 @@ const refused = (expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'Forbidden',
     reason: 'PlacementOver',
-    message: 'The key is released to the host that its VM is placed on now, and to no other.',
+    message: 'The key is released only to the host that its VM is currently placed on.',
     target: 'placement',
     expected,
     found,
-    remedy: 'Nothing on this host: the VM was given to another one, or never to this one.',
+    remedy: 'None on this host: the VM was moved to another host, or was never placed here.',
   })
 
 const over = (epoch: number, expected: string): ServiceError =>
   new ServiceError({
     code: 'PlacementOver',
-    message: 'The VM of this key has a later placement already.',
+    message: 'The VM of this key already has a later placement.',
     target: 'epoch',
     expected,
     found: String(epoch),

@@ -60,6 +60,6 @@ function invalid(target: string, expected: string, found: string): ReturnType<ty
     target,
     expected,
     found,
-    remedy: 'Correct the release policy at this place. `strongroom vault policy lint` reads one on your desk.',
+    remedy: 'Correct the release policy at this place. `strongroom vault policy lint` checks one locally.',
   })
 }

@@ -218,7 +218,7 @@ function usablePolicy(key: KeyVersion, at: Date): ReturnType<typeof parseRelease
       target: `${key.name}/${key.version}`,
       expected: 'exportable',
       found: 'not exportable',
-      remedy: 'Make a new key with attributes.exportable and a release policy.',
+      remedy: 'Create a new key with attributes.exportable and a release policy.',
     })
   }
   assertUsable(key, { noun: 'key', operation: 'release', at })
@@ -248,7 +248,7 @@ function wrappingOf(value: unknown): ReleaseWrapping {
 function nonceOf(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string' && value.length <= 1024) return value
-  throw badParameter('The nonce is not a text.', {
+  throw badParameter('The nonce is not a string.', {
     target: 'nonce',
     expected: 'at most 1024 characters',
     found: shown(value),
@@ -258,7 +258,7 @@ function nonceOf(value: unknown): string | undefined {
 function tooOld(generation: number, stored: number): ServiceError {
   return new ServiceError({
     code: 'GuestStateGenerationTooOld',
-    message: 'The guest state is older than one that this key has protected.',
+    message: 'The guest state is older than one this key has protected.',
     target: 'generation',
     expected: `${stored} or higher`,
     found: String(generation),

@@ -75,7 +75,7 @@ export async function verifyAttestationToken(o: {
   if (!o.keys.trusts(authority)) {
     throw unverifiable(
       'iss',
-      'an attestation provider of this installation, or one that its operator named',
+      'an attestation provider of this installation, or one named by its operator',
       shown(unverified.iss),
     )
   }
@@ -103,11 +103,11 @@ function refuseFor(fault: TokenFault | undefined): void {
 function malformed(expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'BadParameter',
-    message: 'The target attestation token is not a token.',
+    message: 'The target attestation token is not a valid token.',
     target: 'target',
     expected,
     found,
-    remedy: 'Send the token that the attestation provider answered, unchanged.',
+    remedy: 'Send the token from the attestation provider unchanged.',
   })
 }
 
@@ -121,7 +121,7 @@ function unverifiable(part: string, expected: string, found: string): ServiceErr
     details: [
       {
         code: 'KeyReleaseDenied',
-        message: `The attestation token is refused by its ${part}: expected ${expected}, found ${found}.`,
+        message: `The attestation token is refused because of its ${part}: expected ${expected}, found ${found}.`,
         target: part,
         innererror: { expected, found },
       },

@@ -8,7 +8,7 @@ export function wrappingKeyOf(claims: Record<string, unknown>): WrappingKey {
   const { part, expected, found } = key
   throw new ServiceError({
     code: 'Forbidden',
-    message: 'The attestation token holds no key that the released key could be wrapped to.',
+    message: 'The attestation token contains no key to wrap the released key to.',
     target: part,
     expected,
     found,
@@ -20,6 +20,6 @@ export function wrappingKeyOf(claims: Record<string, unknown>): WrappingKey {
         innererror: { expected, found },
       },
     ],
-    remedy: 'Attest with runtime claims that hold the public half of a fresh RSA key with key_ops ["encrypt"].',
+    remedy: 'Attest with runtime claims that contain the public half of a fresh RSA key with key_ops ["encrypt"].',
   })
 }

@@ -130,7 +130,7 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
       if (!(cause instanceof SealError)) throw cause
       throw new ServiceError({
         code: 'SecretUnreadable',
-        message: `The value of the secret ${secret.name}/${secret.version} does not open: the stored secret or the master key was changed.`,
+        message: `The value of the secret ${secret.name}/${secret.version} cannot be decrypted: the stored secret or the master key was changed.`,
         target: `${secret.name}/${secret.version}`,
         remedy: 'Restore the state directory and the master key from the same backup.',
         cause,
@@ -162,7 +162,7 @@ function contextOf(secret: Pick<SecretVersion, 'vault' | 'name' | 'version'>): s
 function valueOf(value: unknown): string {
   if (typeof value !== 'string') {
     // Whatever else was sent may be the secret all the same.
-    throw badParameter('The value of the secret is not a text.', {
+    throw badParameter('The value of the secret is not a string.', {
       target: 'value',
       expected: 'a text',
       found: typeof value,
@@ -183,9 +183,9 @@ function settingsOf(
   const { contentType } = o
   const fits = typeof contentType === 'string' && contentType.length <= limits.contentType
   if (contentType !== undefined && contentType !== null && !fits) {
-    throw badParameter('The content type is not a short text.', {
+    throw badParameter('The content type is not a string, or is too long.', {
       target: 'contentType',
-      expected: `a text of at most ${limits.contentType} characters`,
+      expected: `a string of at most ${limits.contentType} characters`,
       found: shown(contentType),
     })
   }

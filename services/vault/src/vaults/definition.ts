@@ -44,7 +44,7 @@ function requireRange(range: string, index: number): void {
   try {
     addRange(new BlockList(), range)
   } catch {
-    throw badParameter('The definition of the vault has a range that is none.', {
+    throw badParameter('The definition of the vault has an invalid address range.', {
       target: `networkRules.ipRules[${index}]`,
       expected: 'an address or a range such as 203.0.113.0/24',
       found: range,

@@ -19,7 +19,7 @@ export async function decrypt(
   const parts = algorithm.sequence('algorithm')
   const oid = readOid(parts, 'algorithm')
   if (oid === oids.pbes2) return await byPbes2(parts.sequence('parameters'), encrypted, o)
-  if (oid !== oids.shaAnd3Des) throw badFile(`is encrypted by ${oid}`, 'AES (PBES2) or Triple DES')
+  if (oid !== oids.shaAnd3Des) throw badFile(`is encrypted with ${oid}`, 'AES (PBES2) or Triple DES')
   const parameters = parts.sequence('parameters')
   const salt = readOctets(parameters, 'salt').content
   const iterations = readSmallInteger(parameters, 'iterations')
@@ -36,7 +36,7 @@ async function byPbes2(
 ): Promise<Uint8Array> {
   const derivation = parameters.sequence('keyDerivationFunc')
   if (readOid(derivation, 'keyDerivationFunc') !== oids.pbkdf2)
-    throw badFile('derives its key in another way', 'PBKDF2')
+    throw badFile('uses another key derivation function', 'PBKDF2')
   const how = derivation.sequence('PBKDF2-params')
   const salt = readOctets(how, 'salt').content
   const iterations = readSmallInteger(how, 'iterationCount')
@@ -46,7 +46,7 @@ async function byPbes2(
   if (digest === undefined) throw badFile('has another pseudo-random function', 'HMAC with SHA-1 or SHA-2')
   const scheme = parameters.sequence('encryptionScheme')
   const cipher = ciphers[readOid(scheme, 'encryptionScheme')]
-  if (cipher === undefined) throw badFile('is encrypted by another cipher', 'AES or Triple DES, in CBC')
+  if (cipher === undefined) throw badFile('is encrypted with another cipher', 'AES or Triple DES, in CBC')
   const iv = readOctets(scheme, 'iv').content
   const key = await promisify(pbkdf2)(Buffer.from(password, 'utf8'), salt, iterations, cipher.keyBytes, digest)
   return deciphered(cipher.name, key, iv, encrypted)

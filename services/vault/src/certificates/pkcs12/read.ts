@@ -31,7 +31,7 @@ export async function readPkcs12(file: Uint8Array, password: string): Promise<Co
   const outer = new DerReader(file, 'PKCS#12')
   const pfx = outer.sequence('PFX')
   outer.end()
-  if (readSmallInteger(pfx, 'version') !== 3) throw badFile('is of another version of PKCS#12', 'version 3')
+  if (readSmallInteger(pfx, 'version') !== 3) throw badFile('is another version of PKCS#12', 'version 3')
   const safe = pfx.sequence('authSafe')
   if (readOid(safe, 'contentType') !== oids.data) throw badFile('is signed, not protected by a password', 'a password')
   const content = innerOctets(safe)
@@ -58,7 +58,7 @@ function innerOctets(info: DerReader): Uint8Array {
 
 async function decryptedBags(type: string, info: DerReader, opening: Opening): Promise<Uint8Array> {
   if (type !== oids.encryptedData)
-    throw badFile('holds content of another kind', 'data or data encrypted by a password')
+    throw badFile('contains content of another kind', 'data or password-encrypted data')
   const data = info.enter(info.expect(derTag.context(0, true), 'content'), 'content').sequence('EncryptedData')
   readSmallInteger(data, 'version')
   const inner = data.sequence('EncryptedContentInfo')
@@ -73,7 +73,7 @@ async function checkMac(mac: DerReader, content: Uint8Array, { password, rounds 
   const expected = readOctets(info, 'digest').content
   const salt = readOctets(mac, 'macSalt').content
   const iterations = mac.atEnd ? 1 : readSmallInteger(mac, 'iterations')
-  if (digest === undefined) throw badFile('has a MAC by another digest', 'SHA-1 or SHA-2')
+  if (digest === undefined) throw badFile('has a MAC with another digest', 'SHA-1 or SHA-2')
   const { length } = createHash(digest).digest()
   // What is derived is as long as this says.
   if (expected.length !== length) throw badFile(`has a MAC of ${expected.length} bytes`, `${length}`)
@@ -101,7 +101,7 @@ async function readBags(bags: DerReader, found: Contents, opening: Opening): Pro
       if (readOid(cert, 'certId') === oids.x509Certificate) found.certificates.push(innerOctets(cert))
     }
     if (found.keys.length + found.certificates.length > mostBags)
-      throw badFile(`holds more than ${mostBags} keys and certificates`, 'one key and its chain')
+      throw badFile(`contains more than ${mostBags} keys and certificates`, 'one key and its chain')
   }
 }
 

@@ -11,7 +11,7 @@ export const badFile = (what: string, expected: string): ServiceError =>
   })
 
 export const wrongPassword = (): ServiceError =>
-  badParameter('The certificate to import does not open: the password is wrong, or the file was altered.', {
+  badParameter('The certificate to import cannot be decrypted: the password is wrong, or the file was altered.', {
     target: 'pwd',
     expected: 'the password of the file',
     found: 'another',

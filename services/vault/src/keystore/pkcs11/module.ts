@@ -22,8 +22,8 @@ export async function loadModule(path: string): Promise<{ binding: Binding; modu
   if (!existsSync(path)) {
     throw new ServiceError({
       code: 'Pkcs11ModuleMissing',
-      message: `The PKCS#11 module ${path} is not there.`,
-      expected: 'the shared library of the token’s maker',
+      message: `The PKCS#11 module ${path} does not exist.`,
+      expected: 'the shared library from the token’s vendor',
       found: 'nothing',
       remedy: 'Install it, or correct "module" in the keystore’s configuration.',
     })
@@ -37,7 +37,7 @@ export async function loadModule(path: string): Promise<{ binding: Binding; modu
     throw new ServiceError({
       code: 'Pkcs11ModuleUnusable',
       message: `The PKCS#11 module ${path} does not start: ${(cause as Error).message}`,
-      remedy: 'Try it with `pkcs11-tool --module … --list-slots`, and read its own log.',
+      remedy: 'Try it with `pkcs11-tool --module … --list-slots`, and check its log.',
       cause,
     })
   }
@@ -78,9 +78,9 @@ async function bindingOf(): Promise<Binding> {
   } catch (cause) {
     throw new ServiceError({
       code: 'Pkcs11BindingMissing',
-      message: 'The binding to PKCS#11 was not built when the packages were installed.',
+      message: 'The PKCS#11 binding was not built when the packages were installed.',
       expected: 'the npm package pkcs11js',
-      found: 'nothing that loads',
+      found: 'none that loads',
       remedy: 'Install a C++ compiler and make (Debian: g++ make python3), then run npm rebuild pkcs11js.',
       cause,
     })

@@ -75,7 +75,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
         target: `${binding.name}/${binding.version}`,
         expected: `object ${id} in the token with serial ${serial}`,
         found: `none in the token with serial ${token.serial}`,
-        remedy: 'Restore the token from its own backup, or put the token back that has the key.',
+        remedy: 'Restore the token from its own backup, or reconnect the token that has the key.',
       })
     })
   }
@@ -118,7 +118,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
     importKey: (secret) => {
       secret.fill(0)
       return Promise.reject(
-        importNotSupported('a key that is made in the vault, or one that its HSM wrapped (key_hsm)'),
+        importNotSupported('a key created in the vault, or one wrapped for its HSM (key_hsm)'),
       )
     },
     use: ({ material, binding, spec, use }) =>
@@ -134,9 +134,9 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
             code: 'BadParameter',
             message: `The token that holds this key does not wrap with ${algorithm}.`,
             target: 'enc',
-            expected: Object.keys(algorithms).join(', ') || 'no release at all',
+            expected: Object.keys(algorithms).join(', ') || 'none',
             found: algorithm,
-            remedy: 'Ask for a wrapping that the token supports, or set transportKey in the keystore’s configuration.',
+            remedy: 'Request a wrapping that the token supports, or set transportKey in the keystore’s configuration.',
           }),
         )
       }
@@ -148,8 +148,8 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
       Promise.reject(
         new ServiceError({
           code: 'KeyExportNotSupported',
-          message: 'The keys are in a token and cannot leave it, not even for a backup.',
-          expected: 'a keystore in software',
+          message: 'The keys are in a token and cannot leave it, even for a backup.',
+          expected: 'a software keystore',
           found: `the token ${o.label}`,
           remedy: 'Back up the token with its vendor’s tools.',
         }),
@@ -170,7 +170,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
 function importNotSupported(expected: string): ServiceError {
   return new ServiceError({
     code: 'KeyImportNotSupported',
-    message: 'This vault keeps its keys in a token, which imports no key in the clear.',
+    message: 'This vault keeps its keys in a token, which does not import keys in plain form.',
     target: 'key',
     expected,
     found: 'an import',
@@ -189,8 +189,8 @@ function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseW
     code: 'KeyNotExportable',
     message:
       able.length === 0
-        ? `The token ${label} cannot wrap a key for release, so that no exportable key can be made in it.`
-        : `The token ${label} does not wrap a key for release with ${needed}, which hosts ask for: no VM could be booted with a key in it.`,
+        ? `The token ${label} cannot wrap a key for release, so exportable keys cannot be created in it.`
+        : `The token ${label} cannot wrap a key for release with ${needed}, which hosts require: no VM could boot with a key in it.`,
     target: 'attributes.exportable',
     expected:
       able.length === 0
@@ -199,7 +199,7 @@ function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseW
     found: able.length === 0 ? 'a token without them' : able.join(', '),
     remedy:
       able.length === 0
-        ? 'Create the key as not exportable, or use a token that has both mechanisms.'
-        : 'Use a token that has it, or accept that the AES key of a release is made in the memory of the service: "transportKey": "memory" in the keystore’s configuration.',
+        ? 'Create a key that is not exportable, or use a token with both mechanisms.'
+        : 'Use a token that supports it, or accept that the AES key of a release is created in the service’s memory: "transportKey": "memory" in the keystore’s configuration.',
   })
 }

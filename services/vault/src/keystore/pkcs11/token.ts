@@ -152,10 +152,10 @@ export class Token {
   #unavailable(cause: unknown): ServiceError {
     return new ServiceError({
       code: 'TokenUnavailable',
-      message: `The token ${this.#o.label} (serial ${this.serial}) does not answer; nothing is used in its place.`,
+      message: `The token ${this.#o.label} (serial ${this.serial}) does not answer; no other keystore is used instead.`,
       expected: 'the token in its slot, with its module running',
       found: (cause as Error).message,
-      remedy: 'Put the token back or start what it hangs on, then repeat the request.',
+      remedy: 'Reconnect the token or start the service it depends on, then repeat the request.',
       headers: { 'retry-after': '10' },
       cause,
     })
@@ -229,18 +229,18 @@ function findSlot(module: Module, o: { label: string; serial?: string }): { slot
   if (o.serial !== undefined && labelled.length > 0) {
     throw new ServiceError({
       code: 'TokenChanged',
-      message: `The keys of this vault were made in another token; the one labelled ${o.label} does not have them.`,
+      message: `The keys of this vault were created in another token; the one labelled ${o.label} does not have them.`,
       expected: `serial ${o.serial}`,
       found: seen,
-      remedy: 'Put the token back that has the keys.',
+      remedy: 'Reconnect the token that has the keys.',
     })
   }
   throw new ServiceError({
     code: 'TokenMissing',
-    message: `There is not exactly one token ${o.label}; nothing is used in its place.`,
+    message: `There is not exactly one token labelled ${o.label}; no other keystore is used instead.`,
     expected: `one token labelled ${o.label}${o.serial === undefined ? '' : `, serial ${o.serial}`}`,
     found: seen,
-    remedy: 'Put the token in, or correct "token" in the keystore’s configuration.',
+    remedy: 'Connect the token, or correct "token" in the keystore’s configuration.',
   })
 }
 
@@ -251,11 +251,11 @@ function loginRefused(binding: Binding, label: string, cause: unknown): unknown 
   return new ServiceError({
     code: locked ? 'TokenPinLocked' : 'TokenPinWrong',
     message: `The token ${label} refused the login: ${(cause as Error).message}`,
-    expected: 'the PIN of its user',
-    found: locked ? 'a PIN that is locked' : 'another PIN',
+    expected: 'its user PIN',
+    found: locked ? 'a locked PIN' : 'another PIN',
     remedy: locked
-      ? 'Have its security officer unlock it.'
-      : 'Correct the PIN file. It is not tried again by itself: tokens lock themselves after few attempts.',
+      ? 'Ask its security officer to unlock it.'
+      : 'Correct the PIN file. The service does not retry automatically: tokens lock after a few attempts.',
     cause,
   })
 }

@@ -209,8 +209,8 @@ function notSupported(algorithm: string): ServiceError {
     code: 'KeyOperationNotSupported',
     message: `The token that holds this key does not support ${algorithm}.`,
     target: 'alg',
-    expected: 'an algorithm that the token has',
+    expected: 'an algorithm that the token supports',
     found: algorithm,
-    remedy: 'Use another algorithm of this key, or a token that has this one.',
+    remedy: 'Use another algorithm of this key, or a token that supports this one.',
   })
 }
