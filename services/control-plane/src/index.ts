@@ -224,7 +224,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       failover?.start()
       endWatch = watchBudgets(plane, logger)
       synchronised = syncAllVaults(plane).catch((error: unknown) =>
-        logger.error({ err: error }, 'the key service could not be told of the vaults'),
+        logger.error({ err: error }, 'the key service could not be informed of the vaults'),
       )
     },
     close: async () => {

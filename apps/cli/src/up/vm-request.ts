@@ -14,7 +14,7 @@ export interface VmRequest {
   image: string
   adminUsername: string
   sshPublicKeys: string[]
-  /** Resource id; the provider that the region shares where it is absent. */
+  /** Resource id; the region’s shared provider where it is absent. */
   attestationProvider?: string
   systemAssigned?: boolean
   /** Base64. */

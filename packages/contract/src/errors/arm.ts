@@ -42,7 +42,7 @@ export const armErrors = {
   FeatureUnregistrationNotSupported: {
     status: 409,
     when: 'The request unregisters a feature that is not a preview.',
-    remedy: 'Leave the feature as it is.',
+    remedy: 'Leave the feature registered.',
   },
   HttpMethodNotAllowed: {
     status: 405,

@@ -46,7 +46,7 @@ describe('STATE/attestation-verifiers.json', () => {
   })
 
   it.each([
-    ['the provider that the region shares', { issuer: 'https://sharedweu.weu.attest.strongroom.internal' }],
+    ['the region’s shared provider', { issuer: 'https://sharedweu.weu.attest.strongroom.internal' }],
     ['that of another region', { issuer: 'https://sharedneu.neu.attest.strongroom.internal' }],
     ['another service of the installation', { issuer: 'https://vault.strongroom.internal' }],
     ['a provider’s name without the place where it is', { issuer }],

@@ -12,7 +12,7 @@ const depthLimit = 100
 export function parseBody(text: string, o: { lenient: boolean }): unknown {
   if (text.trim() === '') return undefined
   const depth = depthOf(text)
-  if (depth > depthLimit) throw invalid(`it nests ${depth} levels deep`, `at most ${depthLimit} levels`)
+  if (depth > depthLimit) throw invalid(`it is nested ${depth} levels deep`, `at most ${depthLimit} levels`)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -28,7 +28,7 @@ function parseLenient(text: string): unknown {
   try {
     return json5.parse(escapeLineEnds(text))
   } catch (error) {
-    throw invalid((error as Error).message, 'JSON, with comments where need be')
+    throw invalid((error as Error).message, 'JSON, optionally with comments')
   }
 }
 

@@ -79,7 +79,7 @@ describe('a member of a request', () => {
 
   it('is a list, of texts or of objects', () => {
     expect(read(['a', 'b'], (f) => f.texts('name'))).toEqual([['a', 'b'], []])
-    expect(read(['a', 1, null], (f) => f.texts('name'))).toEqual([['a'], wrong('a list of texts', 'number')])
+    expect(read(['a', 1, null], (f) => f.texts('name'))).toEqual([['a'], wrong('a list of strings', 'number')])
     expect(read('a', (f) => f.texts('name'))).toEqual([[], wrong('a list', 'string')])
     expect(read(undefined, (f) => f.texts('name'))).toEqual([[], []])
     const [items, problems] = read([{ a: 'x' }, 'y'], (f) => f.list('name').map((each) => [each.path, each.text('a')]))
@@ -99,7 +99,7 @@ describe('a member of a request', () => {
     expect(read([...most, 'a'], (f) => f.texts('name'))).toEqual([[], [['name', expect.any(String), 'a list']]])
   })
 
-  it('is a map of texts whose names keep their case', () => {
+  it('is a map of strings whose names keep their case', () => {
     const map = (f: Fields): Record<string, string> | undefined => f.textMap('name')
     expect(read({ A: 'a', b: null, C: '' }, map)).toEqual([{ A: 'a', b: '', C: '' }, []])
     expect([read({}, map), read(undefined, map)]).toEqual([
@@ -109,7 +109,7 @@ describe('a member of a request', () => {
     for (const value of [{ a: 1 }, { a: 'b', c: {} }, ['a'], 'a'])
       expect(read(value, map)).toEqual([
         undefined,
-        wrong('a map of texts', Array.isArray(value) ? 'a list' : typeof value),
+        wrong('a map of strings', Array.isArray(value) ? 'a list' : typeof value),
       ])
   })
 

@@ -109,7 +109,7 @@ export class Fields {
   texts(name: string): string[] {
     const items = this.#array(name)
     const wrong = items.find((item) => typeof item !== 'string')
-    if (wrong !== undefined) this.#wrong(this.at(name), 'a list of texts', wrong)
+    if (wrong !== undefined) this.#wrong(this.at(name), 'a list of strings', wrong)
     return items.filter((item) => typeof item === 'string')
   }
 
@@ -119,7 +119,7 @@ export class Fields {
     if (value === undefined) return undefined
     const isMap = typeof value === 'object' && !Array.isArray(value)
     if (!isMap || Object.values(value as object).some((item) => item !== null && typeof item !== 'string')) {
-      this.#wrong(this.at(name), 'a map of texts', value)
+      this.#wrong(this.at(name), 'a map of strings', value)
       return undefined
     }
     return Object.fromEntries(

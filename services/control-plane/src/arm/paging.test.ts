@@ -51,7 +51,7 @@ describe('which page is asked for', () => {
       400,
       'InvalidQueryParameterValue',
       '$skiptoken',
-      'what a nextLink has',
+      'a value from a nextLink',
       text.slice(0, 60),
     ])
   })

@@ -67,7 +67,7 @@ function topOf(text: string | undefined): number | undefined {
 function decode(token: string): string {
   const id = Buffer.from(token, 'base64url').toString('utf8')
   if (id.startsWith('/')) return id
-  throw invalid('$skiptoken', 'what a nextLink has', token)
+  throw invalid('$skiptoken', 'a value from a nextLink', token)
 }
 
 const invalid = (name: string, expected: string, found: string): ServiceError =>
@@ -77,5 +77,5 @@ const invalid = (name: string, expected: string, found: string): ServiceError =>
     target: name,
     expected,
     found: found.slice(0, 60),
-    remedy: 'Follow nextLink as it is.',
+    remedy: 'Follow nextLink unchanged.',
   })

@@ -84,7 +84,7 @@ describe('the text of a body', () => {
       expect(refusal(() => strict(text))).toEqual(['JSON', expect.any(String)])
     }
     for (const text of ['{', '{a: }', '// c', "'open", '/* open', ' /* open'])
-      expect(refusal(() => lenient(text))).toEqual(['JSON, with comments where need be', expect.any(String)])
+      expect(refusal(() => lenient(text))).toEqual(['JSON, optionally with comments', expect.any(String)])
     expect(((refusal(() => strict(`{"a": ${'x'.repeat(500)}`)) as string[])[1] ?? '').length).toBeLessThanOrEqual(200)
   })
 

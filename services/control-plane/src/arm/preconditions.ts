@@ -28,6 +28,6 @@ function failed(name: string, given: string, existing: Tagged | undefined): Serv
     message: `The condition '${name}' set in the request was not met.`,
     expected: `${name}: ${given.slice(0, 120)}`,
     found: existing === undefined ? 'no such resource' : `W/"${existing.etag}"`,
-    remedy: 'Read the resource again and repeat the change on what it is now.',
+    remedy: 'Read the resource again and apply the change to its current state.',
   })
 }

@@ -56,7 +56,7 @@ export function requireApiVersion(query: Record<string, string>): void {
       message: `The api-version '${version.slice(0, 40)}' is invalid.`,
       expected: 'a date, for example 2024-11-01',
       found: version.slice(0, 40),
-      remedy: 'Use the api-version of the client you know.',
+      remedy: 'Use the api-version that your client is built for.',
     })
   }
 }

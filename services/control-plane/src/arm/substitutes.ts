@@ -2,25 +2,25 @@ import { parseResourceId } from './resource-id.ts'
 
 /** What serves instead of a type that is not offered here. */
 const substitutes: readonly [type: string, instead: string][] = [
-  ['Microsoft.Compute/proximityPlacementGroups', 'Leave it out: an installation is one place.'],
-  ['Microsoft.Compute/hostGroups', 'Leave it out: an installation’s host carries nobody else’s VMs.'],
+  ['Microsoft.Compute/proximityPlacementGroups', 'Omit it: an installation is in one place.'],
+  ['Microsoft.Compute/hostGroups', 'Omit it: an installation’s host carries no other tenant’s VMs.'],
   [
     'Microsoft.Compute/diskAccesses',
-    'Leave it out: disks are exported to whoever holds an address of az disk grant-access.',
+    'Omit it: disks are exported to whoever holds an address from az disk grant-access.',
   ],
-  ['Microsoft.Compute/galleries/applications', 'Install it inside the guest, or at its first boot by --custom-data.'],
+  ['Microsoft.Compute/galleries/applications', 'Install it inside the guest, or at its first boot with --custom-data.'],
   ['Microsoft.RecoveryServices/vaults', 'Copy the disks: az snapshot create --source DISK.'],
   ['Microsoft.DataProtection/backupVaults', 'Copy the disks: az snapshot create --source DISK.'],
   [
     'Microsoft.Storage/storageAccounts',
-    'Disks are uploaded and downloaded at the addresses of az disk grant-access; boot logs are kept by the platform.',
+    'Disks are uploaded and downloaded at the addresses from az disk grant-access; boot logs are stored by the platform.',
   ],
   ['Microsoft.ContainerInstance/containerGroups', 'Run the containers in a confidential VM.'],
   ['Microsoft.ContainerService/managedClusters', 'Run the cluster’s nodes as confidential VMs.'],
   ['Microsoft.ContainerRegistry/registries', 'Run a registry in a VM.'],
   [
     'Microsoft.ConfidentialLedger/ledgers',
-    'The key store’s operations log is append-only and is proved: strongroom log verify.',
+    'The vault’s operations log is append-only and verifiable: strongroom log verify.',
   ],
   ['Microsoft.Network/bastionHosts', 'Use strongroom vm ssh, or give the VM a public address.'],
   ['Microsoft.Network/applicationGateways', 'Run a proxy in a VM.'],
@@ -43,8 +43,8 @@ const substitutes: readonly [type: string, instead: string][] = [
   ['Microsoft.DocumentDB/databaseAccounts', 'Run the database in a confidential VM.'],
   ['Microsoft.Web/sites', 'Run the application in a confidential VM.'],
   ['Microsoft.App/containerApps', 'Run the application in a confidential VM.'],
-  ['Microsoft.Automation/automationAccounts', 'Run it by a timer in a VM.'],
-  ['Microsoft.Resources/deploymentScripts', 'Run the script where you deploy from, or in a VM by az vm run-command.'],
+  ['Microsoft.Automation/automationAccounts', 'Run it with a timer in a VM.'],
+  ['Microsoft.Resources/deploymentScripts', 'Run the script where you deploy from, or in a VM with az vm run-command.'],
 ]
 
 const byType = new Map(substitutes.map(([type, instead]) => [type.toLowerCase(), instead]))

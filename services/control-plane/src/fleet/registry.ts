@@ -249,8 +249,8 @@ const codeRefused = (found: string): ServiceError =>
 export const notAuthenticated = (found: string): ServiceError =>
   new ServiceError({
     code: 'HostNotAuthenticated',
-    message: 'Only a host of the registry may call this, by its certificate.',
-    expected: 'the certificate of a host that has joined',
+    message: 'Only a registered host may call this, with its certificate.',
+    expected: 'the certificate of a joined host',
     found,
     remedy: 'Add the host again (`strongroom host add`) and join it.',
   })

@@ -80,7 +80,7 @@ function readChange(body: unknown, vm: Vm | undefined): Json[] {
       invalid(disk.at('writeAcceleratorEnabled'), 'Write accelerators are not offered.', 'false', 'true', 'Leave writeAcceleratorEnabled out.') // prettier-ignore
     const held = staying.find((each) => id !== undefined && keyOf(each.id ?? '') === keyOf(id))
     if (held !== undefined && (given[index] ?? held.lun) !== held.lun)
-      invalid(disk.at('lun'), `Disk ${held.name} is attached already, with LUN ${held.lun}.`, String(held.lun), String(given[index]), 'Detach it first.') // prettier-ignore
+      invalid(disk.at('lun'), `Disk ${held.name} is already attached, with LUN ${held.lun}.`, String(held.lun), String(given[index]), 'Detach it first.') // prettier-ignore
     if (held !== undefined) return []
     const lun = given[index] ?? firstFree(taken)
     taken.add(lun)
@@ -90,7 +90,7 @@ function readChange(body: unknown, vm: Vm | undefined): Json[] {
     return [{ ...shared, ...option('caching'), ...option('deleteOption') }]
   })
   if (asked.length === 0 && leaving.size === 0 && fields.problems.length === 0)
-    invalid('dataDisksToAttach', 'The request names no disk.', 'dataDisksToAttach or dataDisksToDetach', 'neither', 'Name the disks.') // prettier-ignore
+    invalid('dataDisksToAttach', 'The request does not name a disk.', 'dataDisksToAttach or dataDisksToDetach', 'neither', 'Name the disks.') // prettier-ignore
   fields.assertSound()
   return [...staying.map(asRequest), ...coming]
 }

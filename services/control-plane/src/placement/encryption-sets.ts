@@ -188,7 +188,7 @@ async function userIdentity(
   if (id === undefined) return undefined
   const found = await findUserIdentity(plane, id)
   if (found === undefined) {
-    const [target, remedy] = ['identity.userAssignedIdentities', 'Make the identity first: az identity create.']
+    const [target, remedy] = ['identity.userAssignedIdentities', 'Create the identity first: az identity create.']
     throw refuse([noSuch('identity', id, { target, type: userIdentityType, remedy })])
   }
   const action = `${userIdentityType}/assign/action`

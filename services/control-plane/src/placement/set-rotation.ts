@@ -91,7 +91,7 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
   })
   if (busy.length === 0) return
   throw notAllowed(
-    `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are deallocated. None of them was changed.`,
+    `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are deallocated. Nothing was changed.`,
     {
       target: set.id,
       details: busy,
@@ -100,7 +100,7 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
         .map(({ target = '' }) => target.split('/').at(-1))
         .join(', ')
         .slice(0, 300),
-      remedy: 'Deallocate these virtual machines, change the key, start them again.',
+      remedy: 'Deallocate these virtual machines, change the key, then start them again.',
     },
   )
 }
@@ -111,7 +111,7 @@ export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: s
     kind: 'des.rotate',
     steps: [
       {
-        name: 'wrap guest states under the new key',
+        name: 'wrap guest states with the new key',
         do: async (c) => {
           const vms = (await vmsOf(plane, c.params.id)).filter(({ internal }) => internal.provisioned)
           const operations: { vm: Vm; id: string }[] = []
@@ -154,11 +154,11 @@ function unfinished(of: number, failures: ErrorDetail[]): ServiceError {
   return new ServiceError({
     code: 'DiskEncryptionSetRotationFailed',
     message:
-      `${failures.length} of ${of} guest states were not put under the new key. The set keeps both keys, and each virtual machine starts under the one that it has. ${first?.message ?? ''}`.trim(),
+      `${failures.length} of ${of} guest states were not rewrapped with the new key. The set keeps both keys, and each virtual machine starts with the one it has. ${first?.message ?? ''}`.trim(),
     details: failures,
-    expected: 'every guest state under the new key',
-    found: `${failures.length} under an earlier one`,
-    remedy: `${first?.innererror?.remedy ?? 'Mend what failed.'} Then set the same key again to go on, or the earlier one to go back.`,
+    expected: 'every guest state wrapped with the new key',
+    found: `${failures.length} wrapped with an earlier one`,
+    remedy: `${first?.innererror?.remedy ?? 'Fix what failed.'} Then set the same key again to continue, or the earlier one to go back.`,
   })
 }
 

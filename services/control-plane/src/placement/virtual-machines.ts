@@ -184,10 +184,10 @@ const notConfidential = (vm: Vm): ServiceError =>
   new ServiceError({
     code: 'NotConfidential',
     status: 409,
-    message: `The virtual machine '${vm.name}' is not confidential: no processor measured it, and its host reads and changes all that it holds.`,
+    message: `The virtual machine '${vm.name}' is not confidential: no processor measured it, and its host can read and change everything in it.`,
     expected: 'ConfidentialVM',
     found: vm.internal.model.securityType,
-    remedy: 'Create a confidential VM: this one can never become one.',
+    remedy: 'Create a confidential VM: this one cannot become one.',
     details: [faqRule('S18')],
   })
 
@@ -204,12 +204,12 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   throw new ServiceError({
     code: 'VmNotReady',
     message: noGuest
-      ? `The VM '${vm.name}' has no guest: this installation makes VMs without guests (--compute simulated).`
-      : `The guest of '${vm.name}' cannot be reached now.`,
+      ? `The VM '${vm.name}' has no guest: this installation creates VMs without guests (--compute simulated).`
+      : `The guest of '${vm.name}' cannot be reached at the moment.`,
     expected: noGuest ? 'an installation with guests' : 'a VM that is running',
     found: status?.power.state ?? 'no instance',
     remedy: noGuest
-      ? 'Make it in an installation with guests: strongroom up.'
+      ? 'Create it in an installation with guests: strongroom up.'
       : 'Start the VM and wait until it is ready.',
   })
 }

@@ -48,7 +48,7 @@ function countProblems(r: VmRequest, vmId: string): Problem[] {
       target,
       expected: 'primary: true on one of them',
       found: `on ${primaries}`,
-      remedy: 'Say primary: true of one network interface.',
+      remedy: 'Set primary: true on one network interface.',
     })
   const ids = r.nics.map(({ id }) => keyOf(id))
   const twice = r.nics.find(({ id }, index) => ids.indexOf(keyOf(id)) !== index)
@@ -76,18 +76,18 @@ function interfaceProblems(r: VmRequest, nic: Resource | undefined, index: numbe
       message: `Network Interface ${nic.id} is used by existing resource ${other}.`,
       target: `${at}.id`,
       found: other,
-      remedy: 'Make another network interface.',
+      remedy: 'Create another network interface.',
     })
   }
   // Refused on ordinary VMs too: the machine has no such hardware to give.
   if (hasAcceleratedNetworking(nic)) {
     problems.push({
       code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
-      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this machine has none for others.`,
+      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this host has none for other VMs.`,
       target: at,
       expected: 'enableAcceleratedNetworking: false',
       found: 'true',
-      remedy: 'Switch accelerated networking off on the network interface.',
+      remedy: 'Turn accelerated networking off on the network interface.',
       rule: 'S21',
     })
   }
@@ -113,7 +113,7 @@ function subnetProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: stri
         target: `${target}[${index}].id`,
         expected: networkIdOf(first),
         found: networkIdOf(subnet),
-        remedy: 'Use network interfaces of one virtual network.',
+        remedy: 'Use network interfaces in one virtual network.',
       },
     ]
   })

@@ -28,7 +28,7 @@ export async function applyNics(
   for (const { id, primary } of o.after) await attachInterface(plane, tx, { nicId: id, vmId: o.vmId, primary })
 }
 
-/** Azure's rule: hardware of a VM that is allocated does not change. @throws ServiceError */
+/** Azure's rule: hardware of an allocated VM does not change. @throws ServiceError */
 export function assertDeallocated(vm: Vm, running: Operation | undefined): void {
   if (vm.internal.deallocated && running === undefined) return
   throw new ServiceError({
@@ -36,8 +36,8 @@ export function assertDeallocated(vm: Vm, running: Operation | undefined): void 
     message: `Virtual machine ${vm.id} must be stop-deallocated before network interfaces can be added to it or removed from it, or another one can be made the primary one.`,
     target: 'networkProfile.networkInterfaces',
     expected: 'a deallocated VM',
-    found: running === undefined ? 'a VM that is allocated' : `${running.kind} under way`,
-    remedy: 'Deallocate the VM, make the change, start it again.',
+    found: running === undefined ? 'an allocated VM' : `${running.kind} in progress`,
+    remedy: 'Deallocate the VM, make the change, then start it again.',
   })
 }
 
@@ -52,7 +52,7 @@ export async function hostNetwork(
     [primary, ...nics.filter((nic) => nic !== primary)].map(async (nic) => await interfaceOf(plane, vm, nic?.id ?? '')),
   )
   const [first, ...interfaces] = all
-  if (first === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  if (first === undefined) throw new TypeError(`the record of ${vm.id} is incomplete`)
   const { subnetPrefix, ...network } = first
   return { network, interfaces, ...(subnetPrefix !== '' && { subnetPrefix }) }
 }
@@ -61,7 +61,7 @@ async function interfaceOf(plane: Plane, vm: Vm, nicId: string): Promise<GuestIn
   const nic = await plane.resources.get(nicId)
   const configuration = ipConfigurationsOf(nic)[0]?.properties
   const mac = nic.body.properties['macAddress']
-  if (configuration === undefined || typeof mac !== 'string') throw new TypeError(`the record of ${vm.id} is not whole`)
+  if (configuration === undefined || typeof mac !== 'string') throw new TypeError(`the record of ${vm.id} is incomplete`)
   const subnetId = configuration.subnet.id
   const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
   const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))

@@ -49,7 +49,7 @@ async function finishCreation(plane: Plane, asker: AskedBy, vm: Vm, under: Opera
 /** A deallocated VM takes its cores again before it starts. @throws ServiceError OperationNotAllowed over quota */
 async function allocate(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   const size = findSize(vm.internal.model.vmSize)
-  if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  if (size === undefined) throw new TypeError(`the size of ${vm.id} no longer exists`)
   await holdSet(plane, tx, vm.internal.model)
   await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
   await changeStanding(plane, tx, vm, (current) => {

@@ -98,7 +98,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
             settled: ({ provisioning }) => {
               if (provisioning.state === 'Failed')
                 throw fromDetail(
-                  provisioning.error ?? { code: 'ProvisioningFailed', message: 'The host could not make the disk.' },
+                  provisioning.error ?? { code: 'ProvisioningFailed', message: 'The host could not create the disk.' },
                 )
               return provisioning.state === 'Succeeded' ? true : undefined
             },

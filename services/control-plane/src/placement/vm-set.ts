@@ -37,7 +37,7 @@ export async function resolveSet(
   if (r.encryption !== 'DiskWithVMGuestState') return {}
   const set = await plane.resources.find<SetInternal>(id)
   if (set?.type !== setType.toLowerCase()) {
-    const remedy = 'Make the set first: az disk-encryption-set create.'
+    const remedy = 'Create the set first: az disk-encryption-set create.'
     return { problems: [noSuch('disk encryption set', id, { target, type: setType, remedy })] }
   }
   if (set.location !== r.location) {
@@ -46,7 +46,7 @@ export async function resolveSet(
         invalid(
           target,
           `The disk encryption set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
-          { expected: r.location, found: set.location, remedy: 'Use a set of the region of the virtual machine.' },
+          { expected: r.location, found: set.location, remedy: 'Use a set in the virtual machine’s region.' },
         ),
       ],
     }

@@ -13,7 +13,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const size = findSize(model.vmSize)
   const { password } = model.osProfile
   const { network, interfaces, subnetPrefix } = await hostNetwork(plane, vm)
-  if (size === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  if (size === undefined) throw new TypeError(`the record of ${vm.id} is incomplete`)
   const common: VmSpec = {
     vmId,
     resourceId: vm.id,
@@ -41,7 +41,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const { secureBoot, vTpm, encryption } = model
   const type = model.securityType
   if (type !== 'ConfidentialVM') return { ...common, ordinary: type, security: { secureBoot, vTpm } }
-  if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is incomplete`)
   if (keyId === undefined && encryption !== 'NonPersistedTPM') throw new TypeError('a VM is provisioned after its key')
   const security = { encryption, secureBoot, vTpm }
   return {

@@ -136,7 +136,7 @@ async function typeOfPrincipal(plane: Plane, principalId: string, given: string 
     target: 'properties.principalType',
     expected: found,
     found: given,
-    remedy: 'Leave principalType out, or send what the principal is.',
+    remedy: 'Omit principalType, or send the principal’s type.',
   })
 }
 
@@ -164,6 +164,6 @@ async function assertOwnerLeft(plane: Plane, gone: Assignment): Promise<void> {
   throw new ServiceError({
     code: 'LastOwnerCannotBeRemoved',
     message: 'This is the last owner of the subscription.',
-    remedy: 'Make another principal owner first.',
+    remedy: 'Make another principal an owner first.',
   })
 }

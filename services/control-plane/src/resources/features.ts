@@ -32,10 +32,10 @@ export function featureRoutes(plane: Plane): Route[] {
     const offered = offeredIn(plane.types, namespace).length > 0
     throw new ServiceError({
       code: 'FeatureNotFound',
-      message: `The feature '${feature.slice(0, 80)}' could not be found in '${namespace.slice(0, 80)}'. What this installation offers needs no registration.`,
+      message: `The feature '${feature.slice(0, 80)}' could not be found in '${namespace.slice(0, 80)}'. Everything this installation offers works without registration.`,
       expected: offered ? (known[namespace] ?? []).join(', ') || 'no feature' : 'a namespace of this installation',
       found: feature.slice(0, 80),
-      remedy: 'Leave the registration out.',
+      remedy: 'Skip the registration.',
     })
   }
   const read = 'Microsoft.Features/features/read'
@@ -58,7 +58,7 @@ export function featureRoutes(plane: Plane): Route[] {
           message: `The feature '${String(name)}' cannot be unregistered: it is not a preview here.`,
           expected: 'Registered',
           found: 'unregister',
-          remedy: 'Leave the feature as it is.',
+          remedy: 'Leave the feature registered.',
         })
       },
     ),

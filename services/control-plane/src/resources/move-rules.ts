@@ -31,13 +31,13 @@ export function moveProblem(
     return problem('ResourceMoveNotSupported', `Resource move is not supported for resource types '${spelled}'.`, {
       expected: types.all.flatMap(({ movable, spelling }) => (movable === true ? [spelling] : [])).join(', '),
       found: spelled,
-      remedy: 'Make it in the other group.',
+      remedy: 'Create it in the other group.',
     })
   if (o.busy !== undefined)
-    return problem('ResourceNotReadyForMove', `An operation of '${o.busy.id}' is under way.`, {
-      expected: 'no operation under way',
-      found: 'one that goes on',
-      remedy: 'Wait until it has ended.',
+    return problem('ResourceNotReadyForMove', `An operation on '${o.busy.id}' is in progress.`, {
+      expected: 'no operation in progress',
+      found: 'one in progress',
+      remedy: 'Wait until it ends.',
     })
   for (const each of [resource, ...(o.holder === undefined ? [] : [o.holder])]) {
     const state = each.body.properties['provisioningState'] ?? 'Succeeded'
@@ -45,7 +45,7 @@ export function moveProblem(
     return problem('ResourceNotReadyForMove', `'${each.id}' is in the state ${state}.`, {
       expected: 'Succeeded',
       found: state,
-      remedy: 'Wait until its operation has ended.',
+      remedy: 'Wait until its operation ends.',
     })
   }
   const staying = type.stays?.(resource)
@@ -55,7 +55,7 @@ export function moveProblem(
   }
   if (o.taken)
     return problem('ResourceMoveConflict', `The target group has a resource '${resource.name}' of this type.`, {
-      expected: 'a name that is free in the target group',
+      expected: 'a name that is unused in the target group',
       found: resource.name,
       remedy: 'Delete or rename the other one.',
     })

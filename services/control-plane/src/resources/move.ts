@@ -92,7 +92,7 @@ function readRequest(body: unknown, sourceId: string): { ids: string[]; target: 
   for (const id of ids) {
     const parts = id.split('/').length
     if (parseResourceId(id) !== undefined && parts === 9 && keyOf(id).startsWith(`${keyOf(sourceId)}/`)) continue
-    invalid('resources', `'${id.slice(0, 200)}' is not a resource of the group that is moved from.`, `an id below ${sourceId}, of a resource and not of one within it`, id.slice(0, 200), 'Move the resources of one group at a time; what is within a resource goes along.') // prettier-ignore
+    invalid('resources', `'${id.slice(0, 200)}' is not a resource of the source group.`, `an id below ${sourceId}, of a top-level resource`, id.slice(0, 200), 'Move the resources of one group at a time; nested resources move along.') // prettier-ignore
   }
   const own = sourceId.split('/')[2] ?? ''
   const form = /^\/subscriptions\/([^/]+)\/resourceGroups\/[^/]+$/i.exec(target)

@@ -56,7 +56,7 @@ export function permissionRoutes(plane: Plane): Route[] {
         throw new ServiceError({
           code: 'DenyAssignmentNotFound',
           message: `The deny assignment '${param(request, 'assignment').slice(0, 80)}' is not found.`,
-          remedy: 'Deny assignments are made by Azure alone; keep changes off with a lock.',
+          remedy: 'Only Azure creates deny assignments; use a lock instead.',
         })
       },
     } satisfies Route,

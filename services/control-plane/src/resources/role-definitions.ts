@@ -156,13 +156,13 @@ const builtInFixed = (role: RoleDefinition): ServiceError =>
     code: 'CannotModifyBuiltInRole',
     message: `The built-in role '${role.name}' cannot be changed or deleted.`,
     found: role.name,
-    remedy: 'Make a role of your own.',
+    remedy: 'Create a custom role.',
   })
 
 const tooMany = (): ServiceError =>
   new ServiceError({
     code: 'RoleDefinitionLimitExceeded',
     status: 400,
-    message: `Role definition limit exceeded. No more role definitions can be created: there are ${limit}.`,
-    remedy: 'Delete roles that are not used.',
+    message: `Role definition limit exceeded. No more role definitions can be created: the limit is ${limit}.`,
+    remedy: 'Delete unused roles.',
   })

@@ -166,8 +166,8 @@ export class Deployments {
     if (held !== undefined) return held
     throw new ServiceError({
       code: 'DeploymentInterrupted',
-      message: 'The server ended while this deployment ran, and values of secure parameters are kept nowhere.',
-      remedy: 'Deploy the template again: what is there already is found.',
+      message: 'The server stopped while this deployment ran, and values of secure parameters are never stored.',
+      remedy: 'Deploy the template again: existing resources are recognised.',
     })
   }
 

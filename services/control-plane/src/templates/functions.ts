@@ -23,7 +23,7 @@ type Pure = (args: Value[], name: string) => Value
 
 function wrong(name: string, expected: string, value: Value): never {
   throw new TemplateError(
-    `The template function '${name}' expects ${expected}, and got a value of type '${typeName(value)}'`,
+    `The template function '${name}' expects ${expected}, but got a value of type '${typeName(value)}'`,
     {
       expected,
       found: typeName(value),

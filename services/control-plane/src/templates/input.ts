@@ -50,7 +50,7 @@ export function readDeployment(
   fields.assertSound()
   if (properties.has('parametersLink')) {
     throw new TemplateError(
-      'The parametersLink of a deployment is not followed: this installation fetches nothing from elsewhere',
+      'The parametersLink of a deployment is not followed: this installation does not fetch anything from outside',
       {
         code: 'InvalidParametersLink',
         target: 'properties.parametersLink',
@@ -69,7 +69,7 @@ export function readDeployment(
     throw new TemplateError('The parameters of a deployment must be an object', { target: 'properties.parameters' })
   checkShape(template, kind)
   if (mode === 'Complete' && kind !== 'resourceGroup')
-    throw new TemplateError('Complete mode is for resource groups alone', {
+    throw new TemplateError('Complete mode is available only for resource groups', {
       target: 'properties.mode',
       expected: 'Incremental',
       found: mode,
@@ -109,7 +109,7 @@ function checkShape(template: Obj, kind: DeploymentScope['kind']): void {
     throw new TemplateError("Required property 'resources' not found in the template")
   const schema = textOf(template['$schema'])
   if (schema.replace(/#$/, '').split('/').at(-1)?.toLowerCase() !== schemaOf[kind].toLowerCase()) {
-    throw new TemplateError(`The template is not one of a ${kind}`, {
+    throw new TemplateError(`The template is not for a ${kind}`, {
       target: '$schema',
       expected: `https://schema.management.azure.com/schemas/2019-04-01/${schemaOf[kind]}#`,
       found: schema.slice(0, 120),

@@ -36,7 +36,7 @@ export async function followLink(
   }
   if (id === '') {
     throw refuse(
-      'The templateLink of a deployment names no template spec, and this installation fetches nothing from elsewhere',
+      'The templateLink of a deployment does not name a template spec, and this installation does not fetch anything from outside',
       'templateLink.id of a template spec version',
     )
   }
@@ -55,5 +55,5 @@ const refuse = (message: string, expected: string): TemplateError =>
     code: 'InvalidTemplateLink',
     target: 'properties.templateLink',
     expected: expected.slice(0, 300),
-    remedy: 'Keep the template as a template spec (az ts create), or send it itself; write nested ones inline.',
+    remedy: 'Store the template as a template spec (az ts create), or send it directly; write nested ones inline.',
   })

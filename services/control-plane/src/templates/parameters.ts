@@ -124,7 +124,7 @@ async function readParameter(o: {
   const type = textOf(definition['type']).toLowerCase()
   const kind = kinds[type]
   if (kind === undefined) {
-    throw new TemplateError(`The template parameter '${name}' has the type '${type.slice(0, 40)}', which is none`, {
+    throw new TemplateError(`The template parameter '${name}' has the unknown type '${type.slice(0, 40)}'`, {
       expected: Object.keys(kinds).join(', '),
     })
   }
@@ -132,9 +132,9 @@ async function readParameter(o: {
   const supplied = isObject(entry) ? memberOf(entry, 'value') : undefined
   if (isObject(entry) && supplied === undefined && memberOf(entry, 'reference') !== undefined) {
     throw new TemplateError(
-      `The parameter '${name}' refers to a key vault's secret, which this installation does not read`,
+      `The parameter '${name}' refers to a key vault secret, which this installation does not read`,
       {
-        remedy: 'Give the value itself; a secureString is neither kept nor shown.',
+        remedy: 'Pass the value itself; a secureString is neither stored nor shown.',
       },
     )
   }
@@ -142,7 +142,7 @@ async function readParameter(o: {
   if (supplied === undefined && preset === undefined && definition['nullable'] !== true) {
     throw new TemplateError(`The value for the template parameter '${name}' is not provided`, {
       target: name,
-      remedy: `Pass ${name}=… with --parameters, or give it a defaultValue.`,
+      remedy: `Pass ${name}=… with --parameters, or set a defaultValue.`,
     })
   }
   const value = supplied === undefined ? await evaluateValue(preset?.value ?? null, scope) : supplied.value

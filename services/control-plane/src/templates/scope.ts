@@ -40,10 +40,10 @@ export async function openScope(plane: Plane, id: string, location: string | und
   const kind = kindOf(id)
   if (kind === 'resourceGroup') return groupScope(await plane.resources.requireGroup(id))
   if (location !== undefined && location !== '') return { kind, id, location }
-  throw new TemplateError('A deployment to another scope than a resource group needs a location', {
+  throw new TemplateError('A deployment to a scope other than a resource group needs a location', {
     code: 'LocationRequired',
     target: 'location',
-    remedy: 'Say in which region the record of the deployment is: --location westeurope.',
+    remedy: 'Set the region that stores the deployment: --location westeurope.',
   })
 }
 

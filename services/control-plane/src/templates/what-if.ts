@@ -88,7 +88,7 @@ async function nestedChanges(plane: Plane, o: Question, one: PlannedResource, de
     name === 'template' ? undefined : value,
   )
   if (/\b(reference|references|list\w+)\(/i.test(written))
-    return unknown('Its parameters depend on resources that are not there yet.')
+    return unknown('Its parameters depend on resources that do not exist yet.')
   const { input, inner } = await readNested({ plane, caller: o.caller }, one, one.scope)
   const scopeId = scopeIdOf(one.id)
   const scope =

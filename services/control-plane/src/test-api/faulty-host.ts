@@ -89,7 +89,7 @@ export function withFaults(host: Host, faults: FaultSource, clock: Clock): Host 
 
 const injected = (fault: Fault): ErrorDetail => ({
   code: 'InjectedBootFailure',
-  message: `The boot failed at '${fault.step ?? usualStep}': the test API had it fail.`,
+  message: `The boot failed at '${fault.step ?? usualStep}', as injected through the test API.`,
   target: 'power',
   innererror: {
     expected: 'a boot',

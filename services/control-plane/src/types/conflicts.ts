@@ -5,7 +5,7 @@ import type { Resource } from '../store/resources.ts'
 export const beingMade = (what: string, name: string): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    message: `The ${what} '${name}' is being made by another request.`,
+    message: `The ${what} '${name}' is being created by another request.`,
     remedy: 'Repeat the request.',
   })
 

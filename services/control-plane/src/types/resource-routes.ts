@@ -47,7 +47,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
     const existing = await plane.resources.find<unknown>(request.path)
     checkPreconditions(request, existing)
     if (existing !== undefined) return await change(request, existing)
-    if (type.create === undefined) throw new TypeError(`${spelling} cannot be made`)
+    if (type.create === undefined) throw new TypeError(`${spelling} cannot be created`)
     if (type.name !== undefined) assertName(type.name, request.params['name'] ?? '')
     return await type.create(plane, request, parent)
   }

@@ -108,6 +108,6 @@ export function parseDataDisks(body: unknown): AttachedDisk[] {
   throw invalid({
     message: 'A LUN or a disk stands in the list more than once.',
     target: 'disks',
-    expected: 'a LUN of its own for each disk',
+    expected: 'a unique LUN for each disk',
   })
 }

@@ -137,7 +137,7 @@ export const notReady = (found: string): ServiceError =>
 export const noMemoryDump = (): ServiceError =>
   new ServiceError({
     code: 'MemoryDumpRefused',
-    message: 'No memory dump is made of a virtual machine.',
+    message: 'Memory dumps of virtual machines are not made.',
     target: 'S9',
     expected: 'memory that stays in the guest',
     found: 'a request for a memory dump',

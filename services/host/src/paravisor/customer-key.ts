@@ -47,7 +47,7 @@ export async function readCustomerKey(
       ...(known !== undefined && { details: [known.toDetail()] }),
       expected: known?.expected ?? `an RSA key that ${customerKey.diskEncryptionSet} may get`,
       found: known?.found ?? known?.code ?? 'another answer',
-      remedy: known?.remedy ?? 'Give the identity of the disk-encryption set get, wrapKey and unwrapKey at the key.',
+      remedy: known?.remedy ?? 'Give the identity of the disk-encryption set get, wrapKey and unwrapKey on the key.',
       cause: error,
     })
   }

@@ -75,18 +75,18 @@ async function interfaceProblems(
       target,
       expected: 'primary: true on one of them',
       found: `on ${interfaces.filter(({ primary }) => primary).length}`,
-      remedy: 'Say primary: true of one network interface configuration.',
+      remedy: 'Set primary: true on one network interface configuration.',
     })
   for (const { body } of interfaces) {
     const properties = new Fields(body).object('properties')
     if (properties.flag('enableAcceleratedNetworking') === true)
       problems.push({
         code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
-        message: `Instances have size ${vmSize}, which is not compatible with enabling accelerated networking. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this machine has none for others.`,
+        message: `Instances have size ${vmSize}, which is not compatible with enabling accelerated networking. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this host has none for other VMs.`,
         target,
         expected: 'enableAcceleratedNetworking: false',
         found: 'true',
-        remedy: 'Switch accelerated networking off.',
+        remedy: 'Turn accelerated networking off.',
         rule: 'S21',
       })
     const subnetId = properties.list('ipConfigurations')[0]?.object('properties').object('subnet').text('id') ?? ''

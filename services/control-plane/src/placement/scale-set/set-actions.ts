@@ -107,7 +107,7 @@ const refusedRoute = (name: string): Route =>
     throw new ServiceError({
       code: 'NotSupported',
       status: 400,
-      message: `Instances of a scale set are not upgraded or reimaged in place here: '${name}' is not offered.`,
+      message: `Instances of a scale set are not upgraded or reimaged in place: '${name}' is not offered.`,
       remedy: 'Delete instances and scale out again: az vmss delete-instances, then az vmss scale.',
     })
   })

@@ -102,7 +102,7 @@ function readPolicies(r: SetRequest, properties: Fields): void {
   const upgrade = properties.object('upgradePolicy')
   const mode = upgrade.oneOf('mode', ['Automatic', 'Manual', 'Rolling'])
   if (mode !== undefined && mode !== 'Manual')
-    notOffered(r, upgrade.at('mode'), `Instances are not upgraded by themselves here: '${mode}' is not offered.`, 'Use Manual: delete instances and scale out again.') // prettier-ignore
+    notOffered(r, upgrade.at('mode'), `Instances are not upgraded automatically: '${mode}' is not offered.`, 'Use Manual: delete instances and scale out again.') // prettier-ignore
   if (properties.flag('overprovision') === true)
     wrong(r, 'InvalidParameter', properties.at('overprovision'), "The value 'True' of parameter 'overprovision' is not allowed. Allowed values are: False.", 'false', 'true') // prettier-ignore
   for (const rule of properties.object('scaleInPolicy').texts('rules'))
@@ -135,7 +135,7 @@ function readProfile(r: SetRequest, existing: ScaleSet | undefined): void {
     wrong(r, 'InvalidParameter', 'sku.name', "Required parameter 'sku.name' is missing (null).", 'a size', 'null')
   const fields = new Fields(profile, 'properties.virtualMachineProfile', r.fields.problems)
   if (fields.object('extensionProfile').list('extensions').length > 0)
-    notOffered(r, fields.at('extensionProfile'), 'There are no extensions: nothing of the operator’s runs in guests.', 'Leave extensionProfile out; az vm run-command runs scripts.') // prettier-ignore
+    notOffered(r, fields.at('extensionProfile'), 'There are no extensions: no operator’s code runs in guests.', 'Leave extensionProfile out; az vm run-command runs scripts.') // prettier-ignore
   const network = fields.object('networkProfile')
   const configurations = network.list('networkInterfaceConfigurations')
   if (configurations.length === 0)
@@ -143,12 +143,12 @@ function readProfile(r: SetRequest, existing: ScaleSet | undefined): void {
   if (!network.has('networkApiVersion'))
     wrong(r, 'InvalidParameter', network.at('networkApiVersion'), "Required parameter 'networkProfile.networkApiVersion' is missing (null).", '2020-11-01', 'null') // prettier-ignore
   if (network.object('healthProbe').has('id'))
-    notOffered(r, network.at('healthProbe'), 'Nothing here probes instances.', 'Leave healthProbe out.') // prettier-ignore
+    notOffered(r, network.at('healthProbe'), 'Instances are not probed.', 'Leave healthProbe out.') // prettier-ignore
   if (fields.object('osProfile').has('adminPassword'))
-    notOffered(r, fields.at('osProfile.adminPassword'), 'Accounts of a scale set’s instances are entered by SSH keys: a password would have to be kept for later instances.', 'Use SSH keys: --generate-ssh-keys.') // prettier-ignore
+    notOffered(r, fields.at('osProfile.adminPassword'), 'Accounts of a scale set’s instances use SSH keys: a password would have to be stored for later instances.', 'Use SSH keys: --generate-ssh-keys.') // prettier-ignore
   for (const disk of fields.object('storageProfile').list('dataDisks'))
     if (disk.object('managedDisk').has('id'))
-      wrong(r, 'InvalidParameter', disk.at('managedDisk.id'), 'A disk is one VM’s: instances of a scale set have disks of their own.', 'no id', 'one', 'Use createOption Empty.') // prettier-ignore
+      wrong(r, 'InvalidParameter', disk.at('managedDisk.id'), 'A disk belongs to one VM: instances of a scale set have their own disks.', 'no id', 'one', 'Use createOption Empty.') // prettier-ignore
 }
 
 /** Instances act as user-assigned identities alone, as on Azure. */

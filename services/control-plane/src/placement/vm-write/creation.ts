@@ -137,7 +137,7 @@ async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<vo
 
 export async function repeatCreation(plane: Plane, asker: AskedBy, vm: Vm): Promise<VmWritten> {
   const size = findSize(vm.internal.model.vmSize)
-  if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  if (size === undefined) throw new TypeError(`the size of ${vm.id} no longer exists`)
   await checkBoot(plane, asker, vm.internal)
   return await plane.resources.transaction(async (tx) => {
     await holdSet(plane, tx, vm.internal.model)

@@ -174,8 +174,8 @@ async function assertOff(plane: Plane, vm: Vm, properties: string[], running: Op
     {
       target: properties[0] ?? '',
       expected: 'a stopped or deallocated VM',
-      found: running === undefined ? String(state) : `${running.kind} under way`,
-      remedy: 'Deallocate the VM, make the change, start it again.',
+      found: running === undefined ? String(state) : `${running.kind} in progress`,
+      remedy: 'Deallocate the VM, make the change, then start it again.',
     },
   )
 }

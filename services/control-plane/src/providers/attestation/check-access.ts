@@ -15,7 +15,7 @@ export function checkAccessRoutes(plane: Plane): Route[] {
       if (request.caller.appId !== principals.attestation.appId)
         throw new ServiceError({
           code: 'AuthorizationFailed',
-          message: 'Only the attestation service asks for the rights of others.',
+          message: 'Only the attestation service may query the rights of others.',
           expected: principals.attestation.displayName,
           found: request.caller.appId,
         })

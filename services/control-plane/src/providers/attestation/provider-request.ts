@@ -30,7 +30,7 @@ export function readSettings(properties: Fields): void {
     'tpmAttestationAuthentication',
     ['Enabled', 'Disabled'],
     'Disabled',
-    'TPM attestation is anonymous, as all attestation is.',
+    'TPM attestation is anonymous, like all attestation.',
   )
 }
 

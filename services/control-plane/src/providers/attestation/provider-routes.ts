@@ -112,12 +112,12 @@ function assertSame(existing: Resource<unknown>, location: string, certificates:
   if (certificates === 0) return
   throw new ServiceError({
     code: 'PropertyChangeNotAllowed',
-    message: 'Policy signing certificates are given when a provider is made.',
+    message: 'Policy signing certificates are set when a provider is created.',
     target: 'properties.policySigningCertificates',
     expected: 'no policySigningCertificates for a provider that exists',
     found: `${certificates} certificates`,
     remedy:
-      'Add and remove signers at the provider: POST {attestUri}/certificates:add and :remove, signed by a present one.',
+      'Add and remove signers at the provider: POST {attestUri}/certificates:add and :remove, signed by a current one.',
   })
 }
 

@@ -19,7 +19,7 @@ export function verifierRoutes(plane: Plane): Route[] {
       throw new ServiceError({
         code: 'ResourceNotFound',
         status: 404,
-        message: `The operator of this installation names no attestation provider '${name.slice(0, 80)}' of another origin.`,
+        message: `This installation’s operator has not named an attestation provider '${name.slice(0, 80)}' of another origin.`,
         expected: plane.verifiers.map((each) => each.name).join(', ') || 'none: there are no such providers',
         found: name.slice(0, 80),
       })

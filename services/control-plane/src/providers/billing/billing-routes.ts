@@ -41,8 +41,8 @@ export function billingRoutes(plane: Plane): Route[] {
       if (list !== undefined) return ok(list)
       throw new ServiceError({
         code: 'PriceListNotFound',
-        message: 'This installation has no price list: usage is counted, and costs nothing.',
-        remedy: 'Give it one: `strongroom cost prices set FILE` (docs/metering.md).',
+        message: 'This installation has no price list: usage is counted but costs nothing.',
+        remedy: 'Set one: `strongroom cost prices set FILE` (docs/metering.md).',
       })
     }),
     route.put(sheet, 'Strongroom.Billing/priceSheets/write', async (request) => {

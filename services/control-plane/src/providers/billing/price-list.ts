@@ -59,10 +59,10 @@ function contradictions(list: Partial<PriceList> | undefined): Problem[] {
     const isFirst = seen.size < seen.add(key).size
     return [
       ...(meter !== undefined && priceUnits.some((each) => each === unit) && countsGiB(meter) !== unit?.includes('GiB')
-        ? [wrong('unitOfMeasure', countsGiB(meter) ? 'a price by GiB' : 'a price by time alone', unit ?? '')]
+        ? [wrong('unitOfMeasure', countsGiB(meter) ? 'a price per GiB' : 'a price per time unit only', unit ?? '')]
         : []),
       ...(typeof price === 'number' && price >= 0 && parseDecimal(price) === undefined
-        ? [wrong('unitPrice', 'a number from 0, with at most 12 digits behind the point', price)]
+        ? [wrong('unitPrice', 'a number from 0, with at most 12 decimal places', price)]
         : []),
       ...(typeof region === 'string' && findRegion(region) === undefined
         ? [wrong('armRegionName', 'a region of this installation', region)]

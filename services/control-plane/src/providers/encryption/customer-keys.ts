@@ -91,11 +91,11 @@ export class CustomerKeys {
     if (attributes.enabled === false)
       throw refuse('KeyVaultKeyNotEnabled', 'not enabled', 'enabled', 'disabled', 'Enable the key, then try again.')
     if (attributes.exp !== undefined && now >= attributes.exp) {
-      const remedy = 'Give the key a later expiry, or rotate the set to a key that is valid.'
+      const remedy = 'Set a later expiry for the key, or rotate the set to a valid key.'
       throw refuse('KeyVaultKeyExpired', 'expired', `now before ${time(attributes.exp)}`, time(now), remedy)
     }
     if (attributes.nbf !== undefined && now < attributes.nbf) {
-      const remedy = 'Wait, or give the key an earlier activation date.'
+      const remedy = 'Wait, or set an earlier activation date for the key.'
       throw refuse('KeyVaultKeyNotYetValid', 'not yet valid', `not before ${time(attributes.nbf)}`, time(now), remedy)
     }
   }
@@ -110,7 +110,7 @@ function requireFit(q: Question, bundle: KeyBundle): void {
       message: `The key '${q.keyUrl}' cannot protect a confidential VM: ${what}.`,
       expected,
       found,
-      remedy: 'Make one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.',
+      remedy: 'Create one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.',
       // Its key is what the host gets once it is attested.
       details: [faqRule('S2')],
     })
@@ -120,7 +120,7 @@ function requireFit(q: Question, bundle: KeyBundle): void {
     if (key.key_ops.includes(operation)) continue
     throw refuse(
       'KeyVaultKeyOperationNotPermitted',
-      `its operations leave out ${operation}`,
+      `its operations do not include ${operation}`,
       `key_ops with ${operation}`,
       key.key_ops.join(', ') || 'none',
     )
@@ -137,7 +137,7 @@ function requireFit(q: Question, bundle: KeyBundle): void {
   if (misfit !== undefined)
     throw refuse(
       'KeyVaultKeyReleasePolicyNotSatisfiable',
-      `its release policy can never be met by a boot that ${q.authority} attests`,
+      `no boot attested by ${q.authority} can ever satisfy its release policy`,
       misfit.expected,
       misfit.found,
     )
@@ -199,10 +199,10 @@ const problem = (
 function withoutIdentity(q: Question): ServiceError {
   return problem(q, {
     code: 'DiskEncryptionSetWithoutIdentity',
-    message: `The disk encryption set '${q.set.id}' has no identity in the directory: nobody reads its key.`,
+    message: `The disk encryption set '${q.set.id}' has no identity in the directory, so its key cannot be read.`,
     expected: 'a managed identity',
     found: 'none',
-    remedy: `az disk-encryption-set identity assign --name ${q.set.name} --system-assigned, then give it get, wrapKey and unwrapKey at the key.`,
+    remedy: `az disk-encryption-set identity assign --name ${q.set.name} --system-assigned, then grant it get, wrapKey and unwrapKey on the key.`,
   })
 }
 
@@ -215,7 +215,7 @@ function refusal(q: Question, error: unknown): unknown {
       ...(error.code === 'VaultNotFound' ? { code: 'KeyVaultNotFound', status: 409 } : { code: 'KeyVaultKeyNotFound' }),
       message: `The key vault key '${q.keyUrl}' was not found: ${error.message}`,
       target: q.keyUrl,
-      expected: 'a key that is there, with this version',
+      expected: 'an existing key with this version',
       found: error.found ?? 'none, or one that was deleted',
       remedy: 'Recover the key or its vault if it was deleted: az keyvault key recover.',
       ...cause,

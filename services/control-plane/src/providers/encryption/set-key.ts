@@ -72,7 +72,7 @@ function vaultProblems(vault: Resource): Problem[] {
       : [
           {
             code: 'KeyVaultPurgeProtectionNotEnabled' as const,
-            message: `The key vault '${vault.id}' cannot be used by a disk encryption set: purge protection is not enabled on it, so that a key could be destroyed for good.`,
+            message: `The key vault '${vault.id}' cannot be used by a disk encryption set: purge protection is not enabled on it, so a key could be destroyed permanently.`,
             target: `${path}.sourceVault`,
             expected: 'enablePurgeProtection true',
             found: 'false',
@@ -99,11 +99,11 @@ function hsmProblems(hsm: Resource): Problem[] {
 const badUrl = (found: string): Problem =>
   invalid(
     `${path}.keyUrl`,
-    `The key URL '${found.slice(0, 200)}' is no key of a vault or managed HSM of this installation, with its version.`,
+    `The key URL '${found.slice(0, 200)}' is not the versioned URL of a key in a vault or managed HSM of this installation.`,
     {
       expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
       found: found.slice(0, 200),
-      remedy: 'Name a version: az keyvault key show … --query key.kid.',
+      remedy: 'Include a version: az keyvault key show … --query key.kid.',
     },
   )
 
@@ -114,14 +114,14 @@ const noStore = (key: SetKey, name: string, hsm: boolean): Problem => ({
   target: `${path}.keyUrl`,
   expected: hsm ? 'a managed HSM of the subscription' : 'a vault of the subscription',
   found: key.keyUrl.slice(0, 200),
-  remedy: 'Make it, or recover it if it was deleted.',
+  remedy: 'Create it, or recover it if it was deleted.',
 })
 
 const otherStore = (key: SetKey, store: Resource): Problem =>
-  invalid(`${path}.sourceVault.id`, `The key URL and the source vault do not go together: the key is in ${store.id}.`, {
+  invalid(`${path}.sourceVault.id`, `The key URL does not match the source vault: the key is in ${store.id}.`, {
     expected: store.id,
     found: key.sourceVault?.slice(0, 300) ?? '',
-    remedy: 'Leave sourceVault out, or name the vault that holds the key.',
+    remedy: 'Omit sourceVault, or name the vault that holds the key.',
   })
 
 const otherRegion = (store: Resource, location: string): Problem => ({
@@ -130,5 +130,5 @@ const otherRegion = (store: Resource, location: string): Problem => ({
   target: 'location',
   expected: location,
   found: store.location,
-  remedy: 'Use a vault of the region of the set and its VMs.',
+  remedy: 'Use a vault in the region of the set and its VMs.',
 })

@@ -25,11 +25,11 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
       o.creating
         ? {
             code: 'BadRequest',
-            message: `Disk encryption sets of type '${encryption ?? 'EncryptionAtRestWithCustomerKey'}' are not offered: they would encrypt disks at rest, which the host does not do here.`,
+            message: `Disk encryption sets of type '${encryption ?? 'EncryptionAtRestWithCustomerKey'}' are not offered: the host does not encrypt disks at rest.`,
             target: properties.at('encryptionType'),
             expected: setEncryption,
             found: encryption ?? 'EncryptionAtRestWithCustomerKey, the default',
-            remedy: `Ask for it: az disk-encryption-set create --encryption-type ${setEncryption}.`,
+            remedy: `Request it: az disk-encryption-set create --encryption-type ${setEncryption}.`,
             rule: 'S7',
           }
         : unchangeable('encryptionType', {
@@ -46,7 +46,7 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
       {
         expected: 'false',
         found: 'true',
-        remedy: 'Rotate by hand: deallocate the VMs of the set, then set activeKey.keyUrl to the new version.',
+        remedy: 'Rotate manually: deallocate the set’s VMs, then set activeKey.keyUrl to the new version.',
       },
     )
   }
@@ -54,8 +54,8 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
   if (federated !== undefined && federated !== '' && federated.toLowerCase() !== 'none') {
     fields.invalid(
       properties.at('federatedClientId'),
-      'Keys of another tenant are not offered: an installation has one.',
-      { expected: 'none', found: federated.slice(0, 60), remedy: 'Use a key of this tenant.' },
+      'Keys in another tenant are not offered: an installation has one tenant.',
+      { expected: 'none', found: federated.slice(0, 60), remedy: 'Use a key in this tenant.' },
     )
   }
   return {
@@ -89,7 +89,7 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   const userIds = identity.object('userAssignedIdentities').present ? idsIn(identity.raw('userAssignedIdentities')) : []
   const wantsUser = known?.includes('UserAssigned') === true
   if (known === undefined || known === 'None') {
-    fields.invalid(identity.at('type'), 'A disk encryption set needs a managed identity: it is what reads the key.', {
+    fields.invalid(identity.at('type'), 'A disk encryption set needs a managed identity to read the key.', {
       expected: 'SystemAssigned, UserAssigned, or both',
       found: type?.slice(0, 60) ?? 'null',
       remedy: 'Set identity.type to SystemAssigned.',
@@ -97,7 +97,7 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   } else if (wantsUser && userIds.length !== 1) {
     fields.invalid(
       identity.at('userAssignedIdentities'),
-      'A disk encryption set has one user-assigned identity at most.',
+      'A disk encryption set can have at most one user-assigned identity.',
       { expected: 'the ARM id of one identity', found: `${userIds.length} identities`, remedy: 'Name one identity.' },
     )
   }

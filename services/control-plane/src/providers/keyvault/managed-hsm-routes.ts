@@ -150,7 +150,7 @@ function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSett
     invalid(
       fields,
       properties.at('softDeleteRetentionInDays'),
-      `${existing.softDeleteRetentionInDays}: it stays`,
+      `${existing.softDeleteRetentionInDays}: it cannot be changed`,
       String(retention),
     )
   }
@@ -173,7 +173,7 @@ function deletedNotFound(name: string, found: string | undefined): ServiceError 
     code: 'DeletedManagedHsmNotFound',
     message: `The specified deleted managed HSM '${name.slice(0, 60)}' does not exist.`,
     target: name.slice(0, 60),
-    expected: 'a deleted managed HSM of this place',
+    expected: 'a deleted managed HSM of this location',
     found: found ?? 'none',
     remedy: 'List the deleted managed HSMs.',
   })

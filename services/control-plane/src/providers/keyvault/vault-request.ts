@@ -120,7 +120,7 @@ export function readAccessPolicies(properties: Fields, tenantId: string): VaultA
   }
   for (const [index, policy] of read.entries()) {
     if (!read.slice(0, index).some((other) => samePolicyHolder(other, policy))) continue
-    invalid(properties, properties.at(`accessPolicies[${index}]`), 'one policy a principal', 'a second one')
+    invalid(properties, properties.at(`accessPolicies[${index}]`), 'one policy per principal', 'a second one')
   }
   return read
 }

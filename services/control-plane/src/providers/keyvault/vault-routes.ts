@@ -150,7 +150,7 @@ async function changeSettings(plane: Plane, request: ArmRequest, id: string, pat
       target: 'properties.enableRbacAuthorization',
       expected: String(internal.enableRbacAuthorization),
       found: String(settings.enableRbacAuthorization),
-      remedy: 'Ask an owner of the vault to change it, or leave enableRbacAuthorization as it is.',
+      remedy: 'Ask an owner of the vault to change it, or leave enableRbacAuthorization unchanged.',
     })
   })
 }
@@ -163,7 +163,7 @@ async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply>
   if (operation === undefined) {
     throw new ServiceError({
       code: 'BadRequest',
-      message: 'The operation on access policies is not known.',
+      message: 'The operation on access policies is unknown.',
       target: 'operation',
       expected: 'add, replace or remove',
       found: param(request, 'operation').slice(0, 40),

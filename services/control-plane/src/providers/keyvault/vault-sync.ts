@@ -72,7 +72,7 @@ export async function syncAllVaults(plane: Plane): Promise<void> {
     try {
       await syncVault(plane, undefined, vault.id)
     } catch (error) {
-      plane.logger.error({ err: error, vault: vault.id }, 'the key service could not be told of a vault')
+      plane.logger.error({ err: error, vault: vault.id }, 'the key service could not be informed of a vault')
     }
   }
 }

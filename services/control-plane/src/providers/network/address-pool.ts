@@ -76,7 +76,7 @@ export async function takeStaticAddress(
     throw new ServiceError({
       code: 'PrivateIPAddressNotInSubnet',
       message: `Private static IP address ${o.address} does not belong to the range of subnet prefix ${o.prefix}.`,
-      expected: `a free address of ${o.prefix}; its first four and its last one are kept back`,
+      expected: `a free address of ${o.prefix}; its first four and its last one are reserved`,
       found: o.address,
       remedy: 'Choose another address, or leave it out.',
     })

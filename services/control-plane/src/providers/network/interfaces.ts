@@ -170,11 +170,11 @@ function refuseNatRules(properties: Fields): void {
   if (properties.list('loadBalancerInboundNatRules').length === 0) return
   properties.unsupported(
     properties.at('loadBalancerInboundNatRules'),
-    "'loadBalancerInboundNatRules' is not offered: nothing is forwarded to an interface.",
+    "'loadBalancerInboundNatRules' is not offered: traffic is not forwarded to interfaces.",
     {
       expected: 'no loadBalancerInboundNatRules',
       found: 'some',
-      remedy: 'Leave it out; reach the VM by strongroom vm ssh.',
+      remedy: 'Omit it; reach the VM with strongroom vm ssh.',
     },
   )
 }
@@ -183,8 +183,8 @@ function inUse(nic: Resource): ServiceError {
   return new ServiceError({
     code: 'NicInUse',
     status: 409,
-    message: `The address of network interface ${nic.id} cannot change while virtual machine ${vmOf(nic)} has it.`,
-    remedy: 'Delete the virtual machine first, or make another network interface.',
+    message: `The address of network interface ${nic.id} cannot change while virtual machine ${vmOf(nic)} uses it.`,
+    remedy: 'Delete the virtual machine first, or create another network interface.',
   })
 }
 
@@ -216,7 +216,7 @@ export async function attachInterface(
         status: 400,
         message: `Network Interface ${nic.id} is used by existing resource ${other}.`,
         found: other,
-        remedy: 'Make another network interface.',
+        remedy: 'Create another network interface.',
       })
     }
     nic.body.properties['virtualMachine'] = { id: vmId }

@@ -77,7 +77,7 @@ async function readDnsSettings(
       code: 'DnsRecordInUse',
       message: `DNS record ${fqdn} is already used by another public IP.`,
       target: settings.at('domainNameLabel'),
-      expected: 'a label that is free in the region',
+      expected: 'a label that is unused in the region',
       found: taken.key,
       remedy: 'Use another label.',
     })

@@ -35,7 +35,7 @@ export const securityGroups: NetworkKind = {
       code: 'InUseNetworkSecurityGroupCannotBeDeleted',
       message: `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
       found: user.id,
-      remedy: 'Delete the network interface, or take the group off it.',
+      remedy: 'Delete the network interface, or detach the group from it.',
     })
   },
 }
@@ -63,7 +63,7 @@ function readRule(rule: Fields, groupId: string, priorities: Map<string, string>
       code: 'SecurityRuleConflict',
       message: `Security rule ${name} conflicts with rule ${other}. Rules cannot have the same Priority and Direction.`,
       target: properties.at('priority'),
-      remedy: 'Give each rule of a direction its own priority.',
+      remedy: 'Give each rule in a direction its own priority.',
     })
   }
   priorities.set(slot, name)

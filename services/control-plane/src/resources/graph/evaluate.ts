@@ -99,13 +99,13 @@ function aggregate(expression: Expression, rows: Row[], value: ValueOf): unknown
     case 'make_set':
       return [...new Map(present.map((each) => [JSON.stringify(each), each])).values()]
     default:
-      throw invalidQuery(`There is no aggregate '${expression.name}' here.`, known, expression.name)
+      throw invalidQuery(`There is no aggregate '${expression.name}'.`, known, expression.name)
   }
 }
 
 function evaluate(expression: Expression, row: Row, work: Work): unknown {
   work.left -= 1
-  if (work.left < 0) throw invalidQuery('It is too much work.', 'a query over fewer rows', 'too many')
+  if (work.left < 0) throw invalidQuery('It is too expensive.', 'a query over fewer rows', 'too many')
   const value = (inner: Expression): unknown => evaluate(inner, row, work)
   switch (expression.kind) {
     case 'literal':
@@ -232,6 +232,6 @@ function call(name: string, args: unknown[]): unknown {
     case 'coalesce':
       return args.find((each) => !empty(each)) ?? null
     default:
-      throw invalidQuery(`There is no function '${name.slice(0, 40)}' here.`, 'not, isempty, isnotempty, isnull, isnotnull, tostring, tolower, toupper, toint, tolong, tobool, strcat, strlen, array_length, split, iff, coalesce', name) // prettier-ignore
+      throw invalidQuery(`There is no function '${name.slice(0, 40)}'.`, 'not, isempty, isnotempty, isnull, isnotnull, tostring, tolower, toupper, toint, tolong, tobool, strcat, strlen, array_length, split, iff, coalesce', name) // prettier-ignore
   }
 }

@@ -31,7 +31,7 @@ async function answer(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const skip = token === undefined ? (options.integer('$skip') ?? 0) : Number(/^rows:(\d{1,9})$/.exec(token)?.[1] ?? -1)
   const subscriptions = fields.texts('subscriptions')
   fields.assertSound()
-  if (skip < 0) throw invalidQuery('The $skipToken is none of this installation’s.', 'the token of the page before', token ?? '') // prettier-ignore
+  if (skip < 0) throw invalidQuery('The $skipToken was not issued by this installation.', 'the token from the previous page', token ?? '') // prettier-ignore
   const query = parseQuery(text)
   const here = subscriptions.length === 0 || subscriptions.some((each) => each.toLowerCase() === plane.subscriptionId)
   const rows = runQuery(query, await tableOf(plane, request, query.table, here))
@@ -54,7 +54,7 @@ async function tableOf(plane: Plane, request: ArmRequest, name: string, here: bo
     authorizationresources: async () => await authorizationRows(plane, reader(plane, request)),
   }
   const table = tables[name.toLowerCase()]
-  if (table === undefined) throw invalidQuery(`There is no table '${name.slice(0, 60)}' here.`, 'Resources, ResourceContainers, AuthorizationResources', name) // prettier-ignore
+  if (table === undefined) throw invalidQuery(`There is no table '${name.slice(0, 60)}'.`, 'Resources, ResourceContainers, AuthorizationResources', name) // prettier-ignore
   return here ? await table() : []
 }
 

@@ -39,7 +39,7 @@ export const invalidQuery = (message: string, expected: string, found: string): 
     target: 'query',
     expected,
     found: found.slice(0, 120),
-    remedy: 'docs/azure-clients.md lists what of the Kusto Query Language is understood.',
+    remedy: 'docs/azure-clients.md lists the supported parts of the Kusto Query Language.',
   })
 
 interface Token {
@@ -58,7 +58,7 @@ function tokensOf(query: string): Token[] {
   while (pattern.lastIndex < query.length) {
     const at = pattern.lastIndex
     const match = pattern.exec(query)
-    if (match === null) throw invalidQuery('It has a sign that is none.', 'a query', query.slice(at, at + 20))
+    if (match === null) throw invalidQuery('It has an unexpected character.', 'a query', query.slice(at, at + 20))
     for (const kind of ['text', 'number', 'word', 'sign'] as const) {
       const text = match.groups?.[kind]
       if (text !== undefined) tokens.push({ kind, text })

@@ -33,7 +33,7 @@ export function readBudget(body: unknown, name: string): { budget: Budget; etag:
   const old = properties.object('filters')
   const filters = { resourceGroups: texts(old, 'resourceGroups', wrong), resources: texts(old, 'resources', wrong), meters: texts(old, 'meters', wrong) } // prettier-ignore
   if (category === 'Usage' && filters.meters.length === 0)
-    wrong(old.at('meters'), 'a meter, where usage is counted', 'none')
+    wrong(old.at('meters'), 'a meter', 'none')
   const filter = properties.raw('filter')
   readFilter(properties.object('filter'), 0)
   const notifications = readNotifications(properties.object('notifications'), properties.raw('notifications'), wrong)
@@ -54,7 +54,7 @@ export function readBudget(body: unknown, name: string): { budget: Budget; etag:
 function decimalOf(fields: Fields, name: string, wrong: Wrong): number {
   const value = fields.raw(name)
   if (typeof value === 'number' && parseDecimal(value) !== undefined) return value
-  wrong(fields.at(name), 'a number from 0, with at most 12 digits behind the point', value ?? 'nothing')
+  wrong(fields.at(name), 'a number from 0, with at most 12 decimal places', value ?? 'nothing')
   return 0
 }
 
@@ -80,7 +80,7 @@ function readPeriod(fields: Fields, wrong: Wrong): { startDate: string; endDate:
 function texts(fields: Fields, name: string, wrong: Wrong): string[] {
   const found = fields.texts(name)
   if (found.length > mostTexts || found.some((text) => text.length > 400))
-    wrong(fields.at(name), `at most ${mostTexts} texts of 400 characters`, `${found.length} texts`)
+    wrong(fields.at(name), `at most ${mostTexts} strings of 400 characters`, `${found.length} texts`)
   return found.slice(0, mostTexts)
 }
 
@@ -90,13 +90,13 @@ function readNotifications(all: Fields, raw: unknown, wrong: Wrong): Record<stri
   if (names.length > mostNotifications) wrong(all.path, `at most ${mostNotifications}`, names.length)
   const entries = names.slice(0, mostNotifications).map((name): [string, Notification] => {
     const one = all.object(name)
-    if (!/^[\w.%-]{1,100}$/.test(name)) wrong(all.at(name.slice(0, 100)), 'called by letters, digits and _ . % -', name)
+    if (!/^[\w.%-]{1,100}$/.test(name)) wrong(all.at(name.slice(0, 100)), 'named with letters, digits and _ . % -', name)
     // What will have been spent is nobody's to know here.
     if (one.text('thresholdType')?.toLowerCase() === 'forecasted')
-      all.unsupported(one.at('thresholdType'), 'Costs are not forecast here.', {
+      all.unsupported(one.at('thresholdType'), 'Cost forecasts are not offered.', {
         expected: 'Actual',
         found: 'Forecasted',
-        remedy: 'Use a lower threshold of what was spent.',
+        remedy: 'Use a lower threshold on actual cost.',
       })
     const operator = one.oneOf('operator', operators)
     if (operator === undefined && !one.has('operator')) wrong(one.at('operator'), operators.join(', '), 'nothing')

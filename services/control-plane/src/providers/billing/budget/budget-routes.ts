@@ -134,7 +134,7 @@ function alertView(alert: AlertRow, budget: BudgetRow): Record<string, unknown> 
     type: 'Microsoft.CostManagement/alerts',
     properties: {
       definition: { type: 'Budget', category: 'Cost', criteria: 'CostThresholdExceeded' },
-      description: `${budget.display_name}: ${currentSpend} of ${amount} ${unit} is spent, ${threshold} % of it was to be told.`,
+      description: `${budget.display_name}: ${currentSpend} of ${amount} ${unit} is spent; the notification threshold is ${threshold} %.`,
       source: 'Preset',
       details: { ...details, timeGrainType: details.timeGrain, periodStartDate: alert.period, triggeredBy: alert.notification }, // prettier-ignore
       costEntityId: budget.display_name,
@@ -155,18 +155,18 @@ const notFound = (name: string): ServiceError =>
 const changedSince = (etag: string, before: BudgetRow | undefined): ServiceError =>
   new ServiceError({
     code: 'PreconditionFailed',
-    message: 'The budget is another than the one whose eTag was sent.',
+    message: 'The budget’s eTag differs from the one sent.',
     target: 'eTag',
     expected: before?.etag ?? 'no eTag: there is no such budget',
     found: etag.slice(0, 80),
-    remedy: 'Read the budget again and repeat the change on what it is now.',
+    remedy: 'Read the budget again and apply the change to its current state.',
   })
 
 const tooMany = (): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    message: `There are ${mostBudgets} budgets; an installation has no more.`,
+    message: `There are already ${mostBudgets} budgets, the limit of an installation.`,
     expected: `fewer than ${mostBudgets}`,
     found: String(mostBudgets),
-    remedy: 'Delete those that are not used.',
+    remedy: 'Delete unused ones.',
   })

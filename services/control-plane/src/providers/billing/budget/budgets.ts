@@ -145,7 +145,7 @@ export function watchBudgets(plane: Plane, logger: Logger): () => Promise<void> 
   const look = (): void => {
     looking = looking
       .then(async () => await raiseAlerts(plane))
-      .catch((error: unknown) => logger.error({ err: error }, 'the budgets could not be looked at'))
+      .catch((error: unknown) => logger.error({ err: error }, 'the budgets could not be evaluated'))
   }
   const timer = setInterval(look, everyMs).unref()
   return async () => {

@@ -43,7 +43,7 @@ function readSet(fields: Fields): SetRequest {
     fields.unsupported(properties.at('proximityPlacementGroup'), 'Proximity placement groups are not offered.', {
       expected: 'no proximityPlacementGroup',
       found: 'one',
-      remedy: 'Leave it out: an installation is one place.',
+      remedy: 'Omit it: an installation is in one place.',
     })
   return {
     sku: fields.object('sku').oneOf('name', ['Aligned', 'Classic']),

@@ -34,10 +34,10 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
   const groupOf = (path: string): string => path.split('/').slice(0, 5).join('/')
   if (keyOf(groupOf(set.id)) !== keyOf(groupOf(vmId)))
     problems.push(
-      invalid(target, `The availability set '${set.id}' is in another resource group than the virtual machine.`, {
+      invalid(target, `The availability set '${set.id}' is not in the virtual machine's resource group.`, {
         expected: groupOf(vmId),
         found: groupOf(set.id),
-        remedy: 'Use a set of the group of the virtual machine.',
+        remedy: 'Use a set in the virtual machine’s group.',
       }),
     )
   if (set.location !== r.location)
@@ -45,7 +45,7 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
       invalid(
         target,
         `The availability set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
-        { expected: r.location, found: set.location, remedy: 'Use a set of the region of the virtual machine.' },
+        { expected: r.location, found: set.location, remedy: 'Use a set in the virtual machine’s region.' },
       ),
     )
   if (r.zones.length > 0)
@@ -65,7 +65,7 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
       message:
         'Addition of a managed disk VM to non-managed Availability Set or addition of an unmanaged (blob based) disk VM to managed Availability Set is not supported. Please create an Availability Set with \'managed\' property set in order to add a managed disk VM to it.', // prettier-ignore
       target,
-      expected: 'a set of the SKU Aligned',
+      expected: 'a set with the SKU Aligned',
       found: 'Classic',
       remedy: 'Convert the set: az vm availability-set convert.',
     })
@@ -76,7 +76,7 @@ const noSuchSet = (id: string): Problem =>
   noSuch('availability set', id, {
     target,
     type: availabilitySetType,
-    remedy: 'Make the set first: az vm availability-set create.',
+    remedy: 'Create the set first: az vm availability-set create.',
   })
 
 /**

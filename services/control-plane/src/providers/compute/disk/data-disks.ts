@@ -67,7 +67,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
           problem(
             `A disk with LUN ${twice} is specified more than once.`,
             String(twice),
-            'a LUN of its own for each disk',
+            'a unique LUN for each disk',
           ),
         ]),
     ...(doubled === undefined ? [] : [problem('A disk is specified more than once.', doubled, 'each disk once')]),

@@ -59,7 +59,7 @@ async function make(plane: Plane, resource: StoredDiskResource, signal: AbortSig
     const status = await plane.host.findDisk(kept.id)
     if (status === undefined) throw fromDetail({ code: 'DiskLost', message: 'The host has lost the disk.' })
     if (status.state === 'Failed')
-      throw fromDetail(status.error ?? { code: 'DiskNotMade', message: 'The host could not make the disk.' })
+      throw fromDetail(status.error ?? { code: 'DiskNotMade', message: 'The host could not create the disk.' })
     if (status.state === 'Succeeded') break
     await sleep(plane.pollMs, undefined, { signal })
   }
@@ -91,13 +91,13 @@ export function requireWhole(disk: StoredDiskResource): void {
   if (provisioningState === 'Succeeded' && !given) return
   throw notAllowed(
     given
-      ? `Disk '${disk.name}' cannot be attached while addresses of it are given out, or its upload has not ended.`
-      : `Disk '${disk.name}' is not whole yet.`,
+      ? `Disk '${disk.name}' cannot be attached while access to it is granted or its upload has not ended.`
+      : `Disk '${disk.name}' is not ready yet.`,
     {
       target: 'properties.storageProfile.dataDisks',
       expected: 'provisioningState Succeeded, diskState Unattached',
       found: `${String(provisioningState)}, ${String(diskState)}`,
-      remedy: given ? 'Take them back: az disk revoke-access.' : 'Wait until the disk is whole.',
+      remedy: given ? 'Revoke access: az disk revoke-access.' : 'Wait until the disk is ready.',
     },
   )
 }

@@ -20,8 +20,8 @@ export function updateSaga(plane: Plane): SagaDefinition<VmParams & DiskChange> 
         // One place that takes everything back, because a step that fails half way is not undone itself.
         undo: async (c) => await takeBack(plane, c),
       },
-      { name: 'give the VM its data disks', do: async (c) => await placeDataDisks(plane, c) },
-      { name: 'let go of what was detached', do: async (c) => await letGo(plane, c.params, c.params.detached) },
+      { name: 'attach data disks to the VM', do: async (c) => await placeDataDisks(plane, c) },
+      { name: 'release detached disks', do: async (c) => await letGo(plane, c.params, c.params.detached) },
     ],
     onFinished: async ({ params }) => {
       const vm = await plane.resources.find<VmInternal>(params.id)

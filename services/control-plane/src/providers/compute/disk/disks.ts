@@ -37,7 +37,7 @@ export const disks: ResourceType<DiskInternal> = {
       ? undefined
       : {
           message: `The disk '${name}' belongs to '${managedBy}'.`,
-          expected: 'a disk that no virtual machine has',
+          expected: 'a disk that no virtual machine uses',
           found: managedBy,
           remedy: 'Detach it first; an OS disk stays with its virtual machine.',
         },
@@ -66,7 +66,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sizeGiB = readDiskSize(properties)
   const option = creation.text('createOption') ?? ''
   if (option.toLowerCase() !== 'empty')
-    fields.invalid(creation.at('createOption'), 'Only empty disks are made on their own here.', {
+    fields.invalid(creation.at('createOption'), 'Only empty disks can be created without a source.', {
       expected: 'Empty',
       found: option.slice(0, 80),
     })
@@ -108,7 +108,7 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
   if (sizeGiB !== undefined && sizeGiB < held)
     fields.problem({
       code: 'BadRequest',
-      message: `The new size ${sizeGiB} GB of disk ${disk.name} is smaller than its size: disks grow only.`,
+      message: `The new size ${sizeGiB} GB of disk ${disk.name} is smaller than its current size: disks can only grow.`,
       target: 'properties.diskSizeGB',
       expected: `at least ${held}`,
       found: String(sizeGiB),

@@ -154,7 +154,7 @@ function immutable(fields: Fields, before: Json, made: Json): void {
       target: `properties.${member}`,
       expected: old.slice(0, 120),
       found: now.slice(0, 120),
-      remedy: 'Make another image definition.',
+      remedy: 'Create another image definition.',
     })
   }
 }
@@ -169,9 +169,9 @@ async function requireOwnIdentifier(plane: Plane, fields: Fields, gallery: Resou
   if (other === undefined) return
   fields.problem({
     code: 'Conflict',
-    message: `The gallery has an image definition with this publisher, offer and SKU already: ${other.name}.`,
+    message: `The gallery already has an image definition with this publisher, offer and SKU: ${other.name}.`,
     target: 'properties.identifier',
-    expected: 'an identifier of its own',
+    expected: 'a unique identifier',
     found: other.id,
   })
 }

@@ -182,7 +182,7 @@ describe('image versions', () => {
     ])
     const nowhere = encrypted('NonPersistedTPM', ['West Europe', 'Atlantis'])
     const unknown = await put(`${definition('general')}/versions/3.0.2`, versionBody(ofVm('tdx'), nowhere))
-    expect(unknown.body.error.message).toBe("The region 'Atlantis' is not one of this installation.")
+    expect(unknown.body.error.message).toBe("The region 'Atlantis' is not a region of this installation.")
     const homeless = await put(
       `${definition('general')}/versions/3.0.1`,
       versionBody(ofVm('tdx'), encrypted('NonPersistedTPM', ['North Europe'])),

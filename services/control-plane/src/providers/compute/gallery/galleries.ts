@@ -46,7 +46,7 @@ export const notShared = (): ServiceError =>
     code: 'NotOffered',
     status: 400,
     message:
-      'Galleries are not shared with communities or other tenants here: an installation has one subscription. Give roles at the gallery instead.',
+      'Galleries cannot be shared with communities or other tenants: an installation has one subscription. Assign roles at the gallery instead.',
     target: 'properties.sharingProfile',
     expected: 'a gallery of this subscription',
     remedy: 'az role assignment create --role Reader --scope GALLERY_ID --assignee-object-id …',

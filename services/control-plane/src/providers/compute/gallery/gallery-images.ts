@@ -28,7 +28,7 @@ export async function resolveGalleryImage(
     return problem(
       'BadRequest',
       `The managed image '${found.id}' does not support creation of VMs with 'ConfidentialVM' security type.`,
-      'Make a gallery image version of it, in an image definition with the feature SecurityType=ConfidentialVmSupported.',
+      'Create a gallery image version from it, in an image definition with the feature SecurityType=ConfidentialVmSupported.',
       'S13',
     )
   const version =
@@ -51,8 +51,8 @@ export async function resolveGalleryImage(
   if (kept === undefined || image === undefined)
     return problem(
       'ImageVersionNotReady',
-      `The image version ${version.id} holds nothing that a VM can be made of. ${missingOf(version)}`,
-      'See properties.qualification of the version: mend what is missing, then make another version.',
+      `The image version ${version.id} does not contain anything a VM can be created from. ${missingOf(version)}`,
+      'See properties.qualification of the version: fix what is missing, then create another version.',
       'S12',
     )
   const { osState, security } = definitionOf(definition)

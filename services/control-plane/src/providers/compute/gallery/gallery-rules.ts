@@ -30,7 +30,7 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
   if (bound !== undefined && r.encryption !== undefined && r.encryption !== bound)
     problems.push({
       code: 'BadRequest',
-      message: `The gallery image was captured from a confidential VM: VMs of it are made with securityEncryptionType '${bound}', not '${r.encryption}'.`,
+      message: `The gallery image was captured from a confidential VM: VMs created from it need securityEncryptionType '${bound}', not '${r.encryption}'.`,
       target: 'properties.storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
       expected: bound,
       found: r.encryption,

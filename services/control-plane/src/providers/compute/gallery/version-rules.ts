@@ -25,7 +25,7 @@ export function sourceProblems(
       rule: 'S13',
     })
   if (kept.osType === undefined)
-    fields.invalid(sourceTarget, `The source '${sourceId}' holds no operating system.`, {
+    fields.invalid(sourceTarget, `The source '${sourceId}' does not contain an operating system.`, {
       expected: 'an OS disk',
       found: 'a data disk',
       rule: 'S12',
@@ -38,7 +38,7 @@ export function sourceProblems(
       `The source '${sourceId}' contains TrustedLaunch or ConfidentialVM security data that cannot be used in image with '${definition.security}' security type. Please use either TrustedLaunch or ConfidentialVM security type.`,
       `an image definition with the feature SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'}`,
       definition.security,
-      `Make a definition with --features SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'} --hyper-v-generation V2.`,
+      `Create a definition with --features SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'} --hyper-v-generation V2.`,
     )
   if (!fromConfidential && confidential && !trusted) withoutGuestState(fields, sourceId, source)
   if (source?.type !== vmType.toLowerCase()) return
@@ -107,7 +107,7 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
   if (o.regions.some(({ encryptionSet }) => encryptionSet !== undefined))
     fields.unsupported(
       `${target}.encryption.osDiskImage.securityProfile.secureVMDiskEncryptionSetId`,
-      'Image versions under a customer’s key are not offered: the copy has a platform key of its own.',
+      'Image versions under a customer’s key are not offered: the copy has its own platform key.',
       { remedy: 'Leave the disk-encryption set out.' },
     )
   const away = o.regions.filter(({ key }) => key !== o.home)
@@ -123,7 +123,7 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
       },
     )
   for (const { name } of o.regions.filter(({ known }) => !known))
-    fields.invalid(target, `The region '${name.slice(0, 60)}' is not one of this installation.`, {
+    fields.invalid(target, `The region '${name.slice(0, 60)}' is not a region of this installation.`, {
       expected: regions.map((region) => region.name).join(', '),
       found: name.slice(0, 60),
       rule: 'S24',

@@ -87,7 +87,7 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
   const tags = fields.textMap('tags')
   requireName(fields, request.params['name'] ?? '')
   if (location !== definition.location)
-    fields.invalid('location', 'An image version lies in the region of its image definition.', {
+    fields.invalid('location', 'An image version must be in its image definition’s region.', {
       expected: definition.location,
       found: location,
     })
@@ -146,8 +146,8 @@ async function readSource(
   const osDisk = storage.object('osDiskImage').object('source')
   if (whole.has('communityGalleryImageId') || osDisk.has('communityGalleryImageId')) throw notShared()
   if (storage.list('dataDiskImages').length > 0)
-    fields.unsupported(storage.at('dataDiskImages'), 'Image versions carry no data disks here.', {
-      remedy: 'Make snapshots of the data disks.',
+    fields.unsupported(storage.at('dataDiskImages'), 'Image versions cannot contain data disks.', {
+      remedy: 'Create snapshots of the data disks.',
     })
   const vmId = whole.text('virtualMachineId')
   const id = vmId ?? whole.text('id') ?? osDisk.text('id')
@@ -191,7 +191,7 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
       target: 'properties.storageProfile.source',
       expected: held,
       found: given.slice(0, 300),
-      remedy: 'Make another version.',
+      remedy: 'Create another version.',
     })
   fields.assertSound()
   const shownBefore = version.body.properties['publishingProfile'] as { publishedDate: string }

@@ -49,8 +49,8 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
     fields.unsupported(disk.at('osType'), 'Windows guests are not offered.', {})
   if (properties.object('storageProfile').list('dataDisks').length > 0)
-    fields.unsupported('properties.storageProfile.dataDisks', 'Images carry no data disks here.', {
-      remedy: 'Make snapshots of the data disks.',
+    fields.unsupported('properties.storageProfile.dataDisks', 'Images cannot contain data disks.', {
+      remedy: 'Create snapshots of the data disks.',
     })
   let kept: StoredDisk | undefined
   const managed = vmId ?? disk.object('managedDisk').text('id') ?? disk.object('snapshot').text('id')
@@ -109,7 +109,7 @@ const secured = (id: string, type: string): ServiceError =>
   })
 
 const notGeneralized = (id: string): ServiceError =>
-  notAllowed(`The source virtual machine '${id}' is not generalized: no managed image is made of it.`, {
+  notAllowed(`The source virtual machine '${id}' is not generalized, so no managed image can be created from it.`, {
     target: 'properties.sourceVirtualMachine.id',
     expected: 'a generalized VM',
     found: 'a specialized VM',

@@ -36,7 +36,7 @@ function noTerms(publisher: string, offer: string, plan: string): ServiceError {
     message: `Unable to find legal terms for this offer. publisher = '${publisher.slice(0, 60)}', offer = '${offer.slice(0, 60)}', sku = '${plan.slice(0, 60)}'`,
     expected: 'an image with a plan',
     found,
-    remedy: 'Images of this installation have no plan and no terms: make the virtual machine without accepting any.',
+    remedy: 'Images of this installation have no plan and no terms: create the virtual machine without accepting any.',
   })
 }
 

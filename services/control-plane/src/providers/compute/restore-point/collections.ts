@@ -57,14 +57,14 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
       noSuch('virtual machine', vmId, {
         target: sourceTarget,
         type: vmType,
-        remedy: 'Name the VM whose restore points the collection is for.',
+        remedy: 'Name the VM that the collection is for.',
       }),
     )
   } else if (vm.location !== location) {
     fields.invalid(
       'location',
       `The restore point collection must be in the region of its source virtual machine '${vm.id}'.`,
-      { expected: vm.location, found: location, remedy: `Make the collection in ${vm.location}.` },
+      { expected: vm.location, found: location, remedy: `Create the collection in ${vm.location}.` },
     )
   }
   fields.assertSound()
@@ -99,12 +99,12 @@ function readSource(fields: Fields): string {
     fields.missing('source.id', sourceTarget, {
       expected: `the id of a resource of type ${vmType}`,
       found: 'null',
-      remedy: 'Name the VM whose restore points the collection is for: --source-id.',
+      remedy: 'Name the VM that the collection is for: --source-id.',
     })
   else if (/\/restorePointCollections\//i.test(id))
     fields.unsupported(
       sourceTarget,
-      'Restore points are not copied between regions here: an installation is one place.',
+      'Restore points are not copied between regions: an installation is in one place.',
       { expected: `the id of a resource of type ${vmType}`, found: id.slice(0, 300), remedy: 'Name the VM.' },
     )
   return id
@@ -120,7 +120,7 @@ async function change(plane: Plane, request: ArmRequest, existing: Collection): 
       target: sourceTarget,
       expected: vmResourceId,
       found: wanted.slice(0, 300),
-      remedy: 'Make another collection.',
+      remedy: 'Create another collection.',
     })
   fields.assertSound()
   return ok(resourceView(await retag(plane, request, existing), collectionType))

@@ -76,9 +76,9 @@ async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
       code: 'Conflict',
       message: `A restore point of the virtual machine '${vm.name}' is being created: concurrent creation of restore points of a virtual machine is not supported.`,
       target: vm.id,
-      expected: 'no restore point in creation',
+      expected: 'no restore point being created',
       found: making.id,
-      remedy: 'Wait until it is made: az restore-point wait --created.',
+      remedy: 'Wait until it is created: az restore-point wait --created.',
     })
   if (own.length >= mostPoints)
     throw notAllowed(
@@ -87,7 +87,7 @@ async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
         target: vm.id,
         expected: `at most ${mostPoints}`,
         found: String(own.length),
-        remedy: 'Delete restore points that are needed no longer: az restore-point delete.',
+        remedy: 'Delete restore points that are no longer needed: az restore-point delete.',
       },
     )
 }

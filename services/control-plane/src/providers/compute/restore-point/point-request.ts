@@ -32,7 +32,7 @@ export function readPoint(fields: Fields): { excluded: string[] } {
   if (properties.object('sourceRestorePoint').has('id'))
     fields.unsupported(
       properties.at('sourceRestorePoint'),
-      'Restore points are not copied between regions here: an installation is one place.',
+      'Restore points are not copied between regions: an installation is in one place.',
       { expected: 'no sourceRestorePoint', found: 'one', remedy: 'Leave it out.' },
     )
   const storage = properties.object('sourceMetadata').object('storageProfile')
@@ -81,7 +81,7 @@ export function takenDisks(fields: Fields, vm: Vm, excluded: string[]): TakenDis
   if (taken.length === 0)
     fields.invalid(
       'properties.excludeDisks',
-      'All disks of the virtual machine are excluded: the restore point would hold nothing.',
+      'All disks of the virtual machine are excluded: the restore point would be empty.',
       { expected: 'at least one disk that is not excluded', found: 'none', remedy: 'Exclude fewer disks.' },
     )
   return taken

@@ -84,9 +84,9 @@ async function vmOf(plane: Plane, { id, internal }: Collection): Promise<Vm> {
     `The source virtual machine '${internal.vmResourceId}' of the restore point collection was deleted.`,
     {
       target: id,
-      expected: 'the virtual machine that the collection was made for',
-      found: vm === undefined ? 'none' : 'another that was made under its name',
-      remedy: 'Make a collection for the new virtual machine: az restore-point collection create.',
+      expected: 'the virtual machine that the collection was created for',
+      found: vm === undefined ? 'none' : 'another one with the same name',
+      remedy: 'Create a collection for the new virtual machine: az restore-point collection create.',
     },
   )
 }
@@ -116,7 +116,7 @@ async function change(plane: Plane, request: ArmRequest, point: RestorePoint): P
       target: 'properties.excludeDisks',
       expected: set(point.internal.excluded).slice(0, 400) || 'none',
       found: set(excluded).slice(0, 400) || 'none',
-      remedy: 'Make another restore point.',
+      remedy: 'Create another restore point.',
     })
   fields.assertSound()
   if (request.method === 'PATCH') return ok(await view(plane, point, request))

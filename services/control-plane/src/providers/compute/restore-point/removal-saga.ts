@@ -92,8 +92,8 @@ const givenOut = (id: string, until: string): ServiceError =>
     `There is an active shared access signature outstanding for disk restore point ${id}. Call EndGetAccess on the disk restore point before deleting it.`,
     {
       target: id,
-      expected: 'no address that still lives',
-      found: `one until ${until}`,
-      remedy: 'Revoke it by endGetAccess.',
+      expected: 'no valid address',
+      found: `one valid until ${until}`,
+      remedy: 'Revoke it with endGetAccess.',
     },
   )

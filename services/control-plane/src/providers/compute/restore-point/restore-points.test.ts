@@ -104,7 +104,7 @@ describeStores('restore points', (store) => {
       await makeNetwork(plane, 'vm1')
       await plane.run('PUT', vmPath('vm1'), trustedVmRequest('vm1'))
       const other = await plane.send('PUT', point('two'), {})
-      expect([...refusal(other), other.body.error.innererror.found]).toEqual([409, 'OperationNotAllowed', 'another that was made under its name']) // prettier-ignore
+      expect([...refusal(other), other.body.error.innererror.found]).toEqual([409, 'OperationNotAllowed', 'another one with the same name']) // prettier-ignore
     } finally {
       await plane.service.close()
     }

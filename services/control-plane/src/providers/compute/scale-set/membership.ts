@@ -36,29 +36,29 @@ function membershipProblems(r: VmRequest, vmId: string, set: ScaleSet): Problem[
     void problems.push(invalid(target, message, { expected, found, remedy }))
   if (keyOf(groupOf(set.id)) !== keyOf(groupOf(vmId)))
     refuse(
-      `The virtual machine scale set '${set.id}' is in another resource group than the virtual machine.`,
+      `The virtual machine scale set '${set.id}' is not in the virtual machine's resource group.`,
       groupOf(vmId),
       groupOf(set.id),
-      'Use a set of the group of the virtual machine.',
+      'Use a set in the virtual machine’s group.',
     )
   if (set.location !== r.location)
     refuse(
       `The virtual machine scale set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
       r.location,
       set.location,
-      'Use a set of the region of the virtual machine.',
+      'Use a set in the virtual machine’s region.',
     )
   const zones = set.body.zones ?? []
   if (r.zones.some((zone) => !zones.includes(zone)))
     refuse(
-      `The virtual machine is to be in zone ${r.zones.join(', ')}, which the virtual machine scale set '${set.name}' does not have.`,
+      `The virtual machine scale set '${set.name}' does not have zone ${r.zones.join(', ')} of the virtual machine.`,
       zones.length === 0 ? 'no zone' : zones.join(', '),
       r.zones.join(', '),
       'Use a zone of the set.',
     )
   if (r.availabilitySetId !== undefined)
     refuse(
-      'A virtual machine is in an availability set or in a virtual machine scale set, not in both.',
+      'A virtual machine can be in an availability set or a virtual machine scale set, not both.',
       'one of them',
       r.availabilitySetId.slice(0, 300),
       'Leave one of them out.',
@@ -70,7 +70,7 @@ const noSuchSet = (id: string): Problem =>
   noSuch('virtual machine scale set', id, {
     target,
     type: scaleSetType,
-    remedy: 'Make the set first: az vmss create --orchestration-mode Flexible.',
+    remedy: 'Create the set first: az vmss create --orchestration-mode Flexible.',
   })
 
 /**

@@ -167,7 +167,7 @@ function marketRoutes(plane: Plane): Route[] {
     return new ServiceError({
       code: 'NotFound',
       message: `Artifact: VMImage was not found. ${instead}`,
-      remedy: 'Look at `strongroom image list`.',
+      remedy: 'See `strongroom image list`.',
     })
   }
   const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route =>

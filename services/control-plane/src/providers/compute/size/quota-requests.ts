@@ -126,8 +126,8 @@ const noIncrease = (o: { name: string; limit: number }, current: number): Servic
 const decided = (request: QuotaRequest): ServiceError =>
   new ServiceError({
     code: 'QuotaRequestDecided',
-    message: `The quota request ${request.id} was decided already.`,
-    expected: 'a request that waits',
+    message: `The quota request ${request.id} was already decided.`,
+    expected: 'a pending request',
     found: request.state === 'Succeeded' ? 'granted' : 'denied',
-    remedy: 'Have a new request made.',
+    remedy: 'Submit a new request.',
   })

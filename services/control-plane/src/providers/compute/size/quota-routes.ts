@@ -153,7 +153,7 @@ async function ask(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const value = limit.integer('value', 0, highest)
   if (value === undefined && !limit.has('value'))
     fields.invalid('properties.limit.value', "Required parameter 'properties.limit.value' is missing (null).", {
-      expected: 'the limit that is asked for',
+      expected: 'the requested limit',
       found: 'null',
       remedy: 'Send {"properties":{"limit":{"limitObjectType":"LimitValue","value":N}}}.',
     })

@@ -42,7 +42,7 @@ export const snapshots: ResourceType<StoredDiskInternal> = {
           message: `The snapshot '${name}' is incremental.`,
           expected: 'a full snapshot',
           found: 'incremental: true',
-          remedy: 'Make a full snapshot: az snapshot create --incremental false.',
+          remedy: 'Create a full snapshot: az snapshot create --incremental false.',
         },
   create: async (plane, request, group) => await create(plane, request, group.location),
   change,
@@ -62,7 +62,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sourceId = copiedFrom(creation)
   let kept: StoredDisk | undefined
   if (option === 'CopyStart')
-    fields.unsupported(creation.at('createOption'), 'Snapshots are not copied between regions here.', {
+    fields.unsupported(creation.at('createOption'), 'Snapshots are not copied between regions.', {
       expected: 'Copy',
       found: option,
     })
@@ -131,7 +131,7 @@ async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskRes
       target: 'properties.creationData.sourceResourceId',
       expected: source,
       found: given.slice(0, 300),
-      remedy: 'Make another snapshot.',
+      remedy: 'Create another snapshot.',
     })
   fields.assertSound()
   const { kept } = snapshot.internal

@@ -54,7 +54,7 @@ export function serveBootDiagnostics(app: FastifyInstance, plane: Plane): void {
       if (!(Date.parse(se) > plane.clock.now().getTime())) throw forbidden()
       const log = await plane.host.serialLog(vmId.toUpperCase())
       if (log === undefined)
-        throw new ServiceError({ code: 'BlobNotFound', status: 404, message: 'The virtual machine is gone.' })
+        throw new ServiceError({ code: 'BlobNotFound', status: 404, message: 'The virtual machine no longer exists.' })
       return await reply.type('text/plain; charset=utf-8').send(log)
     },
   )
@@ -88,7 +88,7 @@ const forbidden = (): ServiceError =>
   new ServiceError({
     code: 'AuthenticationFailed',
     status: 403,
-    message: 'The signature of this address is not valid, or its time is over.',
-    expected: 'an address that retrieveBootDiagnosticsData gave',
-    remedy: 'Ask for another one: az vm boot-diagnostics get-boot-log-uris.',
+    message: 'The signature of this address is invalid or has expired.',
+    expected: 'an address from retrieveBootDiagnosticsData',
+    remedy: 'Get another one: az vm boot-diagnostics get-boot-log-uris.',
   })

@@ -14,15 +14,15 @@ function tpmStatus({ tpm, reportedAt }: GuestHealth): InstanceViewStatus {
   const why = !tpm.device
     ? 'the guest has no /dev/tpmrm0'
     : tpm.lockout
-      ? 'it is locked after too many wrong authorisations'
-      : 'it did not open what it had sealed'
+      ? 'it is locked after too many failed authorisations'
+      : 'it could not unseal what it had sealed'
   return {
     code: ready ? 'VirtualTpm/ready' : 'VirtualTpm/notReady',
     level: ready ? 'Info' : 'Warning',
     displayStatus: ready ? 'Virtual TPM ready' : 'Virtual TPM not ready',
     message: ready
       ? 'The virtual TPM seals and unseals in the guest.'
-      : `The virtual TPM is not ready: ${why}. Restart the virtual machine before anything is sealed to it (S15).`,
+      : `The virtual TPM is not ready: ${why}. Restart the virtual machine before sealing anything to it (S15).`,
     time: reportedAt,
   }
 }
@@ -33,10 +33,10 @@ function clockStatus({ clock, reportedAt }: GuestHealth): InstanceViewStatus {
   const remedy =
     clock.daemon === 'inactive'
       ? 'chrony is not active in the guest: start it (systemctl start chrony) (S28).'
-      : 'Run /usr/lib/strongroom/clock-remedy as root in the guest: it takes the PTP clock out of chrony, and NTP in (S28).'
+      : 'Run /usr/lib/strongroom/clock-remedy as root in the guest: it replaces the PTP clock in chrony with NTP (S28).'
   const status = { displayStatus: 'Clock of the guest', time: reportedAt }
   if (offsetSeconds === undefined) {
-    const message = `The drift of the guest's clock is unknown: the host's clock did not answer it. ${remedy}`
+    const message = `The drift of the guest's clock is unknown: the guest got no answer from the host's clock. ${remedy}`
     return { ...status, code: 'Clock/unknown', level: 'Warning', message }
   }
   const drift = `The guest's clock is ${Math.abs(offsetSeconds).toFixed(6)} s ${offsetSeconds > 0 ? 'behind' : 'ahead of'} the host's.`
@@ -59,7 +59,7 @@ function swapStatus({ reportedAt }: GuestHealth, swap: GuestHealth['swaps'][numb
         code: 'Swap/unprotected',
         level: 'Warning',
         displayStatus: 'Swap unprotected',
-        message: `${size}, which the host can read: pages of the guest's memory lie there in clear. Switch it off (swapoff ${swap.name}) and put swap on the encrypted OS disk, or on dm-crypt with a random key (S8).`,
+        message: `${size}, which the host can read: it contains pages of the guest's memory in clear. Switch it off (swapoff ${swap.name}) and put swap on the encrypted OS disk, or on dm-crypt with a random key (S8).`,
         time: reportedAt,
       }
 }

@@ -31,16 +31,16 @@ export function passwordProblems(password: string): Problem[] {
           expected: '6 to 72 characters of three kinds, and no control character',
           found: `${length} characters of ${kinds.length} kinds${control ? ', and control characters' : ''}`,
           remedy:
-            'Choose a longer password; better, use an SSH key: whoever runs the host sees a hash of the password.',
+            'Choose a longer password or, better, use an SSH key: whoever runs the host sees a hash of the password.',
           rule: 'S6',
         },
       ),
     ]
   if (!known.has(password.toLowerCase())) return []
   return [
-    invalid(target, 'The supplied password is not allowed: it is one that everybody knows.', {
-      expected: 'a password that is on no list',
-      remedy: 'Choose another password; better, use an SSH key.',
+    invalid(target, 'The supplied password is not allowed: it is a commonly used one.', {
+      expected: 'a password that is not commonly used',
+      remedy: 'Choose another password or, better, use an SSH key.',
       rule: 'S6',
     }),
   ]

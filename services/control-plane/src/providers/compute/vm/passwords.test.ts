@@ -71,7 +71,7 @@ describe('a VM with a password', () => {
     expect(shown.body.properties.osProfile.linuxConfiguration.disablePasswordAuthentication).toBe(false)
     for (const body of [reply.body, shown.body]) expect(JSON.stringify(body)).not.toMatch(/\$y\$|adminPassword|horse/)
     // That it passed who is to be kept out is said.
-    expect(JSON.stringify(shown.body.properties.instanceView)).toContain('passed the resource manager in clear')
+    expect(JSON.stringify(shown.body.properties.instanceView)).toContain('the resource manager saw it in clear')
     const stored = await plane.stored()
     expect(stored).not.toContain('horse')
     expect(stored).not.toContain(profile.passwordHash)

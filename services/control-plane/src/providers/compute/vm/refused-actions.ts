@@ -18,7 +18,7 @@ interface Refused {
   remedy: string
 }
 
-const agentless = 'Do it inside the guest over SSH, or at its first boot by --custom-data.'
+const agentless = 'Do it inside the guest over SSH, or at its first boot with --custom-data.'
 
 /** Ways into a VM, or to what it holds, that Azure has for others. They are routes, so that each request is on record. */
 const refusals: Refused[] = [
@@ -28,7 +28,7 @@ const refusals: Refused[] = [
     action: `${vmType}/captureMemoryDump/action`,
     rule: 'S9',
     code: 'MemoryDumpRefused',
-    what: 'No memory dump is made of a virtual machine.',
+    what: 'Memory dumps of virtual machines are not made.',
     remedy: 'Collect a dump inside the guest (kdump), and encrypt it there.',
   },
   {
@@ -37,8 +37,8 @@ const refusals: Refused[] = [
     action: 'Microsoft.SerialConsole/serialPorts/connect/action',
     rule: 'S25',
     code: 'SerialConsoleRefused',
-    what: 'There is no serial console: the host would see all that is typed, and the guest offers no log-in there.',
-    remedy: 'Use SSH; read what the guest wrote on its console with `az vm boot-diagnostics get-boot-log`.',
+    what: 'There is no serial console: the host would see everything typed, and the guest offers no login there.',
+    remedy: 'Use SSH; read what the guest wrote to its console with `az vm boot-diagnostics get-boot-log`.',
   },
   ...(['PUT', 'PATCH'] as const).map((method): Refused => ({
     method,
@@ -55,7 +55,7 @@ const refusals: Refused[] = [
     action: `${vmType}/${verb}/action`,
     rule: 'S25',
     code: 'GuestAgentRefused',
-    what: `${verb} needs an agent of the operator’s in the guest, and there is none.`,
+    what: `${verb} needs an operator’s agent in the guest, and there is none.`,
     remedy: 'Update the guest from inside, for example with unattended-upgrades.',
   })),
 ]
@@ -72,7 +72,7 @@ export function refusedRoutes(plane: Plane): Route[] {
         code: refusal.code,
         message: refusal.what,
         target: vm.id,
-        expected: 'a guest that nobody but its owner enters',
+        expected: 'a guest that only its owner can enter',
         found: refusal.action,
         remedy: refusal.remedy,
         details: [faqRule(refusal.rule)],

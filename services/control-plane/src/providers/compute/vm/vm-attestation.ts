@@ -31,6 +31,6 @@ export async function resolveProvider(
   const provider = await findAttestation(plane, id)
   if (provider !== undefined) return { provider }
   const type = `${attestationProviderType} or ${verifierType}`
-  const remedy = 'Make the provider first, or leave it out for the one that the region shares.'
+  const remedy = 'Create the provider first, or omit it to use the region’s shared one.'
   return { problem: noSuch('attestation provider', id, { target, type, remedy }) }
 }

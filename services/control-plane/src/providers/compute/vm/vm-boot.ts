@@ -110,7 +110,7 @@ export async function bootUntilReady(
 const stoppedEarly: ErrorDetail = {
   code: 'VmStopped',
   message: 'The VM stopped before its guest was ready.',
-  innererror: { remedy: 'Start it again, and read its serial log.' },
+  innererror: { remedy: 'Start it again, and check its serial log.' },
 }
 
 /** Until nothing of it runs. How that came, `assertLeftWhole` says. */

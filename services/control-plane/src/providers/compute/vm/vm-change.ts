@@ -97,7 +97,7 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   fixed('zones', before.zones.join(','), r.zones.join(','))
   fixed('availabilitySet.id', before.availabilitySet?.id ?? 'none', r.availabilitySetId ?? 'none')
   fixed('virtualMachineScaleSet.id', before.scaleSet?.id ?? 'none', r.scaleSetId ?? 'none')
-  const provider = before.attestationProvider?.id ?? 'the provider that the region shares'
+  const provider = before.attestationProvider?.id ?? 'the region’s shared provider'
   fixed('securityProfile.attestationProvider.id', provider, r.attestationProviderId ?? provider)
   return [...problems, ...sizeProblems(before, r)]
 }
@@ -113,7 +113,7 @@ function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
       {
         code: 'OperationNotAllowed',
         status: 409,
-        message: `Unable to resize the VM from '${old.name}' to '${now.name}': an ordinary VM never becomes confidential, nor the other way round.`,
+        message: `Unable to resize the VM from '${old.name}' to '${now.name}': a VM cannot change between confidential and not confidential.`,
         target,
         expected: `a size that is ${kind(old)}`,
         found: `${now.name}, which is ${kind(now)}`,

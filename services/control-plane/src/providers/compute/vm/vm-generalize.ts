@@ -21,7 +21,7 @@ export function generalizeRoutes(plane: Plane): Route[] {
     }),
     route.post(`${one}/capture`, `${vmType}/capture/action`, async (request) => {
       const vm = await vmOf(request.path)
-      throw notAllowed(`The disk of VM '${vm.name}' is a managed disk: it is not captured into a storage account.`, {
+      throw notAllowed(`The disk of VM '${vm.name}' is a managed disk: it cannot be captured into a storage account.`, {
         target: vm.id,
         remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
       })
@@ -36,6 +36,6 @@ export function assertNotGeneralized(vm: Vm, operation: string): void {
     target: vm.id,
     expected: 'a VM that is not generalized',
     found: 'OSState/generalized',
-    remedy: 'Make an image version of it and a new VM of that, or delete it.',
+    remedy: 'Create an image version from it and a new VM from that, or delete it.',
   })
 }

@@ -66,7 +66,7 @@ export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boole
       target,
       expected: 'the ARM id of an identity',
       found: 'none',
-      remedy: 'Name an identity, or use another type.',
+      remedy: 'List an identity, or use another type.',
     })
   return { system, userIds, named }
 }
@@ -109,7 +109,7 @@ const unknown = (id: string): Problem => ({
   target: 'identity.userAssignedIdentities',
   expected: `the id of a resource of type ${userIdentityType}`,
   found: id.slice(0, 300),
-  remedy: 'Make the identity first: az identity create.',
+  remedy: 'Create the identity first: az identity create.',
 })
 
 /**

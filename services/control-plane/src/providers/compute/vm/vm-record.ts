@@ -29,7 +29,7 @@ export async function load(plane: Plane, params: VmParams): Promise<Vm> {
   throw new ServiceError({
     code: 'ResourceNotFound',
     status: 404,
-    message: `The virtual machine ${params.id} is gone.`,
+    message: `The virtual machine ${params.id} no longer exists.`,
   })
 }
 
@@ -72,7 +72,7 @@ export const diskExists = (name: string): ServiceError =>
     code: 'ConflictingUserInput',
     message: `Disk ${name} already exists in the resource group.`,
     target: 'properties.storageProfile.osDisk.name',
-    remedy: 'Leave the name out.',
+    remedy: 'Omit the name.',
   })
 
 export const beingDeleted = (id: string): ServiceError =>

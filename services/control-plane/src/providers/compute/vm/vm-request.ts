@@ -146,7 +146,7 @@ function readBase64(fields: Fields, name: string): string | undefined {
     {
       expected: `base64 of at most ${dataLimit} bytes`,
       found: sound ? `${Buffer.from(text, 'base64').length} bytes` : 'text that is not base64',
-      remedy: 'Encode the file with base64; az does it by itself (--custom-data FILE, --user-data FILE).',
+      remedy: 'Encode the file with base64; az does this itself (--custom-data FILE, --user-data FILE).',
     },
   )
   return undefined
@@ -159,7 +159,7 @@ function readBootDiagnostics(properties: Fields): boolean | undefined {
   if (storageUri !== undefined && storageUri !== '') {
     diagnostics.unsupported(
       diagnostics.at('storageUri'),
-      'Boot diagnostics are kept by the platform here: there are no storage accounts.',
+      'Boot diagnostics are stored by the platform: there are no storage accounts.',
       { expected: 'no storageUri', found: storageUri.slice(0, 200), remedy: 'Leave --storage out.' },
     )
   }
@@ -179,8 +179,8 @@ function readApplications(properties: Fields, note: Note): void {
   if (applications.list('galleryApplications').length === 0) return
   note(
     applications.at('galleryApplications'),
-    'Gallery applications need an agent of the operator’s in the guest, and there is none.',
-    'Install them inside the guest over SSH, or at its first boot by --custom-data.',
+    'Gallery applications need an operator’s agent in the guest, and there is none.',
+    'Install them inside the guest over SSH, or at its first boot with --custom-data.',
     'S25',
   )
 }
@@ -222,7 +222,7 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   }
   const createOption = disk.text('createOption')
   if (createOption !== undefined && createOption.toLowerCase() !== 'fromimage') {
-    note(disk.at('createOption'), `An OS disk cannot be made by '${createOption.slice(0, 40)}'.`, 'Use FromImage.')
+    note(disk.at('createOption'), `An OS disk cannot be created with '${createOption.slice(0, 40)}'.`, 'Use FromImage.')
   }
   if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
     note(disk.at('osType'), 'Windows guests are not offered.', 'Use a Linux image.')
@@ -242,7 +242,7 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   readApplications(properties, note)
   const hardware = properties.object('hardwareProfile')
   if (hardware.has('vmSizeProperties'))
-    note(hardware.at('vmSizeProperties'), 'A VM has the cores that its size has.', 'Use a size with fewer cores.')
+    note(hardware.at('vmSizeProperties'), 'The number of cores is fixed by the size.', 'Use a size with fewer cores.')
   const priority = properties.oneOf('priority', ['Regular', 'Low', 'Spot'])
   if (priority === 'Low' || priority === 'Spot')
     note(properties.at('priority'), 'Spot VMs are not offered.', 'Leave priority out.')
@@ -255,7 +255,7 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
     if (capabilities.flag(name) === true)
       note(
         capabilities.at(name),
-        'A guest has no VMX or SVM: virtual machines cannot run in it.',
+        'Guests have no VMX or SVM: nested virtualisation is not possible.',
         `Leave ${name} out.`,
         'S26',
       )

@@ -75,10 +75,10 @@ const generalized: InstanceViewStatus = {
 }
 
 const passwordNotice =
-  'The account has a password: it passed the resource manager in clear, and a hash of it the host. Anyone on that path could have it; use SSH keys instead.'
+  'The account has a password: the resource manager saw it in clear, and the host saw a hash of it. Anyone on that path could have it; use SSH keys instead.'
 
 const agentNotice =
-  'There is no VM agent and there are no extensions: provisionVMAgent and allowExtensionOperations are kept as they were sent, and nothing of the operator’s runs in the guest.'
+  'There is no VM agent and there are no extensions: provisionVMAgent and allowExtensionOperations are stored as sent, and no operator’s code runs in the guest.'
 
 function ownNotices(vm: Vm): string[] {
   const { encryption, encryptionAtHost, osProfile } = vm.internal.model

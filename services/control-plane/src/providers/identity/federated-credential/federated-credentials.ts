@@ -81,10 +81,10 @@ function readCredential(request: ArmRequest, name: string): FederatedCredential 
     fields.invalid(target, `The value of parameter ${target} is invalid.`, { expected, found: found.slice(0, 120) })
   if (!nameForm.test(name)) wrong('name', '3 to 120 letters, digits, _ and -, beginning with a letter or digit', name)
   if (properties.has('claimsMatchingExpression'))
-    fields.unsupported(properties.at('claimsMatchingExpression'), 'Claims are matched by the whole subject alone.', {
+    fields.unsupported(properties.at('claimsMatchingExpression'), 'Claims are matched by the whole subject only.', {
       expected: 'a subject',
       found: 'an expression',
-      remedy: 'Make a credential for each subject.',
+      remedy: 'Create a credential for each subject.',
     })
   const text = (member: 'issuer' | 'subject', form: RegExp, expected: string): string => {
     const value = properties.text(member) ?? ''
@@ -100,7 +100,7 @@ function readCredential(request: ArmRequest, name: string): FederatedCredential 
   const audiences = properties.texts('audiences')
   const [audience = ''] = audiences
   if (audiences.length !== 1 || !/^[\x20-\x7e]{1,600}$/.test(audience))
-    wrong(properties.at('audiences'), 'a list of one text', `${audiences.length} members`)
+    wrong(properties.at('audiences'), 'a list of one string', `${audiences.length} members`)
   fields.assertSound()
   return { name, issuer, subject, audience }
 }

@@ -40,7 +40,7 @@ export async function assertPoolsUnused(plane: Plane, tx: Db, pools: readonly Pi
       code: set === undefined ? 'InUseBackendAddressPoolCannotBeDeleted' : 'LoadBalancerUseByVirtualMachineScaleSet',
       message: `The backend address pool ${id} cannot be removed since it is in use by ${user}.`,
       found: user,
-      remedy: 'Take the interface or the scale set out of the pool, or delete it, first.',
+      remedy: 'First remove the interface or the scale set from the pool, or delete it.',
     })
   }
 }

@@ -93,7 +93,7 @@ function namedParts(id: string, kind: PartKind, fields: Fields): Part[] {
     if (!/^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/.test(name)) throw invalidName(name)
     if (names.has(name.toLowerCase()))
       part.invalid(part.at('name'), `The load balancer has two ${kind} of the name ${name}.`, {
-        expected: 'a name of its own for each',
+        expected: 'a unique name for each',
         found: name,
         remedy: 'Rename one.',
       })
@@ -143,7 +143,7 @@ function readRule(kind: 'loadBalancingRules' | 'inboundNatRules', rule: Fields, 
       code: 'RulesUseSameFrontendPortProtocolAndVip',
       message: `Load balancing rules ${other.rule} and ${name} use the same frontend IP configuration, protocol and port ${port}.`,
       target: properties.at(ranged ? 'frontendPortRangeStart' : 'frontendPort'),
-      expected: 'a port of its own for each rule of a frontend',
+      expected: 'a unique port for each rule of a frontend',
       found: String(port),
       remedy: 'Change the port of one.',
     })

@@ -31,8 +31,8 @@ export async function readSourceUri(
     return uri
   }
   if (idOfAddress(uri) !== undefined) return uri
-  fields.invalid(at.path, 'The blob that the disk is imported from cannot be read here.', {
-    expected: `an address that az disk grant-access or az snapshot grant-access gave (https://${diskBlobHost}/…), or file:///… of this host`,
+  fields.invalid(at.path, 'The blob to import the disk from cannot be read.', {
+    expected: `an address from az disk grant-access or az snapshot grant-access (https://${diskBlobHost}/…), or file:///… on this host`,
     found: withoutSignature(uri).slice(0, 120),
     remedy: 'Upload it instead: createOption Upload.',
   })
@@ -52,7 +52,7 @@ export async function guestBehind(
 ): Promise<GuestIdentity | undefined> {
   const owner = at.id === undefined ? undefined : await ownerOfGuestState(plane, at.id.toUpperCase())
   if (owner === undefined) {
-    fields.invalid(at.path, 'The guest state belongs to no VM, disk or snapshot of this installation: no key opens it.', {
+    fields.invalid(at.path, 'The guest state does not belong to a VM, disk or snapshot of this installation: no key decrypts it.', {
       expected: 'guest state that was exported here, from a source that still exists',
       found: at.id ?? 'no guest state',
       remedy: 'Export it with az snapshot grant-access --secure-vm-guest-state-sas, and keep the snapshot until it is imported.',

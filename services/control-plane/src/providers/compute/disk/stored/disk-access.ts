@@ -48,10 +48,10 @@ async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskRe
   const format = fields.oneOf('fileFormat', ['VHD', 'VHDX'])
   if (given === undefined && !fields.has('access')) fields.missing('access', 'access', { expected: 'Read or Write' })
   if (given === 'None')
-    fields.invalid('access', 'Access None gives no address.', { expected: 'Read or Write', found: 'None' })
+    fields.invalid('access', 'Access None does not return an address.', { expected: 'Read or Write', found: 'None' })
   if (seconds === undefined && !fields.has('durationInSeconds'))
     fields.missing('durationInSeconds', 'durationInSeconds', { expected: `1 to ${longest}` })
-  if (format === 'VHDX') fields.invalid('fileFormat', 'Disks are given out as VHD.', { expected: 'VHD', found: 'VHDX' })
+  if (format === 'VHDX') fields.invalid('fileFormat', 'Disks can only be downloaded as VHD.', { expected: 'VHD', found: 'VHDX' })
   fields.assertSound()
   const permission: DiskPermission = given === 'Write' ? 'Write' : 'Read'
   const id = await machineId(plane, disk, permission)
@@ -66,7 +66,7 @@ async function machineId(plane: Plane, disk: StoredDiskResource, permission: Dis
   const state = disk.body.properties['diskState']
   const uploading = kept?.source.from === 'upload' && (state === 'ReadyToUpload' || state === 'ActiveUpload')
   if (permission === 'Write' && !uploading)
-    throw refusedAccess(disk, 'a disk that was made with createOption Upload or UploadPreparedSecure', String(state))
+    throw refusedAccess(disk, 'a disk created with createOption Upload or UploadPreparedSecure', String(state))
   if (permission === 'Read' && uploading)
     throw refusedAccess(disk, 'a disk whose upload has ended: az disk revoke-access', String(state))
   if (hasContent(kept)) {
@@ -131,4 +131,4 @@ async function setDiskState(plane: Plane, disk: StoredDiskResource, state: strin
 }
 
 const refusedAccess = (disk: StoredDiskResource, expected: string, found: string): ServiceError =>
-  notAllowed(`Access to ${disk.name} cannot be granted in its present state.`, { target: disk.id, expected, found })
+  notAllowed(`Access to ${disk.name} cannot be granted in its current state.`, { target: disk.id, expected, found })

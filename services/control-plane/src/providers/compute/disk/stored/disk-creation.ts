@@ -50,7 +50,7 @@ export async function createFilledDisk(
   const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
   const sizeGiB = readDiskSize(properties)
   if (kept !== undefined && sizeGiB !== undefined && sizeGiB !== kept.sizeGiB && kept.source.from !== 'uri')
-    fields.invalid(properties.at('diskSizeGB'), 'A disk that is made of another is as large as that one.', {
+    fields.invalid(properties.at('diskSizeGB'), 'A disk created from another has the same size.', {
       expected: String(kept.sizeGiB),
       found: String(sizeGiB),
       remedy: 'Leave diskSizeGB out.',
@@ -131,7 +131,7 @@ async function readCreation(
     case 'Empty':
     case undefined:
       if (creation.has('createOption') && option === undefined) return { creationData: {} }
-      fields.invalid(creation.at('createOption'), 'The disk cannot be made this way here.', {
+      fields.invalid(creation.at('createOption'), 'The disk cannot be created this way.', {
         expected: 'Empty, Copy, Restore, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
         found: option ?? 'null',
       })

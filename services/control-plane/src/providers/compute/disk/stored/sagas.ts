@@ -106,11 +106,11 @@ export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
     kind: 'disk.keep',
     steps: [
       {
-        name: 'create key of the guest state',
+        name: 'create the guest state’s key',
         do: async (c) => await makeKey(plane, c.params),
         undo: async (c) => await destroyStored(plane, c.params.asker, c.params.keptId),
       },
-      { name: 'copy at the machine', do: async (c) => await copyStored(plane, c) },
+      { name: 'copy on the host', do: async (c) => await copyStored(plane, c) },
     ],
     onFinished: async (c) => await settle(plane, c.params, c.status === 'Succeeded'),
   }
@@ -119,7 +119,7 @@ export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
 /** Has the host keep a disk, and shows what it found in it. Idempotent. @throws ServiceError with the host's reason */
 export async function copyStored(plane: Plane, c: Step): Promise<void> {
   const found = await load(plane, c.params)
-  if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource is gone.' })
+  if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource no longer exists.' })
   await plane.host.keepDisk(specOf(found.resource, found.kept))
   const status = await follow(plane, c)
   await changeStored(plane, c.params, (resource, kept) => show(resource, kept, status))
@@ -129,12 +129,12 @@ export function finishUploadSaga(plane: Plane): SagaDefinition<StoredDiskParams>
   return {
     kind: 'disk.finishUpload',
     steps: [
-      { name: 'create key of the guest state', do: async (c) => await makeKey(plane, c.params) },
+      { name: 'create the guest state’s key', do: async (c) => await makeKey(plane, c.params) },
       {
-        name: 'take what was uploaded',
+        name: 'import the upload',
         do: async (c) => {
           const found = await load(plane, c.params)
-          if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource is gone.' })
+          if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource no longer exists.' })
           const guest = guestIdentity(found.kept)
           const { guestOfSource } = found.kept
           await plane.host.finishDisk(c.params.keptId, {

@@ -20,7 +20,7 @@ export function checkDiskSecurity(
   const secure = ['importsecure', 'uploadpreparedsecure'].includes(option.toLowerCase())
   if (given === customerKey || profile.has('secureVMDiskEncryptionSetId')) {
     fields.unsupported(target, 'Copies of disks under a customer’s key are not offered.', {
-      expected: 'a disk under a platform key',
+      expected: 'a disk with a platform key',
       remedy: 'Use a VM without a disk-encryption set as the source.',
     })
     return
@@ -48,7 +48,7 @@ export function checkDiskSecurity(
   fields.invalid(
     target,
     kept.guest === undefined
-      ? `The source of the disk comes without guest state: it cannot be a disk of security type '${given}'.`
+      ? `The source of the disk has no guest state: it cannot be a disk of security type '${given}'.`
       : `The security type of the disk must be its source's.`,
     {
       expected: has,

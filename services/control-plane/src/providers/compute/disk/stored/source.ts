@@ -79,7 +79,7 @@ async function sourceOf(plane: Plane, found: Resource, target: string): Promise<
   const sizeGiB = Number(found.body.properties['diskSizeGB'] ?? kept?.sizeGiB ?? 1)
   if (!hasContent(kept)) return { ...common, host: { from: 'empty', sizeGiB }, sizeGiB }
   const { provisioningState, diskState } = found.body.properties
-  if (provisioningState !== 'Succeeded') throw notReady(found, target, 'provisioningState', 'Wait until it is whole.')
+  if (provisioningState !== 'Succeeded') throw notReady(found, target, 'provisioningState', 'Wait until it is ready.')
   if (diskState === 'ReadyToUpload' || diskState === 'ActiveUpload')
     throw notReady(found, target, 'diskState', 'Upload it and end the upload: az disk revoke-access.')
   return { ...common, host: { from: 'disk', id: kept.id }, ...ofStored(kept), sizeGiB }
@@ -156,7 +156,7 @@ export async function requireOff(plane: Plane, vm: Vm, verb: string): Promise<vo
   const state = (await plane.host.find(vm.internal.vmId))?.power.state
   if (state === 'Stopped' || state === 'Failed') return
   throw notAllowed(
-    `The virtual machine '${vm.name}' is running: its disk and guest state are ${verb} only while they are at rest.`,
+    `The virtual machine '${vm.name}' is running: its disk and guest state can only be ${verb} while it is stopped.`,
     {
       target: vm.id,
       expected: 'a stopped or deallocated VM',
@@ -171,9 +171,9 @@ const underCustomerKey = (vm: Vm, set: string): ServiceError =>
   new ServiceError({
     code: 'NotSupported',
     status: 409,
-    message: `The virtual machine '${vm.name}' is under a customer's key: its disk and guest state are not copied.`,
+    message: `The virtual machine '${vm.name}' uses a customer's key: its disk and guest state are not copied.`,
     target: vm.id,
-    expected: 'a VM under a platform key',
+    expected: 'a VM with a platform key',
     found: set,
     remedy: 'Use a VM without a disk-encryption set as the source.',
   })
@@ -200,11 +200,11 @@ const notReady = (
 function unknownSource(o: { id: string; target: string; types: string[] }, found: Resource | undefined): ServiceError {
   return new ServiceError({
     code: found === undefined ? 'NotFound' : 'InvalidParameter',
-    message: `The entity '${o.id.slice(0, 300)}' was not found, or nothing can be copied from it here.`,
+    message: `The entity '${o.id.slice(0, 300)}' was not found, or cannot be copied.`,
     target: o.target,
     expected: o.types.join(', '),
     found: found?.type ?? 'no such resource',
-    remedy: 'Name the whole id of an existing resource.',
+    remedy: 'Use the full id of an existing resource.',
   })
 }
 

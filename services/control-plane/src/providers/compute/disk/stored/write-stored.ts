@@ -136,8 +136,8 @@ const givenOut = (resource: StoredDiskResource, until: string): ServiceError =>
     `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the disk before deleting or changing it.`,
     {
       target: resource.id,
-      expected: 'no address that still lives',
-      found: `one until ${until}`,
+      expected: 'no valid address',
+      found: `one valid until ${until}`,
       remedy: 'Revoke it: az disk revoke-access, or az snapshot revoke-access.',
     },
   )

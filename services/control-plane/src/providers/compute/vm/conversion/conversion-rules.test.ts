@@ -44,7 +44,7 @@ describe('conversion between technologies', () => {
   })
 
   it('is refused from and to series that do not convert, by their names', () => {
-    expect(messages('Standard_EC96ias_v5', 'Standard_DC2es_v5')).toMatch(/ECiasv5 series do not convert/)
+    expect(messages('Standard_EC96ias_v5', 'Standard_DC2es_v5')).toMatch(/ECiasv5 series cannot be converted/)
   })
 
   it.each([

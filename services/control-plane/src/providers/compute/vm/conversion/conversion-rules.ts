@@ -57,14 +57,14 @@ function sizeProblems(o: { from: Size; to: Size; location: string }): Problem[] 
   const other = convertibleWith(to)
   if (!own.includes(from.series))
     refuse(
-      `VMs of the ${from.series} series do not convert.`,
+      `VMs of the ${from.series} series cannot be converted.`,
       `a VM of the series ${own.join(', ')}`,
       'Create a new virtual machine of that size.',
       from.series,
     )
   if (!other.includes(to.series))
     refuse(
-      `conversion leads to ${other.join(', ')} only.`,
+      `only ${other.join(', ')} can be the target.`,
       `a size of the series ${other.join(', ')}`,
       'Use a size of one of these series.',
       to.series,
@@ -102,23 +102,23 @@ function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem
   ]
   if (image === undefined)
     return refuse(
-      'the image that it was made of is gone, and with it what its boot is predicted from.',
+      'the image it was created from no longer exists, and its boot cannot be predicted without it.',
       'the image of the VM',
       'none',
-      'Register the image again: strongroom image list shows what there is.',
+      'Register the image again: strongroom image list shows the existing ones.',
     )
   const { id, versionId, kernel } = image.os
   const anew = 'Create a new virtual machine from an image for both technologies.'
   if (id === 'windows')
     return refuse(
-      'Windows converts only when it is fully updated, which nothing vouches for here.',
-      'a guest whose updates its image’s metadata shows',
+      'Windows converts only when it is fully updated, which cannot be verified here.',
+      'a guest whose image metadata shows its updates',
       `windows ${versionId}`,
       anew,
     )
   if (id === 'ubuntu' && (versionId !== '22.04' || !image.qualifies.confidential))
     return refuse(
-      'Ubuntu converts only as the confidential image of 22.04 LTS.',
+      'Ubuntu converts only from the confidential image of 22.04 LTS.',
       'Ubuntu 22.04 LTS, confidential',
       `Ubuntu ${versionId}`,
       anew,
@@ -127,9 +127,9 @@ function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem
   const flavoured = id !== 'ubuntu' || /-azure(-fde)?$/.test(kernel)
   if (flavoured && compareVersions(kernel, least) >= 0) return []
   return refuse(
-    `its kernel is older than what runs under both technologies${flavoured ? '' : ', or is not Azure’s'}.`,
+    `its kernel is older than the oldest that runs under both technologies${flavoured ? '' : ', or is not Azure’s'}.`,
     `${least} or later`,
-    kernel === '' ? 'an image that does not say its kernel' : kernel,
+    kernel === '' ? 'an image that does not declare its kernel' : kernel,
     anew,
   )
 }

@@ -104,7 +104,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
         },
       },
       {
-        name: 'open guest state on the old silicon, wrap it for the new, open it there',
+        name: 'unwrap the guest state on the old silicon, wrap it for the new, verify it there',
         do: async (c) => {
           await rewrap(plane, c, { ...c.params.to, keyId: keyOfConversion(c) })
         },
@@ -169,7 +169,7 @@ function keyOfConversion(c: StepContext<ConversionParams>): string {
 const alone = (others: string[]): Problem => ({
   code: 'OperationNotAllowed',
   status: 409,
-  message: `A size of the other technology is set alone: the request changes '${others.join("', '")}' as well.`,
+  message: `A size of the other technology must be the only change: the request changes '${others.join("', '")}' as well.`,
   target: 'properties.hardwareProfile.vmSize',
   expected: 'hardwareProfile.vmSize and tags',
   found: others.join(', '),
@@ -183,8 +183,8 @@ const notDeallocated = (vm: Vm, running: Operation | undefined): Problem => ({
   message: `Unable to convert VM '${vm.name}' between AMD SEV-SNP and Intel TDX: it must be deallocated.`,
   target: 'properties.hardwareProfile.vmSize',
   expected: 'a deallocated VM',
-  found: running === undefined ? 'an allocated VM' : `${running.kind} under way`,
-  remedy: 'Deallocate the VM (az vm deallocate), convert it, start it again.',
+  found: running === undefined ? 'an allocated VM' : `${running.kind} in progress`,
+  remedy: 'Deallocate the VM (az vm deallocate), convert it, then start it again.',
   rule: 'S19',
 })
 
@@ -203,7 +203,7 @@ const notMade = (vm: Vm): Problem => ({
 export function assertNotConverting(vm: Vm, running: Operation | undefined): void {
   if (running?.kind !== 'vm.convert') return
   throw notAllowed(`The virtual machine '${vm.name}' is being converted.`, {
-    found: 'vm.convert under way',
-    remedy: 'Wait until the conversion has ended.',
+    found: 'vm.convert in progress',
+    remedy: 'Wait until the conversion ends.',
   })
 }

@@ -43,11 +43,11 @@ interface Health {
 
 /** By the state of its power, as the instance view has it. */
 const healthByPower: Record<string, Health> = {
-  running: { availabilityState: 'Available', title: 'Available', summary: 'The virtual machine runs, and nothing is known that stands in its way.', reasonType: '' },
-  starting: { availabilityState: 'Unavailable', title: 'Starting', summary: 'The virtual machine boots; its guest is not ready yet.', reasonType: 'Customer Initiated' },
-  stopping: { availabilityState: 'Unavailable', title: 'Stopping', summary: 'The virtual machine is being stopped, as it was asked.', reasonType: 'Customer Initiated' },
-  stopped: { availabilityState: 'Unavailable', title: 'Stopped', summary: 'The virtual machine is stopped, as it was asked, or as its guest did.', reasonType: 'Customer Initiated' },
-  deallocated: { availabilityState: 'Unavailable', title: 'Deallocated', summary: 'The virtual machine is deallocated, as it was asked.', reasonType: 'Customer Initiated' },
+  running: { availabilityState: 'Available', title: 'Available', summary: 'The virtual machine is running, and no problem is known.', reasonType: '' },
+  starting: { availabilityState: 'Unavailable', title: 'Starting', summary: 'The virtual machine is booting; its guest is not ready yet.', reasonType: 'Customer Initiated' },
+  stopping: { availabilityState: 'Unavailable', title: 'Stopping', summary: 'The virtual machine is being stopped, as requested.', reasonType: 'Customer Initiated' },
+  stopped: { availabilityState: 'Unavailable', title: 'Stopped', summary: 'The virtual machine is stopped, as requested or by its guest.', reasonType: 'Customer Initiated' },
+  deallocated: { availabilityState: 'Unavailable', title: 'Deallocated', summary: 'The virtual machine is deallocated, as requested.', reasonType: 'Customer Initiated' },
 } // prettier-ignore
 
 function healthOf(plane: Plane, vm: Vm, view: InstanceView): Record<string, unknown> {

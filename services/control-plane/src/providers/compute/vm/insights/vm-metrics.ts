@@ -68,5 +68,5 @@ const noMetric = (name: string): ServiceError =>
     target: 'metricnames',
     expected: metric,
     found: name.slice(0, 80),
-    remedy: 'Measure inside the guest: the operator does not look into it.',
+    remedy: 'Measure inside the guest: the operator cannot look into it.',
   })

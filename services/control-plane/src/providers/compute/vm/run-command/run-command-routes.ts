@@ -76,7 +76,7 @@ async function result(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const vm = await vmOfAction(plane, request)
   const status = await plane.host.findCommand(vm.internal.vmId, param(request, 'command'))
   if (status === undefined) throw notFound(param(request, 'command'))
-  if (status.state === 'Refused') throw refusedByGuest(vm, status.refused ?? 'it says no reason')
+  if (status.state === 'Refused') throw refusedByGuest(vm, status.refused ?? 'it gave no reason')
   return status.state === 'Done' ? ok(actionResult(status)) : later(request, request.path)
 }
 
@@ -137,7 +137,7 @@ function stateOf(command: RunCommand, status: CommandStatus | undefined): string
 
 function instanceView(status: CommandStatus | undefined): Record<string, unknown> {
   if (status === undefined)
-    return { executionState: 'Unknown', executionMessage: 'The boot that it was for has ended.' }
+    return { executionState: 'Unknown', executionMessage: 'The boot it was meant for has ended.' }
   const states: Record<CommandStatus['state'], string> = {
     Pending: 'Pending',
     Running: 'Running',
@@ -159,6 +159,6 @@ function instanceView(status: CommandStatus | undefined): Record<string, unknown
 const notFound = (name: string): ServiceError =>
   new ServiceError({
     code: 'RunCommandNotFound',
-    message: `There is no run command '${name.slice(0, 60)}': commands live as long as the boot that they were for.`,
+    message: `There is no run command '${name.slice(0, 60)}': commands are dropped when the VM’s boot ends.`,
     remedy: `List them: az vm run-command list.`,
   })

@@ -36,8 +36,8 @@ export function readManaged(properties: Fields): Script {
   const commandId = source.text('commandId')
   if (commandId !== undefined) requireShell(source, commandId)
   for (const [fieldsOf, name, why] of [
-    [source, 'scriptUri', 'A script is not fetched from an address: what is signed is the text.'],
-    [properties, 'protectedParameters', 'Parameters pass through the host in clear, so none is protected.'],
+    [source, 'scriptUri', 'Scripts are not fetched from an address: the signature covers the text.'],
+    [properties, 'protectedParameters', 'Parameters pass through the host in clear, so protected parameters are not possible.'],
     [properties, 'runAsUser', 'Commands run as root; use sudo -u inside the script.'],
     [properties, 'runAsPassword', 'A password would pass through the host in clear.'],
     [properties, 'outputBlobUri', 'There are no storage accounts: read the output in the instance view.'],
@@ -59,7 +59,7 @@ function readParameters(fields: Fields): Script['parameters'] {
   return fields.list('parameters').map((each) => {
     const [name, value] = [each.text('name') ?? '', each.text('value') ?? '']
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || value.includes('\0') || value.length > 16_384)
-      fields.invalid(each.path, `The parameter '${name.slice(0, 64)}' cannot become an environment variable.`, {
+      fields.invalid(each.path, `The parameter '${name.slice(0, 64)}' cannot be used as an environment variable.`, {
         expected: 'a name of letters, digits and underscores, and a value of at most 16 KiB',
         found: name.slice(0, 64),
         remedy: 'Use another name.',
@@ -79,10 +79,10 @@ function requireShell(fields: Fields, commandId: string): void {
 
 function requireScript(fields: Fields, script: string): void {
   if (script.trim() !== '' && script.length <= 262_144) return
-  fields.invalid(fields.at('script'), script.trim() === '' ? 'There is no script.' : 'The script is too long.', {
+  fields.invalid(fields.at('script'), script.trim() === '' ? 'The script is missing.' : 'The script is too long.', {
     expected: 'a shell script of at most 256 KiB',
     found: `${script.length} characters`,
-    remedy: 'Give the script with --scripts @file.',
+    remedy: 'Pass the script with --scripts @file.',
   })
 }
 
@@ -103,7 +103,7 @@ const notSigned = (vm: Vm): ServiceError =>
   new ServiceError({
     code: 'RunCommandNotSigned',
     message:
-      'A confidential VM runs no script on the word of the host or of this resource manager: it runs what its owner signed with an SSH key that the VM accepts.',
+      'A confidential VM runs only scripts that its owner signed with an SSH key that the VM accepts, whatever the host or this resource manager sends.',
     target: vm.id,
     expected: 'a script whose last line is `# strongroom-signature: …`',
     found: 'a script that is not signed',
@@ -114,11 +114,11 @@ const notSigned = (vm: Vm): ServiceError =>
 const parametersUnsigned = (): ServiceError =>
   new ServiceError({
     code: 'InvalidParameter',
-    message: 'Parameters are not covered by the signature, so a signed script takes none.',
+    message: 'The signature does not cover parameters, so a signed script cannot have any.',
     target: 'parameters',
     expected: 'no parameters',
     found: 'parameters beside a signed script',
-    remedy: 'Write the values into the script before it is signed.',
+    remedy: 'Write the values into the script before signing it.',
   })
 
 export const refusedByGuest = (vm: Vm, why: string): ServiceError =>
@@ -126,7 +126,7 @@ export const refusedByGuest = (vm: Vm, why: string): ServiceError =>
     code: 'RunCommandRefusedByGuest',
     message: `The guest did not run the script: ${why}.`,
     target: vm.id,
-    expected: 'a script that the owner of this VM signed for it and that was not run before',
+    expected: 'a script that this VM’s owner signed for it and that has not run before',
     found: why,
     remedy: `Sign it again: strongroom vm sign-script ${vm.name} SCRIPT.`,
     details: [faqRule('S25')],
