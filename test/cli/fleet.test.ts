@@ -105,7 +105,7 @@ describe('a host', () => {
       const { joinCode } = await add('three')
       const { child, said } = onHost('three', ['join', between], joinCode)
       await expect.poll(() => child.exitCode).toBe(1)
-      expect(said()).toContain('is not the installation that the join code is of')
+      expect(said()).toContain('is not the installation that issued the join code')
       expect(await other.serverLog()).not.toContain('/join')
     } finally {
       await other.remove()

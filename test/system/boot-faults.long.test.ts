@@ -123,7 +123,7 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
   }
   const noRoom = async (): Promise<boolean> =>
     ((await show()).properties.instanceView?.statuses ?? []).some(({ message }) =>
-      /is full: the guest stands still/.test(message ?? ''),
+      /is full, and the guest is paused/.test(message ?? ''),
     )
 
   it('is full: the guest waits in the midst of its write, which is said, and goes on where there is room', async () => {

@@ -80,7 +80,7 @@ async function staysShut(message: RegExp, said: RegExp): Promise<void> {
 
 const image = async (): Promise<NonNullable<Awaited<ReturnType<typeof findImage>>>> =>
   (await findImage(installation.cacheDir, (await loadRecipe()).id))!
-const withoutKey = /powered off before it was ready, with the registers/
+const withoutKey = /powered off before it was ready, although its registers match/
 const noDisk = /no disk is the one that this VM was made with/
 const measuredDifferently = /the boot was measured differently/
 

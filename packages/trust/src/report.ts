@@ -198,7 +198,7 @@ async function allLinks(
   roots: Roots,
 ): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
   const { authority } = roots
-  // As of the release: all of them were at hand, and what was valid then vouches for a guest that runs since. The time is the
+  // As of the release: all of them were at hand, and what was valid then vouches for a running guest since. The time is the
   // machine's own word; the token, which the provider signed, must be from this boot and valid at it.
   const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.release.at)
   let token: TokenClaims | undefined

@@ -22,7 +22,7 @@ const swtpmAs =
   (each: SeenProcess): boolean =>
     each.command === 'swtpm' && !predicts(each) && each.cmdline.includes(`/${name}.ctrl`)
 
-const tpmEnded = { code: /^Vtpm(Ended|DidNotStart)$/, says: /^The software TPM (ended|did not start)/, found: /swtpm/ }
+const tpmEnded = { code: /^Vtpm(Ended|DidNotStart)$/, says: /^The software TPM (exited|did not start)/, found: /swtpm/ }
 const qemuEnded = { code: /^GuestDidNotStart$/, says: /^QEMU ended before the guest was ready/, found: /^SIGKILL$/ }
 
 const steps: [step: string, console: RegExp][] = [
@@ -47,7 +47,7 @@ export const starts: readonly Victim[] = [
   {
     at: 'predicted machine: QEMU',
     is: (each) => isQemu(each) && predicts(each),
-    ends: { code: /^MachineNotPredicted$/, says: /^QEMU does not say/, found: /QEMU ended/ },
+    ends: { code: /^MachineNotPredicted$/, says: /^QEMU does not report/, found: /QEMU ended/ },
   },
   { at: 'predicted machine: swtpm', is: (each) => each.command === 'swtpm' && predicts(each), ends: tpmEnded },
   { at: 'key of the disk: swtpm', is: swtpmAs('disk-key'), ends: tpmEnded },

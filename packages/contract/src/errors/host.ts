@@ -262,7 +262,7 @@ export const hostErrors = {
   },
   ProgramFailed: {
     when: 'A program on the host failed.',
-    remedy: 'See the server’s log, then repeat the operation.',
+    remedy: 'Check the server’s log, then repeat the operation.',
   },
   ReleaseAnswerInvalid: {
     status: 409,

@@ -70,7 +70,7 @@ describe('the choice of a host', () => {
     const { why } = choose(fleet, need({ zone: '1' }))
     expect(why).toMatchObject({ considered: 7, fitting: 1, chosen: { host: 'right', zone: '1', vCPUs: 64 } })
     expect(explainRuledOut(why)).toEqual([
-      '1 host: has not called for longer than its lease (lost)',
+      '1 host: has not called within its lease (lost)',
       '1 host: is in another region (far)',
       '1 host: is in another zone (zone)',
       '1 host: has no such processor (tdx)',

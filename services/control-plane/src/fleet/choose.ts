@@ -107,7 +107,7 @@ function reasonAgainst(host: Candidate, need: Need): RuledOutReason | undefined 
 
 const sentences: Record<RuledOutReason, string> = {
   invited: 'has not joined yet',
-  lost: 'has not called for longer than its lease',
+  lost: 'has not called within its lease',
   draining: 'is being drained',
   region: 'is in another region',
   zone: 'is in another zone',

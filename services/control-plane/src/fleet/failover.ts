@@ -39,7 +39,7 @@ export class Failover {
 
   async sweep(): Promise<void> {
     for (const host of await this.#placements.lostHosts()) {
-      this.#logger.warn({ host }, 'the lease of a host is over')
+      this.#logger.warn({ host }, 'the lease of a host has expired')
       await otherWork()
       await this.#compute.abandon(host)
     }

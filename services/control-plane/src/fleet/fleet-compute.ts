@@ -302,7 +302,7 @@ const always = async (): Promise<boolean> => await Promise.resolve(true)
 const notMade = (): ServiceError =>
   new ServiceError({
     code: 'InstanceNotProvisioned',
-    message: 'The virtual machine was not made.',
+    message: 'The virtual machine was not created.',
     remedy: 'Delete it and create it again.',
   })
 
@@ -311,9 +311,9 @@ const placementOver = ({ vmId, epoch }: { vmId: string; epoch: number }): Servic
     code: 'PlacementOver',
     message: 'The host does not carry this virtual machine, or not at this epoch.',
     target: vmId,
-    expected: 'a virtual machine of the host’s present orders',
+    expected: 'a virtual machine in the host’s current orders',
     found: `epoch ${epoch}`,
-    remedy: 'Nothing on this host: the next beat says what it carries.',
+    remedy: 'None on this host: the next heartbeat tells it what it carries.',
   })
 
 /** Without what the next placement is told of the host that was left. */

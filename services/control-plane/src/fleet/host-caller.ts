@@ -12,7 +12,7 @@ export async function callerOf(
   request: IncomingMessage,
 ): Promise<{ host: FleetHost; publicKey: Uint8Array }> {
   const peer = certifiedPeer(request)
-  if (peer === undefined) throw notAuthenticated('no certificate that counts')
+  if (peer === undefined) throw notAuthenticated('no valid certificate')
   const host = await registry.byKey(peer.key)
   // The authority certifies other keys too: the key is in the registry, and the certificate was made for this host.
   if (host === undefined) throw notAuthenticated('a key that no host has')

@@ -11,7 +11,7 @@ export function readHost(name: string, body: unknown): NewHost {
   if (!hostNameForm.test(name))
     throw new ServiceError({
       code: 'InvalidParameter',
-      message: `'${name.slice(0, 60)}' is not a name of a host.`,
+      message: `'${name.slice(0, 60)}' is not a valid host name.`,
       target: 'name',
       expected: '1 to 40 of a-z, 0-9 and -, with a letter or digit at both ends',
       found: name.slice(0, 60),
@@ -30,7 +30,7 @@ export function readHost(name: string, body: unknown): NewHost {
   if (region === undefined)
     throw new ServiceError({
       code: 'LocationNotAvailableForResourceType',
-      message: 'A host is in a region of this installation.',
+      message: 'A host must be in a region of this installation.',
       target: 'location',
       expected: 'a region: az account list-locations',
       found: location,

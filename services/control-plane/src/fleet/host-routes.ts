@@ -57,9 +57,9 @@ async function add(plane: Plane, name: string, body: unknown): Promise<AddedHost
   if (served === undefined)
     throw new ServiceError({
       code: 'FleetNotServed',
-      message: 'This server listens for no hosts, so that none can join.',
+      message: 'This server does not listen for hosts, so none can join.',
       expected: 'a server with --fleet-address',
-      remedy: 'Restart it with --fleet-address ADDRESS:PORT, an address that hosts reach.',
+      remedy: 'Restart it with --fleet-address ADDRESS:PORT, an address that hosts can reach.',
     })
   const { host, secret, until } = await registry.add(wanted)
   const authority = createHash('sha256').update(new X509Certificate(served.authority.caPem).raw).digest('base64url')

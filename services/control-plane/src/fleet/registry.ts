@@ -100,10 +100,10 @@ export class HostRegistry {
     return await this.#transaction(async (tx) => {
       const row = await this.#lock(tx, o.name)
       // Anyone who does not have the secret learns nothing, not even whether there is such a host.
-      if (row === undefined || !isHashOf(o.secret, row.code_hash)) throw codeRefused('no code of this installation')
+      if (row === undefined || !isHashOf(o.secret, row.code_hash)) throw codeRefused('not a code of this installation')
       const now = (await databaseTime(this.#store, tx)).toISOString()
-      if (row.code_until < now) throw codeRefused(`a code that was good until ${row.code_until}`)
-      if (row.key !== null && row.key !== o.key) throw codeRefused('a code that another key was certified by')
+      if (row.code_until < now) throw codeRefused(`a code that expired at ${row.code_until}`)
+      if (row.key !== null && row.key !== o.key) throw codeRefused('a code already used with another key')
       if (row.key !== null) return toHost(row)
       const other = await tx.selectFrom('fleet_host').select('name').where('key', '=', o.key).executeTakeFirst()
       if (other !== undefined) throw codeRefused('the key of another host')
@@ -215,7 +215,7 @@ const notFound = (name: string): ServiceError =>
 const exists = (name: string): ServiceError =>
   new ServiceError({
     code: 'HostExists',
-    message: `There is a host '${name}' already.`,
+    message: `There is already a host '${name}'.`,
     target: 'name',
     remedy: `Use another name, or remove it first: strongroom host remove ${name}.`,
   })
@@ -223,9 +223,9 @@ const exists = (name: string): ServiceError =>
 const notManaged = (): ServiceError =>
   new ServiceError({
     code: 'HostNotManaged',
-    message: `'${localHostName}' is the server itself: it is neither added nor drained nor removed.`,
+    message: `'${localHostName}' is the server itself: it cannot be added, drained or removed.`,
     target: 'name',
-    remedy: 'Name a host that has joined.',
+    remedy: 'Name a joined host.',
   })
 
 const inUse = (name: string): ServiceError =>
@@ -241,7 +241,7 @@ const codeRefused = (found: string): ServiceError =>
   new ServiceError({
     code: 'JoinCodeRefused',
     message: 'The join code cannot be used.',
-    expected: 'a code of `strongroom host add`, within an hour, with one key',
+    expected: 'a code from `strongroom host add`, used within an hour and with one key',
     found,
     remedy: 'Remove the host and add it again for another code.',
   })

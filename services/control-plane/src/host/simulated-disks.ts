@@ -25,7 +25,7 @@ export class SimulatedDisks {
     const present = await this.#row(spec.id)
     if (present !== undefined) {
       if (isDeepStrictEqual(present.spec, spec)) return present.status
-      throw new ServiceError({ code: 'DiskExists', message: 'A disk with this id exists with another specification.' }) // prettier-ignore
+      throw new ServiceError({ code: 'DiskExists', message: 'A disk with this id exists with a different specification.' }) // prettier-ignore
     }
     const now = this.#clock.now().toISOString()
     const waits = spec.source.from === 'upload'
@@ -82,7 +82,7 @@ export class SimulatedDisks {
 
   async finish(id: string): Promise<StoredDiskStatus> {
     const row = await this.#row(id)
-    if (row === undefined) throw new ServiceError({ code: 'DiskNotFound', message: 'This host keeps no such disk.' })
+    if (row === undefined) throw new ServiceError({ code: 'DiskNotFound', message: 'This host has no such disk.' })
     const status: StoredDiskStatus = { ...row.status, state: 'Succeeded', image: this.#imageOf(row.spec) }
     await this.#resources.db
       .updateTable('simulated_disk')
@@ -123,18 +123,18 @@ const inUse = (disk: string, holder: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskInUse',
     message: `The disk ${disk} is a data disk of VM ${holder}.`,
-    expected: 'a disk that no other VM has',
+    expected: 'a disk that no other VM uses',
     found: holder,
     remedy: 'Detach it there first: az vm disk detach.',
   })
 
 const missing = (disk: string): ServiceError =>
-  new ServiceError({ code: 'DataDiskMissing', message: 'This host keeps no such disk.', found: disk })
+  new ServiceError({ code: 'DataDiskMissing', message: 'This host has no such disk.', found: disk })
 
 const notWhole = (disk: string, state: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotReady',
-    message: `The data disk ${disk} is not whole.`,
+    message: `The data disk ${disk} is not ready.`,
     expected: 'Succeeded',
     found: state,
   })

@@ -28,7 +28,7 @@ import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
 
 const noGuestNotice =
-  'Compute is simulated in this installation: no guest ran. Evidence of a boot is made when it is asked for, and says so.'
+  'Compute is simulated in this installation: no guest ran. Boot evidence is generated on request, and says so.'
 
 /** What VMs are made of here: a name that requests can refer to, without a disk behind it. */
 const image: ImageRecord = {
@@ -205,10 +205,10 @@ export class SimulatedHost implements Host {
   async command(): Promise<CommandStatus> {
     throw new ServiceError({
       code: 'NoGuestRan',
-      message: `${noGuestNotice} So no script can run in one.`,
-      expected: 'an installation whose compute is guests',
+      message: `${noGuestNotice} So scripts cannot run.`,
+      expected: 'an installation that boots guests',
       found: 'compute: simulated',
-      remedy: 'Make the VM in an installation that boots guests: leave --compute out when it is made.',
+      remedy: 'Create the VM in an installation that boots guests, created without --compute.',
     })
   }
 
@@ -239,10 +239,10 @@ export class SimulatedHost implements Host {
   async grantDisk(): Promise<DiskAccess> {
     throw new ServiceError({
       code: 'NoDiskContent',
-      message: 'Compute is simulated in this installation: disks have no content that could be given out.',
-      expected: 'an installation whose compute is guests',
+      message: 'Compute is simulated in this installation: disks have no content to download.',
+      expected: 'an installation that boots guests',
       found: 'compute: simulated',
-      remedy: 'Make the disk in an installation that boots guests: leave --compute out when it is made.',
+      remedy: 'Create the disk in an installation that boots guests, created without --compute.',
     })
   }
 
@@ -368,7 +368,7 @@ const notFound = (vmId: string): ServiceError =>
 const notStopped = (state: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotStopped',
-    message: 'A VM is changed only while it is stopped.',
+    message: 'A VM can be changed only while it is stopped.',
     expected: 'Stopped',
     found: state,
     remedy: 'Deallocate the VM first.',
@@ -377,7 +377,7 @@ const notStopped = (state: string): ServiceError =>
 const withoutImages = (): ServiceError =>
   new ServiceError({
     code: 'NoImages',
-    message: 'Compute is simulated in this installation: no image is built, imported or booted.',
+    message: 'Compute is simulated in this installation: images are not built, imported or booted.',
     remedy: 'Use an installation that boots guests.',
   })
 

@@ -214,7 +214,7 @@ export class HostAgent {
       } catch (error) {
         if (signal.aborted) return
         if (!(error instanceof ServiceError)) throw error
-        this.#logger.warn({ code: error.code, message: error.message }, 'the control plane did not take a call')
+        this.#logger.warn({ code: error.code, message: error.message }, 'the control plane did not accept a call')
         onRefused(error)
       }
       if (pauseMs > 0) await sleep(pauseMs, undefined, { signal })

@@ -62,7 +62,7 @@ export class FleetClient {
     return new ServiceError({
       code: cause.reason === 'timeout' ? 'PeerTimeout' : 'PeerUnreachable',
       message: `The control plane at ${host}:${port} did not answer: ${cause.message}.`,
-      remedy: 'See that the server runs with --fleet-address, and that this machine reaches it there.',
+      remedy: 'Check that the server runs with --fleet-address, and that this host can reach it there.',
       cause,
     })
   }

@@ -41,9 +41,9 @@ export const alreadyJoined = (directory: string): ServiceError =>
   ServiceError.relayed(
     {
       code: 'HostAlreadyJoined',
-      message: `${directory} belongs to a host that has joined already.`,
+      message: `${directory} belongs to a host that has already joined.`,
       target: '--dir',
-      innererror: { remedy: 'Go on with `strongroom host run`, or join with another --dir.' },
+      innererror: { remedy: 'Continue with `strongroom host run`, or join with another --dir.' },
     },
     409,
   )
@@ -52,7 +52,7 @@ export const notJoined = (directory: string): ServiceError =>
   ServiceError.relayed(
     {
       code: 'HostNotJoined',
-      message: `${directory} belongs to no host that has joined.`,
+      message: `${directory} does not belong to a joined host.`,
       target: '--dir',
       innererror: { remedy: 'Join first: strongroom host join ADDRESS:PORT.' },
     },

@@ -44,9 +44,9 @@ async function fetchAuthority(address: string, digest: string): Promise<string> 
     throw ServiceError.relayed(
       {
         code: 'JoinCodeRefused',
-        message: `What answers at ${address} is not the installation that the join code is of.`,
+        message: `The server at ${address} is not the installation that issued the join code.`,
         target: 'authority',
-        innererror: { expected: digest, found, remedy: 'Check the address; somebody may stand between.' },
+        innererror: { expected: digest, found, remedy: 'Check the address; somebody may be intercepting the connection.' },
       },
       403,
     )
@@ -67,7 +67,7 @@ const noCode = (): ServiceError =>
   ServiceError.relayed(
     {
       code: 'JoinCodeRefused',
-      message: 'What came on standard input is not a join code.',
+      message: 'Standard input is not a join code.',
       innererror: {
         expected: 'NAME.AUTHORITY.SECRET, as `strongroom host add` prints it',
         remedy: 'Paste the whole line that `strongroom host add` printed.',

@@ -16,7 +16,7 @@ export async function readForeignFile(o: { path: string; user: number | undefine
   })
   try {
     const found = await file.stat()
-    if (!found.isFile()) throw refused(o, 'no regular file')
+    if (!found.isFile()) throw refused(o, 'not a regular file')
     if (found.uid !== (o.user ?? process.geteuid?.())) throw refused(o, `a file of user ${found.uid}`)
     if (found.nlink > 1) throw refused(o, `a file with ${found.nlink} names`)
     if (found.size > o.most) throw refused(o, `${found.size} bytes`)
@@ -32,8 +32,8 @@ export async function readForeignFile(o: { path: string; user: number | undefine
 const refused = (o: { path: string; user: number | undefined; most: number }, found: string): ServiceError =>
   new ServiceError({
     code: 'ForeignFileRefused',
-    message: `The file ${o.path} of a VM’s program is not one that the program writes; it was not read.`,
+    message: `The file ${o.path} of a VM’s program is not a file that the program would write; it was not read.`,
     expected: `a regular file of ${o.user === undefined ? 'this process' : `user ${o.user}`} with one name and at most ${o.most} bytes`,
     found,
-    remedy: 'Take the VM’s QEMU or swtpm for taken over by its guest: keep the host’s logs, and recreate the VM.',
+    remedy: 'Assume that the guest has compromised the VM’s QEMU or swtpm: keep the host’s logs, and recreate the VM.',
   })

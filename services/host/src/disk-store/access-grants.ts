@@ -72,10 +72,10 @@ export class AccessGrants {
     const url = URL.canParse(address) ? new URL(address) : undefined
     const [, id = '', part = ''] = url?.pathname.split('/') ?? []
     const named = blobParts.find((each) => each === part)
-    if (url?.hostname !== diskBlobHost || !isVmId(id) || named === undefined) throw refused('no address of a disk')
+    if (url?.hostname !== diskBlobHost || !isVmId(id) || named === undefined) throw refused('not the address of a disk')
     const grant = await this.#read(id)
-    if (grant === undefined) throw refused('an address that was taken back, or has run out')
-    if (named === 'guest-state.vmgs' && !grant.withGuestState) throw refused('an address of the disk alone')
+    if (grant === undefined) throw refused('an address that was revoked or has expired')
+    if (named === 'guest-state.vmgs' && !grant.withGuestState) throw refused('an address of the disk only')
     const key = await this.#sealer.open(Buffer.from(grant.key, 'base64'), id)
     const given = Buffer.from(url.searchParams.get('sig') ?? '', 'base64url')
     const due = signature(id, named, grant, key)
@@ -124,7 +124,7 @@ const refused = (found: string): ServiceError =>
     status: 403,
     message:
       'Server failed to authenticate the request. Make sure the value of the signature in the address is correct and has not expired.',
-    expected: 'an address that a grant of access gave, within its time',
+    expected: 'an unexpired address from a grant of access',
     found,
     remedy: 'Grant access again: az disk grant-access, or az snapshot grant-access.',
   })

@@ -120,9 +120,9 @@ const readOnly = (): ServiceError =>
   new ServiceError({
     code: 'AuthorizationPermissionMismatch',
     message: 'This request is not authorized to perform this operation using this permission.',
-    expected: 'an address that was granted for writing (sp=rw)',
+    expected: 'an address granted for writing (sp=rw)',
     found: 'sp=r',
-    remedy: 'Make a disk with createOption Upload and grant access to it for writing.',
+    remedy: 'Create a disk with createOption Upload and grant write access to it.',
   })
 
 const invalid = (target: string, expected: string, found: string): ServiceError =>

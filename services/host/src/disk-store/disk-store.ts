@@ -204,7 +204,7 @@ export class DiskStore {
         return await this.#copy(record, step, signal, { disk: image.path, certificates })
       }
       case 'empty':
-        await step('Make empty disk')
+        await step('Create empty disk')
         await makeEmpty(files.disk, source.sizeGiB * 1024 ** 3)
         record.status.sizeBytes = source.sizeGiB * 1024 ** 3
         return true
@@ -218,7 +218,7 @@ export class DiskStore {
           record.status.sizeBytes = source.bytes
           return false
         }
-        await step('Take what was uploaded')
+        await step('Import the upload')
         await takeUpload(files.disk, signal)
         await this.#inspect(record, step, '', spec.guest)
         if (spec.guest !== undefined) await this.#rebindInPlace(record, step, signal)
@@ -295,7 +295,7 @@ export class DiskStore {
     certificates: string,
     guest: GuestIdentity | undefined,
   ): Promise<void> {
-    await step('Look what it holds')
+    await step('Inspect the content')
     const { id, name } = record.spec
     const files = storedFiles(this.#services.stateDir, id)
     Object.assign(record.status, await inspectDisk({ id, name, files, certificates, guest }))
@@ -350,7 +350,7 @@ async function settled(kept: KeptRecord, files: StoredFiles): Promise<DiskFiles>
 const anotherSpec = (id: string): ServiceError =>
   new ServiceError({
     code: 'DiskExists',
-    message: 'A disk with this id exists with another specification.',
+    message: 'A disk with this id exists with a different specification.',
     target: 'id',
     found: id,
     remedy: 'Delete the disk first.',
@@ -359,16 +359,16 @@ const anotherSpec = (id: string): ServiceError =>
 const noSource = (id: string): ServiceError =>
   new ServiceError({
     code: 'DiskNotFound',
-    message: 'This host keeps no such disk.',
+    message: 'This host has no such disk.',
     target: 'id',
     found: id,
-    remedy: 'Name a disk, image or VM that exists.',
+    remedy: 'Use a disk, image or VM that exists.',
   })
 
 const withoutGuestState = (id: string): ServiceError =>
   new ServiceError({
     code: 'NoGuestState',
-    message: 'The disk comes without guest state.',
+    message: 'The disk has no guest state.',
     target: 'getSecureVMGuestStateSAS',
     expected: 'a disk of a confidential VM',
     found: id,
@@ -378,9 +378,9 @@ const withoutGuestState = (id: string): ServiceError =>
 const notUploading = (id: string, state: string): ServiceError =>
   new ServiceError({
     code: 'DiskNotReady',
-    message: 'The disk is not in a state in which this is possible.',
+    message: 'The disk’s state does not allow this.',
     target: id,
-    expected: 'a disk that is whole for reading; one that waits for an upload for writing',
+    expected: 'for reading, a disk that is ready; for writing, one that awaits an upload',
     found: state,
-    remedy: 'Wait until it is copied, or make a disk with createOption Upload.',
+    remedy: 'Wait until the copy ends, or create a disk with createOption Upload.',
   })

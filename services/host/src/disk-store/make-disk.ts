@@ -41,7 +41,7 @@ export async function importFile(uri: string, to: string, signal: AbortSignal): 
       status: 400,
       message: 'The source of the import does not exist.',
       target: 'properties.creationData.sourceUri',
-      expected: 'a file as this host sees it',
+      expected: 'a file on this host',
       found: path,
     })
   }
@@ -56,7 +56,7 @@ export async function takeUpload(path: string, signal: AbortSignal): Promise<voi
   if (format !== 'vpc') {
     throw new ServiceError({
       code: 'NotADiskImage',
-      message: 'What was uploaded is not a disk.',
+      message: 'The upload is not a disk.',
       target: 'upload',
       expected: 'a VHD, or a raw disk with a partition table',
       found: format ?? 'neither',
@@ -123,6 +123,6 @@ const asDetail = (reason: string): ErrorDetail => ({
   innererror: {
     expected: 'an image whose root can be encrypted',
     found: reason,
-    remedy: 'Use it with VMGuestStateOnly, or mend it.',
+    remedy: 'Use it with VMGuestStateOnly, or fix the image.',
   },
 })

@@ -60,11 +60,11 @@ async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Pr
 const madeBefore = (): ServiceError =>
   new ServiceError({
     code: 'DiskKeyMissing',
-    message: 'The vTPM of this VM holds no key of its OS disk: it was made by an earlier version of Strongroom.',
+    message: 'The vTPM of this VM holds no key for its OS disk: the VM was created by an earlier version of Strongroom.',
     target: 'osDisk',
-    expected: 'a VM whose disk key lies in its vTPM',
+    expected: 'a VM whose disk key is in its vTPM',
     found: 'none',
-    remedy: 'Copy what you need out of the VM and create it again.',
+    remedy: 'Copy the data you need out of the VM, then recreate it.',
   })
 
 /** What a VM begins with that is made of a captured disk. The key is wiped by the caller. */

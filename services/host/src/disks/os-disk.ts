@@ -82,7 +82,7 @@ export async function encryptOsDisk(
     })
     volume = { luksUuid, volumeKey }
   })
-  if (volume === undefined) throw new TypeError('a disk that was laid has its volume')
+  if (volume === undefined) throw new TypeError('a disk that was written has its volume')
   return volume
 }
 
@@ -123,7 +123,7 @@ async function imagePartitions(image: ImageRecord): Promise<{ esp: Partition; ro
   throw new ServiceError({
     code: 'ImageNotQualified',
     status: 400,
-    message: `No OS disk can be made from image ${image.id}.`,
+    message: `No OS disk can be created from image ${image.id}.`,
     target: 'image',
     expected: 'a GPT with an EFI system partition followed by one root-x86-64 partition',
     found: partitions.length === 0 ? 'no partition table' : partitions.map((partition) => partition.type).join(', '),

@@ -20,7 +20,7 @@ export async function transcrypt(o: {
   newKey: Uint8Array
   signal?: AbortSignal
 }): Promise<void> {
-  if (o.length % sectorBytes !== 0) throw new RangeError('what is encrypted is whole sectors')
+  if (o.length % sectorBytes !== 0) throw new RangeError('only whole sectors can be encrypted')
   // Bytes would be looked at again for each sector, which takes three times as long as to encrypt it.
   const newKey = createSecretKey(o.newKey)
   const oldKey = o.oldKey && createSecretKey(o.oldKey)

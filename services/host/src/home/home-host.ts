@@ -85,7 +85,7 @@ export class HomeHost extends VmStorage {
 
   async measurements({ image: id, registers, secureBoot }: CarriedMeasurements): Promise<string> {
     const image = await findImage(this.#o.cacheDir, id)
-    if (image === undefined) throw new ServiceError({ code: 'ImageNotFound', status: 404, message: `This machine has no image ${id}.` }) // prettier-ignore
+    if (image === undefined) throw new ServiceError({ code: 'ImageNotFound', status: 404, message: `This host has no image ${id}.` }) // prettier-ignore
     const read: Partial<BootRegisters> = {}
     for (const index of bootRegisters) read[index] = Uint8Array.from(Buffer.from(registers[index] ?? '', 'hex'))
     return await this.#o.measurements.predicting(image, { registers: read as BootRegisters, secureBoot })

@@ -63,7 +63,7 @@ const missing = (id: string): ServiceError =>
   new ServiceError({
     code: 'ImageNotFound',
     status: 404,
-    message: `This machine has no image ${id.slice(0, 100)}.`,
+    message: `This host has no image ${id.slice(0, 100)}.`,
     target: 'image',
     expected: 'an image of `strongroom image list`',
     found: id.slice(0, 100),

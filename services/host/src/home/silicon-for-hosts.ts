@@ -62,7 +62,7 @@ async function launch(silicon: Silicon, ask: CarriedSilicon): Promise<LaunchedVm
   const firmware = await readFirmware()
   const own = createHash('sha256').update(firmware).digest('hex')
   if (tee === undefined || vCPUs === undefined || ask.firmware !== own)
-    throw notCarried('the firmware of the server, and what it is launched on', ask.firmware ?? 'none')
+    throw notCarried('the server’s firmware and its launch parameters', ask.firmware ?? 'none')
   return await launchOnSilicon({ silicon, spec: { tee }, firmware, vCPUs })
 }
 
@@ -83,7 +83,7 @@ const encoded = (value: object): Record<string, unknown> => encodeBytes(value) a
 const notCarried = (expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'CallNotCarried',
-    message: 'The processor makes no such report for this host.',
+    message: 'The processor does not make this report for this host.',
     expected,
     found: found.slice(0, 200),
     remedy: 'Run the same version of Strongroom and of Debian’s firmware on the host as on the server.',

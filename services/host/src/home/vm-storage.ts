@@ -188,7 +188,7 @@ const over = (vmId: string, epoch: number, now: number): ServiceError =>
   new ServiceError({
     code: 'PlacementOver',
     message:
-      'The virtual machine was placed again since: its disk and its guest state are closed to earlier placements.',
+      'The virtual machine has a newer placement: earlier placements no longer have access to its disk and guest state.',
     target: vmId,
     expected: `epoch ${now}`,
     found: `epoch ${epoch}`,

@@ -34,7 +34,7 @@ const idOf = (request: { params: Path['Params'] }): string => {
   if (isVmId(id)) return id
   throw new ServiceError({
     code: 'DiskNotFound',
-    message: 'This host keeps no such disk.',
+    message: 'This host has no such disk.',
     target: 'id',
   })
 }

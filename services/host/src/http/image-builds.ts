@@ -49,7 +49,7 @@ export class ImageBuilds {
       progress: (name) => beginStep(status.steps, name, clock.now()),
     })
       .then(async (image) => {
-        beginStep(status.steps, 'Sign what the image measures', clock.now())
+        beginStep(status.steps, 'Sign the image’s measurements', clock.now())
         await measurements.current(image)
         endStep(status.steps, clock.now())
         status.state = 'Succeeded'

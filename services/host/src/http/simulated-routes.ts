@@ -24,7 +24,7 @@ export function simulatedRoutes(app: HttpApp, boots: SimulatedBoots): void {
       throw new ServiceError({
         code: 'NotConfidential',
         status: 400,
-        message: 'Only a confidential VM has evidence of its boot.',
+        message: 'Only a confidential VM has boot evidence.',
         target: 'spec',
         expected: 'the specification of a confidential VM',
         found: parsed.name,

@@ -35,7 +35,7 @@ export function requireProvider(provider: string, verifiers: readonly string[], 
   throw invalid({
     message: 'The installation does not know the attestation provider.',
     target,
-    expected: 'an attestation provider of this installation, or one that its operator named, without trailing slash',
+    expected: 'an attestation provider of this installation, or one named by its operator, without trailing slash',
     found: provider,
   })
 }
@@ -45,9 +45,9 @@ function requireSubnets(interfaces: readonly GuestInterface[] = []): void {
   const found = interfaces[wrong]
   if (found === undefined) return
   throw invalid({
-    message: 'The subnet has no such address for a VM.',
+    message: 'The subnet has no such address for VMs.',
     target: `interfaces[${wrong}]`,
-    expected: 'an IPv4 address with the prefix of the subnet that it is in',
+    expected: 'an IPv4 address with the prefix of its subnet',
     found: `${found.privateIpAddress} in ${found.subnetPrefix}`,
   })
 }
@@ -76,14 +76,14 @@ export function parseSpec(body: unknown, vmId: string, verifiers: readonly strin
       target: 'security.secureBoot',
       expected: 'true',
       found: 'false',
-      remedy: 'Switch Secure Boot on, or use VMGuestStateOnly.',
+      remedy: 'Turn Secure Boot on, or use VMGuestStateOnly.',
     })
   return spec
 }
 
 const customerKeyWithoutDisk = (spec: InstanceSpec): ServiceError =>
   invalid({
-    message: 'A customer’s key goes with an encrypted OS disk only.',
+    message: 'A customer’s key can be used only with an encrypted OS disk.',
     target: 'security.encryption',
     expected: 'DiskWithVMGuestState',
     found: spec.security.encryption,
@@ -106,7 +106,7 @@ export function parseDataDisks(body: unknown): AttachedDisk[] {
   const twice = (values: unknown[]): boolean => new Set(values).size < values.length
   if (!twice(disks.map(({ lun }) => lun)) && !twice(disks.map(({ disk }) => disk))) return disks
   throw invalid({
-    message: 'A LUN or a disk stands in the list more than once.',
+    message: 'A LUN or a disk occurs in the list more than once.',
     target: 'disks',
     expected: 'a unique LUN for each disk',
   })

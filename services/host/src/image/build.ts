@@ -44,7 +44,7 @@ export async function buildImage(o: BuildOptions): Promise<ImageRecord> {
     {
       cacheDir: o.cacheDir,
       id: recipe.id,
-      waiting: () => o.progress?.('Wait for another process that builds this image'),
+      waiting: () => o.progress?.('Wait for another process that is building this image'),
       ...(o.signal && { signal: o.signal }),
     },
     async () => (await findImage(o.cacheDir, recipe.id)) ?? (await build(o, recipe)),
@@ -134,7 +134,7 @@ class ImageBuilder {
   }
 
   async rootFileSystem(): Promise<void> {
-    this.#begin('Make the root file system')
+    this.#begin('Create the root file system')
     const archive = join(this.#work, 'root.tar')
     await this.#run('tar', [
       '--extract',
@@ -166,7 +166,7 @@ class ImageBuilder {
   }
 
   async bootFile(): Promise<void> {
-    this.#begin('Make and sign the kernel image')
+    this.#begin('Build and sign the kernel image')
     const kernel = await this.#kernel()
     const release = join(this.#work, 'os-release')
     const system = await readFile(join(this.#work, 'usr/lib/os-release'), 'utf8')
@@ -193,7 +193,7 @@ class ImageBuilder {
   }
 
   async disk(): Promise<void> {
-    this.#begin('Lay the disk')
+    this.#begin('Write the disk')
     const boot = join(this.#work, 'BOOTX64.EFI')
     await copyFile(join(this.#partial, imageFiles.boot), boot)
     const full = join(this.#work, 'full.raw')

@@ -75,7 +75,7 @@ export async function takeDisk(o: { path: string; signal?: AbortSignal }, to: st
       code: 'NotADiskImage',
       message: 'The image depends on another file.',
       target: 'path',
-      expected: 'an image that holds all of its data',
+      expected: 'an image that contains all of its data',
       found: 'a backing file or an external data file',
       remedy: 'Flatten it: qemu-img convert -O qcow2 FILE whole.qcow2',
     })
@@ -112,7 +112,7 @@ function requireName(name: string): void {
   if (namePattern.test(name)) return
   throw new ServiceError({
     code: 'InvalidParameter',
-    message: 'The name cannot be the name of an image.',
+    message: 'The name is not a valid image name.',
     target: 'name',
     expected: 'up to 63 lower-case letters, digits, dots and hyphens',
     found: JSON.stringify(name.slice(0, 80)),
@@ -130,7 +130,7 @@ async function requireFile(path: string): Promise<void> {
     target: 'path',
     expected: 'the absolute path of a file',
     found: path,
-    remedy: 'Give the path of the image as this host sees it.',
+    remedy: 'Pass the path of the image on this host.',
   })
 }
 
@@ -138,10 +138,10 @@ function notQualified(path: string, details: ErrorDetail[]): ServiceError {
   return new ServiceError({
     code: 'ImageNotQualified',
     status: 400,
-    message: `The image cannot carry a confidential VM, for ${details.length === 1 ? 'one reason' : `${details.length} reasons`}.`,
+    message: `A confidential VM cannot boot the image, for ${details.length === 1 ? 'one reason' : `${details.length} reasons`}.`,
     target: 'path',
     details,
     found: path,
-    remedy: 'Mend what the details name, then import again.',
+    remedy: 'Fix what the details list, then import again.',
   })
 }

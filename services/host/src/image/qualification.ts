@@ -43,7 +43,7 @@ export async function qualify(o: {
   const partitions = await readPartitions(o.disk)
   if (partitions === undefined) {
     refusals.push(
-      refusal('NoPartitionTable', 'a valid GUID partition table', 'none', 'Make the image for UEFI (generation 2).'),
+      refusal('NoPartitionTable', 'a valid GUID partition table', 'none', 'Build the image for UEFI (generation 2).'),
     )
     return { refusals, encryptionReasons: [] }
   }
@@ -51,14 +51,14 @@ export async function qualify(o: {
   const root = partitions.find((partition) => partition.type === partitionTypes.rootX64)
   if (root === undefined) {
     const found = partitions.map((partition) => partition.type).join(', ')
-    const remedy = 'Give the root partition this type, so that the initrd finds it without being told.'
+    const remedy = 'Give the root partition this type, so that the initrd finds it.'
     refusals.push(
       refusal('NoRootPartition', `a partition of type root-x86-64 (${partitionTypes.rootX64})`, found, remedy),
     )
   }
   if (esp === undefined) {
     refusals.push(
-      refusal('NoEfiSystemPartition', 'an EFI system partition', 'none', 'Make the image for UEFI (generation 2).'),
+      refusal('NoEfiSystemPartition', 'an EFI system partition', 'none', 'Build the image for UEFI (generation 2).'),
     )
     return { refusals, encryptionReasons: [] }
   }
@@ -94,7 +94,7 @@ async function readBootFile(o: { disk: string; bootFile: string }, esp: Partitio
     return [
       refusal(
         'BootFileInvalid',
-        'a PE32+ image, and one as its kernel',
+        'a PE32+ image whose kernel is one too',
         error.message,
         'Install a boot file for x86-64.',
       ),
@@ -108,7 +108,7 @@ async function bootRefusals(
 ): Promise<ErrorDetail[]> {
   const refusals: ErrorDetail[] = []
   if (!isUnifiedKernelImage(boot)) {
-    const remedy = 'Build a unified kernel image with ukify and install it there: only then can the boot be predicted.'
+    const remedy = 'Build a unified kernel image with ukify and install it there: otherwise the boot cannot be predicted.'
     refusals.push(
       refusal(
         'NotUnifiedKernelImage',
@@ -118,16 +118,16 @@ async function bootRefusals(
       ),
     )
   } else if (operatingSystem(boot).id === '') {
-    refusals.push(refusal('UnknownOperatingSystem', 'ID= in the section .osrel', 'none', 'Give ukify --os-release.'))
+    refusals.push(refusal('UnknownOperatingSystem', 'ID= in the section .osrel', 'none', 'Pass --os-release to ukify.'))
   }
   if (boot.certificates.length === 0) {
     refusals.push(refusal('NotSigned', 'a Secure Boot signature', 'none', 'Sign the boot file with sbsign.'))
   } else if (!(await signedByAny(o))) {
-    const remedy = 'Put the signer certificate (PEM) beside the image as FILE.db.pem, or have it signed by a key of db.'
+    const remedy = 'Put the signer certificate (PEM) beside the image as FILE.db.pem, or sign it with a key in db.'
     refusals.push(
       refusal(
         'SignerUnknown',
-        'a valid signature by a key of db',
+        'a valid signature by a key in db',
         'another signer, or content changed after signing',
         remedy,
       ),
@@ -161,10 +161,10 @@ async function encryptionReasons(disk: string, partitions: Partition[], boot: Pe
   }
   if (!opensWithVtpmKey(boot)) {
     reasons.push(
-      `Disk encryption needs an initrd that takes the disk's key from the vTPM (docs/design/0009-disk-key.md); a boot file with one has ${diskKeyField.name}=${diskKeyField.value} in its section .osrel.`,
+      `Disk encryption needs an initrd that reads the disk's key from the vTPM (docs/design/0009-disk-key.md); a boot file with such an initrd has ${diskKeyField.name}=${diskKeyField.value} in its section .osrel.`,
     )
   }
-  if ((await inspectLuks(disk)) !== undefined) reasons.push('The root partition is encrypted already.')
+  if ((await inspectLuks(disk)) !== undefined) reasons.push('The root partition is already encrypted.')
   return reasons
 }
 

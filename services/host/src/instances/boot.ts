@@ -363,7 +363,7 @@ export async function rewrapGuestState(o: {
     firmware: await readFirmware(),
     vCPUs,
     identity: publicKeysOf(record.identity),
-    step: (step) => services.logger.info({ vmId: record.spec.vmId, step }, 'wrapping a guest state again'),
+    step: (step) => services.logger.info({ vmId: record.spec.vmId, step }, 'rewrapping a guest state'),
     signal: o.signal,
   })
 }
@@ -375,6 +375,6 @@ function noHardware(): ServiceError {
       'This installation is in hardware mode, and confidential VMs on real SEV-SNP or TDX hardware are not built yet.',
     expected: 'an installation in simulated mode',
     found: 'hardware mode',
-    remedy: 'Make an installation in simulated mode in another state directory; this one verifies evidence only.',
+    remedy: 'Create an installation in simulated mode in another state directory; this one verifies evidence only.',
   })
 }

@@ -62,7 +62,7 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
     await o.save()
     await adoptConverted(o)
     await retireOld().catch((error: unknown) => {
-      services.logger.warn({ err: error, vmId: spec.vmId }, 'copies of the old guest state were not made older')
+      services.logger.warn({ err: error, vmId: spec.vmId }, 'copies of the old guest state were not invalidated')
     })
   } catch (error) {
     if (record.converted !== true) await rm(files.convertedState, { force: true })
@@ -86,10 +86,10 @@ export async function adoptConverted(o: Pick<ConversionRequest, 'record' | 'file
 function cannot(record: InstanceRecord): ServiceError {
   return new ServiceError({
     code: 'InstanceNotConvertible',
-    message: 'This VM cannot be moved to other silicon here.',
+    message: 'This VM cannot be converted to another processor technology here.',
     target: 'tee',
     expected: 'a provisioned confidential VM on simulated silicon',
-    found: record.identity === undefined ? 'a VM without a vTPM that is kept' : 'hardware mode',
+    found: record.identity === undefined ? 'a VM without a persistent vTPM' : 'hardware mode',
     remedy: 'Create a new virtual machine of that size.',
   })
 }

@@ -77,29 +77,29 @@ async function prepare(stateDir: string, { disk, sizeGiB }: AttachedDisk): Promi
 const missing = (disk: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskMissing',
-    message: 'The file of a data disk is not on this host: the VM is not started without its data.',
+    message: 'The file of a data disk is not on this host, and the VM does not start without its data.',
     target: 'dataDisks',
-    expected: 'a disk that this host keeps',
+    expected: 'a disk of this host',
     found: disk,
-    remedy: 'Bring STATE/disks back from a backup, or detach the disk: az vm disk detach.',
+    remedy: 'Restore STATE/disks from a backup, or detach the disk: az vm disk detach.',
   })
 
 const notReady = (disk: string, state: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotReady',
-    message: `The data disk ${disk} is not whole.`,
+    message: `The data disk ${disk} is not ready.`,
     target: 'dataDisks',
     expected: 'Succeeded',
     found: state,
-    remedy: 'Wait until it is copied, or end its upload: az disk revoke-access.',
+    remedy: 'Wait until the copy ends, or end its upload: az disk revoke-access.',
   })
 
 const notPlugged = (error: unknown): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotPlugged',
-    message: `The running guest could not be given its disks as they were asked for: ${error instanceof Error ? error.message : String(error)}`,
+    message: `The requested disks could not be attached to the running guest: ${error instanceof Error ? error.message : String(error)}`,
     target: 'dataDisks',
-    remedy: 'Deallocate the VM and repeat the request; see qemu.log of the VM.',
+    remedy: 'Deallocate the VM and repeat the request; see the VM’s qemu.log.',
     cause: error,
   })
 
@@ -108,7 +108,7 @@ export const diskInUse = (disk: string, holder: string): ServiceError =>
     code: 'DataDiskInUse',
     message: `The disk ${disk} is a data disk of VM ${holder}.`,
     target: 'dataDisks',
-    expected: 'a disk that no other VM has',
+    expected: 'a disk that no other VM uses',
     found: holder,
     remedy: 'Detach it there first: az vm disk detach.',
   })

@@ -10,7 +10,7 @@ export function describeFailure(error: unknown, logger: Logger): ErrorDetail {
     return {
       code: 'ProgramFailed',
       message: error.message,
-      innererror: { remedy: 'See the server’s log, then repeat the operation.' },
+      innererror: { remedy: 'Check the server’s log, then repeat the operation.' },
     }
   }
   return toErrorDetail(error)
@@ -19,7 +19,7 @@ export function describeFailure(error: unknown, logger: Logger): ErrorDetail {
 export function notFound(vmId: string): ServiceError {
   return new ServiceError({
     code: 'InstanceNotFound',
-    message: 'This host carries no such VM.',
+    message: 'This host has no such VM.',
     target: 'vmId',
     expected: 'the id of a VM on this host',
     found: vmId,
@@ -42,14 +42,14 @@ export function diskDidNotUnlock(o: {
     code: 'OsDiskDidNotUnlock',
     message:
       names === ''
-        ? 'OS disk did not unlock: the guest powered off before it was ready, with the registers that its disk is sealed to.'
+        ? 'OS disk did not unlock: the guest powered off before it was ready, although its registers match what the disk is sealed to.'
         : `OS disk did not unlock: ${names} ${differing.length === 1 ? 'differs' : 'differ'} from what the disk is sealed to.`,
     target: names === '' ? 'osDisk' : names,
     expected: names === '' ? 'a guest that unlocks its disk with its vTPM' : list(o.sealedTo),
     found: names === '' ? o.console.slice(-3).join(' | ') : list(o.found),
     remedy:
       names === ''
-        ? 'See the serial log: the disk may be of another VM.'
+        ? 'Check the serial log: the disk may belong to another VM.'
         : 'Undo what changed: Secure Boot, its keys (PCR 7), or the boot image on the disk (PCR 11).',
   })
 }
@@ -68,28 +68,28 @@ export function bootLoaderRefused(line: string): ServiceError {
 export function guestPoweredOff(console: string[], how: 'powered off' | 'rebooted'): ServiceError {
   return new ServiceError({
     code: 'GuestDidNotBoot',
-    message: `The guest ${how} before it reported that it is ready.`,
+    message: `The guest ${how} before it reported that it was ready.`,
     expected: 'a guest that reports',
     found: console.slice(-3).join(' | ') || 'an empty console',
-    remedy: 'See the serial log of the VM.',
+    remedy: 'Check the VM’s serial log.',
   })
 }
 
 export function bootTimedOut(o: { seconds: number; acceleration: string; console: string[] }): ServiceError {
   return new ServiceError({
     code: 'GuestBootTimeout',
-    message: `The guest did not report that it is ready within ${o.seconds} s.`,
+    message: `The guest did not report that it was ready within ${o.seconds} s.`,
     expected: `a report within ${o.seconds} s under ${o.acceleration === 'kvm' ? 'KVM' : 'emulation'}`,
     found: `last on the console: ${o.console.slice(-3).join(' | ') || 'nothing'}`,
     remedy:
-      'See the serial log of the VM. A busy host may need fewer VMs at once, or more time: STRONGROOM_BOOT_LIMIT_SECONDS.',
+      'Check the VM’s serial log. A busy host may need to start fewer VMs at once, or allow more time: STRONGROOM_BOOT_LIMIT_SECONDS.',
   })
 }
 
 export const notStopped = (found: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotStopped',
-    message: 'A VM is changed or copied only while it is stopped.',
+    message: 'A VM can be changed or copied only while it is stopped.',
     expected: 'Stopped',
     found,
     remedy: 'Deallocate the VM first.',
@@ -105,11 +105,11 @@ export const beingDeleted = (): ServiceError =>
 export const withoutCustomerKey = (spec: AnySpec): ServiceError =>
   new ServiceError({
     code: 'InstanceWithoutCustomerKey',
-    message: 'The guest state of this VM is under the platform’s key alone: that is fixed when a VM is made.',
+    message: 'The guest state of this VM is wrapped only by the platform’s key, which is fixed at creation.',
     target: 'customerKey',
-    expected: 'a VM that was made with a disk-encryption set',
+    expected: 'a VM created with a disk-encryption set',
     found: spec.vmId,
-    remedy: 'Make a VM with a disk-encryption set.',
+    remedy: 'Create a VM with a disk-encryption set.',
   })
 
 export function notProvisioned(record: InstanceRecord): ServiceError {
@@ -127,7 +127,7 @@ export function notProvisioned(record: InstanceRecord): ServiceError {
 export const notReady = (found: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotReady',
-    message: 'The guest does not run.',
+    message: 'The guest is not running.',
     expected: 'Ready',
     found,
     remedy: 'Start the VM and wait until it is ready.',

@@ -53,7 +53,7 @@ export class Host {
         message: 'Confidential VMs on real SEV-SNP or TDX hardware are not built yet.',
         expected: 'an installation in simulated mode',
         found: 'hardware mode',
-        remedy: 'Make an installation in simulated mode in another state directory.',
+        remedy: 'Create an installation in simulated mode in another state directory.',
       })
     }
     const instance = await Instance.create(this.#services, spec)
@@ -91,7 +91,7 @@ export class Host {
 function anotherSpec(spec: AnySpec): ServiceError {
   return new ServiceError({
     code: 'InstanceExists',
-    message: 'A VM with this id exists with another specification.',
+    message: 'A VM with this id exists with a different specification.',
     target: 'vmId',
     expected: 'the same specification',
     found: spec.vmId,

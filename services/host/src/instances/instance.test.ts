@@ -164,7 +164,7 @@ describe('life of a VM', () => {
     await reaches('Failed')
     expect(host.get(vmId).status().power.error).toMatchObject({
       code: 'VtpmEnded',
-      message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
+      message: 'The software TPM exited before the guest was ready. It is not replaced.',
     })
   })
 

@@ -392,7 +392,7 @@ export class Instance {
 
   async #destroy(): Promise<void> {
     await this.#halt(false).catch((error: unknown) => {
-      this.#work.logger.warn({ err: error }, 'a guest that is deleted left its state unwritten')
+      this.#work.logger.warn({ err: error }, 'a deleted guest left its state unwritten')
     })
     await removeTraces(this.spec.vmId, this.#files)
     await this.#work.forget()

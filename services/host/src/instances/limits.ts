@@ -4,7 +4,7 @@ import type { Acceleration } from '../qemu/arguments.ts'
 export const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_000 }
 
 export const noRoom =
-  'The file system with this VM’s disks is full: the guest stands still in the midst of a write. Free space there, and it goes on by itself.'
+  'The file system with this VM’s disks is full, and the guest is paused in the middle of a write. Free some space: the guest then resumes automatically.'
 
 /** A guest that reboots more often before it ever reports does not get better. */
 export const rebootLimit = 2

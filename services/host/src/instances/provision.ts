@@ -163,7 +163,7 @@ async function requireImage(
     throw new ServiceError({
       code: 'ImageNotFound',
       status: 404,
-      message: `This machine has no image ${spec.image}.`,
+      message: `This host has no image ${spec.image}.`,
       target: 'image',
       expected: 'an image of `strongroom image list`',
       found: spec.image,
@@ -183,11 +183,11 @@ async function requireImage(
   throw new ServiceError({
     code: 'ImageNotQualified',
     status: 400,
-    message: `Image ${image.name} cannot carry this confidential VM: ${image.qualifies.reasons.join(' ')}`,
+    message: `Image ${image.name} cannot be used for this confidential VM: ${image.qualifies.reasons.join(' ')}`,
     target: 'image',
     expected: encrypts ? 'an image whose root can be encrypted' : 'an image for confidential VMs',
     found: image.qualifies.reasons.join(' '),
-    remedy: 'Use the reference image, or an image that meets these rules.',
+    remedy: 'Use the reference image, or an image that meets these requirements.',
   })
 }
 
@@ -216,7 +216,7 @@ const otherEncryption = (image: ImageRecord, bound: string, found: string): Serv
   new ServiceError({
     code: 'ImageNotQualified',
     status: 409,
-    message: `Image ${image.name} was captured with its guest state: VMs made of it have its encryption type.`,
+    message: `Image ${image.name} was captured with its guest state: VMs created from it have its encryption type.`,
     target: 'security.encryption',
     expected: bound,
     found,

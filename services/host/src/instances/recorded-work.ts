@@ -56,7 +56,7 @@ export class RecordedWork {
   /** The next step of the boot that is under way. */
   beginStep(name: string): void {
     beginStep(this.record.power.steps, name, this.now())
-    void this.save().catch((error: unknown) => this.logger.error({ err: error }, 'record was not written'))
+    void this.save().catch((error: unknown) => this.logger.error({ err: error }, 'a record was not written'))
   }
 
   endStep(): void {

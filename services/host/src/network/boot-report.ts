@@ -41,7 +41,7 @@ function parseRegisters(value: unknown): Map<number, Uint8Array> {
   const registers = new Map<number, Uint8Array>()
   for (const [index, text] of Object.entries(value)) {
     if (!/^(0|1?[0-9]|2[0-3])$/.test(index) || typeof text !== 'string' || !digest.test(text)) {
-      throw invalid(`pcrs.${index.slice(0, 10)}`, '64 hexadecimal digits under a register from 0 to 23')
+      throw invalid(`pcrs.${index.slice(0, 10)}`, '64 hexadecimal digits for a register from 0 to 23')
     }
     registers.set(Number(index), Buffer.from(text, 'hex'))
   }
@@ -58,7 +58,7 @@ function bytes(fields: Record<string, unknown>, name: string, limit: number): Ui
 function invalid(target: string, expected: string): ServiceError {
   return new ServiceError({
     code: 'InvalidBootReport',
-    message: `The boot report's ${target} has another form.`,
+    message: `The boot report's ${target} is malformed.`,
     target,
     expected,
   })

@@ -15,7 +15,7 @@ export function cloudInitRoutes(app: FastifyInstance, o: { spec: AnySpec; open()
       if (o.open()) return await reply.type('text/plain; charset=utf-8').send(content())
       throw new ServiceError({
         code: 'NotFound',
-        message: 'This machine has reported: it is made already.',
+        message: 'This VM has already reported its boot and is provisioned.',
       })
     })
   }

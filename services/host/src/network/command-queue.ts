@@ -61,7 +61,7 @@ export class CommandQueue {
   finish(id: string, result: Omit<CommandStatus, 'id' | 'state' | 'startedAt' | 'endedAt'>): void {
     const entry = this.#entries.get(id)
     if (entry === undefined || entry.status.state !== 'Running')
-      throw new ServiceError({ code: 'CommandNotFound', message: 'No such command runs.' })
+      throw new ServiceError({ code: 'CommandNotFound', message: 'No such command is running.' })
     const state = result.refused === undefined ? 'Done' : 'Refused'
     entry.status = { ...entry.status, ...result, state, endedAt: this.#clock.now().toISOString() }
   }

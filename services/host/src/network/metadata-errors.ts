@@ -64,7 +64,7 @@ export function requireDirectCall(request: FastifyRequest): void {
       code: 'BadRequest',
       message: 'Bad request. Requests with an X-Forwarded-For header are not served',
       target: 'X-Forwarded-For',
-      expected: 'a request that no proxy handed on',
+      expected: 'a request not forwarded by a proxy',
     })
   }
   if (/^(\/metadata)?\/acc\/tdquote$/.test(request.routeOptions.url ?? '')) return

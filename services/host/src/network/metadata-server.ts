@@ -147,10 +147,10 @@ const saysNothingForTheVm = (route = ''): boolean =>
 const notReported = (): ServiceError =>
   new ServiceError({
     code: 'BootNotReported',
-    message: 'The boot of this virtual machine was not reported yet.',
-    expected: 'a report of this boot that was verified',
+    message: 'The boot of this virtual machine has not been reported yet.',
+    expected: 'a verified report of this boot',
     found: 'none',
-    remedy: 'Ask again once strongroom-agent.service has ended (systemctl status strongroom-agent).',
+    remedy: 'Try again once strongroom-agent.service has finished (systemctl status strongroom-agent).',
     headers: { 'retry-after': '1' },
   })
 

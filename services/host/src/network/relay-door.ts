@@ -87,7 +87,7 @@ export async function startRelayDoor(o: {
 /** In words where the protocol has some. */
 function refuse(guest: Socket, port: 443 | 80): void {
   if (port === 443) return void guest.destroy()
-  const text = 'A virtual machine reaches public addresses, and the installation by https.\n'
+  const text = 'A virtual machine can reach public addresses, and the installation over https.\n'
   guest.end(
     `HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
   )

@@ -33,6 +33,6 @@ export function readUserData(body: unknown): Uint8Array {
     message: 'Bad request. The body has no user data.',
     target: 'userData',
     expected: `{"userData": "<base64url of 1 to ${userDataBytes} bytes>"}`,
-    remedy: 'Send a nonce, or the SHA-256 or SHA-512 of what the report is to bind.',
+    remedy: 'Send a nonce, or the SHA-256 or SHA-512 of the data to bind.',
   })
 }

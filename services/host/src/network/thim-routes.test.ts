@@ -97,7 +97,7 @@ describe('/acc/tdquote', () => {
 
     report[130] = report[130]! ^ 1
     const forged = await quote({ report: report.toString('base64url') })
-    expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT of this host')])
+    expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT from this host')])
   })
 
   // As `src/imds_client.py` of cvm-attestation-tools, Constellation and go-tdx clients ask: with no header of the endpoint's.

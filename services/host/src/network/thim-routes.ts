@@ -33,7 +33,7 @@ export function quoteRoutes(scope: FastifyInstance, o: { spec: InstanceSpec; sil
     } catch (cause) {
       throw new ServiceError({
         code: 'BadRequest',
-        message: 'The report is not a TDREPORT of this host, so it is not quoted.',
+        message: 'The report is not a TDREPORT from this host, so it is not quoted.',
         target: 'report',
         remedy: 'Send the first 1024 bytes of the hardware report in NV 0x01400001.',
         cause,
@@ -142,6 +142,6 @@ function notThisProcessor(wanted: string, spec: InstanceSpec): ServiceError {
     message: `This virtual machine does not run on ${wanted}.`,
     expected: wanted,
     found: spec.tee,
-    remedy: `Its size ${spec.size.name} is one of ${spec.tee === 'SNP' ? 'AMD SEV-SNP' : 'Intel TDX'}.`,
+    remedy: `Its size ${spec.size.name} is for ${spec.tee === 'SNP' ? 'AMD SEV-SNP' : 'Intel TDX'}.`,
   })
 }

@@ -64,22 +64,22 @@ function issuerOf(token: unknown): string {
 function notAllowed(provider: string): ServiceError {
   return new ServiceError({
     code: 'AttestationProviderNotAllowed',
-    message: `The attestation provider ${provider} is not one of this installation's, and its operator names no such.`,
+    message: `The attestation provider ${provider} does not belong to this installation, and its operator has not named it.`,
     target: provider,
     expected: `a provider of this installation, or one of ${verifiersFile}`,
     found: provider,
-    remedy: `Have the operator put it into ${verifiersFile} and start the server again, or recreate the VM.`,
+    remedy: `Ask the operator to add it to ${verifiersFile} and restart the server, or recreate the VM.`,
   })
 }
 
 function foreign(provider: string, issuer: string): ServiceError {
   return new ServiceError({
     code: 'AttestationTokenForeign',
-    message: `The attestation provider ${provider} answered with a token in another name.`,
+    message: `The attestation provider ${provider} returned a token with another issuer.`,
     target: provider,
     expected: provider,
     found: issuer.slice(0, 200),
-    remedy: 'Correct the issuer of the provider in the configuration of the installation.',
+    remedy: 'Correct the provider’s issuer in the installation’s configuration.',
   })
 }
 
@@ -87,12 +87,12 @@ function refused(error: unknown, provider: string): unknown {
   if (error instanceof ServiceError && ['PeerUnreachable', 'PeerTimeout'].includes(error.code)) {
     return new ServiceError({
       code: 'AttestationProviderUnreachable',
-      message: `The attestation provider ${provider} does not answer, and no other may speak for this VM: ${error.message}`,
+      message: `The attestation provider ${provider} does not answer, and no other provider can attest this VM: ${error.message}`,
       target: provider,
       details: [error.toDetail()],
-      expected: `an answer of ${provider}`,
+      expected: `an answer from ${provider}`,
       found: error.code,
-      remedy: 'See that the provider can be reached, then start the VM again.',
+      remedy: 'Check that the provider can be reached, then start the VM again.',
       cause: error,
     })
   }
@@ -106,7 +106,7 @@ function refused(error: unknown, provider: string): unknown {
     found: error.found ?? error.code,
     remedy:
       error.remedy ??
-      'Correct the policy of the attestation provider, or what it found in the evidence, then start the VM again.',
+      'Fix the attestation provider’s policy, or what it rejected in the evidence, then start the VM again.',
     cause: error,
   })
 }

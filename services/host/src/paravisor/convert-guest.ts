@@ -60,7 +60,7 @@ export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () =
       equal(made.state.tpm(), kept.tpm) &&
       equal(made.state.variables(), kept.variables) &&
       made.state.generation === kept.generation
-    if (!whole) throw new TypeError('the guest state that was read back is not the one that was written')
+    if (!whole) throw new TypeError('the guest state read back differs from the one written')
     await reportGeneration({ ...made.access, generation: kept.generation })
   } finally {
     await made.state.close()
@@ -82,10 +82,10 @@ async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promis
   if (differing.length === 0) return
   throw new ServiceError({
     code: 'DiskSealWouldNotOpen',
-    message: `The VM's disk would not open after the conversion: ${differing.map(([index]) => `PCR ${index}`).join(' and ')} will differ from what it is sealed to.`,
+    message: `The VM's disk would not unlock after the conversion: ${differing.map(([index]) => `PCR ${index}`).join(' and ')} will differ from the values it is sealed to.`,
     target: 'osDisk',
     expected: differing.map(([index, value]) => `PCR ${index} = ${value}`).join(', '),
     found: differing.map(([index]) => `PCR ${index} = ${predicted[index] ?? 'not predicted'}`).join(', '),
-    remedy: 'Start the VM as it is and undo what changed its Secure Boot variables, then convert it.',
+    remedy: 'Start the VM unconverted and undo the change to its Secure Boot variables, then convert it.',
   })
 }

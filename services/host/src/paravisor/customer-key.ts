@@ -45,7 +45,7 @@ export async function readCustomerKey(
       message: `The identity of the disk-encryption set cannot read its key: ${(error as Error).message}`,
       target: keyId,
       ...(known !== undefined && { details: [known.toDetail()] }),
-      expected: known?.expected ?? `an RSA key that ${customerKey.diskEncryptionSet} may get`,
+      expected: known?.expected ?? `an RSA key that ${customerKey.diskEncryptionSet} may read`,
       found: known?.found ?? known?.code ?? 'another answer',
       remedy: known?.remedy ?? 'Give the identity of the disk-encryption set get, wrapKey and unwrapKey on the key.',
       cause: error,
@@ -73,11 +73,11 @@ export async function boundKey(path: string, customerKey: CustomerKey): Promise<
   if (found !== undefined && customerKey.keyIds.includes(found)) return found
   throw new ServiceError({
     code: 'CustomerKeyNotOfSet',
-    message: 'The guest state is under a key that the disk-encryption set does not have.',
+    message: 'The guest state is wrapped by a key that the disk-encryption set does not have.',
     target: customerKey.diskEncryptionSet,
     expected: customerKey.keyIds.join(' or '),
-    found: found ?? 'a guest state under the platform’s key alone',
-    remedy: 'Set the key of the disk-encryption set to the one that the guest state is under, then start the VM.',
+    found: found ?? 'a guest state wrapped only by the platform’s key',
+    remedy: 'Set the disk-encryption set’s key to the one that wraps the guest state, then start the VM.',
   })
 }
 
@@ -102,10 +102,10 @@ function requireHalves(publicKey: KeyObject, privateKey: KeyObject, keyId: strin
   if (createPublicKey(privateKey).equals(publicKey)) return
   throw new ServiceError({
     code: 'ReleaseAnswerInvalid',
-    message: 'The key service’s answer cannot be trusted: the key that it released is not the one that it shows.',
+    message: 'The key service’s answer cannot be trusted: it released a different key than it shows.',
     target: keyId,
-    expected: 'the private half of the key that the set’s identity reads',
+    expected: 'the private half of the key that the set’s identity can read',
     found: 'another key',
-    remedy: 'See that the key service belongs to this installation.',
+    remedy: 'Check that the key service belongs to this installation.',
   })
 }

@@ -71,7 +71,7 @@ export async function verifyBootReport(o: {
   let opened: Volume | undefined
   if (o.encrypted) {
     if (o.volume === undefined)
-      throw refused('nothing says which volume this VM was made with', 'a VM made by this version', 'an older one')
+      throw refused('the record of the volume this VM was created with is missing', 'a VM created by this version', 'an older one')
     opened = await verifyOpened(report, o.volume)
   }
   return {
@@ -96,8 +96,8 @@ async function verifyOpened(report: BootReport, volume: Uint8Array): Promise<Vol
   const quoted = report.pcrs.get(volumeRegister)
   if (quoted === undefined || report.userspaceLog === undefined) {
     throw refused(
-      `it does not show PCR ${volumeRegister}, which tells the volume that was opened`,
-      `PCR ${volumeRegister} and the log of user space`,
+      `it does not contain PCR ${volumeRegister}, which identifies the unlocked volume`,
+      `PCR ${volumeRegister} and the userspace log`,
       quoted === undefined ? 'not quoted' : 'no log',
     )
   }
@@ -106,7 +106,7 @@ async function verifyOpened(report: BootReport, volume: Uint8Array): Promise<Vol
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
     if (error instanceof VerificationError && error.code === 'VolumeMismatch') throw diskReplaced(error)
-    throw refused(error.message, error.expected ?? 'a log of systemd', error.found ?? 'another')
+    throw refused(error.message, error.expected ?? 'a systemd log', error.found ?? 'another')
   }
 }
 
@@ -147,11 +147,11 @@ const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('ba
 function diskReplaced(error: EvidenceError): ServiceError {
   return new ServiceError({
     code: 'OsDiskReplaced',
-    message: `The OS disk was replaced: the volume that the guest opened is not the one that this VM was made with (PCR ${volumeRegister}).`,
+    message: `The OS disk was replaced: the volume that the guest unlocked is not the one this VM was created with (PCR ${volumeRegister}).`,
     target: 'osDisk',
     ...(error.expected !== undefined && { expected: error.expected }),
     ...(error.found !== undefined && { found: error.found }),
-    remedy: 'Put back the disk of this VM. Nothing that this guest says is to be trusted.',
+    remedy: 'Put this VM’s own disk back. Do not trust anything this guest reports.',
   })
 }
 
@@ -163,6 +163,6 @@ function refused(what: string, expected: string, found: string): ServiceError {
     expected,
     found,
     remedy:
-      'Look at the serial log; if the disk or its boot loader was changed on purpose, recreate the VM from that image.',
+      'Check the serial log; if the disk or its boot loader was changed on purpose, recreate the VM from that image.',
   })
 }

@@ -45,7 +45,7 @@ export async function openState(
     guestStatePath: path,
     firmware: await readFirmware(),
     vCPUs: 1,
-    step: (step) => logger.info({ vmId, step }, 'opening a guest state for a copy'),
+    step: (step) => logger.info({ vmId, step }, 'decrypting a guest state to copy it'),
     signal,
   })
   return state
@@ -57,5 +57,5 @@ const noSilicon = (): ServiceError =>
     message: 'Guest states are not copied on real SEV-SNP or TDX hardware yet.',
     expected: 'an installation in simulated mode',
     found: 'hardware mode',
-    remedy: 'Make an installation in simulated mode in another state directory.',
+    remedy: 'Create an installation in simulated mode in another state directory.',
   })

@@ -65,10 +65,10 @@ const fingerprint = (bytes: Uint8Array): string => createHash('sha256').update(b
 function anotherTpm(expected: Uint8Array, found: Uint8Array): ServiceError {
   return new ServiceError({
     code: 'VtpmChanged',
-    message: 'The guest state holds another vTPM than the report binds.',
+    message: 'The guest state holds a different vTPM than the report binds.',
     target: 'vtpm',
     expected: `attestation key ${fingerprint(expected)}`,
     found: `attestation key ${fingerprint(found)}`,
-    remedy: 'Restore the installation’s database and the guest state from one backup.',
+    remedy: 'Restore the installation’s database and the guest state from the same backup.',
   })
 }

@@ -113,7 +113,7 @@ function refused(error: unknown, keyId: string): unknown {
     found: error.found ?? error.code,
     remedy:
       error.remedy ??
-      'See that the key exists, is enabled, that its release policy names this VM’s attestation provider, and that the Confidential VM Orchestrator may release it.',
+      'Check that the key exists and is enabled, that its release policy names this VM’s attestation provider, and that the Confidential VM Orchestrator may release it.',
     cause: error,
   })
 }
@@ -124,6 +124,6 @@ function invalid(what: string, expected: string, found: string): ServiceError {
     message: `The key service's answer cannot be trusted: ${what}.`,
     expected,
     found,
-    remedy: 'See that the key service belongs to this installation.',
+    remedy: 'Check that the key service belongs to this installation.',
   })
 }

@@ -91,7 +91,7 @@ async function powerOn(
   return guest
 }
 
-describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs', () => {
+describe.skipIf(!programs.every((path) => existsSync(path)))('a running guest', () => {
   it('whose vTPM is killed ends with it, and the vTPM is told as the cause (attack V11)', async () => {
     const { ended, processes } = await powerOn(keeping())
     process.kill(processes.swtpm!, 'SIGKILL')
@@ -101,7 +101,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
     if (end.kind === 'vtpmEnded')
       expect(guestEnded(end, 'while the guest ran')).toMatchObject({
         code: 'VtpmEnded',
-        message: 'The software TPM ended while the guest ran. Nothing takes its place.',
+        message: 'The software TPM exited while the guest ran. It is not replaced.',
         found: 'swtpm: SIGKILL',
       })
   })
@@ -110,7 +110,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
     const starting = powerOn(keeping(), { before: (pid) => process.kill(pid, 'SIGKILL') })
     await expect(starting).rejects.toMatchObject({
       code: 'VtpmEnded',
-      message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
+      message: 'The software TPM exited before the guest was ready. It is not replaced.',
     })
     expect(closed).toBe(1)
   })

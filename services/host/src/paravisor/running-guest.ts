@@ -151,7 +151,7 @@ export class RunningGuest {
       try {
         await this.#writeBack.stop()
         await this.#opened.retire().catch((error: unknown) => {
-          this.#logger.warn({ err: error }, 'the generation of the guest state was not counted up at this stop')
+          this.#logger.warn({ err: error }, 'the generation of the guest state was not incremented at this stop')
         })
       } finally {
         try {
@@ -185,8 +185,8 @@ export function guestEnded(
   return new ServiceError({
     code: when === 'while the guest ran' ? 'GuestEnded' : 'GuestDidNotStart',
     message: `QEMU ended ${when}${said === '' ? '.' : `: ${said}`}`,
-    expected: 'a guest that runs',
+    expected: 'a running guest',
     found: how,
-    remedy: 'See qemu.log and serial.log of the VM; start it again.',
+    remedy: 'Check the VM’s qemu.log and serial.log, then start it again.',
   })
 }

@@ -37,9 +37,9 @@ export function unwrapReleasedKey(ciphertext: Uint8Array, transferKey: TransferK
     // The cause would carry what was half opened.
     throw new ServiceError({
       code: 'ReleasedKeyUnreadable',
-      message: 'The released key does not open with the transfer key of this boot.',
+      message: 'The released key cannot be unwrapped with this boot’s transfer key.',
       expected: 'a key wrapped to HCLTransferKey with RSA_AES_KEY_WRAP_256',
-      found: 'a key wrapped otherwise',
+      found: 'a key wrapped differently',
     })
   }
 }

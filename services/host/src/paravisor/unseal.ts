@@ -156,7 +156,7 @@ export async function rewrap(o: UnsealRequest): Promise<string> {
     o.step('Release new customer key')
     const next = await releaseTo({ ...o, ...unsealed }, keyId)
     o.signal.throwIfAborted()
-    o.step('Wrap guest state again')
+    o.step('Rewrap guest state')
     await advanceState(unsealed, unsealed.release.key, next)
     return keyId
   } finally {

@@ -88,7 +88,7 @@ export class WriteBack {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#write().catch((error: unknown) => {
-        this.#logger.error({ err: error }, 'guest state was not written; trying again')
+        this.#logger.error({ err: error }, 'guest state was not written; retrying')
         this.#schedule(retryMs)
       })
     }, afterMs)

@@ -24,7 +24,7 @@ export async function probeAcceleration(o: { cacheDir: string }): Promise<ProbeR
   } catch {
     return {
       acceleration: 'tcg',
-      notice: 'There is no /dev/kvm that this user may use: guests run under emulation, slower.',
+      notice: 'This user cannot use /dev/kvm: guests run under emulation, which is slower.',
     }
   }
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
@@ -38,7 +38,7 @@ export async function probeAcceleration(o: { cacheDir: string }): Promise<ProbeR
     ? { acceleration: 'kvm' }
     : {
         acceleration: 'tcg',
-        notice: '/dev/kvm opens but does not run firmware here: guests run under emulation, slower.',
+        notice: '/dev/kvm opens but does not run firmware here: guests run under emulation, which is slower.',
       }
   await mkdir(o.cacheDir, { recursive: true })
   await writeFile(path, JSON.stringify({ bootId, result }), { mode: 0o600 })

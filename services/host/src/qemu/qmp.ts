@@ -66,7 +66,7 @@ export class Qmp {
     write: (line: string) => void | Promise<void>,
   ): Promise<unknown> {
     const id = this.#next++
-    if (this.#socket.destroyed) throw new Error(`QEMU is gone before ${command}`)
+    if (this.#socket.destroyed) throw new Error(`QEMU exited before ${command}`)
     const reply = new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }))
     reply.catch(() => {})
     await write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }), id })}\n`)
@@ -85,7 +85,7 @@ export class Qmp {
     program.child.stdin?.on('error', () => {})
     program.child.stdin?.end(line)
     const { code } = await program.exited
-    if (code !== 0) throw new Error('QEMU could not be handed a file')
+    if (code !== 0) throw new Error('QEMU did not accept a file descriptor')
   }
 
   close(): void {

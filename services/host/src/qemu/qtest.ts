@@ -79,7 +79,7 @@ const noMachine = (found: string): ServiceError =>
   new ServiceError({
     code: 'MachineNotPredicted',
     message:
-      'QEMU does not say which ACPI tables the VM’s firmware will be given, so that its boot cannot be predicted.',
+      'QEMU does not report which ACPI tables it gives the VM’s firmware, so its boot cannot be predicted.',
     expected: 'a QEMU with the test protocol (-qtest)',
     found,
     remedy: 'Install Debian’s qemu-system-x86.',

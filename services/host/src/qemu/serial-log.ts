@@ -120,7 +120,7 @@ export class SerialLog implements GuestConsole {
         await this.#append(chunk)
         this.#failed = false
       } catch (error) {
-        if (!this.#failed) this.#logger.error({ err: error }, 'a serial log is not written; its lines are lost')
+        if (!this.#failed) this.#logger.error({ err: error }, 'a serial log cannot be written; its lines are lost')
         this.#failed = true
         this.#length = (await this.#file.stat()).size
       }

@@ -144,7 +144,7 @@ export class VmProcess {
     try {
       await this.#qmp.execute('device_del', { id: deviceOf(lun) })
       const late = sleep(unplugLimitMs, 'late' as const, { signal: stop.signal }).catch(() => 'late' as const)
-      if ((await Promise.race([gone, late])) === 'late') throw new Error(`QEMU has not taken LUN ${lun} away`)
+      if ((await Promise.race([gone, late])) === 'late') throw new Error(`QEMU has not detached LUN ${lun}`)
     } finally {
       stop.abort()
       this.#deleted.delete(heard)
@@ -176,7 +176,7 @@ export class QemuEnded extends Error {
   readonly end: GuestEnd
 
   constructor(end: GuestEnd) {
-    super('QEMU ended before it could be spoken to')
+    super('QEMU exited before its control channel opened')
     this.name = 'QemuEnded'
     this.end = end
   }

@@ -172,5 +172,5 @@ const noSilicon = (): ServiceError =>
     message: 'This installation has no simulated processors.',
     expected: 'an installation in simulated mode',
     found: 'hardware mode',
-    remedy: 'Make an installation in simulated mode in another state directory.',
+    remedy: 'Create an installation in simulated mode in another state directory.',
   })

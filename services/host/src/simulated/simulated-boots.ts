@@ -128,10 +128,10 @@ export class SimulatedBoots {
     if (mode === 'simulated' && compute === 'simulated') return
     throw new ServiceError({
       code: 'GuestsRunHere',
-      message: 'Boots without a guest belong to installations without guests.',
+      message: 'Boots without a guest exist only in installations without guests.',
       expected: 'compute: simulated',
       found: mode === 'hardware' ? 'hardware mode' : 'compute: guests',
-      remedy: 'Read the evidence of the VM’s own boot.',
+      remedy: 'Use the evidence of the VM’s own boot.',
     })
   }
 }

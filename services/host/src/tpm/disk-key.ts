@@ -72,7 +72,7 @@ async function define(tpm: Swtpm, { key, image }: Content, machine: Uint8Array):
   const volumeKey = Buffer.from(key.volumeKey).toString('hex')
   const bound = ([4, 7, 11] as const).map((register) => Buffer.from(image[register]).toString('hex'))
   const content = Buffer.from(`2 ${[key.luksUuid, volumeKey, key.keyDigest, ...bound].join(' ')}\n`)
-  if (!form.test(content.toString())) throw new TypeError('this is not a key of a disk')
+  if (!form.test(content.toString())) throw new TypeError('this is not a disk key')
   const registers: BootRegisters = { ...nothingPassed, ...image, 1: machine }
   try {
     const policy = await directory.give('policy', policyOf(registers))
@@ -121,11 +121,11 @@ async function readContent(tpm: Swtpm): Promise<Content | undefined> {
   if (luksUuid === undefined || volumeKey === undefined || keyDigest === undefined) {
     throw new ServiceError({
       code: 'DiskKeyUnreadable',
-      message: 'The vTPM holds a key of a disk in another form.',
+      message: 'The vTPM holds a disk key in an unknown format.',
       target: 'osDisk',
       expected: 'form 2',
       found: 'another',
-      remedy: 'Start the VM with the version of Strongroom that made it.',
+      remedy: 'Start the VM with the version of Strongroom that created it.',
     })
   }
   const [pcr4, pcr7, pcr11] = bound.map((hex) => new Uint8Array(Buffer.from(hex, 'hex'))) as [Uint8Array, Uint8Array, Uint8Array] // prettier-ignore

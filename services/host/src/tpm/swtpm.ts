@@ -69,17 +69,17 @@ export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise
     // Its end is told a little later than the tool's.
     const ended = tpm.process.exited.then(() => true)
     if (!(await Promise.race([ended, sleep(100, false)]))) throw cause
-    throw vtpmEnded({ when: `before ${tool} had its answer`, found: 'swtpm ended', cause })
+    throw vtpmEnded({ when: `before it answered ${tool}`, found: 'swtpm ended', cause })
   }
 }
 
 export function vtpmEnded(o: { when: string; found: string; cause?: unknown }): ServiceError {
   return new ServiceError({
     code: 'VtpmEnded',
-    message: `The software TPM ended ${o.when}. Nothing takes its place.`,
+    message: `The software TPM exited ${o.when}. It is not replaced.`,
     expected: 'a TPM that runs as long as its VM',
     found: o.found,
-    remedy: 'Look in the system’s log for what ended swtpm, then start the VM again.',
+    remedy: 'Find out from the system’s log why swtpm exited, then start the VM again.',
     ...(o.cause !== undefined && { cause: o.cause }),
   })
 }
@@ -103,6 +103,6 @@ async function waitForSocket(process: OwnedProcess, path: string): Promise<void>
     message: 'The software TPM did not start.',
     expected: 'a socket within 5 s',
     found: ended ? 'swtpm ended' : 'no socket',
-    remedy: 'See that the package swtpm is whole and that its AppArmor profile allows the memory-backed directory.',
+    remedy: 'Check that the package swtpm is installed completely and that its AppArmor profile allows the memory-backed directory.',
   })
 }

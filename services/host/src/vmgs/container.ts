@@ -96,7 +96,7 @@ export class Container {
       path,
       keptPath: keptBeside(path),
       length: capacity,
-      wrongLength: (found) => corrupt('it was cut short or grown', `${capacity} bytes`, `${found} bytes`),
+      wrongLength: (found) => corrupt('it was truncated or extended', `${capacity} bytes`, `${found} bytes`),
     }).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') throw corrupt('its file is missing', 'a file', 'none')
       throw error
@@ -116,7 +116,7 @@ export class Container {
     const { nonce, tag, key } = this.#header.metadataKey
     const metadataKey = open(datastoreKey, { nonce, tag, bytes: key })
     if (metadataKey === undefined)
-      throw corrupt('its metadata key does not open', 'the key of the last boot', 'another')
+      throw corrupt('its metadata key cannot be decrypted', 'the key of the last boot', 'another')
     const { slot, header, table } = { slot: this.#slot, header: this.#header, table: this.#table }
     const sealed = openSeal(blocks(this.#file, slot, 1), this.#sealed(metadataKey, slot, header, table))
     if (sealed === undefined) throw corrupt('a header, the file table or a file in clear was changed')
@@ -128,7 +128,7 @@ export class Container {
     this.#keys = keys
     this.#atRest = sealed.atRest
     for (const [id, each] of table.entries()) if (each?.encrypted && id !== fileIds.extendedTable) this.readSecret(id)
-    if (sealed.atRest && this.#leftovers().length > 0) throw corrupt('there is something where nothing was written')
+    if (sealed.atRest && this.#leftovers().length > 0) throw corrupt('there is data where nothing was written')
   }
 
   readClear(id: number): Buffer | undefined {
@@ -286,7 +286,7 @@ export class Container {
 
   #read(entry: FileEntry): Buffer {
     const bytes = blocks(this.#file, entry.block, entry.blocks)
-    if (bytes.subarray(entry.length).some((byte) => byte !== 0)) throw corrupt('there is something behind a file’s end')
+    if (bytes.subarray(entry.length).some((byte) => byte !== 0)) throw corrupt('there is data past a file’s end')
     return Buffer.from(bytes.subarray(0, entry.length))
   }
 }
@@ -310,5 +310,5 @@ function allocate(used: boolean[], count: number): number {
     used.fill(true, first, first + count)
     return first
   }
-  throw corrupt('it has no room for a further write', `${count} free blocks in a row`, 'fewer')
+  throw corrupt('it has no room for another write', `${count} free blocks in a row`, 'fewer')
 }

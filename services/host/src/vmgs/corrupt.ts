@@ -8,6 +8,6 @@ export function corrupt(message: string, expected?: string, found?: string): Ser
     target: 'guestState',
     ...(expected !== undefined && { expected }),
     ...(found !== undefined && { found }),
-    remedy: 'Restore the guest state together with the disk from one backup, or delete the VM and recreate it.',
+    remedy: 'Restore the guest state and the disk from the same backup, or delete the VM and recreate it.',
   })
 }

@@ -32,7 +32,7 @@ export function decodeBinding(bytes: Uint8Array): CustomerBinding {
   const end = bytes.indexOf(0)
   const text = Buffer.from(bytes.subarray(0, end < 0 ? bytes.length : end)).toString('utf8')
   if (end >= 0 && bytes.subarray(end).some((byte) => byte !== 0))
-    throw corrupt('its key reference does not end where it says')
+    throw corrupt('its key reference has a wrong length field')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -51,7 +51,7 @@ export function decodeBinding(bytes: Uint8Array): CustomerBinding {
     !base64.test(wrappedKey) ||
     Object.keys(more).length > 0
   )
-    throw corrupt('its key reference has another form')
+    throw corrupt('its key reference is malformed')
   return { keyId, wrappedKey: Buffer.from(wrappedKey, 'base64') }
 }
 
@@ -70,10 +70,10 @@ export function openBinding(binding: CustomerBinding, customerKey: KeyObject): B
   }
   throw new ServiceError({
     code: 'GuestStateOfAnotherKey',
-    message: 'The guest state does not open with the customer key that it names.',
+    message: 'The guest state cannot be decrypted with the customer key that it names.',
     target: binding.keyId,
     expected: `guest state that was wrapped under ${binding.keyId}`,
     found: 'guest state under another key, or a damaged key reference',
-    remedy: 'Put back the guest state of this VM; a key that was purged and recreated opens nothing.',
+    remedy: 'Put this VM’s own guest state back; a key that was purged and recreated decrypts nothing.',
   })
 }

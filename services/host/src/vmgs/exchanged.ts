@@ -11,15 +11,15 @@ const shown = (path: string): string => {
 }
 
 const remedyFor = (path: string): string =>
-  `Put it back, in the state directory: mv ${shown(keptBeside(path))} ${shown(path)}. The VM does not start before.`
+  `Put it back in the state directory: mv ${shown(keptBeside(path))} ${shown(path)}. The VM does not start until then.`
 
 /** @param found what lies at `path` instead */
 export function exchanged(path: string, found: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateExchanged',
-    message: `The guest state was exchanged while the VM ran. Its newest state was kept as ${basename(keptBeside(path))}.`,
+    message: `The guest state was replaced while the VM ran. Its newest state was kept as ${basename(keptBeside(path))}.`,
     target: 'guestState',
-    expected: 'the file that the VM was started with, changed by nobody else',
+    expected: 'the file that the VM was started with, not changed by anyone else',
     found,
     remedy: remedyFor(path),
   })
@@ -29,7 +29,7 @@ export function exchanged(path: string, found: string): ServiceError {
 export function newerKept(path: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateExchanged',
-    message: `The guest state is not the newest of this VM: that was kept as ${basename(keptBeside(path))} when the file was exchanged.`,
+    message: `The guest state is not this VM’s newest: that one was kept as ${basename(keptBeside(path))} when the file was replaced.`,
     target: 'guestState',
     expected: `no ${basename(keptBeside(path))} beside the guest state`,
     found: shown(keptBeside(path)),
@@ -42,11 +42,11 @@ export function notKept(found: string, cause: unknown): ServiceError {
   const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'its directory could not be written'
   return new ServiceError({
     code: 'GuestStateExchanged',
-    message: `The guest state was exchanged while the VM ran, and its newest state could not be kept: ${why}.`,
+    message: `The guest state was replaced while the VM ran, and its newest state could not be kept: ${why}.`,
     target: 'guestState',
-    expected: 'the file that the VM was started with, changed by nobody else',
+    expected: 'the file that the VM was started with, not changed by anyone else',
     found,
-    remedy: 'Restore the guest state together with the disk from one backup, or delete the VM and recreate it.',
+    remedy: 'Restore the guest state and the disk from the same backup, or delete the VM and recreate it.',
     cause,
   })
 }

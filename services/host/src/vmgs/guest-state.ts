@@ -156,7 +156,7 @@ export class GuestState {
    */
   async advance(releasedKey: KeyObject, customer?: CustomerWrap): Promise<void> {
     if ((customer === undefined) !== (this.#customerKey === undefined))
-      throw new TypeError('a customer key is neither taken from a guest state nor laid over one')
+      throw new TypeError('a customer key is neither removed from a guest state nor added to one')
     const customerKey = customer?.keyId
     const dataKey = randomBytes(32)
     const previous = this.#container.readClear(fileIds.keyProtector)
@@ -243,7 +243,7 @@ function intermediateKeyOf(container: Container, customer: CustomerWrap | undefi
   const bytes = container.readClear(fileIds.customerBinding)
   const binding = bytes === undefined ? undefined : decodeBinding(bytes)
   if (binding?.keyId !== customer?.keyId)
-    throw corrupt('it is under another customer key', customer?.keyId ?? 'none', binding?.keyId ?? 'none')
+    throw corrupt('it is wrapped by another customer key', customer?.keyId ?? 'none', binding?.keyId ?? 'none')
   return binding === undefined || customer === undefined ? undefined : openBinding(binding, customer.key)
 }
 
@@ -259,7 +259,7 @@ function decodeSettings(bytes: Buffer | undefined): Settings {
     generation < 0 ||
     (customerKey !== undefined && typeof customerKey !== 'string')
   ) {
-    throw corrupt('its settings have another form')
+    throw corrupt('its settings are malformed')
   }
   return { vmId, generation, ...(customerKey !== undefined && { customerKey }) }
 }
@@ -271,6 +271,6 @@ function rolledBack(generation: number, counter: number): ServiceError {
     target: 'guestState',
     expected: `generation ${counter} or later`,
     found: `generation ${generation}`,
-    remedy: 'Put back the newest guest state of this VM.',
+    remedy: 'Put this VM’s newest guest state back.',
   })
 }

@@ -62,10 +62,10 @@ export function openProtector(protector: Uint8Array, wrappingKey: KeyObject, int
 function anotherVm(): ServiceError {
   return new ServiceError({
     code: 'GuestStateOfAnotherVm',
-    message: 'The guest state does not open with the key that was released for this VM.',
+    message: 'The guest state cannot be decrypted with the key released for this VM.',
     target: 'guestState',
     expected: 'guest state whose data key is wrapped by this VM’s key',
-    found: 'guest state of another VM, or a damaged key protector',
-    remedy: 'Put back the guest state that belongs to this VM.',
+    found: 'another VM’s guest state, or a damaged key protector',
+    remedy: 'Put this VM’s own guest state back.',
   })
 }

@@ -116,7 +116,7 @@ class FleetGuests {
   }
 
   async provision(spec: AnySpec): Promise<InstanceStatus> {
-    if (isOrdinary(spec)) throw new TypeError('an ordinary VM is the server’s own')
+    if (isOrdinary(spec)) throw new TypeError('VMs that are not confidential run on the server only')
     await this.#o.vms.add(spec)
     return await this.get(spec.vmId)
   }
@@ -210,14 +210,14 @@ function refusalOf(body: string): ErrorDetail {
   try {
     return (JSON.parse(body) as ErrorBody).error
   } catch {
-    return { code: 'HostUnreachable', message: 'The host of the virtual machine did not say what it refuses.' }
+    return { code: 'HostUnreachable', message: 'The virtual machine’s host gave no reason for its refusal.' }
   }
 }
 
 /** A VM that was not made when its host was lost is not made elsewhere: its creation fails, and is repeated whole. */
 function unmade(status: InstanceStatusKept, isMade: boolean, step: string): InstanceStatusKept {
   if (isMade || status.provisioning.state !== 'Running' || !step.includes('lost')) return status
-  const error = { code: 'HostUnreachable', message: 'The host was lost while it made the virtual machine.' } as const
+  const error = { code: 'HostUnreachable', message: 'The host was lost while it created the virtual machine.' } as const
   return { ...status, provisioning: { ...status.provisioning, state: 'Failed', error } }
 }
 type InstanceStatusKept = Parameters<CarriedVms['turned']>[0]
@@ -225,26 +225,26 @@ type InstanceStatusKept = Parameters<CarriedVms['turned']>[0]
 const refused = (): ServiceError =>
   new ServiceError({
     code: 'NotOnJoinedHosts',
-    message: 'The virtual machine is on a joined host, where this is not done.',
-    expected: 'a virtual machine of the server’s own host',
-    found: 'one of a joined host',
-    remedy: 'See docs/fleet.md for what VMs on joined hosts do without.',
+    message: 'The virtual machine is on a joined host, where this is not supported.',
+    expected: 'a virtual machine on the server’s own host',
+    found: 'one on a joined host',
+    remedy: 'See docs/fleet.md for what VMs on joined hosts cannot do.',
   })
 const notHere = async (..._asked: unknown[]): Promise<never> => await Promise.reject(refused())
 
 const notOnAHost = (): ServiceError =>
   new ServiceError({
     code: 'HostUnreachable',
-    message: 'No host carries this virtual machine now.',
+    message: 'No host currently carries this virtual machine.',
     expected: 'a virtual machine on a host',
     found: 'one that is deallocated, or waits for a host',
-    remedy: 'Start it, and ask again.',
+    remedy: 'Start it, then try again.',
   })
 
 const notStopped = (state: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotStopped',
-    message: 'A VM is changed only while it is stopped.',
+    message: 'A VM can be changed only while it is stopped.',
     expected: 'Stopped',
     found: state,
     remedy: 'Deallocate the VM first.',

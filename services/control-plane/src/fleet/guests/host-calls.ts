@@ -70,5 +70,5 @@ const unreachable = (limitMs: number): ServiceError =>
     message: 'The host that carries this virtual machine did not answer.',
     expected: `an answer within ${limitMs / 1000} seconds`,
     found: 'none',
-    remedy: 'Ask again: a host that is lost has its VMs started on others.',
+    remedy: 'Try again: the VMs of a lost host are started on other hosts.',
   })

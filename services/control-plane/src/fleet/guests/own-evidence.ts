@@ -17,7 +17,7 @@ export function requireOwnEvidence({ vmId, epoch, evidence }: CarriedInstance): 
   if (evidence['vmId'] === vmId && vmUniqueId === vmId && attested === epoch) return
   throw new ServiceError({
     code: 'InvalidRequestContent',
-    message: 'The evidence that the host sent is not of this virtual machine at its present placement.',
+    message: 'The evidence that the host sent does not belong to this virtual machine at its current placement.',
     target: 'evidence',
     expected: `claims of ${vmId} at epoch ${epoch}`,
     found: `claims of ${String(vmUniqueId).slice(0, 60)} at epoch ${String(attested).slice(0, 20)}`,

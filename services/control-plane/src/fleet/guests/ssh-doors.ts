@@ -35,7 +35,7 @@ export class SshDoors {
   take(host: string, vmId: string, name: string): Socket {
     const waiting = this.#waiting.get(name)
     if (waiting === undefined || waiting.host !== host || waiting.vmId !== vmId)
-      throw new ServiceError({ code: 'NotFound', message: 'Nobody waits for such a stream.' })
+      throw new ServiceError({ code: 'NotFound', message: 'Nothing is waiting for such a stream.' })
     this.#waiting.delete(name)
     return waiting.socket
   }

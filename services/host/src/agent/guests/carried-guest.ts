@@ -70,7 +70,7 @@ export class CarriedGuest {
   }
 
   async #made({ spec, record }: VmOrder): Promise<Instance> {
-    if (spec === undefined) throw new TypeError('a guest is ordered with what it is')
+    if (spec === undefined) throw new TypeError('an order has no specification of the guest')
     if (record === undefined) return await Instance.create(this.#services, spec)
     const since = this.#services.clock.now().toISOString()
     const { provisioning = { state: 'Succeeded', steps: [] }, ...kept } = record as Partial<InstanceRecord>

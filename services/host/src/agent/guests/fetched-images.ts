@@ -82,7 +82,7 @@ const changed = (name: string, expected: string, found: string): ServiceError =>
   ServiceError.relayed(
     {
       code: 'ImageChanged',
-      message: `The file ${name} of an image is not what its digest says; nothing is made of it.`,
+      message: `The file ${name} of an image does not match its digest; it is not used.`,
       target: name,
       innererror: { expected, found, remedy: 'Build or import the image again on the server.' },
     },

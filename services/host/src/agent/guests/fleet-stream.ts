@@ -39,7 +39,7 @@ export async function openFleetStream(identity: HostIdentity, path: string): Pro
     throw new ServiceError({
       code: 'PeerUnreachable',
       message: `The control plane at ${identity.address} cannot be reached (${cause.message}).`,
-      remedy: 'See that the server runs with --fleet-address, and that this machine reaches it there.',
+      remedy: 'Check that the server runs with --fleet-address, and that this host can reach it there.',
       cause,
     })
   }

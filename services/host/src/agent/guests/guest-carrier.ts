@@ -131,8 +131,8 @@ export class GuestCarrier implements Carrier {
     this.#guests.delete(vmId)
     const before = this.#ending.get(vmId) ?? Promise.resolve()
     const ended = Promise.all([before, guest.discard()]).then(
-      () => this.#o.logger.info({ vmId, epoch: guest.epoch }, 'a VM has ended here'),
-      (error: unknown) => this.#o.logger.error({ err: error, vmId }, 'a VM did not end as it should'),
+      () => this.#o.logger.info({ vmId, epoch: guest.epoch }, 'a VM has stopped here'),
+      (error: unknown) => this.#o.logger.error({ err: error, vmId }, 'a VM did not stop cleanly'),
     )
     this.#ending.set(vmId, ended)
     void ended.then(() => {

@@ -68,7 +68,7 @@ export class PeerDisks implements DiskDriver {
   }
 
   readonly writeState = async (_vmId: string, bytes: Uint8Array): Promise<void> => {
-    if (this.#isOver) throw new ServiceError({ code: 'PlacementOver', message: 'The virtual machine is no longer this host’s.' }) // prettier-ignore
+    if (this.#isOver) throw new ServiceError({ code: 'PlacementOver', message: 'The virtual machine is no longer placed on this host.' }) // prettier-ignore
     await this.#peer.post('/state', { bytes: Buffer.from(bytes).toString('base64') })
   }
 

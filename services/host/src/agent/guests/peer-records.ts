@@ -67,7 +67,7 @@ export class PeerRecords implements InstanceRecords {
         if (this.#evidence === evidence) this.#isNewEvidence = false
       } catch (error) {
         if (error instanceof ServiceError && error.code === 'PlacementOver') break
-        this.#logger.warn({ err: error }, 'the control plane was not told of a VM; trying again')
+        this.#logger.warn({ err: error }, 'the control plane was not informed of a VM; retrying')
         await sleep(retryMs, undefined, { ref: false })
       }
     }

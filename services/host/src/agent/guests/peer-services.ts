@@ -34,7 +34,7 @@ export const peerAuthority = (peer: VmPeer, caPem: string): InstallationAuthorit
   serverCredentials: async () => await Promise.resolve(undefined),
   issueCertificate: async ({ usages: [first = ''], publicKey }) => {
     const usage = usages[first]
-    if (usage === undefined || !(publicKey instanceof Uint8Array)) throw new TypeError('no key of a VM')
+    if (usage === undefined || !(publicKey instanceof Uint8Array)) throw new TypeError('not a VM’s key')
     const key = Buffer.from(publicKey).toString('base64')
     return (await peer.post<CarriedCertificate>('/certify', { usage, publicKey: key })).certificate
   },
@@ -51,7 +51,7 @@ export const peerMeasurements = (peer: VmPeer): HostServices['measurements'] => 
 export function peerSilicon(peer: VmPeer, anchors: DistantSilicon['anchors']): DistantSilicon {
   const ask = async <T>(o: Omit<CarriedSilicon, 'vmId' | 'epoch'>): Promise<T> =>
     decodeBytes(await peer.post('/silicon', o)) as T
-  const elsewhere = async (): Promise<never> => await Promise.reject(new TypeError('launched on another machine'))
+  const elsewhere = async (): Promise<never> => await Promise.reject(new TypeError('launched on another host'))
   return {
     anchors,
     launch: async ({ tee, firmware, vCPUs }) => await launch(ask, { tee, firmware, vCPUs }),

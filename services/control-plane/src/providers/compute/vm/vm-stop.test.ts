@@ -11,7 +11,7 @@ import {
 
 const exchanged = {
   code: 'GuestStateExchanged' as const,
-  message: 'The guest state was exchanged while the VM ran. Its newest state was kept as guest-state.vmgs.kept.',
+  message: 'The guest state was replaced while the VM ran. Its newest state was kept as guest-state.vmgs.kept.',
   innererror: { found: 'another file', remedy: 'Put it back: mv guest-state.vmgs.kept guest-state.vmgs.' },
 }
 
