@@ -84,21 +84,21 @@ function assertKept(
   }
   fixed(kept.mode, given.mode, {
     code: 'InstallationModeFixed',
-    message: 'The mode of an installation is fixed when it is made: simulated evidence and real evidence never mix.',
+    message: 'The mode of an installation is fixed at creation: simulated and real evidence never mix.',
     remedy: 'Use another state directory for the other mode.',
   })
   fixed(kept.compute ?? 'guests', given.compute, {
     code: 'InstallationComputeFixed',
-    message: 'Whether an installation boots guests is fixed when it is made.',
+    message: 'Whether an installation boots guests is fixed at creation.',
     remedy: 'Use another state directory for the other kind.',
   })
   fixed(kept.stores ?? 'sqlite', given.stores, {
     code: 'InstallationStoresFixed',
-    message: 'Where an installation keeps its stores is fixed when it is made.',
+    message: 'Where an installation keeps its stores is fixed at creation.',
     remedy:
       kept.stores === 'postgres'
-        ? 'Give --store-url-file, as when the installation was made.'
-        : 'Leave --store-url-file out, or use another state directory.',
+        ? 'Pass --store-url-file, as when the installation was created.'
+        : 'Omit --store-url-file, or use another state directory.',
   })
 }
 
@@ -148,10 +148,10 @@ function checkPort(port: number | undefined): void {
 function invalidPort(found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidPort',
-    message: 'The ports of an installation cannot be these.',
+    message: 'These ports are not valid for an installation.',
     expected: 'two different whole numbers from 1 to 65535',
     found,
-    remedy: 'Give other ports.',
+    remedy: 'Use other ports.',
   })
 }
 

@@ -17,7 +17,7 @@ export class SealError extends Error {
   readonly context: string
 
   constructor(context: string) {
-    super(`the sealed ${context} does not open: it was altered, moved, or sealed under another master key`)
+    super(`the sealed ${context} cannot be decrypted: it was altered, moved, or sealed under another master key`)
     this.name = 'SealError'
     this.context = context
   }

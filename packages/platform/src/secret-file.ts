@@ -13,7 +13,7 @@ export async function readSecretFile(path: string): Promise<Buffer | undefined> 
     if ((mode & 0o077) === 0 || path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) return content
     throw new ServiceError({
       code: 'SecretFileExposed',
-      message: `The file ${path} holds a secret and is open to other users.`,
+      message: `The file ${path} holds a secret and is accessible to other users.`,
       expected: 'mode 0600',
       found: `mode 0${(mode & 0o777).toString(8)}`,
       remedy: `chmod 600 ${path}`,

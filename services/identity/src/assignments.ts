@@ -79,7 +79,7 @@ function managedIdentityNotFound(resourceId: string): ServiceError {
     code: 'ManagedIdentityNotFound',
     message: 'The resource has no such identity.',
     target: resourceId,
-    remedy: 'Give it a system-assigned identity, or assign it the user-assigned one that is named.',
+    remedy: 'Assign it a system-assigned identity, or the named user-assigned one.',
   })
 }
 
@@ -88,7 +88,7 @@ const ambiguous = (resourceId: string, found: number): ServiceError =>
     code: 'ManagedIdentityAmbiguous',
     message: 'The resource has several user-assigned identities and no system-assigned one.',
     target: resourceId,
-    expected: 'a client id, an object id or the ARM id of one of them',
+    expected: 'the client id, object id or ARM id of one of them',
     found: `${found} identities`,
     remedy: 'Name one of them.',
   })

@@ -33,7 +33,7 @@ describe('what an application signs for itself', () => {
       [{ nbf: 'now' }, 'nbf'],
       [{ nbf: null }, 'nbf'],
     ] as const)
-      expect(await read(crafted({}, change)), JSON.stringify(change)).toBe(`its claim '${wrong}' is not as it must be`)
+      expect(await read(crafted({}, change)), JSON.stringify(change)).toBe(`its claim '${wrong}' has the wrong value`)
     const [head, , signature] = crafted({}).split('.')
     const other = Buffer.from(JSON.stringify({ ...claims, sub: 'x' })).toString('base64url')
     expect(await read(`${head}.${other}.${signature}`)).toBe('its signature does not verify')

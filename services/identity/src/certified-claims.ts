@@ -33,7 +33,7 @@ export async function certifiedClaims(
   return { subject: sub, expires }
 }
 
-const wrong = (claim: string): Error => new Error(`its claim '${claim}' is not as it must be`)
+const wrong = (claim: string): Error => new Error(`its claim '${claim}' has the wrong value`)
 
 async function signedClaims(assertion: string, key: CryptoKey | KeyObject): Promise<Record<string, unknown>> {
   try {

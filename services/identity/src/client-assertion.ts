@@ -49,7 +49,7 @@ export function createAssertionVerifier(o: {
       }
       if (assertion.length > assertionLimit) throw invalid('it is longer than 16 KiB')
       const issuer = claimed(assertion).iss
-      if (typeof issuer !== 'string') throw invalid('it names no issuer')
+      if (typeof issuer !== 'string') throw invalid('it has no issuer')
       if (issuer.toLowerCase() === appId.toLowerCase()) await verifyCertified(o, appId, assertion)
       else {
         const keys = resourceId === undefined ? ofApplications : ofIdentities
@@ -78,8 +78,8 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
     typeof value === 'string' ? value.replace(/={1,2}$/, '') : undefined
   const [sha1, sha256] = [named(header.x5t), named(header['x5t#S256'])]
   const row = rows.find((each) => (sha256 === undefined ? sha1 === each.sha1 : sha256 === each.sha256))
-  if (row === undefined) throw invalid('its key is of no certificate that is registered for the application')
-  if (now < new Date(row.not_before) || now > new Date(row.not_after)) throw invalid('its certificate is not valid now')
+  if (row === undefined) throw invalid('its key does not belong to a certificate registered for the application')
+  if (now < new Date(row.not_before) || now > new Date(row.not_after)) throw invalid('its certificate is not currently valid')
   const { publicKey } = new X509Certificate(Buffer.from(row.der, 'base64'))
   const authorities = ['common', 'organizations', o.tenantId].map((tenant) => `https://${loginHost}/${tenant}`)
   // What a client signs in a shell with Azure's own names (`strongroom env --public-names`).
@@ -96,7 +96,7 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
       throw invalid((error as Error).message)
     },
   )
-  if (subject.toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is another application')
+  if (subject.toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is a different application')
   if (expires - now.getTime() / 1000 > mostSeconds) throw invalid('it is valid for more than a day')
 }
 
@@ -152,7 +152,7 @@ async function check(
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw invalid('it has expired')
     if (error instanceof errors.JWTClaimValidationFailed)
-      throw invalid(`its claim '${error.claim}' is not as it must be`)
+      throw invalid(`its claim '${error.claim}' has the wrong value`)
     throw invalid('its signature does not verify')
   }
 }

@@ -127,7 +127,7 @@ const noPrincipal = (appId: string): ServiceError =>
     code: 'ManagedIdentityNotFound',
     message: 'There is no such principal.',
     found: appId,
-    remedy: 'Make it first.',
+    remedy: 'Create it first.',
   })
 
 function readCertificate(der: Uint8Array): X509Certificate {
@@ -148,13 +148,13 @@ function readCertificate(der: Uint8Array): X509Certificate {
       certificate === undefined
         ? 'no certificate'
         : `a key of type ${certificate.publicKey.asymmetricKeyType} (${bits} bits)`,
-    remedy: 'Make one with `openssl req -x509 -newkey rsa:2048`.',
+    remedy: 'Create one with `openssl req -x509 -newkey rsa:2048`.',
   })
 }
 
 const tooMany = (): ServiceError =>
   new ServiceError({
     code: 'TooManyCredentials',
-    message: `An application has at most ${limit} credentials of a kind.`,
-    remedy: 'Delete those that are not used.',
+    message: `An application can have at most ${limit} credentials of each kind.`,
+    remedy: 'Delete unused ones.',
   })

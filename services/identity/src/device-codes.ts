@@ -69,7 +69,7 @@ export class DeviceCodes {
     if (row === undefined || row.state !== 'pending' || row.expires_at < now) {
       throw new ServiceError({
         code: 'DeviceCodeNotFound',
-        message: 'No sign-in waits for this code.',
+        message: 'No sign-in is waiting for this code.',
         found: code.slice(0, 20),
         remedy: 'Check the code, or start the sign-in again: a code lasts 15 minutes.',
       })
@@ -94,7 +94,7 @@ export class DeviceCodes {
       throw new OAuthError('AADSTS70016', 'OAuth 2.0 device flow error. Authorization is pending. Continue polling.')
     if (row.state === 'denied') throw new OAuthError('AADSTS70018', 'The owner declined the sign-in.')
     const gone = await db.deleteFrom('device_code').where('hash', '=', hash).executeTakeFirst()
-    if (Number(gone.numDeletedRows) === 0) throw new OAuthError('AADSTS54005', 'The device code was used already.')
+    if (Number(gone.numDeletedRows) === 0) throw new OAuthError('AADSTS54005', 'The device code was already used.')
     return { scope: row.scope }
   }
 

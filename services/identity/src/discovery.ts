@@ -73,7 +73,7 @@ export function addDiscovery(
         // Answered below as an unknown authority.
       }
       if (tenant === undefined || !o.isTenant(tenant)) {
-        const message = 'The authority that authorization_endpoint names is not of this installation.'
+        const message = 'The authority in authorization_endpoint does not belong to this installation.'
         return new OAuthError('AADSTS50049', message).send(request, reply, o.clock.now())
       }
       return reply.send({

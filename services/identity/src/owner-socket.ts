@@ -153,7 +153,7 @@ async function answer(
     request.method === 'POST' && Object.hasOwn(routes, request.url ?? '') ? routes[request.url ?? ''] : undefined
   if (route === undefined) {
     const all = Object.keys(routes).join(', ')
-    throw new ServiceError({ code: 'NotFound', message: `There is POST ${all} here.` })
+    throw new ServiceError({ code: 'NotFound', message: `Only POST ${all} is available here.` })
   }
   const chunks: Buffer[] = []
   let size = 0
@@ -174,7 +174,7 @@ async function answer(
 function invalid(found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidRequestContent',
-    message: 'The request does not say what is wanted.',
+    message: 'The request is incomplete.',
     expected: 'a JSON object, for a token {"audience": "https://management.azure.com/"}',
     found,
   })

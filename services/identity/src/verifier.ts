@@ -67,7 +67,7 @@ function isCurrent(claims: JWTPayload, now: Date): boolean {
 
 async function verifySignature(token: string, o: Parameters<typeof createTokenVerifier>[0]): Promise<JWTPayload> {
   if (token.length > tokenLimit) {
-    throw refuse('InvalidAuthenticationToken', 'The access token is longer than any that was issued here.', {})
+    throw refuse('InvalidAuthenticationToken', 'The access token is longer than any issued here.', {})
   }
   try {
     const { payload } = await jwtVerify(

@@ -25,7 +25,7 @@ export async function readRemembered(path: string): Promise<Remembered | undefin
     const { key, checkpoint } = JSON.parse(text) as Partial<Remembered>
     if (typeof key === 'string' && typeof checkpoint === 'string') return { key, checkpoint }
   } catch {
-    // Said below, as for JSON of another shape: unreadable is an error, not absent.
+    // Said below, as for JSON of a different shape: unreadable is an error, not absent.
   }
   throw new CliError({
     code: 'RememberedCheckpointUnreadable',

@@ -86,7 +86,7 @@ async function load(
   } catch (cause) {
     throw new ServiceError({
       code: 'AuthorityUnreadable',
-      message: `The installation's certification authority cannot be opened: ${keyPath} does not belong to this master key.`,
+      message: `The installation's certification authority cannot be decrypted: ${keyPath} does not belong to this master key.`,
       remedy: 'Restore the master key and the state directory from the same backup.',
       cause,
     })

@@ -25,7 +25,7 @@ export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
   if (host !== name || !isForwarded(host)) {
     throw new ServiceError({
       code: 'NotForwarded',
-      message: 'The portal leads to no such service.',
+      message: 'The portal does not forward to this service.',
       expected: 'a name such as management.strongroom.internal',
       found: name.slice(0, 60),
     })
@@ -33,10 +33,10 @@ export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
   if (!isOwnPage(request)) {
     throw new ServiceError({
       code: 'CrossSiteRequest',
-      message: 'A page of another site asks.',
-      expected: 'a request of the portal itself',
+      message: 'The request comes from another site’s page.',
+      expected: 'a request from the portal itself',
       found: String(request.headers.origin ?? request.headers['sec-fetch-site']).slice(0, 100),
-      remedy: 'Use the portal, or ask the service by its own name.',
+      remedy: 'Use the portal, or call the service by its own name.',
     })
   }
   return { host, url: path.startsWith('/') ? path : `/${path}` }

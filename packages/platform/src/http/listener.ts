@@ -50,7 +50,7 @@ export function listen(
           target,
           expected: 'a free port',
           found: taken ? 'a listener' : (cause.code ?? cause.message),
-          remedy: `End that program, or start with another port: ${o.option}`,
+          remedy: `Stop that program, or start with another port: ${o.option}`,
           cause,
         }),
       )

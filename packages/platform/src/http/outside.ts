@@ -45,7 +45,7 @@ export function outsideRoutes(verifiers: readonly AttestationVerifier[]): Outsid
       if (!(isKeySet || isAttest) || hasToken)
         throw new ServiceError({
           code: 'PeerNotAllowed',
-          message: `The attestation provider ${verifier.name} of another origin is asked for tokens and keys only.`,
+          message: `The attestation provider ${verifier.name} of another origin is called for tokens and keys only.`,
           expected: `POST ${verifier.issuer}/attest/…, GET ${verifier.keys}, without a token`,
           found: `${method} ${url.origin}${url.pathname}`,
         })

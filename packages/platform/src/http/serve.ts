@@ -186,7 +186,7 @@ function routeService(
   const body: ErrorBody = {
     error: {
       code: 'UnknownHost',
-      message: `No service of this installation answers as ${host ?? 'a request without a host name'}.`,
+      message: `No service of this installation has the host name ${host ?? '(none)'}.`,
       innererror: { expected: `a name such as ${managementHost}`, remedy: 'Check the host name in the URL.' },
     },
   }
@@ -236,5 +236,5 @@ function answerLocally(o: {
     if (o.ready()) json(200, { status: 'ready' })
     else json(503, { status: 'starting' })
   } else if (path === '/metrics') send(200, o.metrics.contentType, o.metrics.text())
-  else refuse(404, 'NotFound', 'There are /health, /ready and /metrics here.')
+  else refuse(404, 'NotFound', 'Only /health, /ready and /metrics are available here.')
 }

@@ -40,7 +40,7 @@ export async function readVerifiers(stateDir: string): Promise<AttestationVerifi
       target: verifiersFile,
       expected: cause.expected,
       found: cause.found,
-      remedy: 'Correct the file as docs/trust-report.md describes it, or remove it; then start the server again.',
+      remedy: 'Correct the file as described in docs/trust-report.md, or remove it; then start the server again.',
       cause,
     })
   }
@@ -70,5 +70,5 @@ async function withAuthority(settings: VerifierSettings): Promise<AttestationVer
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === undefined) throw cause
   }
-  throw new VerifiersInvalid({ place: `${name}.authority`, expected: 'a PEM file that can be read', found: authority })
+  throw new VerifiersInvalid({ place: `${name}.authority`, expected: 'a readable PEM file', found: authority })
 }

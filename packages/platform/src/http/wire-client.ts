@@ -135,7 +135,7 @@ function decode<T>(bytes: Buffer, accept: 'json' | 'text' | 'bytes', url: URL): 
   } catch (cause) {
     throw new ServiceError({
       code: 'PeerAnswerInvalid',
-      message: `${url.hostname} answered no JSON.`,
+      message: `${url.hostname} did not answer with JSON.`,
       cause,
     })
   }
@@ -184,7 +184,7 @@ function unreachable(url: URL, cause: HttpFailure): ServiceError {
   return new ServiceError({
     code: 'PeerUnreachable',
     message: `${url.hostname} cannot be reached (${cause.code ?? cause.message}).`,
-    remedy: 'See that the server runs, then repeat the request.',
+    remedy: 'Check that the server is running, then repeat the request.',
     cause,
   })
 }

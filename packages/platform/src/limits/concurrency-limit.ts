@@ -15,7 +15,7 @@ export class ConcurrencyLimit {
     const { atOnce } = o
     this.#atOnce = typeof atOnce === 'number' ? () => atOnce : atOnce
     this.#mostWaiting = o.waiting ?? Number.POSITIVE_INFINITY
-    this.#refuse = o.refuse ?? (() => new Error(`more than ${this.#mostWaiting} wait`))
+    this.#refuse = o.refuse ?? (() => new Error(`more than ${this.#mostWaiting} are waiting`))
   }
 
   /** Whether nothing runs and nothing waits. */

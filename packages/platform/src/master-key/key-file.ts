@@ -62,7 +62,7 @@ export async function readKey(path: string): Promise<Uint8Array | undefined> {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.from(Buffer.from(text, 'hex'))
   throw new ServiceError({
     code: 'MasterKeyInvalid',
-    message: `The master key file ${path} holds no key.`,
+    message: `The master key file ${path} does not contain a key.`,
     expected: `${keyBytes} bytes, or ${keyBytes * 2} hexadecimal digits`,
     found: `${content.length} bytes`,
     remedy: 'Restore the file from its backup.',
@@ -74,7 +74,7 @@ export function refuseInside(stateDir: string, path: string): void {
   if (way !== '' && (way.startsWith('..') || isAbsolute(way))) return
   throw new ServiceError({
     code: 'MasterKeyInState',
-    message: 'The master key may not lie under the state directory: who copies the state would have the key with it.',
+    message: 'The master key must not be inside the state directory: a copy of the state would contain the key.',
     expected: `a file outside ${stateDir}`,
     found: path,
     remedy: 'Point STRONGROOM_MASTER_KEY_FILE or XDG_CONFIG_HOME elsewhere.',
@@ -84,7 +84,7 @@ export function refuseInside(stateDir: string, path: string): void {
 export function missing(path: string): ServiceError {
   return new ServiceError({
     code: 'MasterKeyMissing',
-    message: 'The master key of this installation is not there; nothing of it can be opened without.',
+    message: 'The master key of this installation is missing; its data cannot be decrypted without it.',
     expected: path,
     found: 'nothing',
     remedy: 'Restore the file from its backup.',

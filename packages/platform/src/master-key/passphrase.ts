@@ -29,7 +29,7 @@ export async function keyFromPassphrase(holder: PassphraseHolder, passphrase: Bu
   if (!sane || salt.length < 16) {
     throw new ServiceError({
       code: 'MasterKeyInvalid',
-      message: 'The parameters of the passphrase are not sane.',
+      message: 'The parameters of the passphrase are not acceptable.',
       expected: 'scrypt with at most 512 MiB and a salt of 16 bytes',
       found: `n=${n} r=${r} p=${p}, ${salt.length} bytes of salt`,
       remedy: 'Restore the state directory from its backup.',
@@ -38,7 +38,7 @@ export async function keyFromPassphrase(holder: PassphraseHolder, passphrase: Bu
   if (passphrase.length < shortest) {
     throw new ServiceError({
       code: 'PassphraseTooShort',
-      message: 'The passphrase is too short to keep a master key.',
+      message: 'The passphrase is too short to protect a master key.',
       expected: `at least ${shortest} bytes`,
       found: `${passphrase.length} bytes`,
       remedy: 'Choose a longer one, for example six random words.',
@@ -69,9 +69,9 @@ export async function readPassphrase(path?: string): Promise<Buffer> {
   }
   throw new ServiceError({
     code: 'PassphraseMissing',
-    message: 'The master key of this installation hangs on a passphrase, and nobody gives it.',
+    message: 'The master key of this installation is protected by a passphrase, and none was given.',
     expected: path ?? "systemd's credential strongroom-passphrase, or STRONGROOM_PASSPHRASE_FILE",
     found: 'nothing',
-    remedy: 'Put the passphrase into a file of mode 0600, best on memory-backed storage, and name it.',
+    remedy: 'Put the passphrase into a file of mode 0600, preferably on memory-backed storage, and pass its path.',
   })
 }

@@ -82,7 +82,7 @@ export async function rotateMasterKey(o: Place & { to: NewHolder; oldPassphraseF
       o.to.kind === 'passphrase' ? o.to.path : undefined,
     )
     if (again.length !== root.length || !timingSafeEqual(again, root))
-      throw new Error('the new master key does not open what it wrapped')
+      throw new Error('the new master key does not unwrap what it wrapped')
     again.fill(0)
     await writeFileAtomically(pathOf(o), text)
   } finally {
@@ -139,10 +139,10 @@ async function unwrapped(o: Place, record: RootKeyRecord, passphraseFile?: strin
     if (!(cause instanceof SealError)) throw cause
     throw new ServiceError({
       code: 'MasterKeyWrong',
-      message: 'The master key does not open this installation; nothing is started in its place.',
-      expected: `the ${record.holder.kind === 'file' ? 'key' : record.holder.kind} that is in force since ${record.since}`,
-      found: 'another one, or a root key that was altered',
-      remedy: 'Give the right master key, or restore the state directory and the master key from the same backup.',
+      message: 'The master key does not decrypt this installation; the server does not start.',
+      expected: `the ${record.holder.kind === 'file' ? 'key' : record.holder.kind} in force since ${record.since}`,
+      found: 'another one, or an altered root key',
+      remedy: 'Use the right master key, or restore the state directory and the master key from the same backup.',
       cause,
     })
   }
@@ -151,7 +151,7 @@ async function unwrapped(o: Place, record: RootKeyRecord, passphraseFile?: strin
 async function requiredRecord(o: Place): Promise<RootKeyRecord> {
   const record = await readRecord(o)
   if (record) return record
-  throw unreadable(pathOf(o), 'nothing: the installation was not started yet')
+  throw unreadable(pathOf(o), 'nothing: the installation has never been started')
 }
 
 async function readRecord(o: Place): Promise<RootKeyRecord | undefined> {
@@ -173,16 +173,16 @@ async function readRecord(o: Place): Promise<RootKeyRecord | undefined> {
   if (record.v === 1 && typeof record.wrapped === 'string' && kinds.includes(record.holder?.kind ?? '')) {
     return record as RootKeyRecord
   }
-  throw unreadable(path, 'JSON of another shape')
+  throw unreadable(path, 'JSON of a different shape')
 }
 
 function unreadable(path: string, found: string): ServiceError {
   return new ServiceError({
     code: 'RootKeyUnreadable',
-    message: `The root key in ${path} cannot be read; nothing of this installation can be opened without.`,
+    message: `The root key in ${path} cannot be read; this installation cannot be decrypted without it.`,
     expected: 'the file as it was written',
     found,
-    remedy: 'Restore the file from a backup of the state directory. A new one would open nothing.',
+    remedy: 'Restore the file from a backup of the state directory. A new one would not decrypt anything.',
   })
 }
 

@@ -39,7 +39,7 @@ export async function unsealFromTpm(holder: TpmHolder): Promise<Uint8Array> {
     await writeFile(privatePath, Buffer.from(holder.private, 'base64'), { mode: 0o600 })
     await tool('tpm2_load', ['-C', 'primary', '-u', publicPath, '-r', privatePath, '-c', 'sealed', '-Q'])
     const key = await tool('tpm2_unseal', ['-c', 'sealed', '-Q'])
-    if (key.length !== keyBytes) throw unusable(`the TPM gave ${key.length} bytes instead of ${keyBytes}`)
+    if (key.length !== keyBytes) throw unusable(`the TPM returned ${key.length} bytes instead of ${keyBytes}`)
     return Uint8Array.from(key)
   })
 }
@@ -77,10 +77,10 @@ async function withPrimary<T>(work: (directory: string, tool: Tool) => Promise<T
 function unusable(found: string, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'TpmUnusable',
-    message: 'The TPM of this machine does not give the master key.',
+    message: 'This host’s TPM does not release the master key.',
     expected: 'the TPM that sealed it, reachable by tpm2-tools',
     found,
-    remedy: 'Start on the machine whose TPM sealed it, as a user who may use /dev/tpmrm0, or set TPM2TOOLS_TCTI.',
+    remedy: 'Start on the host whose TPM sealed it, as a user who may use /dev/tpmrm0, or set TPM2TOOLS_TCTI.',
     cause,
   })
 }

@@ -157,7 +157,7 @@ export class Execution {
     } catch (failure) {
       if (this.#interrupted) throw new Interrupted()
       if (storeIsAway(failure)) throw failure
-      this.#logger.error({ err: failure }, 'the end of the operation cannot be told')
+      this.#logger.error({ err: failure }, 'the end of the operation cannot be reported')
       this.#held.error = error ?? toErrorBody(failure, this.#held.id).body.error
       await this.#saving
       await this.#records.finish(this.#held, this.#owner, 'Failed', this.#clock.now())
@@ -201,7 +201,7 @@ export class Execution {
     if (step) return step
     throw new ServiceError({
       code: 'OperationStepUnknown',
-      message: `The operation was begun by another version and has a step that this one lacks.`,
+      message: `The operation was started by another version and has a step that this one lacks.`,
       found: record.name,
       remedy: 'Repeat the request.',
     })

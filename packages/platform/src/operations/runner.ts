@@ -178,8 +178,8 @@ export class OperationRunner {
         if (stopped.signal.aborted) {
           throw new ServiceError({
             code: 'OperationInterrupted',
-            message: `The server stops; operation ${id} goes on when it is started again.`,
-            remedy: 'Start the server, then ask for the operation.',
+            message: `The server is stopping; operation ${id} resumes when it starts again.`,
+            remedy: 'Start the server, then query the operation.',
           })
         }
         await woken

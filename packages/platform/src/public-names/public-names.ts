@@ -77,7 +77,7 @@ export class PublicNames {
       throw new ServiceError({
         code: 'PublicNamesRefused',
         message:
-          "An installation on genuine silicon does not answer to Azure's names: who asks them there means Azure.",
+          "An installation on genuine silicon does not answer to Azure's names: requests to them are meant for Azure.",
         expected: 'an installation in simulated mode',
         found: 'hardware',
         remedy: 'Use `strongroom env` without --public-names.',
@@ -149,7 +149,7 @@ export class PublicNames {
     })
     const server = createHttpServer((_request, response) => {
       response.writeHead(405, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
-      response.end('This is a proxy for CONNECT alone: see `strongroom help env`.\n')
+      response.end('This proxy accepts only CONNECT: see `strongroom help env`.\n')
     })
     const proxy = createConnectProxy(this.#route(o.until, gateway.server))
     server.on('connect', (request, client, head: Buffer) => proxy.connect(request, client, head))
@@ -170,7 +170,7 @@ export class PublicNames {
     await writeFileAtomically(join(stateDir, trustedFile), issued.caPem + authority.caPem, 0o600)
     const record = { port, until: o.until.toISOString() }
     await writeFileAtomically(join(stateDir, recordFile), `${JSON.stringify(record)}\n`, 0o600)
-    logger.warn({ port, until: record.until }, "answers to Azure's public names by a proxy of its own")
+    logger.warn({ port, until: record.until }, "answers to Azure's public names through its own proxy")
   }
 
   #route(until: Date, gateway: Server): (target: { host: string; port: number }, client: Duplex) => Promise<Tunnel> {
@@ -209,10 +209,10 @@ async function listen(server: Server, port: number): Promise<number> {
   await once(server, 'listening').catch((cause: unknown) => {
     throw new ServiceError({
       code: 'PortTaken',
-      message: `The port ${port} of the proxy for public names is taken by another program.`,
+      message: `The port ${port} of the proxy for public names is used by another program.`,
       expected: 'a free port',
       found: (cause as NodeJS.ErrnoException).code ?? 'a listener',
-      remedy: 'End that program, or give the port up: strongroom env --end-public-names, then --public-names again.',
+      remedy: 'Stop that program, or release the port: strongroom env --end-public-names, then --public-names again.',
       cause,
     })
   })

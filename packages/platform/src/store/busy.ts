@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.ts'
 export const busy = (cause?: unknown): ServiceError =>
   new ServiceError({
     code: 'ServerBusy',
-    message: 'Other requests were changing the same resources at the same time.',
+    message: 'Other requests changed the same resources at the same time.',
     remedy: 'Repeat the request.',
     headers: { 'retry-after': '1' },
     cause,

@@ -75,5 +75,5 @@ const tooNew = (service: string, last: string | undefined, found: string): Servi
     message: `The database of ${service} was written by a newer Strongroom.`,
     expected: `only migrations up to ${last ?? 'none'}`,
     found,
-    remedy: 'Start the newer version, or restore the backup that was made before the upgrade.',
+    remedy: 'Start the newer version, or restore the backup from before the upgrade.',
   })

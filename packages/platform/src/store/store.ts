@@ -37,9 +37,9 @@ export async function openStore(o: StoreOptions): Promise<Store> {
     // The URL may carry a password, so it is not repeated.
     throw new ServiceError({
       code: 'InvalidStoreUrl',
-      message: 'The store URL names no known engine.',
+      message: 'The store URL names an unknown engine.',
       expected: 'sqlite:/absolute/directory or postgres://user@host/database',
-      remedy: 'Correct the file that --store-url-file names.',
+      remedy: 'Correct the file passed as --store-url-file.',
     })
   }
   const plugins = [guard.plugin()]

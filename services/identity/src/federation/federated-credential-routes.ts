@@ -25,7 +25,7 @@ export function addFederatedCredentials(
       code: 'ManagedIdentityNotFound',
       message: 'There is no such identity.',
       found: resourceId.slice(0, 400),
-      remedy: 'Make it first.',
+      remedy: 'Create it first.',
     })
   }
 

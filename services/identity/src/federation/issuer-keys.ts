@@ -73,11 +73,11 @@ async function readKeys(issuer: string, fetchJson: (url: string) => Promise<unkn
     issuer?: unknown
     jwks_uri?: unknown
   }
-  if (discovery.issuer !== issuer) throw new Error('the document is of another issuer')
+  if (discovery.issuer !== issuer) throw new Error('the document belongs to another issuer')
   if (typeof discovery.jwks_uri !== 'string' || !discovery.jwks_uri.startsWith('https://'))
     throw new Error('jwks_uri is not an https URL')
   const keys = (await fetchJson(discovery.jwks_uri)) as { keys?: unknown }
-  if (!Array.isArray(keys.keys)) throw new Error('there is no key set')
+  if (!Array.isArray(keys.keys)) throw new Error('it has no key set')
   return keys as Keys
 }
 

@@ -92,7 +92,7 @@ export function assertRemovable(o: GraphOptions, principal: Principal): void {
     message: `'${principal.displayName}' cannot be deleted.`,
     expected: 'an application of the tenant other than its owner',
     found: principal.resourceId === undefined ? 'the owner or a service of the platform' : 'a managed identity',
-    remedy: 'A managed identity is deleted with its resource.',
+    remedy: 'A managed identity is deleted together with its resource.',
   })
 }
 
@@ -104,7 +104,7 @@ export function objectOf(value: unknown): Record<string, unknown> {
 export function text(body: Record<string, unknown>, name: string, most: number): string {
   const value = body[name]
   if (typeof value === 'string' && value !== '' && value.length <= most) return value
-  throw invalid(name, `a text of 1 to ${most} characters`, typeof value)
+  throw invalid(name, `a string of 1 to ${most} characters`, typeof value)
 }
 
 export const invalid = (target: string, expected: string, found: string): ServiceError =>

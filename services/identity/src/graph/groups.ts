@@ -46,9 +46,9 @@ export function addGroups(app: FastifyInstance, o: GraphOptions): void {
     const memberId = reference.split('/').at(-1) ?? ''
     const [member] = await directoryObjects(o, [memberId])
     if (member === undefined) throw missing(memberId)
-    if (member['id'] === group.id) throw invalid('members', 'another object than the group itself', group.id)
+    if (member['id'] === group.id) throw invalid('members', 'an object other than the group itself', group.id)
     if (!(await o.directory.addMember(group.id, String(member['id']))))
-      throw invalid('members', 'an object that is not a member yet', 'a reference that exists already')
+      throw invalid('members', 'an object that is not yet a member', 'an existing reference')
     return await reply.code(204).send()
   })
   app.delete<{ Params: { id: string; member: string } }>(`${base}/:id/members/:member/$ref`, async (request, reply) => {

@@ -33,7 +33,7 @@ export function addUsers(app: FastifyInstance, o: GraphOptions): void {
       enabled: body['accountEnabled'] !== false,
     })
     if (user === undefined)
-      throw invalid('userPrincipalName', 'a name that is free', `${user_principal_name}, which another object has`)
+      throw invalid('userPrincipalName', 'an unused name', `${user_principal_name}, which another object uses`)
     return await reply.code(201).send(userView(user))
   })
   app.get<{ Params: { id: string } }>(`${base}/:id`, async (request) => userView(await find(request.params.id)))
@@ -41,7 +41,7 @@ export function addUsers(app: FastifyInstance, o: GraphOptions): void {
     const { id } = await find(request.params.id)
     const body = objectOf(request.body)
     const other = Object.keys(body).find((name) => name !== 'displayName')
-    if (other !== undefined) throw invalid(other, 'displayName alone, which can be changed', other)
+    if (other !== undefined) throw invalid(other, 'only displayName, which can be changed', other)
     await o.directory.renameUser(id, text(body, 'displayName', 256))
     return await reply.code(204).send()
   })

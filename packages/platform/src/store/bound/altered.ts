@@ -9,8 +9,8 @@ export const rowAltered = (service: string, table: string, key: Record<string, u
     code: 'RowAltered',
     message: `A row of the database of ${service} was altered outside this server: table ${table}, ${nameKey(key)}.`,
     target: table,
-    expected: 'a row with the authentication code that this installation gave it',
-    found: 'columns that do not fit the authentication code of the row',
+    expected: 'a row with the authentication code that this installation wrote',
+    found: 'columns that do not match the row’s authentication code',
     remedy: restore,
   })
 
@@ -21,7 +21,7 @@ export const storeAltered = (
 ): ServiceError =>
   new ServiceError({
     code: 'StoreAltered',
-    message: `The database of ${service} is not the one that this server wrote last: ${what.target}.`,
+    message: `The database of ${service} is not in the state this server last wrote: ${what.target}.`,
     ...what,
     remedy: restore,
   })
@@ -30,12 +30,12 @@ export const storeAltered = (
 export const storeUnbound = (service: string): ServiceError =>
   new ServiceError({
     code: 'StoreUnbound',
-    message: `The rows of the database of ${service} carry no authentication codes, so it cannot be told who wrote them.`,
+    message: `The rows of the database of ${service} carry no authentication codes, so it is unknown who wrote them.`,
     expected: 'a sealed database',
     found: 'rows and no seal',
     remedy:
-      'Where this installation was made by an earlier Strongroom, start it once with STRONGROOM_BIND_ROWS=1, which trusts the rows ' +
-      'as they are now. Where it was started by this version before, somebody removed the seal: restore the database from a backup.',
+      'If an earlier Strongroom created this installation, start it once with STRONGROOM_BIND_ROWS=1, which trusts the rows ' +
+      'as they are. If this version already ran on it, somebody removed the seal: restore the database from a backup.',
   })
 
 const nameKey = (key: Record<string, unknown>): string =>

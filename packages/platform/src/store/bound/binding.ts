@@ -100,7 +100,7 @@ export class Binding {
       throw storeAltered(this.service, {
         target: 'its seal',
         expected: `the seal of write ${least} or later`,
-        found: `that of write ${totals.revision}: the whole database was put back`,
+        found: `that of write ${totals.revision}: an older copy of the whole database was restored`,
       })
     if (totals !== undefined) {
       this.#revision = Math.max(this.#revision, totals.revision)
@@ -109,7 +109,7 @@ export class Binding {
     throw storeAltered(this.service, {
       target: 'its seal',
       expected: 'a seal that this installation wrote',
-      found: row === undefined ? 'none' : 'one that was altered, or made under another master key',
+      found: row === undefined ? 'none' : 'one that was altered, or written under another master key',
     })
   }
 
@@ -143,7 +143,7 @@ export class Binding {
       if (table?.form !== total.form || shape?.hasMac !== true)
         throw storeAltered(this.service, {
           target: `the table ${name}`,
-          expected: 'the columns that it was made with',
+          expected: 'the columns it was created with',
           found: shape === undefined ? 'no such table' : 'others',
         })
       this.#tables.set(name, table)
@@ -153,7 +153,7 @@ export class Binding {
         sum += table.verify(row)
       }
       if (rows !== total.rows || BigInt.asUintN(256, sum) !== total.sum) {
-        const sameCount = 'rows of which some are older than the last ones written, or others'
+        const sameCount = 'rows of which some are outdated or unknown'
         throw storeAltered(this.service, {
           target: `the table ${name}`,
           expected: `the ${total.rows} rows that were written last`,
@@ -166,7 +166,7 @@ export class Binding {
       throw storeAltered(this.service, {
         target: `the table ${strange}`,
         expected: 'no such table',
-        found: 'a table that this server did not make',
+        found: 'a table that this server did not create',
       })
     this.#checkedVersion = this.#version?.()
   }

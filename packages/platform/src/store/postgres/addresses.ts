@@ -4,10 +4,10 @@ const invalid = (found: string): ServiceError =>
   // The URL may carry a password, so it is not repeated.
   new ServiceError({
     code: 'InvalidStoreUrl',
-    message: 'The store URL names no PostgreSQL server that can be found.',
+    message: 'The store URL names a PostgreSQL server that cannot be found.',
     expected: 'postgres://user@host[:port][,host[:port]…]/database[?target_session_attrs=read-write]',
     found,
-    remedy: 'Correct the file that --store-url-file names.',
+    remedy: 'Correct the file passed as --store-url-file.',
   })
 
 /**
@@ -24,10 +24,10 @@ export function postgresAddresses(url: string): string[] {
   const parameters = at < 0 ? [] : rest.slice(at + 1).split('&')
   const wanted = parameters.find((each) => each.startsWith('target_session_attrs='))
   if (wanted !== undefined && !['read-write', 'primary'].includes(wanted.slice(wanted.indexOf('=') + 1)))
-    throw invalid('target_session_attrs with another value than read-write or primary')
+    throw invalid('target_session_attrs with a value other than read-write or primary')
   const kept = parameters.filter((each) => each !== wanted).join('&')
   const each = hosts.split(',')
-  if (each.length > 1 && each.includes('')) throw invalid('an empty name among the servers')
+  if (each.length > 1 && each.includes('')) throw invalid('an empty server name')
   if (new Set(each).size < each.length) throw invalid('the same server twice')
   return each.map((host) => `${scheme}${user}${host}${path}${kept === '' ? '' : `?${kept}`}`)
 }

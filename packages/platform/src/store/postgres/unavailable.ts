@@ -22,7 +22,7 @@ export const storeUnavailable = (cause?: unknown): ServiceError =>
   new ServiceError({
     code: 'StoreUnavailable',
     message:
-      'The database does not answer, or is changing to another server. Whether the change was made is not known.',
+      'The database does not answer, or is failing over to another server. It is not known whether the change was made.',
     remedy: 'Repeat the request.',
     headers: { 'retry-after': '3' },
     cause,
