@@ -22,7 +22,7 @@ suite('Signing in', () => {
     const line = 'PS1="$ "; eval "$(strongroom env --public-names)"; echo "$PS1"; env'
     const { stdout, stderr } = await shell.shell(line, { ...plain, AZURE_AUTHORITY_HOST: 'https://login.strongroom.internal' })
     expect(stderr).toContain('In this shell the names of AZURE’S PUBLIC CLOUD lead to this Strongroom installation')
-    expect(stderr).toContain('Past the proxy, and so to the true Azure')
+    expect(stderr).toContain('These bypass the proxy and reach the real Azure')
     expect(stdout).toContain('[AZURE NAMES = STRONGROOM] $ ')
     expect(stdout).not.toContain('AZURE_AUTHORITY_HOST')
     expect(stdout).toContain(`HTTPS_PROXY=${shell.environment['HTTPS_PROXY']}`)

@@ -164,7 +164,7 @@ describe('a report of a platform with a known flaw', () => {
     expect(text).toContain(
       `! AMD-SB-3019 (EntrySign, CVE-2024-56161): microcode 219 wanted, 218 found; ${link}3019.html`,
     )
-    expect(text).toMatch(/^Known flaws of which no version in \S+report\.bin tells/m)
+    expect(text).toMatch(/^Known flaws that no version in \S+report\.bin shows/m)
     expect(text).toContain(`· AMD-SB-3045 (MilanLaunchy and BadFuse, arXiv:2605.12990); ${link}3045.html`)
     expect((await verify({})).text).not.toContain('lacks:')
   })

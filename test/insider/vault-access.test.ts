@@ -95,7 +95,7 @@ describe('strongroom vault', () => {
     expect(await asInsider('PUT', path, { properties: { accessPolicies: [policy] } })).toBe('200')
     expect(who((await shown('bypolicies')).users)).toEqual([contributor])
     const text = await strongroom('vault', 'show', 'bypolicies')
-    expect(text).toContain('Whoever may write the vault may write himself one.')
+    expect(text).toContain('Whoever may write the vault can add a policy for themselves.')
     expect(text).toMatch(new RegExp(`${contributor} +access policy +keys: all`))
     expect(text).toMatch(new RegExp(`${contributor} +Contributor .*Microsoft.KeyVault/vaults/write`))
   })

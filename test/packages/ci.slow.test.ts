@@ -83,7 +83,7 @@ describe('the action setup-strongroom, on a runner like GitHub’s', () => {
     expect(status, said).toBe(0)
     expect(said).toContain('westeurope')
     const log = readFileSync(join(job.home, 'temp/strongroom/up.log'), 'utf8')
-    const secret = /shown this once: (\S+)/.exec(log)![1]!
+    const secret = /shown only once: (\S+)/.exec(log)![1]!
     expect(JSON.stringify(job.outputs) + said).not.toContain(secret)
   })
 

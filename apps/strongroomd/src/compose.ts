@@ -82,7 +82,7 @@ function parsePort(name: string, text: string | undefined): number | undefined {
     message: `'${text}' is not a port.`,
     expected: 'a number from 1 to 65535',
     found: text,
-    remedy: `Give ${name} a free port.`,
+    remedy: `Set ${name} to a free port.`,
   })
 }
 
@@ -104,7 +104,7 @@ function parseVaultLimits(text: string | undefined): VaultRates | undefined {
   if (text === 'azure') return azureVaultRates
   throw new ServiceError({
     code: 'InvalidArgument',
-    message: `There are no vault limits '${text}'.`,
+    message: `'${text}' is not a set of vault limits.`,
     expected: 'azure',
     found: text,
     remedy: 'Set STRONGROOM_VAULT_LIMITS to azure, or leave it unset.',
@@ -130,7 +130,7 @@ function parseMode(text: string | undefined): Installation['mode'] | undefined {
     message: `There is no mode '${text}'.`,
     expected: 'simulated or hardware',
     found: text,
-    remedy: 'Leave --mode out for simulated silicon.',
+    remedy: 'Omit --mode for simulated silicon.',
   })
 }
 
@@ -141,7 +141,7 @@ function parseCompute(text: string | undefined): Installation['compute'] {
     message: `There is no compute '${text}'.`,
     expected: 'guests or simulated',
     found: text,
-    remedy: 'Leave --compute out for guests that boot.',
+    remedy: 'Omit --compute for guests that boot.',
   })
 }
 

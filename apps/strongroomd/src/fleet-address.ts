@@ -12,7 +12,7 @@ export function parseFleetAddress(text: string | undefined): FleetAddress | unde
     message: `'${text.slice(0, 100)}' is not an address for hosts.`,
     expected: 'ADDRESS:PORT, for example 10.0.0.1:8444',
     found: text.slice(0, 100),
-    remedy: 'Give --fleet-address an address of this machine that hosts reach, and a free port.',
+    remedy: 'Set --fleet-address to an address of this machine that hosts can reach, and a free port.',
   })
 }
 

@@ -11,9 +11,9 @@ export async function readStoreUrl(o: { file: string | undefined; stateDir: stri
   if (content !== undefined) return content.toString('utf8').trim()
   throw new ServiceError({
     code: 'InvalidStoreUrl',
-    message: `The URL of the stores is to be in ${file}.`,
+    message: `The URL of the stores must be in ${file}.`,
     expected: 'a file of mode 0600 with one line, postgres://user@host/database',
     found: 'no file',
-    remedy: 'Correct what --store-url-file names.',
+    remedy: 'Correct the file passed as --store-url-file.',
   })
 }

@@ -24,14 +24,14 @@ export async function openTemporaryHome(
   if (!own || !fresh || dirname(state) !== resolve(home)) {
     throw new ServiceError({
       code: 'NotTemporary',
-      message: `The folder ${home} may not be removed with its content.`,
-      expected: "a folder of this user's alone (mode 0700), with an empty state directory directly in it",
+      message: `The folder ${home} cannot safely be removed with its contents.`,
+      expected: "a folder that only this user can access (mode 0700), directly containing an empty state directory",
       found: own
         ? fresh
           ? `the state directory ${state}`
           : `${state}, which is not empty`
         : 'another folder, or none',
-      remedy: 'Leave --temporary-home out, or name a folder that was made for this run.',
+      remedy: 'Omit --temporary-home, or pass a folder created for this run.',
     })
   }
   return { remove: async () => await rm(home, { recursive: true, force: true }) }

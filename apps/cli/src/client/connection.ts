@@ -50,8 +50,8 @@ export async function connect(stateDir: string): Promise<Connection> {
   if (server === undefined) {
     throw new CliError({
       code: 'NotRunning',
-      message: `No server runs for ${stateDir}.`,
-      remedy: 'Start it with `npm run up`, or set STRONGROOM_STATE_DIR to the installation you mean.',
+      message: `No server is running for ${stateDir}.`,
+      remedy: 'Start it with `npm run up`, or set STRONGROOM_STATE_DIR to the right installation.',
       exitCode: exitCodes.notRunning,
     })
   }

@@ -48,7 +48,7 @@ export function createHttpsClient(target: { port: number; caPem: string }): Http
         throw new CliError({
           code: 'ServerUnreachable',
           message: `The server at 127.0.0.1:${target.port} did not answer: ${cause.message}`,
-          remedy: 'Look at `strongroom status`, and start it with `npm run up`.',
+          remedy: 'Check `strongroom status`, and start it with `npm run up`.',
           exitCode: 5,
           cause,
         })

@@ -22,10 +22,10 @@ export async function publicNames(stateDir: string, action: 'open' | 'show' | 'c
 export const announcement = (o: PublicNames): string[] => [
   '*** In this shell the names of AZURE’S PUBLIC CLOUD lead to this Strongroom installation. ***',
   `  ${o.names.join(', ')}`,
-  `  by the proxy 127.0.0.1:${o.port}, until ${o.until}. The authority that vouches for them is trusted where ${o.trusted} is: by this shell’s variables.`,
-  '  Past the proxy, and so to the true Azure: programs that do not read HTTPS_PROXY, names in NO_PROXY, ports other than 443 without TLS, sudo, and shells that were open before.',
-  '  Through the proxy to the outside: every name that is not Azure’s; Azure’s other names are refused. `strongroom status` counts both.',
-  '  `exit` ends it for this shell, `strongroom env --end-public-names` for all.',
+  `  by the proxy 127.0.0.1:${o.port}, until ${o.until}. Their certificate authority is trusted where ${o.trusted} is: through this shell’s variables.`,
+  '  These bypass the proxy and reach the real Azure: programs that do not read HTTPS_PROXY, names in NO_PROXY, ports other than 443 without TLS, sudo, and shells that were already open.',
+  '  The proxy passes on every name that is not Azure’s; Azure’s other names are refused. `strongroom status` counts both.',
+  '  `exit` ends this for this shell, `strongroom env --end-public-names` for all shells.',
 ]
 
 /** What `status` says of it: nothing where it was never asked for. */
@@ -36,7 +36,7 @@ export function statusLines(o: PublicNames): string[] {
       .map(([name, count]) => `${name} (${count})`)
       .join(', ') || 'none'
   const head = o.open
-    ? `  *** PUBLIC NAMES: shells with \`env --public-names\` take this for Azure’s public cloud, until ${o.until} (proxy 127.0.0.1:${o.port}) ***`
-    : `  public names have ended on ${o.until}: \`strongroom env --public-names\` in a new shell starts over`
+    ? `  *** PUBLIC NAMES: shells with \`env --public-names\` treat this as Azure’s public cloud until ${o.until} (proxy 127.0.0.1:${o.port}) ***`
+    : `  public names have ended on ${o.until}: \`strongroom env --public-names\` in a new shell starts them again`
   return [head, `      passed on to the outside: ${counts(o.passedOn)}`, `      refused: ${counts(o.refused)}`]
 }

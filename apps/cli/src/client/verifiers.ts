@@ -36,7 +36,7 @@ export async function fetchVerifierKeys(verifier: VerifierSettings): Promise<unk
     new CliError({
       code: 'AttestationProviderUnreachable',
       message: `${keys} ${why}`,
-      remedy: 'See that the provider can be reached from here.',
+      remedy: 'Check that the provider can be reached from here.',
       cause,
     })
   const via = {

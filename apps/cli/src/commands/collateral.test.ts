@@ -61,7 +61,7 @@ describe('strongroom collateral', () => {
       },
     }
     const result = await run('status')
-    expect(said).toEqual(['vendors: nobody is asked; what was imported counts'])
+    expect(said).toEqual(['vendors: not contacted; imported collateral is used'])
     expect(sent).toEqual([
       {
         method: 'GET',

@@ -31,7 +31,7 @@ const status: Command = {
     const data = await send<CollateralStatus>(context, 'GET', '')
     for (const { name, endpoints } of data.sources)
       context.say(
-        `${name}: ${endpoints.length > 0 ? endpoints.join(', ') : 'nobody is asked; what was imported counts'}`,
+        `${name}: ${endpoints.length > 0 ? endpoints.join(', ') : 'not contacted; imported collateral is used'}`,
       )
     const rows = data.items.map((item) => [item.source, item.kind, item.state, item.expiresAt, short(item.path)])
     return { data, table: { columns: ['Source', 'Kind', 'State', 'CountsUntil', 'Path'], rows } }
@@ -46,7 +46,7 @@ const exportCommand: Command = {
   args: ['<file>'],
   summary: 'write the stored collateral to a bundle, for an installation without access to the vendors',
   options: [
-    { flags: '--source <source>', summary: 'vendors, or installation for its own silicon’s', default: 'vendors' },
+    { flags: '--source <source>', summary: 'vendors, or installation for the collateral of its own silicon', default: 'vendors' },
   ],
   examples: ['strongroom collateral export collateral.json', 'strongroom collateral import collateral.json'],
   run: async (context) => {
@@ -78,9 +78,9 @@ async function readBundle(file: string): Promise<unknown> {
   } catch (cause) {
     throw new CliError({
       code: 'FileNotReadable',
-      message: `${file} cannot be read as a bundle of collateral.`,
+      message: `${file} is not a readable collateral bundle.`,
       exitCode: exitCodes.usage,
-      expected: 'a file that `strongroom collateral export` wrote',
+      expected: 'a file written by `strongroom collateral export`',
       found: (cause as { code?: string }).code ?? 'a text that is not JSON',
       remedy: 'Check the name of the file.',
       cause,
@@ -101,7 +101,7 @@ const shortfall: Command = {
     const only = textOption(context, 'provider')
     const providers = only === undefined ? await allProviders(new ArmClient(connection)) : [only]
     const data = await readPlatforms({ providers, read })
-    if (data.length === 0) return { data, lines: ['No decision on record is about a platform with TCB levels.'] }
+    if (data.length === 0) return { data, lines: ['No recorded decision concerns a platform with TCB levels.'] }
     return { data, lines: data.flatMap(describePlatform) }
   },
 }

@@ -18,7 +18,7 @@ export const completionCommand = (allCommands: () => Promise<Command[]>): Comman
     if (shell === undefined) {
       throw new CliError({
         code: 'InvalidArgument',
-        message: `There is no completion for '${given}'.`,
+        message: `There is no completion script for '${given}'.`,
         expected: names.join(', '),
         found: given,
         exitCode: exitCodes.usage,

@@ -7,7 +7,7 @@ import { toCsv } from '../cost/csv.ts'
 
 const version = '2023-05-01'
 const period = [
-  { flags: '--from <day>', summary: 'first day, of UTC; by default the first of this month' },
+  { flags: '--from <day>', summary: 'first day (UTC); by default the first of this month' },
   { flags: '--to <day>', summary: 'last day; by default today' },
 ]
 
@@ -42,7 +42,7 @@ function grouping(by: string): object[] {
   if (by.startsWith('tag:') && by.length > 4) return [{ type: 'TagKey', name: by.slice(4) }]
   const name = dimensions[by]
   if (name === undefined)
-    throw usage(`Cost is not told by '${by}'.`, `${Object.keys(dimensions).join(', ')}, day or tag:NAME`, by)
+    throw usage(`Cost cannot be grouped by '${by}'.`, `${Object.keys(dimensions).join(', ')}, day or tag:NAME`, by)
   return [{ type: 'Dimension', name }]
 }
 
@@ -175,7 +175,7 @@ const setPrices: Command = {
         code: 'FileNotRead',
         message: `${file} cannot be read as JSON.`,
         found: cause instanceof Error ? cause.message : 'an error',
-        remedy: 'Name a price list; docs/metering.md has one to begin with.',
+        remedy: 'Pass a price list; docs/metering.md has an example.',
         cause,
       })
     }

@@ -42,7 +42,7 @@ const list: Command = {
         exitCode: exitCodes.usage,
         expected: `a whole number from 1 to ${largestPage}`,
         found: text,
-        remedy: 'Leave it out for the newest 20.',
+        remedy: 'Omit it for the newest 20.',
       })
     }
     const { value } = await read<DecisionList>(context, `?${version}&$top=${top}`)

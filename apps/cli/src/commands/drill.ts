@@ -64,7 +64,7 @@ function secondsOf(text: string): number {
     message: `'${text}' is not a number of seconds.`,
     expected: 'a number from 1 to 86400',
     found: text,
-    remedy: 'Leave --boot-limit out: a guest then gets four times what the control run took.',
+    remedy: 'Omit --boot-limit: a guest then gets four times the time of the control run.',
     exitCode: exitCodes.usage,
   })
 }
@@ -75,9 +75,9 @@ async function refuseWhileServed(stateDir: string): Promise<void> {
   if (running === undefined) return
   throw new CliError({
     code: 'AlreadyRunning',
-    message: `A server runs for ${stateDir} (pid ${running.pid}): its VMs cannot be copied while they may run.`,
-    expected: 'an installation whose server does not run',
-    remedy: 'Stop it with Ctrl-C where `npm run up` runs, drill, and start it again.',
+    message: `A server runs for ${stateDir} (pid ${running.pid}): its VMs cannot be copied while they might be running.`,
+    expected: 'an installation whose server is not running',
+    remedy: 'Stop it with Ctrl-C where `npm run up` runs, run the drill, then start it again.',
   })
 }
 
@@ -91,7 +91,7 @@ export const drillCommand: Command = {
     { flags: '--list', summary: 'list the attacks without trying any' },
     {
       flags: '--only <ids...>',
-      summary: 'only these: D1/null-ecb is one attack, D1 all of that row of docs/attacks.md',
+      summary: 'only these: D1/null-ecb is one attack, D1 is every attack in that row of docs/attacks.md',
     },
     {
       flags: '--guest <kinds>',
@@ -100,7 +100,7 @@ export const drillCommand: Command = {
     },
     {
       flags: '--boot-limit <seconds>',
-      summary: 'time for a guest to report; by default four times what the control run took',
+      summary: 'time for a guest to report; by default four times the time of the control run',
     },
   ],
   examples: [

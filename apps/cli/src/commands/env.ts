@@ -38,7 +38,7 @@ export const envCommand: Command = {
       flags: '--public-names',
       summary: "make the names of Azure's public cloud lead here for this shell, for 30 days (docs/azure-clients.md)",
     },
-    { flags: '--end-public-names', summary: 'end that, for every shell' },
+    { flags: '--end-public-names', summary: 'stop that, for every shell' },
     { flags: '--approve <code>', summary: 'approve the device code that a client shows, as the owner' },
     { flags: '--decline <code>', summary: 'decline it' },
   ],
@@ -56,7 +56,7 @@ export const envCommand: Command = {
       const data = await publicNames(state, 'close')
       return {
         data,
-        lines: ["Azure's names are no longer answered here. Shells with settings for them reach nothing."],
+        lines: ["Azure's names are no longer answered here. Shells that still use them cannot reach anything."],
       }
     }
     const approve = textOption(context, 'approve')
@@ -76,7 +76,7 @@ export const envCommand: Command = {
     } = isPublic ? await withPublicNames(context, server, directory) : withOwnNames(server, directory)
     if (context.options['login'] !== true) return { data: settings, lines }
     const { path, clientId } = await writeLoginFile({ directory: azDirectory, socket })
-    context.say(`Signing az in as the owner by the key in ${path}`)
+    context.say(`Signing az in as the owner with the key in ${path}`)
     const registered = await access(join(azDirectory, 'clouds.config')).then(
       () => true,
       () => false,

@@ -31,7 +31,7 @@ function readTime(context: CommandContext): Date {
     exitCode: cannotBeJudged,
     expected: 'a time such as 2026-03-20T00:00:00Z',
     found: text,
-    remedy: 'Give date and time with a zone.',
+    remedy: 'Include date, time and zone.',
   })
 }
 
@@ -73,16 +73,16 @@ const verify: Command = {
   options: [
     {
       flags: '--at <time>',
-      summary: 'time at which certificates, lists, collateral and tokens are judged; now by default',
+      summary: 'time at which certificates, revocation lists, collateral and tokens must be valid; now by default',
     },
     {
       flags: '--policy <file>',
-      summary: 'what the evidence must say, as JSON; by default that the guest cannot be debugged or migrated',
+      summary: 'evidence policy, as JSON; by default, that the guest cannot be debugged or migrated',
     },
-    { flags: '--nonce <hex>', summary: 'challenge that TPM quotes must answer' },
+    { flags: '--nonce <hex>', summary: 'challenge (nonce) that TPM quotes must contain' },
     {
       flags: '--anchors <file>',
-      summary: "roots to trust instead of AMD's and Intel's, as an installation's anchors.json",
+      summary: "roots to trust instead of AMD's and Intel's, for example an installation's anchors.json",
     },
     {
       flags: '--ca <file>',

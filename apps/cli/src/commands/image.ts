@@ -69,7 +69,7 @@ function wantedVariant(options: Record<string, unknown>): ImageVariant {
   if (wanted.length > 1)
     throw new CliError({
       code: 'InvalidArgument',
-      message: 'An image is one variant of the reference image.',
+      message: 'Only one variant of the reference image can be built at a time.',
       expected: '--cloud-init or --minimal',
       found: 'both',
     })
@@ -94,7 +94,7 @@ export const imageCommands: Command[] = [
   {
     words: ['image', 'import'],
     args: ['<file>'],
-    summary: 'import a raw, qcow2 or VHD disk, and report whether it qualifies for confidential VMs, and why not',
+    summary: 'import a raw, qcow2 or VHD disk, and report whether it qualifies for confidential VMs, and if not, why',
     options: [{ flags: '--name <name>', summary: 'name of the image; by default the name of the file' }],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
@@ -120,7 +120,7 @@ export const imageCommands: Command[] = [
   {
     words: ['image', 'measurements'],
     args: ['[image]'],
-    summary: 'show what an image measures when it boots, as the installation signed it; by default the reference image',
+    summary: 'show the measurements of an image’s boot, signed by the installation; by default the reference image’s',
     examples: ['strongroom image measurements --output json > measurements.json'],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

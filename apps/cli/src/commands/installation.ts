@@ -39,7 +39,7 @@ export const installationCommands: Command[] = [
   {
     words: ['reset'],
     summary: 'delete an installation with every VM, key and disk in it',
-    options: [{ flags: '-y, --yes', summary: 'do not ask' }],
+    options: [{ flags: '-y, --yes', summary: 'do not ask for confirmation' }],
     run: async (context) => {
       const state = context.paths.state
       if ((await findServer(state)) !== undefined) {
@@ -55,7 +55,7 @@ export const installationCommands: Command[] = [
           code: 'NotAnInstallation',
           message: `${state} is not a state directory of Strongroom.`,
           expected: 'a folder with installation.json',
-          remedy: 'Set STRONGROOM_STATE_DIR to the installation you mean.',
+          remedy: 'Set STRONGROOM_STATE_DIR to the right installation.',
         })
       }
       if (context.options['yes'] !== true) {

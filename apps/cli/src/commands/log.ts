@@ -8,7 +8,7 @@ import { readRemembered, remember, rememberedPath, type Remembered } from '../lo
 
 const keyOption = {
   flags: '--key <key>',
-  summary: 'the key that must have signed the log; by default the remembered one, at first the one the vault gives',
+  summary: 'the key that must have signed the log; by default the saved one, and the first time the one the vault returns',
 }
 
 interface Opened {
@@ -22,7 +22,7 @@ interface Opened {
 async function openLog(context: CommandContext): Promise<Opened> {
   const vault = context.args[0] ?? platformVault
   if (!/^[a-z][a-z0-9-]{1,22}[a-z0-9](\.managedhsm)?$/i.test(vault))
-    throw invalid('The name of the vault is none.', 'for example kv1, or pool.managedhsm for a managed HSM', vault)
+    throw invalid('The name of the vault is invalid.', 'for example kv1, or pool.managedhsm for a managed HSM', vault)
   const connection = await context.connect()
   const log = remoteLog(connection, vault.toLowerCase())
   const path = rememberedPath({
@@ -64,8 +64,8 @@ async function audited(o: Opened, onEntry?: (entry: Uint8Array, index: number) =
 const verify: Command = {
   words: ['log', 'verify'],
   args: ['[vault]'],
-  summary: 'verify that the operation log of a vault is what it signed for, and continues what was verified before',
-  options: [keyOption, { flags: '--entry <index>', summary: 'prove that one entry is in the log, reading few tiles' }],
+  summary: 'verify that a vault’s operations log matches what it signed, and continues the log verified before',
+  options: [keyOption, { flags: '--entry <index>', summary: 'prove that one entry is in the log, without reading all of it' }],
   examples: ['strongroom log verify', 'strongroom log verify kv1 --entry 17'],
   run: (context) =>
     reportingDistrust(async () => {
@@ -84,10 +84,10 @@ const verify: Command = {
           key: opened.key,
         },
         lines: [
-          `${checkpoint.origin}: ${checkpoint.size} entries, all as signed for.`,
+          `${checkpoint.origin}: ${checkpoint.size} entries, all match the signed head.`,
           since === undefined
-            ? '  nothing was remembered of it; from now on it has to continue this.'
-            : `  continues the ${since} entries that were verified before.`,
+            ? '  no saved state; from now on the log has to continue this one.'
+            : `  continues the ${since} entries verified before.`,
           `  root: ${toBase64(checkpoint.root)}`,
           `  key:  ${opened.key}`,
         ],
@@ -96,7 +96,7 @@ const verify: Command = {
 }
 
 async function proveOne(opened: Opened, text: string): Promise<Awaited<ReturnType<Command['run']>>> {
-  if (!/^\d{1,15}$/.test(text)) throw invalid('The index of the entry is none.', 'a number from 0', text)
+  if (!/^\d{1,15}$/.test(text)) throw invalid('The index of the entry is invalid.', 'a number from 0', text)
   const { checkpoint } = await opened.log.checkpoint(opened.key)
   const index = Number(text)
   if (index >= checkpoint.size) {
@@ -122,16 +122,16 @@ async function proveOne(opened: Opened, text: string): Promise<Awaited<ReturnTyp
 const show: Command = {
   words: ['log', 'show'],
   args: ['[vault]'],
-  summary: 'show the entries of a vault’s operation log, after verifying all of it',
+  summary: 'show the entries of a vault’s operations log, after verifying all of it',
   options: [
     keyOption,
     { flags: '--of <name>', summary: 'only entries of this key' },
-    { flags: '--last <count>', summary: 'only the last ones, this many', default: '50' },
+    { flags: '--last <count>', summary: 'only this many, the newest', default: '50' },
   ],
   run: (context) =>
     reportingDistrust(async () => {
       const last = textOption(context, 'last') ?? '50'
-      if (!/^[1-9]\d{0,6}$/.test(last)) throw invalid('The count is none.', 'a number from 1', last)
+      if (!/^[1-9]\d{0,6}$/.test(last)) throw invalid('The count is invalid.', 'a number from 1', last)
       const name = textOption(context, 'of')?.toLowerCase()
       const found: ShownEntry[] = []
       await audited(await openLog(context), (bytes, index) => {
@@ -147,7 +147,7 @@ const show: Command = {
 const key: Command = {
   words: ['log', 'key'],
   args: ['[vault]'],
-  summary: 'print the public key of a log, to give to others who verify it',
+  summary: 'print the public key of a log, for others to verify it with',
   run: (context) =>
     reportingDistrust(async () => {
       const { key: text } = await openLog(context)

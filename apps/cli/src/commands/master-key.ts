@@ -34,7 +34,7 @@ async function askServerProgram(args: string[]): Promise<Holder> {
   } catch (cause) {
     throw new CliError({
       code: 'ServerProgramFailed',
-      message: `${entry} gave no answer.`,
+      message: `${entry} did not answer.`,
       found: text.slice(0, 200),
       cause,
     })
@@ -59,7 +59,7 @@ const rotate: Command = {
   summary: 'replace the master key; a running server continues',
   options: [
     { flags: '--to <holder>', summary: 'file, passphrase (scrypt) or tpm (of this machine)' },
-    { flags: '--file <path>', summary: 'file with the new key (made where it is missing) or with the new passphrase' },
+    { flags: '--file <path>', summary: 'file with the new key (created if missing) or with the new passphrase' },
     { flags: '--old-passphrase-file <path>', summary: 'file with the current passphrase' },
   ],
   examples: [
@@ -72,7 +72,7 @@ const rotate: Command = {
     if (to === undefined) {
       throw new CliError({
         code: 'InvalidArgument',
-        message: 'Who shall hold the new master key?',
+        message: 'The holder of the new master key is missing.',
         exitCode: exitCodes.usage,
         expected: '--to file, passphrase or tpm',
         found: 'nothing',
@@ -83,7 +83,7 @@ const rotate: Command = {
     const args = ['--state-dir', context.paths.state, 'rotate', '--to', to]
     if (file !== undefined) args.push('--file', resolve(file))
     if (old !== undefined) args.push('--old-passphrase-file', resolve(old))
-    return shown(await askServerProgram(args), 'The master key was changed; the old one no longer opens anything.')
+    return shown(await askServerProgram(args), 'The master key was changed; the old one no longer decrypts anything.')
   },
 }
 

@@ -27,7 +27,7 @@ const check: Command = {
   words: ['policy', 'check'],
   args: ['<policy>'],
   summary:
-    'check an attestation policy and warn of likely mistakes; exit 0 valid, 1 not, or with --strict not without warnings',
+    'check an attestation policy and warn of likely mistakes; exit 0 valid, 1 invalid, or with --strict any warning',
   options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
   examples: ['strongroom policy check cvm.policy', 'strongroom policy check cvm.policy --strict'],
   run: async (context) => {
@@ -92,7 +92,7 @@ const evaluate: Command = {
 const explain: Command = {
   words: ['policy', 'explain'],
   args: ['<policy>', '<claims>'],
-  summary: 'show rule by rule which matched, what it did, and why the policy decided so; exit codes as of policy eval',
+  summary: 'show rule by rule which matched, what it did, and why the policy decided so; exit codes as for policy eval',
   examples: ['strongroom policy explain cvm.policy token.jwt'],
   run: async (context) => {
     const explanation = await explained({ ...context, options: { ...context.options, explain: true } })
@@ -103,10 +103,10 @@ const explain: Command = {
 const format: Command = {
   words: ['policy', 'format'],
   args: ['<policy>'],
-  summary: 'print an attestation policy in one canonical layout, comments included',
+  summary: 'print an attestation policy in canonical layout, comments included',
   options: [
-    { flags: '--write', summary: 'write it into the file instead' },
-    { flags: '--check', summary: 'print nothing; exit 1 when the file has another layout' },
+    { flags: '--write', summary: 'write it to the file instead' },
+    { flags: '--check', summary: 'print nothing; exit 1 if the file is not in canonical layout' },
   ],
   examples: ['strongroom policy format cvm.policy', 'strongroom policy format cvm.policy --write'],
   run: async (context) => {
@@ -116,14 +116,14 @@ const format: Command = {
     if (context.options['check'] === true && formatted !== text)
       throw new CliError({
         code: 'NotFormatted',
-        message: `${path} has another layout.`,
+        message: `${path} is not in canonical layout.`,
         exitCode: refused,
         remedy: `strongroom policy format ${path} --write`,
       })
     if (context.options['write'] === true && inEnvelope)
       throw new CliError({
         code: 'InvalidArgument',
-        message: `${path} is an envelope (JWS): another text in it would need another signature.`,
+        message: `${path} is a signed envelope (JWS): changing its text would invalidate the signature.`,
         exitCode: cannotBeJudged,
         remedy: 'Print the text without --write, and sign it again.',
       })

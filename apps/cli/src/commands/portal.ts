@@ -45,7 +45,7 @@ export const portalCommand: Command = {
       data: { address, expiresIn: issued.expires_in, opened },
       lines: [
         address,
-        `  signs one browser in, once, within ${issued.expires_in / 60} minutes`,
+        `  signs in one browser, once, within ${issued.expires_in / 60} minutes`,
         ...(opened ? ['  opened in your browser'] : []),
       ],
     }

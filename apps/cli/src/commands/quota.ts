@@ -38,7 +38,7 @@ async function decide(context: CommandContext, verb: 'grant' | 'deny'): Promise<
   return { data: decided, table: { columns, rows: [row(decided)] } }
 }
 
-const message = { flags: '--message <text>', summary: 'what to tell whoever asked' }
+const message = { flags: '--message <text>', summary: 'message to the requester' }
 
 /** The operator's side of quota requests; whoever needs cores asks by Microsoft.Quota (docs/quotas.md). */
 export const quotaCommands: Command[] = [
@@ -73,7 +73,7 @@ export const quotaCommands: Command[] = [
   {
     words: ['quota', 'kind'],
     args: ['[kind]'],
-    summary: 'show or set the kind of subscription: pay-as-you-go, or free-trial with few cores and no requests',
+    summary: 'show or set the kind of subscription: pay-as-you-go, or free-trial, which has few cores and no quota requests',
     examples: ['strongroom quota kind free-trial'],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

@@ -50,7 +50,7 @@ function requireOrigin(
 ): void {
   const { id } = statement.predicate.runDetails.builder
   if (wanted.builder !== undefined && wanted.builder !== id)
-    throw mismatch('Another builder made the release.', wanted.builder, id)
+    throw mismatch('The release was built by another builder.', wanted.builder, id)
   const commit = commitOf(statement) ?? 'none'
   if (wanted.commit !== undefined && wanted.commit.toLowerCase() !== commit)
     throw mismatch('The release was built from another commit.', wanted.commit, commit)
@@ -60,11 +60,11 @@ const verify: Command = {
   words: ['release', 'verify'],
   args: ['<statement>', '<file...>'],
   summary:
-    'verify offline that files are as released: by which builder, from which commit, signed by the key that you name',
+    'verify offline that files are as released: by which builder, from which commit, signed by the key you name',
   options: [
     { flags: '--key <file>', summary: "the releaser's public key, PEM" },
-    { flags: '--builder <id>', summary: 'who must have built it' },
-    { flags: '--commit <commit>', summary: 'what it must have been built from' },
+    { flags: '--builder <id>', summary: 'the required builder' },
+    { flags: '--commit <commit>', summary: 'the required source commit' },
   ],
   examples: [
     'strongroom release verify strongroom-0.1.0.provenance.json strongroom_0.1.0_amd64.deb --key release.pub.pem --builder https://ci.example/release',
@@ -75,10 +75,10 @@ const verify: Command = {
     if (keyFile === undefined) {
       throw new CliError({
         code: 'InvalidArgument',
-        message: 'Whose signature counts is for you to say.',
+        message: 'You must name the key whose signature you trust.',
         expected: '--key FILE',
         found: 'no key',
-        remedy: "Get the releaser's public key over a way that you trust, and name its file.",
+        remedy: "Get the releaser's public key over a channel you trust, and pass its file.",
         exitCode: exitCodes.usage,
       })
     }

@@ -23,9 +23,9 @@ const ask = async <T>(context: CommandContext, path: string, body: object): Prom
     if (!(error instanceof CliError) || error.code !== 'OwnerSignInFailed') throw error
     throw new CliError({
       code: 'NoTestApi',
-      message: `No server with a test API runs for ${context.paths.state}.`,
-      expected: 'a server that was started with --test-api',
-      remedy: 'Start it so: ./strongroom up --no-vm --compute simulated --test-api',
+      message: `No server with a test API is running for ${context.paths.state}.`,
+      expected: 'a server started with --test-api',
+      remedy: 'Start it with: ./strongroom up --no-vm --compute simulated --test-api',
       exitCode: exitCodes.notRunning,
       cause: error,
     })
@@ -81,9 +81,9 @@ export const testCommands: Command[] = [
     summary: 'inject attestation-down, key-disabled, quota-zero, boot-failure, slow-operation or throttling',
     options: [
       { flags: '--once', summary: 'apply once; otherwise it stays until cleared' },
-      { flags: '--target <text>', summary: 'only where this text occurs: a VM, a key, a quota, a path' },
+      { flags: '--target <text>', summary: 'only where this string occurs: a VM, a key, a quota, a path' },
       { flags: '--step <step>', summary: 'the step at which a boot fails' },
-      { flags: '--milliseconds <n>', summary: 'how much longer an operation takes, or when to try again' },
+      { flags: '--milliseconds <n>', summary: 'how much longer an operation takes, or the time in Retry-After' },
     ],
     examples: ['strongroom test fault add boot-failure --once --target vm1', 'strongroom test fault add throttling'],
     run: async (context) => {
@@ -112,7 +112,7 @@ export const testCommands: Command[] = [
     summary: 'delete every resource of the subscription, and all faults',
     run: async (context) => {
       const data = await ask<{ resources: number; milliseconds: number }>(context, '/reset', {})
-      return { data, lines: [`${data.resources} resources are gone, in ${data.milliseconds} ms.`] }
+      return { data, lines: [`${data.resources} resources deleted in ${data.milliseconds} ms.`] }
     },
   },
 ]

@@ -89,7 +89,7 @@ async function serveUntilSignal(server: RunningServer, say: (line: string) => vo
   process.on('SIGTERM', onSignal)
   const code = await server.exited
   if (stopping === undefined) {
-    say(`The server ended by itself with code ${code}.`)
+    say(`The server exited unexpectedly with code ${code}.`)
     process.exitCode = 1
   }
 }
@@ -99,7 +99,7 @@ function refuseVmWithoutGuests(context: CommandContext, compute: string | undefi
   if (compute !== 'simulated' || context.options['vm'] === false) return
   throw new CliError({
     code: 'InvalidArgument',
-    message: 'With --compute simulated no guest runs, so there is no boot to bring up and to report on.',
+    message: 'With --compute simulated no guest runs, so there is no boot to report on.',
     expected: '--no-vm --compute simulated',
     remedy: 'Add --no-vm.',
     exitCode: exitCodes.usage,
@@ -112,26 +112,26 @@ export const upCommand: Command = {
   options: [
     { flags: '--tee <tee>', summary: 'snp or tdx' },
     { flags: '--no-vm', summary: 'start the services only' },
-    { flags: '--port <port>', summary: 'TLS port, fixed when the installation is made' },
-    { flags: '--local-port <port>', summary: 'port of the proxy and of health, fixed when the installation is made' },
-    { flags: '--mode <mode>', summary: 'simulated or hardware, fixed when the installation is made' },
+    { flags: '--port <port>', summary: 'TLS port, fixed at creation of the installation' },
+    { flags: '--local-port <port>', summary: 'port of the proxy and of health, fixed at creation of the installation' },
+    { flags: '--mode <mode>', summary: 'simulated or hardware, fixed at creation of the installation' },
     {
       flags: '--strict-images',
-      summary: 'refuse an image that is not registered, instead of the reference image in its place',
+      summary: 'refuse an image that is not registered, instead of substituting the reference image',
     },
     {
       flags: '--test-api',
-      summary: 'let `strongroom test` move the clock, inject faults and reset; in simulated mode alone',
+      summary: 'let `strongroom test` move the clock, inject faults and reset; only in simulated mode',
     },
     {
       flags: '--compute <kind>',
       summary:
-        'guests, or simulated: VMs pass through their states and no guest runs; fixed when the installation is made',
+        'guests, or simulated: VMs change state but no guest runs; fixed at creation of the installation',
     },
-    { flags: '--fleet-address <address:port>', summary: 'where other machines reach this server, to join it as hosts' },
+    { flags: '--fleet-address <address:port>', summary: 'address where other machines reach this server to join it as hosts' },
     {
       flags: '--store-url-file <file>',
-      summary: 'file with the URL of the PostgreSQL that keeps the stores; fixed when the installation is made',
+      summary: 'file with the URL of the PostgreSQL that keeps the stores; fixed at creation of the installation',
     },
   ],
   examples: [
@@ -172,14 +172,14 @@ export const upCommand: Command = {
     started('ready')
     if (context.options['testApi'] === true)
       context.say(
-        '           test API: whoever may open STATE/run/test.sock moves the clock, injects faults and resets',
+        '           test API: whoever can open STATE/run/test.sock can move the clock, inject faults and reset',
       )
     if (server.firstStart !== undefined) {
       context.say(`           owner: client id ${server.firstStart.ownerAppId}, tenant ${server.firstStart.tenantId}`)
       context.say(
         process.env['STRONGROOM_HIDE_OWNER_SECRET'] === '1'
-          ? '           owner secret: not shown, as what is printed here is kept; sign in by `strongroom env --login`'
-          : `           owner secret, shown this once: ${server.firstStart.ownerSecret}`,
+          ? '           owner secret: not shown, because this output is logged; sign in with `strongroom env --login`'
+          : `           owner secret, shown only once: ${server.firstStart.ownerSecret}`,
       )
     }
     const early = new AbortController()

@@ -25,13 +25,13 @@ const groupOf = (id: string): string => id.split('/')[4] ?? ''
 export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'list'],
-    summary: 'list the vaults: how each decides who may use its keys, who may, and who may give access',
+    summary: 'list the vaults: their permission model, who may use their keys, and who may grant access',
     watchable: true,
     examples: ['strongroom vault list', 'strongroom vault list --output json'],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
       const shown = await Promise.all((await vaultsOf(arm)).map(async (vault) => await shownVault(arm, vault)))
-      const columns = ['Vault', 'Group', 'Region', 'Decided by', 'May use it', 'May let in others, themselves too']
+      const columns = ['Vault', 'Group', 'Region', 'Decided by', 'May use it', 'May grant access to others and to themselves']
       const rows = shown.map(({ name, resourceGroup, location, permissionModel, users, grantors }) => [
         name,
         resourceGroup,
@@ -46,7 +46,7 @@ export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'show'],
     args: ['<name>'],
-    summary: 'show how a vault decides who may use its keys, who may, and who may give access',
+    summary: 'show a vault’s permission model, who may use its keys, and who may grant access',
     options: [{ flags: '-g, --resource-group <group>', summary: 'its resource group' }],
     examples: ['strongroom vault show mykv'],
     run: async (context) => {
@@ -87,14 +87,14 @@ function linesOf({ name, resourceGroup, location, sku, permissionModel, users, g
     `${name} (${sku}, group ${resourceGroup}, ${location})`,
     '',
     permissionModel === 'roles'
-      ? 'Roles decide who may use its keys and secrets; access policies do not count.'
-      : 'Access policies decide who may use its keys and secrets; roles do not count. Whoever may write the vault may write himself one.',
+      ? 'Roles decide who may use its keys and secrets; access policies are ignored.'
+      : 'Access policies decide who may use its keys and secrets; roles are ignored. Whoever may write the vault can add a policy for themselves.',
     '',
     'May use what is in it:',
     ...table(['Principal', 'By', 'What'], users.map(userRow)),
     '',
-    'May let in others, themselves too:',
-    ...table(['Principal', 'Role', 'At', 'By the right to'], grantors.map(grantorRow)),
+    'May grant access to others and to themselves:',
+    ...table(['Principal', 'Role', 'At', 'Through the right to'], grantors.map(grantorRow)),
   ]
 }
 

@@ -150,8 +150,8 @@ describe('strongroom vault key verify', () => {
       expect([code, result.lines![0]]).toEqual([0, `Accepted: ${kept.key.kid}`])
     }
     const { lines } = (await run(jws)).result
-    expect(lines!.join('\n')).toContain('SoftHSM is a program and no device')
-    expect(lines!.join('\n')).toContain("RSA_AES_KEY_WRAP_256 makes its AES key in the service's memory")
+    expect(lines!.join('\n')).toContain('SoftHSM is a program, not a device')
+    expect(lines!.join('\n')).toContain("RSA_AES_KEY_WRAP_256 creates its AES key in the service's memory")
   })
 
   it('refuses software, imports, and what the token did not answer, unless it is told otherwise', async () => {

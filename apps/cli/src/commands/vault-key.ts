@@ -9,10 +9,10 @@ const verify: Command = {
   words: ['vault', 'key', 'verify'],
   args: ['<attestation>'],
   summary:
-    'verify offline what a key service states about a key: who signed, what holds the key, and whether it can leave; exit 0 kept in a token, 1 not, 2 unreadable',
+    'verify offline a key service’s statement about a key: who signed it, what holds the key, and whether it can leave; exit 0 kept in a token, 1 not, 2 unreadable',
   options: [
     { flags: '--ca <file>', summary: "the installation's ca.pem (default: of the local state)" },
-    { flags: '--key <file>', summary: 'the key that it must be about, as az keyvault key show -o json prints it' },
+    { flags: '--key <file>', summary: 'the key it must be about, as printed by az keyvault key show -o json' },
     { flags: '--allow-software', summary: 'accept a key kept in software' },
     { flags: '--allow-imported', summary: 'accept a key imported into the token' },
   ],
@@ -48,14 +48,14 @@ const verify: Command = {
 }
 
 async function readKey(path: string): Promise<Record<string, unknown>> {
-  const value = (await readJson(path, 'a key as az shows it')) as Record<string, unknown>
+  const value = (await readJson(path, 'a key as az prints it')) as Record<string, unknown>
   const key = value['key'] ?? value
   if (typeof key === 'object' && key !== null && 'kid' in key) return key as Record<string, unknown>
   throw new CliError({
     code: 'InvalidArgument',
-    message: `${path} holds no key.`,
+    message: `${path} does not contain a key.`,
     exitCode: 2,
-    expected: 'a key with kid, as az keyvault key show prints it',
+    expected: 'a key with kid, as printed by az keyvault key show',
     found: 'something else',
     remedy: 'az keyvault key show --vault-name NAME -n KEY -o json > key.json',
   })

@@ -20,7 +20,7 @@ const lint: Command = {
   words: ['vault', 'policy', 'lint'],
   args: ['<policy>'],
   summary:
-    'check a key release policy and warn of likely mistakes; exit 0 valid, 1 not, or with --strict not without warnings',
+    'check a key release policy and warn of likely mistakes; exit 0 valid, 1 invalid, or with --strict any warning',
   options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
   examples: ['strongroom vault policy lint release.json', 'strongroom vault policy lint release.json --strict'],
   run: async (context) => {
@@ -47,7 +47,7 @@ const explain: Command = {
   words: ['vault', 'policy', 'explain'],
   args: ['<policy>', '<token>'],
   summary:
-    'show how release answers a token under a key release policy, and why; exit 0 released, 1 refused. The token’s signature is the vault’s to check',
+    'show whether a key release policy releases a key for a token, and why; exit 0 released, 1 refused. The token’s signature is not checked: the vault does that',
   examples: [
     'strongroom vault policy explain release.json token.jwt',
     'strongroom vault policy explain release.json claims.json --output json',
@@ -170,11 +170,11 @@ function objectIn(text: string, path: string): Record<string, unknown> {
   }
   throw new CliError({
     code: 'InvalidArgument',
-    message: `${path} holds no claims.`,
+    message: `${path} does not contain claims.`,
     exitCode: exitCodes.usage,
     expected: 'an attestation token, or a JSON object of claims, with each name once',
     found: twice === undefined ? 'something else' : `${twice} twice`,
-    remedy: 'Name the file with the token.',
+    remedy: 'Pass the file with the token.',
   })
 }
 

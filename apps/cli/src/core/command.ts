@@ -44,11 +44,11 @@ const outputOption: Option = {
 }
 const queryOption: Option = {
   flags: '--query <expression>',
-  summary: 'show of the result what a JMESPath expression takes of it',
+  summary: 'print what a JMESPath expression selects from the result',
 }
 const watchOption: Option = {
   flags: '-w, --watch [seconds]',
-  summary: 'look again every 2 seconds, or as often as given, and show what has changed, until Ctrl-C',
+  summary: 'refresh every 2 seconds, or at the given interval, and show what changed, until Ctrl-C',
 }
 
 /** The command's own options, and those that it has with others in common. */

@@ -11,7 +11,7 @@ export async function writeJsonFile(file: string, value: unknown): Promise<void>
       code: 'FileNotWritten',
       message: `${file} cannot be written.`,
       found: (cause as { code?: string }).code ?? 'an error',
-      remedy: 'Name a file in a folder that you may write to.',
+      remedy: 'Choose a file in a folder you can write to.',
       cause,
     })
   }

@@ -16,7 +16,7 @@ export function queried(result: Result, expression: string): Result {
       message: '--query is not a JMESPath expression.',
       expected: "for example [].name, or [?properties.provisioningState=='Failed'].{name: name, id: id}",
       found: `${expression.slice(0, 200)}: ${cause instanceof Error ? cause.message : 'not understood'}`,
-      remedy: 'https://jmespath.org has the language; look at the data with -o json.',
+      remedy: 'https://jmespath.org describes the language; see the data with -o json.',
       exitCode: exitCodes.usage,
       cause,
     })

@@ -14,7 +14,7 @@ export async function readPublicKeys(path: string): Promise<string[]> {
     throw new CliError({
       code: 'InvalidArgument',
       message: `Cannot read ${path}.`,
-      remedy: 'Name a file with SSH public keys.',
+      remedy: 'Pass a file with SSH public keys.',
       exitCode: exitCodes.usage,
       cause,
     })
@@ -26,9 +26,9 @@ export async function readPublicKeys(path: string): Promise<string[]> {
   if (keys.length === 0) {
     throw new CliError({
       code: 'InvalidArgument',
-      message: `${path} holds no SSH public key.`,
+      message: `${path} does not contain an SSH public key.`,
       expected: 'lines such as "ssh-ed25519 AAAA…"',
-      remedy: 'Name the .pub file.',
+      remedy: 'Pass the .pub file.',
       exitCode: exitCodes.usage,
     })
   }

@@ -46,6 +46,6 @@ const cannotSign = (keyPath: string, found: string): CliError =>
     code: 'CannotSign',
     message: `ssh-keygen could not sign with ${keyPath}.`,
     found,
-    remedy: 'Name a private key that the VM accepts with --ssh-key, and install openssh-client.',
+    remedy: 'Pass a private key that the VM accepts with --ssh-key, and install openssh-client.',
     exitCode: exitCodes.missingPrerequisite,
   })

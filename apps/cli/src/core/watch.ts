@@ -11,7 +11,7 @@ export function watchSeconds(given: string | true): number {
   throw new CliError({
     code: 'InvalidArgument',
     message: '--watch must be a number of seconds.',
-    expected: `a whole number from 1 to ${longest}, or nothing for 2`,
+    expected: `a whole number from 1 to ${longest}; 2 by default`,
     found: String(given),
     exitCode: exitCodes.usage,
   })

@@ -98,7 +98,7 @@ class DrillRun {
   /** @throws CliError ControlFailed: then no attack is tried */
   async controls(): Promise<AttackResult[]> {
     const began = performance.now()
-    const boot = await this.#timed('control/boot', 'the VM as it is, by the way that the attacks go', async () => {
+    const boot = await this.#timed('control/boot', 'the VM unchanged, started the same way as under attack', async () => {
       const seen = await this.#withHost(this.#later, this.#o.stateDir, bootUnattacked, false)
       this.#registers = seen.registers ?? {}
       return judge({ ends: [{ kind: 'harmless' }] }, seen)
@@ -107,16 +107,16 @@ class DrillRun {
     this.#limit ??= Math.max(leastLimit, Math.ceil(limitFactor * secondsSince(began)))
     const detector = await this.#timed(
       'control/detector',
-      'a program of the host’s with Secure Boot off: has to be seen',
+      'a program of the host’s with Secure Boot off: must be detected',
       async () => {
         const seen = await this.#withHost(join(this.#folder, 's'), this.#o.stateDir, plantPayload)
         const broken = judge({ ends: [] }, seen)
         return broken.verdict === 'broken'
-          ? { verdict: 'held', message: `its mark was seen: ${seen.marks.join()}` }
+          ? { verdict: 'held', message: `its mark was found: ${seen.marks.join()}` }
           : broken
       },
     )
-    if (detector.verdict !== 'held') throw controlFailed('code of the host’s that runs is not seen', detector.message)
+    if (detector.verdict !== 'held') throw controlFailed('the host’s code runs without being detected', detector.message)
     return [boot, detector]
   }
 
@@ -193,26 +193,26 @@ const secondsSince = (began: number): number => Math.round((performance.now() - 
 const interrupted = (): CliError =>
   new CliError({
     code: 'Interrupted',
-    message: 'The drill was interrupted. The VM is as it was.',
+    message: 'The drill was interrupted. The VM is unchanged.',
     exitCode: exitCodes.interrupted,
   })
 
 const controlFailed = (what: string, found: string): CliError =>
   new CliError({
     code: 'ControlFailed',
-    message: `The drill says nothing: ${what}.`,
-    expected: 'a VM that boots and is trusted, and a program of the host’s that is seen where nothing keeps it out',
+    message: `The drill proves nothing: ${what}.`,
+    expected: 'a VM that boots and is trusted, and a program of the host’s that is detected where nothing keeps it out',
     found,
-    remedy: 'See that `./strongroom vm start` and `./strongroom vm trust` succeed, then drill again.',
+    remedy: 'Check that `./strongroom vm start` and `./strongroom vm trust` succeed, then run the drill again.',
   })
 
 const installationChanged = (stateDir: string, cause?: unknown): CliError =>
   new CliError({
     code: 'InstallationChanged',
-    message: `Files of the installation ${stateDir} changed while it was drilled.`,
-    expected: 'the files as they were before the drill',
+    message: `Files of the installation ${stateDir} changed during the drill.`,
+    expected: 'the same files as before the drill',
     found: 'others',
     remedy:
-      'Let nothing else write to the installation during a drill. Where nothing did, this is a defect: report it.',
+      'Do not let anything else write to the installation during a drill. If nothing did, this is a bug: report it.',
     cause,
   })

@@ -33,7 +33,7 @@ export function judge(
     return { verdict: 'broken', message: `taken from the host: ${seen.marks.join(', ')}` }
   if (!seen.accepted) {
     if (foreseen) return { verdict: 'held', message: refusal }
-    return { verdict: 'inconclusive', message: `ended otherwise than foreseen: ${refusal || 'without a word'}` }
+    return { verdict: 'inconclusive', message: `ended differently than expected: ${refusal || 'without a message'}` }
   }
   const broken = seen.brokenLinks ?? []
   if (seen.brokenLinks !== undefined && broken.length === 0 && attack.ends.some((end) => end.kind === 'harmless')) {
@@ -43,16 +43,16 @@ export function judge(
       return { verdict: 'broken', message: `${moved.join(' and ')} moved, and the trust report holds` }
     return {
       verdict: 'held',
-      message: 'the guest booted as if nothing had been done, and every link of its trust report holds',
+      message: 'the guest booted normally, and every link of its trust report holds',
     }
   }
   const named = broken.find((link) => attack.ends.some((end) => end.kind === 'noticed' && end.link.test(link.id)))
   if (named !== undefined) return { verdict: 'held', message: `the trust report names ${named.id}: ${named.why}` }
   if (attack.ends.some(({ kind }) => kind === 'harmless' || kind === 'noticed')) {
     const links = broken.map((link) => `${link.id}: ${link.why}`).join('; ')
-    return { verdict: 'inconclusive', message: `the guest is ready, and its trust report says: ${links || 'nothing'}` }
+    return { verdict: 'inconclusive', message: `the guest is ready, and its trust report shows: ${links || 'nothing'}` }
   }
-  return { verdict: 'broken', message: 'it was accepted, and must be refused' }
+  return { verdict: 'broken', message: 'it was accepted, but must be refused' }
 }
 
 /**

@@ -47,9 +47,9 @@ export function parseGuests(text: string): string[] {
     throw new CliError({
       code: 'InvalidArgument',
       message: `There is no guest '${name}' to drill.`,
-      expected: `${Object.keys(guests).join(', ')}, with commas between them`,
+      expected: `${Object.keys(guests).join(', ')}, separated by commas`,
       found: name,
-      remedy: 'For a VM of another kind, make it, stop the server, and name it: `./strongroom drill VM`.',
+      remedy: 'For another kind of VM, create it, stop the server, and name it: `./strongroom drill VM`.',
       exitCode: exitCodes.usage,
     })
   }

@@ -24,8 +24,8 @@ function summary(result: DrillResult): string[] {
     ...counts.flatMap(({ verdict, ids }) =>
       verdict === 'held' || ids.length === 0 ? [] : [`  ${verdict}: ${ids.join(' ')}`],
     ),
-    'The installation is byte for byte as it was.',
-    result.held ? 'All held.' : 'Not all held.',
+    'The installation is unchanged, byte for byte.',
+    result.held ? 'All held.' : 'Not every defence held.',
   ]
 }
 

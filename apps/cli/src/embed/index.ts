@@ -82,7 +82,7 @@ async function startOnce(options: StartOptions): Promise<Cloud> {
 
 async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promise<void>): Promise<Cloud> {
   const record = await findServer(paths.state)
-  if (record === undefined) throw new Error(`the server of ${paths.state} ended after it was ready`)
+  if (record === undefined) throw new Error(`the server of ${paths.state} exited after it was ready`)
   const socket = join(paths.state, 'run', 'owner.sock')
   const login = await writeLoginFile({ directory: join(paths.config, 'azure', record.subscriptionId), socket })
   const ca = await readFile(record.caPath, 'utf8')

@@ -29,11 +29,11 @@ const most = { file: 32 * 1024 * 1024, all: 64 * 1024 * 1024, files: 128 }
 const tooLarge = (path: string, limit: number): CliError =>
   new CliError({
     code: 'FileTooLarge',
-    message: `${path} is larger than evidence is.`,
+    message: `${path} is larger than any evidence.`,
     exitCode: cannotBeJudged,
     expected: `at most ${limit} bytes`,
     found: 'more',
-    remedy: 'Give the evidence itself, or fewer files at once.',
+    remedy: 'Pass the evidence itself, or fewer files at once.',
   })
 
 /**
@@ -100,7 +100,7 @@ const outOfTime = (path: string): CliError =>
     message: `Reading the files took too long; ${path} was not read.`,
     exitCode: cannotBeJudged,
     expected: 'evidence, which is read in less than a second',
-    remedy: 'Judge fewer or smaller files at once.',
+    remedy: 'Verify fewer or smaller files at once.',
   })
 
 /** A JSON file that the user named as policy or anchors: refused whole where it is not what it should be. */
@@ -137,11 +137,11 @@ export async function readAuthority(path: string): Promise<TrustAnchor[]> {
     if (!(cause instanceof EvidenceError)) throw cause
     throw new CliError({
       code: 'InvalidArgument',
-      message: `${path} is not the certificate of an authority.`,
+      message: `${path} is not a CA certificate.`,
       exitCode: cannotBeJudged,
       expected: 'PEM with CERTIFICATE',
       found: cause.message,
-      remedy: "Give the installation's ca.pem.",
+      remedy: "Pass the installation's ca.pem.",
       cause,
     })
   }

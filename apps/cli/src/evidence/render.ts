@@ -11,8 +11,8 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
   if (judgement.verdict === 'accepted') lines.push(`Accepted, as of ${at.toISOString()}.`)
   else if (judgement.verdict === 'nothing') {
     lines.push(
-      `Nothing to accept, as of ${at.toISOString()}: what was given holds, and by itself it states nothing of a machine.`,
-      'Give the report, quote or token that it goes with.',
+      `Nothing to accept, as of ${at.toISOString()}: the files are valid, but they do not attest anything on their own.`,
+      'Add the report, quote or token that they belong to.',
     )
   } else if (judgement.verdict === 'refused') lines.push(`Refused, as of ${at.toISOString()}: ${judgement.code}.`)
   else {
@@ -46,7 +46,7 @@ function renderAdvisories({ advisories }: Judgement): string[] {
     const notShown = own.filter(({ lacks }) => lacks.length === 0)
     if (lacking.length > 0) lines.push(`Known flaws whose fix the TCB of ${file} lacks:`)
     for (const each of lacking) lines.push(`  ! ${title(each)}: ${each.lacks.join('; ')}; ${each.bulletin}`)
-    if (notShown.length > 0) lines.push(`Known flaws of which no version in ${file} tells; ask who runs the machine:`)
+    if (notShown.length > 0) lines.push(`Known flaws that no version in ${file} shows; ask whoever runs the host:`)
     for (const each of notShown) lines.push(`  · ${title(each)}; ${each.bulletin}`)
   }
   return lines.length === 0 ? [] : [...lines, '']

@@ -29,7 +29,7 @@ export async function readRemembered(path: string): Promise<Remembered | undefin
   }
   throw new CliError({
     code: 'RememberedCheckpointUnreadable',
-    message: `What was remembered of the log in ${path} cannot be read.`,
+    message: `The saved state of the log in ${path} cannot be read.`,
     exitCode: exitCodes.notTrusted,
     expected: 'JSON with key and checkpoint',
     remedy:

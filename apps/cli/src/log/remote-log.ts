@@ -30,7 +30,7 @@ export function remoteLog(connection: Connection, vault: string): RemoteLog {
     if (answer.status !== 404 || !path.startsWith('tile/')) return expectSuccess(answer).bytes
     throw new TransparencyError({
       code: 'Missing',
-      message: 'The log does not have what it signed for: entries were taken out.',
+      message: 'The log does not contain what it signed: entries were removed.',
       expected: path,
       found: 'nothing',
     })
@@ -60,7 +60,7 @@ export function keyOf(text: string, origin: string): NoteKey {
 }
 
 const remedies: Partial<Record<TransparencyError['code'], string>> = {
-  Malformed: 'See that the server is a Strongroom of this version.',
+  Malformed: 'Check that the server runs this version of Strongroom.',
 }
 
 /** A log that is not what it signed for, as the CLI reports it. */
@@ -77,7 +77,7 @@ export async function reportingDistrust<T>(work: () => Promise<T>): Promise<T> {
       ...(error.found !== undefined && { found: error.found }),
       remedy:
         remedies[error.code] ??
-        'Take the vault out of use, keep its store as evidence, and restore it from a backup whose log verifies.',
+        'Take the vault out of service, keep its store as evidence, and restore it from a backup whose log verifies.',
       cause: error,
     })
   }

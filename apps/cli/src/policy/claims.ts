@@ -22,13 +22,13 @@ export async function readClaims(path: string): Promise<Claim[]> {
   if (format === decisionFormat) return claimsOfDecision(json as Partial<DecisionBundle>, path)
   if (typeof token === 'string' && compactToken.test(token)) return claimsOfToken(payloadOf(token, path))
   if (typeof token !== 'string' || Object.keys(json).length > 1) return claimsForPolicy(json as Record<string, unknown>)
-  throw notClaims(path, 'an answer that is sealed to the TPM of a guest: only that opens it')
+  throw notClaims(path, 'an answer sealed to a guest’s TPM, which alone can unseal it')
 }
 
 function claimsOfDecision({ claims, policyClaims }: Partial<DecisionBundle>, path: string): Claim[] {
   if (typeof claims === 'object' && claims !== null) return claimsOfToken(claims)
   if (typeof policyClaims === 'object' && policyClaims !== null) return claimsForPolicy(policyClaims)
-  throw notClaims(path, 'a decision about evidence that was refused, of which no claims are kept')
+  throw notClaims(path, 'a decision on refused evidence, which has no stored claims')
 }
 
 function payloadOf(token: string, path: string): Record<string, unknown> {
@@ -61,7 +61,7 @@ function parseJson(text: string, path: string): unknown {
 function notClaims(where: string, found: string, cause?: unknown): CliError {
   return new CliError({
     code: 'InvalidArgument',
-    message: `${where} holds no claims.`,
+    message: `${where} does not contain claims.`,
     exitCode: exitCodes.usage,
     expected:
       'a token, a JSON object of claims, or a JSON array of { "type", "value", "issuer" } with strings, integers and Booleans as values',

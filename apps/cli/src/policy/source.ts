@@ -63,11 +63,11 @@ function decode(bytes: Uint8Array, path: string): string {
 function notPolicy(path: string, found: string, cause?: unknown): CliError {
   return new CliError({
     code: 'InvalidArgument',
-    message: `${path} holds no policy.`,
+    message: `${path} does not contain a policy.`,
     exitCode: exitCodes.usage,
     expected: 'the text of a policy in UTF-8, or a JWS with AttestationPolicy',
     found,
-    remedy: 'Name the file with the policy.',
+    remedy: 'Pass the file with the policy.',
     cause,
   })
 }

@@ -47,11 +47,11 @@ export function opened(content: unknown, key: KeyObject, parse: (payload: Uint8A
   if (!envelope.signatures.some(({ sig }) => verify(null, message, key, Buffer.from(sig, 'base64')))) {
     throw new CliError({
       code: 'ProvenanceNotSigned',
-      message: 'The provenance statement is not signed by the key that you named, or was changed.',
+      message: 'The provenance statement is not signed by the key you named, or was changed.',
       exitCode: exitCodes.notTrusted,
       expected: `a signature of the key ${keyIdOf(key)}`,
-      found: `signatures that say they are of ${envelope.signatures.map(({ keyid }) => keyid ?? 'no key').join(', ')}`,
-      remedy: "Fetch the statement again, and the releaser's key over a way that you trust. Do not use the files.",
+      found: `signatures that claim to be by ${envelope.signatures.map(({ keyid }) => keyid ?? 'no key').join(', ')}`,
+      remedy: "Fetch the statement again, and the releaser's key over a channel you trust. Do not use the files.",
     })
   }
   return checked<Statement>(parse(payload), statementShape, 'a provenance statement')
@@ -70,7 +70,7 @@ const malformed = (what: string, expected: string, found: string): CliError =>
     exitCode: exitCodes.notTrusted,
     expected,
     found: found.slice(0, 200),
-    remedy: 'Give the file *.provenance.json that came with the release.',
+    remedy: 'Pass the *.provenance.json file that came with the release.',
   })
 
 /** @throws CliError InvalidArgument where the PEM is of no Ed25519 key */
@@ -84,7 +84,7 @@ export function ed25519KeyOf(pem: string | Buffer, kind: 'private' | 'public', p
   if (key?.asymmetricKeyType === 'ed25519') return key
   throw new CliError({
     code: 'InvalidArgument',
-    message: `${path} is no ${kind} key that signs releases.`,
+    message: `${path} is not a ${kind} key that signs releases.`,
     exitCode: exitCodes.usage,
     expected: `an Ed25519 ${kind} key, PEM`,
     found: key === undefined ? 'something else' : `a key of ${key.asymmetricKeyType}`,

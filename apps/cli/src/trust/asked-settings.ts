@@ -33,7 +33,7 @@ export function askedWith(o: {
 
 /** Of one VM, in the folder of the person who made it: it does not pass through the installation. */
 function fileOf(configDir: string, vmId: string): string {
-  if (!/^[0-9A-Fa-f-]{36}$/.test(vmId)) throw new TypeError('a VM is known by a GUID')
+  if (!/^[0-9A-Fa-f-]{36}$/.test(vmId)) throw new TypeError('a VM id is a GUID')
   return join(configDir, 'asked', `${vmId.toLowerCase()}.json`)
 }
 
@@ -57,8 +57,8 @@ export async function recallAsked(configDir: string, vmId: string): Promise<Aske
     const asked = JSON.parse(text) as AskedVm
     const keys: unknown = asked.sshPublicKeys
     if (typeof asked.adminUsername !== 'string' || !Array.isArray(keys) || keys.some((key) => typeof key !== 'string'))
-      throw new TypeError('it says no account and keys')
-    if (!isSound(asked)) throw new TypeError('what it says of the VM or its first boot cannot be read')
+      throw new TypeError('it has no account and keys')
+    if (!isSound(asked)) throw new TypeError('its record of the VM or its first boot cannot be read')
     return asked
   } catch (cause) {
     throw unreadable(path, cause)
@@ -78,7 +78,7 @@ function isSound({ vm, pins }: AskedVm): boolean {
 const unreadable = (path: string, cause: unknown): CliError =>
   new CliError({
     code: 'AskedSettingsUnreadable',
-    message: `What this VM was asked for with cannot be read from ${path}.`,
-    remedy: 'Say it with --ssh-key, --admin-username and --custom-data, or remove the file.',
+    message: `The record of what this VM was created with cannot be read from ${path}.`,
+    remedy: 'Pass --ssh-key, --admin-username and --custom-data, or remove the file.',
     cause,
   })

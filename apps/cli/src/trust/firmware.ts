@@ -12,7 +12,7 @@ export async function ownFirmware(path: string = guestFirmwarePath): Promise<Lau
     return { name: path, bytes: await guestFirmware(path) }
   } catch (error) {
     return {
-      unknown: `There is no firmware at ${path} to compute the launch measurement from (${(error as Error).message}). Install Debian's package ovmf, or name a copy of your own with --firmware.`,
+      unknown: `There is no firmware at ${path} to compute the launch measurement from (${(error as Error).message}). Install Debian's package ovmf, or pass your own copy with --firmware.`,
     }
   }
 }

@@ -21,7 +21,7 @@ async function orNone<T>(stateDir: string, read: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new CliError({
       code: 'NoTrustAnchors',
-      message: `The roots to verify under cannot be read from ${stateDir}.`,
+      message: `The trust roots cannot be read from ${stateDir}.`,
       remedy: 'Start the server once: it writes anchors.json and ca.pem.',
       cause,
     })

@@ -57,8 +57,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       fail(
         new CliError({
           code: 'ServerDied',
-          message: `The server ended with code ${code} before it was ready.`,
-          remedy: `Look at ${options.paths.state}/server.log.`,
+          message: `The server exited with code ${code} before it was ready.`,
+          remedy: `Check ${options.paths.state}/server.log.`,
         }),
       ),
     )

@@ -33,10 +33,10 @@ export async function readAttestedKey(
     if (!(cause instanceof EvidenceError)) throw cause
     throw new CliError({
       code: 'KeyAttestationRefused',
-      message: `The statement is not the key service's: ${cause.message}.`,
+      message: `The statement was not signed by the key service: ${cause.message}.`,
       expected: cause.expected ?? "a statement signed under the installation's authority",
       found: cause.found ?? 'another',
-      remedy: 'Fetch the attestation again, and take ca.pem from the installation over a way that you trust.',
+      remedy: 'Fetch the attestation again, and get ca.pem from the installation over a channel you trust.',
       cause,
     })
   }
@@ -80,27 +80,27 @@ const shown = (value: unknown): string => (typeof value === 'string' ? value : (
 export function describeKeystore(keystore: KeyStanding): string[] {
   if (keystore.kind === 'software') {
     return [
-      'held by:     software. The private half lies in the memory of the service while it is used; no device keeps it.',
+      'held by:     software. The private half is in the service’s memory while in use; no device protects it.',
     ]
   }
   const { token, object } = keystore
   return [
     `held by:     the PKCS#11 token ${token.label}, serial ${token.serial}: ${token.manufacturer}, ${token.model}, firmware ${token.firmware}`,
     ...(/softhsm/i.test(`${token.manufacturer} ${token.model}`)
-      ? ['             SoftHSM is a program and no device: its keys lie in files of the machine.']
+      ? ['             SoftHSM is a program, not a device: its keys are in files on the host.']
       : []),
     `the token says: ${Object.entries(object)
       .map(([name, value]) => `${name} ${value ? 'yes' : 'no'}`)
       .join(', ')}`,
     ...memoryWrappings(keystore),
-    'This is what the token answered to the service, under the signature of the service. The token signed nothing.',
+    'This is what the token reported to the service, signed by the service. The token itself signed nothing.',
   ]
 }
 
 function memoryWrappings({ releaseWrappings }: TokenStanding): string[] {
   const names = Object.entries(releaseWrappings).flatMap(([name, where]) => (where === 'memory' ? [name] : []))
   if (names.length === 0) return []
-  return [`A release with ${names.join(' or ')} makes its AES key in the service's memory: the token lacks that hash.`]
+  return [`A release with ${names.join(' or ')} creates its AES key in the service's memory: the token does not support that hash.`]
 }
 
 function statementIn(content: string): string {
@@ -117,9 +117,9 @@ function statementIn(content: string): string {
   if (typeof encoded === 'string') return Buffer.from(encoded, 'base64').toString('utf8')
   throw new CliError({
     code: 'InvalidArgument',
-    message: 'There is no statement about a key in the file.',
+    message: 'The file does not contain a statement about a key.',
     exitCode: 2,
-    expected: 'what az keyvault key get-attestation wrote, or attributes.attestation with privateKeyAttestation',
+    expected: 'the output of az keyvault key get-attestation, or attributes.attestation with privateKeyAttestation',
     found: 'something else',
     remedy: 'az keyvault key get-attestation --hsm-name NAME -n KEY -f attestation.json',
   })
@@ -130,10 +130,10 @@ function statementOf(payload: Uint8Array): KeyAttestationStatement {
   if (value.statement === 'strongroom-key-attestation' && value.version === '1.0') return value
   throw new CliError({
     code: 'KeyAttestationRefused',
-    message: 'What was signed is not a statement about a key of a version that is known.',
+    message: 'The signed content is not a key statement of a known version.',
     expected: 'strongroom-key-attestation 1.0',
     found: `${String(value.statement)} ${String(value.version)}`,
-    remedy: 'Verify it with the version of strongroom that made it.',
+    remedy: 'Verify it with the version of strongroom that created it.',
   })
 }
 

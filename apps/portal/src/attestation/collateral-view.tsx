@@ -31,7 +31,7 @@ export function CollateralView() {
         <>
           {live.value.sources.map(({ name, endpoints }) => (
             <p key={name} class="quiet">
-              {name}: {endpoints.length === 0 && 'nobody is asked, what was imported counts'}
+              {name}: {endpoints.length === 0 && 'not contacted; imported collateral is used'}
               {endpoints.map((endpoint, index) => (
                 <Fragment key={endpoint}>
                   {index > 0 && ', '}

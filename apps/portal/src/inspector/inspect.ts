@@ -63,7 +63,7 @@ export const piecesOf = ({ name, bytes }: Given): InspectedPiece[] => detect(nam
 
 /**
  * Recognises, explains and judges files together, as `strongroom evidence verify` does.
- * @param o.nonce hexadecimal: the challenge that TPM quotes must answer
+ * @param o.nonce hexadecimal: the challenge (nonce) that TPM quotes must contain
  */
 export async function inspect(files: readonly Given[], o: { at: Date; nonce?: string }): Promise<Inspected> {
   const pieces = files.flatMap(({ name, bytes }) => detect(name, bytes, { gunzip }))

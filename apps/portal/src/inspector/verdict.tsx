@@ -24,7 +24,7 @@ export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: 
       </h2>
       <p class="quiet">
         {judgement.verdict === 'nothing'
-          ? 'The files are valid, but state nothing about a machine by themselves. Give the report, quote or token that it goes with. '
+          ? 'The files are valid, but state nothing about a machine by themselves. Add the report, quote or token that they belong to. '
           : ''}
         As of <time dateTime={at.toISOString()}>{at.toISOString()}</time>, under the roots of AMD, Intel and AWS.
       </p>

@@ -149,7 +149,7 @@ function fetchOf(vault: string, origin: string, signal: AbortSignal): Fetch {
       if (!(error instanceof WireError) || error.status !== 404 || !path.startsWith('tile/')) throw error
       throw new TransparencyError({
         code: 'Missing',
-        message: 'The log does not have what it signed for: entries were taken out.',
+        message: 'The log does not contain what it signed: entries were removed.',
         expected: path,
         found: 'nothing',
       })

@@ -64,7 +64,7 @@ function Shout({ distrust, place }: { distrust: Distrust; place: string }) {
           ['Found', found],
           [
             'What to do',
-            'Take the vault out of use, keep its store as evidence, and restore it from a backup whose log verifies.',
+            'Take the vault out of service, keep its store as evidence, and restore it from a backup whose log verifies.',
           ],
         ]}
       />

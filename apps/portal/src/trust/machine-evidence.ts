@@ -34,7 +34,7 @@ export async function readProvider(id: string): Promise<AskedProvider> {
       ? { unknown: `${id} is not an attestation provider.` }
       : { issuer: properties.attestUri }
   } catch (error) {
-    return { unknown: `The attestation provider ${id} cannot be had: ${toWireError(error).message}` }
+    return { unknown: `The attestation provider ${id} is unavailable: ${toWireError(error).message}` }
   }
 }
 

@@ -65,6 +65,6 @@ function list(directory: string): string[] {
 const notBuilt = (): ServiceError =>
   new ServiceError({
     code: 'PortalNotBuilt',
-    message: 'The portal was not built.',
+    message: 'The portal is not built.',
     remedy: 'Run scripts/setup.sh, then start the server again.',
   })

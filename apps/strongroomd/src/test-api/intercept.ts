@@ -9,7 +9,7 @@ const reply = (
 ): InterceptedReply => ({
   status,
   body: {
-    error: { code, message, innererror: { found: 'a fault that the test API injected', ...inner } },
+    error: { code, message, innererror: { found: 'a fault injected through the test API', ...inner } },
   } satisfies ErrorBody,
 })
 

@@ -70,7 +70,7 @@ export async function serveTestApi(o: {
     return status()
   })
   app.post('/clock', async (request) => {
-    moveClock(clock, read(clockRequest, request.body, { code: 'InvalidClock', subject: 'What was said of the clock' }))
+    moveClock(clock, read(clockRequest, request.body, { code: 'InvalidClock', subject: 'The clock request' }))
     await record('clock/set')
     return status()
   })
@@ -128,7 +128,7 @@ function moveClock(clock: SettableClock, { set, advance, reset }: ClockRequest):
       message: 'The clock cannot be moved there.',
       expected: '{"set": a time}, {"advance": seconds} or {"reset": true}, from the real time to five years after it',
       found: JSON.stringify({ set, advance, reset }).slice(0, 100),
-      remedy: 'Name a time in that range.',
+      remedy: 'Use a time in that range.',
     })
   if (reset === true) clock.reset()
   else clock.advance(ahead - clock.ahead)

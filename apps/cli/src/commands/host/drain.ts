@@ -29,7 +29,7 @@ async function followed(
 export const drain: Command = {
   words: ['host', 'drain'],
   args: ['<name>'],
-  summary: 'move VMs off a host by stopping and starting them, and place no more there',
+  summary: 'move VMs off a host by stopping and starting them, and place no new ones there',
   options: [{ flags: '--no-wait', summary: 'do not wait until they have left' }],
   examples: ['strongroom host drain rack-1'],
   run: async (context) => {

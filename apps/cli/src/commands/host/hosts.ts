@@ -19,7 +19,7 @@ function wholeNumber(context: CommandContext, name: string): number {
   if (text !== undefined && Number.isInteger(value) && value > 0) return value
   throw new CliError({
     code: 'InvalidArgument',
-    message: `A host has its ${name}.`,
+    message: `A host needs its ${name}.`,
     target: `--${name}`,
     expected: 'a whole number from 1',
     found: text ?? 'none',
@@ -35,12 +35,12 @@ function labelsOf(text: string | undefined): Record<string, string> {
 const add: Command = {
   words: ['host', 'add'],
   args: ['<name>'],
-  summary: 'let another machine join as a host: prints, once, the command to run there, valid for an hour',
+  summary: 'let another machine join as a host: prints the command to run there, once, valid for an hour',
   options: [
     { flags: '--cores <number>', summary: 'virtual cores it offers' },
     { flags: '--memory <GiB>', summary: 'memory it offers' },
     { flags: '--region <region>', summary: 'by default the installation’s own' },
-    { flags: '--zone <zone>', summary: '1, 2 or 3; by default none' },
+    { flags: '--zone <zone>', summary: '1, 2 or 3; none by default' },
     { flags: '--silicon <kinds>', summary: 'snp, tdx or snp,tdx (the default)' },
     { flags: '--labels <labels>', summary: 'NAME=VALUE, comma-separated' },
   ],
@@ -98,13 +98,13 @@ const remove: Command = {
   words: ['host', 'remove'],
   args: ['<name>'],
   summary: 'remove a host from the fleet and revoke its key',
-  options: [{ flags: '-y, --yes', summary: 'do not ask' }],
+  options: [{ flags: '-y, --yes', summary: 'do not ask for confirmation' }],
   run: async (context) => {
     const name = nameOf(context)
     if (context.options['yes'] !== true)
       throw new CliError({
         code: 'NotConfirmed',
-        message: `This takes the host ${name} out of the fleet.`,
+        message: `This removes the host ${name} from the fleet.`,
         remedy: 'Add --yes.',
         exitCode: exitCodes.usage,
       })

@@ -16,7 +16,7 @@ type AgentMessage =
 
 const dirOption = {
   flags: '--dir <directory>',
-  summary: 'where the host keeps its key; by default beside the state directory, with -host at the end',
+  summary: 'where the host keeps its key; by default beside the state directory, with -host appended',
 }
 
 /** Runs the agent in the foreground, until it ends or is told to. Standard input is the agent's: a join code is on it. */
@@ -48,7 +48,7 @@ async function runAgent(context: CommandContext, args: string[]): Promise<undefi
 function told(message: Exclude<AgentMessage, { type: 'failed' }>): string {
   if (message.type === 'joined') return `${message.name} has joined as host ${message.hostId}.`
   if (message.leased) return `${message.name} is a host of the fleet. Ctrl-C stops it.`
-  return `${message.name} is not counted on now: ${message.error ?? 'no answer'}`
+  return `${message.name} is not available now: ${message.error ?? 'no answer'}`
 }
 
 /** What is run on a host. */
@@ -63,7 +63,7 @@ export const joinCommands: Command[] = [
   },
   {
     words: ['host', 'run'],
-    summary: 'run the host that joined from here',
+    summary: 'run the host that joined from this directory',
     options: [dirOption],
     run: async (context) => await runAgent(context, []),
   },

@@ -32,22 +32,22 @@ export const createCommand: Command = {
       default: 'DiskWithVMGuestState',
       choices: ['DiskWithVMGuestState', 'VMGuestStateOnly', 'NonPersistedTPM'],
     },
-    { flags: '--no-secure-boot', summary: 'leave Secure Boot off' },
+    { flags: '--no-secure-boot', summary: 'turn Secure Boot off' },
     { flags: '--image <image>', summary: 'publisher:offer:sku:version or a resource id', default: referenceImage },
     { flags: '--admin-username <user>', summary: 'account to create in the guest', default: defaultAdmin },
     { flags: '--ssh-key <file>', summary: 'file with SSH public keys; by default your own key pair, created once' },
     {
       flags: '--attestation-provider <id>',
       summary:
-        'resource id of your own provider, or the name of one of another origin, which alone opens the VM; by default the region’s',
+        'resource id of your own attestation provider, or the name of one of another origin; only that provider can attest the VM; by default the region’s',
     },
     { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
     { flags: '--user-data <file>', summary: 'shown to the guest at its metadata endpoint' },
     {
       flags: '--disk-encryption-set <id>',
-      summary: 'resource id of a disk-encryption set: your key opens the VM together with the platform’s',
+      summary: 'resource id of a disk-encryption set: the VM needs your key in addition to the platform’s',
     },
-    { flags: '--assign-identity', summary: 'give the VM an identity, whose tokens its guest gets at 169.254.169.254' },
+    { flags: '--assign-identity', summary: 'give the VM an identity; its guest gets tokens at 169.254.169.254' },
     noWaitOption,
   ],
   examples: [

@@ -23,14 +23,14 @@ const movedLine = ({ host, reason, at }: HostLeft): string =>
 /** Which host carries a VM, and why that one. */
 export async function shownPlacement(arm: ArmClient, path: string): Promise<Result> {
   const data = await fetchPlacement(arm, path)
-  const where = data.host === undefined ? 'No host carries it now.' : `On ${data.host}`
+  const where = data.host === undefined ? 'No host currently carries it.' : `On ${data.host}`
   const since = data.placedAt === undefined ? '' : `, epoch ${data.epoch}, since ${data.placedAt}`
   return { data, lines: [`${where}${since}`, ...(data.why === undefined ? [] : reasons(data.why))] }
 }
 
 const because: Record<RuledOutReason, string> = {
   invited: 'had not joined',
-  lost: 'had not called for longer than the lease',
+  lost: 'had not called within the lease',
   draining: 'was being drained',
   region: 'another region',
   zone: 'another zone',
@@ -40,9 +40,9 @@ const because: Record<RuledOutReason, string> = {
 }
 
 function reasons({ considered, fitting, ruledOut, chosen, moved }: PlacementExplanation): string[] {
-  const share = chosen === undefined ? [] : [`  chosen: least reserved of those that could${chosen.zone === undefined ? '' : `, in the least reserved zone (${chosen.zone})`}: ${chosen.reservedVCPUs} of ${chosen.vCPUs} cores`] // prettier-ignore
+  const share = chosen === undefined ? [] : [`  chosen: the least reserved host that could carry it${chosen.zone === undefined ? '' : `, in the least reserved zone (${chosen.zone})`}: ${chosen.reservedVCPUs} of ${chosen.vCPUs} cores`] // prettier-ignore
   return [
-    `  hosts: ${considered}, of which ${fitting} could carry it`,
+    `  hosts: ${considered}, ${fitting} of which could carry it`,
     ...share,
     ...(moved === undefined ? [] : [`  ${movedLine(moved)}`]),
     ...ruledOut.map(({ reason, count, hosts }) => `  ${count} could not, ${because[reason]}: ${hosts.join(', ')}${hosts.length < count ? ', …' : ''}`), // prettier-ignore

@@ -35,7 +35,7 @@ export const newGroupOption: Option = { flags: groupFlags, summary: 'resource gr
 /** Of a VM that is there. */
 export const groupOption: Option = {
   flags: groupFlags,
-  summary: 'resource group; by default that of the VM of this name',
+  summary: 'resource group; by default that of the VM with this name',
 }
 export const groupOf = (context: CommandContext): string => textOption(context, 'resourceGroup') ?? defaultGroup
 
@@ -96,7 +96,7 @@ export async function openVm(context: CommandContext, name: string = context.arg
           message: `${found.length} VMs are named '${name}', in the groups ${groups.join(', ')}.`,
           expected: '-g GROUP',
           found: 'no group',
-          remedy: `Say which one: -g ${groups[0]}.`,
+          remedy: `Select one: -g ${groups[0]}.`,
           exitCode: exitCodes.usage,
         },
   )
@@ -126,7 +126,7 @@ export const fetchConnection = async (arm: ArmClient, path: string): Promise<VmC
 
 export const noWaitOption: Option = {
   flags: '--no-wait',
-  summary: 'return once the server has accepted it; `strongroom vm wait` waits for the end',
+  summary: 'return once the server has accepted the request; `strongroom vm wait` waits for the end',
 }
 
 /** Sends a request that begins an operation, and follows that to its end unless `--no-wait` was given. */

@@ -8,8 +8,8 @@ import { fetchVm, groupOption, openVm } from './resource.ts'
 
 const options: Option[] = [
   groupOption,
-  { flags: '--ssh-key <file>', summary: 'private key that the VM accepts; by default your own of this configuration' },
-  { flags: '--minutes <minutes>', summary: 'how long the signed script may be run', default: '15' },
+  { flags: '--ssh-key <file>', summary: 'private key that the VM accepts; by default the one of this configuration' },
+  { flags: '--minutes <minutes>', summary: 'how long the signed script stays valid', default: '15' },
 ]
 
 async function signed(context: CommandContext): Promise<{ arm: ArmClient; path: string; text: string }> {
@@ -28,7 +28,7 @@ async function signed(context: CommandContext): Promise<{ arm: ArmClient; path: 
     throw new CliError({
       code: 'InvalidArgument',
       message: `Cannot read ${file}.`,
-      remedy: 'Name a shell script, or - for standard input.',
+      remedy: 'Pass a shell script, or - for standard input.',
       exitCode: exitCodes.usage,
       cause,
     })

@@ -71,7 +71,7 @@ async function pinFirst(
   const pins = { ...seen, ...made.pins }
   if (pins.bootFile === made.pins?.bootFile && pins.volume === made.pins.volume) return
   await rememberAsked(context.paths.config, vmId, { ...made, pins })
-  context.say('Boot file and volume of this boot are kept: every later boot is held to them.')
+  context.say('Boot file and volume of this boot are saved: every later boot is compared with them.')
 }
 
 /** Of the creator's own folder, else of the resource manager's record. */
@@ -108,7 +108,7 @@ async function measurementsOption(context: CommandContext): Promise<string | und
   throw new CliError({
     code: 'InvalidArgument',
     message: `${file} has no signed measurements.`,
-    expected: 'what `strongroom image measurements --output json` writes',
+    expected: 'the output of `strongroom image measurements --output json`',
     exitCode: exitCodes.usage,
   })
 }
@@ -123,9 +123,9 @@ async function statedSettings(context: CommandContext): Promise<SettingsReferenc
     if (user === undefined && dataFile === undefined) return undefined
     throw new CliError({
       code: 'InvalidArgument',
-      message: 'An account or custom data without keys says only half of what the VM was asked for with.',
+      message: 'An account or custom data without SSH keys is only part of what the VM was created with.',
       expected: '--ssh-key FILE beside',
-      remedy: 'Add --ssh-key with the file of public keys that the VM was made with.',
+      remedy: 'Add --ssh-key with the file of public keys that the VM was created with.',
       exitCode: exitCodes.usage,
     })
   }
@@ -147,7 +147,7 @@ export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<Ask
     const issuer = found.properties?.attestUri
     return issuer === undefined ? { unknown: `${id} is not an attestation provider.` } : { issuer }
   } catch (error) {
-    return { unknown: `The attestation provider ${id} of the VM cannot be had: ${(error as Error).message}` }
+    return { unknown: `The attestation provider ${id} of the VM is unavailable: ${(error as Error).message}` }
   }
 }
 
@@ -157,16 +157,16 @@ export const trustCommand: Command = {
   summary: 'verify the stored evidence of the last boot again and print the trust report',
   options: [
     groupOption,
-    { flags: '--ssh-key <file>', summary: 'SSH public keys that the VM was made with, instead of the record of them' },
-    { flags: '--admin-username <user>', summary: `with --ssh-key: its account, where it is not ${defaultAdmin}` },
-    { flags: '--custom-data <file>', summary: 'with --ssh-key: the custom data that it was made with' },
-    { flags: '--settled <file>', summary: 'instead: /var/lib/strongroom/settled of its guest, whole' },
+    { flags: '--ssh-key <file>', summary: 'SSH public keys that the VM was created with, instead of the recorded ones' },
+    { flags: '--admin-username <user>', summary: `with --ssh-key: its account, if not ${defaultAdmin}` },
+    { flags: '--custom-data <file>', summary: 'with --ssh-key: the custom data it was created with' },
+    { flags: '--settled <file>', summary: 'instead: the guest’s file /var/lib/strongroom/settled' },
     {
       flags: '--measurements <file>',
       summary:
-        'signed measurements of the image, of `strongroom image measurements`, instead of those that the host shows',
+        'signed measurements of the image from `strongroom image measurements`, instead of those the host returns',
     },
-    { flags: '--secure-boot <on|off>', summary: 'where you changed it since you made the VM' },
+    { flags: '--secure-boot <on|off>', summary: 'if you changed it since you created the VM' },
     {
       flags: '--firmware <file>',
       summary: `firmware that the guest must have been launched with; by default Debian’s, ${guestFirmwarePath}`,

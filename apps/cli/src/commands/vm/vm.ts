@@ -44,7 +44,7 @@ const show: Command = {
   words: ['vm', 'show'],
   args: ['<name>'],
   summary: 'show one VM with its instance view',
-  options: [groupOption, { flags: '--placement', summary: 'which host carries it, and why that one' }],
+  options: [groupOption, { flags: '--placement', summary: 'which host carries it, and why' }],
   run: async (context) => {
     const { arm, path } = await openVm(context)
     if (context.options['placement'] === true) return await shownPlacement(arm, path)
@@ -119,12 +119,12 @@ const remove: Command = {
   args: ['<names...>'],
   summary:
     'delete VMs with their disks, guest states and keys, and the interface, address and security group that `vm create` made: their data cannot be decrypted afterwards',
-  options: [groupOption, { flags: '-y, --yes', summary: 'do not ask' }, noWaitOption],
+  options: [groupOption, { flags: '-y, --yes', summary: 'do not ask for confirmation' }, noWaitOption],
   run: async (context) => {
     if (context.options['yes'] !== true) {
       throw new CliError({
         code: 'NotConfirmed',
-        message: `Deleting ${context.args.join(', ')} destroys each key and disk for good.`,
+        message: `Deleting ${context.args.join(', ')} destroys each key and disk permanently.`,
         remedy: 'Add --yes.',
         exitCode: exitCodes.usage,
       })

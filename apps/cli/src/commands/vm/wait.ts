@@ -20,7 +20,7 @@ function hasCome(vm: VmResource, wanted: State): boolean {
     throw new CliError({
       code: (status?.code.split('/')[2] as ErrorCode | undefined) ?? 'ProvisioningFailed',
       message: status?.message ?? `The VM ${vm.name} failed.`,
-      remedy: `Look at \`strongroom vm show ${vm.name}\`.`,
+      remedy: `Check \`strongroom vm show ${vm.name}\`.`,
     })
   }
   return provisioningState === 'Succeeded' && (wanted === 'created' || statusOf(vm, 'PowerState')?.code === `PowerState/${wanted}`) // prettier-ignore
@@ -32,7 +32,7 @@ function wantedState(context: CommandContext): State {
   if (found !== undefined) return found
   throw new CliError({
     code: 'InvalidArgument',
-    message: `No VM gets to the state '${given}'.`,
+    message: `A VM has no state '${given}'.`,
     expected: states.join(', '),
     found: given,
     exitCode: exitCodes.usage,
@@ -87,10 +87,10 @@ export const waitCommand: Command = {
       if (performance.now() >= deadline) {
         throw new CliError({
           code: 'WaitTimedOut',
-          message: `The VM ${name} did not come to the state '${wanted}' within ${seconds} s.`,
+          message: `The VM ${name} did not reach the state '${wanted}' within ${seconds} s.`,
           expected: wanted,
           found: `${vm.properties.provisioningState}, ${statusOf(vm, 'PowerState')?.code ?? 'no power state'}`,
-          remedy: 'Wait longer with --timeout, or look at `strongroom vm show`.',
+          remedy: 'Wait longer with --timeout, or check `strongroom vm show`.',
         })
       }
       await sleep(pollMilliseconds)

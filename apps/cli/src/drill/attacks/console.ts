@@ -8,7 +8,7 @@ async function typed(host: Host): Promise<Observation> {
   const { shell } = host.mark('a command typed at the console')
   const taken = await host.typeAtConsole(['root', '', shell])
   const seen = await host.boot()
-  return taken() > 0 ? seen : { ...seen, accepted: true, unseen: 'nothing was tried: the console took no line' }
+  return taken() > 0 ? seen : { ...seen, accepted: true, unseen: 'nothing was tried: the console accepted no input' }
 }
 
 export const consoleAttacks: Attack[] = [

@@ -6,7 +6,7 @@ import { runProgram } from './programs.ts'
 
 const lookLimitMs = 120_000
 
-const looked = 'looked to the end'
+const looked = 'inspection complete'
 
 export interface Look {
   /** Names of what was taken from the host. */
@@ -17,7 +17,7 @@ export interface Look {
 
 const noWayIn: Look = {
   taken: [],
-  unseen: 'the guest could not be looked into: the owner’s SSH key does not enter it, or the look did not end',
+  unseen: 'the guest could not be inspected: it does not accept the owner’s SSH key, or the inspection did not finish',
 }
 
 /** Runs a script as root in the guest, which says `taken NAME` and `untried WHY`. */

@@ -28,7 +28,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Copies an installation whose server does not run; holes stay holes. */
+/** Copies an installation whose server is not running; holes stay holes. */
 export async function copyInstallation(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true })
   await runProgram('cp', ['--archive', '--reflink=auto', '--sparse=always', '--no-target-directory', '--', from, to])

@@ -35,14 +35,14 @@ export function findVm(stateDir: string, name: string): VmRecord {
       code: 'VmNotFound',
       message: `This installation has no VM '${name}'.`,
       target: name,
-      remedy: 'See `./strongroom vm list`, or set STRONGROOM_STATE_DIR to the installation you mean.',
+      remedy: 'See `./strongroom vm list`, or set STRONGROOM_STATE_DIR to the right installation.',
       exitCode: exitCodes.notFound,
     })
   }
   if (!('tee' in found.spec)) {
     throw new CliError({
       code: 'VmNotConfidential',
-      message: `The VM '${name}' is not confidential: nothing keeps the host out of it.`,
+      message: `The VM '${name}' is not confidential: it is not protected from the host.`,
       expected: 'a VM of security type ConfidentialVM',
       found: found.spec.ordinary,
       remedy: 'Drill a confidential VM.',

@@ -7,7 +7,7 @@ export type Reader<T> = (value: unknown, path: string) => T
 export function refuse(path: string, expected: string, found: unknown): never {
   throw new CliError({
     code: 'InvalidPolicy',
-    message: `${path} is not as it should be.`,
+    message: `${path} is malformed.`,
     exitCode: cannotBeJudged,
     expected,
     found: JSON.stringify(found)?.slice(0, 200) ?? 'nothing',

@@ -119,7 +119,7 @@ describe('a policy file', () => {
         if (group || free) continue
         const found = refusal(() => readPolicy(changed))
         expect([path.join('.'), wrong, found?.code]).toEqual([path.join('.'), wrong, 'InvalidPolicy'])
-        expect(found?.message).toMatch(/^policy\.\S+ is not as it should be\.$/)
+        expect(found?.message).toMatch(/^policy\.\S+ is malformed\.$/)
         expect(found?.expected).toBeTruthy()
         expect(found?.found).toBeTruthy()
       }
@@ -151,7 +151,7 @@ describe('a policy file', () => {
   ])('%j is refused at its place', (value, path) => {
     expect(refusal(() => readPolicy(value))).toMatchObject({
       code: 'InvalidPolicy',
-      message: `${path} is not as it should be.`,
+      message: `${path} is malformed.`,
     })
   })
 
