@@ -181,7 +181,7 @@ describe('a file that is given', { timeout: making }, () => {
     ]) {
       const [exit, code, text] = await verify({ ...report(), [name]: content })
       expect([name, exit, code]).toEqual([name, 2, 'unjudged'])
-      expect(text).toContain(`${name}: nothing that was given needs it`)
+      expect(text).toContain(`${name}: nothing else needs it`)
     }
   })
 

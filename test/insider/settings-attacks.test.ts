@@ -74,7 +74,7 @@ describe('the operator of a VM’s first boot', () => {
     const attacked = await bootWith((profile) => profile.sshPublicKeys.push(foreign))
     expect(await settingsOf(attacked)).toMatchObject({
       outcome: 'refused',
-      why: expect.stringContaining('accepts SSH keys that were not asked for (PCR 14)') as string,
+      why: expect.stringContaining('accepts SSH keys that were not requested (PCR 14)') as string,
       expected: expect.stringMatching(/^ssh-ed25519 SHA256:/) as string,
       // ssh-keygen -lf of the key
       actual: expect.stringMatching(/^ssh-ed25519 SHA256:[A-Za-z0-9+/]{43}$/) as string,
@@ -83,7 +83,7 @@ describe('the operator of a VM’s first boot', () => {
     const lying = { ...attacked, settled: honest.settled! }
     expect(await settingsOf(lying)).toMatchObject({
       outcome: 'refused',
-      why: expect.stringContaining('The guest settled other accounts, keys or data') as string,
+      why: expect.stringContaining('The guest set up other accounts, keys or data') as string,
       expected: honest.measuredBoot!.pcrs['14'],
       actual: attacked.measuredBoot!.pcrs['14'],
     })

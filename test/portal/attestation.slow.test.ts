@@ -85,7 +85,7 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
     expect(await page.getByRole('button', { name: 'Set this policy' }).isDisabled()).toBe(true)
     await text().fill(nobody)
     await expect.poll(() => count().textContent()).toMatch(/^([1-9]\d*) of \1 would change$/)
-    const answers = page.getByRole('region', { name: 'Answers to stored decisions' })
+    const answers = page.getByRole('region', { name: 'Results for stored decisions' })
     expect(await answers.getByRole('row').nth(1).textContent()).toMatch(
       /PermittedDeniedchangesexpected .*x-ms-sevsnpvm-vmpl.*found x-ms-sevsnpvm-vmpl is 0/,
     )

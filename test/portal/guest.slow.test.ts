@@ -33,7 +33,7 @@ describe.skipIf(!chromiumIsInstalled)('a booted machine in the portal', { timeou
     const { publicText } = await personalSshKey(join(portal.installation.home, 'config/strongroom'))
     await page.getByLabel('Name', { exact: true }).fill('first')
     await page.getByLabel('SSH public key').fill(publicText)
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await page.getByRole('button', { name: 'Make first' }).click()
     await step('boot until the guest is ready')
       .getByText('Running')

@@ -31,7 +31,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     page = await portal.signedIn(machinePage())
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
     await page.goto(`${portal.origin}/machines/new`)
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await page.getByRole('button', { name: 'Make a key of mine' }).click()
     await page.getByText('Made', { exact: true }).nth(5).waitFor()
     await page.goto(`${portal.origin}/keys`)
@@ -124,7 +124,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
       release_policy: { contentType: 'application/json; charset=utf-8', data },
     })
     await holds(`/keys/${h.vault}/disk`, [markup, rightToLeft, long])
-    const trials = page.getByRole('region', { name: 'Answers to stored decisions' })
+    const trials = page.getByRole('region', { name: 'Results for stored decisions' })
     await trials.getByText('because of').first().waitFor()
     expect(await trials.textContent()).toContain(markup)
     await expectText(page)
@@ -175,7 +175,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     await page.goto(
       `${h.portal.origin}/machines/new?size=${encodeURIComponent('x; touch /tmp/x')}&region=${encodeURIComponent('$(id)')}`,
     )
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await page.getByText('The same request as text').click()
     const command = (await page.getByLabel('Azure CLI', { exact: true }).textContent()) ?? ''
     expect(command).not.toMatch(/touch|\$\(/)

@@ -25,13 +25,13 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
   it('makes a machine under a key of its owner, watches it, verifies it and stops it', async () => {
     await page.getByText('No machine yet').waitFor()
     await keys.open('link', /^Make one/)
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await keys.write(/^Name/, 'first')
     await keys.choose(/^Size/, 'DC2as_v5')
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await keys.open('button', /^Make a key of mine/)
     await page.getByText('Made', { exact: true }).nth(5).waitFor()
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await keys.open('button', /^Make first$/)
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
     const operations = page.getByRole('region', { name: 'Operations' })
@@ -54,7 +54,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     await keys.open('link', /^first$/)
     await page.getByRole('button', { name: 'Stop' }).waitFor()
     await keys.open('button', /^Stop$/)
-    await page.getByRole('dialog').getByText('What is in memory is lost').waitFor()
+    await page.getByRole('dialog').getByText('Memory is lost').waitFor()
     await page.keyboard.press('Enter')
     await page.locator('.head .badge', { hasText: 'Stopped' }).waitFor()
   })
@@ -79,7 +79,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     const allOf = [{ claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }]
     const policy = { version: '1.0.0', anyOf: [{ authority: `https://${provider}`, allOf }] }
     await keys.write(/^Text of the policy/, JSON.stringify(policy))
-    await page.getByRole('region', { name: 'Answers to stored decisions' }).getByText('Yes').first().waitFor()
+    await page.getByRole('region', { name: 'Results for stored decisions' }).getByText('Yes').first().waitFor()
     await keys.open('button', /^Set this policy/)
     await expect.poll(() => page.getByRole('button', { name: 'Set this policy' }).isDisabled()).toBe(true)
     const { release_policy: kept } = await portal.asOwner<{ release_policy: { data: string } }>('GET', vaultHost(vault), '/keys/disk?api-version=7.6') // prettier-ignore
@@ -121,7 +121,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
   it('reaches all that can be pressed, written in or scrolled, on every page', async () => {
     const pages: [path: string, ready: string | RegExp][] = [
       ['/', 'This month'],
-      ['/machines/new', 'Nothing stands in the way'],
+      ['/machines/new', 'The machine can be created'],
       ['/machines/strongroom/first', 'Last operation'],
       ['/machines/strongroom/first/trust', /^Verified in this page at/],
       ['/sizes', 'Not here, because …'],

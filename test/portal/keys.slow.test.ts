@@ -23,10 +23,10 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
     portal = await PortalTest.open()
     other = await portal.installation.must<Vm>('vm', 'create', 'other', '--size', 'Standard_DC2as_v5')
     page = await portal.signedIn('/machines/new')
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await page.getByRole('button', { name: 'Make a key of mine' }).click()
     await page.getByText('Made', { exact: true }).nth(5).waitFor()
-    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The machine can be created').waitFor()
     await page.getByRole('button', { name: /^Make vm-/ }).click()
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
     const name = (await page.getByRole('heading', { level: 1 }).textContent()) ?? ''
@@ -72,11 +72,11 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
     })
     await page.getByLabel('A new version, so long after the last').fill('P1D')
     await page.getByRole('button', { name: 'Set the rotation policy' }).click()
-    await page.getByText('It was not done.').waitFor()
+    await page.getByText('The action failed.').waitFor()
   })
 
   it('are released by a policy that is read, warned of and tried on stored decisions while one types', async () => {
-    const trials = page.getByRole('region', { name: 'Answers to stored decisions' })
+    const trials = page.getByRole('region', { name: 'Results for stored decisions' })
     await trials.getByText('Yes').first().waitFor()
     await page.getByRole('list', { name: 'Warnings' }).getByText('AnyConfidentialVm').first().waitFor()
     const inForce = await policy().inputValue()
@@ -118,7 +118,7 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
   it('have a log whose entries and growth are proven in the page', async () => {
     const page = await portal.signedIn(`/keys/${vault}`, await portal.context())
     const log = (): Locator => page.getByRole('region', { name: 'Operations log' })
-    await log().getByText('This browser had not seen this log before').waitFor()
+    await log().getByText('This browser sees this log for the first time').waitFor()
     await log().getByRole('cell', { name: 'rotate' }).first().waitFor()
     const size = Number(/(\d+) entries, as the vault signed/.exec((await log().textContent()) ?? '')?.[1])
     await portal.asOwner('POST', vaultHost(vault), '/keys/disk/rotate?api-version=7.6')
@@ -152,11 +152,11 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
     forged.hold('create', 'release')
     for (let again = 0; again < 2; again += 1) {
       const cut = await visit()
-      expect(cut).toMatch(/not to be trusted.*LogCut/)
+      expect(cut).toMatch(/Do not trust.*LogCut/)
       expect(cut).not.toContain('as the vault signed')
     }
     forged.hold('create', 'rotate', 'rotate', 'disable', 'enable')
-    expect(await visit()).toMatch(/not to be trusted.*LogForked/)
+    expect(await visit()).toMatch(/Do not trust.*LogForked/)
     await expectAccessible(victim)
     forged.hold('create', 'release', 'rotate', 'disable', 'enable')
     expect(await visit()).toContain('continues the 4 entries')
@@ -168,10 +168,10 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
       await route.fulfill({ status: 200, body: Buffer.concat(parts) })
     })
     expect(honest).toHaveLength(5)
-    expect(await visit()).toMatch(/not to be trusted.*RootMismatch/)
+    expect(await visit()).toMatch(/Do not trust.*RootMismatch/)
     await victim.unroute(`**/operationlog/tile/entries/**`)
     forged.changeKey()
-    expect(await visit()).toMatch(/not to be trusted.*LogKeyChanged/)
+    expect(await visit()).toMatch(/Do not trust.*LogKeyChanged/)
   })
 
   it('take no host’s name from the address of a page', async () => {

@@ -26,9 +26,9 @@ try {
     }
   }
   await page.goto(`${portal.origin}/machines/new`)
-  await page.getByText('Nothing stands in the way').waitFor()
+  await page.getByText('The machine can be created').waitFor()
   await page.getByLabel('Name', { exact: true }).fill('web-1')
-  await page.getByText('Nothing stands in the way').waitFor()
+  await page.getByText('The machine can be created').waitFor()
   await take('make')
   await page.getByRole('button', { name: 'Make web-1' }).click()
   await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
@@ -53,7 +53,7 @@ try {
   await page.getByRole('region', { name: 'Assignments' }).waitFor()
   await take('access')
   await page.goto(`${portal.origin}/machines/new`)
-  await page.getByText('Nothing stands in the way').waitFor()
+  await page.getByText('The machine can be created').waitFor()
   await page.getByRole('button', { name: 'Make a key of mine' }).click()
   await page.getByText('Made', { exact: true }).nth(5).waitFor()
   await page.goto(`${portal.origin}/keys`)
@@ -61,7 +61,7 @@ try {
   await page.getByRole('region', { name: 'Operations log' }).getByRole('row').nth(1).waitFor()
   await take('keys')
   await page.getByRole('link', { name: 'disk', exact: true }).click()
-  await page.getByRole('region', { name: 'Answers to stored decisions' }).getByText('Yes').first().waitFor()
+  await page.getByRole('region', { name: 'Results for stored decisions' }).getByText('Yes').first().waitFor()
   await page
     .getByText('Tried on what was attested before')
     .evaluate((heading) => heading.scrollIntoView({ block: 'center' }))

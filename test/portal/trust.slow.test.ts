@@ -174,7 +174,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
     await chooseRoots(anchors.replace(/"spkiSha256":\s*"[0-9a-f]{8}/, (text) => `${text.slice(0, -8)}00000000`))
     await page.getByRole('alert').getByText('other roots than you pinned').waitFor()
     expect(await page.getByRole('alert').textContent()).toContain('not pinned')
-    expect(await page.getByRole('button', { name: /in place of the old ones/ }).count()).toBe(1)
+    expect(await page.getByRole('button', { name: /instead of the old ones/ }).count()).toBe(1)
   })
 
   it('tells what differs from an earlier boot', async () => {
@@ -196,7 +196,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
       await download.saveAs(path)
       paths.push(path)
     }
-    const shown = await page.getByLabel('Command that judges the files').textContent()
+    const shown = await page.getByLabel('Command that verifies the files').textContent()
     expect(shown).toContain(
       'strongroom evidence verify first-boot.json first-certs.json --anchors anchors.json --ca ca.pem --at ',
     )

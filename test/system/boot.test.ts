@@ -130,7 +130,7 @@ describe('a confidential VM on SEV-SNP', () => {
     // What its guest took is not what this owner would have asked for: as for a key that the host slipped in.
     const refused = await settings('--ssh-key', other)
     expect(refused).toMatchObject({ code: 6, outcome: 'refused' })
-    expect(refused.said).toContain('accepts SSH keys that were not asked for (PCR 14)')
+    expect(refused.said).toContain('accepts SSH keys that were not requested (PCR 14)')
   })
 
   it.each(tamperings)('is not trusted with $what in its evidence: the link $link says so', async ({ link, change }) => {

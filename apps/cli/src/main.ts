@@ -105,7 +105,7 @@ function reportError(error: unknown, format: OutputFormat): void {
       : new CliError({
           code: 'Unexpected',
           message: error instanceof Error ? error.message : String(error),
-          remedy: 'This is a defect: please report it with the command you ran.',
+          remedy: 'This is a bug: please report it with the command you ran.',
           cause: error,
         })
   if (format === 'json' || format === 'jsonc') process.stdout.write(`${JSON.stringify(known.toBody(), null, 2)}\n`)

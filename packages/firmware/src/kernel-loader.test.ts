@@ -85,7 +85,7 @@ describe.skipIf(!existsSync(guestFirmwarePath))('the firmware of guests', () => 
     const { from } = await code(source)
     const damaged = Uint8Array.from(source)
     damaged[from + 100] = damaged[from + 100]! ^ 1
-    await expect(withoutKernelLoader(damaged)).rejects.toThrow('cannot be rid of its kernel loader')
+    await expect(withoutKernelLoader(damaged)).rejects.toThrow('cannot be removed from the guests’ UEFI firmware')
   })
 })
 

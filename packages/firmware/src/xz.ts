@@ -17,7 +17,7 @@ export async function xz(args: string[], input: Uint8Array): Promise<{ output: B
     child.once('error', fail)
   }).catch((cause: unknown) => {
     throw new FirmwareError({
-      message: 'The program xz does not run, without which firmware is not unpacked.',
+      message: 'The program xz, which unpacks the firmware, does not run.',
       expected: 'xz in PATH',
       found: (cause as Error).message,
       remedy: 'apt-get install xz-utils',

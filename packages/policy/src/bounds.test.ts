@@ -88,17 +88,17 @@ describe('a claim that a policy makes', () => {
     [
       'type="a", value=1, issuer="AttestationService"',
       'another issuer',
-      '"AttestationPolicy": what a policy adds comes from the policy',
+      '"AttestationPolicy": claims that a policy adds are issued by the policy',
     ],
     [
       'type="a", value=1, issuer="CustomClaim"',
       'another issuer',
-      '"AttestationPolicy": what a policy adds comes from the policy',
+      '"AttestationPolicy": claims that a policy adds are issued by the policy',
     ],
     ['type="a", value=1, issuer="Other"', '"Other"', 'AttestationService, AttestationPolicy, CustomClaim'],
     ['type="a", value=1, valueType="String"', 'a value of type Integer', 'a value of type String'],
     ['type="a", value="b", valueType="Boolean"', 'a value of type String', 'a value of type Boolean'],
-    ['type="x-ms-mine", value=1', '"x-ms-mine"', 'a claim name of your own: this one speaks for the service'],
+    ['type="x-ms-mine", value=1', '"x-ms-mine"', 'a custom claim name: this one is reserved for the service'],
   ])('is refused: %s', (properties, found, expected) => {
     expect(refusal(issuance(`=>issue(${properties});`))).toEqual([found, expected])
   })

@@ -181,7 +181,7 @@ class Evaluation {
         this.#claims.ofType(claim.type).some((own) => own.issuer === 'AttestationService' && own.value === claim.value)
       )
         return false
-      throw this.#failure(rule, JSON.stringify(claim.type), 'a claim name of your own: this one speaks for the service')
+      throw this.#failure(rule, JSON.stringify(claim.type), 'a custom claim name: this one is reserved for the service')
     }
     if (claim.readOnly === true)
       throw this.#failure(

@@ -52,7 +52,7 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   return {
     ...first,
     expected: permits[0]!.conditions.map((condition) => formatCondition(condition)).join(' && '),
-    found: 'claims that do not hold together; which of them cannot be told within the limits of an evaluation',
+    found: 'claims that contradict each other; which ones cannot be determined within the limits of an evaluation',
   }
 }
 
@@ -70,12 +70,12 @@ export const unmetOf = (condition: Condition, claims: ClaimSet): Unmet => ({
 })
 
 /** What a rule lacks, by all claims that there are at the end. */
-function lookAgain(rule: Rule, claims: ClaimSet, budget: Budget): Unmet | 'holds' | 'cannot be told' {
+function lookAgain(rule: Rule, claims: ClaimSet, budget: Budget): Unmet | 'holds' | 'cannot be determined' {
   let unmet: Unmet | undefined
   try {
     matchRule(rule, claims, budget, (condition) => (unmet = unmetOf(condition, claims)))
   } catch (error) {
-    if (error instanceof PolicyError) return 'cannot be told'
+    if (error instanceof PolicyError) return 'cannot be determined'
     throw error
   }
   return unmet ?? 'holds'

@@ -75,7 +75,7 @@ describe('a claim that a rule makes', () => {
   })
 
   it('under a name of the service is the service’s own or none', () => {
-    const own = 'a claim name of your own: this one speaks for the service'
+    const own = 'a custom claim name: this one is reserved for the service'
     const copy = 'c:[type=="x-ms-a"]=>issue(claim=c);'
     // The token has it anyway.
     expect(issue(copy, { 'x-ms-a': 1 })).toEqual([{}, []])

@@ -24,7 +24,7 @@ const commentPattern = /\/\/[^\r\n]*/y
 const slips: readonly [RegExp, string][] = [
   [/[\u2018-\u201f']/y, 'a straight double quotation mark: "'],
   [/\/\*/y, 'a comment that begins with // and ends with its line'],
-  [/\|/y, "'&&': the language has no 'or'; another rule says it"],
+  [/\|/y, "'&&': the language has no 'or'; write another rule"],
   [/&/y, "'&&'"],
   [/->/y, "'=>'"],
 ]

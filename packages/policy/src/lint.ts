@@ -58,7 +58,7 @@ function decisions(rules: Rule[]): Warning[] {
   if (open === undefined) return []
   const message =
     denies.length === 0
-      ? 'This permit() has no condition and no rule denies: any evidence that is genuine gets a token, compliant or not, debuggable or not.'
+      ? 'This permit() has no condition and no rule denies: any genuine evidence gets a token, compliant or not, debuggable or not.'
       : 'This permit() has no condition: evidence gets a token unless a deny() finds the claim that it looks for. A claim that is absent denies nothing.'
   return [{ code: 'PermitsEverything', position: open.position, message }]
 }
@@ -100,7 +100,7 @@ function selfMade(policy: Policy): Warning[] {
     .map((condition) => ({
       code: 'AnyIssuer' as const,
       position: condition.position,
-      message: `The policy adds ${literalType(condition)} itself: say issuer=="AttestationService" to mean the service's claim.`,
+      message: `The policy adds ${literalType(condition)} itself: write issuer=="AttestationService" to mean the service's claim.`,
     }))
 }
 

@@ -152,7 +152,7 @@ describe('reading a policy', () => {
     '__proto__',
   ])('refuses a policy that would speak for the service by issuing %s', (type) => {
     const text = `version=1.0;authorizationrules{=>permit();};issuancerules{=>issue(type="${type}", value="azure-compliant-cvm");};`
-    expect(refusal(text).expected).toContain('a claim name of your own')
+    expect(refusal(text).expected).toContain('a custom claim name')
   })
 
   it('refuses texts, rules, conditions and calls beyond the limits', () => {

@@ -216,7 +216,7 @@ class Parser {
       return { kind: 'literal', value: token.text === 'true', position }
     }
     if (/^(true|false)$/i.test(token.text) && !scope.has(token.text))
-      throw this.#failure('true or false, in small letters')
+      throw this.#failure('true or false, in lower case')
     if (this.#tokens[this.#index + 1]?.text === '(') return this.#call(scope, depth)
     const id = this.#identifier(scope)
     this.#symbol('.')
@@ -237,7 +237,7 @@ class Parser {
       while (this.#accept(','))
     }
     if (args.length !== functionArity[name])
-      throw this.#failure(`${functionArity[name]} arguments for ${name}, and not ${args.length}`)
+      throw this.#failure(`${functionArity[name]} arguments for ${name}, not ${args.length}`)
     this.#symbol(')')
     return { kind: 'call', name, arguments: args, position }
   }
@@ -246,7 +246,7 @@ class Parser {
     const token = this.#peek()
     const known = token.kind === 'word' ? scope.get(token.text) : undefined
     if (known === undefined) throw this.#failure('the identifier of an earlier condition of the same rule')
-    if (!known) throw this.#failure('the identifier of a condition without "!": no claim stands behind this one')
+    if (!known) throw this.#failure('the identifier of a condition without "!": this one matches no claim')
     this.#index += 1
     return token.text
   }

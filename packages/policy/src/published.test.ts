@@ -282,7 +282,7 @@ describe('what published policies of version 1.2 are made of', () => {
     // The service's names stay the service's.
     expect(() =>
       parsePolicy('version=1.0;authorizationrules{=>issue(type="x-ms-compliance-status", value="x");=>permit();};'),
-    ).toThrow(/speaks for the service/)
+    ).toThrow(/reserved for the service/)
   })
 
   it('a value in a condition that a function finds in another claim', () => {

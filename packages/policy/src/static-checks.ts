@@ -37,7 +37,7 @@ export function checkAction(action: Action, failingRule: string): void {
       checkLiteral(property, expression.value, failWith(expression.position, failingRule))
   const issuer = expressionOf('issuer')
   if (issuer !== undefined && !(issuer.kind === 'literal' && issuer.value === 'AttestationPolicy'))
-    throw fail('another issuer', '"AttestationPolicy": what a policy adds comes from the policy')
+    throw fail('another issuer', '"AttestationPolicy": claims that a policy adds are issued by the policy')
   const valueType = expressionOf('valueType')
   if (valueType?.kind === 'literal' && value.kind === 'literal' && valueType.value !== valueTypeOf(value.value))
     throw fail(`a value of type ${valueTypeOf(value.value)}`, `a value of type ${String(valueType.value)}`)
@@ -48,7 +48,7 @@ export function checkAction(action: Action, failingRule: string): void {
     value.kind === 'literal' &&
     isReservedForService(String(type.value))
   )
-    throw fail(JSON.stringify(type.value), 'a claim name of your own: this one speaks for the service')
+    throw fail(JSON.stringify(type.value), 'a custom claim name: this one is reserved for the service')
   if (action.kind === 'issueproperty') checkLiteralProperty(type, value, failingRule)
 }
 

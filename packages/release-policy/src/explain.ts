@@ -112,29 +112,29 @@ function hintOf(
   claims: Record<string, unknown>,
 ): string | undefined {
   if (actual !== undefined) {
-    if (actual === null) return 'The claim is null, which nothing is equal to.'
-    if (Array.isArray(actual)) return 'The claim is a list, and no condition looks into lists.'
+    if (actual === null) return 'The claim is null, which is never equal to anything.'
+    if (Array.isArray(actual)) return 'The claim is a list, and conditions cannot look into lists.'
     if (typeof actual === 'object') return 'The claim is an object: name one of its members, after a dot.'
     if (isOrder(operator)) {
       return typeof actual === 'number' ? undefined : `The claim is a ${typeof actual}: only numbers have an order.`
     }
     if (typeof actual !== typeof expected && operator === 'notEquals') {
-      return `The claim is a ${typeof actual}, the policy has a ${typeof expected}: neither equal nor unequal here.`
+      return `The claim is a ${typeof actual}, the policy has a ${typeof expected}: they are neither equal nor unequal.`
     }
     if (typeof actual !== typeof expected && JSON.stringify(actual).replaceAll('"', '') === String(expected)) {
       return `The claim is a ${typeof actual}, the policy has a ${typeof expected}.`
     }
     const sameButCase =
       operator === 'equals' && typeof actual === 'string' && actual.toLowerCase() === String(expected).toLowerCase()
-    return sameButCase ? 'The two differ in upper and lower case.' : undefined
+    return sameButCase ? 'The two differ only in case.' : undefined
   }
   const nested = `${nestedUnder}.${claim}`
-  if (valueAt(claims, nested) !== undefined) return `The token has it as ${nested}: a guest fetched it.`
+  if (valueAt(claims, nested) !== undefined) return `The token has it as ${nested}: it was fetched by a guest.`
   const flat = claim.startsWith(`${nestedUnder}.`) ? claim.slice(nestedUnder.length + 1) : undefined
   if (flat !== undefined && valueAt(claims, flat) !== undefined) {
-    return `The token has it as ${flat}: it was made while the VM booted.`
+    return `The token has it as ${flat}: it was issued while the VM booted.`
   }
   return Object.hasOwn(claims, claim)
-    ? 'The name of the claim itself has dots, which stand for members here.'
+    ? 'The claim’s name contains dots, which separate members in a policy.'
     : undefined
 }

@@ -345,7 +345,7 @@ describe('explaining a release', () => {
     }
     expect(hints(guest, compliant, mine, { claim: 'secureboot', equals: true })).toEqual([
       'The token has it as x-ms-isolation-tee.x-ms-compliance-status: a guest fetched it.',
-      'The two differ in upper and lower case.',
+      'The two differ only in case.',
       'The claim is a string, the policy has a boolean.',
     ])
     expect(
@@ -358,8 +358,8 @@ describe('explaining a release', () => {
       ),
     ).toEqual([
       'The claim is a string: only numbers have an order.',
-      'The claim is a boolean, the policy has a string: neither equal nor unequal here.',
-      'The claim is null, which nothing is equal to.',
+      'The claim is a boolean, the policy has a string: they are neither equal nor unequal.',
+      'The claim is null, which is never equal to anything.',
       undefined,
     ])
     // A number that is too small needs no hint.
@@ -375,8 +375,8 @@ describe('explaining a release', () => {
         { claim: 'd', equals: 1 },
       ),
     ).toEqual([
-      'The name of the claim itself has dots, which stand for members here.',
-      'The claim is a list, and no condition looks into lists.',
+      'The claim’s name contains dots, which separate members in a policy.',
+      'The claim is a list, and conditions cannot look into lists.',
       'The claim is an object: name one of its members, after a dot.',
     ])
   })

@@ -67,11 +67,11 @@ function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] 
     warnings.push({
       code: 'AuthorityNotTrusted',
       place: `${list}[${foreign[0]}].authority`,
-      message: `${foreign.length} of ${anyOf.length} authorities are not attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
+      message: `${foreign.length} of ${anyOf.length} authorities are not attestation providers of a Strongroom installation, which releases keys only for tokens from its own providers.`,
       remedy: `Name ${own ?? `a provider under attest.${domain}`}; on Azure the policy may be right as written.${
         own === undefined
           ? ''
-          : ' An installation whose server was started with STRONGROOM_MAP_AZURE_PROVIDERS=1 takes its own provider for it.'
+          : ' An installation whose server was started with STRONGROOM_MAP_AZURE_PROVIDERS=1 accepts its own provider instead.'
       }`,
     })
   }
@@ -83,8 +83,8 @@ function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] 
       warnings.push({
         code: 'SameAuthorityTwice',
         place: `${list}[${index}]`,
-        message: `The entry says the same as ${list}[${before}].`,
-        remedy: 'Leave one of them out.',
+        message: `The entry duplicates ${list}[${before}].`,
+        remedy: 'Remove one of them.',
       })
     } else texts.set(text, index)
   }
@@ -102,14 +102,14 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
       'AnyConfidentialVm',
       place,
       'Every confidential VM that this authority attests satisfies the entry, whoever owns it.',
-      'Add what only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, or host data.',
+      'Add a claim that only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, or host data.',
     )
   }
   if (!excludesDebug(entry)) {
     warn(
       'DebugNotExcluded',
       place,
-      'A VM whose memory its host may read and write (debug) can satisfy the entry.',
+      'A VM whose host can read and write its memory (debug) can satisfy the entry.',
       'Add x-ms-compliance-status = azure-compliant-cvm, which no debuggable VM has, or x-ms-sevsnpvm-is-debuggable = false or tdx_td_attributes_debug = false.',
     )
   }
@@ -118,15 +118,15 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
     warn(
       'FlatAndNested',
       place,
-      `The entry asks both for claims at the top and for claims below ${nestedUnder}. A token of a VM's boot has the first alone, a token that a guest fetches the second alone.`,
+      `The entry requires both top-level claims and claims below ${nestedUnder}. A token from a VM's boot has only the former, a token fetched by a guest only the latter.`,
       `Write all of them below ${nestedUnder} for guests (/attest/AzureGuest), or none for the boot (/attest/SevSnpVm, /attest/TdxVm).`,
     )
   } else if (forms.has('flat')) {
     warn(
       'FlatClaims',
       place,
-      'The entry asks for claims at the top: a VM satisfies it while it boots, programs in a guest never do, as their tokens nest these claims.',
-      `For programs in guests write ${nestedUnder} before each of them; for disks' keys leave them.`,
+      'The entry requires top-level claims: a VM satisfies it while it boots, but programs in a guest never do, because their tokens nest these claims.',
+      `For programs in guests, write ${nestedUnder} before each of them; for disk keys, leave them.`,
     )
   }
   for (const leaf of all) warnings.push(...lintLeaf(leaf))
@@ -134,7 +134,7 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
     warn(
       'NeverSatisfied',
       leaf.place,
-      `${leaf.claim} is asked to have two values at once.`,
+      `${leaf.claim} would need two values at once.`,
       'Put the alternatives into anyOf.',
     )
   }
@@ -149,8 +149,8 @@ function lintLeaf(leaf: Leaf): LintWarning[] {
           {
             code: 'AbsenceAsked',
             place: `${place}.exists`,
-            message: `Any token of the authority that leaves ${claim} out satisfies this, for whatever reason it does.`,
-            remedy: 'Ask for a value that the token has to say.',
+            message: `Any token from the authority without ${claim} satisfies this, whatever the reason it is missing.`,
+            remedy: 'Require a value that the token must contain.',
           },
         ]
       : []
@@ -165,8 +165,8 @@ function lintUnknown({ claim, operator, operand, place }: Leaf): LintWarning[] {
       {
         code: 'ClaimType',
         place: `${place}.${operator}`,
-        message: `${claim} is an object or a list, which no value is compared with.`,
-        remedy: 'Ask for a member of the object, after a dot, or whether the claim exists.',
+        message: `${claim} is an object or a list, which cannot be compared with a value.`,
+        remedy: 'Compare a member of the object, after a dot, or test whether the claim exists.',
       },
     ]
   }
@@ -175,23 +175,23 @@ function lintUnknown({ claim, operator, operand, place }: Leaf): LintWarning[] {
     warnings.push({
       code: 'ChosenInGuest',
       place: `${place}.claim`,
-      message: `${claim} is what whoever attests sent along: a program in any VM can say the same, and no hardware says whose it is.`,
-      remedy: 'Take it for a nonce or a label, and ask for a claim of the platform beside it.',
+      message: `${claim} is sent by whoever attests: a program in any VM can send the same value, and no hardware vouches for it.`,
+      remedy: 'Use it as a nonce or a label, and require a platform claim as well.',
     })
   } else if (isUnknown(claim)) {
     warnings.push({
       code: 'UnknownClaim',
       place: `${place}.claim`,
-      message: `No token of an attestation provider here has the claim ${claim}, and an absent claim is never equal.`,
-      remedy: 'Compare the name with a token of your provider.',
+      message: `No token from an attestation provider of Strongroom has the claim ${claim}, and an absent claim is never equal.`,
+      remedy: 'Compare the name with a token from your provider.',
     })
   }
   if (operand === 'true' || operand === 'false') {
     warnings.push({
       code: 'ClaimType',
       place: `${place}.${operator}`,
-      message: `"${operand}" is a text here, and no Boolean claim is compared with it; samples for Azure write Booleans so.`,
-      remedy: `Write ${operand} without quotation marks where the claim is a Boolean.`,
+      message: `"${operand}" is a string, and Boolean claims are never equal to it; samples for Azure write Booleans this way.`,
+      remedy: `Write ${operand} without quotation marks if the claim is a Boolean.`,
     })
   }
   return warnings
@@ -218,7 +218,7 @@ function lintKnown({ claim, operator, operand, place }: Leaf, known: KnownClaim,
     warnings.push({
       code: 'NeverSatisfied',
       place: `${place}.equals`,
-      message: `x-ms-compliance-status is ${complianceStates.join(', ')} where it is there at all.`,
+      message: `x-ms-compliance-status is ${complianceStates.join(', ')}, if present at all.`,
       remedy: 'Write azure-compliant-cvm for confidential VMs.',
     })
   }
@@ -226,11 +226,11 @@ function lintKnown({ claim, operator, operand, place }: Leaf, known: KnownClaim,
     warnings.push({
       code: 'ChangesWithFirmware',
       place,
-      message: `${claim} changes when the platform renews its firmware; from then on the key stays closed to every VM.`,
+      message: `${claim} changes when the platform updates its firmware; from then on no VM can get the key.`,
       remedy:
         known.type === 'number'
           ? 'Write greaterOrEquals: later firmware has a higher number.'
-          : 'Ask for it only where you renew the policy before the firmware is; an immutable policy cannot be.',
+          : 'Require it only if you update the policy before the firmware; an immutable policy cannot be updated.',
     })
   }
   return warnings

@@ -77,11 +77,11 @@ describe('a release policy', () => {
       'true',
     ])
     expect(fault(policy({ claim: 'a', less: '1' }))[1]).toBe(
-      'a number, without quotation marks: nothing else has an order',
+      'a number, without quotation marks: only numbers have an order',
     )
     expect(fault(policy({ claim: 7, equals: 1 }))).toEqual([
       `${first}.claim`,
-      'a path of claim names divided by dots',
+      'a path of claim names separated by dots',
       '7',
     ])
     for (const claim of ['', '.', 'a.', '.a', 'a..b'])

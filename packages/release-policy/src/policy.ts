@@ -105,7 +105,7 @@ class Reader {
     const { claim, ...operands } = fieldsOf(value, place, ['claim', ...claimOperators])
     const parts = typeof claim === 'string' ? claim.split('.') : []
     if (typeof claim !== 'string' || claim.length > limits.claimLength || parts.includes('')) {
-      throw invalid(`${place}.claim`, 'a path of claim names divided by dots', shown(claim))
+      throw invalid(`${place}.claim`, 'a path of claim names separated by dots', shown(claim))
     }
     if (parts.length > limits.claimParts) {
       throw invalid(`${place}.claim`, `at most ${limits.claimParts} parts`, shown(claim))
@@ -131,7 +131,7 @@ class Reader {
 function misfit(operator: ClaimOperator, operand: unknown): string | undefined {
   if (operator === 'exists') return typeof operand === 'boolean' ? undefined : 'true or false, without quotation marks'
   if (isOrder(operator) && typeof operand !== 'number')
-    return 'a number, without quotation marks: nothing else has an order'
+    return 'a number, without quotation marks: only numbers have an order'
   if (typeof operand !== 'string' && typeof operand !== 'boolean' && typeof operand !== 'number') {
     return 'a string, a number, true or false'
   }

@@ -46,16 +46,16 @@ export function headerFault(header: Record<string, unknown>): TokenFault | undef
  *
  * kindFault({ 'x-ms-attestation-type': 'sevsnpvm' }) // => undefined
  * // Signed by the same key, and not about evidence.
- * kindFault({ 'x-ms-policy-result': 'Updated' })?.found // => "a provider's answer about its policies"
+ * kindFault({ 'x-ms-policy-result': 'Updated' })?.found // => "a provider's statement about its policies"
  */
 export function kindFault(claims: Record<string, unknown>): TokenFault | undefined {
   const about = Object.keys(claims).find((name) => policyStatementClaims.includes(name))
   if (about !== undefined) {
-    return { part: about, expected: 'a token over evidence', found: "a provider's answer about its policies" }
+    return { part: about, expected: 'a token over evidence', found: "a provider's statement about its policies" }
   }
   const type = claims[overEvidence]
   if (typeof type === 'string') return undefined
-  const expected = 'the type that every token over evidence has'
+  const expected = 'the type of every token over evidence'
   return type === undefined
     ? { part: overEvidence, expected, found: 'no such claim' }
     : fault(overEvidence, expected, type)

@@ -81,6 +81,6 @@ describe('the key that a release is wrapped to', () => {
   it('has an odd exponent from 3 to 32 bits', () => {
     for (const e of ['Aw', 'AQAB', '_____w', 'AAAD']) expect([e, found({ ...good, e })]).toEqual([e, 'a'])
     for (const e of ['AQ', 'Ag', 'BA', 'AA', '', 'AQAAAAE', 'AQAC', '____-w8'])
-      expect([e, found({ ...good, e })]).toEqual([e, 'x-ms-runtime.keys: an RSA key with an unfit exponent'])
+      expect([e, found({ ...good, e })]).toEqual([e, 'x-ms-runtime.keys: an RSA key with an unsuitable exponent'])
   })
 })

@@ -32,7 +32,7 @@ export function findWrappingKey(claims: Record<string, unknown>): WrappingKey | 
   const bits = bitsOf(modulus)
   if (bits < 2048 || bits > 16384 || !isOdd(modulus)) return unfit(`an RSA key of ${bits} bits`)
   if (bitsOf(exponent) < 2 || bitsOf(exponent) > 32 || !isOdd(exponent)) {
-    return unfit('an RSA key with an unfit exponent')
+    return unfit('an RSA key with an unsuitable exponent')
   }
   return { kid, n, e }
 }

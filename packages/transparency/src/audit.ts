@@ -56,7 +56,7 @@ export async function auditLog(o: {
   }
   throw new TransparencyError({
     code: 'RootMismatch',
-    message: 'The entries of the log are not the ones that it signed for: entries were edited, added or taken out.',
+    message: 'The entries of the log are not the ones it signed: entries were edited, added or removed.',
     expected: `root ${toBase64(checkpoint.root)}`,
     found: `root ${toBase64(root)}`,
   })
@@ -127,7 +127,7 @@ export async function provenEntry(o: { checkpoint: Checkpoint; index: number; fe
   }
   throw new TransparencyError({
     code: 'RootMismatch',
-    message: `Entry ${index} is not the one that the log signed for.`,
+    message: `Entry ${index} is not the one the log signed.`,
     expected: `an entry under the root ${toBase64(checkpoint.root)}`,
     found: 'an entry or tiles that do not hash to it',
   })
@@ -137,7 +137,7 @@ function refuseCut(checkpoint: Checkpoint, remembered: Checkpoint): void {
   if (checkpoint.size >= remembered.size) return
   throw new TransparencyError({
     code: 'LogCut',
-    message: 'The log is shorter than it was: entries were cut off, or an older copy was put back.',
+    message: 'The log is shorter than it was: entries were cut off, or an older copy was restored.',
     expected: `at least ${remembered.size} entries`,
     found: `${checkpoint.size} entries`,
   })
@@ -146,7 +146,7 @@ function refuseCut(checkpoint: Checkpoint, remembered: Checkpoint): void {
 function forked(remembered: Checkpoint, root: Uint8Array): TransparencyError {
   return new TransparencyError({
     code: 'LogForked',
-    message: 'The log was rewritten: it does not contain what it signed for before.',
+    message: 'The log was rewritten: it does not contain what it signed earlier.',
     expected: `the first ${remembered.size} entries under the root ${toBase64(remembered.root)}`,
     found: `other entries, root ${toBase64(root)}`,
   })

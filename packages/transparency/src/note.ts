@@ -109,7 +109,7 @@ export async function openNote(note: string, key: NoteKey): Promise<string> {
       throw new TransparencyError({
         code: 'SignatureInvalid',
         message: 'The signature under the checkpoint is wrong.',
-        expected: `a signature of ${formatNoteKey(key)}`,
+        expected: `a signature by ${formatNoteKey(key)}`,
         found: line.slice(0, 100),
       })
     }
@@ -119,7 +119,7 @@ export async function openNote(note: string, key: NoteKey): Promise<string> {
   throw new TransparencyError({
     code: 'SignatureInvalid',
     message: 'The checkpoint is not signed by the key of this log.',
-    expected: `a signature of ${formatNoteKey(key)}`,
+    expected: `a signature by ${formatNoteKey(key)}`,
     found: lines.map((line) => line.slice(0, 60)).join('; '),
   })
 }

@@ -151,8 +151,8 @@ export function parseBundle(bytes: Uint8Array, width: number): Uint8Array[] {
   if (entries.length === width && offset === bytes.length) return entries
   throw new TransparencyError({
     code: 'Malformed',
-    message: 'A bundle of entries is not whole.',
-    expected: `${width} entries and nothing behind them`,
+    message: 'A bundle of entries is incomplete.',
+    expected: `${width} entries and nothing after them`,
     found: `${entries.length} entries, ${bytes.length - offset} bytes left`,
   })
 }

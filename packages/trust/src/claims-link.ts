@@ -31,13 +31,13 @@ export async function claimsLink(
   const { vmUniqueId } = configuration
   demand({
     holds: vmUniqueId === evidence.vmId,
-    message: 'The claims are of another VM.',
+    message: 'The claims belong to another VM.',
     expected: evidence.vmId,
     actual: String(vmUniqueId),
   })
   demand({
     holds: evidence.vmId.toUpperCase() === asked.toUpperCase(),
-    message: 'The evidence is of another VM than the one that was asked for.',
+    message: 'The evidence belongs to another VM than the requested one.',
     expected: asked,
     actual: evidence.vmId,
   })

@@ -18,7 +18,7 @@ export async function customerLink(
   const kept = evidence.customerRelease
   demand({
     holds: kept?.diskEncryptionSet.toLowerCase() === o.expected?.toLowerCase(),
-    message: 'The guest state was not opened with a key of the VM’s disk-encryption set.',
+    message: 'The guest state was not decrypted with a key of the VM’s disk-encryption set.',
     expected: o.expected ?? 'none',
     actual: kept?.diskEncryptionSet ?? 'none',
   })
@@ -32,13 +32,13 @@ export async function customerLink(
   })
   demand({
     holds: release.keyId === kept.keyId,
-    message: 'The answer is about another key.',
+    message: 'The response is about another key.',
     expected: kept.keyId,
     actual: release.keyId,
   })
   demand({
     holds: release.wrappedFor === 'HCLTransferKey',
-    message: 'The key was wrapped for another key than the transfer key of this boot.',
+    message: 'The key was wrapped to a key other than the transfer key of this boot.',
     expected: 'HCLTransferKey',
     actual: release.wrappedFor,
   })
@@ -51,6 +51,6 @@ export async function customerLink(
     `key ${key}, version ${version}, of ${hostname}`,
     `disk-encryption set ${kept.diskEncryptionSet}`,
     `${release.wrapping}, policy ${short(await sha256Hex(utf8(text)))} satisfied by token ${short(String(claims['jti']))}`,
-    ...(mapped ? [`its authority ${authority} stands for ${issuer}: this installation’s operator has it so`] : []),
+    ...(mapped ? [`its authority ${authority} is mapped to ${issuer} by this installation’s operator`] : []),
   ]
 }

@@ -70,7 +70,7 @@ export async function vtpmLink(
   const measured = await silicon.verifySibling(report.hardwareReport)
   demand({
     holds: equal(measured, silicon.measurement),
-    message: "The vTPM's report is of another guest.",
+    message: "The vTPM's report belongs to another guest.",
     expected: toHex(silicon.measurement),
     actual: toHex(measured),
   })
@@ -98,7 +98,7 @@ export async function vtpmLink(
   })
   demand({
     holds: certificate.subject.commonName === evidence.vmId,
-    message: 'The AK certificate is of another VM.',
+    message: 'The AK certificate belongs to another VM.',
     expected: evidence.vmId,
     actual: certificate.subject.commonName ?? 'no name',
   })
@@ -131,7 +131,7 @@ export async function measuredBootLink(
   const { unlogged } = await verifyEventLog({ log, bank: 'sha256', registers })
   if (unlogged.length > 0)
     throw new LinkRefused({
-      message: `The event log says nothing of PCR ${unlogged.join(', ')}.`,
+      message: `The event log does not cover PCR ${unlogged.join(', ')}.`,
       expected: 'PCRs 0 to 7',
     })
   await checkPcr11(log, quotedRegister(pcrs, 11))
@@ -144,7 +144,7 @@ export async function measuredBootLink(
     demand({
       code: 'RegisterNotPredicted',
       holds: actual === expected,
-      message: `PCR ${index} is not what image ${o.measurements.image.id} gives with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${meanings[index]}.${asSaid(evidence, index, actual)}`,
+      message: `PCR ${index} is not what image ${o.measurements.image.id} yields with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${meanings[index]}.${asSaid(evidence, index, actual)}`,
       expected,
       actual,
     })
@@ -160,20 +160,20 @@ export async function measuredBootLink(
 
 /** What a register that differs says. */
 const meanings: Record<(typeof bootRegisters)[number], string> = {
-  1: 'the machine has other devices or ACPI tables than were predicted',
-  2: 'a device brought a driver along',
+  1: 'the VM has other devices or ACPI tables than predicted',
+  2: 'a device supplied a driver',
   3: 'a driver was configured',
   4: 'another boot loader or kernel was started',
   6: 'the platform’s maker or the host added to the boot',
   7: 'Secure Boot was in another state, or trusted other keys',
-  11: 'another kernel, initrd or command line ran, or the boot went another way',
+  11: 'another kernel, initrd or command line ran, or the boot took another path',
   12: 'the host passed a command line or credentials to the boot stub',
   13: 'the host passed extension images to the boot stub',
 }
 
 /** The machine's own prediction decides nothing; that it agrees with what was quoted says that the machine expected this boot. */
 const asSaid = (evidence: BootFacts, index: number, actual: string): string =>
-  evidence.expected.pcrs[index] === actual ? ' The machine expected just that.' : ''
+  evidence.expected.pcrs[index] === actual ? ' The host predicted exactly that.' : ''
 
 function quotedRegister(pcrs: ReadonlyMap<number, Uint8Array>, index: number): Uint8Array {
   const value = pcrs.get(index)
@@ -190,13 +190,13 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
   for (const phase of bootPhases) value = await sha256(concat(value, await sha256(utf8(phase))))
   demand({
     holds: equal(value, quoted),
-    message: 'PCR 11 is not what the event log and the boot phases give.',
+    message: 'PCR 11 is not what the event log and the boot phases yield.',
     expected: toHex(value),
     actual: toHex(quoted),
   })
 }
 
-const noGuest = 'no guest ran: the machine extended the vTPM by the log that it predicted'
+const noGuest = 'no guest ran: the host extended the vTPM with the log it predicted'
 
 /** @param o.volume digest of the volume at the first boot that the creator trusted, where one is pinned */
 export async function diskLink(
@@ -208,7 +208,7 @@ export async function diskLink(
   const wanted = asked === 'DiskWithVMGuestState' ? 'LUKS2' : 'none'
   demand({
     holds: evidence.osDisk.encryption === wanted,
-    message: `The OS disk is not as asked for (${asked}).`,
+    message: `The OS disk is not encrypted as requested (${asked}).`,
     expected: wanted,
     actual: evidence.osDisk.encryption,
   })
@@ -216,7 +216,7 @@ export async function diskLink(
   return [
     await volumeOf(evidence, boot, volume),
     volume === undefined
-      ? 'the volume that the machine says that this VM was made with'
+      ? 'the volume that, according to the host, this VM was created with'
       : 'the volume of the first boot that you trusted',
   ]
 }
@@ -234,15 +234,15 @@ async function volumeOf(
   const quoted = boot.pcrs[String(volumeRegister)]
   if (volume === undefined || quoted === undefined || boot.userspaceLog === undefined) {
     throw new LinkRefused({
-      message: 'Nothing shows that the disk is the one that this VM was made with.',
+      message: 'Nothing proves that the disk is the one this VM was created with.',
       expected: `the volume's digest at provisioning, and a quote of PCR ${volumeRegister}`,
-      actual: volume === undefined ? 'a VM of an earlier version: create it again' : 'no such quote',
+      actual: volume === undefined ? 'a VM created by an earlier version: recreate it' : 'no such quote',
     })
   }
   const log = parseUserspaceLog(fromBase64Url(boot.userspaceLog))
   const opened = await verifyVolume({ log, quoted: fromHex(quoted), expected: fromHex(volume) })
   return (
     `LUKS2 ${opened.luksUuid} mapped as ${opened.cipher}, ${opened.keyBits}-bit key, measured into PCR ${volumeRegister} ` +
-    `(${short(volume)}) before it was mounted; its key reads from this vTPM under PCRs 4, 7, 11, 12 and 13`
+    `(${short(volume)}) before it was mounted; its key is readable from this vTPM under PCRs 4, 7, 11, 12 and 13`
   )
 }

@@ -31,12 +31,12 @@ export async function imageLink(
   const keys = o.anchors.images ?? []
   if (keys.length === 0)
     throw new LinkNotChecked(
-      'The anchors name no key that signs what images measure: start the server once, it rewrites anchors.json.',
+      'The anchors contain no key that signs image measurements: start the server once to rewrite anchors.json.',
     )
   const jws = o.document ?? evidence.measurements
   if (jws === undefined)
     throw new LinkNotChecked(
-      'The machine did not keep what the image of this boot measures: restart the VM, or name the document with --measurements (strongroom image measurements).',
+      'The host did not keep the measurements of this boot’s image: restart the VM, or pass them with --measurements (strongroom image measurements).',
     )
   const measurements = await verifyImageMeasurements({ jws, keys })
   const { image, bootFile, measuredAt } = measurements
@@ -46,7 +46,7 @@ export async function imageLink(
     code: 'AnotherBootFile',
     holds: pinned === undefined || pinned === loader,
     message:
-      'The image has another boot file than at the first boot of this VM that you trusted. A VM’s image never changes: what runs now is not it.',
+      'The image has another boot file than at the first boot of this VM that you trusted. A VM’s image never changes: this is another image.',
     expected: String(pinned),
     actual: loader,
   })
@@ -54,13 +54,13 @@ export async function imageLink(
     measurements,
     shows: [
       `image ${image.id} (${image.name} ${image.version}): ${meaning(o.asked, measurements)}`,
-      `what it measures, boot file ${short(loader)}, signed by a pinned key, measured ${measuredAt.toISOString()}${o.document === undefined ? '' : ', as you named it'}`,
+      `measurements, boot file ${short(loader)}, signed by a pinned key, measured ${measuredAt.toISOString()}${o.document === undefined ? '' : ', as you passed it'}`,
       ...(pinned === undefined ? [] : ['the boot file of the first boot that you trusted']),
     ],
   }
 }
 
-const words = { creator: 'what was asked for when this VM was made here', 'resource manager': 'the resource manager’s record' } // prettier-ignore
+const words = { creator: 'the request recorded when this VM was created here', 'resource manager': 'the resource manager’s record' } // prettier-ignore
 
 /** Whether the image is what was asked for, in words. @throws LinkRefused */
 function meaning({ by, reference }: AskedImage, { image }: ImageMeasurements): string {
@@ -68,15 +68,15 @@ function meaning({ by, reference }: AskedImage, { image }: ImageMeasurements): s
   if (reference !== undefined && namesImage(reference, image)) return `${imageText(reference)} ${whose}`
   // A disk's image has no name that means it: which disk a gallery's version holds is the machine's word.
   if (image.source === 'capture' && (reference === undefined || isGallery(reference)))
-    return `captured of a disk, ${reference === undefined ? 'of which the VM was made' : imageText(reference)} ${whose}`
+    return `captured from a disk, ${reference === undefined ? 'from which the VM was created' : imageText(reference)} ${whose}`
   if (reference !== undefined && !('id' in reference) && !isOwn(reference)) {
     if (registeredAs(reference, image)) return `registered as ${imageText(reference)}, ${whose}`
     if (image.source === 'reference') return `the reference image, standing in for ${imageText(reference)}, ${whose}`
   }
   throw new LinkRefused({
     code: 'AnotherImage',
-    message: `The VM was made to run another image than that whose measurements the machine shows (${whose}).`,
-    expected: reference === undefined ? 'an image captured of a disk' : imageText(reference),
+    message: `The VM was created from another image than the one whose measurements the host returned (${whose}).`,
+    expected: reference === undefined ? 'an image captured from a disk' : imageText(reference),
     actual: `${image.id} (${image.source})`,
   })
 }

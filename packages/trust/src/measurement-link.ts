@@ -34,13 +34,13 @@ export async function measurementLink(
   }
   const asked = vCPUsOf(o.size)
   if (asked === undefined)
-    throw new LinkNotChecked(`The name of the size ${o.size} does not say how many processors it has.`)
+    throw new LinkNotChecked(`The name of the size ${o.size} does not contain its number of processors.`)
   const { found, largest } = await findProcessors(firmware.bytes, silicon.measurement, asked)
   const processors = `of 1 to ${asked} vCPUs ${cpuModels.SNP} (${o.size})`
   if (found === undefined) throw anotherLaunch(evidence, silicon, firmware, largest, `, ${processors}`)
   return [
     `launch digest ${short(toHex(silicon.measurement))} computed from ${describe(firmware)}, ${found} vCPUs ${cpuModels.SNP}`,
-    ...(found === asked ? [] : [`${o.size} has ${asked} vCPUs: the host gave ${found} of them`]),
+    ...(found === asked ? [] : [`${o.size} has ${asked} vCPUs: the host provided ${found}`]),
   ]
 }
 
@@ -48,12 +48,12 @@ function pinnedLaunch(tee: Tee, silicon: SiliconFinding, pinned: string): string
   const found = toHex(silicon.measurement)
   if (found !== pinned)
     throw new LinkRefused({
-      message: `The ${names[tee]} is another than at the boot that you trusted: firmware or processors changed.`,
+      message: `The ${names[tee]} differs from the boot that you trusted: firmware or processors changed.`,
       expected: pinned,
       actual: found,
     })
   return [
-    `${names[tee]} ${short(found)} is that of the boot that you trusted; of which firmware it is was not computed here`,
+    `${names[tee]} ${short(found)} is that of the boot that you trusted; its firmware was not computed here`,
   ]
 }
 
@@ -89,8 +89,8 @@ function anotherLaunch(
   const said = evidence.expected.firmwareSha256
   const hint =
     said === firmware.sha256
-      ? 'The machine says that it launched this firmware.'
-      : `The machine says that it launched firmware with SHA-256 ${said}: if that is a release that you trust, name your own copy of it with --firmware.`
+      ? 'The host reports that it launched this firmware.'
+      : `The host reports that it launched firmware with SHA-256 ${said}: if you trust that release, pass your own copy of it with --firmware.`
   return new LinkRefused({
     message: `The ${names[evidence.tee]} is not that of ${firmware.name}${processors}. ${hint}`,
     expected: toHex(computed),

@@ -86,8 +86,8 @@ function snpPlatformOf(
     status: lacks.length === 0 && advisories.length === 0 ? 'UpToDate' : 'OutOfDate',
     lacks,
     advisories,
-    against: `what AMD’s advisories and this installation ask of ${line}`,
-    next: { state: 'none', why: 'AMD announces no next set: its advisories count from the day they are published.' },
+    against: `what AMD’s advisories and this installation require of ${line}`,
+    next: { state: 'none', why: 'AMD does not announce the next set: its advisories apply from the day they are published.' },
   }
 }
 
@@ -113,7 +113,7 @@ function tdxPlatformOf(
     against: `Intel’s TCB evaluation ${now.tcbEvaluationDataNumber}, level of ${dayOf(now.wantedDate)}`,
     next:
       ahead === undefined
-        ? { state: 'none', why: `Intel’s early set of ${fmspc} is not kept here.` }
+        ? { state: 'none', why: `Intel’s early set for ${fmspc} is not stored here.` }
         : nextOf(tdxShortfall({ tcbInfo: ahead, pck, teeTcbSvn: body.teeTcbSvn }), now),
   }
 }

@@ -76,7 +76,7 @@ function judgedAt(time: string, now: Date): Date {
   const then = new Date(time)
   demand({
     holds: then <= now,
-    message: 'The release or the evidence lies in the future.',
+    message: 'The release or the evidence is dated in the future.',
     expected: `not after ${now.toISOString()}`,
     actual: time,
   })
@@ -85,7 +85,7 @@ function judgedAt(time: string, now: Date): Date {
 
 /** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
 function need<T>(value: T | undefined, predecessor: string): T {
-  if (value === undefined) throw new LinkNotChecked(`It rests on '${predecessor}', which does not hold.`)
+  if (value === undefined) throw new LinkNotChecked(`It depends on '${predecessor}', which does not hold.`)
   return value
 }
 

@@ -29,7 +29,7 @@ export function parseAnchors(text: string): TrustAnchors {
   try {
     value = JSON.parse(text)
   } catch {
-    throw new TypeError('This is not JSON: give the anchors.json of the installation.')
+    throw new TypeError('This is not JSON: pass the installation’s anchors.json.')
   }
   const { simulated, amd, intel, images } = (value ?? {}) as Record<string, unknown>
   const pins = (list: unknown): boolean =>

@@ -63,5 +63,5 @@ it.each([
   ['another that the evidence names as the installation’s', () => judge(digest(hosts), hosts)],
   ['none', () => judge(undefined)],
 ])('refuses a guest that settled %s (attack H7)', async (_what, judged) => {
-  await expect(judged()).rejects.toThrow(/another certificate authority than this installation’s \(PCR 14\)/)
+  await expect(judged()).rejects.toThrow(/a certificate authority other than this installation’s \(PCR 14\)/)
 })

@@ -36,7 +36,7 @@ export async function settingsLink(
   const { reference } = o
   if (reference === undefined)
     throw new LinkNotChecked(
-      'Nothing says with which account and keys this VM was asked for: it was made of a specialised image. Name the file that its guest settled, /var/lib/strongroom/settled, with --settled.',
+      'The requested account and keys are unknown: the VM was created from a specialised image. Pass the guest’s file /var/lib/strongroom/settled with --settled.',
     )
   const quoted = fromHex(o.quoted[String(settingsRegister)] ?? '')
   if (quoted.every((byte) => byte === 0))
@@ -60,7 +60,7 @@ export async function settingsLink(
       : ['the account has a password, which the resource manager saw in clear and the host as a hash']),
     `compared with ${words[reference.by]}`,
     ...(evidence.osDisk.encryption === 'none' && evidence.guestRan !== false
-      ? ['the OS disk is not encrypted: whoever has it can write other keys on it later']
+      ? ['the OS disk is not encrypted: whoever has it can write other keys to it later']
       : []),
   ]
 }
@@ -73,22 +73,22 @@ async function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, 
   const found = hexOf(settings.authorityDigest)
   demand({
     holds: wanted !== undefined && found === wanted,
-    message: `The guest trusts another certificate authority than this installation’s (PCR ${settingsRegister}). Whoever holds its key can answer in place of every service that the guest speaks to: delete the VM, and create it again.`,
+    message: `The guest trusts a certificate authority other than this installation’s (PCR ${settingsRegister}). Whoever holds its key can impersonate every service the guest talks to: delete the VM, and recreate it.`,
     expected: wanted ?? 'the certificate of this installation in the evidence',
-    actual: found ?? 'none that it settled',
+    actual: found ?? 'none recorded',
   })
 }
 
 const words = {
-  owner: 'what you named',
-  creator: 'what was asked for when this VM was made here',
-  'resource manager': 'the resource manager’s record; --ssh-key FILE holds it against your own word',
-  file: 'the file that you named',
+  owner: 'what you passed',
+  creator: 'the request recorded when this VM was created here',
+  'resource manager': 'the resource manager’s record; pass --ssh-key FILE to compare with your own keys',
+  file: 'the file you passed',
 } as const
 
 function machineWord(evidence: BootFacts): Uint8Array {
   if (evidence.settled === undefined)
-    throw new LinkNotChecked('The machine did not keep what the guest was given at this boot: restart the VM.')
+    throw new LinkNotChecked('The host did not record what it gave the guest at this boot: restart the VM.')
   return fromBase64Url(evidence.settled)
 }
 
@@ -98,7 +98,7 @@ async function explained(settled: Uint8Array, quoted: Uint8Array, stated: string
   } catch (error) {
     if (!equal(await settingsRegisterValue(settled), quoted))
       throw new LinkRefused({
-        message: `The guest settled other accounts, keys or data than those (PCR ${settingsRegister}). ${remedy}`,
+        message: `The guest set up other accounts, keys or data than those (PCR ${settingsRegister}). ${remedy}`,
         expected: stated ?? toHex(await settingsRegisterValue(settled)),
         actual: toHex(quoted),
         cause: error,
@@ -134,13 +134,13 @@ async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise
 async function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): Promise<void> {
   demand({
     holds: settings.vmId === vmId,
-    message: `The guest settled as another VM (PCR ${settingsRegister}): its disk is a copy of that one’s.`,
+    message: `The guest was set up as another VM (PCR ${settingsRegister}): its disk is a copy of that VM’s disk.`,
     expected: vmId,
     actual: settings.vmId,
   })
   demand({
     holds: settings.adminUsername === asked.adminUsername,
-    message: `The guest has another administrator than was asked for (PCR ${settingsRegister}).`,
+    message: `The guest has a different administrator than requested (PCR ${settingsRegister}).`,
     expected: asked.adminUsername,
     actual: settings.adminUsername,
   })
@@ -149,26 +149,26 @@ async function compare(settings: GuestSettings, asked: AskedSettings, vmId: stri
   const foreign = settings.sshPublicKeys.filter((key) => !wanted.has(withoutComment(key)))
   demand({
     holds: foreign.length === 0,
-    message: `The guest accepts SSH keys that were not asked for (PCR ${settingsRegister}). ${remedy}`,
+    message: `The guest accepts SSH keys that were not requested (PCR ${settingsRegister}). ${remedy}`,
     expected: await list(asked.sshPublicKeys),
     actual: (await Promise.all(foreign.map(fingerprint))).join(', '),
   })
   demand({
     holds: [...wanted].every((key) => found.has(key)),
-    message: `The guest lacks SSH keys that were asked for (PCR ${settingsRegister}).`,
+    message: `The guest lacks requested SSH keys (PCR ${settingsRegister}).`,
     expected: await list(asked.sshPublicKeys),
     actual: await list(settings.sshPublicKeys),
   })
   const customData = await sha256Of(settings.customData)
   demand({
     holds: customData === asked.customDataSha256,
-    message: `The guest was given other custom data than was asked for (PCR ${settingsRegister}).`,
+    message: `The guest was given different custom data than requested (PCR ${settingsRegister}).`,
     expected: asked.customDataSha256 ?? 'none',
     actual: customData ?? 'none',
   })
   demand({
     holds: hexOf(settings.passwordDigest) === asked.passwordSha256,
-    message: `The guest’s account has another password than was asked for, or one where none was (PCR ${settingsRegister}). ${remedy}`,
+    message: `The guest’s account has a different password than requested, or an unrequested one (PCR ${settingsRegister}). ${remedy}`,
     expected: asked.passwordSha256 ?? 'none',
     actual: hexOf(settings.passwordDigest) ?? 'none',
   })
@@ -192,7 +192,7 @@ async function fingerprint(line: string): Promise<string> {
   try {
     blob = fromBase64(key)
   } catch {
-    return `${line.slice(0, 80)} (no base64 that a key could be in)`
+    return `${line.slice(0, 80)} (not the base64 of a key)`
   }
   return `${type} SHA256:${toBase64(await sha256(blob)).replace(/={1,2}$/, '')}`
 }

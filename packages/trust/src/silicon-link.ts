@@ -32,7 +32,7 @@ export async function verifySilicon(evidence: BootFacts, anchors: TrustAnchors, 
   const { silicon } = evidence
   demand({
     holds: silicon.kind === evidence.tee,
-    message: 'The evidence is of another kind of silicon.',
+    message: 'The evidence comes from another kind of silicon.',
     expected: evidence.tee,
     actual: silicon.kind,
   })
@@ -46,7 +46,7 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
   const [vcek, ask, ark] = parsePem(silicon.vcekChainPem)
   if (vcek === undefined || ask === undefined || ark === undefined) {
     throw new LinkRefused({
-      message: 'The certificate chain is not whole.',
+      message: 'The certificate chain is incomplete.',
       expected: 'VCEK, ASK, ARK',
       actual: `${[vcek, ask, ark].filter((each) => each !== undefined).length} certificates`,
     })
@@ -61,7 +61,7 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
   })
   demand({
     holds: report.vmpl === 0,
-    message: 'The report was not asked for by the paravisor.',
+    message: 'The report was not requested by the paravisor.',
     expected: 'VMPL 0',
     actual: `VMPL ${report.vmpl}`,
   })
@@ -69,7 +69,7 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
   demand({
     holds: lacking.length === 0,
     message: 'The platform is not up to date.',
-    expected: 'the fixes of every advisory of AMD that a report tells of',
+    expected: 'the fixes of every AMD advisory that a report can show',
     actual: lacking.map(({ id, lacks }) => `${id}: ${lacks.join(', ')}`).join('; '),
   })
   return {
@@ -80,7 +80,7 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
       await verifySnp({ report: other, ...under })
       demand({
         holds: toHex(other.reportId) === toHex(report.reportId),
-        message: "The vTPM's report is of another guest.",
+        message: "The vTPM's report belongs to another guest.",
         expected: toHex(report.reportId),
         actual: toHex(other.reportId),
       })
@@ -113,7 +113,7 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
   await verifyTdReportHashes(report)
   if (!sameTd(quote.body, report.body))
     throw new LinkRefused({
-      message: 'Quote and TDREPORT are of two guests.',
+      message: 'Quote and TDREPORT belong to different guests.',
       expected: toHex(quote.body.mrTd),
       actual: toHex(report.body.mrTd),
     })
@@ -137,7 +137,7 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
       await verifyTdReportHashes(other)
       if (!sameTd({ ...other.body, reportData: report.body.reportData }, report.body)) {
         throw new LinkRefused({
-          message: "The vTPM's report is of another TD.",
+          message: "The vTPM's report belongs to another TD.",
           expected: toHex(report.body.mrTd),
           actual: toHex(other.body.mrTd),
         })

@@ -10,14 +10,14 @@ export function statelessLink(evidence: StatelessBootEvidence): string[] {
   const { keys, configuration } = readClaims(evidence)
   demand({
     holds: configuration['tpm-persisted'] === false,
-    message: 'The attested claims do not say that the vTPM keeps nothing.',
+    message: 'The attested claims do not state that the vTPM is not persistent.',
     expected: 'tpm-persisted false',
     actual: `tpm-persisted ${String(configuration['tpm-persisted'])}`,
   })
   const transfer = keys.filter((key) => key['kid'] === 'HCLTransferKey').length
   demand({
     holds: transfer === 0,
-    message: 'The attested claims have a key that something could be released to.',
+    message: 'The attested claims contain a key that secrets could be released to.',
     expected: 'no HCLTransferKey',
     actual: String(transfer),
   })
@@ -29,7 +29,7 @@ export function statelessLink(evidence: StatelessBootEvidence): string[] {
       actual: part,
     })
   return [
-    'no token, no released key and no guest state of the operator’s: the vTPM is of this boot alone (tpm-persisted false)',
-    'who relies on this guest asks it for evidence, with a verifier and keys of their own (docs/own-verifier.md)',
+    'no token, no released key and no guest state from the operator: the vTPM exists only for this boot (tpm-persisted false)',
+    'relying parties ask this guest for evidence, with their own verifier and keys (docs/own-verifier.md)',
   ]
 }

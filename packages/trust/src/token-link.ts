@@ -28,7 +28,7 @@ async function publishedKeys(issuer: string, fetchKeySet: FetchKeySet): Promise<
   try {
     return parseJwks(await fetchKeySet(issuer))
   } catch (error) {
-    throw new LinkNotChecked(`The keys of ${issuer} cannot be had: ${(error as Error).message}`)
+    throw new LinkNotChecked(`The keys of ${issuer} are unavailable: ${(error as Error).message}`)
   }
 }
 
@@ -72,7 +72,7 @@ export async function tokenLink(
   const vmUniqueId = runtime?.['vm-configuration']?.vmUniqueId
   demand({
     holds: vmUniqueId === evidence.vmId,
-    message: 'The token is of another VM.',
+    message: 'The token belongs to another VM.',
     expected: evidence.vmId,
     actual: String(vmUniqueId),
   })
@@ -110,13 +110,13 @@ export async function releaseLink(
   })
   demand({
     holds: release.keyId === evidence.release.keyId,
-    message: 'The answer is about another key.',
+    message: 'The response is about another key.',
     expected: evidence.release.keyId,
     actual: release.keyId,
   })
   demand({
     holds: release.wrappedFor === 'HCLTransferKey',
-    message: 'The key was wrapped for another key than the transfer key of this boot.',
+    message: 'The key was wrapped to a key other than the transfer key of this boot.',
     expected: 'HCLTransferKey',
     actual: release.wrappedFor,
   })
@@ -131,7 +131,7 @@ export async function releaseLink(
   const policy = JSON.stringify(release.releasePolicy)
   demand({
     holds: policy === expected,
-    message: 'The release policy does not bind the key to this VM and this attestation provider alone.',
+    message: 'The release policy does not bind the key to only this VM and this attestation provider.',
     expected,
     actual: policy,
   })

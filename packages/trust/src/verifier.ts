@@ -41,7 +41,7 @@ export function verifierOf(issuer: string, verifiers: readonly VerifierSettings[
   const other = verifiers.find((each) => each.issuer === issuer)
   if (other === undefined && !isOwnIssuer(issuer)) {
     throw new LinkRefused({
-      message: 'The issuer is not an attestation provider of this installation, and its operator names no such.',
+      message: 'The issuer is not an attestation provider of this installation, and its operator has not named it.',
       expected: [`https://{provider}.attest.${domain}`, ...verifiers.map((each) => each.issuer)].join(', '),
       actual: issuer,
     })
@@ -49,7 +49,7 @@ export function verifierOf(issuer: string, verifiers: readonly VerifierSettings[
   if ('unknown' in asked) throw new LinkNotChecked(asked.unknown)
   demand({
     holds: asked.issuer === issuer,
-    message: 'Another provider vouches for this VM than the one that it named.',
+    message: 'The VM is attested by a provider other than the one it named.',
     expected: asked.issuer,
     actual: issuer,
   })

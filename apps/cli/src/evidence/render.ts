@@ -18,7 +18,7 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
   else {
     lines.push(`Cannot be judged, as of ${at.toISOString()}. What is missing:`)
     for (const message of new Set(whatIsMissing(judgement).map((check) => check.message ?? check.shows))) {
-      if (!message.startsWith('It rests on')) lines.push(`  ${message}`)
+      if (!message.startsWith('It depends on')) lines.push(`  ${message}`)
     }
   }
   return lines
@@ -37,7 +37,7 @@ function renderSaid({ says, unasked, verdict }: Judgement): string[] {
   return lines
 }
 
-/** Flaws of the silicon, file by file: first those whose fix the TCB lacks, then those of which no version tells. */
+/** Flaws of the silicon, file by file: first those whose fix the TCB lacks, then those that no version shows. */
 function renderAdvisories({ advisories }: Judgement): string[] {
   const lines: string[] = []
   for (const file of new Set(advisories.map(({ of }) => of))) {

@@ -54,7 +54,7 @@ function Assignments({ access }: { access: Access }) {
           },
           {
             name: 'Role',
-            cell: (assignment) => <bdi>{roleOf(access, assignment)?.properties.roleName ?? 'a role that is gone'}</bdi>,
+            cell: (assignment) => <bdi>{roleOf(access, assignment)?.properties.roleName ?? 'a deleted role'}</bdi>,
           },
           {
             name: 'At',
@@ -98,7 +98,7 @@ function Roles({ roles }: { roles: readonly Role[] }) {
                   facts={[
                     ['May', actionList(permission.actions)],
                     ['May not', actionList(permission.notActions)],
-                    ['May, in data', actionList(permission.dataActions)],
+                    ['Allowed data actions', actionList(permission.dataActions)],
                     ['May not, in data', actionList(permission.notDataActions)],
                   ]}
                 />

@@ -61,7 +61,7 @@ export const roleOf = ({ roles }: Access, { properties }: Assignment): Role | un
 
 /** A scope as one speaks of it. */
 export function scopeWords(scope: string): string {
-  if (scope === '/') return 'everything of the tenant'
+  if (scope === '/') return 'everything in the tenant'
   const parts = scope.split('/').filter((part) => part !== '')
   if (parts.length === 2) return 'the subscription'
   if (parts.length === 4) return `group ${parts[3]}`

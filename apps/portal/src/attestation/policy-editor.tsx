@@ -43,7 +43,7 @@ export function PolicyEditor({ host, type, decisions }: { host: string; type: At
       {inForce !== undefined && (
         <>
           <label>
-            Text of the policy{live.value?.signed === true ? ', which somebody signed' : ''}
+            Text of the policy{live.value?.signed === true ? ', signed' : ''}
             <textarea
               class="code-text"
               rows={Math.min(24, text.split('\n').length + 1)}
@@ -140,7 +140,7 @@ function Changes(o: {
   )
   const changed = all.filter(judge.changes)
   return (
-    <section class="stack" aria-label="Held to stored decisions">
+    <section class="stack" aria-label="Tried on stored decisions">
       <h3>
         Held to what was decided before{' '}
         <span class="count" role="status">
@@ -160,7 +160,7 @@ function Changes(o: {
 
 const ChangeTable = ({ rows, changes }: { rows: Comparison[]; changes: (row: Comparison) => boolean }) => (
   <Table
-    label="Answers to stored decisions"
+    label="Results for stored decisions"
     rows={rows}
     keyOf={({ decision }) => decision.id}
     columns={[

@@ -35,7 +35,7 @@ export function ShortfallView({ providers }: { providers: readonly string[] }) {
         </p>
       )}
       {live.value?.platforms.length === 0 && (
-        <p class="quiet">No decision on record is about a platform that you may see.</p>
+        <p class="quiet">No recorded decision concerns a platform that you may see.</p>
       )}
       {live.value !== undefined && live.value.platforms.length > 0 && (
         <Platforms platforms={live.value.platforms} names={live.value.names} />

@@ -123,7 +123,7 @@ function Quotas() {
           { name: 'Used', kind: 'number', cell: ({ currentValue }) => currentValue },
           { name: 'Limit', kind: 'number', cell: ({ limit }) => limit },
           {
-            name: 'Ask for more',
+            name: 'Request more',
             cell: ({ name, limit }) => (
               <AskForMore region={region} quota={name.value} limit={limit === 0 ? 10 : limit * 2} />
             ),

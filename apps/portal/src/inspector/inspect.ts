@@ -51,10 +51,10 @@ const genuine: TrustAnchors = {
 
 /** What these files would make too much of, in words; undefined where they are few enough. */
 export function tooMuch(files: readonly { size: number }[]): string | undefined {
-  if (files.length > most.files) return `These are ${files.length} files. Give at most ${most.files} at once.`
-  if (files.some(({ size }) => size > most.file)) return `A file is larger than evidence is (${most.file} bytes).`
+  if (files.length > most.files) return `These are ${files.length} files. Choose at most ${most.files} at once.`
+  if (files.some(({ size }) => size > most.file)) return `A file is larger than any evidence (${most.file} bytes).`
   if (files.reduce((sum, { size }) => sum + size, 0) > most.all)
-    return `The files are larger than evidence is (${most.all} bytes together).`
+    return `The files are larger than any evidence (${most.all} bytes together).`
   return undefined
 }
 

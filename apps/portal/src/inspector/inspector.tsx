@@ -44,7 +44,7 @@ export function Inspector() {
       const inspected = await inspect(given, { at: when, ...(challenge !== '' && { nonce: challenge }) })
       show({ state: 'done', given, inspected })
     } catch (error) {
-      show({ state: 'refused', why: `It cannot be judged here: ${error instanceof Error ? error.message : 'unknown'}` })
+      show({ state: 'refused', why: `It cannot be verified here: ${error instanceof Error ? error.message : 'unknown'}` })
     }
   }
 
@@ -152,7 +152,7 @@ export function Inspector() {
       </section>
       {state.state === 'done' && (
         <>
-          <h2>What was given</h2>
+          <h2>Input</h2>
           {state.inspected.pieces.map((piece, index) => (
             <PieceView key={index} piece={piece} open={state.inspected.pieces.length < 4} />
           ))}

@@ -10,5 +10,5 @@ export interface Lacking {
 export function whatIsLacking(judgement: Judgement): Lacking {
   const failed = firstFailure(judgement.check)
   const said = whatIsMissing(judgement).map((check) => check.message ?? check.shows)
-  return { failed, missing: [...new Set(said)].filter((message) => !message.startsWith('It rests on')) }
+  return { failed, missing: [...new Set(said)].filter((message) => !message.startsWith('It depends on')) }
 }

@@ -62,8 +62,8 @@ export function PieceView({ piece, open }: { piece: InspectedPiece; open: boolea
       </div>
       {text !== undefined && (
         <details class="raw">
-          <summary>Text as it was given</summary>
-          <pre tabIndex={0} dir="ltr" aria-label="Text as it was given">
+          <summary>Original text</summary>
+          <pre tabIndex={0} dir="ltr" aria-label="Original text">
             {text}
           </pre>
         </details>

@@ -106,7 +106,7 @@ function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement
           <ul>
             {advisories.map(({ of, id, lacks, bulletin }, index) => (
               <li key={index}>
-                <bdi>{of}</bdi>: {id}, {lacks.length > 0 ? `lacks ${lacks.join('; ')}` : 'of which no version tells'} (
+                <bdi>{of}</bdi>: {id}, {lacks.length > 0 ? `lacks ${lacks.join('; ')}` : 'that no version shows'} (
                 {bulletin})
               </li>
             ))}

@@ -14,7 +14,7 @@ export function readKept<T>(key: string, holds: (value: Partial<T>) => boolean):
   } catch {
     // Said below.
   }
-  throw new KeptDamaged(`What this browser keeps under ${key} cannot be read. Take it out only if you know why.`)
+  throw new KeptDamaged(`What this browser keeps under ${key} cannot be read. Remove it only if you know why.`)
 }
 
 export const keep = (key: string, value: object): void => localStorage.setItem(key, JSON.stringify(value))

@@ -80,7 +80,7 @@ async function verified({
   if (before !== undefined && before.key !== key) {
     const distrust = {
       code: 'LogKeyChanged',
-      message: 'The log is signed by another key than when this browser saw it last.',
+      message: 'The log is signed by a different key than when this browser last saw it.',
       expected: before.key,
       found: key,
     }

@@ -53,7 +53,7 @@ function Shout({ distrust, place }: { distrust: Distrust; place: string }) {
   const { code, message, expected, found } = distrust
   return (
     <div class="problem shout" role="alert">
-      <p class="problem-what">This log is not to be trusted.</p>
+      <p class="problem-what">Do not trust this log.</p>
       <p>
         <bdi>{message}</bdi>
       </p>
@@ -86,10 +86,10 @@ function Verified({ report }: { report: LogReport & { state: 'verified' } }) {
           <span aria-hidden="true">✓ </span>
           {size} entries, as the vault signed for them.{' '}
           {before === undefined
-            ? 'This browser had not seen this log before: it is remembered from now on.'
+            ? 'This browser sees this log for the first time: its head is saved from now on.'
             : before === size
-              ? `Nothing was added since this browser saw it last.`
-              : `It continues the ${before} entries that this browser saw last.`}
+              ? `Nothing was added since this browser last saw it.`
+              : `It continues the ${before} entries that this browser last saw.`}
         </span>
       </p>
       <p class="quiet">

@@ -182,7 +182,7 @@ function Trials({ judge, judged }: { judge: Judge; judged: Exclude<JudgedPolicy,
         </p>
       ))}
       {live.value !== undefined && trials.length === 0 && (
-        <p class="quiet">No provider that the policy names has a decision on record that this principal may see.</p>
+        <p class="quiet">No provider named by the policy has a recorded decision that this principal may see.</p>
       )}
       {trials.length > 0 && <TrialTable trials={trials} names={names} />}
     </section>
@@ -191,7 +191,7 @@ function Trials({ judge, judged }: { judge: Judge; judged: Exclude<JudgedPolicy,
 
 const TrialTable = ({ trials, names }: { trials: readonly Trial[]; names: ReadonlyMap<string, string> }) => (
   <Table
-    label="Answers to stored decisions"
+    label="Results for stored decisions"
     rows={trials}
     keyOf={({ decision }) => decision.id}
     columns={[

@@ -89,7 +89,7 @@ export function Rotation(o: { vault: string; name: string; whole: WholeKey; chan
           </div>
         </form>
       )}
-      {refused !== undefined && <Problem error={refused} what="It was not done." />}
+      {refused !== undefined && <Problem error={refused} what="The action failed." />}
     </section>
   )
 }

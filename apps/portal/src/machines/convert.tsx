@@ -74,10 +74,10 @@ export function Convert({ machine, changed }: { machine: Machine; changed: () =>
             Convert <bdi>{machine.name}</bdi>?
           </h2>
           {open && <Choices machine={machine} begin={begin} />}
-          <button>Leave it as it is</button>
+          <button>Cancel</button>
         </form>
       </dialog>
-      {refused !== undefined && <Problem error={refused} what="It was not converted." />}
+      {refused !== undefined && <Problem error={refused} what="The machine was not converted." />}
     </>
   )
 }
@@ -88,8 +88,8 @@ function Choices({ machine, begin }: { machine: Machine; begin: (size: string) =
   const targets = live.value
   const target = targets?.find(({ size }) => size.name === chosen) ?? targets?.[0]
   if (live.error !== undefined && targets === undefined)
-    return <Problem error={live.error} what="Its conversions could not be read." />
-  if (targets === undefined) return <p role="status">Reading what it can become …</p>
+    return <Problem error={live.error} what="The possible conversions could not be read." />
+  if (targets === undefined) return <p role="status">Loading the possible conversions …</p>
   if (target === undefined)
     return (
       <p>

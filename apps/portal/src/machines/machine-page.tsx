@@ -127,7 +127,7 @@ function Whole({ machine, refresh }: { machine: Machine; refresh: () => void }) 
         />
       </section>
       <section class="stack">
-        <h2>State, as the host tells it</h2>
+        <h2>State, as reported by the host</h2>
         <ul class="steps">
           {(instanceView?.statuses ?? [])
             .filter(({ code }) => !code.startsWith('Notice/'))

@@ -17,11 +17,11 @@ interface Action {
 }
 
 const actions: readonly Action[] = [
-  { name: 'Start', verb: 'start', when: ['stopped', 'deallocated'], words: 'It boots: measured and attested again before anything of it is opened. Its cores are charged from then on.' },
-  { name: 'Restart', verb: 'restart', when: ['running'], words: 'Programs in it end, what is in memory and on the temporary disk is lost. It is measured and attested again.' },
-  { name: 'Stop', verb: 'powerOff', when: ['running'], words: 'It shuts down. What is in memory is lost; disks stay. Its cores stay reserved, and are charged.' },
-  { name: 'Deallocate', verb: 'deallocate', when: ['running', 'stopped'], words: 'It shuts down and gives its cores back: they are no longer charged, and another machine may take them. Disks stay, and are charged. The temporary disk is lost.' },
-  { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with what was made to go with it (deleteOption), as a rule its OS disk and interfaces, and the key of its guest state: an encrypted OS disk cannot be read again by anybody, copies included. Other disks and the address stay, and are charged.', danger: true },
+  { name: 'Start', verb: 'start', when: ['stopped', 'deallocated'], words: 'It boots, and is measured and attested again before its disk unlocks. Its cores are charged from then on.' },
+  { name: 'Restart', verb: 'restart', when: ['running'], words: 'Programs in it end; memory and the temporary disk are lost. It is measured and attested again.' },
+  { name: 'Stop', verb: 'powerOff', when: ['running'], words: 'It shuts down. Memory is lost; disks stay. Its cores stay reserved, and are charged.' },
+  { name: 'Deallocate', verb: 'deallocate', when: ['running', 'stopped'], words: 'It shuts down and releases its cores: they are no longer charged, and another machine may take them. Disks stay, and are charged. The temporary disk is lost.' },
+  { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with the resources bound to it (deleteOption), usually its OS disk and interfaces, and the key of its guest state: nobody can ever read an encrypted OS disk again, copies included. Other disks and the address stay, and are charged.', danger: true },
 ] // prettier-ignore
 
 /** What can be done with a machine now, each said before it is done. */
@@ -83,11 +83,11 @@ export function PowerActions({ machine, changed }: { machine: Machine; changed: 
             >
               {chosen?.name}
             </button>
-            <button>Leave it as it is</button>
+            <button>Cancel</button>
           </div>
         </form>
       </dialog>
-      {refused !== undefined && <Problem error={refused} what="It was not done." />}
+      {refused !== undefined && <Problem error={refused} what="The action failed." />}
     </>
   )
 }

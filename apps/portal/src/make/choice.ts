@@ -20,7 +20,7 @@ export const encryptions: readonly { value: string; name: string; words: string 
   {
     value: 'DiskWithVMGuestState',
     name: 'Disk and guest state',
-    words: 'The whole OS disk is encrypted before the first boot; its key is released to this machine alone.',
+    words: 'The whole OS disk is encrypted before the first boot; its key is released only to this machine.',
   },
   {
     value: 'VMGuestStateOnly',
@@ -30,7 +30,7 @@ export const encryptions: readonly { value: string; name: string; words: string 
   {
     value: 'NonPersistedTPM',
     name: 'Nothing is kept',
-    words: 'The TPM is new at every boot and nothing of it is kept. On Intel TDX alone; you bring keys and verifier.',
+    words: 'The TPM is new at every boot and nothing in it is kept. Intel TDX only; you bring keys and verifier.',
   },
 ]
 

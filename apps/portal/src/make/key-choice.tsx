@@ -38,7 +38,7 @@ export function KeyChoice({ choice, change }: { choice: Choice; change: (part: C
           disabled={!whole}
           onChange={(event) => change({ diskEncryptionSet: event.currentTarget.value })}
         >
-          <option value="">The platform’s, which it keeps for this machine alone</option>
+          <option value="">The platform’s, kept for this machine only</option>
           {known.map(({ id, name }) => (
             <option key={id} value={same(id, choice.diskEncryptionSet) ? choice.diskEncryptionSet : id}>
               Mine as well: {name}
@@ -88,7 +88,7 @@ function Steps({ plan, done, failed }: { plan: KeyPlan; done: number; failed: bo
         })}
       </ol>
       <details>
-        <summary>The commands that do the same</summary>
+        <summary>The same as commands</summary>
         <Command label="Azure CLI for the key" text={steps.map(({ az }) => az).join('\n')} />
       </details>
     </div>

@@ -238,14 +238,14 @@ function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | und
   return (
     <section class="check stack" aria-live="polite" aria-label="Pre-flight">
       {!complete && <p class="quiet">Loading the choices …</p>}
-      {complete && result === undefined && <p class="quiet">Asking what would happen …</p>}
+      {complete && result === undefined && <p class="quiet">Validating …</p>}
       {result instanceof WireError && <Problem error={result} what="The resource manager would refuse this." />}
       {result !== undefined && !(result instanceof WireError) && (
         <>
           {result.reasons.map((reason, index) => (
             <Why key={index} reason={reason} region={choice.region} />
           ))}
-          {result.reasons.length === 0 && <p class="verdict good">Nothing stands in the way.</p>}
+          {result.reasons.length === 0 && <p class="verdict good">The machine can be created.</p>}
           <Changes changes={result.changes} />
         </>
       )}
@@ -301,7 +301,7 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
         Making <bdi>{choice.name}</bdi>
       </h1>
       <p role="status">
-        {failed === undefined && refused === undefined ? `${live.value?.state ?? 'Sent'} …` : 'It was not made.'}
+        {failed === undefined && refused === undefined ? `${live.value?.state ?? 'Sent'} …` : 'The machine was not created.'}
       </p>
       {refused !== undefined && <Problem error={refused} />}
       {failed !== undefined && <Problem error={new WireError(409, failed)} />}

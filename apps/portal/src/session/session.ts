@@ -65,7 +65,7 @@ async function authorize(more: Record<string, string>): Promise<TokenReply> {
   const error = answer.get('error')
   if (error !== null)
     throw new WireError(401, { code: error as ErrorCode, message: answer.get('error_description') ?? 'Not signed in.' })
-  if (answer.get('state') !== state) throw new WireError(401, { code: 'StateMismatch', message: 'The answer belongs to another sign-in.' }) // prettier-ignore
+  if (answer.get('state') !== state) throw new WireError(401, { code: 'StateMismatch', message: 'The response belongs to another sign-in.' }) // prettier-ignore
   const { body } = await ask<TokenReply>({
     method: 'POST',
     url: endpoint('token'),
@@ -77,7 +77,7 @@ async function authorize(more: Record<string, string>): Promise<TokenReply> {
       code_verifier: verifier,
     }),
   })
-  if (claimsOf(body.id_token ?? '')['nonce'] !== nonce) throw new WireError(401, { code: 'NonceMismatch', message: 'The token is of another sign-in.' }) // prettier-ignore
+  if (claimsOf(body.id_token ?? '')['nonce'] !== nonce) throw new WireError(401, { code: 'NonceMismatch', message: 'The token belongs to another sign-in.' }) // prettier-ignore
   return body
 }
 

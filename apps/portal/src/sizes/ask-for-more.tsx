@@ -20,7 +20,7 @@ export function AskForMore({ region, quota, limit }: { region: string; quota: st
     const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${region}/providers/Microsoft.Quota/quotas/${quota}`
     const body = { properties: { limit: { limitObjectType: 'LimitValue', value: limit } } }
     await arm({ method: 'PUT', path, version: versions.quota, body }).then(
-      () => setSaid(`Asked for ${limit} cores: the operator decides (strongroom quota list).`),
+      () => setSaid(`Requested ${limit} cores: the operator decides (strongroom quota list).`),
       (error: unknown) => setSaid(toWireError(error)),
     )
   }

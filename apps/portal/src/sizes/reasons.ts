@@ -38,7 +38,7 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hos
   if (size.tee === undefined)
     reasons.push({
       kind: 'security',
-      text: 'It is not a confidential size: its memory is not encrypted against the host.',
+      text: 'It is not a confidential size: its memory is not protected from the host.',
     })
   const refusal = wanted.image && refusalOf(wanted.image)
   if (size.tee !== undefined && refusal !== undefined)
@@ -54,7 +54,7 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hos
   if (size.tee === 'SNP' && wanted.encryption === 'NonPersistedTPM')
     reasons.push({
       kind: 'encryption',
-      text: 'A TPM that keeps nothing (NonPersistedTPM) needs Intel TDX; this is AMD SEV-SNP.',
+      text: 'A non-persistent TPM (NonPersistedTPM) needs Intel TDX; this is AMD SEV-SNP.',
     })
   reasons.push(...quotaReasons(size, usages))
   return reasons

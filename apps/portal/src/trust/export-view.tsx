@@ -20,7 +20,7 @@ export function ExportView({ name, shown }: { name: string; shown: Shown }) {
         ))}
       </p>
       <Command
-        label="Command that judges the files"
+        label="Command that verifies the files"
         text={`strongroom evidence verify ${names} --anchors anchors.json --ca ca.pem${at}`}
       />
     </>

@@ -14,14 +14,14 @@ export const meanings: Readonly<Record<string, { protects: string; not: string }
     protects: 'A token of another VM or of an earlier boot, or of another provider than the VM named.',
     not: 'A provider whose policy accepts too much.',
   },
-  release: { protects: 'A release of the key for somebody else.', not: 'Keys that the guest gives away itself.' },
+  release: { protects: 'A release of the key to somebody else.', not: 'Keys that the guest gives away itself.' },
   'customer-key': {
     protects: 'A key under a policy that this boot does not satisfy.',
     not: 'What you let others do with your vault.',
   },
   'guest-state': { protects: 'An older state of the vTPM, put back.', not: 'A state that was lost.' },
   'own-verifier': {
-    protects: 'Services of the operator in the way of trust.',
+    protects: 'Services of the operator in the chain of trust.',
     not: 'Your own verifier: this guest is trusted by whoever asks it for evidence.',
   },
   vtpm: { protects: 'Another machine’s vTPM.', not: 'What programs in the guest have it sign.' },

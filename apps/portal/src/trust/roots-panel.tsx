@@ -64,7 +64,7 @@ export function RootsPanel({ pinned, onPinned }: { pinned: Fingerprint[] | undef
           )}
           <Fingerprints label="In the files" list={offer.shown} before={pinned} />
           <button type="button" class={changed ? 'danger' : 'primary'} onClick={() => pin(offer)}>
-            {changed ? 'Pin these in place of the old ones' : 'Compare the fingerprints, then pin them'}
+            {changed ? 'Pin these instead of the old ones' : 'Compare the fingerprints, then pin them'}
           </button>
         </div>
       )}

@@ -34,11 +34,11 @@ async function fingerprints({ anchors, authority }: Roots): Promise<Fingerprint[
     list.map(({ name, spkiSha256: sha256 }) => ({ name: `${what}: ${name}`, sha256 }))
   const images = await Promise.all(
     (anchors.images ?? []).map(async ({ n, x, y }) => ({
-      name: 'signer of what images measure',
+      name: 'signer of image measurements',
       sha256: toHex(await digest('SHA-256', utf8(JSON.stringify(n ?? [x, y])))),
     })),
   )
-  const own = { name: 'the installation’s authority', sha256: await spkiSha256(authority.certificate) }
+  const own = { name: 'the installation’s CA', sha256: await spkiSha256(authority.certificate) }
   return [own, ...named('AMD', anchors.amd), ...named('Intel', anchors.intel), ...images]
 }
 
@@ -80,6 +80,6 @@ function reference({ firmware, pinned }: Verification): LaunchReference | { unkn
   if (pinned !== undefined) return { pinned: pinned.launch }
   return {
     unknown:
-      'Nothing says what this VM must have been launched with. Choose your own copy of the firmware of guests on this page, or pin this boot if you trust it.',
+      'The expected launch measurement is unknown. Choose your own copy of the guest firmware on this page, or pin this boot if you trust it.',
   }
 }

@@ -97,7 +97,7 @@ export async function subscriptionPath(): Promise<string> {
     throw new WireError(403, {
       code: 'NoSubscription',
       message: 'You may see no subscription of this installation.',
-      innererror: { remedy: 'Ask its owner for a role, Reader at least: az role assignment create --role Reader.' },
+      innererror: { remedy: 'Ask its owner for a role, at least Reader: az role assignment create --role Reader.' },
     })
   })
   return await subscription.catch((error: unknown) => {

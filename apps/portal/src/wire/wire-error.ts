@@ -20,7 +20,7 @@ export class WireError extends Error {
 const unreachable: ErrorDetail = {
   code: 'ServerUnreachable',
   message: 'The server does not answer.',
-  innererror: { remedy: 'It may be starting again: this page keeps trying. Otherwise start it with `npm run up`.' },
+  innererror: { remedy: 'It may be restarting: this page keeps trying. Otherwise start it with `npm run up`.' },
 }
 
 export const noAnswer = (): WireError => new WireError(0, unreachable)
@@ -36,7 +36,7 @@ export function errorOf(status: number, body: unknown, where: string): WireError
   const detail = error as Partial<ErrorDetail> | undefined
   if (typeof detail?.code === 'string' && typeof detail.message === 'string')
     return new WireError(status, detail as ErrorDetail)
-  return new WireError(status, { code: `Http${status}`, message: `${where} answered ${status} without saying why.` })
+  return new WireError(status, { code: `Http${status}`, message: `${where} answered ${status} without a reason.` })
 }
 
 /** Whatever was thrown, as something that can be shown. */
@@ -46,6 +46,6 @@ export function toWireError(error: unknown): WireError {
   return new WireError(-1, {
     code: 'PortalFault',
     message,
-    innererror: { remedy: 'This is a defect of the portal: please report it with what you did.' },
+    innererror: { remedy: 'This is a bug in the portal: please report it with what you did.' },
   })
 }

@@ -17,7 +17,7 @@ export function detectContainer(
   if (budget.gunzip === undefined) return [{ name, kind: 'unknown', reason: 'Unpack this gzip stream first' }]
   const unpacked = budget.gunzip(bytes, budget.unpacked)
   if (unpacked === undefined) {
-    const reason = 'This gzip stream is damaged, or larger unpacked than evidence is'
+    const reason = 'This gzip stream is damaged, or unpacks to more than any evidence'
     return [{ name, kind: 'unreadable', code: 'InvalidEncoding', reason }]
   }
   budget.unpacked -= unpacked.length

@@ -49,13 +49,13 @@ function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget
   if (known !== undefined) return known
   const text = asText(bytes)
   if (depth >= maximumDepth && (isGzip(bytes) || (text !== undefined && isContainer(text))))
-    return [{ name, kind: 'unreadable', code: 'TooDeep', reason: 'It is wrapped more often than evidence is' }]
+    return [{ name, kind: 'unreadable', code: 'TooDeep', reason: 'It is nested in more layers than any evidence' }]
   if (text !== undefined && depth < maximumDepth) {
     const pieces = detectText(name, text, depth, budget)
     if (pieces.length > 0) return pieces
   }
   if ([256, 384, 512].includes(bytes.length)) return [{ name, kind: 'signature', bytes }]
-  return [{ name, kind: 'unknown', reason: 'It is nothing that this program knows' }]
+  return [{ name, kind: 'unknown', reason: 'It is not a known kind of evidence' }]
 }
 
 /** Text of a file in UTF-8 without control characters; undefined for other bytes. */

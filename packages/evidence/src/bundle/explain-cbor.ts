@@ -17,7 +17,7 @@ export function explainNitro(document: NitroDocument): Field[] {
     ),
     row('public_key', given(document.publicKey), 'Key that the guest had bound'),
     row('user_data', given(document.userData), 'What the guest had bound'),
-    row('nonce', given(document.nonce), 'Challenge of whoever asked'),
+    row('nonce', given(document.nonce), 'Challenge from the verifier'),
     row('cabundle', `${document.cabundle.length} certificates`, 'Issuers of the signer’s certificate, root first'),
   ]
 }
@@ -28,7 +28,7 @@ export function explainCca({ platform, realm }: CcaToken): Field[] {
     row('platform.instanceId', bytesText(platform.instanceId), 'This platform'),
     row('platform.lifecycle', hexNumber(platform.lifecycle), '0x3000 to 0x30ff: secured; others can be debugged'),
     row('platform.challenge', bytesText(platform.challenge), 'Digest of the realm’s key'),
-    row('realm.challenge', bytesText(realm.challenge), 'Challenge of whoever asked'),
+    row('realm.challenge', bytesText(realm.challenge), 'Challenge from the verifier'),
     row('realm.personalization', bytesText(realm.personalization), 'What the host gave at launch'),
     row('realm.initialMeasurement', bytesText(realm.initialMeasurement), 'Measurement of the realm at launch'),
     ...realm.extensibleMeasurements.map((value, index) =>

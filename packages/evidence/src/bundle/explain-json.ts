@@ -15,7 +15,7 @@ const meanings: ReadonlyMap<string, string> = new Map(
     nbf: 'Not valid before',
     exp: 'Not valid from then on',
     jti: 'This token',
-    nonce: 'Challenge of whoever asked for the token',
+    nonce: 'Challenge from the requester of the token',
     'x-ms-ver': 'Version of the claim set',
     'x-ms-attestation-type': 'Kind of evidence that the service judged',
     'x-ms-policy-hash': 'Digest of the attestation policy that was applied',
@@ -93,7 +93,7 @@ function leaves(path: string, value: unknown): Field[] {
     {
       name: path,
       value: time === undefined ? String(value) : `${String(value)} (${time})`,
-      meaning: known ?? 'Claim of whoever signed',
+      meaning: known ?? 'Claim by the signer',
     },
   ]
 }

@@ -43,7 +43,7 @@ export function explainAttest(attest: TpmsAttest): Field[] {
   const head = [
     row('type', attest.type, 'What the TPM stated'),
     row('qualifiedSigner', toHex(attest.qualifiedSigner), 'Name of the signing key and of its parents'),
-    row('extraData', toHex(attest.extraData), 'Challenge of whoever asked'),
+    row('extraData', toHex(attest.extraData), 'Challenge from the verifier'),
     row('clock', `${attest.clock} ms`, 'Time that the TPM was powered'),
     row('resetCount', String(attest.resetCount), 'How often it was reset'),
     row('restartCount', String(attest.restartCount), 'How often it was suspended since'),

@@ -51,8 +51,8 @@ const titles: Record<Piece['kind'], string> = {
   jwks: 'Key set (RFC 7517)',
   'runtime-claims': 'Runtime claims of Azure’s paravisor (OpenVMM)',
   signature: 'A signature without its scheme',
-  unknown: 'Nothing that this program knows',
-  unreadable: 'What says that it is evidence and cannot be read',
+  unknown: 'Not a known kind of evidence',
+  unreadable: 'Declared as evidence, but unreadable',
 }
 
 /**

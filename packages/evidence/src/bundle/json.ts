@@ -28,7 +28,7 @@ export function detectJson(name: string, text: string, depth: number, inner: Inn
     value = readJson(text, 'JSON')
   } catch (error) {
     if (!(error instanceof ParseError)) throw error
-    if (error.code === 'InvalidEncoding') return [{ name, kind: 'unknown', reason: 'It begins like JSON and is none' }]
+    if (error.code === 'InvalidEncoding') return [{ name, kind: 'unknown', reason: 'It begins like JSON but is not' }]
     return [{ name, kind: 'unreadable', code: error.code, reason: error.message }]
   }
   const members = value as Members
@@ -48,13 +48,13 @@ interface Place {
 
 function walk(place: Place, value: unknown, level: number, pieces: Piece[]): void {
   if (level > maximumDepth) {
-    pieces.push(tooDeep(place.name, 'It is nested deeper than evidence is'))
+    pieces.push(tooDeep(place.name, 'It is nested deeper than any evidence'))
     return
   }
   const { budget } = place.inner
   if (budget.left < 0) return
   if (budget.left-- === 0) {
-    const reason = 'It holds more values than evidence does'
+    const reason = 'It contains more values than any evidence'
     pieces.push({ name: place.name, kind: 'unreadable', code: 'TooLarge', reason })
     return
   }
@@ -185,7 +185,7 @@ const tooDeep = (name: string, reason: string): Piece => ({ name, kind: 'unreada
 
 function fromString(place: Place, text: string): Piece[] {
   if (text.length < minimumLength) return []
-  if (place.depth > 4 && isContainer(text)) return [tooDeep(place.name, 'It is wrapped more often than evidence is')]
+  if (place.depth > 4 && isContainer(text)) return [tooDeep(place.name, 'It is nested in more layers than any evidence')]
   const found = place.inner.detectText(place.name, text.trim(), place.depth, place.inner.budget)
   return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
 }

@@ -126,7 +126,7 @@ function excessOf(pieces: readonly Piece[]): Check | undefined {
   const over = counts.find(([, found, most]) => found > most)
   if (over === undefined) return undefined
   const [what, found, most] = over
-  const message = 'This is more than one judgement takes: judge machine by machine'
+  const message = 'This is too much for one verification: verify each machine separately'
   const facts = { expected: `at most ${most} ${what}`, found: `${found}` }
   return failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))
 }
@@ -136,7 +136,7 @@ async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {
     return await new Judge(o, pool).judge()
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error
-    return [skipped('file.kind', 'Time is up: judge fewer or smaller files at once')]
+    return [skipped('file.kind', 'Time is up: verify fewer or smaller files at once')]
   }
 }
 

@@ -21,7 +21,7 @@ interface Judged {
 }
 
 /**
- * What was given and nothing needed: a fault where it would have been a check (a list, an attestation key, a certificate that
+ * Input and nothing needed: a fault where it would have been a check (a list, an attestation key, a certificate that
  * cannot be read), else what keeps the verdict from being given, so that no file switches a check off by being beside the point.
  */
 export async function leftovers(o: Judged): Promise<Check[]> {
@@ -31,7 +31,7 @@ export async function leftovers(o: Judged): Promise<Check[]> {
     if (crl === undefined) {
       checks.push(named(piece, await checkCrl({ crl: piece.bytes, anchors: [], at: new Date(0) })))
     } else if (!o.pool.ledger.has(piece.bytes)) {
-      const message = 'No authority of this evidence made this revocation list'
+      const message = 'No authority in this evidence issued this revocation list'
       const facts = { code: 'CrlIssuerMismatch', message, found: describeName(crl.issuer) } as const
       const fault = o.holds ? failed('file.used', new VerificationError(facts)) : skipped('file.used', message)
       checks.push(named(piece, fault))
@@ -67,7 +67,7 @@ function foreignKeys(o: Judged): Check[] {
   const known = [...o.attestationKeys, ...used.map(({ key }) => key)]
   return given.flatMap(({ piece, key }) => {
     if (known.some((own) => sameKey(own, key))) return []
-    const message = 'This attestation key is of no machine whose evidence was given'
+    const message = 'This attestation key does not belong to a machine whose evidence was given'
     const facts = { code: 'BindingMismatch', message, expected, found: describeKey(key) } as const
     return [named(piece, failed('file.used', new VerificationError(facts)))]
   })
@@ -85,7 +85,7 @@ function unusedFiles(o: Judged): Check[] {
   }
   return [...files].flatMap(([file, own]) => {
     if (own.some((piece) => judged.has(piece) || isUsed(piece, ledger))) return []
-    const message = `${file}: nothing that was given needs it; leave it out, or give what it belongs to`
+    const message = `${file}: nothing else needs it; remove it, or add the evidence it belongs to`
     return own.slice(0, 1).map((piece) => named(piece, skipped('file.used', message)))
   })
 }

@@ -62,7 +62,7 @@ export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
       kind === 'public-key' ||
       kind === 'tpm-signature',
   )) {
-    checks.push(named(piece, skipped('file.kind', `${piece.kind} shows nothing by itself`)))
+    checks.push(named(piece, skipped('file.kind', `${piece.kind} proves nothing on its own`)))
   }
   for (const log of of('event-log')) {
     checks.push(named(log, (await checkEventLog({ log: log.bytes, policy: o.policy.boot })).check))

@@ -50,7 +50,7 @@ function detectBlocks(name: string, text: string): Piece[] {
   }
   if (pieces.length === 0) return [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
   if (holdsMore(text)) {
-    const reason = 'Beside the PEM blocks stands more than a description of them: give it as a file of its own'
+    const reason = 'The file contains more than PEM blocks and their description: pass that part as a separate file'
     pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason })
   }
   for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {

@@ -54,7 +54,7 @@ export type Piece = { name: string; file?: string } & (
   /** A signature without a name for its scheme. */
   | { kind: 'signature'; bytes: Uint8Array }
   | { kind: 'unknown'; reason: string }
-  /** What says that it is evidence and cannot be read: never passed over. */
+  /** Declared as evidence, but unreadable: never passed over. */
   | { kind: 'unreadable'; code: ParseErrorCode; reason: string }
 )
 

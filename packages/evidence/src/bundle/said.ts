@@ -89,7 +89,7 @@ function snpRows(report: SnpReport, beside: SnpProduct | undefined): Row[] {
     ['privilege level', `VMPL ${vmpl}, ${levels[vmpl] ?? 'not known'}`],
     ['TCB', tcb === undefined ? `${toHexNumber(report.reportedTcb)}; the product is not known` : `${product}: ${tcb}`],
     ['debugging', debugText(policy.debugAllowed)],
-    ['migration', policy.migrationAgentAllowed ? 'ALLOWED: an agent may take the memory elsewhere' : 'not allowed'],
+    ['migration', policy.migrationAgentAllowed ? 'ALLOWED: an agent can move the memory elsewhere' : 'not allowed'],
     ['chip', isZero(report.chipId) ? 'hidden by the host' : toHex(report.chipId)],
   ]
 }

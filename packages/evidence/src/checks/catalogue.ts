@@ -10,7 +10,7 @@
 export const checkCatalogue = {
   evidence: { shows: 'All evidence that was given holds', source: '' },
   'file.kind': { shows: 'The file is evidence of a known kind', source: '' },
-  'file.used': { shows: 'What was given belongs to the evidence', source: '' },
+  'file.used': { shows: 'Input belongs to the evidence', source: '' },
   'policy.used': { shows: 'What the policy asks for is there to be judged', source: '' },
 
   snp: { shows: 'A secure processor under a pinned root made the SNP report', source: '' },

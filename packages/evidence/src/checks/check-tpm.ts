@@ -87,7 +87,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   if (o.nonce !== undefined || (o.statedNonce !== undefined && !answers(attest, o.statedNonce))) {
     await list.run('tpm.nonce', [attest, o.nonce ?? o.statedNonce], requireNonce)
   } else if (o.statedNonce !== undefined) {
-    const message = 'It answers the challenge that was kept with it; whether that was fresh, its giver knows'
+    const message = 'It answers the challenge stored with it; whether that was fresh is not known here'
     list.skip('tpm.nonce', message, { optional: true })
   } else {
     list.skip(
@@ -152,8 +152,8 @@ export async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<
   const { keyBoundBy: by } = o
   if (by === 'claims') list.add(passed('tpm.binding', 'in the claims that the hardware binds'))
   else if (by === 'caller')
-    list.skip('tpm.binding', 'The key was given as a file: whose it is, its giver knows', { optional: true })
-  else if (by === undefined) list.skip('tpm.binding', 'The key came with the quote: anybody can make both')
+    list.skip('tpm.binding', 'The key was given as a file: its owner is not known here', { optional: true })
+  else if (by === undefined) list.skip('tpm.binding', 'The key came with the quote: anyone can create both')
   else if (by.roots === undefined)
     list.skip('tpm.binding', 'The roots of the attestation key’s certificate were not given')
   else {

@@ -28,7 +28,7 @@ export class Checklist {
     describe?: (value: T) => string,
   ): Promise<T | undefined> {
     if (needs.some((value) => value === undefined)) {
-      this.checks.push(skipped(id, 'It rests on a check that did not pass'))
+      this.checks.push(skipped(id, 'It depends on a check that did not pass'))
       return undefined
     }
     try {

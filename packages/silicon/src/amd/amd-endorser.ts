@@ -39,7 +39,7 @@ const serialNumbers = { ark: 0x10000n, ask: 0x10001n, vcek: 0n } as const
 /** The names that verifiers match are AMD's; the unit says in every certificate what it is not. */
 export function amdName(commonName: string): NameAttributes {
   return [
-    ['OU', 'Simulated: keeps no host out'],
+    ['OU', 'Simulated: no protection from the host'],
     ['O', 'Strongroom simulated silicon'],
     ['CN', commonName],
   ]

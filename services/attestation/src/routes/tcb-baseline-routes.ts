@@ -16,7 +16,7 @@ interface TcbBaseline {
   /** Of Intel's TCB info: its number, and when it was issued. */
   tcbEvaluationDataNumber?: number
   tcbReleaseDate?: string
-  /** Of a line of AMD's: least versions, the advisories that they answer, and those of which no version tells. */
+  /** Of a line of AMD's: least versions, the advisories that they answer, and those that no version shows. */
   minimum?: Partial<TcbVersion>
   advisories?: string[]
   advisoriesNotShown?: string[]

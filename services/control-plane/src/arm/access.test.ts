@@ -107,7 +107,7 @@ describe('what somebody may', () => {
     )
   })
 
-  it('is nothing by a role that is gone', async () => {
+  it('is nothing by a deleted role', async () => {
     await give({ roleId: 'none' })
     expect(await rights.access.allows(alice, read, vm)).toBe(false)
   })

@@ -136,7 +136,7 @@ export class Access {
     return await query.where('principal_type', '=', 'Group').execute()
   }
 
-  /** What was given to a principal or to a group that it is in. */
+  /** Input to a principal or to a group that it is in. */
   async heldBy(objectId: string): Promise<Assignment[]> {
     const [own, groups] = [await this.assignmentsOf(objectId), await this.#assignmentsOfGroups()]
     if (groups.length === 0) return own

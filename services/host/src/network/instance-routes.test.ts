@@ -134,7 +134,7 @@ describe('/metadata/attested/document', () => {
     return JSON.parse(stdout.toString('utf8')) as Record<string, unknown>
   }
 
-  it('is a document that openssl verifies under the installation’s authority, with the guest’s nonce (attack K6)', async () => {
+  it('is a document that openssl verifies under the installation’s CA, with the guest’s nonce (attack K6)', async () => {
     const { json } = await send({ path: `${path}&nonce=1234567890` })
     expect(json.encoding).toBe('pkcs7')
     const content = await verify(json.signature as string)

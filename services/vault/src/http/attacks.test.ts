@@ -222,7 +222,7 @@ describeStores('an attacker with the wire', (open) => {
       [b64(text), 400, 'at most 8 levels'],
       [encodedPolicy(wide), 400, 'at most 2000 entries'],
       [encodedPolicy(scattered), 400, 'at most 2000 conditions'],
-      [encodedPolicy(longClaim), 400, 'a path of claim names divided by dots'],
+      [encodedPolicy(longClaim), 400, 'a path of claim names separated by dots'],
       [encodedPolicy(long), 400, 'at most 65536 bytes'],
       [encodedPolicy(parts), 400, 'at most 16 parts'],
       [encodedPolicy(huge), 413, 'too large'],

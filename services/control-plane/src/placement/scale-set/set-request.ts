@@ -77,7 +77,7 @@ function readMode(r: SetRequest, properties: Fields, existing: ScaleSet | undefi
   const mode = properties.oneOf('orchestrationMode', ['Uniform', 'Flexible'])
   const target = properties.at('orchestrationMode')
   if (mode === 'Uniform' && existing !== undefined)
-    wrong(r, 'PropertyChangeNotAllowed', target, "Changing property 'orchestrationMode' is not allowed.", 'Flexible', mode, 'Leave it as it is.') // prettier-ignore
+    wrong(r, 'PropertyChangeNotAllowed', target, "Changing property 'orchestrationMode' is not allowed.", 'Flexible', mode, 'Cancel.') // prettier-ignore
   else // Azure takes a set that says nothing for a Uniform one.
   if (mode === 'Uniform' || (mode === undefined && existing === undefined && !properties.has('orchestrationMode')))
     r.fields.problem({

@@ -56,7 +56,7 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
       target,
       expected: 'a zone or an availability set',
       found: `zone ${r.zones.join(', ')} and ${set.name}`,
-      remedy: 'Leave one of them out.',
+      remedy: 'Remove one of them.',
     })
   if (set.body.sku?.['name'] !== 'Aligned')
     problems.push({

@@ -61,7 +61,7 @@ function membershipProblems(r: VmRequest, vmId: string, set: ScaleSet): Problem[
       'A virtual machine can be in an availability set or a virtual machine scale set, not both.',
       'one of them',
       r.availabilitySetId.slice(0, 300),
-      'Leave one of them out.',
+      'Remove one of them.',
     )
   return problems
 }
