@@ -103,7 +103,9 @@ describe('the registers that a boot is held to', () => {
       expect(links.get('measured-boot')).toMatchObject({
         outcome: 'refused',
         code: 'RegisterNotPredicted',
-        why: expect.stringMatching(/^PCR 4 is not what image debian-13-cvm yields .*The host predicted exactly that\.$/),
+        why: expect.stringMatching(
+          /^PCR 4 is not what image debian-13-cvm yields .*The host predicted exactly that\.$/,
+        ),
         expected: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
         actual: (await kept.read(vmId)).expected.pcrs['4'],
       })

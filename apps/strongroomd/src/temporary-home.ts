@@ -25,7 +25,7 @@ export async function openTemporaryHome(
     throw new ServiceError({
       code: 'NotTemporary',
       message: `The folder ${home} cannot safely be removed with its contents.`,
-      expected: "a folder that only this user can access (mode 0700), directly containing an empty state directory",
+      expected: 'a folder that only this user can access (mode 0700), directly containing an empty state directory',
       found: own
         ? fresh
           ? `the state directory ${state}`

@@ -95,7 +95,8 @@ async function compress(volume: Buffer): Promise<Buffer> {
 
 const notHardened = (found: string): FirmwareError =>
   new FirmwareError({
-    message: 'The kernel loader, which starts whatever the host supplies, cannot be removed from the guests’ UEFI firmware.',
+    message:
+      'The kernel loader, which starts whatever the host supplies, cannot be removed from the guests’ UEFI firmware.',
     expected: 'firmware built like Debian’s OVMF',
     found,
     remedy: 'Install Debian’s package ovmf.',

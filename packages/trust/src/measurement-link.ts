@@ -52,9 +52,7 @@ function pinnedLaunch(tee: Tee, silicon: SiliconFinding, pinned: string): string
       expected: pinned,
       actual: found,
     })
-  return [
-    `${names[tee]} ${short(found)} is that of the boot that you trusted; its firmware was not computed here`,
-  ]
+  return [`${names[tee]} ${short(found)} is that of the boot that you trusted; its firmware was not computed here`]
 }
 
 /** How many processors the measurement is of, at most `asked`. */

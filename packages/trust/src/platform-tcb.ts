@@ -87,7 +87,10 @@ function snpPlatformOf(
     lacks,
     advisories,
     against: `what AMD’s advisories and this installation require of ${line}`,
-    next: { state: 'none', why: 'AMD does not announce the next set: its advisories apply from the day they are published.' },
+    next: {
+      state: 'none',
+      why: 'AMD does not announce the next set: its advisories apply from the day they are published.',
+    },
   }
 }
 

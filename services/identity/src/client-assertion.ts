@@ -79,7 +79,8 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
   const [sha1, sha256] = [named(header.x5t), named(header['x5t#S256'])]
   const row = rows.find((each) => (sha256 === undefined ? sha1 === each.sha1 : sha256 === each.sha256))
   if (row === undefined) throw invalid('its key does not belong to a certificate registered for the application')
-  if (now < new Date(row.not_before) || now > new Date(row.not_after)) throw invalid('its certificate is not currently valid')
+  if (now < new Date(row.not_before) || now > new Date(row.not_after))
+    throw invalid('its certificate is not currently valid')
   const { publicKey } = new X509Certificate(Buffer.from(row.der, 'base64'))
   const authorities = ['common', 'organizations', o.tenantId].map((tenant) => `https://${loginHost}/${tenant}`)
   // What a client signs in a shell with Azure's own names (`strongroom env --public-names`).

@@ -248,7 +248,9 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   /** In the background, one after another; what fails is logged and tried again the next time. */
   const inBackground = (...works: (() => Promise<void>)[]): void => {
     for (const work of works) {
-      running = running.then(work).catch((error: unknown) => logger.error({ err: error }, 'maintenance of the vault failed'))
+      running = running
+        .then(work)
+        .catch((error: unknown) => logger.error({ err: error }, 'maintenance of the vault failed'))
     }
   }
   let timer: NodeJS.Timeout | undefined

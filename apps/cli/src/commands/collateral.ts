@@ -46,7 +46,11 @@ const exportCommand: Command = {
   args: ['<file>'],
   summary: 'write the stored collateral to a bundle, for an installation without access to the vendors',
   options: [
-    { flags: '--source <source>', summary: 'vendors, or installation for the collateral of its own silicon', default: 'vendors' },
+    {
+      flags: '--source <source>',
+      summary: 'vendors, or installation for the collateral of its own silicon',
+      default: 'vendors',
+    },
   ],
   examples: ['strongroom collateral export collateral.json', 'strongroom collateral import collateral.json'],
   run: async (context) => {

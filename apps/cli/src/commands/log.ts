@@ -8,7 +8,8 @@ import { readRemembered, remember, rememberedPath, type Remembered } from '../lo
 
 const keyOption = {
   flags: '--key <key>',
-  summary: 'the key that must have signed the log; by default the saved one, and the first time the one the vault returns',
+  summary:
+    'the key that must have signed the log; by default the saved one, and the first time the one the vault returns',
 }
 
 interface Opened {
@@ -65,7 +66,10 @@ const verify: Command = {
   words: ['log', 'verify'],
   args: ['[vault]'],
   summary: 'verify that a vault’s operations log matches what it signed, and continues the log verified before',
-  options: [keyOption, { flags: '--entry <index>', summary: 'prove that one entry is in the log, without reading all of it' }],
+  options: [
+    keyOption,
+    { flags: '--entry <index>', summary: 'prove that one entry is in the log, without reading all of it' },
+  ],
   examples: ['strongroom log verify', 'strongroom log verify kv1 --entry 17'],
   run: (context) =>
     reportingDistrust(async () => {

@@ -73,7 +73,8 @@ export const quotaCommands: Command[] = [
   {
     words: ['quota', 'kind'],
     args: ['[kind]'],
-    summary: 'show or set the kind of subscription: pay-as-you-go, or free-trial, which has few cores and no quota requests',
+    summary:
+      'show or set the kind of subscription: pay-as-you-go, or free-trial, which has few cores and no quota requests',
     examples: ['strongroom quota kind free-trial'],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

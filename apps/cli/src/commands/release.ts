@@ -59,8 +59,7 @@ function requireOrigin(
 const verify: Command = {
   words: ['release', 'verify'],
   args: ['<statement>', '<file...>'],
-  summary:
-    'verify offline that files are as released: by which builder, from which commit, signed by the key you name',
+  summary: 'verify offline that files are as released: by which builder, from which commit, signed by the key you name',
   options: [
     { flags: '--key <file>', summary: "the releaser's public key, PEM" },
     { flags: '--builder <id>', summary: 'the required builder' },

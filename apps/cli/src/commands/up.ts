@@ -125,10 +125,12 @@ export const upCommand: Command = {
     },
     {
       flags: '--compute <kind>',
-      summary:
-        'guests, or simulated: VMs change state but no guest runs; fixed at creation of the installation',
+      summary: 'guests, or simulated: VMs change state but no guest runs; fixed at creation of the installation',
     },
-    { flags: '--fleet-address <address:port>', summary: 'address where other machines reach this server to join it as hosts' },
+    {
+      flags: '--fleet-address <address:port>',
+      summary: 'address where other machines reach this server to join it as hosts',
+    },
     {
       flags: '--store-url-file <file>',
       summary: 'file with the URL of the PostgreSQL that keeps the stores; fixed at creation of the installation',

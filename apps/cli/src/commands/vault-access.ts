@@ -31,7 +31,14 @@ export const vaultAccessCommands: Command[] = [
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
       const shown = await Promise.all((await vaultsOf(arm)).map(async (vault) => await shownVault(arm, vault)))
-      const columns = ['Vault', 'Group', 'Region', 'Decided by', 'May use it', 'May grant access to others and to themselves']
+      const columns = [
+        'Vault',
+        'Group',
+        'Region',
+        'Decided by',
+        'May use it',
+        'May grant access to others and to themselves',
+      ]
       const rows = shown.map(({ name, resourceGroup, location, permissionModel, users, grantors }) => [
         name,
         resourceGroup,

@@ -98,11 +98,15 @@ class DrillRun {
   /** @throws CliError ControlFailed: then no attack is tried */
   async controls(): Promise<AttackResult[]> {
     const began = performance.now()
-    const boot = await this.#timed('control/boot', 'the VM unchanged, started the same way as under attack', async () => {
-      const seen = await this.#withHost(this.#later, this.#o.stateDir, bootUnattacked, false)
-      this.#registers = seen.registers ?? {}
-      return judge({ ends: [{ kind: 'harmless' }] }, seen)
-    })
+    const boot = await this.#timed(
+      'control/boot',
+      'the VM unchanged, started the same way as under attack',
+      async () => {
+        const seen = await this.#withHost(this.#later, this.#o.stateDir, bootUnattacked, false)
+        this.#registers = seen.registers ?? {}
+        return judge({ ends: [{ kind: 'harmless' }] }, seen)
+      },
+    )
     if (boot.verdict !== 'held') throw controlFailed('the VM does not boot, or is not trusted', boot.message)
     this.#limit ??= Math.max(leastLimit, Math.ceil(limitFactor * secondsSince(began)))
     const detector = await this.#timed(
@@ -116,7 +120,8 @@ class DrillRun {
           : broken
       },
     )
-    if (detector.verdict !== 'held') throw controlFailed('the host’s code runs without being detected', detector.message)
+    if (detector.verdict !== 'held')
+      throw controlFailed('the host’s code runs without being detected', detector.message)
     return [boot, detector]
   }
 

@@ -79,9 +79,7 @@ const shown = (value: unknown): string => (typeof value === 'string' ? value : (
 /** What the statement comes to, for a person. */
 export function describeKeystore(keystore: KeyStanding): string[] {
   if (keystore.kind === 'software') {
-    return [
-      'held by:     software. The private half is in the service’s memory while in use; no device protects it.',
-    ]
+    return ['held by:     software. The private half is in the service’s memory while in use; no device protects it.']
   }
   const { token, object } = keystore
   return [
@@ -100,7 +98,9 @@ export function describeKeystore(keystore: KeyStanding): string[] {
 function memoryWrappings({ releaseWrappings }: TokenStanding): string[] {
   const names = Object.entries(releaseWrappings).flatMap(([name, where]) => (where === 'memory' ? [name] : []))
   if (names.length === 0) return []
-  return [`A release with ${names.join(' or ')} creates its AES key in the service's memory: the token does not support that hash.`]
+  return [
+    `A release with ${names.join(' or ')} creates its AES key in the service's memory: the token does not support that hash.`,
+  ]
 }
 
 function statementIn(content: string): string {

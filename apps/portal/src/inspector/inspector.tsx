@@ -44,7 +44,10 @@ export function Inspector() {
       const inspected = await inspect(given, { at: when, ...(challenge !== '' && { nonce: challenge }) })
       show({ state: 'done', given, inspected })
     } catch (error) {
-      show({ state: 'refused', why: `It cannot be verified here: ${error instanceof Error ? error.message : 'unknown'}` })
+      show({
+        state: 'refused',
+        why: `It cannot be verified here: ${error instanceof Error ? error.message : 'unknown'}`,
+      })
     }
   }
 

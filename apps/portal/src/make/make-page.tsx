@@ -301,7 +301,9 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
         Making <bdi>{choice.name}</bdi>
       </h1>
       <p role="status">
-        {failed === undefined && refused === undefined ? `${live.value?.state ?? 'Sent'} …` : 'The machine was not created.'}
+        {failed === undefined && refused === undefined
+          ? `${live.value?.state ?? 'Sent'} …`
+          : 'The machine was not created.'}
       </p>
       {refused !== undefined && <Problem error={refused} />}
       {failed !== undefined && <Problem error={new WireError(409, failed)} />}

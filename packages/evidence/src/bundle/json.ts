@@ -185,7 +185,8 @@ const tooDeep = (name: string, reason: string): Piece => ({ name, kind: 'unreada
 
 function fromString(place: Place, text: string): Piece[] {
   if (text.length < minimumLength) return []
-  if (place.depth > 4 && isContainer(text)) return [tooDeep(place.name, 'It is nested in more layers than any evidence')]
+  if (place.depth > 4 && isContainer(text))
+    return [tooDeep(place.name, 'It is nested in more layers than any evidence')]
   const found = place.inner.detectText(place.name, text.trim(), place.depth, place.inner.budget)
   return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
 }

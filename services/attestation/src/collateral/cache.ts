@@ -162,10 +162,7 @@ export class CollateralCache {
     const refused = refusedIn(error)
     if (refused === undefined) return
     remember(this.#refused, path, refused)
-    this.#logger.warn(
-      { err: error, path, source: this.source.name },
-      'collateral from a source was refused',
-    )
+    this.#logger.warn({ err: error, path, source: this.source.name }, 'collateral from a source was refused')
   }
 
   async #fetch(path: string): Promise<CollateralItem | undefined> {

@@ -72,7 +72,10 @@ function trustedLaunch(o: {
   if (o.simulated || o.baseline.launchMeasurements.includes(o.measurement.value)) return []
   if (o.idKeyDigest !== undefined && o.baseline.idKeyDigests.includes(o.idKeyDigest)) return []
   return [
-    { path: o.measurement.path, message: `${o.measurement.path} is not the measurement of a paravisor known to this service.` },
+    {
+      path: o.measurement.path,
+      message: `${o.measurement.path} is not the measurement of a paravisor known to this service.`,
+    },
   ]
 }
 
@@ -83,8 +86,7 @@ const vmIdForm = /^(?![0-]+$)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming[] {
   const path = 'x-ms-runtime'
   const json = runtime?.json
-  if (typeof json !== 'object' || json === null)
-    return [{ path, message: 'The evidence has no JSON runtime data.' }]
+  if (typeof json !== 'object' || json === null) return [{ path, message: 'The evidence has no JSON runtime data.' }]
   const found: Shortcoming[] = []
   const { keys, 'vm-configuration': configuration } = json as Record<string, unknown>
   if (!Array.isArray(keys) || keys.length === 0)

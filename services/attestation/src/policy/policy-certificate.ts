@@ -54,10 +54,12 @@ export function readChain(x5c: readonly string[], now: Date, target: string): X5
         `the issuer of ${subject} next in the chain, and a root at its end`,
         'another certificate, or none',
       )
-    if (issuer !== certificate && !issuer.ca) throw invalid(target, 'issuers that are certification authorities', issuer.subject)
+    if (issuer !== certificate && !issuer.ca)
+      throw invalid(target, 'issuers that are certification authorities', issuer.subject)
   }
   const root = chain.at(-1)!
-  if (!root.ca) throw invalid(target, 'a root whose Basic Constraints mark it as a CA', root.subject.replaceAll('\n', ', '))
+  if (!root.ca)
+    throw invalid(target, 'a root whose Basic Constraints mark it as a CA', root.subject.replaceAll('\n', ', '))
   return chain
 }
 

@@ -61,7 +61,8 @@ async function interfaceOf(plane: Plane, vm: Vm, nicId: string): Promise<GuestIn
   const nic = await plane.resources.get(nicId)
   const configuration = ipConfigurationsOf(nic)[0]?.properties
   const mac = nic.body.properties['macAddress']
-  if (configuration === undefined || typeof mac !== 'string') throw new TypeError(`the record of ${vm.id} is incomplete`)
+  if (configuration === undefined || typeof mac !== 'string')
+    throw new TypeError(`the record of ${vm.id} is incomplete`)
   const subnetId = configuration.subnet.id
   const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
   const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))

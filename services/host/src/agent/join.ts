@@ -46,7 +46,11 @@ async function fetchAuthority(address: string, digest: string): Promise<string> 
         code: 'JoinCodeRefused',
         message: `The server at ${address} is not the installation that issued the join code.`,
         target: 'authority',
-        innererror: { expected: digest, found, remedy: 'Check the address; somebody may be intercepting the connection.' },
+        innererror: {
+          expected: digest,
+          found,
+          remedy: 'Check the address; somebody may be intercepting the connection.',
+        },
       },
       403,
     )

@@ -60,7 +60,8 @@ async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Pr
 const madeBefore = (): ServiceError =>
   new ServiceError({
     code: 'DiskKeyMissing',
-    message: 'The vTPM of this VM holds no key for its OS disk: the VM was created by an earlier version of Strongroom.',
+    message:
+      'The vTPM of this VM holds no key for its OS disk: the VM was created by an earlier version of Strongroom.',
     target: 'osDisk',
     expected: 'a VM whose disk key is in its vTPM',
     found: 'none',

@@ -108,7 +108,8 @@ async function bootRefusals(
 ): Promise<ErrorDetail[]> {
   const refusals: ErrorDetail[] = []
   if (!isUnifiedKernelImage(boot)) {
-    const remedy = 'Build a unified kernel image with ukify and install it there: otherwise the boot cannot be predicted.'
+    const remedy =
+      'Build a unified kernel image with ukify and install it there: otherwise the boot cannot be predicted.'
     refusals.push(
       refusal(
         'NotUnifiedKernelImage',

@@ -71,7 +71,11 @@ export async function verifyBootReport(o: {
   let opened: Volume | undefined
   if (o.encrypted) {
     if (o.volume === undefined)
-      throw refused('the record of the volume this VM was created with is missing', 'a VM created by this version', 'an older one')
+      throw refused(
+        'the record of the volume this VM was created with is missing',
+        'a VM created by this version',
+        'an older one',
+      )
     opened = await verifyOpened(report, o.volume)
   }
   return {

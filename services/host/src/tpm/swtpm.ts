@@ -103,6 +103,7 @@ async function waitForSocket(process: OwnedProcess, path: string): Promise<void>
     message: 'The software TPM did not start.',
     expected: 'a socket within 5 s',
     found: ended ? 'swtpm ended' : 'no socket',
-    remedy: 'Check that the package swtpm is installed completely and that its AppArmor profile allows the memory-backed directory.',
+    remedy:
+      'Check that the package swtpm is installed completely and that its AppArmor profile allows the memory-backed directory.',
   })
 }

@@ -27,7 +27,11 @@ export async function readImport(value: unknown, pwd: unknown): Promise<OutsideC
     throw badFile('is not a string, or is too long', `base64 of a PFX, or PEM, of at most ${longest} bytes`)
   const password = pwd ?? ''
   if (typeof password !== 'string' || password.length > longestPassword)
-    throw badParameter('The password is not a string, or is too long.', { target: 'pwd', expected: 'a text', found: typeof pwd })
+    throw badParameter('The password is not a string, or is too long.', {
+      target: 'pwd',
+      expected: 'a text',
+      found: typeof pwd,
+    })
   const bytes = value.includes('-----BEGIN') ? Buffer.from(value, 'utf8') : Buffer.from(value, 'base64')
   const isPem = bytes.includes('-----BEGIN')
   let contents: Contents

@@ -120,12 +120,15 @@ function issuerOf(value: unknown, before: CertificatePolicy | undefined): Certif
   const name = value ?? before?.issuer ?? 'Self'
   const found = (['Self', 'Unknown'] as const).find((each) => typeof name === 'string' && each.toLowerCase() === name.toLowerCase()) // prettier-ignore
   if (found !== undefined) return found
-  throw badParameter('The vault does not contact certification authorities: a certificate is signed by its own key, or elsewhere.', {
-    target: 'policy.issuer.name',
-    expected: 'Self or Unknown',
-    found: shown(name),
-    remedy: 'Use Unknown, have the request signed, and merge the result: az keyvault certificate pending merge.',
-  })
+  throw badParameter(
+    'The vault does not contact certification authorities: a certificate is signed by its own key, or elsewhere.',
+    {
+      target: 'policy.issuer.name',
+      expected: 'Self or Unknown',
+      found: shown(name),
+      remedy: 'Use Unknown, have the request signed, and merge the result: az keyvault certificate pending merge.',
+    },
+  )
 }
 
 function monthsOf(value: unknown, before: CertificatePolicy | undefined): number {

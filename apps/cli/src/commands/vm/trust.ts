@@ -157,7 +157,10 @@ export const trustCommand: Command = {
   summary: 'verify the stored evidence of the last boot again and print the trust report',
   options: [
     groupOption,
-    { flags: '--ssh-key <file>', summary: 'SSH public keys that the VM was created with, instead of the recorded ones' },
+    {
+      flags: '--ssh-key <file>',
+      summary: 'SSH public keys that the VM was created with, instead of the recorded ones',
+    },
     { flags: '--admin-username <user>', summary: `with --ssh-key: its account, if not ${defaultAdmin}` },
     { flags: '--custom-data <file>', summary: 'with --ssh-key: the custom data it was created with' },
     { flags: '--settled <file>', summary: 'instead: the guest’s file /var/lib/strongroom/settled' },

@@ -81,7 +81,8 @@ export class StrongroomContainer extends GenericContainer {
 const elsewhere = (host: string): CliError =>
   new CliError({
     code: 'ContainersElsewhere',
-    message: 'The container engine is not on this machine, and Strongroom answers only on the loopback interface of the machine it runs on.',
+    message:
+      'The container engine is not on this machine, and Strongroom answers only on the loopback interface of the machine it runs on.',
     expected: thisMachine.join(' or '),
     found: host,
     remedy: 'Point DOCKER_HOST at a socket of this machine, or use `start()` of the package `strongroom`.',

@@ -90,10 +90,14 @@ function refuseBalancers(own: Fields): void {
     ['applicationSecurityGroups', 'Name address prefixes in the rules of the security group.'],
   ] as const) {
     if (own.list(name).length === 0) continue
-    own.unsupported(own.at(name), `'${name}' is not offered: traffic is not forwarded to interfaces, and they are not grouped.`, {
-      expected: `no ${name}`,
-      found: 'some',
-      remedy: instead,
-    })
+    own.unsupported(
+      own.at(name),
+      `'${name}' is not offered: traffic is not forwarded to interfaces, and they are not grouped.`,
+      {
+        expected: `no ${name}`,
+        found: 'some',
+        remedy: instead,
+      },
+    )
   }
 }

@@ -57,8 +57,7 @@ function innerOctets(info: DerReader): Uint8Array {
 }
 
 async function decryptedBags(type: string, info: DerReader, opening: Opening): Promise<Uint8Array> {
-  if (type !== oids.encryptedData)
-    throw badFile('contains content of another kind', 'data or password-encrypted data')
+  if (type !== oids.encryptedData) throw badFile('contains content of another kind', 'data or password-encrypted data')
   const data = info.enter(info.expect(derTag.context(0, true), 'content'), 'content').sequence('EncryptedData')
   readSmallInteger(data, 'version')
   const inner = data.sequence('EncryptedContentInfo')

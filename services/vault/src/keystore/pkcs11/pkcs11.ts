@@ -117,9 +117,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
       ),
     importKey: (secret) => {
       secret.fill(0)
-      return Promise.reject(
-        importNotSupported('a key created in the vault, or one wrapped for its HSM (key_hsm)'),
-      )
+      return Promise.reject(importNotSupported('a key created in the vault, or one wrapped for its HSM (key_hsm)'))
     },
     use: ({ material, binding, spec, use }) =>
       withKey(material, binding, (session, key) =>

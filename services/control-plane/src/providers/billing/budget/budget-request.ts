@@ -32,8 +32,7 @@ export function readBudget(body: unknown, name: string): { budget: Budget; etag:
   const period = readPeriod(properties.object('timePeriod'), wrong)
   const old = properties.object('filters')
   const filters = { resourceGroups: texts(old, 'resourceGroups', wrong), resources: texts(old, 'resources', wrong), meters: texts(old, 'meters', wrong) } // prettier-ignore
-  if (category === 'Usage' && filters.meters.length === 0)
-    wrong(old.at('meters'), 'a meter', 'none')
+  if (category === 'Usage' && filters.meters.length === 0) wrong(old.at('meters'), 'a meter', 'none')
   const filter = properties.raw('filter')
   readFilter(properties.object('filter'), 0)
   const notifications = readNotifications(properties.object('notifications'), properties.raw('notifications'), wrong)
@@ -90,7 +89,8 @@ function readNotifications(all: Fields, raw: unknown, wrong: Wrong): Record<stri
   if (names.length > mostNotifications) wrong(all.path, `at most ${mostNotifications}`, names.length)
   const entries = names.slice(0, mostNotifications).map((name): [string, Notification] => {
     const one = all.object(name)
-    if (!/^[\w.%-]{1,100}$/.test(name)) wrong(all.at(name.slice(0, 100)), 'named with letters, digits and _ . % -', name)
+    if (!/^[\w.%-]{1,100}$/.test(name))
+      wrong(all.at(name.slice(0, 100)), 'named with letters, digits and _ . % -', name)
     // What will have been spent is nobody's to know here.
     if (one.text('thresholdType')?.toLowerCase() === 'forecasted')
       all.unsupported(one.at('thresholdType'), 'Cost forecasts are not offered.', {

@@ -64,11 +64,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
     ...(twice === undefined
       ? []
       : [
-          problem(
-            `A disk with LUN ${twice} is specified more than once.`,
-            String(twice),
-            'a unique LUN for each disk',
-          ),
+          problem(`A disk with LUN ${twice} is specified more than once.`, String(twice), 'a unique LUN for each disk'),
         ]),
     ...(doubled === undefined ? [] : [problem('A disk is specified more than once.', doubled, 'each disk once')]),
     ...(nameless === undefined

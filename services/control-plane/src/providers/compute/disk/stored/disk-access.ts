@@ -51,7 +51,8 @@ async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskRe
     fields.invalid('access', 'Access None does not return an address.', { expected: 'Read or Write', found: 'None' })
   if (seconds === undefined && !fields.has('durationInSeconds'))
     fields.missing('durationInSeconds', 'durationInSeconds', { expected: `1 to ${longest}` })
-  if (format === 'VHDX') fields.invalid('fileFormat', 'Disks can only be downloaded as VHD.', { expected: 'VHD', found: 'VHDX' })
+  if (format === 'VHDX')
+    fields.invalid('fileFormat', 'Disks can only be downloaded as VHD.', { expected: 'VHD', found: 'VHDX' })
   fields.assertSound()
   const permission: DiskPermission = given === 'Write' ? 'Write' : 'Read'
   const id = await machineId(plane, disk, permission)

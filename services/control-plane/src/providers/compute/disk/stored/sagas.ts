@@ -134,7 +134,8 @@ export function finishUploadSaga(plane: Plane): SagaDefinition<StoredDiskParams>
         name: 'import the upload',
         do: async (c) => {
           const found = await load(plane, c.params)
-          if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource no longer exists.' })
+          if (found === undefined)
+            throw fromDetail({ code: 'ResourceNotFound', message: 'The resource no longer exists.' })
           const guest = guestIdentity(found.kept)
           const { guestOfSource } = found.kept
           await plane.host.finishDisk(c.params.keptId, {

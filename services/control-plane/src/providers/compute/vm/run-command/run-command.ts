@@ -37,7 +37,11 @@ export function readManaged(properties: Fields): Script {
   if (commandId !== undefined) requireShell(source, commandId)
   for (const [fieldsOf, name, why] of [
     [source, 'scriptUri', 'Scripts are not fetched from an address: the signature covers the text.'],
-    [properties, 'protectedParameters', 'Parameters pass through the host in clear, so protected parameters are not possible.'],
+    [
+      properties,
+      'protectedParameters',
+      'Parameters pass through the host in clear, so protected parameters are not possible.',
+    ],
     [properties, 'runAsUser', 'Commands run as root; use sudo -u inside the script.'],
     [properties, 'runAsPassword', 'A password would pass through the host in clear.'],
     [properties, 'outputBlobUri', 'There are no storage accounts: read the output in the instance view.'],
