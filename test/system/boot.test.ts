@@ -233,7 +233,7 @@ describe('a confidential VM on SEV-SNP', () => {
       })
       .toMatchObject({
         code: 'PowerState/stopped',
-        message: expect.stringContaining('The software TPM ended while the guest ran') as string,
+        message: expect.stringContaining('The software TPM exited while the guest ran') as string,
       })
     expect(await processesOf(vm.properties.vmId)).toEqual([])
     const file = await guestStateFile(installation, vm)

@@ -76,5 +76,5 @@ export async function transferKeyLink(evidence: BootFacts): Promise<string[]> {
     expected: 'encrypt',
     actual: JSON.stringify(uses),
   })
-  return [`RSA-${bits} ${short(key.kind === 'rsa' ? await sha256Hex(key.modulus) : '')}, made for this boot alone`]
+  return [`RSA-${bits} ${short(key.kind === 'rsa' ? await sha256Hex(key.modulus) : '')}, created for this boot only`]
 }

@@ -154,7 +154,7 @@ export async function measuredBootLink(
   return [
     ...without,
     `quote over nonce ${short(toHex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
-    `as predicted here from what the image measures, with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${shown.join(', ')}`,
+    `as predicted here from the image’s measurements, with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${shown.join(', ')}`,
   ]
 }
 

@@ -64,7 +64,7 @@ const words = { creator: 'the request recorded when this VM was created here', '
 
 /** Whether the image is what was asked for, in words. @throws LinkRefused */
 function meaning({ by, reference }: AskedImage, { image }: ImageMeasurements): string {
-  const whose = `by ${words[by]}`
+  const whose = `according to ${words[by]}`
   if (reference !== undefined && namesImage(reference, image)) return `${imageText(reference)} ${whose}`
   // A disk's image has no name that means it: which disk a gallery's version holds is the machine's word.
   if (image.source === 'capture' && (reference === undefined || isGallery(reference)))

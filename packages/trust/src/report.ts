@@ -181,7 +181,7 @@ async function statelessLinks(
   const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.shownAt)
   const links = [
     ...first,
-    await judge('own-verifier', 'claims → no service of the operator’s', () => statelessLink(evidence)),
+    await judge('own-verifier', 'claims → no operator services', () => statelessLink(evidence)),
     await judge(
       'vtpm',
       'claims → vTPM of this boot',
@@ -258,7 +258,7 @@ async function guestLinks(
   { anchors, authority }: Roots,
 ): Promise<GuestFindings> {
   let measurements: ImageMeasurements | undefined
-  const image = await judge('image', 'image asked for → what it measures', async () => {
+  const image = await judge('image', 'requested image → measurements', async () => {
     const found = await imageLink(evidence, { anchors, asked: request.image, document: request.measurements })
     measurements = found.measurements
     return found.shows

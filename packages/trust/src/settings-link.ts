@@ -54,7 +54,7 @@ export async function settingsLink(
   return [
     `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${await list(settings.sshPublicKeys)}, ${
       customData === undefined ? 'no custom data' : `custom data ${short(await sha256Hex(customData))}`
-    }: ${evidence.guestRan === false ? 'no guest ran, extended as one would have' : 'settled at the first boot'}`,
+    }: ${evidence.guestRan === false ? 'no guest ran, extended as one would have' : 'set up at the first boot'}`,
     ...(passwordDigest === undefined
       ? []
       : ['the account has a password, which the resource manager saw in clear and the host as a hash']),
