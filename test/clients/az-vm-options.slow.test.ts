@@ -120,7 +120,7 @@ suite('Disks for confidential virtual machines', () => {
   works('disk create -g opt -n secure --upload-type UploadWithSecurityData --upload-size-bytes 20972032 --security-type ConfidentialVM_DiskEncryptedWithPlatformKey --hyper-v-generation V2 --os-type Linux') // prettier-ignore
   refused('disk create -g opt -n imported --source https://disks.blob.strongroom.internal/x/abcd --security-data-uri https://disks.blob.strongroom.internal/x/guest --security-type ConfidentialVM_DiskEncryptedWithPlatformKey --hyper-v-generation V2 --os-type Linux', 'InvalidParameter') // prettier-ignore
   works('disk create -g opt -n zoned --size-gb 4 --zone 1 --sku Premium_LRS --tags a=b')
-  refused('disk update -g opt -n zoned --size-gb 2', 'disks grow only')
+  refused('disk update -g opt -n zoned --size-gb 2', 'disks can only grow')
   works('snapshot create -g opt -n plain --source zoned --incremental false')
 })
 

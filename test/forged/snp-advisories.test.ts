@@ -202,9 +202,9 @@ describe('a report of a platform with a known flaw', () => {
 
   it.each([
     ['{', 'JSON'],
-    ['[]', 'an object by line'],
+    ['[]', 'an object keyed by processor line'],
     ['{"Rome":{}}', 'Milan, Milan-X'],
-    ['{"Milan":5}', 'an object by part'],
+    ['{"Milan":5}', 'an object keyed by part'],
     ['{"Milan":{"bios":1}}', 'fmc, bootLoader'],
     ['{"Milan":{"snp":1}}', 'a whole number from 29'],
     ['{"Milan":{"snp":256}}', 'to 255'],

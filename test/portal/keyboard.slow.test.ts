@@ -109,7 +109,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     await keys.choose(/^Region/, 'East US 2')
     await expect.poll(() => page.url()).toContain('region=eastus2')
     await page.getByRole('region', { name: 'Quotas' }).getByRole('row').nth(1).waitFor()
-    await keys.open('button', /^Ask for/)
+    await keys.open('button', /^Request/)
     await page.getByText('the operator decides').waitFor()
     await keys.open('link', /^Access$/)
     await page.getByText('What a role contains').waitFor()

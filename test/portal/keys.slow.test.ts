@@ -123,7 +123,7 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
     const size = Number(/(\d+) entries, as the vault signed/.exec((await log().textContent()) ?? '')?.[1])
     await portal.asOwner('POST', vaultHost(vault), '/keys/disk/rotate?api-version=7.6')
     await page.reload()
-    await log().getByText(`It continues the ${size} entries that this browser saw last`).waitFor()
+    await log().getByText(`It continues the ${size} entries that this browser last saw`).waitFor()
     await log().getByRole('button', { name: 'Verify every entry' }).click()
     await log().getByText('Every entry was read and hashed in this page.').waitFor()
     await expectAccessible(page)

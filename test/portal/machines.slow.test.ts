@@ -130,7 +130,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
       .first()
       .waitFor()
     await bad
-      .getByRole('button', { name: /^Ask for/ })
+      .getByRole('button', { name: /^Request/ })
       .first()
       .click()
     await bad.getByText('the operator decides').waitFor()
@@ -153,7 +153,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     const rows = async (): Promise<string[]> => await quotas.getByRole('row').allTextContents()
     // Two cores of the machine that runs.
     await expect
-      .poll(async () => (await rows()).filter((text) => /DCA/i.test(text) && /2\d+Ask for/.test(text)).length)
+      .poll(async () => (await rows()).filter((text) => /DCA/i.test(text) && /2\d+Request /.test(text)).length)
       .toBe(1)
     await page.getByLabel('Region').selectOption('eastus')
     await page.getByText('InProgress').first().waitFor()
@@ -200,7 +200,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await before.waitFor({ state: 'hidden' })
     await tabTo('button', /^Deallocate$/)
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog').getByText('gives its cores back').waitFor()
+    await page.getByRole('dialog').getByText('releases its cores').waitFor()
     await page.keyboard.press('Enter')
     await page.locator('.head .badge', { hasText: 'Deallocated' }).waitFor()
     await convert()
@@ -209,7 +209,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     // The image of an installation without guests has no kernel that could run on both.
     const alert = page.getByRole('alert')
     await alert.getByText('The machine was not converted.').waitFor()
-    for (const words of ['Unable to convert the VM', '6.2 or later', 'that does not say its kernel', 'S19'])
+    for (const words of ['Unable to convert the VM', '6.2 or later', 'that does not declare its kernel', 'S19'])
       await alert.getByText(words).first().waitFor()
     await tabTo('button', /^Start$/)
     await page.keyboard.press('Enter')

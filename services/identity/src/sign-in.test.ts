@@ -167,7 +167,7 @@ describe('sign-in by certificate', () => {
     expect((await signIn(other, await assertion(claims(other), { header: known }))).statusCode).toBe(401)
     now += 48 * hour
     expect((await signIn(appId, await assertion(claims(appId), { header: known }))).json().error_description).toContain(
-      'not valid now',
+      'not currently valid',
     )
     now -= 48 * hour
     expect((await graph('PATCH', `/applications/${appId}`, { keyCredentials: [] })).statusCode).toBe(204)

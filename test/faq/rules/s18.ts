@@ -32,7 +32,7 @@ export const s18: Rule = {
         rule: 'S18',
       })
       await refused(t, {
-        what: 'evidence of its boot',
+        what: 'boot evidence',
         method: 'POST',
         path: `${path}/retrieveBootEvidence`,
         status: 409,

@@ -28,7 +28,7 @@ export function AskForMore({ region, quota, limit }: { region: string; quota: st
   return (
     <>
       <button type="button" onClick={() => void ask()}>
-        Ask for {limit}
+        Request {limit}
       </button>
       {said !== undefined && <Problem error={said} />}
     </>

@@ -16,7 +16,7 @@ const refusal = (read: () => unknown): unknown => {
   }
 }
 const lists = (levels: number, middle = ''): string => `${'['.repeat(levels)}${middle}${']'.repeat(levels)}`
-const tooDeep = (levels: number): unknown[] => ['at most 100 levels', `it nests ${levels} levels deep`]
+const tooDeep = (levels: number): unknown[] => ['at most 100 levels', `it is nested ${levels} levels deep`]
 
 describe('the text of a body', () => {
   it('that is empty is not a body', () => {

@@ -75,7 +75,7 @@ describe('a template is refused before anything is made', () => {
       'not one of a resourceGroup',
     ],
     ['with a member that templates have not', template([], { resource: [] }), {}, 'Could not find member'],
-    ['by a link', undefined, { templateLink: { uri: 'https://example.org/t.json' } }, 'fetches nothing'],
+    ['by a link', undefined, { templateLink: { uri: 'https://example.org/t.json' } }, 'does not fetch anything'],
   ])('%s', async (_name, t, more, reason) => {
     const error = await refusal(t, more)
     expect(error.message).toContain(reason)

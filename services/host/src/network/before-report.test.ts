@@ -52,7 +52,7 @@ describe('before a boot was reported', () => {
             ...(method === 'POST' && { body: '{}' }),
           })
           expect([attempt, path, status]).toEqual([attempt, path, 503])
-          expect(JSON.stringify(json)).toContain('was not reported yet')
+          expect(JSON.stringify(json)).toContain('has not been reported yet')
         }
         expect((await endpoints.report(guest, Buffer.alloc(5))).status).toBe(403)
       }

@@ -37,7 +37,7 @@ describe('the URL of a PostgreSQL server', () => {
 
   it.each([
     ['a standby', 'postgres://u@a,b/d?target_session_attrs=any'],
-    ['an empty name', 'postgres://u@a,,b/d'],
+    ['an empty server name', 'postgres://u@a,,b/d'],
     ['a server twice', 'postgres://u@a:1,b:1,a:1/d'],
     ['a fragment', 'postgres://u@a,b/d#x'],
   ])('is refused where it names %s', (_what, url) => {

@@ -24,8 +24,8 @@ describe('the instance view of what a guest reports about itself', () => {
 
   it.each([
     [{ device: false, lockout: false, seals: false }, 'no /dev/tpmrm0'],
-    [{ device: true, lockout: true, seals: false }, 'too many wrong authorisations'],
-    [{ device: true, lockout: false, seals: false }, 'did not open'],
+    [{ device: true, lockout: true, seals: false }, 'too many failed authorisations'],
+    [{ device: true, lockout: false, seals: false }, 'could not unseal'],
   ])('says to restart before sealing where the vTPM is %j', (tpm, why) => {
     expect(of({ tpm }, 'VirtualTpm/')).toMatchObject({ code: 'VirtualTpm/notReady', level: 'Warning' })
     expect(JSON.stringify(of({ tpm }, 'VirtualTpm/'))).toMatch(new RegExp(`${why}.*Restart the virtual machine`))

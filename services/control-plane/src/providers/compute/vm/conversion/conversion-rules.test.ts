@@ -56,7 +56,7 @@ describe('conversion between technologies', () => {
     [{ id: 'ubuntu', versionId: '20.04', kernel: '6.2.0-1011-azure' }, 'Ubuntu 22.04 LTS, confidential | Ubuntu 20.04'],
     [{ id: 'windows', versionId: '2022', kernel: '' }, 'fully updated'],
     [{ id: 'debian', versionId: '12', kernel: '6.1.0-32-cloud-amd64' }, '6.2 or later | 6.1.0-32-cloud-amd64'],
-    [{ id: 'debian', versionId: '13', kernel: '' }, 'does not say its kernel'],
+    [{ id: 'debian', versionId: '13', kernel: '' }, 'does not declare its kernel'],
   ])('goes by what the signed image says: %j → %s', (os, why) => {
     const said = messages('Standard_DC2as_v5', 'Standard_DC2es_v5', os)
     if (why === '') expect(said).toBe('')
