@@ -17,7 +17,7 @@ const form = /^([A-Za-z0-9._-]{1,64}) ([A-Za-z0-9._-]{1,64})$/
 
 export const onBehalfOfText = ({ objectId, appId }: AskedBy): string => `${objectId} ${appId}`
 
-/** Undefined where the text has another form. */
+/** Undefined if the text is malformed. */
 export function parseAskedBy(text: unknown): AskedBy | undefined {
   const [, objectId, appId] = (typeof text === 'string' && form.exec(text)) || []
   return objectId === undefined || appId === undefined ? undefined : { objectId, appId }

@@ -8,8 +8,8 @@ const names = new Set(
 const prefixes = ['x-ms-', 'x-strongroom-', 'tdx_']
 
 /**
- * Whether a claim name speaks for the service in a token. A policy may read such claims and may not make them:
- * `issue(type="x-ms-compliance-status", …)` would let whoever writes a policy vouch for a machine that failed.
+ * Whether a claim name is reserved for the service. A policy may read such claims but not issue them:
+ * `issue(type="x-ms-compliance-status", …)` would let its author vouch for a VM that failed.
  * @example
  * import { isReservedForService } from '@strongroom/policy'
  *

@@ -8,12 +8,12 @@ const readOnlyTypes: ReadonlySet<string> = new Set(['pcrs'])
 const signedLater: ReadonlySet<string> = new Set(['iss', 'iat', 'nbf', 'exp', 'jti', 'nonce'])
 
 /**
- * A token's claims as the policy language sees them. Lists of simple values become one claim each; objects, and lists of
- * other things, become one claim with their JSON text, for JmesPath.
+ * A token's claims as the policy language sees them. Lists of simple values become one claim per value; objects and
+ * other lists become one claim with their JSON text, for JmesPath.
  * @example
  * import { claimsForPolicy } from '@strongroom/policy'
  *
- * // Lists become one claim for each value, objects their JSON text.
+ * // Lists become one claim per value, objects their JSON text.
  * const claims = claimsForPolicy({ pcrs: [0, 7], 'x-ms-runtime': { keys: [] } })
  * claims.map(({ type, value }) => `${type} = ${value}`) // => ['pcrs = 0', 'pcrs = 7', 'x-ms-runtime = {"keys":[]}']
  * claims[0]?.readOnly // => true
@@ -30,9 +30,9 @@ export function claimsForPolicy(claims: Record<string, unknown>): Claim[] {
 }
 
 /**
- * Claims that a policy sees: those of the evidence, and what Azure Attestation gives to the policies of every type (claim-sets.md):
- * the version of the token, the type, the policy itself; each also under the name that is deprecated and still supported.
- * @param policy its `x-ms-policy-hash`, and the key that signed it, where one did
+ * Claims that a policy sees: those of the evidence, and those that Azure Attestation adds for every type
+ * (claim-sets.md): token version, type and policy; each also under its deprecated, still supported name.
+ * @param policy its `x-ms-policy-hash`, and the signing key if it is signed
  * @example
  * import { incomingClaims } from '@strongroom/policy'
  *
@@ -58,8 +58,8 @@ export function incomingClaims(claims: Record<string, unknown>, policy: { hash: 
 }
 
 /**
- * The claims that a policy saw when a token was made, as far as the token tells: all of its members count as the service's, also
- * those that a policy issued.
+ * The claims that a policy saw when a token was issued, as far as the token shows them: all of its members are treated
+ * as the service's, including those that a policy issued.
  * @example
  * import { claimsOfToken, evaluatePolicy, parsePolicy } from '@strongroom/policy'
  *
@@ -70,7 +70,7 @@ export function incomingClaims(claims: Record<string, unknown>, policy: { hash: 
 export const claimsOfToken = (payload: Record<string, unknown>): Claim[] => claimsForPolicy(beforeSigning(payload))
 
 /**
- * A token's claims without those that it got as it was signed.
+ * A token's claims without those added at signing.
  * @example
  * import { beforeSigning } from '@strongroom/policy'
  *
@@ -90,7 +90,7 @@ const isClaimValue = (value: unknown): value is ClaimValue =>
   typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value)
 
 /**
- * What `issue` made, as members of the token: one value as it is, several as a list.
+ * Claims made by `issue`, as members of the token: one value unchanged, several as a list.
  * @example
  * import { issuedClaims } from '@strongroom/policy'
  *

@@ -5,7 +5,7 @@ import { formatRule } from './format.ts'
 import { PolicyError, type Position } from './policy-error.ts'
 import type { Policy, Rule, Segment } from './syntax.ts'
 
-/** What became of one rule. */
+/** What happened to one rule. */
 export interface RuleReport {
   segment: Segment
   rule: string
@@ -28,7 +28,7 @@ export interface PolicyExplanation {
 }
 
 /**
- * Evaluates a policy and tells, rule by rule, which matched and what it did.
+ * Evaluates a policy and reports, rule by rule, which matched and what it did.
  * @example
  * import { claimsForPolicy, explainPolicy, parsePolicy } from '@strongroom/policy'
  *

@@ -1,6 +1,6 @@
 /**
- * An authority as its token's issuer is compared: origin without trailing slash; undefined where it is none. Real
- * policies write it with and without the slash.
+ * Normal form of an authority, to compare with a token's issuer: origin without trailing slash; undefined if invalid.
+ * Real policies write it with and without the slash.
  * @example
  * import { normalAuthority } from '@strongroom/release-policy'
  *

@@ -4,9 +4,9 @@ import { normalAuthority } from './authority.ts'
 const shared = /^https:\/\/shared([a-z0-9]+)\.([a-z0-9]+)\.attest\.azure\.net$/
 
 /**
- * The provider that this installation shares in the region whose shared provider at Azure the authority is; undefined for any other
- * authority, and for regions that no installation has.
- * @param authority as `normalAuthority` gives it
+ * This installation's shared provider for the region whose Azure shared provider is given; undefined for any other
+ * authority, and for unknown regions.
+ * @param authority as returned by `normalAuthority`
  * @example
  * import { ownProviderFor } from '@strongroom/release-policy'
  *
@@ -19,8 +19,8 @@ export function ownProviderFor(authority: string): string | undefined {
 }
 
 /**
- * The authority whose tokens count for an entry of a release policy: the one that it names, or, where the operator has Azure's shared
- * providers stand for this installation's, that of the same region. Undefined where it names none.
+ * The authority whose tokens an entry of a release policy accepts: the one it names, or, if the operator maps Azure's
+ * shared providers, this installation's provider for the same region. Undefined if it names none.
  * @example
  * import { meantAuthority } from '@strongroom/release-policy'
  *

@@ -1,4 +1,4 @@
-/** What is known of a claim in tokens for confidential VMs: its type, and what a condition on it means. */
+/** What is known about a claim in tokens for confidential VMs: its type, and the meaning of a condition on it. */
 export interface KnownClaim {
   type: 'string' | 'boolean' | 'number'
   /**

@@ -31,8 +31,8 @@ export const isOrder = (operator: ClaimOperator): boolean =>
   operator !== 'equals' && operator !== 'notEquals' && operator !== 'exists'
 
 /**
- * Whether a token meets a comparison. Nothing is converted and what cannot be compared meets nothing: `notEquals "true"` does not
- * hold for the Boolean true, nor for a claim that is absent.
+ * Whether a token satisfies a comparison. Values are not converted, and values that cannot be compared satisfy
+ * nothing: `notEquals "true"` does not hold for the Boolean true, nor for an absent claim.
  */
 export function isMet({ claim, operator, operand }: Comparison, claims: Record<string, unknown>): boolean {
   const actual = valueAt(claims, claim)
@@ -52,7 +52,7 @@ export function isMet({ claim, operator, operand }: Comparison, claims: Record<s
 }
 
 /**
- * What a comparison asks, to be read after "is expected to be".
+ * The requirement of a comparison, to follow "is expected to be".
  * @example
  * import { requirementText } from '@strongroom/release-policy'
  *
@@ -79,7 +79,7 @@ export function requirementText({ operator, operand }: Pick<Comparison, 'operato
 }
 
 /**
- * A comparison in one line: `x = "a"`, `x is at least 3`.
+ * A comparison on one line: `x = "a"`, `x is at least 3`.
  * @example
  * import { comparisonText } from '@strongroom/release-policy'
  *
@@ -98,7 +98,7 @@ function isOrdered(actual: number, operator: ClaimOperator, operand: number): bo
 }
 
 /**
- * Only own properties of objects: neither an array's entries nor what an object inherits is a claim.
+ * Only own properties of objects: array entries and inherited properties are not claims.
  * @example
  * import { valueAt } from '@strongroom/release-policy'
  *

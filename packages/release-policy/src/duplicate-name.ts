@@ -1,11 +1,11 @@
 /**
- * The first member name that stands twice in one object, as a path; undefined where none does. JSON.parse keeps the last
- * of the two silently, so that a reader and a program would understand different documents.
+ * The first duplicate member name in an object, as a path; undefined if there is none. JSON.parse silently keeps the
+ * last one, so a reader and a program could understand different documents.
  * @param text JSON that JSON.parse accepts
  * @example
  * import { duplicateName } from '@strongroom/release-policy'
  *
- * // JSON.parse would silently take the second.
+ * // JSON.parse would silently use the second.
  * duplicateName('{"anyOf":[{"authority":"https://a.example","authority":"https://b.example"}]}') // => '$.anyOf.authority'
  * duplicateName('{"anyOf":[]}') // => undefined
  */

@@ -11,10 +11,10 @@ export interface FailedCondition {
 }
 
 /**
- * Evaluates one authority's conditions over a token's claims. Values are equal only with the same type; an absent claim
- * is false, whatever it is compared with, unless its absence is what is asked. An empty list is false in both forms (the
- * grammar refuses it anyway).
- * @returns the conditions that stood in the way; empty where the policy is met
+ * Evaluates one authority's conditions over a token's claims. Values are equal only if they have the same type; a
+ * condition on an absent claim is false, unless it requires absence. An empty list is false in both forms (the grammar
+ * refuses it anyway).
+ * @returns the conditions that failed; empty if the policy is satisfied
  * @example
  * import { failedConditions } from '@strongroom/release-policy'
  *

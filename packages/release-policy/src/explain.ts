@@ -40,9 +40,9 @@ export interface ReleaseExplanation {
 }
 
 /**
- * What release answers to a token, condition by condition. The token's signature, and whether the vault trusts its issuer, are
- * the vault's to check.
- * @param o `header` of the token, where there is one; `now` in seconds since 1970
+ * The decision of a key release for a token, condition by condition. The vault itself checks the token's signature,
+ * and whether it trusts the issuer.
+ * @param o `header` of the token, if any; `now` in seconds since 1970
  * @example
  * import { explainRelease, readReleasePolicy } from '@strongroom/release-policy'
  *

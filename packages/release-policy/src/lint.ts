@@ -37,7 +37,7 @@ const excludingStates = ['azure-compliant-cvm', 'azure-compliant-uvm']
 const complianceStates = [...excludingStates, 'azure-signed-katacc-uvm']
 
 /**
- * What the author of a readable policy seldom means. A policy without warnings may still be wrong.
+ * Likely mistakes in a valid policy. A policy without warnings may still be wrong.
  * @example
  * import { lintReleasePolicy, readReleasePolicy } from '@strongroom/release-policy'
  *

@@ -1,5 +1,5 @@
 /**
- * A release policy that is not understood.
+ * An invalid release policy.
  * @example
  * import { readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
  *
@@ -25,7 +25,7 @@ export class ReleasePolicyError extends Error {
   }
 }
 
-/** Shows what a policy says in an error text: short, and never control characters. */
+/** Shows a policy's value in an error text: short, without control characters. */
 export function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : written(value)
   const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')

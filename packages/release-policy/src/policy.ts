@@ -20,8 +20,8 @@ const versions: readonly unknown[] = ['1.0.0', '1.0', '0.2']
 const limits = { depth: 8, conditions: 2000, claimParts: 16, claimLength: 512 }
 
 /**
- * Reads a release policy of Key Vault's grammar, version 1.0.0. What is not understood is refused here and not ignored
- * later, so that no policy means more than its author wrote.
+ * Parses a release policy of Key Vault's grammar, version 1.0.0. Anything unknown is refused here rather than ignored
+ * later, so a policy cannot allow more than its author wrote.
  * @param text JSON
  * @throws ReleasePolicyError with the place
  * @example

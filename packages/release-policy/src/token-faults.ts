@@ -1,6 +1,6 @@
 import { shown } from './policy-error.ts'
 
-/** Why a token counts for nothing, whatever the policy asks. */
+/** Why a token is not accepted, whatever the policy. */
 export interface TokenFault {
   /** Member of the header, or claim. */
   part: string
@@ -20,7 +20,7 @@ const policyStatementClaims = [
 const toleranceSeconds = 60
 
 /**
- * `jku`, `x5u`, `x5c` and `jwk` are not looked at: they would let the token choose who vouches for it.
+ * `jku`, `x5u`, `x5c` and `jwk` are ignored: they would let the token choose its own key.
  * @example
  * import { headerFault } from '@strongroom/release-policy'
  *
@@ -39,13 +39,14 @@ export function headerFault(header: Record<string, unknown>): TokenFault | undef
 }
 
 /**
- * Attestation providers sign answers about their policies by the same keys, in the same name, under the same `typ`: a policy that names no
- * claim of the evidence would be met by one. Every token over evidence says its type, and what is about policies says none of it.
+ * Attestation providers sign statements about their policies with the same keys, issuer and `typ`: they would satisfy
+ * a policy that names no claim of the evidence. Every token over evidence has its type, and statements about policies
+ * do not.
  * @example
  * import { kindFault } from '@strongroom/release-policy'
  *
  * kindFault({ 'x-ms-attestation-type': 'sevsnpvm' }) // => undefined
- * // Signed by the same key, and not about evidence.
+ * // Signed by the same key, but not about evidence.
  * kindFault({ 'x-ms-policy-result': 'Updated' })?.found // => "a provider's statement about its policies"
  */
 export function kindFault(claims: Record<string, unknown>): TokenFault | undefined {

@@ -7,13 +7,13 @@ export interface WrappingKey {
 }
 
 /**
- * The key that a release is wrapped to: the first RSA key for encryption in the token's own `x-ms-runtime.keys`, which
- * the hardware report vouches for. Nothing that the caller sends beside the token can name another. The keys under
- * `x-ms-isolation-tee` belong to the paravisor and are never used.
+ * The key that a release is wrapped to: the first RSA encryption key in the token's own `x-ms-runtime.keys`, which the
+ * hardware report vouches for. The caller cannot name another one. The keys under `x-ms-isolation-tee` belong to the
+ * paravisor and are never used.
  * @example
  * import { findWrappingKey } from '@strongroom/release-policy'
  *
- * // A token whose guest brought no key: nothing can be wrapped to it.
+ * // A token without the guest's key: nothing can be wrapped to it.
  * const found = findWrappingKey({ 'x-ms-runtime': { keys: [] } })
  * 'found' in found && found.found // => 'no such key'
  */

@@ -7,14 +7,15 @@ import { Prover, type Fetch } from './proofs.ts'
 import { parseBundle, tileOf, tilePath, tileWidth } from './tiles.ts'
 
 /**
- * Reads every entry of a log and shows that exactly they are what the checkpoint signs for, and that the log still
- * begins with what `remembered` signed for. `onEntry` is given entries as they come, before the whole is believed.
+ * Reads every entry of a log and verifies that they are exactly the entries covered by the checkpoint, and that the
+ * log still begins with those covered by `remembered`. `onEntry` receives entries as they arrive, before the log is
+ * verified.
  * @throws TransparencyError RootMismatch, LogCut, LogForked, Missing or Malformed
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { auditLog, openCheckpoint, parseNoteKey } from '@strongroom/transparency'
  *
- * const key = parseNoteKey(await readFile('log/key.txt', 'utf8')) // handed over by the log's operator
+ * const key = parseNoteKey(await readFile('log/key.txt', 'utf8')) // from the log's operator
  * const checkpoint = await openCheckpoint(await readFile('log/checkpoint', 'utf8'), key, key.name)
  * const entries: string[] = []
  * await auditLog({
@@ -63,7 +64,7 @@ export async function auditLog(o: {
 }
 
 /**
- * Shows by hash tiles alone that the log still begins with what `remembered` signed for; reads few tiles.
+ * Verifies from hash tiles that the log still begins with the entries covered by `remembered`; reads few tiles.
  * @throws TransparencyError LogCut or LogForked
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -76,7 +77,7 @@ export async function auditLog(o: {
  * if (checkpoint === undefined || remembered === undefined) throw new Error()
  * const fetch = (path: string) => readFile(`log/${path}`)
  * await checkConsistency({ checkpoint, remembered, fetch }) // => undefined
- * // An older copy was put back.
+ * // An older copy was restored.
  * checkConsistency({ checkpoint: remembered, remembered: checkpoint, fetch }) // throws TransparencyError LogCut
  */
 export async function checkConsistency(o: {
@@ -98,7 +99,7 @@ export async function checkConsistency(o: {
 }
 
 /**
- * One entry, shown to be in the log at its place; reads one bundle and few tiles.
+ * Returns one entry with verified inclusion in the log; reads one bundle and few tiles.
  * @throws TransparencyError RootMismatch or Missing
  * @example
  * import { readFile } from 'node:fs/promises'

@@ -3,7 +3,7 @@ import { TransparencyError } from './error.ts'
 import { hashBytes } from './merkle.ts'
 import { openNote, type NoteKey } from './note.ts'
 
-/** What a log signs for: this many entries, under this root (C2SP tlog-checkpoint). */
+/** What a log signs: its number of entries and root (C2SP tlog-checkpoint). */
 export interface Checkpoint {
   /** Name of the log, for example `platform.vault.strongroom.internal/operationlog`. */
   origin: string
@@ -47,7 +47,7 @@ export function parseCheckpoint(text: string): Checkpoint {
 }
 
 /**
- * The checkpoint inside a note, when the log's own key signed it and it speaks of this log.
+ * The checkpoint in a note, if the log's own key signed it and it belongs to this log.
  * @throws TransparencyError Malformed, SignatureInvalid or OriginMismatch
  * @example
  * import { readFile } from 'node:fs/promises'

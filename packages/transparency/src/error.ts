@@ -15,7 +15,7 @@ export type TransparencyCode =
   | 'Missing'
 
 /**
- * Why a log, or a part of it, is not believed.
+ * Why a log, or a part of it, does not verify.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { auditLog, TransparencyError } from '@strongroom/transparency'

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { concat } from './bytes.ts'
 
 /**
- * SHA-256, as all hashes here: 32 bytes.
+ * Length of a SHA-256 hash, used throughout: 32 bytes.
  * @example
  * import { hashBytes, leafHash } from '@strongroom/transparency'
  *
@@ -55,7 +55,8 @@ export interface Frontier {
 export const emptyFrontier: Frontier = { size: 0, hashes: [] }
 
 /**
- * With one more entry. `completed` gives each subtree that it closed: its level (leaf is 0), place and root.
+ * The frontier with one more entry. `completed` lists each subtree that the entry completes: its level (leaf is 0),
+ * index and root.
  * @example
  * import { appended, emptyFrontier, leafHash } from '@strongroom/transparency'
  *
@@ -85,7 +86,7 @@ export function appended(
 }
 
 /**
- * Merkle tree hash of the whole. Of an empty tree: SHA-256 of nothing.
+ * Merkle tree hash of the whole tree. For an empty tree: SHA-256 of no bytes.
  * @example
  * import { appended, emptyFrontier, leafHash, rootOf, toBase64 } from '@strongroom/transparency'
  *
@@ -103,11 +104,11 @@ export function rootOf(frontier: Frontier): Uint8Array {
 }
 
 /**
- * Whether the frontier has the shape that its size demands; what a database gave is checked with it.
+ * Whether the frontier has the right shape for its size; use it on values from a database.
  * @example
  * import { isFrontier } from '@strongroom/transparency'
  *
- * // What was read from a database is looked at before entries are appended to it.
+ * // Check a frontier from a database before appending to it.
  * isFrontier({ size: 3, hashes: [new Uint8Array(32), new Uint8Array(32)] }) // => true
  * isFrontier({ size: 3, hashes: [new Uint8Array(32)] }) // => false
  */

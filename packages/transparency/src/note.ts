@@ -27,7 +27,8 @@ export function keyId(key: NoteKey): Uint8Array {
 }
 
 /**
- * `name+hexadecimal id+base64(type ‖ key)`: how keys of logs are handed on (C2SP signed-note, "Verifier keys").
+ * `name+hexadecimal id+base64(type ‖ key)`: the format in which log keys are published (C2SP signed-note, "Verifier
+ * keys").
  * @example
  * import { formatNoteKey } from '@strongroom/transparency'
  *
@@ -63,7 +64,7 @@ export function parseNoteKey(text: string): NoteKey {
 }
 
 /**
- * @param text ends with a newline; `sign` gives the Ed25519 signature over its UTF-8
+ * @param text ends with a newline; `sign` returns the Ed25519 signature over its UTF-8
  * @example
  * import { openNote, signNote } from '@strongroom/transparency'
  * import { generateKeyPairSync, sign } from 'node:crypto'
@@ -79,7 +80,7 @@ export function signNote(text: string, key: NoteKey, sign: (message: Uint8Array)
 }
 
 /**
- * The text of a note that `key` signed. Signatures of other keys (witnesses, for example) are passed over.
+ * The text of a note signed by `key`. Signatures by other keys (for example witnesses) are ignored.
  * @throws TransparencyError Malformed or SignatureInvalid
  * @example
  * import { openNote, parseNoteKey } from '@strongroom/transparency'

@@ -36,7 +36,7 @@ export function verifyInclusion(o: {
 }
 
 /**
- * RFC 9162 section 2.1.4.2; also between equal sizes, and from an empty tree, which every tree extends.
+ * RFC 9162 section 2.1.4.2; also for equal sizes, and from an empty tree, which every tree extends.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { Prover, verifyConsistency } from '@strongroom/transparency'

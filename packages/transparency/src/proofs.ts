@@ -1,19 +1,19 @@
 import { nodeHash } from './merkle.ts'
 import { hashesAtLevel, parseHashTile, tileHeight, tileOf, tilePath, tileWidth } from './tiles.ts'
 
-/** Gives a resource of a log, below its prefix: `checkpoint`, `tile/…`. */
+/** Fetches a resource of a log, relative to its prefix: `checkpoint`, `tile/…`. */
 export type Fetch = (path: string) => Promise<Uint8Array>
 
 /**
- * Proofs made from the hash tiles of a log of `size` entries. What they are made from is not believed: a proof shows
- * what it claims, or fails to verify, whoever made it.
+ * Creates proofs from the hash tiles of a log with `size` entries. The tiles need not be trusted: a proof from wrong
+ * tiles does not verify.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { Prover } from '@strongroom/transparency'
  *
  * const fetch = (path: string) => readFile(`log/${path}`)
  * const prover = new Prover({ fetch, size: 300 })
- * // The way from one entry of 300 to the root, and from the log of 200 entries to that of 300.
+ * // From one of 300 entries to the root, and from the log with 200 entries to the one with 300.
  * const [inclusion, consistency] = await Promise.all([prover.inclusion(7), prover.consistency(200)])
  * inclusion.length // => 9
  * consistency.length // => 7

@@ -7,7 +7,7 @@ import { hashBytes } from './merkle.ts'
  * @example
  * import { tileOf, tilePath, tileWidth } from '@strongroom/transparency'
  *
- * // A log of so many entries has its first full tile.
+ * // The first full tile of a log.
  * tilePath(tileOf(0, 0, tileWidth)) // => 'tile/0/000'
  */
 export const tileWidth = 256
@@ -46,7 +46,7 @@ export function tilePath(tile: Tile): string {
 }
 
 /**
- * Undefined for what is not a path of a tile, or not spelt as tilePath spells it.
+ * Undefined if it is not the path of a tile in the form that tilePath returns.
  * @example
  * import { parseTilePath } from '@strongroom/transparency'
  *
@@ -77,11 +77,11 @@ export function hashesAtLevel(size: number, level: number): number {
 }
 
 /**
- * The tile that holds a hash (or entry) of a level, as wide as a tree of `size` entries makes it.
+ * The tile that contains a hash (or entry) of a level, with its width in a tree of `size` entries.
  * @example
  * import { tileOf, tilePath } from '@strongroom/transparency'
  *
- * // Where entry 260 of a log of 300 lies.
+ * // The tile of entry 260 in a log of 300.
  * tilePath(tileOf('entries', 260, 300)) // => 'tile/entries/001.p/44'
  */
 export function tileOf(level: Tile['level'], position: number, size: number): Tile {
@@ -112,7 +112,7 @@ export function parseHashTile(bytes: Uint8Array, width: number): Uint8Array[] {
 }
 
 /**
- * Entries one after another, each behind its length (two bytes, big-endian).
+ * Concatenated entries, each preceded by its length (two bytes, big-endian).
  * @example
  * import { formatBundle } from '@strongroom/transparency'
  *

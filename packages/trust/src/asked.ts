@@ -1,12 +1,12 @@
 import type { AskedSettings } from '@strongroom/contract'
 
-/** What a guest must have settled, and whose word that is. */
+/** The expected settings of a guest, and their source. */
 export type SettingsReference =
   | { by: 'owner' | 'creator' | 'resource manager'; asked: AskedSettings }
   /** The guest's own file, as its owner read it or made it. */
   | { by: 'file'; settled: Uint8Array }
 
-/** What every later boot of a VM must have in common with the first that its creator trusted. Hexadecimal. */
+/** What every later boot of a VM must have in common with the first one its creator trusted. Hexadecimal. */
 export interface BootPins {
   /** Authenticode digest of the image's boot file. */
   bootFile: string

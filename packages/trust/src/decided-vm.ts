@@ -4,7 +4,7 @@ const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
 
 /**
- * The VM that a decision's evidence says it is of: `vmUniqueId`; for a guest, in the claims of its hardware.
+ * The VM named in a decision's evidence: `vmUniqueId`; for a guest, from its hardware's claims.
  * @example
  * import { vmIdOf } from '@strongroom/trust'
  *

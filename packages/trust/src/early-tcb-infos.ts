@@ -1,7 +1,7 @@
 import { collateralPaths, type CollateralBundle } from '@strongroom/contract'
 import { fromBase64 } from '@strongroom/evidence'
 
-/** Intel's early TCB infos among kept items: signed texts by FMSPC in lower-case hexadecimal. */
+/** Intel's early TCB infos among stored items: signed texts by FMSPC in lower-case hexadecimal. */
 export function earlyTcbInfos(items: CollateralBundle['items']): Map<string, string> {
   const texts = new Map<string, string>()
   for (const { path, body } of items) {

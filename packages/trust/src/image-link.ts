@@ -10,7 +10,7 @@ import { toHex, type TrustAnchors } from '@strongroom/evidence'
 import { verifyImageMeasurements, type ImageMeasurements } from '@strongroom/evidence/expected'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
-/** Which image a VM must run, and whose word that is. */
+/** The expected image of a VM, and the source of that expectation. */
 export interface AskedImage {
   by: 'creator' | 'resource manager'
   /** Undefined where the VM was made of a disk and not of an image. */
@@ -20,9 +20,9 @@ export interface AskedImage {
 }
 
 /**
- * The image that was asked for, and what it measures as the installation signed it. The registers of the boot are predicted from
- * that document and from nothing else that the machine says.
- * @param o.document signed measurements that the verifier brings, in place of those that the machine shows
+ * The requested image and its measurements, signed by the installation. The registers of the boot are predicted only
+ * from that document, not from anything the host reports.
+ * @param o.document signed measurements supplied by the verifier, instead of those the host returns
  */
 export async function imageLink(
   evidence: BootFacts,

@@ -1,6 +1,6 @@
 export type Outcome = 'verified' | 'refused' | 'not checked'
 
-/** One link of the chain: what it shows, in short form, and whether it holds. */
+/** One link of the chain: what it proves, in short form, and whether it holds. */
 export interface Link {
   id: string
   title: string
@@ -29,7 +29,7 @@ export class LinkRefused extends Error {
   }
 }
 
-/** Thrown by a link that cannot be judged here; the chain then is not complete, and so not trusted. */
+/** Thrown by a link that cannot be checked; the chain is then incomplete, and so not trusted. */
 export class LinkNotChecked extends Error {
   constructor(message: string) {
     super(message)
@@ -37,7 +37,7 @@ export class LinkNotChecked extends Error {
   }
 }
 
-/** Runs one link; whatever it throws refuses it, so that a defect in a check never passes for a verdict. */
+/** Runs one link; any error refuses it, so that a bug in a check is never mistaken for a verdict. */
 export async function judge(id: string, title: string, check: () => Promise<string[]> | string[]): Promise<Link> {
   try {
     return { id, title, outcome: 'verified', shows: await check() }
@@ -65,5 +65,5 @@ export function demand(o: { code?: string; holds: boolean; message: string; expe
   if (!o.holds) throw new LinkRefused(o)
 }
 
-/** Twelve characters say enough for a person to compare; programs read the whole value from `--output json`. */
+/** Short form that is sufficient for a person to compare; programs read the full value from `--output json`. */
 export const short = (hex: string): string => (hex.length > 20 ? `${hex.slice(0, 16)}…` : hex)

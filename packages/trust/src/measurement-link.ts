@@ -5,20 +5,20 @@ import { sha256Hex } from './bytes.ts'
 import { LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
-/** Firmware of the verifier's own. */
+/** The verifier's own copy of the firmware. */
 export interface LaunchFirmware {
   /** As the verifier knows it, for example its path. */
   name: string
   bytes: Uint8Array
 }
 
-/** What a guest must have been launched with: firmware, or what an earlier boot measured that its owner trusted (hexadecimal). */
+/** The expected launch: firmware, or the measurement of an earlier boot that its owner trusted (hexadecimal). */
 export type LaunchReference = LaunchFirmware | { pinned: string }
 
 /**
- * The silicon launched the verifier's own firmware, on processors that were asked for. What the machine says of either is told
- * where they differ, and decides nothing.
- * @param o.size the VM's size: a host may give fewer processors than it has, never more
+ * The silicon launched the verifier's own firmware, on the requested processors. The host's own claims are shown if
+ * they differ, and decide nothing.
+ * @param o.size the VM's size: a host may provide fewer processors than the size has, never more
  */
 export async function measurementLink(
   evidence: BootFacts,

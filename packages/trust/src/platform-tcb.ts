@@ -22,7 +22,7 @@ import {
   type TdxShortfall,
 } from '@strongroom/evidence/advisories'
 
-/** How far one platform is behind what its vendor asks for, as its evidence said when it was attested. */
+/** How far one platform is behind its vendor's requirements, according to its evidence when it was attested. */
 export interface PlatformTcb {
   /** Names the platform by its chip or PPID; nothing of a person is in it. */
   id: string
@@ -37,12 +37,12 @@ export interface PlatformTcb {
   next: NextSet
 }
 
-/** What the vendor's next set will ask for. */
+/** The vendor's next requirements. */
 export type NextSet =
   | { state: 'none'; why: string }
   | { state: 'upToDate' | 'outOfDate'; edition: number; status: string; lacks: TcbLack[] }
 
-/** What platforms are held to beside the evidence's own collateral. */
+/** Requirements on platforms beyond the evidence's own collateral. */
 export interface TcbWanted {
   /** Least versions that the installation asks for beyond AMD's advisories, by line of processors. */
   minimum: (line: string) => Partial<TcbVersion> | undefined
@@ -53,9 +53,9 @@ export interface TcbWanted {
 const bytesOf = (value: unknown): Uint8Array | undefined => (typeof value === 'string' ? fromBase64(value) : undefined)
 
 /**
- * The platform of a decision. Whether its evidence is genuine was judged when the decision was made.
- * @returns undefined where no vendor publishes TCB levels for the evidence
- * @throws ParseError where the evidence cannot be read
+ * The platform of a decision. Its evidence was verified when the decision was made.
+ * @returns undefined if no vendor publishes TCB levels for this kind of evidence
+ * @throws ParseError if the evidence cannot be parsed
  */
 export function platformTcb(bundle: DecisionBundle, wanted: TcbWanted): PlatformTcb | undefined {
   const { snpReport, hclReport, tdQuote } = bundle.evidence

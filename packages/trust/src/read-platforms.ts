@@ -12,7 +12,7 @@ import { vmIdOf } from './decided-vm.ts'
 import { earlyTcbInfos } from './early-tcb-infos.ts'
 import { platformTcb, type PlatformTcb, type TcbWanted } from './platform-tcb.ts'
 
-/** Reads an address of an attestation provider as the caller: JSON. @throws where it is not answered with success */
+/** Fetches JSON from an attestation provider as the caller. @throws if the response is not a success */
 export type ReadProvider = <T>(url: string) => Promise<T>
 
 export interface SeenPlatform extends PlatformTcb {
@@ -28,13 +28,13 @@ const mostRead = 24
 const version = 'api-version=2025-06-01'
 
 /**
- * Platforms of the newest decisions, each as it was attested last.
- * @param o.providers hosts @param o.read what the caller may not read is left out
- * @throws what `read` throws where no provider can be read
+ * Platforms of the newest decisions, each as last attested.
+ * @param o.providers hosts @param o.read data that the caller may not read is left out
+ * @throws the error of `read` if no provider can be read
  * @example
  * import { readPlatforms } from '@strongroom/trust/platforms'
  *
- * // Answers of a provider that has decided nothing yet; a caller would fetch them with a token of its own.
+ * // Responses of a provider without decisions; a caller would fetch them with its own token.
  * const read = async <T>(url: string): Promise<T> => {
  *   if (url.includes('/collateral')) throw new Error('403')
  *   return (url.includes('/tcbbaselines/') ? { tcbBaselines: [] } : { value: [] }) as T

@@ -90,8 +90,8 @@ function need<T>(value: T | undefined, predecessor: string): T {
 }
 
 /**
- * Verifies the evidence of a boot again, link by link, from the silicon's root to the open disk. What a link throws refuses that
- * link, so that this throws for no evidence, however it is made.
+ * Verifies the evidence of a boot again, link by link, from the silicon's root to the unlocked disk. An error in a
+ * link refuses that link, so this function does not throw, whatever the evidence.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseAnchors, rootsOf, verifyLinks } from '@strongroom/trust'

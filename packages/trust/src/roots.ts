@@ -7,7 +7,7 @@ import {
   type TrustAnchors,
 } from '@strongroom/evidence'
 
-/** All that the server's word counts for. */
+/** Everything that is trusted from the server. */
 export interface Roots {
   anchors: TrustAnchors
   /** The installation's CA, under which the key service and the attestation keys stand. */
@@ -15,8 +15,8 @@ export interface Roots {
 }
 
 /**
- * Reads anchors.json, as an installation writes it.
- * @throws TypeError that says what is wrong
+ * Parses anchors.json, as written by an installation.
+ * @throws TypeError with the reason
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseAnchors } from '@strongroom/trust'
@@ -48,9 +48,9 @@ export function parseAnchors(text: string): TrustAnchors {
 }
 
 /**
- * @param anchors the silicon's roots, and the keys that sign what images measure
- * @param authorityPem certificate of the installation's authority
- * @throws ParseError where there is no certificate
+ * @param anchors the silicon's roots, and the keys that sign image measurements
+ * @param authorityPem certificate of the installation's CA
+ * @throws ParseError if there is no certificate
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseAnchors, rootsOf } from '@strongroom/trust'

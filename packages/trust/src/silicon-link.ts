@@ -16,7 +16,7 @@ import {
 import { openAdvisories, snpPlatform } from '@strongroom/evidence/advisories'
 import { demand, LinkRefused, short } from './link.ts'
 
-/** What the silicon signed, after its signature and chain were verified. */
+/** What the silicon signed, with verified signature and chain. */
 export interface SiliconFinding {
   measurement: Uint8Array
   reportData: Uint8Array

@@ -20,7 +20,7 @@ import {
 
 export type TokenClaims = Readonly<Record<string, unknown>>
 
-/** What the provider publishes at `{issuer}/certs`, as JSON. */
+/** Fetches the provider's key set at `{issuer}/certs`, as JSON. */
 export type FetchKeySet = (issuer: string) => Promise<unknown>
 
 /** Stored evidence carries a key set too, but whoever changes the token can change that with it: only the provider's word counts. */

@@ -34,7 +34,7 @@ describe('who verified a VM', () => {
       )
   })
 
-  it('is not another one than the VM named, and unknown where the VM’s provider cannot be had', () => {
+  it('is not another one than the VM named, and unknown where the VM’s provider is unavailable', () => {
     expect(() => verifierOf(sharedIssuer, [other], { issuer })).toThrow(
       expect.objectContaining({ name: 'LinkRefused', expected: issuer, actual: sharedIssuer }),
     )

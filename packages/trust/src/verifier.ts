@@ -21,11 +21,11 @@ export interface VerifierKey {
   thumbprint: string
 }
 
-/** Which provider a VM asked for: the resource manager's word, or why it cannot be said. */
+/** The provider that a VM named, from the resource manager's record, or why it is unknown. */
 export type AskedProvider = { issuer: string } | { unknown: string }
 
 /**
- * Issuer of the tokens of the provider that an installation shares in its home region.
+ * Token issuer of an installation's shared provider in its home region.
  * @example
  * import { sharedIssuer } from '@strongroom/trust'
  *
@@ -36,7 +36,7 @@ export const sharedIssuer: string = `https://${sharedAttestationHost(homeRegion.
 const isOwnIssuer = (issuer: string): boolean =>
   /^https:\/\/[a-z0-9.-]+$/.test(issuer) && issuer.endsWith(`.attest.${domain}`)
 
-/** Whose word the stored evidence rests on: a provider of this installation, or one that the operator named. */
+/** The provider that verified the stored evidence: one of this installation, or one named by the operator. */
 export function verifierOf(issuer: string, verifiers: readonly VerifierSettings[], asked: AskedProvider): Verifier {
   const other = verifiers.find((each) => each.issuer === issuer)
   if (other === undefined && !isOwnIssuer(issuer)) {

@@ -1,7 +1,7 @@
 import type { ImageReference } from '@strongroom/contract'
 import type { TrustRequest } from './report.ts'
 
-/** What the resource manager's record of a VM says of what was asked for: its operator could change it. */
+/** The resource manager's record of a VM's request, which its operator could change. */
 export interface VmRecord {
   location: string
   properties: {
@@ -20,7 +20,7 @@ export interface VmRecord {
 type Asked = Pick<TrustRequest, 'vmId' | 'encryption' | 'size' | 'image' | 'secureBoot' | 'diskEncryptionSet'>
 
 /**
- * The part of a request for which the record's word is taken where nobody else said it.
+ * The part of a request that is taken from the record if there is no other source.
  * @example
  * import { askedByRecord } from '@strongroom/trust'
  *
@@ -43,7 +43,8 @@ export function askedByRecord({ properties }: VmRecord): Asked {
 }
 
 /**
- * Id of the provider that the VM named (a resource, or one of another origin in the operator's configuration), else its region's.
+ * Id of the provider that the VM named (a resource, or one of another origin in the operator's configuration),
+ * otherwise its region's.
  * @param subscription `/subscriptions/{id}`
  * @example
  * import { providerIdOf } from '@strongroom/trust'

@@ -13,7 +13,7 @@ export interface WholeKey {
 export const lastPart = (id: string): string => id.slice(id.lastIndexOf('/') + 1)
 export const pathOfKey = (key: string): string => `/keys/${encodeURIComponent(key)}`
 
-/** @throws WireError where the key itself cannot be had */
+/** @throws WireError if the key itself is unavailable */
 export async function readKey(vault: string, key: string, signal: AbortSignal): Promise<WholeKey> {
   const path = pathOfKey(key)
   const [current, versions, rotation] = await Promise.all([

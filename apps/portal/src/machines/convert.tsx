@@ -38,7 +38,7 @@ async function readTargets(machine: Machine, signal: AbortSignal): Promise<Targe
     )
 }
 
-/** Moves a machine to the other silicon: said what goes along and what is lost before it is done. */
+/** Moves a machine to the other silicon: shows what is kept and what is lost before it happens. */
 export function Convert({ machine, changed }: { machine: Machine; changed: () => void }) {
   const [open, setOpen] = useState(false)
   const [busy, setBusy] = useState(false)

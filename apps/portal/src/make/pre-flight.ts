@@ -7,7 +7,7 @@ import type { Choice } from './choice.ts'
 import { deploymentBody } from './template.ts'
 
 export interface PreFlight {
-  /** What stands in the way, known before anything is sent. */
+  /** What prevents creation, known before anything is sent. */
   reasons: Reason[]
   /** What would be made or changed, as the resource manager's what-if says. */
   changes: { id: string; change: string }[]

@@ -4,7 +4,7 @@ import { arm, subscriptionPath, versions } from '../wire/arm.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
 import type { Reason } from './reasons.ts'
 
-/** One thing that stands in the way, with what can be done about it. */
+/** One reason, with what can be done about it. */
 export function Why({ reason, region }: { reason: Reason; region: string }) {
   return (
     <p class="why">

@@ -2,7 +2,7 @@ import { refusalOf, type Image } from '../make/images.ts'
 import type { Host } from './hosts.ts'
 import { silicon, type Size, type Usage } from './size.ts'
 
-/** Why a size cannot be had, one thing that stands in the way. */
+/** One reason why a size is unavailable. */
 export interface Reason {
   kind: 'region' | 'security' | 'image' | 'silicon' | 'encryption' | 'quota' | 'zone'
   text: string

@@ -11,7 +11,7 @@ import { readHosts } from './hosts.ts'
 import { judgeSizes, type Judged } from './reasons.ts'
 import { readRegions, readSizes, readUsages, silicon } from './size.ts'
 
-/** Every size, and why one cannot be had (rule S20): none is ever hidden for a reason that is not said. */
+/** Every size, and why one is unavailable (rule S20): a size is never hidden without a reason. */
 export function SizesPage() {
   const { query } = place.value
   const regions = useLive('regions', readRegions, () => 300_000)
@@ -139,7 +139,7 @@ export function SizesPage() {
   )
 }
 
-/** What somebody asks for by name or number is a filter; what cannot be had is none. */
+/** What somebody asks for by name or number is a filter; what is unavailable is not. */
 function passes({ size }: Judged, query: URLSearchParams): boolean {
   const name = (query.get('name') ?? '').toLowerCase()
   const tee = query.get('silicon') ?? ''

@@ -7,8 +7,8 @@ import { parseSignatureLists, type SignatureEntry } from '../eventlog/signature-
 import { ParseError } from '../core/errors.ts'
 
 /**
- * What a log that equals its quote says of Secure Boot and debuggers. A member that is absent was not measured, or not in a
- * way that its digest covers: nothing may be concluded from it.
+ * What a log that matches its quote shows about Secure Boot and debuggers. An absent member was not measured, or its
+ * digest does not cover it: draw no conclusion from it.
  */
 export interface BootState {
   secureBoot?: boolean
@@ -27,7 +27,7 @@ export interface BootState {
  * @example
  * import { defaultSecureBootKeys } from '@strongroom/evidence'
  *
- * // Is a certificate that a guest enrolled as PK or KEK one of the firmware templates' own?
+ * // Is a certificate enrolled as PK or KEK one of the firmware templates' own?
  * defaultSecureBootKeys.has('00'.repeat(32)) // => false
  * Array.from(defaultSecureBootKeys.values()).includes('Microsoft Corporation KEK CA 2011') // => true
  */
@@ -44,9 +44,9 @@ const register = 7
 const debuggerTexts = ['UEFI Debug Mode', 'UEFI Debug Mode\0', 'Firmware Debugger', 'Firmware Debugger\0']
 
 /**
- * Reads Secure Boot's state and what firmware says of debuggers from register 7. Types in a log are hints that no digest
- * covers, so records are told apart by measured content alone; and whoever has the running system may extend registers, so
- * configuration counts only before the firmware's separator.
+ * Reads the state of Secure Boot and debuggers from register 7. No digest covers the types in a log, so records are
+ * distinguished only by measured content; and the running system can extend registers, so configuration is accepted
+ * only before the firmware's separator.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseEventLog, readBootState, replay, verifyEventLog } from '@strongroom/evidence'

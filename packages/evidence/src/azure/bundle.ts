@@ -24,7 +24,7 @@ export type AzureHardware =
   | { kind: 'SNP'; chain: SnpChain; crl?: Uint8Array }
   | { kind: 'TDX'; quote: Uint8Array; collateral: TdxCollateral }
 
-/** A quote of the VM's TPM, with all that is claimed of the registers. */
+/** A quote of the VM's TPM, with everything claimed about the registers. */
 export interface AzureTpmQuote {
   /** TPMS_ATTEST. */
   message: Uint8Array
@@ -37,7 +37,7 @@ export interface AzureTpmQuote {
   eventLog?: Uint8Array
 }
 
-/** Everything that a confidential VM of Azure shows about itself. */
+/** The complete evidence of an Azure confidential VM. */
 export interface AzureEvidence extends VerifyContext {
   /** Content of NV index 0x01400001. */
   hclReport: Uint8Array
@@ -59,8 +59,9 @@ export interface VerifiedAzure {
 }
 
 /**
- * Verifies an Azure confidential VM's evidence as one bundle: no part counts for itself, each is bound to the one before.
- * @throws VerificationError BindingMismatch where two parts are of two machines, and those of the parts; ParseError
+ * Verifies an Azure confidential VM's evidence as one bundle: each part is bound to the previous one.
+ * @throws VerificationError BindingMismatch if two parts belong to different machines, and the errors of the parts;
+ * ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { fromHex, genuineAmdAnchors, parsePem, utf8, verifyAzureEvidence } from '@strongroom/evidence'
@@ -130,7 +131,8 @@ async function verifyHardware(hcl: HclReport, o: AzureEvidence): Promise<Verifie
 }
 
 /**
- * A TDREPORT has no signature: it is worth what a quote of the same TD, with the same report data, says. @throws VerificationError
+ * A TDREPORT has no signature: it is only as trustworthy as a quote of the same TD with the same report data. @throws
+ * VerificationError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseTdReport, parseTdxQuote, requireSameTd } from '@strongroom/evidence'

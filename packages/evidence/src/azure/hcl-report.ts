@@ -21,7 +21,10 @@ const requestTypes = { KeyRelease: 1, AkCert: 2, WrappedKey: 3 } as const
 export type HclRequestType = keyof typeof requestTypes
 const hashTypes: Record<number, HashName> = { 1: 'SHA-256', 2: 'SHA-384', 3: 'SHA-512' }
 
-/** Attestation report of Azure's paravisor: the hardware's report, and the claims that its report data bind (OpenVMM `get.rs`). */
+/**
+ * Attestation report of Azure's paravisor: the hardware report, and the claims bound by its report data (OpenVMM
+ * `get.rs`).
+ */
 export interface HclReport {
   /** Header version: 1 of the closed paravisor, 2 of OpenHCL. */
   version: 1 | 2
@@ -43,9 +46,10 @@ const reportDataOffset: Record<HclReportType, number> = { SNP: 0x50, TDX: 128 }
 const hardwareLength: Record<HclReportType, number> = { SNP: 1184, TDX: 1024 }
 
 /**
- * Writes a report as the paravisor puts it into the vTPM. The caller must have bound `hclReportData(claims)` as report data.
- * @param o.version header version, 2 when absent
- * @param o.requestType AkCert when absent, as the guest sees it
+ * Builds a report in the form that the paravisor stores in the vTPM. The caller must have bound
+ * `hclReportData(claims)` as report data.
+ * @param o.version header version; default 2
+ * @param o.requestType default AkCert, as guests see it
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { buildHclReport, parseHclReport, utf8 } from '@strongroom/evidence'
@@ -86,7 +90,7 @@ export function buildHclReport(o: {
 }
 
 /**
- * Reads a report, with or without the zeros that fill up its NV index.
+ * Parses a report, with or without the zero padding of its NV index.
  * @throws ParseError WrongMagic, UnknownVersion, UnknownType, WrongLength, TrailingBytes, ReservedNotZero, Truncated
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -154,7 +158,7 @@ function isShort(bytes: Uint8Array, size: number): boolean {
 }
 
 /**
- * Report data that bind these claims: their digest, then zeros, 64 bytes.
+ * Report data that bind these claims: their digest followed by zeros, 64 bytes.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { equal, hclReportData, parseHclReport, parseSnpReport } from '@strongroom/evidence'
@@ -169,7 +173,7 @@ export async function hclReportData(claims: Uint8Array, hash: HashName = 'SHA-25
 }
 
 /**
- * Checks that the hardware's report binds the claims. @throws VerificationError BindingMismatch, AlgorithmNotAllowed
+ * Checks that the hardware report binds the claims. @throws VerificationError BindingMismatch, AlgorithmNotAllowed
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseHclReport, parseSnpReport, utf8, verifyHclBinding } from '@strongroom/evidence'

@@ -7,7 +7,10 @@ import { eccKeyFromJwk, requireAttestationKey, tpmKeyFromJwk, type TpmPublicKey 
 /** Name of the attestation key among the claims' keys. */
 const attestationKeyId = 'HCLAkPub'
 
-/** What the paravisor had the hardware bind: its keys and the VM's configuration (OpenVMM `runtime_claims`). */
+/**
+ * Claims that the paravisor binds to the hardware report: its keys and the VM's configuration (OpenVMM
+ * `runtime_claims`).
+ */
 export interface RuntimeClaims {
   /** The exact bytes. */
   raw: Uint8Array
@@ -19,7 +22,7 @@ export interface RuntimeClaims {
 }
 
 /**
- * Reads runtime claims; one name may occur once. @throws ParseError Missing, InvalidValue, InvalidEncoding, Duplicate
+ * Parses runtime claims; each name may occur once. @throws ParseError Missing, InvalidValue, InvalidEncoding, Duplicate
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseHclReport, parseRuntimeClaims } from '@strongroom/evidence'
@@ -57,7 +60,7 @@ export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
 }
 
 /**
- * The one attestation key that the claims name. @throws ParseError Missing, Duplicate, UnknownType
+ * The single attestation key in the claims. @throws ParseError Missing, Duplicate, UnknownType
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { attestationKeyOf, describeKey, parseHclReport, parseRuntimeClaims } from '@strongroom/evidence'
@@ -77,7 +80,7 @@ export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
 }
 
 /**
- * Checks that a TPM's public area is an attestation key's, and is the key that the claims bind.
+ * Checks that a TPM public area is that of an attestation key, and of the key bound by the claims.
  * @throws VerificationError TpmKeyNotAllowed, BindingMismatch; ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -100,7 +103,7 @@ export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): voi
   })
 }
 
-/** True for one key in two places. */
+/** True if both are the same key. */
 export function sameKey(left: TpmPublicKey, right: TpmPublicKey): boolean {
   if (left.kind === 'rsa')
     return right.kind === 'rsa' && equal(left.modulus, right.modulus) && left.exponent === right.exponent
@@ -108,7 +111,7 @@ export function sameKey(left: TpmPublicKey, right: TpmPublicKey): boolean {
 }
 
 /**
- * Short form of a key, for people.
+ * Short form of a key, for display.
  * @example
  * import { describeKey, toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
  *

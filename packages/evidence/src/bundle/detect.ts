@@ -16,10 +16,10 @@ const maximumDepth = 4
 const maximumValues = 20_000
 
 /**
- * Says what a file is, and takes it apart where it is a container: PEM, hexadecimal or base64 text, gzip, collateral in SCALE,
- * JSON of the tools that collect evidence, or this project's own stored boots. Reads nothing closely and judges nothing.
- * @param o.gunzip absent: gzip streams are not looked into
- * @returns at least one piece; `unknown` for a file that is nothing known
+ * Identifies a file and unpacks containers: PEM, hexadecimal or base64 text, gzip, collateral in SCALE, JSON of tools
+ * that collect evidence, or this project's own stored boots. It does not parse pieces completely and verifies nothing.
+ * @param o.gunzip absent: gzip streams are not unpacked
+ * @returns at least one piece; `unknown` for an unknown kind of file
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { utf8 } from '@strongroom/evidence'

@@ -7,7 +7,7 @@ import type { TdxPolicy } from '../tdx/appraise.ts'
 import type { TokenAlgorithm } from '../tokens/algorithms.ts'
 import type { TokenKind } from '../tokens/kind.ts'
 
-/** What is wanted of evidence; what is not written is not appraised, but for what voids a confidential VM (see `baseline`). */
+/** Requirements on evidence; rules that are left out are not appraised, except those of `baseline`. */
 export interface EvidencePolicy {
   snp?: SnpPolicy
   tdx?: TdxPolicy
@@ -27,14 +27,15 @@ export interface EvidencePolicy {
 }
 
 /**
- * What no policy has to say: a guest that its host may debug or whose memory may be migrated keeps no secret. Reports of a
- * provider's key, of every privilege level and of firmware on trial are genuine, and whether they are wanted is for a policy.
+ * Rules that apply without a policy: a guest that its host may debug, or whose memory may be migrated, cannot keep
+ * secrets. Reports signed with a provider's key, from any privilege level or from provisional firmware are genuine; a
+ * policy decides whether to accept them.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineAmdAnchors } from '@strongroom/evidence'
  * import { baseline, detect, judge } from '@strongroom/evidence/files'
  *
- * // To ask for more than a policy has to say.
+ * // Add rules to the baseline.
  * const policy = { ...baseline, snp: { ...baseline.snp, vmpls: [0] } }
  * const pieces = ['report.bin', 'vcek.der', 'cert_chain.pem']
  * const found = await Promise.all(pieces.map(async (name) => detect(name, await readFile(name))))

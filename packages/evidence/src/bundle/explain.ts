@@ -56,7 +56,7 @@ const titles: Record<Piece['kind'], string> = {
 }
 
 /**
- * Every field of a piece of evidence, with its meaning. Nothing is verified: what a field says, its maker claims.
+ * Every field of a piece of evidence, with its meaning. Nothing is verified: the fields are unverified claims.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { explain } from '@strongroom/evidence/explain'

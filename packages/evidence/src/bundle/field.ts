@@ -1,6 +1,6 @@
 import { toHex } from '../core/bytes/hex.ts'
 
-/** One field as people read it. */
+/** One field, for display. */
 export interface Field {
   name: string
   value: string

@@ -42,7 +42,7 @@ import { withoutLog, withoutQuote } from './unanswered.ts'
 import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
 
-/** `nothing`: what was given holds, and states nothing that could be accepted: certificates, lists, logs by themselves. */
+/** `nothing`: the pieces are valid but attest nothing that could be accepted: only certificates, lists or logs. */
 export type Verdict = 'accepted' | 'refused' | 'unjudged' | 'nothing'
 
 export interface Judgement {
@@ -58,7 +58,7 @@ export interface Judgement {
   advisories: JudgedAdvisory[]
 }
 
-/** An advisory that a platform has not answered, or of which its report cannot tell. */
+/** An advisory whose fix a platform lacks, or that its report cannot show. */
 export interface JudgedAdvisory extends OpenAdvisory {
   /** File and place in it. */
   of: string
@@ -81,8 +81,9 @@ const maximumPieces = 512
 class OutOfTime extends Error {}
 
 /**
- * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
- * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
+ * Verifies all pieces together; chains, collateral, keys and registers are looked up among them. Azure's parts are
+ * verified as one bundle. Certificates, lists and Intel's texts are verified on their own only if there is no other
+ * evidence.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineAmdAnchors } from '@strongroom/evidence'

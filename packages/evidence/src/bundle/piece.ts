@@ -19,8 +19,8 @@ export const binaryKinds = [
 export type BinaryKind = (typeof binaryKinds)[number]
 
 /**
- * One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it; `file`
- * is the file alone.
+ * One piece of evidence, found in a file or in a container inside it. `name` is the file followed by the place in it;
+ * `file` is only the file.
  */
 export type Piece = { name: string; file?: string } & (
   | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]

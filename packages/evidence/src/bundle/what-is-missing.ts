@@ -2,7 +2,7 @@ import { missingChecks, type Check } from '../checks/check.ts'
 import type { Judgement } from './judge.ts'
 
 /**
- * What keeps a verdict from being given: the checks whose input is absent.
+ * What prevents a verdict: the checks whose input is missing.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineAmdAnchors } from '@strongroom/evidence'

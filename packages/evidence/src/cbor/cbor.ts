@@ -1,7 +1,7 @@
 import { ByteReader } from '../core/bytes/byte-reader.ts'
 import { ParseError } from '../core/errors.ts'
 
-/** What evidence in CBOR consists of (RFC 8949). Integers beyond 2^53 are refused: nothing in evidence counts so far. */
+/** CBOR values that occur in evidence (RFC 8949). Integers beyond 2^53 are refused: evidence has none. */
 export type CborValue = number | string | boolean | null | Uint8Array | readonly CborValue[] | CborMap | CborTagged
 export type CborMap = ReadonlyMap<number | string, CborValue>
 
@@ -15,8 +15,9 @@ const maximumDepth = 12
 const maximumItems = 4096
 
 /**
- * Reads one item and nothing after it, strictly: definite and shortest lengths, no key twice, no floating point, text in UTF-8,
- * bounded in depth and number. One meaning has one form but for the order of keys, which makers differ in.
+ * Parses exactly one item, strictly: definite and shortest lengths, no duplicate keys, no floating point, text in
+ * UTF-8, bounded in depth and number. Encodings are canonical except for the order of keys, which differs between
+ * vendors.
  * @throws ParseError Truncated, TrailingBytes, NotCanonical, Duplicate, InvalidEncoding, InvalidValue, TooDeep, TooLarge
  * @example
  * import { fromHex } from '@strongroom/evidence'
@@ -98,7 +99,7 @@ function textOf(bytes: Uint8Array, fail: (code: ParseError['code'], what: string
 }
 
 /**
- * Initial byte and argument of an item in shortest form, for what a signature covers.
+ * Initial byte and argument of an item in shortest form, for building signed data.
  * @example
  * import { toHex } from '@strongroom/evidence'
  * import { cborHead } from '@strongroom/evidence/files'

@@ -13,7 +13,7 @@ const algorithms = {
 } as const
 type Algorithm = (typeof algorithms)[keyof typeof algorithms]
 
-/** COSE_Sign1 (RFC 9052, 4.2), read and not verified. */
+/** COSE_Sign1 (RFC 9052, 4.2), parsed but not verified. */
 export interface CoseSign1 {
   /** As signed. */
   protectedHeader: Uint8Array

@@ -1,5 +1,5 @@
 /**
- * Every check that this package makes, by its stable id: what it shows when it passes, and where the rule stands.
+ * Every check of this package by its stable id: what it proves when it passes, and the source of the rule.
  * SNP: AMD 56860 (SNP firmware ABI), 57230 (VCEK certificate). TDX: Intel TDX module ABI, DCAP quote generation and
  * verification, PCS API 4. TPM: TCG TPM 2.0 Library, PC Client Platform Firmware Profile (PFP).
  * @example

@@ -28,7 +28,10 @@ import { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 
-/** What is at hand of a confidential VM of Azure. What is absent is skipped, and there is no verdict where it is needed. */
+/**
+ * The available evidence of an Azure confidential VM. Checks of absent parts are skipped, and there is no verdict if
+ * they are needed.
+ */
 export interface AzureParts extends VerifyContext {
   hclReport: Uint8Array
   /** For SNP. */
@@ -53,7 +56,7 @@ export interface AzureParts extends VerifyContext {
   hclPolicy?: HclPolicy | undefined
 }
 
-/** What held: the hardware, the claims that it binds, and every quote of the TPM. */
+/** What was verified: the hardware, the claims it binds, and every quote of the TPM. */
 export interface AzureFinding extends HclFinding {
   snp?: VerifiedSnp | undefined
   tdx?: VerifiedTdx | undefined
@@ -61,7 +64,7 @@ export interface AzureFinding extends HclFinding {
 }
 
 /**
- * Judges Azure's evidence as one bundle: hardware report, claims, attestation key, registers, event log.
+ * Verifies Azure's evidence as one bundle: hardware report, claims, attestation key, registers, event log.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkAzure, genuineAmdAnchors, parsePem } from '@strongroom/evidence'
@@ -155,9 +158,9 @@ export interface TdSibling {
 }
 
 /**
- * Judges a TDREPORT: its parts, and that a quote vouches for the same. Whether the quote is genuine is for checkTdx to say.
- * @param o.sibling used where no quote is over the report itself: a TDREPORT has no signature, so all that counts is what the
- * quoted claims say, and the report must not say anything else
+ * Checks a TDREPORT: its parts, and that a quote vouches for the same TD. checkTdx verifies the quote.
+ * @param o.sibling used if no quote covers the report itself: a TDREPORT has no signature, so only the quoted claims
+ * are trusted, and the report must not contradict them
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkTdReport } from '@strongroom/evidence'
@@ -216,9 +219,9 @@ async function requireSibling(report: TdReport, { quote, claims, attestationKey 
 }
 
 /**
- * Judges runtime claims that stand by themselves.
- * @param o.reportData of the hardware reports at hand; none: whose claims they are cannot be judged
- * @param o.attestationKeys that paravisors' reports at hand name
+ * Checks runtime claims without the report that contains them.
+ * @param o.reportData of the available hardware reports; if empty, the owner of the claims is unknown
+ * @param o.attestationKeys named by the available paravisor reports
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkRuntimeClaims, missingChecks, parseHclReport, parseSnpReport } from '@strongroom/evidence'

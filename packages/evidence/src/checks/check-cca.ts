@@ -10,9 +10,9 @@ import { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 
 /**
- * Judges the token of an Arm CCA realm: the platform's key signs for the realm's key, which signs for the realm.
- * @param o.keys platform attestation keys (CPAK) that the caller knows; Arm has no root for them
- * @param o.nonce 64 bytes; absent: freshness is not looked at
+ * Verifies the token of an Arm CCA realm: the platform's key certifies the realm's key, which signs the realm's claims.
+ * @param o.keys platform attestation keys (CPAK) that the caller trusts; Arm has no root for them
+ * @param o.nonce 64 bytes; absent: freshness is not checked
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { firstFailure, parsePublicKey } from '@strongroom/evidence'

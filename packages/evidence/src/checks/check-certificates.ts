@@ -15,7 +15,7 @@ import { Checklist } from './checklist.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
 /**
- * Judges a chain, leaf first; the leaf may be an authority or the root itself.
+ * Verifies a chain, leaf first; the leaf may be a CA or the root itself.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkCertificates, firstFailure, genuineAmdAnchors, parsePem } from '@strongroom/evidence'
@@ -72,8 +72,8 @@ export async function checkCertificates(
 }
 
 /**
- * Judges a revocation list.
- * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
+ * Verifies a revocation list.
+ * @param o.issuerChain chain of the list's issuer, issuer first; absent: the issuer cannot be verified
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkCrl, firstFailure, fromHex, genuineIntelAnchors, parsePem } from '@strongroom/evidence'
@@ -140,9 +140,9 @@ export interface SignedText {
 }
 
 /**
- * Judges TCB info or an enclave identity by itself.
- * @param o.issuerChainPem absent: whose words they are cannot be judged
- * @param o.rootCrl absent: revocation is not looked at
+ * Verifies TCB info or an enclave identity on its own.
+ * @param o.issuerChainPem absent: the signer cannot be verified
+ * @param o.rootCrl absent: revocation is not checked
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkCollateral, fromHex, genuineIntelAnchors } from '@strongroom/evidence'

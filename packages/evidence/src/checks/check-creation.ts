@@ -9,8 +9,8 @@ import { Checklist } from './checklist.ts'
 import { VerificationError } from '../core/errors.ts'
 
 /**
- * Judges a TPM2_CertifyCreation: the attestation key says that its TPM made an object.
- * @param o.objects TPM2B_PUBLIC of what it may have made
+ * Verifies a TPM2_CertifyCreation: the attestation key certifies that its TPM created an object.
+ * @param o.objects TPM2B_PUBLIC of the candidate objects
  */
 export async function checkTpmCreation(o: TpmEvidence & { objects: readonly Uint8Array[] }): Promise<Check> {
   const list = new Checklist()

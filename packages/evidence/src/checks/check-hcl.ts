@@ -13,7 +13,7 @@ import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
 import type { Failure } from '../core/failure.ts'
 
-/** What the paravisor's claims must say. */
+/** Required values of the paravisor's claims. */
 export interface HclPolicy {
   /** What the verifier had the guest write to NV index 0x01400002, 64 bytes. */
   userData?: Uint8Array
@@ -28,7 +28,7 @@ export interface HclFinding {
 }
 
 /**
- * Judges the paravisor's report by itself: whether a hardware vouches for its report data is for checkSnp or checkTdx to say.
+ * Checks the paravisor's report on its own; checkSnp or checkTdx verifies the hardware report in it.
  * @param o.akPublic TPM2B_PUBLIC of the TPM's attestation key
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -110,7 +110,7 @@ export function appraiseClaims(claims: RuntimeClaims, policy: HclPolicy): Failur
   return failures
 }
 
-/** For people: what the claims say of the VM. */
+/** Summary of the claims, for display. */
 export function describeClaims(claims: RuntimeClaims): string {
   const shown = ['vmUniqueId', 'secure-boot', 'tpm-persisted'].filter(
     (name) => claims.configuration[name] !== undefined,

@@ -3,9 +3,9 @@ import { verifyImageMeasurements } from '../expect/predict/image-measurements.ts
 import { type Check, failed, passed, skipped } from './check.ts'
 
 /**
- * Judges the signed document of what an image measures. It states nothing of a machine: it says which registers to expect.
+ * Verifies a signed document of image measurements. It attests no machine: it states which register values to expect.
  * @param o.jws compact JWS
- * @param o.keys that the verifier pinned (`images` of its anchors); without any it stays open
+ * @param o.keys pinned by the verifier (`images` of its anchors); without any, the check is skipped
  */
 export async function checkImageMeasurements(o: { jws: string; keys: readonly Jwk[] | undefined }): Promise<Check> {
   const id = 'image.measurements'

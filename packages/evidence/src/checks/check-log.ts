@@ -6,23 +6,23 @@ import { systemdPhases } from '../eventlog/boot-phases.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
 
-/** What held of a log: its registers, and what it may be taken to say of the boot. */
+/** What was verified in a log: its registers, and the claims it supports about the boot. */
 export interface LogFinding extends VerifiedEventLog {
   claims: BootClaims
 }
 
 /**
- * Judges an event log.
- * @param o.registers quoted values; absent: the log is read, and proves nothing by itself
+ * Verifies an event log.
+ * @param o.registers quoted values; absent: the log is only parsed, which proves nothing
  * @param o.rtmrs RTMR0 to RTMR3 of a TD, for a CCEL log
- * @param o.mustReplay true where other evidence is judged with the log: then there is no verdict without registers that bind it
- * @param o.policy absent: what the log says is shown and not appraised
+ * @param o.mustReplay true if the log accompanies other evidence: then there is no verdict without registers that bind it
+ * @param o.policy absent: the log's content is shown but not appraised
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkEventLog, firstFailure, parseEventLog, replay } from '@strongroom/evidence'
  *
  * const bytes = await readFile('event-log.bin')
- * const registers = await replay(parseEventLog(bytes), 'sha256') // in practice: what a TPM quoted
+ * const registers = await replay(parseEventLog(bytes), 'sha256') // in practice: quoted by a TPM
  * const { check } = await checkEventLog({ log: bytes, registers, policy: { secureBoot: true } })
  * check.outcome // => 'passed'
  * const other = await checkEventLog({ log: bytes, registers: new Map([[7, new Uint8Array(32)]]) })

@@ -12,15 +12,16 @@ import type { Failure } from '../core/failure.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
 /**
- * Judges an attestation document of AWS Nitro: chain to a pinned root at a time, signature, then what is wanted.
- * @param o.nonce the verifier's challenge; absent: freshness is not looked at
+ * Verifies an attestation document of AWS Nitro: chain to a pinned root at a given time, signature, then the
+ * requirements.
+ * @param o.nonce the verifier's challenge; absent: freshness is not checked
  * @param o.pcrs values that registers must have
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { firstFailure } from '@strongroom/evidence'
  * import { checkNitro, genuineAwsAnchors } from '@strongroom/evidence/files'
  *
- * const document = await readFile('nitro.cbor') // whose certificate is none of AWS's
+ * const document = await readFile('nitro.cbor') // its certificate is not AWS's
  * const check = await checkNitro({ document, anchors: genuineAwsAnchors, at: new Date('2026-06-01') })
  * check.outcome // => 'failed'
  * check.children.find(({ id }) => id === 'nitro.format')?.outcome // => 'passed'

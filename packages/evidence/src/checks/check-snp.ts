@@ -34,11 +34,11 @@ interface Chain {
 }
 
 /**
- * Judges an SNP report check by check, also after the first fault, so that a person sees all of them. The verdict is the
- * verifier's: the tree passes only where `verifySnp` and every single check agree.
- * @param o.chain absent: the report is read and nothing else can be judged
- * @param o.withoutChain why there is none, and where to get it
- * @param o.crl absent: revocation is not looked at
+ * Checks an SNP report check by check, continuing after the first failure, so that all of them are visible. The tree
+ * passes only if `verifySnp` and every single check pass.
+ * @param o.chain absent: the report is only parsed
+ * @param o.withoutChain why there is no chain, and where to get it
+ * @param o.crl absent: revocation is not checked
  * @param o.policy absent: content is not appraised
  * @example
  * import { readFile } from 'node:fs/promises'

@@ -4,8 +4,9 @@ import type { Check } from './check.ts'
 import { Checklist } from './checklist.ts'
 
 /**
- * Judges the manifest of an SVSM's services: worth what the report that binds it is worth, which is judged by itself.
- * @param o.nonce what the verifier sent; without it the binding cannot be computed
+ * Checks the manifest of an SVSM's services. It is only as trustworthy as the report that binds it, which is verified
+ * separately.
+ * @param o.nonce the verifier's challenge; without it the binding cannot be computed
  * @example
  * import { ByteWriter, parseGuid, utf8 } from '@strongroom/evidence'
  * import { checkSvsm, svsmManifestGuid } from '@strongroom/evidence/files'

@@ -24,9 +24,9 @@ import { Checklist } from './checklist.ts'
 import type { TrustAnchors } from '../x509/trust-anchors.ts'
 
 /**
- * Judges a TD quote check by check, also after the first fault. The verdict is the verifier's: the tree passes only where
- * `verifyTdx` and every single check agree. What part of the collateral is absent is skipped, and there is no verdict.
- * @param o.policy absent: the platform's status and the TD's content are shown and not appraised
+ * Checks a TD quote check by check, continuing after the first failure. The tree passes only if `verifyTdx` and every
+ * single check pass. Checks of absent collateral are skipped, and then there is no verdict.
+ * @param o.policy absent: the platform's status and the TD's content are shown but not appraised
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkTdx, genuineIntelAnchors, missingChecks } from '@strongroom/evidence'
@@ -36,7 +36,7 @@ import type { TrustAnchors } from '../x509/trust-anchors.ts'
  *   anchors: { simulated: false, amd: [], intel: [...genuineIntelAnchors] },
  *   at: new Date('2025-06-25'),
  * })
- * // Without Intel's collateral the signatures are judged, and the platform is not.
+ * // Without Intel's collateral the signatures are verified, but not the platform.
  * check.outcome // => 'skipped'
  * missingChecks(check).map(({ id }) => id).includes('tdx.platform') // => true
  */

@@ -29,12 +29,12 @@ import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
 type Claims = Record<string, unknown>
 
-/** Values that claims must have; `a.b` walks into objects. */
+/** Required values of claims; `a.b` selects a member of an object. */
 export type ClaimRules = Readonly<Record<string, string | number | boolean>>
 
 /**
- * Judges a token check by check.
- * @param o.keys absent: whose it is cannot be judged
+ * Checks a token check by check.
+ * @param o.keys absent: the issuer cannot be verified
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkToken, firstFailure, parseJwks } from '@strongroom/evidence'
@@ -211,7 +211,7 @@ function requireGiven(named: string, given: readonly string[]): void {
 }
 
 /**
- * Compares claims with what they must be. Returns every failure.
+ * Compares claims with required values. Returns every failure.
  * @example
  * import { appraiseTokenClaims } from '@strongroom/evidence'
  *
@@ -248,7 +248,7 @@ function claimAt(claims: Readonly<Claims>, path: string): unknown {
 }
 
 /**
- * Judges a vault's release answer check by check.
+ * Checks a vault's release response check by check.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { checkKeyRelease, firstFailure, genuineVaultAnchors, vaultSigner } from '@strongroom/evidence'

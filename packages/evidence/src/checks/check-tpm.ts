@@ -15,7 +15,7 @@ import { ParseError, VerificationError } from '../core/errors.ts'
 import type { Failure } from '../core/failure.ts'
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
-/** A quote, with what is known beside it. */
+/** A quote with its accompanying data. */
 export interface TpmEvidence {
   message: Uint8Array
   signature: Uint8Array | TpmSignature
@@ -46,7 +46,7 @@ export interface TpmEvidence {
 }
 
 /**
- * Judges a TPM2_Quote check by check, then the event log under it.
+ * Checks a TPM2_Quote check by check, then its event log.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { attestationKeyOf, checkTpmQuote, firstFailure, fromHex, parseHclReport, parseRuntimeClaims, utf8 } from '@strongroom/evidence'

@@ -2,10 +2,10 @@ import { ParseError, VerificationError } from '../core/errors.ts'
 import type { Failure } from '../core/failure.ts'
 import { checkCatalogue, type CheckId } from './catalogue.ts'
 
-/** `skipped` is what was not looked at: because something before it failed, or because its input is absent. It proves nothing. */
+/** `skipped`: not checked, because an earlier check failed or its input is absent. It proves nothing. */
 export type CheckOutcome = 'passed' | 'failed' | 'skipped'
 
-/** One thing that a verifier looked at, with what it consists of: what people read and programs switch on. */
+/** One check of a verifier, with its subchecks. Its texts are for display, its codes for programs. */
 export interface Check {
   /** Stable, dotted: `snp.signature`. Rules of a policy are `policy.` and the path of the value. */
   id: string
@@ -24,7 +24,7 @@ export interface Check {
   children: Check[]
 }
 
-/** A check and, where it passed, what it was about. */
+/** A check and, if it passed, its value. */
 export interface Checked<T> {
   check: Check
   value: T | undefined
@@ -36,7 +36,7 @@ function begin(id: CheckId): Pick<Check, 'id' | 'shows' | 'source'> {
 }
 
 /**
- * A check that passed. @param actual what was found, for people
+ * A check that passed. @param actual what was found, for display
  * @example
  * import { passed } from '@strongroom/evidence'
  *
@@ -48,7 +48,7 @@ export function passed(id: CheckId, actual?: string): Check {
 }
 
 /**
- * @param o.optional true where the caller did not ask for it, so that the verdict does not depend on it
+ * @param o.optional true if the caller did not request it, so that the verdict does not depend on it
  * @example
  * import { missingChecks, skipped } from '@strongroom/evidence'
  *
@@ -62,7 +62,7 @@ export function skipped(id: CheckId, message: string, o: { optional?: boolean } 
 }
 
 /**
- * A check that an error ended. Errors that are not of this package become `Unexpected`, without their text.
+ * A check that failed with an error. Errors from outside this package become `Unexpected`, without their text.
  * @example
  * import { failed, ParseError } from '@strongroom/evidence'
  *
@@ -105,7 +105,7 @@ export function appraised(id: CheckId, failures: readonly Failure[]): Check {
 }
 
 /**
- * A check that consists of others: passed when something in it passed and all that was asked for passed.
+ * A check that consists of others: it passes if at least one of them passed and all required ones passed.
  * @example
  * import { allOf, passed, skipped } from '@strongroom/evidence'
  *
@@ -123,7 +123,7 @@ export function allOf(id: CheckId, children: Check[], actual?: string): Check {
 }
 
 /**
- * The first failed check without failed children of its own: the link that broke, whose `code` a program can switch on.
+ * The first failed check without failed children: the cause of the failure, with a `code` for programs.
  * @example
  * import { allOf, failed, firstFailure, passed, VerificationError } from '@strongroom/evidence'
  *
@@ -139,7 +139,7 @@ export function firstFailure(check: Check): Check | undefined {
 }
 
 /**
- * What was not looked at and would have to be for a verdict, each without such children of its own.
+ * Skipped checks that a verdict needs, innermost only.
  * @example
  * import { allOf, missingChecks, passed, skipped } from '@strongroom/evidence'
  *

@@ -2,8 +2,8 @@ import type { CheckId } from './catalogue.ts'
 import { allOf, type Check, failed, passed, skipped } from './check.ts'
 
 /**
- * Checks in the order in which they are made. What a check yields is handed to the next ones; a check whose input is missing
- * is skipped. No action's error leaves the list: it becomes a failed check.
+ * Runs checks in order. The result of a check is passed to later ones; a check whose input is missing is skipped.
+ * Errors do not propagate: they become failed checks.
  * @example
  * import { Checklist, readJsonObject, utf8 } from '@strongroom/evidence'
  *

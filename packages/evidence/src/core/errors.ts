@@ -1,4 +1,4 @@
-/** What a parser may say of bytes it refuses. Codes are part of the contract; message texts are not. */
+/** Why a parser refuses bytes. Codes are part of the API; message texts are not. */
 export type ParseErrorCode =
   /** Fewer bytes than the structure needs. */
   | 'Truncated'
@@ -29,7 +29,7 @@ export type ParseErrorCode =
   /** Text is not in the encoding that it claims (hexadecimal, base64, UTF-8, JSON, PEM). */
   | 'InvalidEncoding'
 
-/** Why evidence is not genuine. Verification stops at the first. */
+/** Why evidence is not genuine. Verification stops at the first reason. */
 export type VerificationErrorCode =
   // Certificates, paths and revocation lists (RFC 5280)
   | 'UntrustedRoot'
@@ -93,7 +93,7 @@ export type VerificationErrorCode =
   // Bindings between pieces of evidence
   | 'BindingMismatch'
 
-/** Facts that go with an error, each as text that can be shown. Never a secret: evidence holds none. */
+/** Facts about an error, as displayable text. Never a secret: evidence contains none. */
 export interface ErrorFacts {
   message: string
   expected?: string | undefined
@@ -132,7 +132,7 @@ export class EvidenceError extends Error {
 }
 
 /**
- * The bytes are not what they claim to be: nothing can be said about their content.
+ * The bytes are not what they claim to be, so their content is unknown.
  * @example
  * import { ParseError } from '@strongroom/evidence'
  *
@@ -154,7 +154,7 @@ export class ParseError extends EvidenceError {
 }
 
 /**
- * The bytes are well formed and not genuine, or not to be trusted at this time.
+ * The bytes are well formed, but not genuine or not valid at this time.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineIntelAnchors, parseCertificate, parsePem, VerificationError, verifyPath } from '@strongroom/evidence'

@@ -1,4 +1,4 @@
-/** Why genuine evidence is not what the policy wants. */
+/** Why genuine evidence does not satisfy the policy. */
 export type FailureCode =
   | 'NotEqual'
   | 'NotAllowed'
@@ -9,7 +9,10 @@ export type FailureCode =
   | 'Missing'
   | 'Unknown'
 
-/** One rule that genuine evidence did not meet. Appraisal returns all of them, so that an operator mends a policy in one round. */
+/**
+ * One rule that genuine evidence did not satisfy. Appraisal returns all of them, so that a policy can be fixed in one
+ * round.
+ */
 export interface Failure {
   /** Place of the value in the evidence, dotted, for example `reportedTcb.snp`. */
   path: string

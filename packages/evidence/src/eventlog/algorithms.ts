@@ -1,7 +1,10 @@
 import { digest, type HashName as WebHashName } from '../core/bytes/digest.ts'
 import { VerificationError } from '../core/errors.ts'
 
-/** Hash algorithms of TCG logs and TPMs (TCG Algorithm Registry, table 3). SM3 is known by name only: it cannot be computed here. */
+/**
+ * Hash algorithms of TCG logs and TPMs (TCG Algorithm Registry, table 3). SM3 is known by name only and cannot be
+ * computed.
+ */
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sm3-256'
 
 interface HashAlgorithm {

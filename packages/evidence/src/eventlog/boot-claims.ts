@@ -9,8 +9,8 @@ import { type MeasuredVariable, parseMeasuredVariable } from './measured-variabl
 import { isSeparatorData, type MeasuredEvent, type VerifiedEventLog } from './replay.ts'
 
 /**
- * What a log says of a boot, from nothing but what quoted registers cover: no event type and no uncovered text has a say. A claim
- * is absent where the log does not bear it, and absent means unknown, never true.
+ * Claims about a boot, only from log content covered by quoted registers; event types and uncovered text are ignored.
+ * A claim is absent if the log does not support it; absent means unknown, never true.
  */
 export interface BootClaims {
   /** Absent where the firmware measured no Secure Boot state before its separator, or more than one. */
@@ -128,7 +128,7 @@ async function readUnifiedKernel(
   return sections.size === 0 ? undefined : sections
 }
 
-/** What a boot must have been. Digests in the log's bank. */
+/** Requirements on a boot. Digests are in the log's bank. */
 export interface BootPolicy {
   secureBoot?: boolean
   /** Every image that was started must be one of these. */

@@ -12,7 +12,7 @@
 export const bootPhases = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready'] as const
 export type BootPhase = (typeof bootPhases)[number]
 /**
- * What systemd in the guest extends after the firmware's log has ended, by register.
+ * What systemd in the guest extends after the end of the firmware's log, by register.
  * @example
  * import { systemdPhases } from '@strongroom/evidence/expected'
  *

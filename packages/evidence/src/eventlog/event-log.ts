@@ -4,7 +4,7 @@ import { ParseError } from '../core/errors.ts'
 import { type HashName, hashAlgorithmById } from './algorithms.ts'
 import { readTypes } from './event-types.ts'
 
-/** One record. The type is a hint: no digest covers it. The data is to be believed only where a digest covers it. */
+/** One record. The type is a hint: no digest covers it. Trust the data only if a digest covers it. */
 export interface LogEvent {
   /** Place in the log, from 0; the header record is not counted. */
   index: number

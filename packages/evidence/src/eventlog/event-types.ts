@@ -18,7 +18,7 @@ export const readTypes = {
  * import { eventTypes, parseEventLog } from '@strongroom/evidence'
  *
  * const { events } = parseEventLog(await readFile('event-log.bin'))
- * // The images that the firmware started.
+ * // Images started by the firmware.
  * events.filter(({ type }) => type === eventTypes.EV_EFI_BOOT_SERVICES_APPLICATION).length // => 1
  */
 export const eventTypes = {

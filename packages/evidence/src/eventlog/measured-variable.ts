@@ -11,7 +11,7 @@ export interface MeasuredVariable {
 }
 
 /**
- * Reads the data of a record about a variable. @throws ParseError
+ * Parses the data of a variable's record. @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { eventTypeName, parseEventLog, parseMeasuredVariable } from '@strongroom/evidence'

@@ -9,8 +9,8 @@ import { readTypes } from './event-types.ts'
 const startupLocality = 'StartupLocality\0'
 
 /**
- * Values that the registers have after all records were extended, for the registers that occur in the log only:
- * a register that is absent proves nothing and must not be read as zero.
+ * Values of the registers after all records were extended, only for registers in the log: an absent register proves
+ * nothing and must not be read as zero.
  * @param bank one of the log's algorithms
  * @throws VerificationError EventLogMismatch when the log has no such bank, AlgorithmNotAllowed when it cannot be computed here (SM3)
  * @example
@@ -86,9 +86,9 @@ export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array
 const loggedRtmrs = [0, 1, 2]
 
 /**
- * Binds a CCEL log to the RTMRs that a quote showed; registers of the result have the log's numbers, RTMR0 is 1.
+ * Binds a CCEL log to quoted RTMRs; registers of the result have the log's numbers, RTMR0 is 1.
  * @param o.rtmrs RTMR0 to RTMR3
- * @throws VerificationError EventLogMismatch also where all records of an extended register are left out (attack T9)
+ * @throws VerificationError EventLogMismatch, also if all records of an extended register are missing (attack T9)
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseEventLog, replayRtmrs, verifyRtmrLog } from '@strongroom/evidence'
@@ -148,10 +148,10 @@ function readStartupLocality(log: EventLog): number | undefined {
   return found[0]
 }
 
-/** Whether what a record says is what was measured: only `covered` data may become a claim. */
+/** Whether a record's data is what was measured: only `covered` data may become a claim. */
 export type DataCoverage = 'covered' | 'notCovered'
 
-/** A record of a log that equals the quoted registers. */
+/** A record of a log that matches the quoted registers. */
 export interface MeasuredEvent extends LogEvent {
   coverage: DataCoverage
 }
@@ -182,17 +182,17 @@ const digestIsOverData: ReadonlySet<number> = new Set([
 ])
 
 /**
- * Binds a log to registers that a quote showed. Every register of the log among `registers` must replay to its quoted value.
- * Registers that the log does not name are listed as unlogged: later software extends registers without the firmware's log.
- * @param o.later texts that software is known to extend after the log has ended, in order, by register: `systemdPhases`. A
- * register may have any number of them, from the first on.
+ * Binds a log to quoted registers. Every register of the log in `registers` must replay to its quoted value. Registers
+ * missing from the log are listed as unlogged: later software extends registers without the firmware's log.
+ * @param o.later texts that software extends after the end of the log, in order, by register: `systemdPhases`. A
+ * register may have any number of them, starting with the first.
  * @throws VerificationError EventLogMismatch
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseEventLog, replay, verifyEventLog } from '@strongroom/evidence'
  *
  * const log = parseEventLog(await readFile('event-log.bin'))
- * const registers = await replay(log, 'sha256') // in practice: what a TPM quoted
+ * const registers = await replay(log, 'sha256') // in practice: quoted by a TPM
  * const verified = await verifyEventLog({ log, bank: 'sha256', registers })
  * verified.events.length === log.events.length // => true
  * verifyEventLog({ log, bank: 'sha256', registers: new Map(registers).set(7, new Uint8Array(32)) }) // throws VerificationError EventLogMismatch
@@ -250,7 +250,7 @@ async function extendedBy(o: {
 }
 
 /**
- * Says whether the digest of a record is the digest of its data.
+ * Checks whether the digest of a record is the digest of its data.
  * @param format logs of TPM 1.2 promise nothing: the TCG EFI Platform Specification 1.2 has firmware measure the value of a
  * variable alone and record more, and genuine firmware does. Such data is not covered, and so becomes no claim.
  * @throws VerificationError EventLogMismatch when the type promises so and it is not

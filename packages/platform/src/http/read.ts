@@ -8,7 +8,7 @@ const mostFaults = 100
 /**
  * What a caller sent, held to its shape member by member.
  * @param o subject: what was sent, as the first words of the message
- * @throws ServiceError of the code; its details have each member that has another form, with what was expected and found, and
+ * @throws ServiceError of the code; its details list each malformed member, with what was expected and found, and
  * each that the shape does not have: what a wire does not know is not kept for a later reader to find
  */
 export function read<T>(shape: Shape<T>, value: unknown, o: { code: SettledCode; subject: string }): T {

@@ -37,7 +37,7 @@ interface Place {
 export type NewHolder = { kind: 'file'; path?: string } | { kind: 'passphrase'; path?: string } | { kind: 'tpm' }
 
 /**
- * The key that everything sealed at rest hangs on (32 bytes). It is made once and lies wrapped in the state directory;
+ * The key that everything sealed at rest depends on (32 bytes). It is created once and stored wrapped in the state directory;
  * the master key that opens it is held outside, and may change without a word that was sealed.
  * @throws ServiceError MasterKeyWrong, RootKeyUnreadable, and those of the holder; nothing is made in place of what does not open
  */

@@ -61,7 +61,7 @@ export class CollateralCache {
   /**
    * Undefined where the source says that it has none, or is never asked and nothing was imported.
    * @param caller whose evidence needs it; absent where the service itself does
-   * @throws ServiceError CollateralUnavailable (503) where it cannot be had and none that is kept counts any more;
+   * @throws ServiceError CollateralUnavailable (503) if it is unavailable and no stored one is still valid;
    *   TooManyRequests (429) where this caller has asked for too much
    */
   async get(path: string, caller?: string): Promise<CollateralItem | undefined> {

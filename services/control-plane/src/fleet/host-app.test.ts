@@ -87,7 +87,7 @@ describe('the wire of hosts', () => {
     })
   })
 
-  it('names each member of a report that has another form', async () => {
+  it('names each malformed member of a report', async () => {
     const host = await fleet.joined('wrong-report')
     const vms = [{ vmId: 'a', epoch: -1, run: 1.5, state: 'Gone' }]
     const { status, body } = await fleet.send('/report', { vms }, host)

@@ -52,7 +52,7 @@ async function moveAddresses(tx: Db, moves: ReadonlyMap<string, string>): Promis
   }
 }
 
-/** A lock of the resource's own goes along: moving is no way to be rid of it. */
+/** A lock on the resource itself moves with it: a move cannot remove it. */
 async function moveLocks(tx: Db, moves: ReadonlyMap<string, string>): Promise<void> {
   for (const row of await tx.selectFrom('management_lock').selectAll().execute()) {
     const scope = movedId(row.scope, moves)

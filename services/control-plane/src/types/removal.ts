@@ -78,7 +78,7 @@ async function removeFound(
   })
 }
 
-/** What goes along with a resource. @throws ServiceError where it has to go first */
+/** What is deleted with a resource. @throws ServiceError where it has to go first */
 async function assertEmptied(plane: Plane, tx: Db, resource: Resource<unknown>): Promise<Resource[]> {
   const inside = await rowsWithin(plane, tx, resource)
   if (plane.types.of(resource.type)?.emptiedFirst === true && inside.length > 0) throw notEmpty(resource, inside)

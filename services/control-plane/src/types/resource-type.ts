@@ -28,7 +28,7 @@ export interface ResourceType<Internal = unknown> {
   readonly inParent?: true
   /** Types that its resources refer to, which go after it when a group is emptied. */
   readonly refersTo?: readonly string[]
-  /** What is within a resource has to be deleted before it. Left out: it goes along. */
+  /** What is within a resource has to be deleted before it. Left out: it is deleted too. */
   readonly emptiedFirst?: true
 
   /** As clients see it; left out: what every resource shows. @param listed whether it is one of a list */

@@ -132,7 +132,7 @@ export class RunningGuest {
     await this.#stopped
   }
 
-  /** SHA-256 registers as the guest left them. Pulls the plug; call `stop` afterwards. Undefined where they cannot be had. */
+  /** SHA-256 registers as the guest left them. Pulls the plug; call `stop` afterwards. Undefined if they are unavailable. */
   async registers(): Promise<Record<string, string> | undefined> {
     await this.#vm.kill()
     const { tpm } = this.#opened

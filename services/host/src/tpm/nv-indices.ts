@@ -4,7 +4,7 @@ import { tpmTool, type Swtpm } from './swtpm.ts'
 
 /**
  * Fills the TPM's indices for one boot, padded with zeros as Azure pads them. An index that the last boot's guest removed or
- * recreated in another form is put right first: whatever a guest did to its vTPM, it boots again.
+ * recreated in another form is corrected first: whatever a guest did to its vTPM, it boots again.
  */
 export async function writeNvIndices(o: {
   tpm: Swtpm

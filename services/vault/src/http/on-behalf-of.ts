@@ -7,7 +7,7 @@ import type { Request } from './admission.ts'
 /**
  * After the bearer token: who asked the control plane, for the log alone. In a header from its own principal, or in the claim of a
  * token that the identity service gave to it.
- * @throws ServiceError 403 Forbidden where anybody else sends the header; 400 BadParameter where it has another form
+ * @throws ServiceError 403 Forbidden where anybody else sends the header; 400 BadParameter if it is malformed
  */
 export function readAskedBy(controlPlaneObjectId: string): ReturnType<typeof requireBearer> {
   return async (request: Request): Promise<void> => {

@@ -55,7 +55,7 @@ export class OperationLog {
   /**
    * Entries that wait while a transaction runs are written together in the next one, so that their number is not bounded by
    * how often the disk confirms. Resolves when the entry is on the disk.
-   * @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: what was to be recorded is refused
+   * @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: the operation to be recorded is refused
    */
   append(entry: LogEntry): Promise<void> {
     return this.#commit.add(entry)

@@ -96,7 +96,7 @@ done
 for ((i = 0; i < \${#replaced[@]}; i += 2)); do [[ \${found[i]} ]] || missing+=" \${replaced[i]}"; done
 for ((i = 0; i < \${#whole[@]}; i += 2)); do [[ \${foundWhole[i]} ]] || missing+=" \${whole[i]}"; done
 if [[ $missing ]]; then
-  echo "drill: no argument of QEMU's has what was to be replaced:$missing" >&2
+  echo "drill: no argument of QEMU's contains what should be replaced:$missing" >&2
   exit ${nothingReplaced}
 fi
 for ((i = 0; i < \${#endpoints[@]}; i += 2)); do

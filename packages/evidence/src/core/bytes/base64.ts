@@ -29,7 +29,8 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /**
- * Strict: no padding, no white space, no bits left over, so that one value has one text. @throws ParseError InvalidEncoding
+ * Strict: no padding, no white space, no leftover bits, so each value has exactly one encoding. @throws ParseError
+ * InvalidEncoding
  * @example
  * import { fromBase64Url, toHex } from '@strongroom/evidence'
  *
@@ -41,7 +42,7 @@ export function fromBase64Url(text: string): Uint8Array {
 }
 
 /**
- * Strict: padding required, no white space, no bits left over. @throws ParseError InvalidEncoding
+ * Strict: padding required, no white space, no leftover bits. @throws ParseError InvalidEncoding
  * @example
  * import { fromBase64, toHex } from '@strongroom/evidence'
  *

@@ -2,8 +2,8 @@ import { ParseError } from '../errors.ts'
 import { toHex } from './hex.ts'
 
 /**
- * Reads a structure front to back. Every read names its field, and every refusal carries the field's name and its offset
- * in the outermost input. Bytes handed out are views, not copies.
+ * Reads a structure front to back. Every read names its field, and every error has the field's name and its offset in
+ * the outermost input. Returned bytes are views, not copies.
  * @example
  * import { ByteReader } from '@strongroom/evidence'
  *

@@ -60,7 +60,7 @@ export function reversed(bytes: Uint8Array): Uint8Array {
 const encoder = new TextEncoder()
 
 /**
- * UTF-8 bytes of a text.
+ * UTF-8 bytes of a string.
  * @example
  * import { utf8 } from '@strongroom/evidence'
  *

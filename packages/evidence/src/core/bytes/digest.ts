@@ -25,8 +25,8 @@ export async function digest(hash: HashName, ...parts: Uint8Array[]): Promise<Ui
 }
 
 /**
- * WebCrypto's types refuse views of shared memory. Evidence never lies in shared memory, but a type cannot say so:
- * this returns the same bytes where they are in plain memory and copies them elsewhere.
+ * WebCrypto's types reject views of shared memory. Evidence is never in shared memory, but the type system cannot
+ * express this: this function returns the same bytes if they are in plain memory and copies them otherwise.
  * @example
  * import { forWebCrypto } from '@strongroom/evidence'
  *

@@ -6,7 +6,7 @@ import { fromHex, toHex } from './hex.ts'
 const parts = [4, 2, 2, 2, 6] as const
 
 /**
- * GUID as text in lower case, from the 16 bytes that firmware holds (UEFI specification, EFI_GUID).
+ * GUID as lower-case text, from its 16 bytes in firmware (UEFI specification, EFI_GUID).
  * @example
  * import { formatGuid, fromHex } from '@strongroom/evidence'
  *

@@ -3,7 +3,7 @@ import { ParseError } from '../errors.ts'
 const pairs: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /**
- * Lower-case hexadecimal, two digits a byte.
+ * Lower-case hexadecimal, two digits per byte.
  * @example
  * import { toHex } from '@strongroom/evidence'
  *

@@ -75,7 +75,7 @@ export class DerValue {
 
 /**
  * Strict reader of DER (X.690): low tag numbers, definite and minimal lengths, nothing after the end, bounded depth.
- * Signatures cover bytes, decisions follow meanings: a lenient reader lets one signed text mean two things.
+ * Signatures cover bytes, decisions follow content: with a lenient reader, one signed text could mean two things.
  * @example
  * import { DerReader, fromHex, readBoolean, readSmallInteger } from '@strongroom/evidence'
  *

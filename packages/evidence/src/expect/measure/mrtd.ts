@@ -9,7 +9,7 @@ const top = 0x1_0000_0000n
 const maximumPages = 16_384
 
 /**
- * MRTD that a TD has after its host built it from this firmware: TDH.MEM.PAGE.ADD for every page of every section in the
+ * MRTD of a TD built from this firmware: TDH.MEM.PAGE.ADD for every page of every section in the
  * descriptor's order, and TDH.MR.EXTEND for every 256 bytes of pages whose content is measured, page by page as KVM does it
  * (TDX module base specification, section 12.2.1).
  * An image without a TDVF descriptor counts as one measured section that ends at 4 GiB.

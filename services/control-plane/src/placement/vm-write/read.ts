@@ -17,7 +17,7 @@ export interface ReadVm {
 
 /**
  * @param bodyOf for what is written in terms of what the VM has
- * @throws ServiceError where the name cannot be had, a PATCH finds nothing, or the request means another state
+ * @throws ServiceError where the name is unavailable, a PATCH finds nothing, or the request means another state
  */
 export async function readVm(
   plane: Plane,

@@ -56,7 +56,7 @@ describeStores('a budget', (store) => {
       expect(alert.properties).toMatchObject({
         status: 'Active',
         details: { amount: 10, threshold: 50, currentSpend: 5.1, unit: 'EUR' },
-        description: 'team: 5.1 of 10 EUR is spent, 50 % of it was to be told.',
+        description: 'team: 5.1 of 10 EUR is spent; the notification threshold is 50 %.',
       })
       expect(await events(plane)).toBe(1)
       clock.advance(39 * hour)

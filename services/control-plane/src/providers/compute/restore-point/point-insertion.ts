@@ -64,7 +64,7 @@ export async function insertPoint(
 const diskPointId = (plane: Plane, pointId: string, { name }: PointSource): string =>
   `${pointId}/diskRestorePoints/${name}_${plane.newId().toLowerCase()}`
 
-/** @throws ServiceError Conflict while another is made of the VM; OperationNotAllowed where it has as many as it may */
+/** @throws ServiceError Conflict while another is made of the VM; OperationNotAllowed if it has reached the limit */
 async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   const all = await plane.resources.list<PointInternal>({ type: pointType }, tx)
   const own = all.filter(

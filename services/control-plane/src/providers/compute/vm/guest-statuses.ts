@@ -3,7 +3,7 @@ import type { GuestHealth, InstanceViewStatus } from '@strongroom/contract'
 /** Seconds by which a guest's clock may differ: tokens and certificates allow for minutes, logs and databases for less. */
 const driftLimit = 0.5
 
-/** What the guest reported about itself last, as statuses of the instance view; what is not as it should be carries its remedy. */
+/** What the guest reported about itself last, as statuses of the instance view; problems come with their remedy. */
 export function guestStatuses(health: GuestHealth): InstanceViewStatus[] {
   return [tpmStatus(health), clockStatus(health), ...health.swaps.map((swap) => swapStatus(health, swap))]
 }

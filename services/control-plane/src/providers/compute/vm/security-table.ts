@@ -65,7 +65,7 @@ const withEncryption = (c: Combination): string =>
   `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM' security type and managedDisk.securityProfile.securityEncryptionType set as '${c.encryption ?? '<NULL>'}'`
 
 /**
- * The one table of what goes together: each row is a combination that cannot be had, with Azure's answer where it is known.
+ * The one table of what goes together: each row is an invalid combination, with Azure's answer where it is known.
  * What no row refuses is made.
  */
 const rows: Row[] = [
@@ -268,5 +268,5 @@ const rows: Row[] = [
   },
 ]
 
-/** Every reason why the combination cannot be had; empty where it can. */
+/** Every reason why the combination is invalid; empty if it is valid. */
 export const answerOf = (c: Combination): Problem[] => rows.filter((row) => row.applies(c)).map((row) => row.answer(c))
