@@ -18,17 +18,17 @@ export const attestationWire: Wire = {
   version: '1',
   title: 'Decisions and collateral',
   about:
-    'Beside Azure Attestation’s wire, at every provider: its decisions, for whoever may read its policies, and the vendors’ collateral, for the owner. $top is at most 100 with $expand=claims.',
+    'In addition to Azure Attestation’s wire, at every provider: its decisions, for whoever may read its policies, and the vendors’ collateral, for the owner. $top is at most 100 with $expand=claims.',
   server: 'https://{provider}.{region}.attest.strongroom.internal',
   security: 'bearer',
   owns: /^\w+ \/(decisions|collateral)/,
   // prettier-ignore
   operations: [
-    { method: 'GET', path: '/decisions', summary: 'Decisions on record, the newest first', query: page, status: 200, answer: decisionList, errors: ['InvalidParameter'] },
+    { method: 'GET', path: '/decisions', summary: 'Recorded decisions, newest first', query: page, status: 200, answer: decisionList, errors: ['InvalidParameter'] },
     { method: 'GET', path: '/decisions/:id', summary: 'One decision', query: version, status: 200, answer: decisionView, errors: ['DecisionNotFound'] },
-    { method: 'GET', path: '/decisions/:id/bundle', summary: 'A decision with its evidence, which `strongroom evidence verify` judges offline', query: version, status: 200, answer: decisionBundle, errors: ['DecisionNotFound', 'EvidenceNotKept'] },
-    { method: 'GET', path: '/collateral', summary: 'What is kept of the vendors’ collateral; asks for the early TCB infos of the platforms at hand as well', status: 200, answer: collateralStatus },
-    { method: 'GET', path: '/collateral/bundle', summary: 'What is kept of one source and current, as a file', query: source, status: 200, answer: collateralBundle, errors: ['InvalidParameter'] },
-    { method: 'POST', path: '/collateral/bundle', summary: 'Takes collateral from a file, all of it or nothing', body: collateralBundle, status: 200, answer: collateralImport, errors: ['CollateralRefused'] },
+    { method: 'GET', path: '/decisions/:id/bundle', summary: 'A decision with its evidence, which `strongroom evidence verify` verifies offline', query: version, status: 200, answer: decisionBundle, errors: ['DecisionNotFound', 'EvidenceNotKept'] },
+    { method: 'GET', path: '/collateral', summary: 'The stored vendors’ collateral; also requests the early TCB infos of the known platforms', status: 200, answer: collateralStatus },
+    { method: 'GET', path: '/collateral/bundle', summary: 'The stored and current collateral of one source, as a file', query: source, status: 200, answer: collateralBundle, errors: ['InvalidParameter'] },
+    { method: 'POST', path: '/collateral/bundle', summary: 'Imports collateral from a file, all or nothing', body: collateralBundle, status: 200, answer: collateralImport, errors: ['CollateralRefused'] },
   ],
 }

@@ -122,13 +122,13 @@ const errors = ['HostNotAuthenticated', 'PlacementOver'] as const
  */
 // prettier-ignore
 export const carriedOperations: readonly WireOperation[] = [
-  { method: 'GET', path: '/installation', summary: 'What hosts carry here', status: 200, answer: fleetInstallation, errors: ['HostNotAuthenticated'] },
-  { method: 'POST', path: '/instance', summary: 'How one VM is, and what its next host needs', body: carriedInstance, status: 200, answer: object({}), errors },
-  { method: 'POST', path: '/call', summary: 'Calls what a VM’s boot needs, with the platform’s rights', body: carriedCall, status: 200, answer: carriedAnswer, errors: [...errors, 'CallNotCarried'] },
+  { method: 'GET', path: '/installation', summary: 'What hosts carry', status: 200, answer: fleetInstallation, errors: ['HostNotAuthenticated'] },
+  { method: 'POST', path: '/instance', summary: 'A VM’s state, and what its next host needs', body: carriedInstance, status: 200, answer: object({}), errors },
+  { method: 'POST', path: '/call', summary: 'Makes the calls that a VM’s boot needs, with the platform’s rights', body: carriedCall, status: 200, answer: carriedAnswer, errors: [...errors, 'CallNotCarried'] },
   { method: 'POST', path: '/certify', summary: 'Certifies a key of a VM’s vTPM or metadata endpoint', body: carriedKey, status: 200, answer: carriedCertificate, errors },
-  { method: 'POST', path: '/silicon', summary: 'Asks the simulated processor for a VM', body: carriedSilicon, status: 200, answer: anyObject, errors: [...errors, 'CallNotCarried'] },
+  { method: 'POST', path: '/silicon', summary: 'Calls the simulated processor for a VM', body: carriedSilicon, status: 200, answer: anyObject, errors: [...errors, 'CallNotCarried'] },
   { method: 'POST', path: '/measurements', summary: 'The signed document that predicts a boot’s registers', body: carriedMeasurements, status: 200, answer: measurementsAnswer, errors },
   { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors },
-  { method: 'POST', path: '/answer', summary: 'Answers a call that came with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
-  { method: 'GET', path: '/images/:id', summary: 'The files of an image, by their content', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
+  { method: 'POST', path: '/answer', summary: 'Answers a call received with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
+  { method: 'GET', path: '/images/:id', summary: 'The files of an image, by content hash', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
 ]

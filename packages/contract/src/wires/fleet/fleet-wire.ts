@@ -115,16 +115,16 @@ export const fleetWire: Wire = {
   version: '1',
   title: 'Fleet',
   about:
-    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call; nothing calls them. A host shows the certificate that it got when it joined; /ca and /join take callers without one: the authority is held to the hash in the join code, and a code is good once. What is asked for a VM is answered to the host that carries it alone, at the epoch of its present placement.',
+    'Between joined hosts and the control plane, on the address of `--fleet-address`. Hosts call and are never called. A host presents the certificate from its join; /ca and /join accept callers without one: the host checks the CA against the hash in the join code, and a code works once. Requests about a VM are answered only to the host that carries it, at the epoch of its current placement.',
   server: `https://${fleetHost}`,
   security: 'certificate',
   // prettier-ignore
   operations: [
     { method: 'GET', path: '/ca', summary: 'The installation’s authority', status: 200, answer: anyText, answerType: 'application/x-pem-file' },
-    { method: 'POST', path: '/join', summary: 'Redeems a join code, once; again for the key that used it', body: joinRequest, status: 200, answer: hostCertificate, errors: ['JoinCodeRefused', 'HostKeyInvalid'] },
-    { method: 'POST', path: '/certificate', summary: 'Another certificate for the same key', body: certificateRequest, bodyIsOptional: true, status: 200, answer: hostCertificate, errors: ['HostNotAuthenticated'] },
-    { method: 'POST', path: '/beat', summary: 'Renews the host’s lease; held while there is nothing new', body: beatRequest, status: 200, answer: beatAnswer, errors: ['HostNotAuthenticated'] },
-    { method: 'POST', path: '/report', summary: 'How the host’s VMs are', body: vmsReport, status: 200, answer: reportAnswer, errors: ['HostNotAuthenticated'] },
+    { method: 'POST', path: '/join', summary: 'Redeems a join code, once; repeatable with the same key', body: joinRequest, status: 200, answer: hostCertificate, errors: ['JoinCodeRefused', 'HostKeyInvalid'] },
+    { method: 'POST', path: '/certificate', summary: 'A new certificate for the same key', body: certificateRequest, bodyIsOptional: true, status: 200, answer: hostCertificate, errors: ['HostNotAuthenticated'] },
+    { method: 'POST', path: '/beat', summary: 'Renews the host’s lease; long poll while there is nothing new', body: beatRequest, status: 200, answer: beatAnswer, errors: ['HostNotAuthenticated'] },
+    { method: 'POST', path: '/report', summary: 'The state of the host’s VMs', body: vmsReport, status: 200, answer: reportAnswer, errors: ['HostNotAuthenticated'] },
     ...carriedOperations,
   ],
 }

@@ -25,45 +25,45 @@ const instances: readonly WireOperation[] = [
   { method: 'GET', path: '/instances', summary: 'All VMs of the host', status: 200, answer: valueOf(instanceStatus) },
   { method: 'GET', path: vm, summary: 'One VM', status: 200, answer: instanceStatus, errors: ['InstanceNotFound'] },
   { method: 'PUT', path: vm, summary: 'Provisions a VM; idempotent for the same specification', body: anySpec, status: 202, answer: instanceStatus, errors: ['InvalidInstanceSpec', 'InstanceExists'] },
-  { method: 'PATCH', path: vm, summary: 'Changes a VM that is stopped', body: instancePatch, bodyIsOptional: true, status: 200, answer: instanceStatus, errors: ['InvalidInstanceSpec', 'InstanceNotStopped'] },
+  { method: 'PATCH', path: vm, summary: 'Changes a stopped VM', body: instancePatch, bodyIsOptional: true, status: 200, answer: instanceStatus, errors: ['InvalidInstanceSpec', 'InstanceNotStopped'] },
   { method: 'DELETE', path: vm, summary: 'Destroys disk, guest state and vTPM; idempotent', status: 204 },
-  { method: 'PUT', path: `${vm}/data-disks`, summary: 'These data disks and no others, also while it runs; idempotent', body: dataDisks, status: 200, answer: instanceStatus, errors: ['DataDiskInUse', 'DataDiskMissing', 'DataDiskNotReady'] },
+  { method: 'PUT', path: `${vm}/data-disks`, summary: 'Sets the data disks, even of a running VM; idempotent', body: dataDisks, status: 200, answer: instanceStatus, errors: ['DataDiskInUse', 'DataDiskMissing', 'DataDiskNotReady'] },
   { method: 'POST', path: `${vm}/start`, summary: 'Starts it; idempotent while it starts or runs', status: 202, answer: instanceStatus },
-  { method: 'POST', path: `${vm}/stop`, summary: 'Stops it, gracefully where the body does not say otherwise; idempotent', body: stopRequest, bodyIsOptional: true, status: 202, answer: instanceStatus },
+  { method: 'POST', path: `${vm}/stop`, summary: 'Stops it, gracefully by default; idempotent', body: stopRequest, bodyIsOptional: true, status: 202, answer: instanceStatus },
   { method: 'POST', path: `${vm}/restart`, summary: 'Restarts it', status: 202, answer: instanceStatus, errors: ['InstanceNotReady'] },
-  { method: 'POST', path: `${vm}/rewrap`, summary: 'Puts the guest state of a stopped VM under the first of the keys; idempotent', body: customerKey, status: 200, answer: instanceStatus, errors: ['InstanceNotStopped', 'InstanceWithoutCustomerKey'] },
-  { method: 'POST', path: `${vm}/convert`, summary: 'Moves a stopped VM to the other silicon, whole or not at all; idempotent', body: instanceConversion, status: 200, answer: instanceStatus, errors: ['InstanceNotConvertible', 'InstanceNotStopped'] },
-  { method: 'POST', path: `${vm}/commands`, summary: 'A script for the running guest, which runs it only where its owner signed it; idempotent by id', body: commandRequest, status: 202, answer: commandStatus, errors: ['InstanceNotReady'] },
-  { method: 'GET', path: `${vm}/commands/:id`, summary: 'What became of it', status: 200, answer: commandStatus, errors: ['InstanceNotFound'] },
-  { method: 'POST', path: `${vm}/memory-dump`, summary: 'Refused always: no host makes one (FAQ S9)', status: 204, errors: ['MemoryDumpRefused'] },
-  { method: 'GET', path: `${vm}/evidence`, summary: 'Everything that the last boot showed', status: 200, answer: bootEvidence, errors: ['InstanceNotFound'] },
-  { method: 'GET', path: `${vm}/serial-log`, summary: 'What the guest wrote to its console', status: 200, answer: anyText, answerType: 'text/plain' },
+  { method: 'POST', path: `${vm}/rewrap`, summary: 'Rewraps the guest state of a stopped VM with the first of the keys; idempotent', body: customerKey, status: 200, answer: instanceStatus, errors: ['InstanceNotStopped', 'InstanceWithoutCustomerKey'] },
+  { method: 'POST', path: `${vm}/convert`, summary: 'Converts a stopped VM to the other technology, completely or not at all; idempotent', body: instanceConversion, status: 200, answer: instanceStatus, errors: ['InstanceNotConvertible', 'InstanceNotStopped'] },
+  { method: 'POST', path: `${vm}/commands`, summary: 'A script for the running guest, which runs it only if its owner signed it; idempotent by id', body: commandRequest, status: 202, answer: commandStatus, errors: ['InstanceNotReady'] },
+  { method: 'GET', path: `${vm}/commands/:id`, summary: 'Its result', status: 200, answer: commandStatus, errors: ['InstanceNotFound'] },
+  { method: 'POST', path: `${vm}/memory-dump`, summary: 'Always refused: hosts make no memory dumps (FAQ S9)', status: 204, errors: ['MemoryDumpRefused'] },
+  { method: 'GET', path: `${vm}/evidence`, summary: 'The evidence of the last boot', status: 200, answer: bootEvidence, errors: ['InstanceNotFound'] },
+  { method: 'GET', path: `${vm}/serial-log`, summary: 'The guest’s console output', status: 200, answer: anyText, answerType: 'text/plain' },
 ]
 
 // prettier-ignore
 const simulated: readonly WireOperation[] = [
   { method: 'PUT', path: '/simulated/:vmId/boot', summary: 'A boot without a guest, for its evidence; the same id, the same evidence', body: simulatedBoot, status: 200, answer: bootEvidence, errors: ['GuestsRunHere', 'NotConfidential'] },
-  { method: 'GET', path: '/simulated/:vmId/evidence', summary: 'The evidence that was made last', status: 200, answer: bootEvidence, errors: ['InstanceNotFound'] },
+  { method: 'GET', path: '/simulated/:vmId/evidence', summary: 'The latest evidence', status: 200, answer: bootEvidence, errors: ['InstanceNotFound'] },
   { method: 'DELETE', path: '/simulated/:vmId', summary: 'Destroys guest state and vTPM; idempotent', status: 204 },
 ]
 
 // prettier-ignore
 const images: readonly WireOperation[] = [
   { method: 'GET', path: '/images', summary: 'Images of the host', status: 200, answer: valueOf(imageRecord) },
-  { method: 'GET', path: '/images/:id/measurements', summary: 'What an image measures, signed', status: 200, answer: imageMeasurements },
-  { method: 'GET', path: '/images/build', summary: 'How far the build of the reference image is', query: variant, status: 200, answer: imageBuildStatus, errors: ['InvalidParameter'] },
+  { method: 'GET', path: '/images/:id/measurements', summary: 'An image’s signed measurements', status: 200, answer: imageMeasurements },
+  { method: 'GET', path: '/images/build', summary: 'Progress of the reference image’s build', query: variant, status: 200, answer: imageBuildStatus, errors: ['InvalidParameter'] },
   { method: 'POST', path: '/images/build', summary: 'Builds the reference image or a variant of it; idempotent', query: variant, status: 202, answer: imageBuildStatus, errors: ['InvalidParameter'] },
-  { method: 'POST', path: '/images/import', summary: 'Takes a disk file of the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound'] },
+  { method: 'POST', path: '/images/import', summary: 'Imports a disk file on the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound'] },
 ]
 
 // prettier-ignore
 const disks: readonly WireOperation[] = [
-  { method: 'PUT', path: '/disks/:id', summary: 'Copies a disk; idempotent for the same specification, and one that failed is tried again', body: storedDiskSpec, status: 202, answer: storedDiskStatus, errors: ['InvalidInstanceSpec', 'DiskExists'] },
+  { method: 'PUT', path: '/disks/:id', summary: 'Copies a disk; idempotent for the same specification; a failed copy is retried', body: storedDiskSpec, status: 202, answer: storedDiskStatus, errors: ['InvalidInstanceSpec', 'DiskExists'] },
   { method: 'GET', path: '/disks/:id', summary: 'One disk', status: 200, answer: storedDiskStatus, errors: ['DiskNotFound'] },
   { method: 'DELETE', path: '/disks/:id', summary: 'Destroys disk and guest state; idempotent', status: 204, errors: ['DataDiskInUse'] },
-  { method: 'POST', path: '/disks/:id/finish', summary: 'Examines what was uploaded and takes it', body: finishUpload, bodyIsOptional: true, status: 202, answer: storedDiskStatus, errors: ['DiskNotReady'] },
-  { method: 'POST', path: '/disks/:id/access', summary: 'Addresses to read or write a kept disk, or the OS disk of a VM that is off', body: diskAccessRequest, status: 200, answer: diskAccess },
-  { method: 'DELETE', path: '/disks/:id/access', summary: 'Its addresses are dead at once; idempotent', status: 204 },
+  { method: 'POST', path: '/disks/:id/finish', summary: 'Validates and imports the upload', body: finishUpload, bodyIsOptional: true, status: 202, answer: storedDiskStatus, errors: ['DiskNotReady'] },
+  { method: 'POST', path: '/disks/:id/access', summary: 'Addresses to read or write a stored disk, or the OS disk of a stopped VM', body: diskAccessRequest, status: 200, answer: diskAccess },
+  { method: 'DELETE', path: '/disks/:id/access', summary: 'Revokes its addresses at once; idempotent', status: 204 },
 ]
 
 /** Between the control plane and a host. */
@@ -72,7 +72,7 @@ export const hostWire: Wire = {
   version: '1',
   title: 'Host',
   about:
-    'Between the control plane and a host, which carries VMs. Only the control plane’s principal may call. The addresses of disk access are served at https://disks.blob.strongroom.internal without a bearer token: GET and HEAD (with Range), and for uploads PUT and PUT ?comp=page of page blobs; what they give of an encrypted disk and of any guest state is ciphertext.',
+    'Between the control plane and a host, which carries VMs. Only the control plane’s principal may call. The addresses of disk access are served at https://disks.blob.strongroom.internal without a bearer token: GET and HEAD (with Range), and for uploads PUT and PUT ?comp=page of page blobs; for an encrypted disk and for any guest state, the content is ciphertext.',
   server: hostAudience,
   security: 'bearer',
   operations: [...instances, ...simulated, ...images, ...disks],

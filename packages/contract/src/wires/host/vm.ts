@@ -166,7 +166,7 @@ const statelessSpec = named(
     ...confidential,
     tee: exactly('TDX'),
     security: object({ encryption: exactly('NonPersistedTPM'), secureBoot: flag, vTpm }),
-    guestStateKey: optional(nothing('none: nothing of such a VM is kept')),
+    guestStateKey: optional(nothing('none: such a VM stores nothing')),
   }),
 )
 

@@ -15,7 +15,7 @@ import {
 import { guid } from '../vault/vault.ts'
 
 const resourceId: Shape<string> = text(/^\/subscriptions\/[\x21-\x7e]{1,400}$/, 'the ARM id of a resource')
-const identifier = text(/^[\x21-\x7e]{1,512}$/, 'a text of 1 to 512 characters without spaces')
+const identifier = text(/^[\x21-\x7e]{1,512}$/, 'a string of 1 to 512 characters without spaces')
 
 /** `resourceId`: ARM id of the resource whose system-assigned identity it is. */
 export const managedIdentityRequest = named(
@@ -55,11 +55,11 @@ const federated = {
     '3 to 120 letters, digits, _ and -, beginning with a letter or digit',
   ),
   issuer: text(/^https:\/\/[\x21-\x7e]{1,592}$/, 'an https address of at most 600 characters'),
-  subject: text(/^[\x20-\x7e]{1,600}$/, 'a text of 1 to 600 printable characters of ASCII'),
-  audience: text(/^[\x20-\x7e]{1,600}$/, 'a text of 1 to 600 printable characters of ASCII'),
+  subject: text(/^[\x20-\x7e]{1,600}$/, 'a string of 1 to 600 printable ASCII characters'),
+  audience: text(/^[\x20-\x7e]{1,600}$/, 'a string of 1 to 600 printable ASCII characters'),
 }
 export const federatedCredential = named('FederatedCredential', object(federated))
-/** Whose tokens sign in as a user-assigned identity: those of an issuer, for a subject and an audience. */
+/** Federated credentials of a user-assigned identity: those of an issuer, for a subject and an audience. */
 export type FederatedCredential = TypeOf<typeof federatedCredential>
 export const federatedCredentials = named('FederatedCredentials', object({ value: list(federatedCredential) }))
 export type FederatedCredentials = TypeOf<typeof federatedCredentials>
@@ -78,7 +78,7 @@ export const managedIdentityTokenRequest = named(
     audience: identifier,
     /** From the control plane alone: who asked it to act as the identity, for the log of the service that the token is for. */
     askedBy: optional(
-      whole(object({ objectId: principalId, appId: principalId }), 'the object id and application id of whoever asked'),
+      whole(object({ objectId: principalId, appId: principalId }), 'the caller’s object id and application id'),
     ),
   }),
 )

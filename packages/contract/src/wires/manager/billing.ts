@@ -56,7 +56,7 @@ export const priceList = named(
  */
 export type PriceList = TypeOf<typeof priceList>
 
-const cell: Shape<string | null> = shapeOf({ type: ['string', 'null'] }, 'a text or null', (value) => value === null || typeof value === 'string') // prettier-ignore
+const cell: Shape<string | null> = shapeOf({ type: ['string', 'null'] }, 'a string or null', (value) => value === null || typeof value === 'string') // prettier-ignore
 export const focusPage = named(
   'FocusPage',
   object({ version: exactly('1.2'), columns: list(anyText), rows: list(list(cell)), nextLink: optional(anyText) }),

@@ -48,7 +48,7 @@ export const ownerSocketWire: Wire = {
   version: '1',
   title: 'Owner’s socket',
   about:
-    'STATE/run/owner.sock, a Unix socket in a directory that the owner alone may enter: HTTP, POST, JSON. Whoever can open it is the owner.',
+    'STATE/run/owner.sock, a Unix socket in a directory that only the owner can enter: HTTP, POST, JSON. Whoever can open it is the owner.',
   server: 'http://owner',
   security: 'socket',
   // prettier-ignore
@@ -56,7 +56,7 @@ export const ownerSocketWire: Wire = {
     { method: 'POST', path: '/token', summary: 'A token of the owner for an audience', body: ownerTokenRequest, status: 200, answer: object({ access_token: anyText, expires_in: count }) },
     { method: 'POST', path: '/login-certificate', summary: 'A new key with a certificate that signs in as the owner', body: nothingSaid, status: 200, answer: object({ client_id: anyText, tenant_id: anyText, pem: anyText }) },
     { method: 'POST', path: '/device', summary: 'Approves or denies a sign-in by device code', body: deviceDecision, status: 200, answer: object({ client_id: anyText, scope: anyText }) },
-    { method: 'POST', path: '/sign-in-code', summary: 'Signs one browser in, once', body: nothingSaid, status: 200, answer: object({ code: anyText, expires_in: count }) },
-    { method: 'POST', path: '/public-names', summary: 'Azure’s own names answered here, in shells that ask', body: publicNamesRequest, status: 200, answer: publicNamesState },
+    { method: 'POST', path: '/sign-in-code', summary: 'Signs in one browser, once', body: nothingSaid, status: 200, answer: object({ code: anyText, expires_in: count }) },
+    { method: 'POST', path: '/public-names', summary: 'Answers Azure’s own names here, for shells that opt in', body: publicNamesRequest, status: 200, answer: publicNamesState },
   ],
 }

@@ -76,15 +76,15 @@ export const testSocketWire: Wire = {
   version: '1',
   title: 'Test API',
   about:
-    'STATE/run/test.sock beside the owner’s socket, where the server was started with --test-api: HTTP, POST, JSON (docs/testing.md).',
+    'STATE/run/test.sock beside the owner’s socket, if the server was started with --test-api: HTTP, POST, JSON (docs/testing.md).',
   server: 'http://test',
   security: 'socket',
   // prettier-ignore
   operations: [
     { method: 'POST', path: '/status', summary: 'Clock and faults', body: nothingSaid, bodyIsOptional: true, status: 200, answer: testStatus },
-    { method: 'POST', path: '/clock', summary: 'Moves the clock of all services, or puts it back', body: clockRequest, status: 200, answer: testStatus, errors: ['InvalidClock'] },
-    { method: 'POST', path: '/faults', summary: 'Lets something go wrong', body: faultRequest, status: 200, answer: fault, errors: ['InvalidFault'] },
-    { method: 'POST', path: '/faults/clear', summary: 'Takes one fault away, or all', body: clearRequest, bodyIsOptional: true, status: 200, answer: testStatus, errors: ['InvalidFault', 'FaultNotFound'] },
+    { method: 'POST', path: '/clock', summary: 'Moves the clock of all services, or resets it', body: clockRequest, status: 200, answer: testStatus, errors: ['InvalidClock'] },
+    { method: 'POST', path: '/faults', summary: 'Injects a fault', body: faultRequest, status: 200, answer: fault, errors: ['InvalidFault'] },
+    { method: 'POST', path: '/faults/clear', summary: 'Clears one fault, or all', body: clearRequest, bodyIsOptional: true, status: 200, answer: testStatus, errors: ['InvalidFault', 'FaultNotFound'] },
     { method: 'POST', path: '/reset', summary: 'Deletes all resources and clears the faults', body: nothingSaid, bodyIsOptional: true, status: 200, answer: object({ resources: count, milliseconds: count }) },
   ],
 }

@@ -10,34 +10,34 @@ const object = named('KeyVaultObject', anyObject)
 
 // prettier-ignore
 const vaults: readonly WireOperation[] = [
-  { method: 'PUT', path: '/vaults/:name', summary: 'Makes or changes a vault, whole; idempotent', body: vaultChange, status: 'made', answer: vaultRecord, errors: ['BadParameter', 'VaultAlreadyExists', 'ConflictError'] },
+  { method: 'PUT', path: '/vaults/:name', summary: 'Creates or replaces a vault; idempotent', body: vaultChange, status: 'made', answer: vaultRecord, errors: ['BadParameter', 'VaultAlreadyExists', 'ConflictError'] },
   { method: 'GET', path: '/vaults/:name', summary: 'One vault', status: 200, answer: vaultRecord, errors: ['VaultNotFound'] },
-  { method: 'DELETE', path: '/vaults/:name', summary: 'Soft delete: the vault no longer answers anybody', status: 200, answer: deletedVaultRecord, errors: ['VaultNotFound'] },
+  { method: 'DELETE', path: '/vaults/:name', summary: 'Soft-deletes the vault, which then answers nobody', status: 200, answer: deletedVaultRecord, errors: ['VaultNotFound'] },
   { method: 'GET', path: '/availability/:name', summary: 'Whether the name of a vault is free', status: 200, answer: nameAvailability },
   { method: 'GET', path: '/deletedvaults', summary: 'Deleted vaults', status: 200, answer: valueOf(deletedVaultRecord) },
   { method: 'GET', path: '/deletedvaults/:name', summary: 'One deleted vault', status: 200, answer: deletedVaultRecord, errors: ['DeletedVaultNotFound'] },
   { method: 'POST', path: '/deletedvaults/:name/recover', summary: 'Recovers it', status: 200, answer: vaultRecord, errors: ['DeletedVaultNotFound'] },
-  { method: 'DELETE', path: '/deletedvaults/:name', summary: 'Purges it with all that it held', status: 204, errors: ['DeletedVaultNotFound', 'MethodNotAllowed'] },
+  { method: 'DELETE', path: '/deletedvaults/:name', summary: 'Purges it with all its content', status: 204, errors: ['DeletedVaultNotFound', 'MethodNotAllowed'] },
 ]
 
 // prettier-ignore
 const objects: readonly WireOperation[] = [
-  { method: 'PUT', path: '/vaults/:name/keys/:object', summary: 'A key of a template; one that is there stays as it is', body: object, status: 'made', answer: object },
+  { method: 'PUT', path: '/vaults/:name/keys/:object', summary: 'A key from a template; an existing one is unchanged', body: object, status: 'made', answer: object },
   { method: 'GET', path: '/vaults/:name/keys/:object', summary: 'A key, its public part', status: 200, answer: object, errors: ['KeyNotFound'] },
-  { method: 'PUT', path: '/vaults/:name/secrets/:object', summary: 'A secret of a template', body: object, status: 201, answer: object },
+  { method: 'PUT', path: '/vaults/:name/secrets/:object', summary: 'A secret from a template', body: object, status: 201, answer: object },
   { method: 'GET', path: '/vaults/:name/secrets/:object', summary: 'A secret without its value', status: 200, answer: object, errors: ['SecretNotFound'] },
 ]
 
 // prettier-ignore
 const hsms: readonly WireOperation[] = [
-  { method: 'PUT', path: '/managedhsms/:name', summary: 'Makes or changes a managed HSM, whole; idempotent', body: managedHsmDefinition, status: 'made', answer: managedHsmRecord, errors: ['BadParameter', 'Conflict'] },
+  { method: 'PUT', path: '/managedhsms/:name', summary: 'Creates or replaces a managed HSM; idempotent', body: managedHsmDefinition, status: 'made', answer: managedHsmRecord, errors: ['BadParameter', 'Conflict'] },
   { method: 'GET', path: '/managedhsms/:name', summary: 'One managed HSM', status: 200, answer: managedHsmRecord, errors: ['ManagedHsmNotFound'] },
   { method: 'DELETE', path: '/managedhsms/:name', summary: 'Soft delete', status: 200, answer: deletedManagedHsmRecord, errors: ['ManagedHsmNotFound'] },
   { method: 'GET', path: '/hsmavailability/:name', summary: 'Whether the name of a managed HSM is free', status: 200, answer: nameAvailability },
   { method: 'GET', path: '/deletedmanagedhsms', summary: 'Deleted managed HSMs', status: 200, answer: valueOf(deletedManagedHsmRecord) },
   { method: 'GET', path: '/deletedmanagedhsms/:name', summary: 'One deleted managed HSM', status: 200, answer: deletedManagedHsmRecord, errors: ['ManagedHsmNotFound'] },
   { method: 'POST', path: '/deletedmanagedhsms/:name/recover', summary: 'Recovers it', status: 200, answer: managedHsmRecord, errors: ['ManagedHsmNotFound'] },
-  { method: 'DELETE', path: '/deletedmanagedhsms/:name', summary: 'Purges it with all that it held', status: 204, errors: ['Conflict'] },
+  { method: 'DELETE', path: '/deletedmanagedhsms/:name', summary: 'Purges it with all its content', status: 204, errors: ['Conflict'] },
 ]
 
 /** On which the resource manager makes, changes and deletes vaults and managed HSMs. */
@@ -46,7 +46,7 @@ export const vaultManagementWire: Wire = {
   version: '1',
   title: 'Vault management',
   about:
-    'The resource manager tells the key service which vaults and managed HSMs there are. Only its principal may call, with ?api-version=2025-05-01, and with a header that says who asked for a change where somebody did. Names are compared without case and kept in lower case.',
+    'The resource manager informs the key service about the existing vaults and managed HSMs. Only its principal may call, with ?api-version=2025-05-01, and, if there is a caller, with a header that names it. Names are compared without case and kept in lower case.',
   server: vaultManagementAudience,
   security: 'bearer',
   operations: [...vaults, ...objects, ...hsms],

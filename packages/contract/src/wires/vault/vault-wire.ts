@@ -31,16 +31,16 @@ export const vaultWire: Wire = {
   version: '1',
   title: 'Operations log and guest states',
   about:
-    'Beside Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles (docs/vault.md), and the counter that keeps older guest states from being used.',
+    'In addition to Key Vault’s wire, at every vault and managed HSM: its operations log as C2SP tlog-tiles (docs/vault.md), and the counter that prevents older guest states from being used.',
   server: 'https://{vault}.vault.strongroom.internal',
   security: 'bearer',
   owns: /^\w+ \/(operationlog|.*\/(guest-state-generation|placement)$)/,
   // prettier-ignore
   operations: [
     { method: 'GET', path: '/operationlog/checkpoint', summary: 'The signed head of the log', status: 200, answer: anyText, answerType: 'text/plain' },
-    { method: 'GET', path: '/operationlog/key', summary: 'The key that the log is signed with', status: 200, answer: anyText, answerType: 'text/plain' },
+    { method: 'GET', path: '/operationlog/key', summary: 'The key that signs the log', status: 200, answer: anyText, answerType: 'text/plain' },
     { method: 'GET', path: '/operationlog/tile/*', summary: 'A tile of hashes or entries', status: 200, answer: anyText, answerType: 'application/octet-stream', errors: ['TileNotFound'] },
     { method: 'POST', path: '/keys/:name/:version/guest-state-generation', summary: 'Raises the counter of a key', body: guestStateGenerationRequest, status: 200, answer: guestStateGeneration, errors: ['BadParameter', 'GuestStateGenerationTooOld', 'Forbidden'] },
-    { method: 'PUT', path: '/keys/:name/:version/placement', summary: 'Says where the VM of a platform key is placed; the resource manager alone', body: keyPlacementRequest, status: 200, answer: keyPlacement, errors: ['BadParameter', 'PlacementOver', 'Forbidden'] },
+    { method: 'PUT', path: '/keys/:name/:version/placement', summary: 'Records the placement of a platform key’s VM; only for the resource manager', body: keyPlacementRequest, status: 200, answer: keyPlacement, errors: ['BadParameter', 'PlacementOver', 'Forbidden'] },
   ],
 }
