@@ -125,7 +125,7 @@ describe('a confidential VM on SEV-SNP', () => {
       const link = links.find(({ id }) => id === 'settings')
       return { code, ...(link && { outcome: link.outcome }), said: [link?.why, ...(link?.shows ?? [])].join('\n') }
     }
-    expect(await settings()).toMatchObject({ code: 0, said: expect.stringContaining('made here') as string })
+    expect(await settings()).toMatchObject({ code: 0, said: expect.stringContaining('created here') as string })
     expect(await settings('--ssh-key', own)).toMatchObject({ code: 0, outcome: 'verified' })
     // What its guest took is not what this owner would have asked for: as for a key that the host slipped in.
     const refused = await settings('--ssh-key', other)

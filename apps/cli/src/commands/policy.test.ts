@@ -120,7 +120,7 @@ describe('strongroom policy eval', () => {
     expect((await run('eval', [policy, await file('b', { ...bundle, policyClaims: { a: 1 } })])).code).toBe(0)
     expect(await refusal(run('eval', [policy, await file('b', bundle)]))).toMatchObject({
       code: 'InvalidArgument',
-      detail: { innererror: { found: expect.stringContaining('no claims are kept') } },
+      detail: { innererror: { found: expect.stringContaining('no stored claims') } },
     })
     const sealed = { token: Buffer.from('{"EncryptedInnerKey":"AAAA"}').toString('base64url') }
     expect(await refusal(run('eval', [policy, await file('s', sealed)]))).toMatchObject({

@@ -69,7 +69,7 @@ describe('calls of a caller', () => {
     expect(refused.length).toBeGreaterThan(0)
     expect(refused[0]!.body.error).toMatchObject({
       code: 'TooManyRequests',
-      innererror: { expected: expect.stringMatching(/that wait/) },
+      innererror: { expected: expect.stringMatching(/waiting/) },
     })
     expect(refused[0]!.headers['retry-after']).toBe('1')
     expect(answers.filter(({ status }) => status === 400).length).toBe(400 - refused.length)

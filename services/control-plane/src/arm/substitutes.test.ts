@@ -15,7 +15,7 @@ afterAll(async () => await plane.close())
 describe('a type that is not offered', () => {
   it.each([
     ['PUT', `${group}/providers/Microsoft.Storage/storageAccounts/a`, /az disk grant-access/],
-    ['GET', `${group}/providers/microsoft.compute/HOSTGROUPS`, /nobody else/],
+    ['GET', `${group}/providers/microsoft.compute/HOSTGROUPS`, /no other tenant/],
     [
       'GET',
       `/subscriptions/${subscriptionId}/providers/Microsoft.ContainerService/managedClusters`,

@@ -187,7 +187,7 @@ describeStores('the operation log', (open) => {
       status: 503,
       expected: 'at least 13 entries',
       found: '12 entries',
-      remedy: expect.stringContaining('put back') as string,
+      remedy: expect.stringContaining('restore its last state') as string,
     }
     await expect(log.append(entry)).rejects.toMatchObject(refusal)
     await expect(store.transaction((tx) => log.appendIn(tx, entry))).rejects.toMatchObject(refusal)

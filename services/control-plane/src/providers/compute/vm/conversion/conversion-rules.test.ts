@@ -65,7 +65,7 @@ describe('conversion between technologies', () => {
 
   it('is refused where the image is gone, or an Ubuntu is not confidential', () => {
     const sizes = { from: size('Standard_DC2as_v5'), to: size('Standard_DC2es_v5'), location: 'westeurope' }
-    expect(conversionProblems({ ...sizes, image: undefined })[0]?.message).toContain('is gone')
+    expect(conversionProblems({ ...sizes, image: undefined })[0]?.message).toContain('no longer exists')
     const plain = image({ id: 'ubuntu', versionId: '22.04', kernel: '6.2.0-1011-azure' }, false)
     expect(conversionProblems({ ...sizes, image: plain })[0]?.message).toContain('confidential image')
   })
