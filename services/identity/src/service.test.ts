@@ -72,7 +72,7 @@ describe('createIdentityService', () => {
       found: expect.stringContaining('another master key') as string,
     })
     const store = await openServiceStore(context, 'identity')
-    await expect(openTokenKey(store, other.derive('identity'))).rejects.toThrow('does not open')
+    await expect(openTokenKey(store, other.derive('identity'))).rejects.toThrow('cannot be decrypted')
     await store.close()
   })
 
