@@ -344,7 +344,7 @@ describe('explaining a release', () => {
       return 'conditions' in group ? group.conditions.map((each) => ('hint' in each ? each.hint : undefined)) : []
     }
     expect(hints(guest, compliant, mine, { claim: 'secureboot', equals: true })).toEqual([
-      'The token has it as x-ms-isolation-tee.x-ms-compliance-status: a guest fetched it.',
+      'The token has it as x-ms-isolation-tee.x-ms-compliance-status: it was fetched by a guest.',
       'The two differ only in case.',
       'The claim is a string, the policy has a boolean.',
     ])
@@ -365,7 +365,7 @@ describe('explaining a release', () => {
     // A number that is too small needs no hint.
     expect(hints({ n: 1 }, { claim: 'n', greater: 3 })).toEqual([undefined])
     expect(hints(flat, nested)).toEqual([
-      'The token has it as x-ms-compliance-status: it was made while the VM booted.',
+      'The token has it as x-ms-compliance-status: it was issued while the VM booted.',
     ])
     expect(
       hints(
