@@ -178,7 +178,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     const alerts = section.getByRole('list', { name: 'Alerts of budgets' })
     await expect
       .poll(async () => await alerts.getByRole('listitem').allTextContents())
-      .toEqual([expect.stringMatching(/^Reached tiny: .* of 1e-9 Hours is spent, 100 % of it was to be told/)])
+      .toEqual([expect.stringMatching(/^Reached tiny: .* of 1e-9 Hours is spent; the notification threshold is 100 %/)])
     await expectAccessible(page)
   })
 

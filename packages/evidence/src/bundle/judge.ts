@@ -81,9 +81,8 @@ const maximumPieces = 512
 class OutOfTime extends Error {}
 
 /**
- * Verifies all pieces together; chains, collateral, keys and registers are looked up among them. Azure's parts are
- * verified as one bundle. Certificates, lists and Intel's texts are verified on their own only if there is no other
- * evidence.
+ * Verifies all pieces together; chains, collateral, keys and registers are looked up among them. Azure's parts are verified as one
+ * bundle. Certificates, lists and Intel's texts are verified on their own only if there is no other evidence.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineAmdAnchors } from '@strongroom/evidence'
