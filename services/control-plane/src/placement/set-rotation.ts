@@ -111,7 +111,7 @@ export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: s
     kind: 'des.rotate',
     steps: [
       {
-        name: 'wrap guest states with the new key',
+        name: 'wrap guest states under the new key',
         do: async (c) => {
           const vms = (await vmsOf(plane, c.params.id)).filter(({ internal }) => internal.provisioned)
           const operations: { vm: Vm; id: string }[] = []

@@ -17,7 +17,7 @@ export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful
 
 /** The last step of a stop: the VM is off by then, whatever it left. */
 const leftWhole = (plane: Plane): SagaStep<VmParams> => ({
-  name: 'check that its guest state was written',
+  name: 'see that its guest state was written',
   do: async (c) => await assertLeftWhole(plane, c.params.vmId),
 })
 

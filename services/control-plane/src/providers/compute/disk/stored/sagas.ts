@@ -106,7 +106,7 @@ export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
     kind: 'disk.keep',
     steps: [
       {
-        name: 'create the guest state’s key',
+        name: 'create key of the guest state',
         do: async (c) => await makeKey(plane, c.params),
         undo: async (c) => await destroyStored(plane, c.params.asker, c.params.keptId),
       },
@@ -129,9 +129,9 @@ export function finishUploadSaga(plane: Plane): SagaDefinition<StoredDiskParams>
   return {
     kind: 'disk.finishUpload',
     steps: [
-      { name: 'create the guest state’s key', do: async (c) => await makeKey(plane, c.params) },
+      { name: 'create key of the guest state', do: async (c) => await makeKey(plane, c.params) },
       {
-        name: 'import the upload',
+        name: 'take what was uploaded',
         do: async (c) => {
           const found = await load(plane, c.params)
           if (found === undefined)

@@ -104,7 +104,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
         },
       },
       {
-        name: 'unwrap the guest state on the old silicon, wrap it for the new, verify it there',
+        name: 'open guest state on the old silicon, wrap it for the new, open it there',
         do: async (c) => {
           await rewrap(plane, c, { ...c.params.to, keyId: keyOfConversion(c) })
         },
