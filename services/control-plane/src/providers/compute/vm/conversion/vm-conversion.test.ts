@@ -122,7 +122,7 @@ describeStores('a VM that is converted between AMD SEV-SNP and Intel TDX', (open
     [
       'with another change',
       { properties: { ...tdx.properties, securityProfile: { encryptionAtHost: true } } },
-      /alone/,
+      /must be the only change/,
     ],
   ])('is refused %s, and nothing has been done', async (_what, body, why) => {
     const plane = await deallocated()
