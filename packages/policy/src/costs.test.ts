@@ -144,7 +144,7 @@ describe('a policy near its limits', () => {
     expect(rules[0]).toMatchObject({ state: 'notMatched', unmet: { condition: '[type == "never"]' } })
   })
 
-  it('is denied also where the reason cannot be determined within the limits', () => {
+  it('is denied also where the reason cannot be told within the limits', () => {
     const grown = Array.from({ length: 60 }, (_, index) => `=> add(type="a", value=${1_000 + index});`).join('')
     const policy = `version=1.0;authorizationrules{${costly} => permit(); ${grown}};`
     const { permitted, denial } = run(policy, many)

@@ -134,7 +134,7 @@ describe('reading a policy', () => {
       'version=1.0;authorizationrules{[type=="a",value==True]=>permit();};',
       1,
       50,
-      'small letters',
+      'lower case',
     ],
   ])('refuses %s with its place', (_name, text, line, column, expected) => {
     const error = refusal(text)

@@ -54,7 +54,7 @@ describe('strongroom vault policy lint', () => {
     expect((await run('lint', [path], { strict: true })).code).toBe(1)
   })
 
-  it('reads a key as az prints it', async () => {
+  it('reads a key as az shows it', async () => {
     const data = Buffer.from(JSON.stringify(policy)).toString('base64url')
     const key = { key: { kid: 'k' }, release_policy: { contentType: 'application/json; charset=utf-8', data } }
     expect((await run('lint', [await file('key.json', key)])).result.data).toMatchObject({ authorities: 1 })

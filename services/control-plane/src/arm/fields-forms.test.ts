@@ -99,7 +99,7 @@ describe('a member of a request', () => {
     expect(read([...most, 'a'], (f) => f.texts('name'))).toEqual([[], [['name', expect.any(String), 'a list']]])
   })
 
-  it('is a map of strings whose names keep their case', () => {
+  it('is a map of texts whose names keep their case', () => {
     const map = (f: Fields): Record<string, string> | undefined => f.textMap('name')
     expect(read({ A: 'a', b: null, C: '' }, map)).toEqual([{ A: 'a', b: '', C: '' }, []])
     expect([read({}, map), read(undefined, map)]).toEqual([

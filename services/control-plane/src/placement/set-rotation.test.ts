@@ -51,7 +51,7 @@ describe('a change of the key', () => {
     expect((await instance('vm1')).guestStateWrappedBy).toBe(keyUrl('1'))
   })
 
-  it('puts every guest state wrapped with the new key; the old one may go', async () => {
+  it('puts every guest state under the new key; the old one may go', async () => {
     await makeSet()
     for (const name of ['vm1', 'vm2']) {
       await makeVm(name)

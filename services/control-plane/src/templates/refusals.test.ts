@@ -72,7 +72,7 @@ describe('a template is refused before anything is made', () => {
         $schema: 'https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#',
       },
       {},
-      'not one of a resourceGroup',
+      'not for a resourceGroup',
     ],
     ['with a member that templates have not', template([], { resource: [] }), {}, 'Could not find member'],
     ['by a link', undefined, { templateLink: { uri: 'https://example.org/t.json' } }, 'does not fetch anything'],

@@ -160,7 +160,7 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
     }
     const network = { macAddress: '02-53-52-19-EF-25', sshPort: await freePort(), doors }
     const machine = { name: 'a', vmId: vmA, acceleration: 'tcg' as const, cpuModel: 'max', vCPUs: 1, memoryMiB: 64, firmware: join(state, 'firmware'), variables: join(state, 'variables'), disk, dataDisks: [], serialLog: join(state, 'serial.log'), network } // prettier-ignore
-    await expect(VmProcess.start({ machine, errorLog, user })).rejects.toThrow('QEMU ended')
+    await expect(VmProcess.start({ machine, errorLog, user })).rejects.toThrow('QEMU exited')
     return JSON.parse(await readFile(errorLog, 'utf8')) as Said
   }
 

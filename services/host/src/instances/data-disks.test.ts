@@ -167,7 +167,7 @@ describe('data disks of a host', () => {
     expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
   })
 
-  it('are neither deleted nor copied under a running guest', async () => {
+  it('are neither deleted nor copied under a guest that runs', async () => {
     await startVm()
     await host.setDataDisks(vmId, [attached(0, 0)])
     await expect(disks.remove(ids[0]!)).rejects.toMatchObject({ code: 'DataDiskInUse' })

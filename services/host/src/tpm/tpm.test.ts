@@ -79,7 +79,7 @@ describe('vTPM', () => {
       await expect(write(Buffer.alloc(2049))).rejects.toMatchObject({ code: 'NvIndexTooSmall' })
     })
 
-    it('shows certificates of its own keys, each for its own use and under the installation’s CA', async () => {
+    it('shows certificates of its own keys, each for its own use and under the installation’s authority', async () => {
       await write()
       const ca = createPublicKey(authority.caPem)
       const spkiOf = (certificate: X509Certificate): string =>

@@ -109,7 +109,7 @@ describe('what is shown of a vault’s access', () => {
     expect((await access(byPolicies)).users.map(({ principalId }) => principalId)).toEqual([alice, bob])
   })
 
-  it('is nothing of a deleted role', async () => {
+  it('is nothing of a role that is gone', async () => {
     await give(group, id(9))
     expect(await access(byRoles)).toMatchObject({ users: [], grantors: [giving] })
   })

@@ -46,7 +46,7 @@ describe('the password of an administrator is refused', () => {
     if (given !== '') expect(JSON.stringify(body)).not.toContain(JSON.stringify(given).slice(1, -1))
   })
 
-  it('where commonly used one it', async () => {
+  it('where everybody knows it', async () => {
     expect((await put(request('P@ssw0rd', false))).body.error.message).toContain('commonly used one')
   })
 
