@@ -108,13 +108,7 @@ describe('a text that is refused', () => {
       "')'",
       '1 arguments for NegateBool, not 2',
     ],
-    [
-      '=>add(type="a",value=AppendString());',
-      'rule > action',
-      '1:66',
-      "')'",
-      '2 arguments for AppendString, not 0',
-    ],
+    ['=>add(type="a",value=AppendString());', 'rule > action', '1:66', "')'", '2 arguments for AppendString, not 0'],
     ['=>add(type="a",value=toString(1));', 'rule > action', '1:53', "'toString'", expect.stringMatching(/^one of /)],
   ])('says where in a rule: %s', (rule, ...said) => {
     const [place, ...rest] = said as [string, ...unknown[]]
