@@ -17,6 +17,7 @@ import { corpusDirectory, hasCorpus } from '../../packages/evidence/src/testing/
 import { entriesOf, fetchOf, treeOf } from '../../packages/transparency/src/testing.ts'
 import { makeBoot, makeSilicon } from '../corpus/boot.ts'
 import { tokenFiles } from './reader-tokens.ts'
+import { updateFiles } from './reader-update.ts'
 
 /** Files of genuine hardware by the name that a relying party would give them, and where the corpus has them. */
 const genuine: Record<string, string> = {
@@ -139,7 +140,7 @@ export async function layOut(folder: string): Promise<void> {
   for (const [name, path] of Object.entries(recorded))
     await write(folder, { [name]: gunzipSync(await readFile(join(fixtures, path))) })
   await layOutLog(folder)
-  await write(folder, await tokenFiles())
+  await write(folder, { ...(await tokenFiles()), ...updateFiles() })
   const boot = await makeBoot('SNP', await makeSilicon())
   await write(folder, {
     'boot.json': JSON.stringify(boot.evidence),

@@ -39,6 +39,14 @@ export {
   type ImageMeasurements,
   type MeasuredImage,
 } from './expect/predict/image-measurements.ts'
+export {
+  bootFileText,
+  bootFileType,
+  dbOwner,
+  publisherAuthority,
+  verifyBootFile,
+  type BootFileDocument,
+} from './expect/predict/boot-file.ts'
 export { predictPcr4 } from './expect/predict/pcr4.ts'
 export { measureVariables, predictPcr7, secureBootEnabled, type MeasuredVariables } from './expect/predict/pcr7.ts'
 export {

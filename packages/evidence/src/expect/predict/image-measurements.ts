@@ -1,16 +1,16 @@
 import { utf8 } from '../../core/bytes/bytes.ts'
-import { fromHex, toHex } from '../../core/bytes/hex.ts'
-import { ParseError, VerificationError } from '../../core/errors.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import { VerificationError } from '../../core/errors.ts'
 import { requireAlgorithm, verifyTokenSignature } from '../../tokens/algorithms.ts'
-import { readJsonObject } from '../../tokens/json.ts'
 import { parseJws } from '../../tokens/jws.ts'
 import { type Jwk, selectKey } from '../../tokens/keys.ts'
 import { shown } from '../../tokens/shown.ts'
+import { DocumentReader } from './document-reader.ts'
 import { nothingPassed, separatorAlone, type BootRegisters } from './boot-registers.ts'
 import { extendAll } from './pcr.ts'
 import { bootBinaries, pcr4Digests, type BootBinaries } from './pcr4.ts'
 import { pcr7DigestsOf, secureBootVariables, type MeasuredVariables } from './pcr7.ts'
-import { measuredSections, type BootPhase } from '../../eventlog/boot-phases.ts'
+import type { BootPhase } from '../../eventlog/boot-phases.ts'
 import { measureSections, pcr11DigestsOf, type MeasuredSection } from './pcr11.ts'
 import type { HashParts, PeImage } from './pe.ts'
 
@@ -128,6 +128,16 @@ export async function predictImageRegisters(
 export const imageMeasurementsType = 'strongroom-image-measurements+jws'
 const version = 1
 
+const named = (list: readonly { name: string; sha256: Uint8Array }[]): object[] =>
+  list.map(({ name, sha256 }) => ({ name, sha256: toHex(sha256) }))
+
+/** As documents have a boot file: digests in hexadecimal. */
+export const bootFileMembers = ({ loader, kernel, sections }: BootFile): object => ({
+  loader: toHex(loader),
+  ...(kernel && { kernel: toHex(kernel) }),
+  sections: named(sections),
+})
+
 /**
  * The document that is signed: JSON, digests in hexadecimal.
  * @example
@@ -148,20 +158,17 @@ const version = 1
  * parseImageMeasurements(text).image.name // => 'web'
  */
 export function imageMeasurementsText(o: ImageMeasurements): Uint8Array {
-  const named = (list: readonly { name: string; sha256: Uint8Array }[]): object[] =>
-    list.map(({ name, sha256 }) => ({ name, sha256: toHex(sha256) }))
   const variables = ({ variables: list, authority }: MeasuredVariables): object => ({
     variables: named(list),
     ...(authority && { authority: toHex(authority) }),
   })
-  const { loader, kernel, sections } = o.bootFile
   const { id, name, version: release, source } = o.image
   return utf8(
     JSON.stringify({
       version,
       image: { id, name, version: release, source },
       measuredAt: o.measuredAt.toISOString(),
-      bootFile: { loader: toHex(loader), ...(kernel && { kernel: toHex(kernel) }), sections: named(sections) },
+      bootFile: bootFileMembers(o.bootFile),
       secureBoot: { on: variables(o.variables.on), off: variables(o.variables.off) },
     }),
   )
@@ -210,6 +217,8 @@ export async function verifyImageMeasurements(o: { jws: string; keys: readonly J
   return parseImageMeasurements(jws.payload)
 }
 
+const reader = new DocumentReader('image measurements')
+
 /**
  * Reads what imageMeasurementsText writes, and nothing else. @throws ParseError
  * @example
@@ -223,105 +232,34 @@ export async function verifyImageMeasurements(o: { jws: string; keys: readonly J
  * bootFile.sections.map(({ name }) => name) // => ['.linux']
  */
 export function parseImageMeasurements(payload: Uint8Array): ImageMeasurements {
-  const document = members(readJsonObject(payload, 'image measurements'), '', [
-    'version',
-    'image',
-    'measuredAt',
-    'bootFile',
-    'secureBoot',
-  ])
-  if (document['version'] !== version)
-    throw new ParseError({
-      code: 'UnknownVersion',
-      message: 'image measurements: version',
-      expected: String(version),
-      found: shown(document['version']),
-    })
-  const bootFile = members(document['bootFile'], 'bootFile', ['loader', 'sections'], ['kernel'])
-  const secureBoot = members(document['secureBoot'], 'secureBoot', ['on', 'off'])
-  const sections = digestList(bootFile['sections'], 'bootFile.sections', measuredSections)
+  const document = reader.document(payload, { version, members: ['image', 'measuredAt', 'bootFile', 'secureBoot'] })
+  const secureBoot = reader.members(document['secureBoot'], 'secureBoot', ['on', 'off'])
   return {
     image: readImage(document['image']),
-    measuredAt: time(document['measuredAt'], 'measuredAt'),
-    bootFile: {
-      loader: sha256(bootFile['loader'], 'bootFile.loader'),
-      ...(bootFile['kernel'] !== undefined && { kernel: sha256(bootFile['kernel'], 'bootFile.kernel') }),
-      sections,
-    },
+    measuredAt: reader.time(document['measuredAt'], 'measuredAt'),
+    bootFile: reader.bootFile(document['bootFile']),
     variables: { on: readVariables(secureBoot['on'], 'on'), off: readVariables(secureBoot['off'], 'off') },
   }
 }
 
 function readImage(value: unknown): MeasuredImage {
-  const image = members(value, 'image', ['id', 'name', 'version', 'source'])
-  const text = (name: string): string => {
-    const found = image[name]
-    return typeof found === 'string' && found.length > 0 && found.length <= 200
-      ? found
-      : refuse(`image.${name}`, 'text of at most 200 characters', found)
-  }
+  const image = reader.members(value, 'image', ['id', 'name', 'version', 'source'])
+  const text = (name: string): string => reader.text(image[name], `image.${name}`)
   const { source } = image
   if (source !== 'reference' && source !== 'import' && source !== 'capture')
-    return refuse('image.source', 'reference, import or capture', source)
+    return reader.refuse('image.source', 'reference, import or capture', source)
   return { id: text('id'), name: text('name'), version: text('version'), source }
 }
 
 function readVariables(value: unknown, which: string): MeasuredVariables {
   const path = `secureBoot.${which}`
-  const read = members(value, path, ['variables'], ['authority'])
-  const variables = digestList(read['variables'], `${path}.variables`, secureBootVariables)
+  const read = reader.members(value, path, ['variables'], ['authority'])
+  const variables = reader.digestList(read['variables'], `${path}.variables`, secureBootVariables)
   if (secureBootVariables.slice(0, 4).some((name, index) => variables[index]?.name !== name))
-    return refuse(`${path}.variables`, 'PK, KEK, db and dbx first', variables.map(({ name }) => name).join())
+    return reader.refuse(`${path}.variables`, 'PK, KEK, db and dbx first', variables.map(({ name }) => name).join())
   const { authority } = read
   return {
     variables: variables as MeasuredVariables['variables'],
-    ...(authority !== undefined && { authority: sha256(authority, `${path}.authority`) }),
+    ...(authority !== undefined && { authority: reader.sha256(authority, `${path}.authority`) }),
   }
-}
-
-/** Names in the order in which they are measured, each once. */
-function digestList(value: unknown, path: string, order: readonly string[]): MeasuredSection[] {
-  if (!Array.isArray(value)) return refuse(path, 'a list', value)
-  let last = -1
-  return value.map((each: unknown, index) => {
-    const { name, sha256: digest } = members(each, `${path}[${index}]`, ['name', 'sha256'])
-    const place = order.indexOf(String(name))
-    if (typeof name !== 'string' || place <= last)
-      return refuse(`${path}[${index}].name`, `names of ${order.join(', ')}, in this order`, name)
-    last = place
-    return { name, sha256: sha256(digest, `${path}[${index}].sha256`) }
-  })
-}
-
-function sha256(value: unknown, path: string): Uint8Array {
-  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) return refuse(path, 'SHA-256 in hexadecimal', value)
-  return fromHex(value)
-}
-
-function time(value: unknown, path: string): Date {
-  const found = typeof value === 'string' ? new Date(value) : undefined
-  if (found === undefined || Number.isNaN(found.getTime()) || found.toISOString() !== value)
-    return refuse(path, 'a time as 2026-01-31T00:00:00.000Z', value)
-  return found
-}
-
-function members(
-  value: unknown,
-  path: string,
-  required: readonly string[],
-  optional: readonly string[] = [],
-): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, 'an object', value)
-  const found = Object.keys(value)
-  if (
-    required.some((name) => !found.includes(name)) ||
-    found.some((name) => ![...required, ...optional].includes(name))
-  )
-    return refuse(path, `the members ${required.join(', ')}`, found.join(', '))
-  return value as Record<string, unknown>
-}
-
-function refuse(path: string, expected: string, found: unknown): never {
-  const message = `image measurements${path === '' ? '' : `: ${path}`} is not what it should be`
-  throw new ParseError({ code: 'InvalidValue', message, expected, found: shown(found) })
 }

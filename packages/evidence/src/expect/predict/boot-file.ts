@@ -1,0 +1,158 @@
+import { concat, utf8 } from '../../core/bytes/bytes.ts'
+import { parseGuid } from '../../core/bytes/guid.ts'
+import { VerificationError } from '../../core/errors.ts'
+import { efiVendor } from '../../eventlog/efi-vendor.ts'
+import { requireAlgorithm, verifyTokenSignature } from '../../tokens/algorithms.ts'
+import { parseJws } from '../../tokens/jws.ts'
+import { requireStrongRsa } from '../../tokens/keys.ts'
+import { shown } from '../../tokens/shown.ts'
+import { parseCertificate } from '../../x509/certificate.ts'
+import { DocumentReader } from './document-reader.ts'
+import { bootFileMembers, type BootFile } from './image-measurements.ts'
+import { variableDigest } from './pcr7.ts'
+
+/** A boot file that an image's publisher lets VMs of the image start in the place of the one that they were made with. */
+export interface BootFileDocument {
+  /** Name of the image, not its id: each build of a recipe has another. */
+  image: string
+  /**
+   * Of security, from 0, which the image's own boot file has. Once a boot file of a higher one is the default, the paravisor admits none
+   * below it.
+   */
+  generation: number
+  /** Of the kernel (uname -r). */
+  release: string
+  builtAt: Date
+  bootFile: BootFile
+}
+
+/**
+ * `typ` of the signed document: no token is one, and no document of measurements.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { parseJws } from '@strongroom/evidence'
+ * import { bootFileType } from '@strongroom/evidence/expected'
+ *
+ * parseJws(await readFile('update.jws', 'utf8')).header['typ'] === bootFileType // => true
+ */
+export const bootFileType = 'strongroom-boot-file+jws'
+const version = 1
+const mostGeneration = 999_999_999
+
+/**
+ * Owner of the entries of ours in db (EFI_SIGNATURE_DATA).
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { formatGuid } from '@strongroom/evidence'
+ * import { dbOwner, efiVendor, parseSignatureLists, parseVariableStore, variableData } from '@strongroom/evidence/expected'
+ *
+ * const db = variableData(parseVariableStore(await readFile('variables.fd')), 'db', efiVendor.imageSecurity)
+ * parseSignatureLists(db).some(({ raw }) => formatGuid(raw.subarray(0, 16)) === dbOwner) // => true
+ */
+export const dbOwner = '5a1e0000-0000-4000-8000-000000000db1'
+
+/**
+ * The document that is signed: JSON, digests in hexadecimal.
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { bootFileText, measureBootFile, parsePe } from '@strongroom/evidence/expected'
+ *
+ * const bootFile = await measureBootFile({ image: parsePe(await readFile('boot.efi')), kernel: true })
+ * const text = bootFileText({ image: 'web', generation: 1, release: '6.12.57', builtAt: new Date('2026-11-28'), bootFile })
+ * JSON.parse(new TextDecoder().decode(text)).generation // => 1
+ */
+export function bootFileText(o: BootFileDocument): Uint8Array {
+  const { image, generation, release, builtAt, bootFile } = o
+  const document = { version, image, generation, release, builtAt: builtAt.toISOString(), bootFile: bootFileMembers(bootFile) } // prettier-ignore
+  return utf8(JSON.stringify(document))
+}
+
+/**
+ * Verifies a signed document of a boot file (compact JWS, PS256) and reads it.
+ * @param o.certificate DER, of the publisher: the caller knows whose it is
+ * @throws VerificationError TokenOfAnotherKind, AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyNotAllowed,
+ * TokenSignatureInvalid; ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { verifyBootFile } from '@strongroom/evidence/expected'
+ *
+ * const jws = (await readFile('update.jws', 'utf8')).trim()
+ * const { image, generation, release } = await verifyBootFile({ jws, certificate: await readFile('publisher.der') })
+ * image // => 'web'
+ * generation // => 2
+ * release // => '6.12.57-cloud-amd64'
+ */
+export async function verifyBootFile(o: { jws: string; certificate: Uint8Array }): Promise<BootFileDocument> {
+  const jws = parseJws(o.jws)
+  const { typ, alg } = jws.header
+  if (typ !== bootFileType)
+    throw new VerificationError({
+      code: 'TokenOfAnotherKind',
+      message: 'Signed text is not a document of a boot file',
+      subject: 'token',
+      expected: bootFileType,
+      found: shown(typ),
+    })
+  if (Object.hasOwn(jws.header, 'crit'))
+    throw new VerificationError({
+      code: 'UnknownCriticalExtension',
+      message: 'Document of a boot file has a critical header that is not understood',
+      subject: 'token',
+      found: shown(jws.header['crit']),
+    })
+  const algorithm = requireAlgorithm(alg, ['PS256'])
+  const { publicKey } = parseCertificate(o.certificate)
+  if (publicKey.kind !== 'RSA')
+    throw new VerificationError({
+      code: 'TokenKeyNotAllowed',
+      message: 'Publisher’s key is not RSA',
+      subject: 'token',
+      expected: 'RSA',
+      found: publicKey.kind,
+    })
+  requireStrongRsa(publicKey.modulus, publicKey.exponent)
+  const key = { spki: publicKey.spki }
+  if (!(await verifyTokenSignature({ algorithm, key, signature: jws.signature, data: jws.signingInput })))
+    throw new VerificationError({
+      code: 'TokenSignatureInvalid',
+      message: 'Document of a boot file is not signed by the publisher',
+      subject: 'token',
+    })
+  return parseBootFile(jws.payload)
+}
+
+const reader = new DocumentReader('boot file')
+
+/** Reads what bootFileText writes, and nothing else. @throws ParseError */
+function parseBootFile(payload: Uint8Array): BootFileDocument {
+  const document = reader.document(payload, {
+    version,
+    members: ['image', 'generation', 'release', 'builtAt', 'bootFile'],
+  })
+  const { generation } = document
+  if (typeof generation !== 'number' || !Number.isInteger(generation) || generation < 0 || generation > mostGeneration)
+    return reader.refuse('generation', `a whole number from 0 to ${mostGeneration}`, generation)
+  return {
+    image: reader.text(document['image'], 'image'),
+    generation,
+    release: reader.text(document['release'], 'release'),
+    builtAt: reader.time(document['builtAt'], 'builtAt'),
+    bootFile: reader.bootFile(document['bootFile']),
+  }
+}
+
+/**
+ * What PCR 7 has of a boot with Secure Boot whose boot file this publisher signed (`secureBoot.on.authority` of an image's
+ * measurements): so a document of measurements names the image's publisher.
+ * @param certificate DER
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { publisherAuthority } from '@strongroom/evidence/expected'
+ *
+ * const authority = await publisherAuthority(await readFile('publisher.der'))
+ * authority.length // => 32
+ */
+export async function publisherAuthority(certificate: Uint8Array): Promise<Uint8Array> {
+  const data = concat(parseGuid(dbOwner), certificate)
+  return await variableDigest({ name: 'db', vendor: efiVendor.imageSecurity, data })
+}
