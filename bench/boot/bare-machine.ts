@@ -17,7 +17,7 @@ import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
 import { machineRegister } from '../../services/host/src/qemu/reference-machine.ts'
 import { VmProcess } from '../../services/host/src/qemu/vm-process.ts'
 import type { Acceleration } from '../../services/host/src/qemu/arguments.ts'
-import { admitMachine, writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
+import { admitBoots, writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
 import { manufactureTpm } from '../../services/host/src/tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm } from '../../services/host/src/tpm/swtpm.ts'
 import { TpmDirectory } from '../../services/host/src/tpm/tpm-directory.ts'
@@ -89,7 +89,7 @@ export class BareMachine {
     const { acceleration, cpuModel } = this.#o
     const { vCPUs, memoryMiB } = await fitToHost(spec.size)
     const machine = await machineRegister({ acceleration, cpuModel, vCPUs, memoryMiB, runtimeDir: this.#runtime })
-    await admitMachine({ directory, machine })
+    await admitBoots({ directory, machine })
   }
 
   /** Milliseconds from QEMU's start to the guest's report, or to what its console has; powers the guest off afterwards. */

@@ -8,6 +8,7 @@
  * POST {subscription}/providers/Strongroom.Machine/images/build   ?variant=reference|cloud-init → 202 ImageBuildStatus
  * GET  {subscription}/providers/Strongroom.Machine/images/build   ?variant=reference|cloud-init → 200 ImageBuildStatus
  * POST {subscription}/providers/Strongroom.Machine/images/import  { path, name } → 200 ImageRecord
+ * POST {subscription}/providers/Strongroom.Machine/images/{image}/update  { path, generation? } → 200 ImageUpdate
  */
 import type { AnyBootEvidence, Hex } from './boot-evidence.ts'
 import type { ErrorDetail } from './errors.ts'

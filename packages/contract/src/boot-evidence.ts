@@ -23,6 +23,11 @@ export interface BootFacts {
    * predicts the registers from. Absent of boots of before there were such documents.
    */
   measurements?: string
+  /**
+   * Of a boot of an update of the image's boot file: its document (compact JWS, docs/design/0018-kernel-updates.md) and the
+   * certificate (DER) of the image's publisher, who signed it. Absent where the image's own boot file started.
+   */
+  update?: { document: string; certificate: Base64Url }
   /** What the host says that it launched and expects: told where it differs, and decides nothing. */
   expected: {
     firmwareSha256: Hex

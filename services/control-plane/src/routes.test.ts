@@ -150,6 +150,8 @@ describe('roles', () => {
     const file = { path: '/tmp/disk.raw', name: 'theirs' }
     const imported = await plane.send('POST', `${whole}/providers/Strongroom.Machine/images/import`, file, { as: stranger }) // prettier-ignore
     expect([imported.status, imported.body.error.code]).toEqual([403, 'AuthorizationFailed'])
+    const update = await plane.send('POST', `${whole}/providers/Strongroom.Machine/images/theirs/update`, { path: '/tmp/linux.efi' }, { as: stranger }) // prettier-ignore
+    expect([update.status, update.body.error.code]).toEqual([403, 'AuthorizationFailed'])
     const disk = { location: 'westeurope', properties: { creationData: { createOption: 'Import', sourceUri: 'file:///tmp/disk.raw' } } } // prettier-ignore
     const made = await plane.send('PUT', `${group}/providers/Microsoft.Compute/disks/theirs`, disk, { as: stranger })
     expect([made.status, made.body.error.code]).toEqual([403, 'LinkedAuthorizationFailed'])

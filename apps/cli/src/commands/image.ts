@@ -1,8 +1,15 @@
 import { resolve } from 'node:path'
-import type { ImageBuildStatus, ImageMeasurementsDocument, ImageRecord, ImageVariant } from '@strongroom/contract'
+import type {
+  ImageBuildStatus,
+  ImageMeasurementsDocument,
+  ImageRecord,
+  ImageUpdate,
+  ImageUpdateRequest,
+  ImageVariant,
+} from '@strongroom/contract'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ArmClient } from '../client/arm.ts'
-import { CliError } from '../core/cli-error.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command } from '../core/command.ts'
 import { readTrustAnchors } from '../trust/roots.ts'
 import { measurementsResult } from '../trust/show-measurements.ts'
@@ -76,6 +83,18 @@ function wantedVariant(options: Record<string, unknown>): ImageVariant {
   return wanted[0] === undefined ? 'reference' : wanted[0] === 'cloudInit' ? 'cloud-init' : 'minimal'
 }
 
+/** @throws CliError InvalidArgument */
+function generationOf(stated: string): number {
+  if (/^(?:0|[1-9]\d{0,8})$/.test(stated)) return Number(stated)
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: '--generation is not a generation.',
+    expected: 'a whole number from 0 to 999999999',
+    found: stated.slice(0, 40),
+    exitCode: exitCodes.usage,
+  })
+}
+
 export const imageCommands: Command[] = [
   {
     words: ['image', 'build'],
@@ -128,6 +147,41 @@ export const imageCommands: Command[] = [
       const path = `${images(arm)}/${encodeURIComponent(named)}/measurements`
       const { jws } = await arm.get<ImageMeasurementsDocument>(path, version)
       return measurementsResult(jws, await readTrustAnchors(context.paths.state))
+    },
+  },
+  {
+    words: ['image', 'update'],
+    args: ['<file>'],
+    summary: 'sign a unified kernel image as an update of an image: VMs of it start it, and their disks open',
+    options: [
+      { flags: '--image <image>', summary: 'id or name; by default the reference image' },
+      {
+        flags: '--generation <number>',
+        summary:
+          'of security, by default that of the update before, or 0; once a VM runs a higher one, it opens for none before it',
+      },
+    ],
+    examples: ['strongroom image update linux.efi', 'strongroom image update linux.efi --generation 2'],
+    run: async (context) => {
+      const arm = new ArmClient(await context.connect())
+      const named = textOption(context, 'image') ?? (await referenceImageId(arm))
+      const stated = textOption(context, 'generation')
+      const body: ImageUpdateRequest = {
+        path: resolve(context.args[0]!),
+        ...(stated !== undefined && { generation: generationOf(stated) }),
+      }
+      const path = `${images(arm)}/${encodeURIComponent(named)}/update`
+      const update = (await arm.send('POST', path, version, body)).json as ImageUpdate
+      return {
+        data: update,
+        lines: [
+          `Kernel ${update.release} is an update of ${update.image}, generation ${update.generation}.`,
+          `  boot file  ${update.bootFile} (Authenticode, SHA-256)`,
+          `  package    ${update.directory}`,
+          `  for apt    ${update.repository}`,
+          'Install the package strongroom-boot-file in the VM and restart it: docs/virtual-machines.md, Kernel updates.',
+        ],
+      }
     },
   },
   {

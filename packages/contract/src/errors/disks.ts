@@ -34,6 +34,11 @@ export const diskErrors = {
     when: 'The disk’s state does not allow this.',
     remedy: 'Wait until the copy ends, or create one with createOption Upload.',
   },
+  PublisherKeyMissing: {
+    status: 409,
+    when: 'An update of an image’s boot file is to be signed, and this installation has no key for it: it did not build the image.',
+    remedy: 'Build the image into a cache of this installation’s own, and make VMs of that one.',
+  },
   ImageBuildFailed: {
     status: 500,
     when: 'The reference image could not be built.',

@@ -10,6 +10,8 @@ import {
   type FinishUpload,
   type ImageBuildStatus,
   type ImageMeasurementsDocument,
+  type ImageUpdate,
+  type ImageUpdateRequest,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
@@ -129,6 +131,10 @@ export class HostClient implements Host {
     return await this.#send('POST', '/images/import', o, 600_000)
   }
 
+  async updateImage(id: string, o: ImageUpdateRequest): Promise<ImageUpdate | undefined> {
+    return await this.#find('POST', `/images/${encodeURIComponent(id)}/update`, { body: o, timeoutMs: 120_000 })
+  }
+
   async buildImage(variant = 'reference'): Promise<ImageBuildStatus> {
     return await this.#send('POST', `/images/build?variant=${encodeURIComponent(variant)}`)
   }
@@ -142,7 +148,7 @@ export class HostClient implements Host {
     return await sent.catch(cited)
   }
 
-  async #find<T>(method: string, path: string, sent?: { body?: unknown; accept?: 'text' }): Promise<T | undefined> {
+  async #find<T>(method: string, path: string, sent?: Parameters<ServiceClient['find']>[2]): Promise<T | undefined> {
     return await this.#service.find<T>(method, path, sent).catch(cited)
   }
 }

@@ -9,6 +9,8 @@ import type {
   FinishUpload,
   ImageBuildStatus,
   ImageMeasurementsDocument,
+  ImageUpdate,
+  ImageUpdateRequest,
   ImageRecord,
   InstanceConversion,
   InstancePatch,
@@ -62,6 +64,8 @@ export interface Host {
   /** Idempotent. */
   revokeDisk(id: string): Promise<void>
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
+  /** @returns undefined where there is no such image */
+  updateImage(id: string, o: ImageUpdateRequest): Promise<ImageUpdate | undefined>
   /** A variant of the reference image by its name; the host refuses what it does not know. */
   buildImage(variant?: string): Promise<ImageBuildStatus>
   imageBuild(variant?: string): Promise<ImageBuildStatus>

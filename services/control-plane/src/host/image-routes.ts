@@ -1,5 +1,4 @@
-import type { ImageMeasurementsDocument } from '@strongroom/contract'
-import { imageImport } from '@strongroom/contract/wires'
+import { imageImport, imageUpdateRequest } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { ok } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
@@ -9,10 +8,10 @@ const type = 'Strongroom.Machine/images'
 const base = `${subscriptionPath}/providers/${type}`
 
 /** By id, or the newest of a name. */
-async function measurementsOf(plane: Plane, named: string): Promise<ImageMeasurementsDocument> {
+async function ofImage<T>(plane: Plane, named: string, of: (id: string) => Promise<T | undefined>): Promise<T> {
   const all = (await plane.host.images()).toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))
   const image = all.find(({ id }) => id === named) ?? all.find(({ name }) => name === named)
-  const found = image && (await plane.host.imageMeasurements(image.id))
+  const found = image && (await of(image.id))
   if (found !== undefined) return found
   throw new ServiceError({
     code: 'ImageNotFound',
@@ -30,7 +29,7 @@ export function imageRoutes(plane: Plane): Route[] {
   return [
     route.get(base, `${type}/read`, async () => ok({ value: await plane.host.images() })),
     route.get(`${base}/{image}/measurements`, `${type}/read`, async ({ params }) =>
-      ok(await measurementsOf(plane, params['image'] ?? '')),
+      ok(await ofImage(plane, params['image'] ?? '', async (id) => await plane.host.imageMeasurements(id))),
     ),
     route.get(`${base}/build`, `${type}/read`, async ({ query }) => ok(await plane.host.imageBuild(query['variant']))),
     route.post(`${base}/build`, `${type}/build/action`, async ({ query }) => ({
@@ -40,6 +39,10 @@ export function imageRoutes(plane: Plane): Route[] {
     route.post(`${base}/import`, `${type}/import/action`, async (request) => {
       const file = read(imageImport, request.body, { code: 'InvalidParameter', subject: 'The disk file' })
       return ok(await plane.host.importImage(file))
+    }),
+    route.post(`${base}/{image}/update`, `${type}/update/action`, async ({ params, body }) => {
+      const asked = read(imageUpdateRequest, body, { code: 'InvalidParameter', subject: 'The update' })
+      return ok(await ofImage(plane, params['image'] ?? '', async (id) => await plane.host.updateImage(id, asked)))
     }),
   ]
 }

@@ -262,6 +262,10 @@ export class SimulatedHost implements Host {
     throw withoutImages()
   }
 
+  async updateImage(): Promise<undefined> {
+    throw withoutImages()
+  }
+
   async buildImage(): Promise<ImageBuildStatus> {
     throw withoutImages()
   }

@@ -10,7 +10,7 @@ import {
   variableData,
 } from '@strongroom/evidence/expected'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { withThrowAwayKey } from '../image/signing-key.ts'
+import { withNewKey } from '../image/signing-key.ts'
 import { makeUefiVariables, microsoftVariables } from './uefi-variables.ts'
 
 let directory: string
@@ -30,7 +30,7 @@ const certificatesIn = (flash: Uint8Array): string[] =>
 
 describe('UEFI variables of a new VM', () => {
   it("accept Microsoft's keys and the image's signer when Secure Boot is on, and nobody else may read them", async () => {
-    const [certificate] = await withThrowAwayKey(({ certificatePem }) => Promise.resolve(parsePem(certificatePem)))
+    const [certificate] = await withNewKey(({ certificatePem }) => Promise.resolve(parsePem(certificatePem)))
     const out = join(directory, 'on.fd')
     await makeUefiVariables({ secureBoot: true, dbCertificates: [certificate ?? new Uint8Array()], out })
     const flash = await readFile(out)
@@ -52,7 +52,7 @@ describe('UEFI variables of a new VM', () => {
 
 describe('the key that signs an image', () => {
   it('is gone when the signing is done', async () => {
-    const path = await withThrowAwayKey(async ({ keyPath }) => {
+    const path = await withNewKey(async ({ keyPath }) => {
       expect(await readFile(keyPath, 'utf8')).toContain('PRIVATE KEY')
       expect((await stat(keyPath)).mode & 0o777).toBe(0o600)
       return keyPath
@@ -62,7 +62,7 @@ describe('the key that signs an image', () => {
 
   it('is gone when the signing fails', async () => {
     let path = ''
-    const failing = withThrowAwayKey(({ keyPath }) => {
+    const failing = withNewKey(({ keyPath }) => {
       path = keyPath
       return Promise.reject(new Error('no'))
     })

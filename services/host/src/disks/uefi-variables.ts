@@ -1,5 +1,6 @@
 import { access, chmod, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { dbOwner } from '@strongroom/evidence/expected'
 import { run, ServiceError, writeFileAtomically } from '@strongroom/platform'
 
 /** Debian's OVMF for 4 MiB of flash. The `ms` store has Microsoft's PK, KEK, db and dbx enrolled. */
@@ -7,9 +8,6 @@ const templates = {
   enrolled: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
   empty: '/usr/share/OVMF/OVMF_VARS_4M.fd',
 } as const
-
-/** Owner of our db entries. */
-const ownerGuid = '5a1e0000-0000-4000-8000-000000000db1'
 
 /**
  * Writes a VM's first UEFI variables: with Secure Boot Microsoft's keys and the certificates that signed the image's
@@ -33,7 +31,7 @@ export async function makeUefiVariables(o: {
     for (const [index, certificate] of o.dbCertificates.entries()) {
       const path = join(directory, `${index}.pem`)
       await writeFile(path, toPem(certificate), { mode: 0o600 })
-      args.push('--add-db', ownerGuid, path)
+      args.push('--add-db', dbOwner, path)
     }
     const made = join(directory, 'variables.fd')
     await run({ command: 'virt-fw-vars', args: [...args, '--secure-boot', '--output', made], timeoutMs: 60_000 })

@@ -61,7 +61,7 @@ beforeEach(async () => {
     disks,
     simulated: new SimulatedBoots(services, await SimulatedBootStore.open(rows)),
     measurements,
-    builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger, measurements }),
+    builds: new ImageBuilds({ ...services, measurements }),
     cacheDir: directory,
     controlPlaneObjectId: 'control-plane',
     logger,

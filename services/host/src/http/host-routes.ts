@@ -1,5 +1,12 @@
 import { imageVariants, hostAudience, standInImage, type ImageVariant } from '@strongroom/contract'
-import { commandRequest, hostWire, imageImport, instanceConversion, stopRequest } from '@strongroom/contract/wires'
+import {
+  commandRequest,
+  hostWire,
+  imageImport,
+  imageUpdateRequest,
+  instanceConversion,
+  stopRequest,
+} from '@strongroom/contract/wires'
 import {
   createHttpApp,
   read,
@@ -151,6 +158,12 @@ function imageRoutes(
     const image = await importImage({ cacheDir: o.cacheDir, path, name })
     await o.measurements.current(image)
     return image
+  })
+  app.post<{ Params: { id: string } }>('/images/:id/update', async (request) => {
+    const asked = read(imageUpdateRequest, request.body, { code: 'InvalidRequestContent', subject: 'The update' })
+    const image = await findImage(o.cacheDir, request.params.id)
+    if (image === undefined) throw notFound(request.params.id)
+    return await o.builds.update(image, asked)
   })
 }
 

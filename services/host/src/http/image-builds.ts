@@ -1,17 +1,21 @@
-import type { ImageBuildStatus, ImageVariant } from '@strongroom/contract'
-import type { Clock, Logger } from '@strongroom/platform'
+import type { ImageBuildStatus, ImageRecord, ImageUpdate, ImageUpdateRequest, ImageVariant } from '@strongroom/contract'
+import type { Clock, Logger, Sealer } from '@strongroom/platform'
 import { buildImage } from '../image/build.ts'
 import { findImage } from '../image/catalog.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
+import { sealPublisherKey } from '../image/publisher.ts'
 import { loadRecipe, recipeSources } from '../image/recipe.ts'
+import { makeUpdate } from '../image/update.ts'
 import { describeFailure } from '../instances/errors.ts'
 import { beginStep, endStep } from '../instances/record.ts'
 
 export interface BuildsOptions {
   cacheDir: string
+  stateDir: string
   clock: Clock
   logger: Logger
   measurements: PublishedMeasurements
+  sealer: Sealer
 }
 
 /**
@@ -37,7 +41,7 @@ export class ImageBuilds {
 
   async start(variant: ImageVariant): Promise<ImageBuildStatus> {
     const present = await this.status(variant)
-    const { cacheDir, clock, logger, measurements } = this.#o
+    const { cacheDir, clock, logger, measurements, sealer } = this.#o
     // An image that another installation built into the cache: this one says by its own key what it measures.
     if (present.image !== undefined) await measurements.current(present.image)
     if (present.state === 'Running' || present.state === 'Succeeded') return present
@@ -46,6 +50,7 @@ export class ImageBuilds {
       cacheDir,
       source: recipeSources[variant],
       signal: this.#abort.signal,
+      sealKey: async (key) => await sealPublisherKey(sealer, key),
       progress: (name) => beginStep(status.steps, name, clock.now()),
     })
       .then(async (image) => {
@@ -62,6 +67,11 @@ export class ImageBuilds {
       })
     this.#builds.set(variant, { status, work })
     return structuredClone(status)
+  }
+
+  /** @throws ServiceError as makeUpdate */
+  async update(image: ImageRecord, asked: ImageUpdateRequest): Promise<ImageUpdate> {
+    return await makeUpdate({ ...this.#o, ...asked, image })
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import {
   parseVariableStore,
   predictRegisters,
   secureBootEnabled,
+  type BootFile,
   type BootPhase,
   type BootRegisters,
   type ImageMeasurements,
@@ -18,6 +19,8 @@ import {
   type PeImage,
 } from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
+import { updatedAs } from './describe.ts'
+import { publisherName } from './publisher.ts'
 
 /** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM ever ran. */
 export interface ExpectedPcrs {
@@ -35,6 +38,16 @@ export async function dbCertificates(image: Pick<ImageRecord, 'path'>): Promise<
   return text.trim() === '' ? [] : parsePem(text)
 }
 
+/** Whose updates VMs of this image take; nobody's where it names none, or its publisher is not the one who signed for db. */
+export async function updatesOf(
+  image: Pick<ImageRecord, 'path'>,
+): Promise<{ publisher: string; image: string } | undefined> {
+  const [certificate, second] = await dbCertificates(image)
+  if (certificate === undefined || second !== undefined) return undefined
+  const name = await withBootFile(image, (boot) => Promise.resolve(updatedAs(boot)))
+  return name === undefined ? undefined : { publisher: publisherName(certificate), image: name }
+}
+
 const sha256 = (...parts: Uint8Array[]): Uint8Array => {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
@@ -45,16 +58,18 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array => {
  * Predicts the PCRs of a boot.
  * @param o.variables content of the VM's flash file of UEFI variables
  * @param o.machine PCR 1 of the machine that the VM is to run on; left out where nothing is to run
+ * @param o.update what starts in the place of the image's own boot file, signed by the same key
  */
 export async function expectedPcrs(o: {
   image: Pick<ImageRecord, 'path'>
   variables: Uint8Array
   machine?: Uint8Array | undefined
+  update?: BootFile
 }): Promise<ExpectedPcrs> {
   const parsed = parseVariableStore(o.variables)
   const secureBoot = secureBootEnabled(parsed)
   return await withBootFile(o.image, async (boot) => {
-    const bootFile = await measureBootFile({ image: boot, kernel: !secureBoot, sha256 })
+    const bootFile = o.update ?? (await measureBootFile({ image: boot, kernel: !secureBoot, sha256 }))
     const variables = await measureVariables({ variables: parsed, authority: findAuthority(parsed, boot) })
     const at = async (through?: BootPhase): Promise<BootRegisters> =>
       await predictRegisters({ bootFile, variables, secureBoot, machine: o.machine, through })
@@ -94,4 +109,9 @@ async function withBootFile<T>(image: Pick<ImageRecord, 'path'>, use: (boot: PeI
     // Some 65 MiB. A server that idles makes no garbage, and so would keep them for as long as it does.
     bytes.buffer.transfer(0)
   }
+}
+
+/** Measures a boot file that is to be an update of an image. @param bytes are gone afterwards */
+export async function measureUpdate(bytes: Uint8Array): Promise<BootFile> {
+  return await measureBootFile({ image: parsePe(bytes), kernel: true, sha256 })
 }

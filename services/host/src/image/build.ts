@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
@@ -5,7 +6,7 @@ import { run, ServiceError } from '@strongroom/platform'
 import { repart } from '../disks/repart.ts'
 import { copySparse, flush } from '../disks/sparse.ts'
 import { withImageLock } from './build-lock.ts'
-import { findImage, imageDirectory, imageFiles, imagesDirectory } from './catalog.ts'
+import { findImage, imageDirectory, imageFiles, imagesDirectory, publisherKeyFile } from './catalog.ts'
 import { describeImage } from './describe.ts'
 import {
   diskKeyField,
@@ -13,6 +14,7 @@ import {
   loadRecipe,
   recipeSources,
   suite,
+  updatesField,
   type Recipe,
   type RecipeSource,
 } from './recipe.ts'
@@ -29,6 +31,8 @@ export interface BuildOptions {
   signal?: AbortSignal
   /** Debian mirror; default http://deb.debian.org/debian. Packages are verified against Debian's archive keys. */
   mirror?: string
+  /** Keeps the image's signing key for its updates; without it, the key is gone when the image is built. */
+  sealKey?: (privateKey: KeyObject) => Promise<Uint8Array>
 }
 
 /**
@@ -170,10 +174,11 @@ class ImageBuilder {
     const kernel = await this.#kernel()
     const release = join(this.#work, 'os-release')
     const system = await readFile(join(this.#work, 'usr/lib/os-release'), 'utf8')
-    const field = this.#recipe.opensDisk ? `${diskKeyField.name}=${diskKeyField.value}\n` : ''
-    await writeFile(release, `${system.trimEnd()}\n${field}`)
-    const { withThrowAwayKey } = await import('./signing-key.ts')
-    await withThrowAwayKey(async (key) => {
+    const { opensDisk, name } = this.#recipe
+    const fields = opensDisk ? `${diskKeyField.name}=${diskKeyField.value}\n${updatesField}=${name}\n` : ''
+    await writeFile(release, `${system.trimEnd()}\n${fields}`)
+    const { withNewKey } = await import('./signing-key.ts')
+    await withNewKey(async (key) => {
       // ukify runs by whatever python3 comes first in PATH, which need not be the one that has its modules.
       await this.#run('/usr/bin/python3', [
         '/usr/bin/ukify',
@@ -189,6 +194,8 @@ class ImageBuilder {
         `--output=${join(this.#partial, imageFiles.boot)}`,
       ])
       await writeFile(join(this.#partial, imageFiles.certificates), key.certificatePem, { mode: 0o644 })
+      const sealed = await this.#o.sealKey?.(key.privateKey)
+      if (sealed !== undefined) await writeFile(join(this.#partial, publisherKeyFile), sealed, { mode: 0o600 })
     })
   }
 

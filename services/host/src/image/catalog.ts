@@ -24,6 +24,9 @@ export const imageFiles = {
   certificates: 'db.pem',
 } as const
 
+/** Beside them, on the machine that built the image: the private key of its certificate, which signs its updates; sealed. */
+export const publisherKeyFile = 'publisher.key.sealed'
+
 export async function listImages(cacheDir: string): Promise<ImageRecord[]> {
   const directory = imagesDirectory(cacheDir)
   await mkdir(directory, { recursive: true, mode: 0o700 })

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import type { ImageRecord } from '@strongroom/contract'
 import { parsePe, type PeImage } from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
-import { diskKeyField } from './recipe.ts'
+import { diskKeyField, updatesField } from './recipe.ts'
 
 /** The record of an image whose disk and boot file lie in `directory`. What the OS is, the boot file says. */
 export async function describeImage(o: {
@@ -48,6 +48,11 @@ export function operatingSystem(boot: PeImage): ImageRecord['os'] {
 /** True where the kernel image names itself as one whose initrd takes the OS disk's key from the vTPM. */
 export function opensWithVtpmKey(boot: PeImage): boolean {
   return releaseField(boot, diskKeyField.name) === diskKeyField.value
+}
+
+/** Name under which the kernel image takes updates; undefined where it takes none. */
+export function updatedAs(boot: PeImage): string | undefined {
+  return releaseField(boot, updatesField) || undefined
 }
 
 function releaseField(boot: PeImage, key: string): string {

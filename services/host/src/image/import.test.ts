@@ -8,7 +8,7 @@ import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from './boot-files.ts'
 import { findImage, listImages } from './catalog.ts'
 import { importImage } from './import.ts'
-import { withThrowAwayKey } from './signing-key.ts'
+import { withNewKey } from './signing-key.ts'
 
 const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
       ],
     })
   }
-  certificate = await withThrowAwayKey(async (key) => {
+  certificate = await withNewKey(async (key) => {
     for (const [from, to] of [
       ['unsigned.efi', 'signed.efi'],
       ['foreign-unsigned.efi', 'foreign.efi'],

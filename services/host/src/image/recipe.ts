@@ -52,11 +52,17 @@ export const suite = 'trixie'
  */
 export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '2' }
 
+/**
+ * In `.osrel` of a kernel image: what its updates are for, and that its initrd opens a disk for which several boot files are admitted
+ * (docs/design/0018-kernel-updates.md).
+ */
+export const updatesField = 'STRONGROOM_UPDATES'
+
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
 
 /** Goes up when the builder itself makes another image from the same files. */
-const builderVersion = 4
+const builderVersion = 5
 
 export interface Recipe extends RecipeSource {
   /** Name of the image in the cache: the same recipe is built once. */

@@ -1,4 +1,4 @@
-import { generateKeyPair } from 'node:crypto'
+import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,13 +10,11 @@ export interface SigningKey {
   keyPath: string
   certificatePath: string
   certificatePem: string
+  privateKey: KeyObject
 }
 
-/**
- * Lends a Secure Boot key that exists only as long as `use` runs, in memory-backed storage: what it did not sign by then,
- * nobody can sign. Its certificate goes into db.
- */
-export async function withThrowAwayKey<T>(use: (key: SigningKey) => Promise<T>): Promise<T> {
+/** Makes the Secure Boot key of an image and lends it while `use` runs. Its certificate goes into db. */
+export async function withNewKey<T>(use: (key: SigningKey) => Promise<T>): Promise<T> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const from = new Date()
   const to = new Date(from)
@@ -28,12 +26,20 @@ export async function withThrowAwayKey<T>(use: (key: SigningKey) => Promise<T>):
     notBefore: from,
     notAfter: to,
   })
+  return await withKeyFiles({ privateKey, certificatePem }, use)
+}
+
+/** Lends a key as files, in memory-backed storage and only while `use` runs: programs that sign boot files take no other form. */
+export async function withKeyFiles<T>(
+  { privateKey, certificatePem }: Pick<SigningKey, 'privateKey' | 'certificatePem'>,
+  use: (key: SigningKey) => Promise<T>,
+): Promise<T> {
   const directory = await memoryBackedDirectory('image-key')
   try {
     const [keyPath, certificatePath] = [join(directory, 'db.key'), join(directory, 'db.pem')]
     await writeFile(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' })
     await writeFile(certificatePath, certificatePem, { mode: 0o600, flag: 'wx' })
-    return await use({ keyPath, certificatePath, certificatePem })
+    return await use({ keyPath, certificatePath, certificatePem, privateKey })
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

@@ -10,7 +10,8 @@ export async function explainFailedBoot(o: {
   outcome: Exclude<BootOutcome, { kind: 'ready' }>
   guest: Pick<RunningGuest, 'registers'>
   acceleration: Acceleration
-  sealedTo: Record<string, string> | undefined
+  /** Of each boot that opens the disk; absent where it is not encrypted. */
+  sealedTo: Record<string, string>[] | undefined
   console: GuestConsole
 }): Promise<ServiceError> {
   const { outcome } = o

@@ -31,7 +31,7 @@ describe('watch over a boot', () => {
 
 describe('a disk that stayed closed', () => {
   it('names the register that differed, with both values', () => {
-    const error = diskDidNotUnlock({ sealedTo: { 7: 'aa', 11: 'bb' }, found: { 7: 'cc', 11: 'bb' }, console: [] })
+    const error = diskDidNotUnlock({ sealedTo: [{ 7: 'aa', 11: 'bb' }], found: { 7: 'cc', 11: 'bb' }, console: [] })
     expect(error).toMatchObject({
       code: 'OsDiskDidNotUnlock',
       target: 'PCR 7',
@@ -41,8 +41,15 @@ describe('a disk that stayed closed', () => {
     expect(error.message).toContain('OS disk did not unlock')
   })
 
+  it('is held against the boot that is nearest, where several open it, and says so where none does', () => {
+    const found = { 4: 'dd', 11: 'bb' }
+    const sealedTo = [{ 4: 'aa', 11: 'aa' }, { 4: 'bb', 11: 'bb' }] // prettier-ignore
+    expect(diskDidNotUnlock({ sealedTo, found, console: [] })).toMatchObject({ expected: 'PCR 4 = bb', found: 'PCR 4 = dd' }) // prettier-ignore
+    expect(diskDidNotUnlock({ sealedTo: [], found, console: [] }).message).toContain('opens for no boot file')
+  })
+
   it('says what the console said where no register differed', () => {
-    const error = diskDidNotUnlock({ sealedTo: { 7: 'aa' }, found: { 7: 'aa' }, console: ['locked'] })
+    const error = diskDidNotUnlock({ sealedTo: [{ 7: 'aa' }], found: { 7: 'aa' }, console: ['locked'] })
     expect(error).toMatchObject({ target: 'osDisk', found: 'locked' })
   })
 })

@@ -15,6 +15,7 @@ import { confinementNotices } from '../confinement/notices.ts'
 import { giveTo } from '../confinement/vm-user.ts'
 import { startGuestDoors } from '../network/guest-doors.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
+import { startedUpdate } from '../paravisor/judge-updates.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
 import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
@@ -42,6 +43,9 @@ export interface Booted {
   launched: NonNullable<InstanceRecord['launched']>
   notices: string[]
   sshPort: number
+  /** See OpenedGuest. */
+  opensFor: Record<string, string>[] | undefined
+  startsOtherOnce: boolean
 }
 
 export interface BootRequest {
@@ -182,6 +186,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
       launched,
       notices: [...fitted.notices, ...(notice === undefined ? [] : [notice]), ...confinementNotices(user)],
       sshPort,
+      opensFor: 'updates' in powered ? powered.opensFor : undefined,
+      startsOtherOnce: 'updates' in powered && powered.startsOtherOnce,
     }
   } catch (error) {
     for (const endpoint of endpoints) await endpoint.close()
@@ -300,21 +306,28 @@ async function serveMetadata(
     dataDisks: () => o.record.dataDisks ?? [],
     onReady: async (report) => {
       try {
+        const update = 'updates' in opened ? startedUpdate(opened.updates, report.pcrs) : undefined
         const { measuredBoot, opened: mapped } = await verifyBootReport({
           report,
           nonce,
           akPublic: Buffer.from(opened.evidence.vtpm.akPublic, 'base64url'),
-          expected: opened.expected,
+          expected: update?.expected ?? opened.expected,
           ...(volume && { volume }),
           encrypted: spec.security.encryption === 'DiskWithVMGuestState',
           at: services.clock.now(),
         })
-        const expected = { ...opened.evidence.expected, ...(volume && { volume: volume.toString('hex') }) }
+        const expected = { ...opened.evidence.expected, ...update?.shown.expected, ...(volume && { volume: volume.toString('hex') }) } // prettier-ignore
         const measurements = await services.measurements.predicting(image, {
           registers: opened.expected.atReady,
           secureBoot: spec.security.secureBoot,
         })
-        const evidence: AnyBootEvidence = { ...opened.evidence, measurements, expected, measuredBoot }
+        const evidence: AnyBootEvidence = {
+          ...opened.evidence,
+          ...update?.shown.facts,
+          measurements,
+          expected,
+          measuredBoot,
+        }
         if (mapped !== undefined) {
           const { cipher, keyBits, sectorBytes: sector, luksUuid } = mapped
           evidence.osDisk = { ...evidence.osDisk, opened: { cipher, keyBits, sectorBytes: sector, luksUuid } }

@@ -15,4 +15,7 @@ export interface Current {
   ready: Deferred<void>
   refused: Deferred<ServiceError>
   health?: GuestHealth
+  /** See OpenedGuest. */
+  opensFor: Record<string, string>[] | undefined
+  startsOtherOnce: boolean
 }

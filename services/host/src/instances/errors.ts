@@ -27,14 +27,17 @@ export function notFound(vmId: string): ServiceError {
 }
 
 /** The registers that tell why a disk stayed closed. */
+/** @param o.sealedTo of each boot that opens the disk: the one that is nearest is told of */
 export function diskDidNotUnlock(o: {
-  sealedTo: Record<string, string>
+  sealedTo: Record<string, string>[]
   found: Record<string, string> | undefined
   console: string[]
 }): ServiceError {
-  const differing = Object.entries(o.sealedTo).filter(
-    ([index, value]) => o.found !== undefined && o.found[index] !== value,
-  )
+  const differingFrom = (registers: Record<string, string>): [string, string][] =>
+    Object.entries(registers).filter(([index, value]) => o.found !== undefined && o.found[index] !== value)
+  const [nearest = {}] = o.sealedTo.toSorted((a, b) => differingFrom(a).length - differingFrom(b).length)
+  if (o.sealedTo.length === 0) return opensForNone()
+  const differing = differingFrom(nearest)
   const names = differing.map(([index]) => `PCR ${index}`).join(' and ')
   const list = (registers: Record<string, string> | undefined): string =>
     differing.map(([index]) => `PCR ${index} = ${registers?.[index] ?? 'unknown'}`).join(', ')
@@ -45,14 +48,29 @@ export function diskDidNotUnlock(o: {
         ? 'OS disk did not unlock: the guest powered off before it was ready, although its registers match what the disk is sealed to.'
         : `OS disk did not unlock: ${names} ${differing.length === 1 ? 'differs' : 'differ'} from what the disk is sealed to.`,
     target: names === '' ? 'osDisk' : names,
-    expected: names === '' ? 'a guest that unlocks its disk with its vTPM' : list(o.sealedTo),
+    expected: names === '' ? 'a guest that unlocks its disk with its vTPM' : list(nearest),
     found: names === '' ? o.console.slice(-3).join(' | ') : list(o.found),
     remedy:
       names === ''
         ? 'Check the serial log: the disk may belong to another VM.'
-        : 'Undo what changed: Secure Boot, its keys (PCR 7), or the boot image on the disk (PCR 11).',
+        : 'Undo what changed: Secure Boot, its keys (PCR 7), or the boot image on the disk (PCRs 4 and 11).',
   })
 }
+
+const opensForNone = (): ServiceError =>
+  new ServiceError({
+    code: 'OsDiskDidNotUnlock',
+    message:
+      'OS disk did not unlock: it opens for no boot file. The image’s own was superseded, and the vTPM names no other.',
+    target: 'osDisk',
+    expected: 'a boot file that the guest installed, named in the vTPM',
+    found: 'none',
+    remedy: 'Restore the VM from a backup: a system that did not open the disk removed what the vTPM named.',
+  })
+
+/** What a VM's notices say when the boot file that its guest wanted tried did not come up, and its default is started. */
+export const otherDidNotComeUp = (error: ServiceError): string =>
+  `The boot file that was to be tried did not come up (${error.code}: ${error.message}) The default was started.`
 
 export function bootLoaderRefused(line: string): ServiceError {
   return new ServiceError({

@@ -30,7 +30,7 @@ const guests = fakes.guests as FakeGuest[]
 const evidence = { version: 1, bootId: 'boot' } as BootEvidence
 const { vmId } = exampleSpec
 
-function powerOn(request: BootRequest): Booted {
+function powerOn(request: BootRequest, startsOtherOnce = false): Booted {
   const { promise, resolve } = deferred<GuestEnd>()
   const guest: FakeGuest = { request, end: resolve, stopped: false, asked: false }
   guests.push(guest)
@@ -55,6 +55,8 @@ function powerOn(request: BootRequest): Booted {
     launched: { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan', launchMeasurement: 'aa' },
     notices: [],
     sshPort: 2222,
+    opensFor: [{ 7: 'aa', 11: 'bb' }],
+    startsOtherOnce,
   }
 }
 
@@ -146,6 +148,42 @@ describe('life of a VM', () => {
     guests[1]!.end({ kind: 'powerOff' })
     await reaches('Stopped')
     expect(guests[1]!.stopped).toBe(true)
+  })
+
+  it.each([
+    ['powers itself off', { kind: 'powerOff' }],
+    ['reboots', { kind: 'reboot' }],
+    ['ends', { kind: 'crash', code: null, signal: 'SIGKILL', said: '' }],
+  ] as [string, GuestEnd][])('starts its default where the boot file that was to be tried %s', async (_how, end) => {
+    const instance = await host.put(structuredClone(exampleSpec))
+    fakes.boot.mockImplementationOnce(async (request: BootRequest) => powerOn(request, true))
+    await instance.start()
+    await reaches('Booting')
+    guests[0]!.end(end)
+    await eventually(() => expect(guests).toHaveLength(2))
+    await guests[1]!.request.onReady(evidence)
+    await reaches('Ready')
+    expect(guests[0]!.stopped).toBe(true)
+    expect(instance.status().notices.join()).toContain('The boot file that was to be tried did not come up (')
+    guests[1]!.end({ kind: 'reboot' })
+    await eventually(() => expect(guests).toHaveLength(3))
+    await guests[2]!.request.onReady(evidence)
+    await reaches('Ready')
+    expect(instance.status().notices).toEqual([])
+  })
+
+  it('fails where its default powers itself off too: it is not tried again', async () => {
+    const instance = await host.put(structuredClone(exampleSpec))
+    fakes.boot.mockImplementationOnce(async (request: BootRequest) => powerOn(request, true))
+    await instance.start()
+    await reaches('Booting')
+    guests[0]!.end({ kind: 'powerOff' })
+    await eventually(() => expect(guests).toHaveLength(2))
+    await reaches('Booting')
+    guests[1]!.end({ kind: 'powerOff' })
+    await reaches('Failed')
+    expect(instance.status().power.error?.code).toBe('OsDiskDidNotUnlock')
+    expect(guests).toHaveLength(2)
   })
 
   it('fails when its vTPM or its QEMU ends, before its report or after, and says which (attack V11)', async () => {

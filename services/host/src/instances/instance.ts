@@ -20,7 +20,7 @@ import { adoptConverted, convertInstance } from './conversion.ts'
 import type { Current } from './current-boot.ts'
 import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
-import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
+import { notProvisioned, notReady, otherDidNotComeUp, withoutCustomerKey } from './errors.ts'
 import { removeTraces, sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { noRoom, powerDownLimitMs, rebootLimit } from './limits.ts'
 import { newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
@@ -44,6 +44,8 @@ export class Instance {
   readonly #discard = new AbortController()
   #current: Current | undefined
   #reboots = 0
+  /** What became of the boot file that was to be tried at the boot before this one. */
+  #didNotComeUp: string | undefined
   /** Disks that it is about to have, beside those in the record. */
   #claimed: string[] = []
   #closing = false
@@ -310,13 +312,14 @@ export class Instance {
       return await this.#work.power('Failed', error)
     }
     record.launched = booted.launched
-    record.notices = booted.notices
+    record.notices = [...booted.notices, ...(this.#didNotComeUp === undefined ? [] : [this.#didNotComeUp])]
+    this.#didNotComeUp = undefined
     record.sshPort = booted.sshPort
     const shown = booted.guest.evidence
     const wrappedBy = shown !== undefined && 'release' in shown ? shown.customerRelease?.keyId : undefined
     if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
-    const { guest, console, acceleration } = booted
-    const current: Current = { guest, console, acceleration, reported: false, ready, refused }
+    const { guest, console, acceleration, opensFor, startsOtherOnce } = booted
+    const current: Current = { guest, console, acceleration, opensFor, startsOtherOnce, reported: false, ready, refused } // prettier-ignore
     this.#current = current
     const { evidence } = booted.guest
     if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
@@ -359,22 +362,32 @@ export class Instance {
 
   async #bootFailed(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<void> {
     this.#work.endStep()
-    if (outcome.kind === 'ended' && outcome.end.kind === 'reboot' && this.#reboots < rebootLimit) {
-      this.#reboots += 1
-      await this.#halt(false)
-      await this.#work.power('Starting')
-      return await this.#boot()
-    }
+    const again = this.#reboots < rebootLimit
+    const rebooted = outcome.kind === 'ended' && outcome.end.kind === 'reboot'
+    if (rebooted && again && !current.startsOtherOnce) return await this.#bootAgain()
+    const { sealedTo } = this.#work.record
     const error = await explainFailedBoot({
       outcome,
       guest: current.guest,
       acceleration: current.acceleration,
-      sealedTo: this.#work.record.sealedTo,
+      sealedTo: sealedTo && (current.opensFor ?? [sealedTo]),
       console: current.console,
     })
+    if (current.startsOtherOnce && again) {
+      // The firmware removed BootNext before it started what it named: now it starts the default.
+      this.#didNotComeUp = otherDidNotComeUp(error)
+      return await this.#bootAgain()
+    }
     await this.#halt(false)
     this.#work.record.desired = 'stopped'
     await this.#work.power('Failed', error)
+  }
+
+  async #bootAgain(): Promise<void> {
+    this.#reboots += 1
+    await this.#halt(false)
+    await this.#work.power('Starting')
+    await this.#boot()
   }
 
   async #halt(graceful: boolean, end: 'stop' | 'discard' = 'stop'): Promise<void> {

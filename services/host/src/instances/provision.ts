@@ -7,7 +7,7 @@ import { ServiceError, type Sealer } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
+import { dbCertificates, expectedPcrs, updatesOf } from '../image/boot-files.ts'
 import { findImage, imageFiles } from '../image/catalog.ts'
 import { readCaptured } from '../disk-store/rebind.ts'
 import { findStoredImage, storedFiles, type KeptRecord } from '../disk-store/record.ts'
@@ -103,7 +103,8 @@ export async function provision(
     let volume: InstanceRecord['volume']
     if (encrypted) {
       await o.step('Encrypt OS disk')
-      volume = await encryptedDisk({ ...disk, runtimeDir, directory, atUnlock, imageKey: captured?.diskKey })
+      const updates = await updatesOf(image)
+      volume = await encryptedDisk({ ...disk, runtimeDir, directory, atUnlock, updates, imageKey: captured?.diskKey })
       captured?.diskKey?.fill(0)
     } else {
       await o.step('Copy OS disk')
@@ -139,14 +140,15 @@ async function encryptedDisk(
     directory: TpmDirectory
     atUnlock: BootRegisters
     imageKey: Uint8Array | undefined
+    updates: Awaited<ReturnType<typeof updatesOf>>
   },
 ): Promise<string> {
-  const { imageKey, ...disk } = o
+  const { imageKey, updates, ...disk } = o
   const volume = await encryptOsDisk({ ...disk, ...(imageKey !== undefined && { imageKey }) })
   try {
     const text = await volumeText(volume)
     const key = { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) }
-    await writeDiskKey({ directory: o.directory, key, image: o.atUnlock })
+    await writeDiskKey({ directory: o.directory, key, image: o.atUnlock, updates })
     return Buffer.from(await volumeDigest(text)).toString('hex')
   } finally {
     volume.volumeKey.fill(0)

@@ -3,16 +3,23 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cpuModels, type BootEvidence, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
 import { toHex } from '@strongroom/evidence'
-import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
+import {
+  efiVendor,
+  parseVariableStore,
+  secureBootEnabled,
+  variableData,
+  type BootRegisters,
+} from '@strongroom/evidence/expected'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
-import { admitMachine } from '../tpm/disk-key.ts'
+import { admitBoots } from '../tpm/disk-key.ts'
 import type { Swtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
 import type { CustomerRelease } from './customer-key.ts'
+import { judgeUpdates, type AdmittedUpdate } from './judge-updates.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import { reportGeneration } from './release.ts'
 import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
@@ -40,6 +47,12 @@ export interface OpenedGuest {
   files: { firmware: string; variables: string; tpmState: TpmDirectory | undefined }
   launchMeasurement: string
   expected: ExpectedPcrs
+  /** Boot files that may have started in the place of the image's own. */
+  updates: AdmittedUpdate[]
+  /** Of each boot that reads the disk's key, at the time at which it does: hexadecimal, by register. Absent where no machine is to run. */
+  opensFor: Record<string, string>[] | undefined
+  /** The firmware starts another boot file than the default, at this boot alone (BootNext; UEFI 2.10, section 3.1.2). */
+  startsOtherOnce: boolean
   evidence: BootEvidence
   /** A new report of this launch, with data of the guest's own. */
   report: ReportOnUserData
@@ -66,8 +79,9 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
     o.step('Start vTPM')
     const files = await layFiles({ o, state, firmware })
     const machine = await o.machine
-    const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables), machine })
-    if (machine !== undefined) await admitMachine({ directory: files.tpmState, machine })
+    const variables = await readFile(files.variables)
+    const expected = await expectedPcrs({ image: o.image, variables, machine })
+    const admitted = machine === undefined ? undefined : await admit({ o, files, machine, variables })
     const vtpm = await powerTpm({ o, launched, directory: files.tpmState, identity })
     const evidence: BootEvidence = {
       version: 1,
@@ -83,7 +97,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
         vCPUs: o.vCPUs,
         vcpuType: cpuModels[o.spec.tee],
         launchMeasurement: launched.measurement,
-        pcrs: Object.fromEntries(Object.entries(expected.atReady).map(([index, value]) => [index, toHex(value)])),
+        pcrs: inHex(expected.atReady),
       },
       attestation,
       release: { keyId: access.keyId, jws: release.jws, at: o.now().toISOString() },
@@ -98,12 +112,53 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       await reportGeneration({ ...access, generation: state.generation })
     }
     const { tpm, report: reportOn } = vtpm
-    return { state, tpm, files, launchMeasurement: launched.measurement, expected, evidence, report: reportOn, retire }
+    const launchMeasurement = launched.measurement
+    return {
+      state,
+      tpm,
+      files,
+      launchMeasurement,
+      expected,
+      updates: admitted?.updates ?? [],
+      opensFor: admitted?.opensFor,
+      startsOtherOnce: variableData(parseVariableStore(variables), 'BootNext', efiVendor.global).length > 0,
+      evidence,
+      report: reportOn,
+      retire,
+    }
   } catch (error) {
     await state.close()
     throw error
   }
 }
+
+/** Lets this machine's boots, and the updates that count, read the disk's key. */
+async function admit(i: {
+  o: OpenRequest
+  files: { variables: string; tpmState: TpmDirectory }
+  machine: Uint8Array
+  variables: Uint8Array
+}): Promise<{ updates: AdmittedUpdate[]; opensFor: Record<string, string>[] }> {
+  const { o, files, machine, variables } = i
+  let updates: AdmittedUpdate[] = []
+  const boots = await admitBoots({
+    directory: files.tpmState,
+    machine,
+    judge: async (found) => {
+      const judged = await judgeUpdates(found, {
+        certificates: await dbCertificates(o.image),
+        predict: async (update) => await expectedPcrs({ image: o.image, variables, machine, update }),
+        logger: o.logger,
+      })
+      updates = judged.updates
+      return judged.admitted
+    },
+  })
+  return { updates, opensFor: boots.map(inHex) }
+}
+
+const inHex = (registers: BootRegisters): Record<string, string> =>
+  Object.fromEntries(Object.entries(registers).map(([index, value]) => [index, toHex(value)]))
 
 function customerEvidence(o: OpenRequest, customer: CustomerRelease): NonNullable<BootEvidence['customerRelease']> {
   const { diskEncryptionSet = '' } = o.spec.customerKey ?? {}

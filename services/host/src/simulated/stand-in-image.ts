@@ -42,8 +42,8 @@ async function make(directory: string): Promise<void> {
   try {
     const osRelease = join(partial, 'os-release')
     await writeFile(osRelease, 'ID=strongroom-stand-in\nVERSION_ID="1"\n')
-    const { withThrowAwayKey } = await import('../image/signing-key.ts')
-    await withThrowAwayKey(async (key) => {
+    const { withNewKey } = await import('../image/signing-key.ts')
+    await withNewKey(async (key) => {
       await run({
         command: '/usr/bin/python3',
         args: [

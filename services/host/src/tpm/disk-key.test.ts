@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootRegisters } from '@strongroom/evidence/expected'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { admitMachine, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
+import { admitBoots, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
 import { manufactureTpm } from './manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
 import { permanentState, TpmDirectory } from './tpm-directory.ts'
@@ -31,7 +31,7 @@ beforeAll(async () => {
   directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user: undefined })
   await manufactureTpm({ directory })
   await writeDiskKey({ directory, key, image })
-  await admitMachine({ directory, machine })
+  await admitBoots({ directory, machine })
 })
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
@@ -65,9 +65,9 @@ describe('the key of an OS disk in the vTPM', () => {
   )
 
   it('is read on the machine that was admitted last, and before one was on none (attack B3)', async () => {
-    await admitMachine({ directory, machine: createHash('sha256').update('another').digest() })
+    await admitBoots({ directory, machine: createHash('sha256').update('another').digest() })
     await expect(readAsGuest(booted)).rejects.toThrow('tpm2_nvread')
-    await admitMachine({ directory, machine })
+    await admitBoots({ directory, machine })
     expect(await readAsGuest(booted)).toContain(Buffer.from(key.volumeKey).toString('hex'))
     const fresh = {
       directory: await TpmDirectory.make({ path: join(runtimeDir, 'fresh'), user: undefined }),

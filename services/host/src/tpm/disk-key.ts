@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto'
 import { bootRegisters, nothingPassed, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
-import { parseNvPublic } from './nv-index.ts'
+import {
+  admittedList,
+  defineUpdates,
+  policyOr,
+  readSlots,
+  readUpdateRules,
+  writeAdmitted,
+  writeUpdateRules,
+  type UpdateRules,
+} from './boot-updates.ts'
+import { parseNvPublic, type Defined } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
 
@@ -41,9 +51,18 @@ interface Content {
  * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that no boot reads before a machine was
  * admitted.
  * @param o.image SHA-256 values at the moment at which the initrd opens the disk
+ * @param o.updates whose updates of the boot file the VM takes; nobody's where absent
  */
-export async function writeDiskKey(o: { directory: TpmDirectory; key: DiskKey; image: ImageRegisters }): Promise<void> {
-  await withTpm(o, async (tpm) => await define(tpm, o, noMachine))
+export async function writeDiskKey(o: {
+  directory: TpmDirectory
+  key: DiskKey
+  image: ImageRegisters
+  updates?: Omit<UpdateRules, 'lowest'> | undefined
+}): Promise<void> {
+  await withTpm(o, async (tpm) => {
+    await define(tpm, o, policyOf(registersOf(o.image, noMachine)))
+    if (o.updates !== undefined) await defineUpdates(tpm, o.updates)
+  })
 }
 
 /** A register that no boot has: it is extended at each. */
@@ -51,31 +70,67 @@ const noMachine = new Uint8Array(32)
 
 /**
  * Lets the boots of one machine read the key, and those of no other: the image stays the one that the key was made for, whatever is
- * predicted now. Nothing is done where the TPM holds no key of a disk.
+ * predicted now, and beside it the updates that `judge` admits. Nothing is done where the TPM holds no key of a disk.
  * @param o.machine PCR 1 of the machine that the VM is to run on (predictPcr1)
+ * @param o.judge is asked where the VM takes updates of its boot file; none is admitted without it
+ * @returns registers of the boots that read the key, at the time at which they do
  */
-export async function admitMachine(o: { directory: TpmDirectory; machine: Uint8Array }): Promise<void> {
-  await withTpm(o, async (tpm) => {
-    const content = await readContent(tpm)
-    if (content === undefined) return
+export async function admitBoots(o: {
+  directory: TpmDirectory
+  machine: Uint8Array
+  judge?: (found: FoundUpdates) => Promise<AdmittedBoots>
+}): Promise<BootRegisters[]> {
+  return await withTpm(o, async (tpm) => {
+    const defined = await definedIndices(tpm)
+    const content = await readContent(tpm, defined)
+    if (content === undefined) return []
     try {
+      const rules = await readUpdateRules(tpm, defined)
+      const admitted =
+        rules === undefined || o.judge === undefined
+          ? { image: (rules?.lowest ?? 0) === 0, updates: [] }
+          : await o.judge({ rules, slots: await readSlots(tpm), ...content })
+      if (rules !== undefined && 'lowest' in admitted && admitted.lowest !== rules.lowest)
+        await writeUpdateRules(tpm, { ...rules, lowest: admitted.lowest })
+      const boots = [...(admitted.image ? [content.image] : []), ...admitted.updates].map((boot) => registersOf(boot, o.machine)) // prettier-ignore
+      const policies = boots.map(policyOf)
+      // Where nothing is admitted, the key stays under what no boot measures.
+      if (policies.length === 0) policies.push(policyOf(registersOf(content.image, noMachine)))
+      await writeAdmitted(tpm, defined, policies)
       await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
-      await define(tpm, content, o.machine)
+      await define(tpm, content, policyOfAll(policies))
+      return boots
     } finally {
       content.key.volumeKey.fill(0)
     }
   })
 }
 
-async function define(tpm: Swtpm, { key, image }: Content, machine: Uint8Array): Promise<void> {
+/** What a VM's TPM says of updates of its boot file, before power-on. */
+export interface FoundUpdates extends Content {
+  rules: UpdateRules
+  /** What the guest laid down for its default boot file and for the other: anything may stand there. */
+  slots: Uint8Array[]
+}
+
+/** Which boots read the key. */
+export interface AdmittedBoots {
+  /** The boot file that the VM was made with. */
+  image: boolean
+  /** At most one for each slot. */
+  updates: ImageRegisters[]
+  /** Generation below which none is admitted from now on. */
+  lowest: number
+}
+
+async function define(tpm: Swtpm, { key, image }: Content, policyDigest: Uint8Array): Promise<void> {
   const { directory } = tpm
   const volumeKey = Buffer.from(key.volumeKey).toString('hex')
   const bound = ([4, 7, 11] as const).map((register) => Buffer.from(image[register]).toString('hex'))
   const content = Buffer.from(`2 ${[key.luksUuid, volumeKey, key.keyDigest, ...bound].join(' ')}\n`)
   if (!form.test(content.toString())) throw new TypeError('this is not a disk key')
-  const registers: BootRegisters = { ...nothingPassed, ...image, 1: machine }
   try {
-    const policy = await directory.give('policy', policyOf(registers))
+    const policy = await directory.give('policy', policyDigest)
     const size = ['-s', String(content.length), '-a', attributes]
     await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', index, '-C', 'p', ...size, '-L', policy])
     const file = await directory.give('disk.key', content)
@@ -85,6 +140,14 @@ async function define(tpm: Swtpm, { key, image }: Content, machine: Uint8Array):
     await directory.drop('policy', 'disk.key')
   }
 }
+
+const registersOf = (image: ImageRegisters, machine: Uint8Array): BootRegisters => ({
+  ...nothingPassed,
+  4: image[4],
+  7: image[7],
+  11: image[11],
+  1: machine,
+})
 
 const policyPcr = '0000017f'
 const sha256Bank = '000b'
@@ -96,6 +159,13 @@ function policyOf(registers: BootRegisters): Uint8Array {
   const values = sha256(...bootRegisters.map((register) => registers[register]))
   const command = Buffer.from(`${policyPcr}00000001${sha256Bank}03${selection.toString('hex')}`, 'hex')
   return sha256(new Uint8Array(32), command, values)
+}
+
+/** Of one boot its own policy; of several TPM2_PolicyOR (section 23.6) over the list that the initrd finds beside the key. */
+function policyOfAll(policies: readonly Uint8Array[]): Uint8Array {
+  const [only, second] = policies
+  if (only !== undefined && second === undefined) return only
+  return sha256(new Uint8Array(32), Buffer.from(policyOr, 'hex'), ...admittedList(policies))
 }
 
 function sha256(...parts: Uint8Array[]): Uint8Array {
@@ -110,11 +180,14 @@ function sha256(...parts: Uint8Array[]): Uint8Array {
  * @throws ServiceError DiskKeyUnreadable where there is something else
  */
 export async function readDiskKey(o: { directory: TpmDirectory }): Promise<DiskKey | undefined> {
-  return (await withTpm(o, readContent))?.key
+  return (await withTpm(o, async (tpm) => await readContent(tpm, await definedIndices(tpm))))?.key
 }
 
-async function readContent(tpm: Swtpm): Promise<Content | undefined> {
-  if (!parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString()).has(diskKeyIndex)) return undefined
+const definedIndices = async (tpm: Swtpm): Promise<Defined> =>
+  parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString())
+
+async function readContent(tpm: Swtpm, defined: Defined): Promise<Content | undefined> {
+  if (!defined.has(diskKeyIndex)) return undefined
   const content = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', index])
   const [, luksUuid, volumeKey, keyDigest, ...bound] = form.exec(content.toString()) ?? []
   content.fill(0)

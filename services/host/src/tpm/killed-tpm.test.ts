@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { admitMachine, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
+import { admitBoots, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
 import { manufactureTpm } from './manufacture.ts'
 import { TpmDirectory } from './tpm-directory.ts'
 
@@ -82,7 +82,7 @@ const steps: Step[] = [
     what: 'the machine is admitted',
     socket: 'disk-key',
     keyed: true,
-    work: async (directory) => await admitMachine({ directory, machine: measured }),
+    work: async (directory) => await admitBoots({ directory, machine: measured }),
   },
 ]
 

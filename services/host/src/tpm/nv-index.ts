@@ -55,8 +55,11 @@ export const hexOf = (value: number): string => `0x${value.toString(16).padStart
 /** TPMA_NV_WRITTEN, which is set by the first write and says nothing of the definition. */
 const written = 0x2000_0000
 
-/** What is defined, by index: `tpm2_nvreadpublic` prints it as YAML. */
-export function parseNvPublic(text: string): Map<number, { attributes: number; size: number }> {
+/** What is defined, by index. */
+export type Defined = ReadonlyMap<number, { attributes: number; size: number }>
+
+/** `tpm2_nvreadpublic` prints it as YAML. */
+export function parseNvPublic(text: string): Defined {
   const found = new Map<number, { attributes: number; size: number }>()
   for (const block of text.split(/^(?=0x[0-9a-f]+:$)/im)) {
     const index = /^(0x[0-9a-f]+):$/im.exec(block)?.[1]

@@ -4,11 +4,12 @@ import { anyText } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { diskAccess, diskAccessRequest, finishUpload, storedDiskSpec, storedDiskStatus } from './disks.ts'
-import { imageBuildStatus, imageMeasurements, imageRecord } from './images.ts'
+import { imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from './images.ts'
 import {
   commandRequest,
   dataDisks,
   imageImport,
+  imageUpdateRequest,
   instanceConversion,
   instancePatch,
   simulatedBoot,
@@ -54,6 +55,7 @@ const images: readonly WireOperation[] = [
   { method: 'GET', path: '/images/build', summary: 'Progress of the reference image’s build', query: variant, status: 200, answer: imageBuildStatus, errors: ['InvalidParameter'] },
   { method: 'POST', path: '/images/build', summary: 'Builds the reference image or a variant of it; idempotent', query: variant, status: 202, answer: imageBuildStatus, errors: ['InvalidParameter'] },
   { method: 'POST', path: '/images/import', summary: 'Imports a disk file on the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound'] },
+  { method: 'POST', path: '/images/:id/update', summary: 'Signs a boot file of the host as an update of an image', body: imageUpdateRequest, status: 200, answer: imageUpdate, errors: ['ImageNotQualified', 'PublisherKeyMissing'] },
 ]
 
 // prettier-ignore

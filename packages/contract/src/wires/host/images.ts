@@ -34,6 +34,26 @@ export const imageMeasurements = named(
 )
 export type ImageMeasurementsDocument = TypeOf<typeof imageMeasurements>
 
+export const imageUpdate = named(
+  'ImageUpdate',
+  object({
+    /** Id of the image. */
+    image: anyText,
+    /** Of the kernel. */
+    release: anyText,
+    generation: count,
+    /** Authenticode digest, hexadecimal. */
+    bootFile: anyText,
+    /** Compact JWS (docs/design/0018-kernel-updates.md). */
+    document: anyText,
+    /** On the server's machine: linux.efi, linux.jws and the package. */
+    directory: anyText,
+    /** There too: all updates of the image as apt takes them, signed by the publisher. */
+    repository: anyText,
+  }),
+)
+export type ImageUpdate = TypeOf<typeof imageUpdate>
+
 export const imageBuildStatus = named(
   'ImageBuildStatus',
   object({

@@ -80,6 +80,17 @@ export type CommandRequest = TypeOf<typeof commandRequest>
 export const simulatedBoot = named('SimulatedBoot', object({ bootId: lowerCaseGuid, spec: anySpec }))
 export type SimulatedBoot = TypeOf<typeof simulatedBoot>
 
+/** A boot file of the host becomes an update of an image (docs/design/0018-kernel-updates.md). */
+export const imageUpdateRequest = named(
+  'ImageUpdateRequest',
+  object({
+    path: text(/^\/[^\0]*$/, 'an absolute path'),
+    /** Left out: that of the image's update before, or 0. */
+    generation: optional(integer(0, 999_999_999)),
+  }),
+)
+export type ImageUpdateRequest = TypeOf<typeof imageUpdateRequest>
+
 /** A disk file of the host becomes an image. */
 export const imageImport = named(
   'ImageImport',

@@ -1,8 +1,8 @@
 import { managementHost } from '../../names.ts'
 import { anyText, named, object } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
-import { imageBuildStatus, imageMeasurements, imageRecord } from '../host/images.ts'
-import { imageImport } from '../host/requests.ts'
+import { imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from '../host/images.ts'
+import { imageImport, imageUpdateRequest } from '../host/requests.ts'
 import { variant } from '../host/host-wire.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { accessQuestion, vaultAccess } from './access.ts'
@@ -43,6 +43,7 @@ const images: readonly WireOperation[] = [
   { method: 'GET', path: `${of('Machine')}/images/build`, summary: 'Progress of the reference image’s build', query: variant, status: 200, answer: imageBuildStatus },
   { method: 'POST', path: `${of('Machine')}/images/build`, summary: 'Builds the reference image or a variant of it; idempotent', query: variant, status: 202, answer: imageBuildStatus },
   { method: 'POST', path: `${of('Machine')}/images/import`, summary: 'Imports a disk file on the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound', 'InvalidParameter'] },
+  { method: 'POST', path: `${of('Machine')}/images/:image/update`, summary: 'Signs a boot file of the server’s machine as an update of an image', body: imageUpdateRequest, status: 200, answer: imageUpdate, errors: ['ImageNotQualified', 'ImageNotFound', 'InvalidParameter', 'PublisherKeyMissing'] },
 ]
 
 // prettier-ignore

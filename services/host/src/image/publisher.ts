@@ -1,0 +1,69 @@
+import { createHash, createPrivateKey, constants, sign, X509Certificate, type KeyObject } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { ImageRecord } from '@strongroom/contract'
+import { bootFileType } from '@strongroom/evidence/expected'
+import { ServiceError, type Sealer } from '@strongroom/platform'
+import { imageFiles, publisherKeyFile } from './catalog.ts'
+
+/**
+ * Who signs an image's boot files, for Secure Boot and as updates: the key of the one certificate that the image brings for db. PCR 7
+ * names that certificate, so that a verifier who knows what the image measures knows its publisher too.
+ */
+export interface Publisher {
+  privateKey: KeyObject
+  certificatePem: string
+  /** Compact JWS, PS256, of `bootFileText`. */
+  sign(document: Uint8Array): string
+}
+
+const context = 'image/publisher-key'
+
+export async function sealPublisherKey(sealer: Sealer, privateKey: KeyObject): Promise<Uint8Array> {
+  return await sealer.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), context)
+}
+
+/** @throws ServiceError PublisherKeyMissing where this installation did not build the image */
+export async function openPublisher(o: {
+  image: Pick<ImageRecord, 'id' | 'path'>
+  sealer: Sealer
+}): Promise<Publisher> {
+  const directory = dirname(o.image.path)
+  const certificatePem = await readFile(join(directory, imageFiles.certificates), 'utf8')
+  try {
+    const opened = await o.sealer.open(await readFile(join(directory, publisherKeyFile)), context)
+    const privateKey = createPrivateKey({ key: Buffer.from(opened), format: 'der', type: 'pkcs8' })
+    return publisher({ privateKey, certificatePem })
+  } catch (cause) {
+    throw new ServiceError({
+      code: 'PublisherKeyMissing',
+      message: `This installation has no key that signs updates of image ${o.image.id}.`,
+      target: 'image',
+      expected: 'an image that this installation built',
+      found: 'an image of an earlier version, an import, or one that another installation built into the same cache',
+      remedy: 'Build the image into a cache of this installation, and make VMs of that one; or sign the update with a key of your own.', // prettier-ignore
+      cause,
+    })
+  }
+}
+
+/** @param o.privateKey RSA, of the certificate */
+export function publisher(o: { privateKey: KeyObject; certificatePem: string }): Publisher {
+  const { privateKey } = o
+  const part = (value: Uint8Array): string => Buffer.from(value).toString('base64url')
+  const header = part(Buffer.from(JSON.stringify({ alg: 'PS256', typ: bootFileType })))
+  const key = { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+  return {
+    ...o,
+    sign: (document) => {
+      const input = `${header}.${part(document)}`
+      return `${input}.${part(sign('sha256', Buffer.from(input), key))}`
+    },
+  }
+}
+
+/** SHA-256 of the certificate's SubjectPublicKeyInfo, hexadecimal: as a VM's TPM names the publisher. @param certificate DER */
+export function publisherName(certificate: Uint8Array): string {
+  const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(spki).digest('hex')
+}

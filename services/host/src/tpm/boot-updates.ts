@@ -1,0 +1,116 @@
+import { ServiceError } from '@strongroom/platform'
+import { hexOf, nvIndexLength, type Defined } from './nv-index.ts'
+import { tpmTool, type Swtpm } from './swtpm.ts'
+
+/** Whose updates of its boot file a VM takes (docs/design/0018-kernel-updates.md). */
+export interface UpdateRules {
+  /** SHA-256 of the publisher's SubjectPublicKeyInfo, hexadecimal. */
+  publisher: string
+  /** Name of the image. */
+  image: string
+  /** The lowest generation that opens the disk; the image's own boot file has 0. */
+  lowest: number
+}
+
+const read = 'ppread|ppwrite|authread|no_da|platformcreate'
+
+/**
+ * The platform defines all of them, so that no guest removes one. The list and the rules are the platform's to write. A slot is any
+ * guest's: what counts there is signed, and has a MAC under the disk's key.
+ */
+const indices = {
+  /** Policies of the boots that read the disk's key, where there is more than one: a TPML_DIGEST of three; the initrd reads it. */
+  admitted: { index: 0x0140_0101, bytes: 106, attributes: read },
+  rules: { index: 0x0140_0102, bytes: 256, attributes: read },
+  defaultSlot: { index: 0x0140_0103, bytes: nvIndexLength, attributes: `${read}|authwrite` },
+  otherSlot: { index: 0x0140_0104, bytes: nvIndexLength, attributes: `${read}|authwrite` },
+} as const
+type Index = (typeof indices)[keyof typeof indices]
+
+/** TPM_CC_PolicyOR. */
+export const policyOr = '00000171'
+const mostAdmitted = 3
+
+/** The policies, as often repeated as the list is long: its length is one that the initrd knows. */
+export function admittedList(policies: readonly Uint8Array[]): Uint8Array[] {
+  const last = policies.at(-1)
+  if (last === undefined || policies.length > mostAdmitted) throw new TypeError('one to three boots read the key')
+  return [...policies, ...Array.from({ length: mostAdmitted - policies.length }, () => last)]
+}
+
+export async function writeAdmitted(tpm: Swtpm, defined: Defined, policies: readonly Uint8Array[]): Promise<void> {
+  const { admitted } = indices
+  const present = defined.has(admitted.index)
+  if (policies.length === 1) {
+    if (present) await undefine(tpm, admitted)
+    return
+  }
+  const digests = admittedList(policies).map((policy) => Buffer.concat([Buffer.from('0020', 'hex'), policy]))
+  if (!present) await define(tpm, admitted)
+  await write(tpm, admitted, Buffer.concat([Buffer.from([0, 0, 0, mostAdmitted]), ...digests]))
+}
+
+export async function defineUpdates(tpm: Swtpm, o: Omit<UpdateRules, 'lowest'>): Promise<void> {
+  await define(tpm, indices.rules)
+  await writeUpdateRules(tpm, { ...o, lowest: 0 })
+  for (const slot of [indices.defaultSlot, indices.otherSlot]) {
+    await define(tpm, slot)
+    await write(tpm, slot, new Uint8Array())
+  }
+}
+
+export async function writeUpdateRules(tpm: Swtpm, { publisher, image, lowest }: UpdateRules): Promise<void> {
+  const text = `1 ${publisher} ${lowest} ${image}\n`
+  if (!form.test(text)) throw new TypeError('these are no rules for updates')
+  await write(tpm, indices.rules, Buffer.from(text))
+}
+
+const form = /^1 ([0-9a-f]{64}) (\d{1,9}) ([a-z0-9][a-z0-9.-]{0,126})\n$/
+
+/**
+ * @returns undefined where the VM takes no updates: it was made of an image that has none, or by an earlier version
+ * @throws ServiceError DiskKeyUnreadable where there is something else
+ */
+export async function readUpdateRules(tpm: Swtpm, defined: Defined): Promise<UpdateRules | undefined> {
+  if (!defined.has(indices.rules.index)) return undefined
+  const text = (await readIndex(tpm, indices.rules)).toString('latin1').replace(/\0*$/, '')
+  const [, publisher, lowest, image] = form.exec(text) ?? []
+  if (publisher === undefined || image === undefined)
+    throw new ServiceError({
+      code: 'DiskKeyUnreadable',
+      message: 'The vTPM holds rules for updates in another form.',
+      target: 'osDisk',
+      expected: 'form 1',
+      found: 'another',
+      remedy: 'Start the VM with the version of Strongroom that made it.',
+    })
+  return { publisher, image, lowest: Number(lowest) }
+}
+
+/** What stands in the slot of the default boot file, and in the other. */
+export async function readSlots(tpm: Swtpm): Promise<Uint8Array[]> {
+  return [await readIndex(tpm, indices.defaultSlot), await readIndex(tpm, indices.otherSlot)]
+}
+
+async function readIndex(tpm: Swtpm, { index }: Index): Promise<Buffer> {
+  return await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', hexOf(index)])
+}
+
+async function define(tpm: Swtpm, { index, bytes, attributes }: Index): Promise<void> {
+  await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', '-C', 'p', hexOf(index), '-s', String(bytes), '-a', attributes])
+}
+
+async function undefine(tpm: Swtpm, { index }: Index): Promise<void> {
+  await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', hexOf(index)])
+}
+
+async function write(tpm: Swtpm, { index, bytes }: Index, content: Uint8Array): Promise<void> {
+  const padded = Buffer.alloc(bytes)
+  padded.set(content)
+  const file = await tpm.directory.give('nv.content', padded)
+  try {
+    await tpmTool(tpm, 'tpm2_nvwrite', ['-Q', '-C', 'p', hexOf(index), '-i', file])
+  } finally {
+    await tpm.directory.drop('nv.content')
+  }
+}
