@@ -10,6 +10,10 @@ export type SettingsReference =
 export interface BootPins {
   /** Authenticode digest of the image's boot file. */
   bootFile: string
+  /** Who signs updates of it: digest of the certificate as PCR 7 has it (publisherAuthority). Absent where nobody does. */
+  publisher?: string
   /** Of PCR 15: absent where the OS disk is not encrypted, or no guest ran. */
   volume?: string
+  /** The highest generation of an update of the boot file that ran in a trusted boot; absent where none did. */
+  generation?: number
 }

@@ -6,8 +6,15 @@ import {
   type BootFacts,
   type ImageReference,
 } from '@strongroom/contract'
-import { toHex, type TrustAnchors } from '@strongroom/evidence'
-import { verifyImageMeasurements, type ImageMeasurements } from '@strongroom/evidence/expected'
+import { equal, fromBase64Url, toHex, type TrustAnchors } from '@strongroom/evidence'
+import {
+  publisherAuthority,
+  verifyBootFile,
+  verifyImageMeasurements,
+  type BootFileDocument,
+  type ImageMeasurements,
+} from '@strongroom/evidence/expected'
+import type { BootPins } from './asked.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
 /** The expected image of a VM, and the source of that expectation. */
@@ -17,6 +24,10 @@ export interface AskedImage {
   reference: ImageReference | undefined
   /** Authenticode digest of the boot file that the creator's first trusted boot ran, hexadecimal. */
   bootFile?: string | undefined
+  /** Who signs its updates, as that boot said: `publisherAuthority`, hexadecimal. */
+  publisher?: string | undefined
+  /** The highest generation of a boot file that the creator trusted a boot of. */
+  generation?: number | undefined
 }
 
 /**
@@ -27,7 +38,7 @@ export interface AskedImage {
 export async function imageLink(
   evidence: BootFacts,
   o: { anchors: TrustAnchors; asked: AskedImage; document?: string | undefined },
-): Promise<{ measurements: ImageMeasurements; shows: string[] }> {
+): Promise<{ measurements: ImageMeasurements; pins: BootPins; shows: string[] }> {
   const keys = o.anchors.images ?? []
   if (keys.length === 0)
     throw new LinkNotChecked(
@@ -38,26 +49,95 @@ export async function imageLink(
     throw new LinkNotChecked(
       'The host did not keep the measurements of this boot’s image: restart the VM, or pass them with --measurements (strongroom image measurements).',
     )
-  const measurements = await verifyImageMeasurements({ jws, keys })
-  const { image, bootFile, measuredAt } = measurements
-  const loader = toHex(bootFile.loader)
-  const { bootFile: pinned } = o.asked
+  const ofImage = await verifyImageMeasurements({ jws, keys })
+  const { image, measuredAt } = ofImage
+  const own = toHex(ofImage.bootFile.loader)
+  const { bootFile: pinned, generation = 0 } = o.asked
   demand({
     code: 'AnotherBootFile',
-    holds: pinned === undefined || pinned === loader,
+    holds: pinned === undefined || pinned === own,
     message:
       'The image has another boot file than at the first boot of this VM that you trusted. A VM’s image never changes: this is another image.',
     expected: String(pinned),
-    actual: loader,
+    actual: own,
   })
+  const update = evidence.update && (await verifyUpdate(evidence.update, ofImage, o.asked))
+  const measurements = { ...ofImage, bootFile: update?.bootFile ?? ofImage.bootFile }
+  demand({
+    code: 'BootFileSuperseded',
+    holds: update !== undefined || generation === 0,
+    message:
+      'The boot file of the image ran, which an update superseded for security: a boot that you trusted ran that update.',
+    expected: `generation ${generation} or later`,
+    actual: 'generation 0, of the image itself',
+  })
+  const { authority } = ofImage.variables.on
+  const ran = update?.generation ?? 0
   return {
     measurements,
+    pins: {
+      bootFile: own,
+      ...(authority !== undefined && { publisher: toHex(authority) }),
+      ...(ran > 0 && { generation: ran }),
+    },
     shows: [
       `image ${image.id} (${image.name} ${image.version}): ${meaning(o.asked, measurements)}`,
-      `measurements, boot file ${short(loader)}, signed by a pinned key, measured ${measuredAt.toISOString()}${o.document === undefined ? '' : ', as you passed it'}`,
+      `measurements, boot file ${short(own)}, signed by a pinned key, measured ${measuredAt.toISOString()}${o.document === undefined ? '' : ', as you passed it'}`,
       ...(pinned === undefined ? [] : ['the boot file of the first boot that you trusted']),
+      ...(update === undefined
+        ? []
+        : [
+            `an update of it ran: kernel ${update.release}, generation ${update.generation}, boot file ${short(toHex(update.bootFile.loader))}, signed by the image’s publisher on ${update.builtAt.toISOString()}`,
+          ]),
     ],
   }
+}
+
+/**
+ * An update of the boot file is believed of the image's publisher alone: whose key signed the image's own boot file for Secure
+ * Boot, as the image's measurements say.
+ */
+async function verifyUpdate(
+  update: NonNullable<BootFacts['update']>,
+  { image, variables }: ImageMeasurements,
+  { bootFile, publisher, generation = 0 }: AskedImage,
+): Promise<BootFileDocument> {
+  const certificate = fromBase64Url(update.certificate)
+  const authority = await publisherAuthority(certificate)
+  const { authority: expected } = variables.on
+  demand({
+    code: 'AnotherPublisher',
+    holds: expected !== undefined && equal(authority, expected),
+    message: 'The boot file that ran is signed by another than the publisher of the image.',
+    expected: expected === undefined ? 'an image with a publisher' : toHex(expected),
+    actual: toHex(authority),
+  })
+  // Whoever signs what images measure could name another publisher for the same boot file.
+  demand({
+    code: 'AnotherPublisher',
+    holds: bootFile === undefined || publisher === toHex(authority),
+    message:
+      'The boot file that ran is signed by another than the publisher at the first boot of this VM that you trusted.',
+    expected: publisher ?? 'an image with a publisher',
+    actual: toHex(authority),
+  })
+  const document = await verifyBootFile({ jws: update.document, certificate })
+  demand({
+    code: 'AnotherImage',
+    // A captured disk has a name of its own; the paravisor holds it to the image that its boot file names.
+    holds: document.image === image.name || image.source === 'capture',
+    message: 'The boot file that ran is an update of another image.',
+    expected: image.name,
+    actual: document.image,
+  })
+  demand({
+    code: 'BootFileSuperseded',
+    holds: document.generation >= generation,
+    message: 'The boot file that ran was superseded for security: a boot that you trusted ran a later one.',
+    expected: `generation ${generation} or later`,
+    actual: `generation ${document.generation}`,
+  })
+  return document
 }
 
 const words = { creator: 'the request recorded when this VM was created here', 'resource manager': 'the resource manager’s record' } // prettier-ignore

@@ -5,7 +5,6 @@ import type {
   StatelessBootEvidence,
   VerifierSettings,
 } from '@strongroom/contract'
-import { toHex } from '@strongroom/evidence'
 import type { ImageMeasurements } from '@strongroom/evidence/expected'
 import type { BootPins, SettingsReference } from './asked.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
@@ -258,9 +257,11 @@ async function guestLinks(
   { anchors, authority }: Roots,
 ): Promise<GuestFindings> {
   let measurements: ImageMeasurements | undefined
+  let pins: BootPins | undefined
   const image = await judge('image', 'requested image → measurements', async () => {
     const found = await imageLink(evidence, { anchors, asked: request.image, document: request.measurements })
     measurements = found.measurements
+    pins = found.pins
     return found.shows
   })
   const { secureBoot } = request
@@ -279,6 +280,6 @@ async function guestLinks(
   const volume = disk.outcome === 'verified' ? (request.volume ?? evidence.expected.volume) : undefined
   return {
     links: [image, measured, disk, settings],
-    pins: measurements && { bootFile: toHex(measurements.bootFile.loader), ...(volume !== undefined && { volume }) },
+    pins: pins && { ...pins, ...(volume !== undefined && { volume }) },
   }
 }

@@ -70,9 +70,10 @@ function isSound({ vm, pins }: AskedVm): boolean {
   const vmSound =
     vm === undefined ||
     (typeof vm.image === 'string' && typeof vm.secureBoot === 'boolean' && typeof vm.encryption === 'string')
-  return (
-    vmSound && (pins === undefined || (digest(pins.bootFile) && (pins.volume === undefined || digest(pins.volume))))
-  )
+  if (!vmSound || pins === undefined) return vmSound
+  const { bootFile, publisher, volume, generation = 1 } = pins
+  const absentOrDigest = (value: unknown): boolean => value === undefined || digest(value)
+  return digest(bootFile) && [publisher, volume].every(absentOrDigest) && Number.isInteger(generation) && generation > 0
 }
 
 const unreadable = (path: string, cause: unknown): CliError =>

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { guestFirmwarePath, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
 import {
   askedByRecord,
@@ -60,7 +61,10 @@ export async function judgeTrust(
   return { ...found, pin: async () => await pinFirst(context, vm.properties.vmId, made, found.pins) }
 }
 
-/** The first boot that its creator trusts says what every later one must run and open. */
+/**
+ * The first boot that its creator trusts says what every later one must run and open; the highest generation of a boot file, that none
+ * before it is run again.
+ */
 async function pinFirst(
   context: CommandContext,
   vmId: string,
@@ -68,8 +72,9 @@ async function pinFirst(
   seen: BootPins | undefined,
 ): Promise<void> {
   if (made === undefined || seen === undefined) return
-  const pins = { ...seen, ...made.pins }
-  if (pins.bootFile === made.pins?.bootFile && pins.volume === made.pins.volume) return
+  const generation = Math.max(seen.generation ?? 0, made.pins?.generation ?? 0)
+  const pins = { ...seen, ...made.pins, ...(generation > 0 && { generation }) }
+  if (isDeepStrictEqual(pins, made.pins)) return
   await rememberAsked(context.paths.config, vmId, { ...made, pins })
   context.say('Boot file and volume of this boot are saved: every later boot is compared with them.')
 }
@@ -77,8 +82,14 @@ async function pinFirst(
 /** Of the creator's own folder, else of the resource manager's record. */
 const askedImage = (record: AskedImage, made: AskedVm | undefined): AskedImage =>
   made?.vm === undefined
-    ? { ...record, bootFile: made?.pins?.bootFile }
-    : { by: 'creator', reference: imageReference(made.vm.image), bootFile: made.pins?.bootFile }
+    ? { ...record, ...keptOf(made) }
+    : { by: 'creator', reference: imageReference(made.vm.image), ...keptOf(made) }
+
+const keptOf = (made: AskedVm | undefined): Pick<AskedImage, 'bootFile' | 'publisher' | 'generation'> => ({
+  bootFile: made?.pins?.bootFile,
+  publisher: made?.pins?.publisher,
+  generation: made?.pins?.generation,
+})
 
 function askedSecureBoot(context: CommandContext, record: boolean, made: AskedVm | undefined): boolean {
   const stated = textOption(context, 'secureBoot')
