@@ -108,7 +108,7 @@ async function verifyUpdate(
   demand({
     code: 'AnotherPublisher',
     holds: expected !== undefined && equal(authority, expected),
-    message: 'The boot file that ran is signed by another than the publisher of the image.',
+    message: 'The boot file that ran is not signed by the image’s publisher.',
     expected: expected === undefined ? 'an image with a publisher' : toHex(expected),
     actual: toHex(authority),
   })
@@ -117,7 +117,7 @@ async function verifyUpdate(
     code: 'AnotherPublisher',
     holds: bootFile === undefined || publisher === toHex(authority),
     message:
-      'The boot file that ran is signed by another than the publisher at the first boot of this VM that you trusted.',
+      'The boot file that ran is not signed by the publisher of the first boot of this VM that you trusted.',
     expected: publisher ?? 'an image with a publisher',
     actual: toHex(authority),
   })

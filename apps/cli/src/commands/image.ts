@@ -88,7 +88,7 @@ function generationOf(stated: string): number {
   if (/^(?:0|[1-9]\d{0,8})$/.test(stated)) return Number(stated)
   throw new CliError({
     code: 'InvalidArgument',
-    message: '--generation is not a generation.',
+    message: '--generation is not a valid generation.',
     expected: 'a whole number from 0 to 999999999',
     found: stated.slice(0, 40),
     exitCode: exitCodes.usage,

@@ -48,7 +48,17 @@ export async function personalSshKey(configDir: string): Promise<SshKey> {
   await mkdir(configDir, { recursive: true, mode: 0o700 })
   const made = await mkdtemp(join(configDir, 'ssh-'))
   try {
-    await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'strongroom', '-f', join(made, 'id_ed25519')])
+    await runProgram('ssh-keygen', [
+      '-q',
+      '-t',
+      'ed25519',
+      '-N',
+      '',
+      '-C',
+      'strongroom',
+      '-f',
+      join(made, 'id_ed25519'),
+    ])
     await rename(made, folder).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'ENOTEMPTY' && cause.code !== 'EEXIST') throw cause
     })

@@ -37,7 +37,7 @@ export const diskErrors = {
   PublisherKeyMissing: {
     status: 409,
     when: 'An update of an image’s boot file is to be signed, and this installation has no key for it: it did not build the image.',
-    remedy: 'Build the image into a cache of this installation’s own, and make VMs of that one.',
+    remedy: 'Build the image into a cache of this installation and create VMs from it.',
   },
   ImageBuildFailed: {
     status: 500,

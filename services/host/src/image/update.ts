@@ -152,7 +152,7 @@ function refused(expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'ImageNotQualified',
     status: 400,
-    message: `The file is no update of the image: expected ${expected}.`,
+    message: `The file is not an update of the image: expected ${expected}.`,
     target: 'path',
     expected,
     found,
@@ -168,6 +168,6 @@ const notReadable = (path: string, cause: unknown): ServiceError =>
     target: 'path',
     expected: 'a unified kernel image on this machine',
     found: (cause as Error).message,
-    remedy: 'Name a file that the server can read.',
+    remedy: 'Pass a file that the server can read.',
     cause,
   })

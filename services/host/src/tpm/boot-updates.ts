@@ -78,11 +78,11 @@ export async function readUpdateRules(tpm: Swtpm, defined: Defined): Promise<Upd
   if (publisher === undefined || image === undefined)
     throw new ServiceError({
       code: 'DiskKeyUnreadable',
-      message: 'The vTPM holds rules for updates in another form.',
+      message: 'The vTPM holds update rules in an unknown form.',
       target: 'osDisk',
       expected: 'form 1',
       found: 'another',
-      remedy: 'Start the VM with the version of Strongroom that made it.',
+      remedy: 'Start the VM with the version of Strongroom that created it.',
     })
   return { publisher, image, lowest: Number(lowest) }
 }

@@ -88,7 +88,7 @@ export async function verifyBootFile(o: { jws: string; certificate: Uint8Array }
   if (typ !== bootFileType)
     throw new VerificationError({
       code: 'TokenOfAnotherKind',
-      message: 'Signed text is not a document of a boot file',
+      message: 'The signed document does not describe a boot file',
       subject: 'token',
       expected: bootFileType,
       found: shown(typ),
@@ -96,7 +96,7 @@ export async function verifyBootFile(o: { jws: string; certificate: Uint8Array }
   if (Object.hasOwn(jws.header, 'crit'))
     throw new VerificationError({
       code: 'UnknownCriticalExtension',
-      message: 'Document of a boot file has a critical header that is not understood',
+      message: 'The boot-file document has an unknown critical header',
       subject: 'token',
       found: shown(jws.header['crit']),
     })
@@ -105,7 +105,7 @@ export async function verifyBootFile(o: { jws: string; certificate: Uint8Array }
   if (publicKey.kind !== 'RSA')
     throw new VerificationError({
       code: 'TokenKeyNotAllowed',
-      message: 'Publisher’s key is not RSA',
+      message: 'The publisher’s key is not RSA',
       subject: 'token',
       expected: 'RSA',
       found: publicKey.kind,
@@ -115,7 +115,7 @@ export async function verifyBootFile(o: { jws: string; certificate: Uint8Array }
   if (!(await verifyTokenSignature({ algorithm, key, signature: jws.signature, data: jws.signingInput })))
     throw new VerificationError({
       code: 'TokenSignatureInvalid',
-      message: 'Document of a boot file is not signed by the publisher',
+      message: 'The boot-file document is not signed by the publisher',
       subject: 'token',
     })
   return parseBootFile(jws.payload)
