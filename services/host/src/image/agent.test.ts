@@ -174,28 +174,56 @@ while (<STDIN>) { chomp; my $bytes = pack 'H*', $_; my $text = base64($bytes); p
     )
   })
 
-  it('takes whole answers of the metadata endpoint alone', async () => {
-    const answers: Record<string, (response: ServerResponse) => void> = {
-      '/metadata/strongroom/whole': (response) => response.end('x'.repeat(100_000)),
-      '/metadata/strongroom/refused': (response) => response.writeHead(400).end('no'),
-      '/metadata/strongroom/cut': (response) =>
-        response.writeHead(200, { 'content-length': 10 }).write('half', () => response.destroy()),
-    }
+  /** Runs a script with the agent, whose metadata endpoint this is. @returns what it prints */
+  async function withEndpoint(
+    disk: string,
+    answer: (o: { path: string; response: ServerResponse }) => void,
+    script: string,
+  ): Promise<string> {
     const server = createServer((request, response) =>
-      request.headers['metadata'] === 'true' ? answers[request.url!]!(response) : response.writeHead(403).end(),
+      request.headers['metadata'] === 'true'
+        ? answer({ path: request.url!.replace('/metadata/strongroom/', ''), response })
+        : response.writeHead(403).end(),
     )
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
     try {
       const { port } = server.address() as AddressInfo
-      const path = await agentOn('wire')
+      const path = await agentOn(disk)
       const agent = await readFile(path, 'utf8')
       await writeFile(path, agent.replace("('169.254.169.254', 80)", `('127.0.0.1', ${port})`))
-      const script = `require $ARGV[0];
-for (qw(whole refused cut)) { my ($status, $text) = metadata('GET', "/$_"); print $status // 'none', ' ', length $text > 50 ? length $text : $text, "\n" }`
-      const { stdout } = await run({ command: 'perl', args: ['-e', script, path] })
-      expect(stdout.toString()).toBe('200 100000\n400 no\nnone half an answer\n')
+      const args = ['-e', `require $ARGV[0];\n${script}`, path]
+      return (await run({ command: 'perl', args, allow: [1] })).stdout.toString()
     } finally {
+      server.closeAllConnections()
       server.close()
     }
+  }
+
+  it('takes whole answers of the metadata endpoint alone', async () => {
+    const answers: Record<string, (response: ServerResponse) => void> = {
+      whole: (response) => response.end('x'.repeat(100_000)),
+      refused: (response) => response.writeHead(400).end('no'),
+      cut: (response) => response.writeHead(200, { 'content-length': 10 }).write('half', () => response.destroy()),
+    }
+    const script = `for (qw(whole refused cut)) { my ($status, $text) = metadata('GET', "/$_"); print $status // 'none', ' ', length $text > 50 ? length $text : $text, "\\n" }`
+    expect(await withEndpoint('wire', ({ path, response }) => answers[path]!(response), script)).toBe(
+      '200 100000\n400 no\nnone half an answer\n',
+    )
+  })
+
+  it('reports again where a report had no answer, and takes a refusal at once', async () => {
+    const script = `our %setting = (nonce => base64('n' x 32)); report();`
+    let asked = 0
+    const lost = ({ response }: { response: ServerResponse }): void =>
+      ++asked < 3 ? void response.destroy() : void response.end('{}')
+    expect(await withEndpoint('lost', lost, script)).toBe('strongroom: ready\n')
+    expect(asked).toBe(3)
+    asked = 0
+    const refused = ({ response }: { response: ServerResponse }): void => {
+      asked++
+      response.writeHead(403).end('no')
+    }
+    expect(await withEndpoint('refused', refused, script)).toBe('strongroom: boot report refused: status 403\n')
+    expect(asked).toBe(1)
   })
 })
