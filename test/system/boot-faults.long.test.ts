@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findVictim, firmwareQemu, manufacture, starts, type Victim } from './support/boot-victims.ts'
-import { TestInstallation } from './support/installation.ts'
+import { TestInstallation, type CliOutcome } from './support/installation.ts'
 import { guestQemu, processesOf } from './support/processes.ts'
 import { statusOf, type Status, type VmView } from './support/vm.ts'
 
@@ -43,8 +43,8 @@ const power = async (): Promise<Status> => statusOf(await show(), 'PowerState/')
 const textOf = async (path: string): Promise<string> => await readFile(path, 'latin1').catch(() => '')
 const fileOf = async (path: string): Promise<number | undefined> => (await stat(path).catch(() => undefined))?.ino
 
-/** Runs a command and kills the victim as soon as it has come to its step. @returns the refusal that the command ends with */
-async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['error']> {
+/** Runs a command and sends the victim a signal as soon as it has come to its step. */
+async function runAndSignal(signal: NodeJS.Signals, victim: Victim, ...args: string[]): Promise<CliOutcome> {
   const server = installation.server!.pid!
   const serialLog = (): string =>
     vm === undefined ? '' : join(installation.vmFolder(vm.properties.vmId.toUpperCase()), 'serial.log')
@@ -62,10 +62,15 @@ async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['e
     pid = await findVictim(server, victim)
     if (pid === undefined) continue
     if (victim.console !== undefined && !((await begun()) && victim.console.test(await textOf(serialLog())))) continue
-    process.kill(pid, 'SIGKILL')
+    process.kill(pid, signal)
     break
   }
-  const { code, json } = await outcome
+  return await outcome
+}
+
+/** @returns the refusal that the command ends with */
+async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['error']> {
+  const { code, json } = await runAndSignal('SIGKILL', victim, ...args)
   expect(code, JSON.stringify(json)).not.toBe(0)
   return (json as Refusal).error
 }
@@ -106,6 +111,14 @@ describe('a program that is killed while a VM starts', () => {
     const { code, message } = await power()
     expect(code).toBe('PowerState/stopped')
     expect(message).toMatch(victim.ends.says)
+  })
+
+  it('is begun again where the guest stands still in its boot, and the owner is told', async () => {
+    const { code, stdout } = await runAndSignal('SIGSTOP', firmwareQemu, 'vm', 'start', name)
+    expect(code, stdout).toBe(0)
+    const told = ((await show()).properties.instanceView?.statuses ?? []).map(({ message }) => message ?? '').join()
+    expect(told).toMatch(/^.*The guest stood still: its console was silent for 240 s\. It was started again\./)
+    await installation.must('vm', 'stop', name)
   })
 
   it('has lost nothing by all of them: the next start is trusted', async () => {

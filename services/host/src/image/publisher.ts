@@ -40,7 +40,8 @@ export async function openPublisher(o: {
       message: `This installation has no key that signs updates of image ${o.image.id}.`,
       target: 'image',
       expected: 'an image that this installation built',
-      found: 'an image of an earlier version, an imported one, or one built into the same cache by another installation',
+      found:
+        'an image of an earlier version, an imported one, or one built into the same cache by another installation',
       remedy: 'Build the image into a cache of this installation and create VMs from it, or sign the update with your own key.', // prettier-ignore
       cause,
     })

@@ -3,10 +3,44 @@ import { guestEnded, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import type { GuestConsole } from '../qemu/serial-log.ts'
 import type { BootOutcome } from './boot-watch.ts'
-import { bootLoaderRefused, bootTimedOut, diskDidNotUnlock, guestPoweredOff } from './errors.ts'
+import type { Current } from './current-boot.ts'
+import {
+  bootLoaderRefused,
+  bootStoodStill,
+  bootTimedOut,
+  diskDidNotUnlock,
+  guestPoweredOff,
+  otherDidNotComeUp,
+  startedAgain,
+} from './errors.ts'
+
+/**
+ * What follows a boot that did not become ready: another one by itself, or the error that it ends with.
+ * @param o.mayRepeat false where the VM was started again often enough
+ * @returns notice: for the VM's owner, where the boot that follows is not the one that was wanted
+ */
+export async function afterFailedBoot(o: {
+  outcome: Exclude<BootOutcome, { kind: 'ready' }>
+  current: Pick<Current, 'guest' | 'acceleration' | 'console' | 'opensFor' | 'startsOtherOnce'>
+  sealedTo: Record<string, string> | undefined
+  mayRepeat: boolean
+}): Promise<{ again: boolean; notice?: string; error?: ServiceError }> {
+  const { outcome, current, sealedTo, mayRepeat } = o
+  const rebooted = outcome.kind === 'ended' && outcome.end.kind === 'reboot'
+  if (rebooted && mayRepeat && !current.startsOtherOnce) return { again: true }
+  const error = await explainFailedBoot({
+    ...current,
+    outcome,
+    sealedTo: sealedTo && (current.opensFor ?? [sealedTo]),
+  })
+  // The firmware removed BootNext before it started what it named: now it starts the default.
+  if (mayRepeat && current.startsOtherOnce) return { again: true, notice: otherDidNotComeUp(error), error }
+  if (mayRepeat && outcome.kind === 'silent') return { again: true, notice: startedAgain(error), error }
+  return { again: false, error }
+}
 
 /** Why a guest did not become ready. To be asked before anything ends its vTPM: the registers say which link broke. */
-export async function explainFailedBoot(o: {
+async function explainFailedBoot(o: {
   outcome: Exclude<BootOutcome, { kind: 'ready' }>
   guest: Pick<RunningGuest, 'registers'>
   acceleration: Acceleration
@@ -23,6 +57,8 @@ export async function explainFailedBoot(o: {
       return bootLoaderRefused(outcome.line)
     case 'timeout':
       return bootTimedOut({ seconds: outcome.seconds, acceleration: o.acceleration, console })
+    case 'silent':
+      return bootStoodStill({ seconds: outcome.seconds, console })
     case 'ended': {
       const { end } = outcome
       if (end.kind === 'crash' || end.kind === 'vtpmEnded') return guestEnded(end, 'before the guest was ready')

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { awaitBoot } from './boot-watch.ts'
 import { diskDidNotUnlock } from './errors.ts'
 
@@ -7,8 +7,9 @@ const waiting = {
   ended: never,
   ready: never,
   refused: never,
-  console: { head: () => '' },
+  console: { head: () => '', said: () => 0 },
   acceleration: 'tcg' as const,
+  silenceExcused: () => false,
 }
 
 describe('watch over a boot', () => {
@@ -20,10 +21,37 @@ describe('watch over a boot', () => {
     expect(await awaitBoot({ ...waiting, limitSeconds: 0.01 })).toEqual({ kind: 'timeout', seconds: 0.01 })
   })
 
+  it('sees that the console is silent for too long, where nothing excuses it', async () => {
+    vi.useFakeTimers()
+    try {
+      let said = 0
+      let settled: unknown
+      const watch = (excused: boolean): void =>
+        void awaitBoot({
+          ...waiting,
+          console: { head: () => '', said: () => said },
+          limitSeconds: 600,
+          silenceExcused: () => excused,
+        }).then((outcome) => (settled = outcome))
+      watch(false)
+      await vi.advanceTimersByTimeAsync(239_000)
+      said = 10
+      await vi.advanceTimersByTimeAsync(239_000)
+      expect(settled).toBeUndefined()
+      await vi.advanceTimersByTimeAsync(3_000)
+      expect(settled).toEqual({ kind: 'silent', seconds: 240 })
+      watch(true)
+      await vi.advanceTimersByTimeAsync(600_000)
+      expect(settled).toEqual({ kind: 'timeout', seconds: 600 })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('sees that the firmware refused the boot image, which waits for a key for ever', async () => {
     const said =
       '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n'
-    const outcome = await awaitBoot({ ...waiting, console: { head: () => said } })
+    const outcome = await awaitBoot({ ...waiting, console: { head: () => said, said: () => said.length } })
     expect(outcome).toMatchObject({ kind: 'bootLoader' })
     expect((outcome as { line: string }).line).toContain('Access Denied')
   })

@@ -9,9 +9,18 @@ export type BootOutcome =
   | { kind: 'refused'; error: ServiceError }
   | { kind: 'bootLoader'; line: string }
   | { kind: 'timeout'; seconds: number }
+  /** Nothing on the console for as long. */
+  | { kind: 'silent'; seconds: number }
 
 /** From power-on to the guest's report. */
 const limitSeconds: Record<Acceleration, number> = { kvm: 60, tcg: 600 }
+
+/**
+ * How long a guest's console may be silent before it counts as hung, as a share of its limit; and at least, in seconds. A guest
+ * that boots under emulation on a busy machine is silent for a tenth of it at most.
+ */
+const silentShare = 0.4
+const leastSilentSeconds = 60
 
 /** What OVMF writes when nothing on the disk may be started (MdeModulePkg, BdsDxe). It then waits for a key for ever. */
 const firmwareGaveUp = /BdsDxe: (?:failed to (?:load|start) Boot\d+[^\r\n]*|No bootable option[^\r\n]*)/
@@ -21,17 +30,24 @@ export async function awaitBoot(o: {
   ended: Promise<GuestEnd>
   ready: Promise<void>
   refused: Promise<ServiceError>
-  console: Pick<GuestConsole, 'head'>
+  console: Pick<GuestConsole, 'head' | 'said'>
   acceleration: Acceleration
   limitSeconds?: number
+  /** Asked each second: a console that is silent meanwhile says nothing of a hung guest. */
+  silenceExcused(): boolean
 }): Promise<BootOutcome> {
   const seconds = o.limitSeconds ?? limitSeconds[o.acceleration]
   const timers: NodeJS.Timeout[] = []
   const timeout = new Promise<BootOutcome>((resolve) => {
     timers.push(setTimeout(() => resolve({ kind: 'timeout', seconds }), seconds * 1000))
   })
-  const firmware = new Promise<BootOutcome>((resolve) => {
+  const silentSeconds = Math.max(leastSilentSeconds, seconds * silentShare)
+  let [said, silentFor] = [0, 0]
+  const console = new Promise<BootOutcome>((resolve) => {
     const look = (): void => {
+      silentFor = o.console.said() > said || o.silenceExcused() ? 0 : silentFor + 1
+      said = o.console.said()
+      if (silentFor >= silentSeconds) resolve({ kind: 'silent', seconds: silentSeconds })
       const line = firmwareGaveUp.exec(o.console.head())?.[0]
       if (line !== undefined) resolve({ kind: 'bootLoader', line: line.slice(0, 200) })
     }
@@ -42,7 +58,7 @@ export async function awaitBoot(o: {
       o.ready.then((): BootOutcome => ({ kind: 'ready' })),
       o.refused.then((error): BootOutcome => ({ kind: 'refused', error })),
       o.ended.then((end): BootOutcome => ({ kind: 'ended', end })),
-      firmware,
+      console,
       timeout,
     ])
   } finally {

@@ -72,6 +72,10 @@ const opensForNone = (): ServiceError =>
 export const otherDidNotComeUp = (error: ServiceError): string =>
   `The boot file that was to be tried did not come up (${error.code}: ${error.message}) The default was started.`
 
+/** What a VM's notices say when a boot of it stood still and was begun again. */
+export const startedAgain = (error: ServiceError): string =>
+  `${error.message} It was started again. (${error.found ?? ''})`
+
 export function bootLoaderRefused(line: string): ServiceError {
   return new ServiceError({
     code: 'BootLoaderRefused',
@@ -98,11 +102,23 @@ export function bootTimedOut(o: { seconds: number; acceleration: string; console
     code: 'GuestBootTimeout',
     message: `The guest did not report that it was ready within ${o.seconds} s.`,
     expected: `a report within ${o.seconds} s under ${o.acceleration === 'kvm' ? 'KVM' : 'emulation'}`,
-    found: `last on the console: ${o.console.slice(-3).join(' | ') || 'nothing'}`,
+    found: lastOn(o.console),
     remedy:
       'Check the VM’s serial log. A busy host may need to start fewer VMs at once, or allow more time: STRONGROOM_BOOT_LIMIT_SECONDS.',
   })
 }
+
+export function bootStoodStill(o: { seconds: number; console: string[] }): ServiceError {
+  return new ServiceError({
+    code: 'GuestBootTimeout',
+    message: `The guest stood still: its console was silent for ${o.seconds} s.`,
+    expected: 'a guest that boots',
+    found: lastOn(o.console),
+    remedy: 'Check the VM’s serial log, then start the VM again.',
+  })
+}
+
+const lastOn = (console: string[]): string => `last on the console: ${console.slice(-3).join(' | ') || 'nothing'}`
 
 export const notStopped = (found: string): ServiceError =>
   new ServiceError({

@@ -14,13 +14,13 @@ import type { ServiceError } from '@strongroom/platform'
 import { guestEnded } from '../paravisor/running-guest.ts'
 import { CommandQueue } from '../network/command-queue.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
-import { explainFailedBoot } from './boot-failure.ts'
+import { afterFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
 import type { Current } from './current-boot.ts'
 import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
-import { notProvisioned, notReady, otherDidNotComeUp, withoutCustomerKey } from './errors.ts'
+import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
 import { removeTraces, sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { noRoom, powerDownLimitMs, rebootLimit } from './limits.ts'
 import { newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
@@ -44,8 +44,8 @@ export class Instance {
   readonly #discard = new AbortController()
   #current: Current | undefined
   #reboots = 0
-  /** What became of the boot file that was to be tried at the boot before this one. */
-  #didNotComeUp: string | undefined
+  /** What became of the boot before this one, which this one follows by itself. */
+  readonly #follows: string[] = []
   /** Disks that it is about to have, beside those in the record. */
   #claimed: string[] = []
   #closing = false
@@ -312,8 +312,7 @@ export class Instance {
       return await this.#work.power('Failed', error)
     }
     record.launched = booted.launched
-    record.notices = [...booted.notices, ...(this.#didNotComeUp === undefined ? [] : [this.#didNotComeUp])]
-    this.#didNotComeUp = undefined
+    record.notices = [...booted.notices, ...this.#follows.splice(0)]
     record.sshPort = booted.sshPort
     const shown = booted.guest.evidence
     const wrappedBy = shown !== undefined && 'release' in shown ? shown.customerRelease?.keyId : undefined
@@ -336,6 +335,8 @@ export class Instance {
       refused: current.refused.promise,
       console: current.console,
       acceleration: current.acceleration,
+      // Once: a guest without a serial console has the whole limit then. Under KVM none was seen to hang.
+      silenceExcused: () => this.#reboots > 0 || current.acceleration === 'kvm' || current.guest.waitsForRoom,
       ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })
     this.#work.enqueue(async () => {
@@ -362,30 +363,16 @@ export class Instance {
 
   async #bootFailed(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<void> {
     this.#work.endStep()
-    const again = this.#reboots < rebootLimit
-    const rebooted = outcome.kind === 'ended' && outcome.end.kind === 'reboot'
-    if (rebooted && again && !current.startsOtherOnce) return await this.#bootAgain()
-    const { sealedTo } = this.#work.record
-    const error = await explainFailedBoot({
-      outcome,
-      guest: current.guest,
-      acceleration: current.acceleration,
-      sealedTo: sealedTo && (current.opensFor ?? [sealedTo]),
-      console: current.console,
-    })
-    if (current.startsOtherOnce && again) {
-      // The firmware removed BootNext before it started what it named: now it starts the default.
-      this.#didNotComeUp = otherDidNotComeUp(error)
-      return await this.#bootAgain()
+    const failed = { outcome, current, sealedTo: this.#work.record.sealedTo, mayRepeat: this.#reboots < rebootLimit }
+    const { again, notice, error } = await afterFailedBoot(failed)
+    await this.#halt(false)
+    if (!again) {
+      this.#work.record.desired = 'stopped'
+      return await this.#work.power('Failed', error)
     }
-    await this.#halt(false)
-    this.#work.record.desired = 'stopped'
-    await this.#work.power('Failed', error)
-  }
-
-  async #bootAgain(): Promise<void> {
+    this.#work.logger.warn({ err: error }, 'a boot that did not come up is followed by another')
+    if (notice !== undefined) this.#follows.push(notice)
     this.#reboots += 1
-    await this.#halt(false)
     await this.#work.power('Starting')
     await this.#boot()
   }

@@ -15,6 +15,8 @@ const olderOf = (path: string): string => `${path}.older`
 export interface GuestConsole {
   /** The first 16 KiB of this boot. */
   head(): string
+  /** Bytes of this boot so far. */
+  said(): number
   /** The last lines so far, without control sequences. */
   lastLines(): Promise<string[]>
 }
@@ -31,6 +33,7 @@ export class SerialLog implements GuestConsole {
   readonly #logger: Logger
   readonly #head = Buffer.alloc(headLength)
   #headFilled = 0
+  #said = 0
   #file: FileHandle
   #length = 0
   #writing: Promise<void> = Promise.resolve()
@@ -75,6 +78,10 @@ export class SerialLog implements GuestConsole {
     return this.#head.toString('latin1', 0, this.#headFilled)
   }
 
+  said(): number {
+    return this.#said
+  }
+
   async lastLines(): Promise<string[]> {
     this.#drain()
     await this.#writing
@@ -114,6 +121,7 @@ export class SerialLog implements GuestConsole {
   }
 
   #take(chunk: Buffer): void {
+    this.#said += chunk.length
     this.#headFilled += chunk.copy(this.#head, this.#headFilled)
     this.#writing = this.#writing.then(async () => {
       try {
