@@ -35,7 +35,7 @@ describeStores('a release', (open) => {
       expect(refused.body.error.innererror).toMatchObject({
         expected: `at least ${later.size} entries`,
         found: `${earlier.size} entries`,
-        remedy: expect.stringContaining('put back') as string,
+        remedy: expect.stringContaining('restore its last state') as string,
       })
     }
     const creation = await vault.call('controlPlane', 'POST', '/keys/vm-2/create', keyRequest())
