@@ -17,6 +17,7 @@ describe('secrets that a caller sends', () => {
     'services/control-plane/src/providers/compute/vm/boot-diagnostics.ts',
     'services/control-plane/src/providers/compute/vm/passwords.ts',
     'services/host/src/disk-store/access-grants.ts',
+    'services/host/src/paravisor/judge-updates.ts',
     'services/host/src/vmgs/seal.ts',
     'services/identity/src/principals.ts',
     'services/identity/src/secret.ts',

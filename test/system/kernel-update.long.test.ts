@@ -74,13 +74,13 @@ const notices = async (): Promise<string> => {
   return (vm.properties.instanceView?.statuses ?? []).map(({ message }) => message ?? '').join('\n')
 }
 
-/** Puts a boot file into the place of another on a disk that is off. */
+/** Replaces a boot file on a disk that is off. */
 async function hostPuts(file: string, place = files.default): Promise<void> {
   const esp = (await readPartitions(disk))?.find(({ type }) => type === partitionTypes.esp)
   await run('mcopy', ['-n', '-o', '-i', `${disk}@@${esp?.offset}`, file, place], { env })
 }
 
-/** The VM does not start with this boot file in the place of its default, and does again once it is gone. */
+/** The VM does not start with this boot file as its default, and does again once it is gone. */
 async function staysShut(file: string, expected = 'OsDiskDidNotUnlock'): Promise<void> {
   await installation.must('vm', 'deallocate', name)
   await cp(disk, `${disk}.good`)
@@ -137,7 +137,7 @@ echo 'deb [signed-by=/etc/apt/keyrings/strongroom.pgp] http://127.0.0.1:${mirror
     expect(await trust()).toMatchObject({ trusted: true })
     expect(await status()).toMatch(/^lowest +generation 0$/m)
     expect(await status()).toMatch(/^default +as the image came$/m)
-    expect(await notices()).toContain('The boot file that was to be tried did not come up')
+    expect(await notices()).toContain('The new boot file did not come up')
   })
 
   it('goes back to it where the host exchanged the update for one of another publisher’s (attack H14)', async () => {

@@ -27,15 +27,14 @@ export { bootRegisters, nothingPassed, separatorAlone, type BootRegisters } from
 export { acpiFiles, predictPcr1, tableLoader } from './expect/predict/pcr1.ts'
 export { bootPhases, systemdPhases, type BootPhase } from './eventlog/boot-phases.ts'
 export { isUnifiedKernelImage, predictPcr11, sectionDigests } from './expect/predict/pcr11.ts'
+export { measureBootFile, type BootFile } from './expect/predict/measured-boot-file.ts'
 export {
   imageMeasurementsText,
   imageMeasurementsType,
-  measureBootFile,
   parseImageMeasurements,
   predictImageRegisters,
   predictRegisters,
   verifyImageMeasurements,
-  type BootFile,
   type ImageMeasurements,
   type MeasuredImage,
 } from './expect/predict/image-measurements.ts'

@@ -116,8 +116,7 @@ async function verifyUpdate(
   demand({
     code: 'AnotherPublisher',
     holds: bootFile === undefined || publisher === toHex(authority),
-    message:
-      'The boot file that ran is not signed by the publisher of the first boot of this VM that you trusted.',
+    message: 'The boot file that ran is not signed by the publisher of the first boot of this VM that you trusted.',
     expected: publisher ?? 'an image with a publisher',
     actual: toHex(authority),
   })

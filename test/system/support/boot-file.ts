@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
 /**
- * A unified kernel image with the sections of another and what is named here in the place of its own: another kernel as far as the
+ * A unified kernel image with the sections of another and what is named here instead of its own: another kernel as far as the
  * firmware's and the stub's measurements go.
  */
 export async function rebuiltBootFile(o: {

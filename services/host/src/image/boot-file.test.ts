@@ -50,7 +50,7 @@ const document = (generation: number, image = 'debian-13-minimal'): string => {
   return `${Buffer.from('{}').toString('base64url')}.${Buffer.from(said).toString('base64url')}.c2ln`
 }
 
-/** One call of the guest's program, with its TPM, and with folders in the place of partition and firmware. */
+/** One call of the guest's program, with its TPM, and with folders instead of partition and firmware. */
 async function bootFile(...args: string[]): Promise<string> {
   const source = join(recipesDirectory, 'common')
   const agent = await readFile(join(source, 'agent'), 'utf8')

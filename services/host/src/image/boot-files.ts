@@ -58,7 +58,7 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array => {
  * Predicts the PCRs of a boot.
  * @param o.variables content of the VM's flash file of UEFI variables
  * @param o.machine PCR 1 of the machine that the VM is to run on; left out where nothing is to run
- * @param o.update what starts in the place of the image's own boot file, signed by the same key
+ * @param o.update what starts instead of the image's own boot file, signed by the same key
  */
 export async function expectedPcrs(o: {
   image: Pick<ImageRecord, 'path'>

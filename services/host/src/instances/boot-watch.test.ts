@@ -69,7 +69,7 @@ describe('a disk that stayed closed', () => {
     expect(error.message).toContain('OS disk did not unlock')
   })
 
-  it('is held against the boot that is nearest, where several open it, and says so where none does', () => {
+  it('is compared with the nearest boot, where several open it, and says so where none does', () => {
     const found = { 4: 'dd', 11: 'bb' }
     const sealedTo = [{ 4: 'aa', 11: 'aa' }, { 4: 'bb', 11: 'bb' }] // prettier-ignore
     expect(diskDidNotUnlock({ sealedTo, found, console: [] })).toMatchObject({ expected: 'PCR 4 = bb', found: 'PCR 4 = dd' }) // prettier-ignore

@@ -68,9 +68,9 @@ const opensForNone = (): ServiceError =>
     remedy: 'Restore the VM from a backup: a system that did not open the disk removed what the vTPM named.',
   })
 
-/** What a VM's notices say when the boot file that its guest wanted tried did not come up, and its default is started. */
+/** What a VM's notices say when the boot file that its guest wanted started once did not come up, and its default is started. */
 export const otherDidNotComeUp = (error: ServiceError): string =>
-  `The boot file that was to be tried did not come up (${error.code}: ${error.message}) The default was started.`
+  `The new boot file did not come up (${error.code}: ${error.message}) The default was started.`
 
 /** What a VM's notices say when a boot of it stood still and was begun again. */
 export const startedAgain = (error: ServiceError): string =>

@@ -154,7 +154,7 @@ describe('life of a VM', () => {
     ['powers itself off', { kind: 'powerOff' }],
     ['reboots', { kind: 'reboot' }],
     ['ends', { kind: 'crash', code: null, signal: 'SIGKILL', said: '' }],
-  ] as [string, GuestEnd][])('starts its default where the boot file that was to be tried %s', async (_how, end) => {
+  ] as [string, GuestEnd][])('starts its default where the new boot file %s', async (_how, end) => {
     const instance = await host.put(structuredClone(exampleSpec))
     fakes.boot.mockImplementationOnce(async (request: BootRequest) => powerOn(request, true))
     await instance.start()
@@ -164,7 +164,7 @@ describe('life of a VM', () => {
     await guests[1]!.request.onReady(evidence)
     await reaches('Ready')
     expect(guests[0]!.stopped).toBe(true)
-    expect(instance.status().notices.join()).toContain('The boot file that was to be tried did not come up (')
+    expect(instance.status().notices.join()).toContain('The new boot file did not come up (')
     guests[1]!.end({ kind: 'reboot' })
     await eventually(() => expect(guests).toHaveLength(3))
     await guests[2]!.request.onReady(evidence)

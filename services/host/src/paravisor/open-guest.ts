@@ -47,7 +47,7 @@ export interface OpenedGuest {
   files: { firmware: string; variables: string; tpmState: TpmDirectory | undefined }
   launchMeasurement: string
   expected: ExpectedPcrs
-  /** Boot files that may have started in the place of the image's own. */
+  /** Boot files that may have started instead of the image's own. */
   updates: AdmittedUpdate[]
   /** Of each boot that reads the disk's key, at the time at which it does: hexadecimal, by register. Absent where no machine is to run. */
   opensFor: Record<string, string>[] | undefined

@@ -61,7 +61,7 @@ export async function defineUpdates(tpm: Swtpm, o: Omit<UpdateRules, 'lowest'>):
 
 export async function writeUpdateRules(tpm: Swtpm, { publisher, image, lowest }: UpdateRules): Promise<void> {
   const text = `1 ${publisher} ${lowest} ${image}\n`
-  if (!form.test(text)) throw new TypeError('these are no rules for updates')
+  if (!form.test(text)) throw new TypeError('these are not rules for updates')
   await write(tpm, indices.rules, Buffer.from(text))
 }
 
@@ -73,7 +73,7 @@ const form = /^1 ([0-9a-f]{64}) (\d{1,9}) ([a-z0-9][a-z0-9.-]{0,126})\n$/
  */
 export async function readUpdateRules(tpm: Swtpm, defined: Defined): Promise<UpdateRules | undefined> {
   if (!defined.has(indices.rules.index)) return undefined
-  const text = (await readIndex(tpm, indices.rules)).toString('latin1').replace(/\0*$/, '')
+  const text = (await readIndex(tpm, indices.rules)).toString('latin1').split('\0', 1)[0] ?? ''
   const [, publisher, lowest, image] = form.exec(text) ?? []
   if (publisher === undefined || image === undefined)
     throw new ServiceError({

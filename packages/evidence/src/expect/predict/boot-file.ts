@@ -8,10 +8,10 @@ import { requireStrongRsa } from '../../tokens/keys.ts'
 import { shown } from '../../tokens/shown.ts'
 import { parseCertificate } from '../../x509/certificate.ts'
 import { DocumentReader } from './document-reader.ts'
-import { bootFileMembers, type BootFile } from './image-measurements.ts'
+import { bootFileMembers, type BootFile } from './measured-boot-file.ts'
 import { variableDigest } from './pcr7.ts'
 
-/** A boot file that an image's publisher lets VMs of the image start in the place of the one that they were made with. */
+/** A boot file that an image's publisher lets VMs of the image start instead of the one that they were created with. */
 export interface BootFileDocument {
   /** Name of the image, not its id: each build of a recipe has another. */
   image: string
@@ -57,7 +57,7 @@ export const dbOwner = '5a1e0000-0000-4000-8000-000000000db1'
  * import { readFile } from 'node:fs/promises'
  * import { bootFileText, measureBootFile, parsePe } from '@strongroom/evidence/expected'
  *
- * const bootFile = await measureBootFile({ image: parsePe(await readFile('boot.efi')), kernel: true })
+ * const bootFile = await measureBootFile({ image: parsePe(await readFile('boot.efi')), kernel: false })
  * const text = bootFileText({ image: 'web', generation: 1, release: '6.12.57', builtAt: new Date('2026-11-28'), bootFile })
  * JSON.parse(new TextDecoder().decode(text)).generation // => 1
  */

@@ -3,7 +3,7 @@ import { ParseError } from '../../core/errors.ts'
 import { measuredSections } from '../../eventlog/boot-phases.ts'
 import { readJsonObject } from '../../tokens/json.ts'
 import { shown } from '../../tokens/shown.ts'
-import type { BootFile } from './image-measurements.ts'
+import type { BootFile } from './measured-boot-file.ts'
 import type { MeasuredSection } from './pcr11.ts'
 
 /** Reads signed documents of measurements: one form each, anything else is refused. Every method throws ParseError. */

@@ -13,13 +13,13 @@ import { bootRegisters } from './boot-registers.ts'
 import {
   imageMeasurementsText,
   imageMeasurementsType,
-  measureBootFile,
   parseImageMeasurements,
   predictImageRegisters,
   predictRegisters,
   verifyImageMeasurements,
   type ImageMeasurements,
 } from './image-measurements.ts'
+import { measureBootFile } from './measured-boot-file.ts'
 import { extendAll } from './pcr.ts'
 import { predictPcr11, sectionDigests } from './pcr11.ts'
 import { predictPcr4 } from './pcr4.ts'

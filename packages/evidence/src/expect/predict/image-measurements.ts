@@ -8,16 +8,11 @@ import { shown } from '../../tokens/shown.ts'
 import { DocumentReader } from './document-reader.ts'
 import { nothingPassed, separatorAlone, type BootRegisters } from './boot-registers.ts'
 import { extendAll } from './pcr.ts'
-import { bootBinaries, pcr4Digests, type BootBinaries } from './pcr4.ts'
+import { pcr4Digests } from './pcr4.ts'
+import { bootFileMembers, named, type BootFile } from './measured-boot-file.ts'
 import { pcr7DigestsOf, secureBootVariables, type MeasuredVariables } from './pcr7.ts'
 import type { BootPhase } from '../../eventlog/boot-phases.ts'
-import { measureSections, pcr11DigestsOf, type MeasuredSection } from './pcr11.ts'
-import type { HashParts, PeImage } from './pe.ts'
-
-/** All that the registers of a boot depend on in an image's boot file. */
-export interface BootFile extends BootBinaries {
-  sections: MeasuredSection[]
-}
+import { pcr11DigestsOf } from './pcr11.ts'
 
 /** Which image was measured. */
 export interface MeasuredImage {
@@ -35,20 +30,6 @@ export interface ImageMeasurements {
   bootFile: BootFile
   /** UEFI variables that VMs of the image start with, with Secure Boot and without. */
   variables: { on: MeasuredVariables; off: MeasuredVariables }
-}
-
-/**
- * @param o.kernel as of bootBinaries. @throws ParseError
- * @example
- * import { readFile } from 'node:fs/promises'
- * import { measureBootFile, parsePe } from '@strongroom/evidence/expected'
- *
- * const { loader, sections } = await measureBootFile({ image: parsePe(await readFile('boot.efi')), kernel: false })
- * loader.length // => 32
- * sections.map(({ name }) => name) // => ['.linux', '.osrel', '.cmdline', '.initrd', '.uname', '.sbat']
- */
-export async function measureBootFile(o: { image: PeImage; kernel: boolean; sha256?: HashParts }): Promise<BootFile> {
-  return { ...(await bootBinaries(o)), sections: await measureSections(o.image) }
 }
 
 /**
@@ -127,16 +108,6 @@ export async function predictImageRegisters(
  */
 export const imageMeasurementsType = 'strongroom-image-measurements+jws'
 const version = 1
-
-const named = (list: readonly { name: string; sha256: Uint8Array }[]): object[] =>
-  list.map(({ name, sha256 }) => ({ name, sha256: toHex(sha256) }))
-
-/** As documents have a boot file: digests in hexadecimal. */
-export const bootFileMembers = ({ loader, kernel, sections }: BootFile): object => ({
-  loader: toHex(loader),
-  ...(kernel && { kernel: toHex(kernel) }),
-  sections: named(sections),
-})
 
 /**
  * The document that is signed: JSON, digests in hexadecimal.
