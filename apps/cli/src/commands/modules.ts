@@ -29,7 +29,7 @@ export const commandModules: CommandModule[] = [
   },
   { words: ['vault key verify'], load: async () => (await import('./vault-key.ts')).vaultKeyCommands },
   {
-    words: ['image build', 'image import', 'image measurements', 'image list'],
+    words: ['image build', 'image import', 'image measurements', 'image update', 'image list'],
     load: async () => (await import('./image.ts')).imageCommands,
   },
   {
