@@ -57,6 +57,19 @@ suite('Restore points', () => {
         'Succeeded',
       ]),
   )
+  works(
+    `vm create -g rp -n vm2 --image Strongroom:debian-13:cvm:latest --security-type TrustedLaunch --enable-vtpm true --enable-secure-boot true --size Standard_D2as_v5 ${common} --source-disk-restore-point $(az restore-point show -g rp --collection-name rpc -n p1 --query "sourceMetadata.storageProfile.dataDisks[].diskRestorePoint.id" -o tsv) --source-disk-restore-point-size-gb 4 4`,
+  )
+  works('vm show -g rp -n vm2 --query "storageProfile.dataDisks[].[lun, createOption, diskSizeGB]"', (body) =>
+    expect(body).toEqual([
+      [0, 'Restore', 4],
+      [1, 'Restore', 4],
+    ]),
+  )
+  works('disk list -g rp --query "[?managedBy && contains(managedBy, \'/vm2\') && !osType].[creationData.createOption, provisioningState, diskState]"', (body) => expect(body).toEqual(Array(2).fill(['Restore', 'Succeeded', 'Attached']))) // prettier-ignore
+  works('snapshot create -g rp -n snap --source $(az vm show -g rp -n vm1 --query "storageProfile.dataDisks[0].managedDisk.id" -o tsv)') // prettier-ignore
+  works(`vm create -g rp -n vm3 --image Strongroom:debian-13:cvm:latest --security-type TrustedLaunch --enable-vtpm true --enable-secure-boot true --size Standard_D2as_v5 ${common} --source-snapshots-or-disks $SUB/resourceGroups/rp/providers/Microsoft.Compute/snapshots/snap --source-snapshots-or-disks-size-gb 4`) // prettier-ignore
+  refused(`vm create -g rp -n vm4 --image Strongroom:debian-13:cvm:latest --security-type TrustedLaunch --enable-vtpm true --enable-secure-boot true --size Standard_D2as_v5 ${common} --source-disk-restore-point $(az restore-point show -g rp --collection-name rpc -n p1 --query "sourceMetadata.storageProfile.osDisk.diskRestorePoint.id" -o tsv) --source-disk-restore-point-size-gb 4`, 'A data disk is not made of an OS disk') // prettier-ignore
   works('restore-point collection show -g rp --collection-name rpc --restore-points', (body) =>
     expect(body.restorePoints.map(({ name }: { name: string }) => name)).toEqual(['p1', 'p2']),
   )
