@@ -31,7 +31,7 @@ export async function resolveCopies(
     const found = await resolveSource(plane, request, { id: source, target, location, types })
     const kept = storedOf(plane, found)
     if (kept.osType !== undefined)
-      problems.push(invalid(target, 'A data disk is not made of an OS disk.', { expected: 'a data disk, or a copy of one', found: found.id, remedy: 'Make a disk of it: az disk create --source.' })) // prettier-ignore
+      problems.push(invalid(target, 'A data disk cannot be created from an OS disk.', { expected: 'a data disk, or a copy of one', found: found.id, remedy: 'Create a disk from it: az disk create --source.' })) // prettier-ignore
     if (sizeGiB !== undefined && sizeGiB !== kept.sizeGiB)
       problems.push(invalid(sizeTarget, 'A disk that is made of another is as large as that one.', { expected: String(kept.sizeGiB), found: String(sizeGiB), remedy: 'Leave diskSizeGB out, or give that size.' })) // prettier-ignore
     copies.set(lun, kept)
