@@ -44,7 +44,7 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
       /intelUpToDatenothingOutOfDate at evaluation 19SGX component 1 \(Early Microcode Update\): 3 found, 4 wanted, 1 behind\. Install the newer BIOS/,
     )
     expect(await platforms.getByRole('row', { name: /^AMD/ }).textContent()).toMatch(
-      /amdUpToDatenothingAMD announces no next set/,
+      /amdUpToDatenothingAMD does not announce the next set/,
     )
     const collateral = page.getByRole('region', { name: 'Collateral' })
     await collateral.getByRole('row', { name: /^TDX TCB info, early/ }).waitFor()
