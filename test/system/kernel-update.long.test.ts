@@ -18,7 +18,7 @@ import { diskFile, guestStateFile, type VmView } from './support/vm.ts'
 const cache = await mkdtemp(join(tmpdir(), 'strongroom-cache-'))
 process.env['STRONGROOM_CACHE_DIR'] = cache
 const installation = await TestInstallation.create()
-const name = 'updated'
+let name = 'updated'
 const run = promisify(execFile)
 const env = { ...process.env, MTOOLS_SKIP_CHECK: '1' }
 const files = { default: '::/EFI/BOOT/BOOTX64.EFI', other: '::/EFI/Linux/other.efi' }
@@ -27,11 +27,16 @@ let disk: string
 let guestState: string
 let first: ImageUpdate
 
+/** Builds the image, and makes a VM of it. */
+async function create(building: string[], creating: string[]): Promise<VmView> {
+  image = await installation.must<ImageRecord>('image', 'build', ...building)
+  const urn = `${referenceImageUrn.publisher}:${importedImageOffer}:${image.id}:latest`
+  return await installation.must<VmView>('vm', 'create', name, '--image', urn, ...creating)
+}
+
 beforeAll(async () => {
   await installation.start()
-  image = await installation.must<ImageRecord>('image', 'build', '--minimal')
-  const urn = `${referenceImageUrn.publisher}:${importedImageOffer}:${image.id}:latest`
-  const vm = await installation.must<VmView>('vm', 'create', name, '--image', urn)
+  const vm = await create(['--minimal'], ['--tee', 'snp'])
   disk = await diskFile(installation, vm)
   guestState = await guestStateFile(installation, vm)
 })
@@ -96,27 +101,33 @@ async function staysShut(file: string, expected = 'OsDiskDidNotUnlock'): Promise
   await installation.must('vm', 'start', name)
 }
 
+/** Installs an update from a server of packages, and starts the VM again: all is as before, but for the boot file. */
+async function takesAnUpdate(label: string): Promise<ImageUpdate> {
+  expect((await trust()).trusted).toBe(true)
+  expect(await status()).toMatch(/^default +as the image came$/m)
+  await installation.asRoot(name, 'echo kept >/root/kept')
+  const update = await makeUpdate(label)
+  await sendFile(installation, name, join(update.repository, 'publisher.pgp'), 'publisher.pgp')
+  await installation.asRoot(
+    name,
+    `install -m 0644 ~azureuser/publisher.pgp /etc/apt/keyrings/strongroom.pgp
+  echo 'deb [signed-by=/etc/apt/keyrings/strongroom.pgp] http://127.0.0.1:${mirrorPort} ./' >/etc/apt/sources.list.d/strongroom.list`,
+  )
+  expect(await apt(update, 'install strongroom-boot-file')).toContain('starts at the next boot')
+  await installation.must('vm', 'restart', name)
+  const seen = await trust()
+  expect(seen.image).toContain(`an update of it ran: kernel ${image.os.kernel}, generation 0`)
+  expect(seen.image).toContain(update.bootFile.slice(0, 8))
+  expect(seen.trusted).toBe(true)
+  expect(await installation.asRoot(name, 'cat /root/kept')).toBe('kept')
+  expect(await status()).toMatch(/^default +kernel .*, generation 0$/m)
+  expect(await status()).toMatch(/^other +as the image came$/m)
+  return update
+}
+
 describe('a VM whose boot file is updated', () => {
   it('takes the update from a server of packages, starts it, opens its disk, is trusted, and says which kernel ran', async () => {
-    expect((await trust()).trusted).toBe(true)
-    expect(await status()).toMatch(/^default +as the image came$/m)
-    await installation.asRoot(name, 'echo kept >/root/kept')
-    first = await makeUpdate('first')
-    await sendFile(installation, name, join(first.repository, 'publisher.pgp'), 'publisher.pgp')
-    await installation.asRoot(
-      name,
-      `install -m 0644 ~azureuser/publisher.pgp /etc/apt/keyrings/strongroom.pgp
-echo 'deb [signed-by=/etc/apt/keyrings/strongroom.pgp] http://127.0.0.1:${mirrorPort} ./' >/etc/apt/sources.list.d/strongroom.list`,
-    )
-    expect(await apt(first, 'install strongroom-boot-file')).toContain('starts at the next boot')
-    await installation.must('vm', 'restart', name)
-    const seen = await trust()
-    expect(seen.image).toContain(`an update of it ran: kernel ${image.os.kernel}, generation 0`)
-    expect(seen.image).toContain(first.bootFile.slice(0, 8))
-    expect(seen.trusted).toBe(true)
-    expect(await installation.asRoot(name, 'cat /root/kept')).toBe('kept')
-    expect(await status()).toMatch(/^default +kernel .*, generation 0$/m)
-    expect(await status()).toMatch(/^other +as the image came$/m)
+    first = await takesAnUpdate('first')
     expect(await notices()).not.toContain('did not come up')
   })
 
@@ -180,5 +191,14 @@ echo 'deb [signed-by=/etc/apt/keyrings/strongroom.pgp] http://127.0.0.1:${mirror
     await cp(`${disk}.good`, disk)
     await installation.must('vm', 'start', name)
     expect((await trust()).trusted).toBe(true)
+  })
+})
+
+describe('a VM of the reference image on TDX', () => {
+  it('takes an update as one of the minimal image on SEV-SNP does', { timeout: 1_800_000 }, async () => {
+    await installation.must('vm', 'deallocate', name)
+    name = 'reference'
+    await create([], ['--tee', 'tdx'])
+    await takesAnUpdate('reference')
   })
 })
