@@ -60,7 +60,7 @@ suite('Restore points', () => {
   works(
     `vm create -g rp -n vm2 --image Strongroom:debian-13:cvm:latest --security-type TrustedLaunch --enable-vtpm true --enable-secure-boot true --size Standard_D2as_v5 ${common} --source-disk-restore-point $(az restore-point show -g rp --collection-name rpc -n p1 --query "sourceMetadata.storageProfile.dataDisks[].diskRestorePoint.id" -o tsv) --source-disk-restore-point-size-gb 4 4`,
   )
-  works('vm show -g rp -n vm2 --query "storageProfile.dataDisks[].[lun, createOption, diskSizeGB]"', (body) =>
+  works('vm show -g rp -n vm2 --query "storageProfile.dataDisks[].[lun, createOption, diskSizeGb]"', (body) =>
     expect(body).toEqual([
       [0, 'Restore', 4],
       [1, 'Restore', 4],
