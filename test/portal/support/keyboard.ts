@@ -43,8 +43,14 @@ export class Keyboard {
   /** Tab to a choice of files, and gives these. */
   async give(name: RegExp, files: { name: string; mimeType: string; buffer: Buffer }[]): Promise<void> {
     await this.tabTo('file', name)
-    const [chooser] = await Promise.all([this.#page.waitForEvent('filechooser'), this.#page.keyboard.press('Space')])
-    await chooser.setFiles(files)
+    // Chromium opens none where more than 5 s pass from the key to the page (user activation), which a busy machine takes.
+    for (let press = 1; ; press += 1) {
+      const opened = this.#page.waitForEvent('filechooser', { timeout: 20_000 }).catch(() => undefined)
+      await this.#page.keyboard.press('Space')
+      const chooser = await opened
+      if (chooser !== undefined) return await chooser.setFiles(files)
+      if (press === 3) throw new Error(`no file can be chosen at ${name.source}`)
+    }
   }
 
   /** All that can be pressed, written in or scrolled is reached by Tab, from the top. @returns what is not */
