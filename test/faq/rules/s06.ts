@@ -24,14 +24,16 @@ export const s06: Rule = {
     })
     const guest = await t.guest('snp')
     const luks = await inspectLuks(await diskFile(guest.installation, guest.vm))
-    t.note('read the OS disk as the host has it', `LUKS2 ${luks?.uuid}, ${luks?.cipher}, opened by the vTPM alone`)
-    assert.ok(luks?.tpm !== undefined)
+    const { osDisk, measuredBoot } = await readEvidence(guest.installation, guest.name)
+    t.note('read the OS disk as the host has it', `LUKS2 ${luks?.uuid}, ${luks?.cipher}, ${luks?.keySlots} key slots`)
+    // No slot holds the volume's key, however wrapped: it is in the vTPM alone, which opened this volume.
+    assert.deepEqual(luks, { uuid: osDisk.opened?.luksUuid, cipher: 'aes-xts-plain64', keySlots: 0 })
     const settled = await guest.root('base64 -w0 /var/lib/strongroom/settled')
     const digest = createHash('sha256').update(Buffer.from(settled, 'base64')).digest()
     const expected = createHash('sha256')
       .update(Buffer.concat([Buffer.alloc(32), digest]))
       .digest('hex')
-    const quoted = (await readEvidence(guest.installation, guest.name)).measuredBoot?.pcrs['14']
+    const quoted = measuredBoot?.pcrs['14']
     t.note(
       'compared PCR 14 of the boot quote with the accounts and keys that the guest took at its first boot',
       `${quoted}`,

@@ -5,15 +5,13 @@ export interface LuksInspection {
   uuid: string
   /** For example aes-xts-plain64. */
   cipher: string
+  /** None where the key is in the virtual TPM alone. */
   keySlots: number
-  /** What opens it by the virtual TPM; absent where no token of systemd's is enrolled. */
-  tpm?: { pcrs: number[]; bank: string; pin: boolean; keySlots: string[] }
 }
 
 interface LuksMetadata {
   keyslots?: Record<string, unknown>
   segments?: Record<string, { encryption?: string }>
-  tokens?: Record<string, Record<string, unknown>>
 }
 
 const binaryHeader = 4096
@@ -44,18 +42,9 @@ export async function inspectLuks(disk: string): Promise<LuksInspection | undefi
 
 function describe(uuid: string, metadata: LuksMetadata): LuksInspection {
   const segment = Object.values(metadata.segments ?? {})[0]
-  const token = Object.values(metadata.tokens ?? {}).find((candidate) => candidate['type'] === 'systemd-tpm2')
   return {
     uuid,
     cipher: segment?.encryption ?? 'none',
     keySlots: Object.keys(metadata.keyslots ?? {}).length,
-    ...(token && {
-      tpm: {
-        pcrs: token['tpm2-pcrs'] as number[],
-        bank: String(token['tpm2-pcr-bank']),
-        pin: token['tpm2-pin'] === true,
-        keySlots: token['keyslots'] as string[],
-      },
-    }),
   }
 }
