@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -19,6 +19,15 @@ describe('the personal key pair', () => {
     expect(await readFile(`${keys[0]!.privatePath}.pub`, 'utf8')).toContain(keys[0]!.publicText)
     expect(await readdir(configDir)).toEqual(['ssh'])
     expect((await readdir(join(configDir, 'ssh'))).sort()).toEqual(['id_ed25519', 'id_ed25519.pub'])
+  })
+
+  it('is not replaced where its public half is gone, and the error says how to write that again', async () => {
+    const { privatePath } = await personalSshKey(configDir)
+    const before = await readFile(privatePath)
+    await unlink(`${privatePath}.pub`)
+    await expect(personalSshKey(configDir)).rejects.toMatchObject({ code: 'ProgramFailed' })
+    expect(await readFile(privatePath)).toEqual(before)
+    expect(await readdir(configDir)).toEqual(['ssh'])
   })
 
   it('is kept, and its owner alone reads it', async () => {

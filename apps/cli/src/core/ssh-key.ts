@@ -65,7 +65,16 @@ export async function personalSshKey(configDir: string): Promise<SshKey> {
   } finally {
     await rm(made, { recursive: true, force: true })
   }
-  return { privatePath, publicText: await read() }
+  const publicText = await read().catch((cause: unknown) => {
+    throw new CliError({
+      code: 'ProgramFailed',
+      message: `${folder} exists, but has no id_ed25519.pub.`,
+      expected: 'a key pair made by ssh-keygen, or no folder',
+      remedy: `Write it with ssh-keygen -y -f ${privatePath} >${privatePath}.pub, or move the folder away.`,
+      cause,
+    })
+  })
+  return { privatePath, publicText }
 }
 
 function runProgram(command: string, args: string[]): Promise<void> {

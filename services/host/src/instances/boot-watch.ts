@@ -16,8 +16,8 @@ export type BootOutcome =
 const limitSeconds: Record<Acceleration, number> = { kvm: 60, tcg: 600 }
 
 /**
- * How long a guest's console may be silent before it counts as hung, as a share of its limit; and at least, in seconds. A guest
- * that boots under emulation on a busy machine is silent for a tenth of it at most.
+ * How long a guest's console may be silent before it counts as hung: a share of its limit that leaves time for a second boot within
+ * what the first one had, and at least so many seconds.
  */
 const silentShare = 0.4
 const leastSilentSeconds = 60

@@ -335,7 +335,7 @@ export class Instance {
       refused: current.refused.promise,
       console: current.console,
       acceleration: current.acceleration,
-      // Once: a guest without a serial console has the whole limit then. Under KVM none was seen to hang.
+      // Once: a guest without a serial console has the whole limit then. Under KVM that is a minute: nothing is gained.
       silenceExcused: () => this.#reboots > 0 || current.acceleration === 'kvm' || current.guest.waitsForRoom,
       ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })
