@@ -1,4 +1,4 @@
-// An entry of its own: the table of flaws weighs, and who judges by reference values of his own does not need it.
+// Separate entry point: the advisory table is large, and verifiers with their own reference values do not need it.
 export { snpAdvisories, type SnpAdvisory } from './snp/advisories.ts'
 export { lineOf, snpLines, type SnpLine } from './snp/lines.ts'
 export { snpPlatform, type OpenAdvisory, type SnpPlatform } from './snp/platform.ts'

@@ -12,13 +12,13 @@ import { ParseError } from '../core/errors.ts'
  */
 export interface BootState {
   secureBoot?: boolean
-  /** db is a list of signatures and holds every authority that firmware says it trusted an image by. */
+  /** db is a signature list and contains every authority that the firmware reports trusting. */
   dbValidated?: boolean
-  /** dbx is a list with entries, and none of the trusted authorities is on it. */
+  /** dbx is a list with entries, and contains none of the trusted authorities. */
   dbxValidated?: boolean
-  /** PK and KEK are of the keys that firmware is delivered with (`defaultSecureBootKeys`). */
+  /** PK and KEK are among the keys that firmware ships with (`defaultSecureBootKeys`). */
   defaultKeysValidated?: boolean
-  /** Firmware measured no debugger (section 3.3.4.8 of the profile has it say so in register 7). */
+  /** Firmware measured no debugger (profile section 3.3.4.8 requires it to measure one into register 7). */
   debuggersDisabled?: boolean
 }
 
@@ -40,7 +40,10 @@ export const defaultSecureBootKeys: ReadonlyMap<string, string> = new Map([
 type Authorities = NonNullable<BootClaims['secureBoot']>['authorities']
 
 const register = 7
-/** Texts by which firmware says that a debugger is on; digests decide, so that the log's text cannot hide it. */
+/**
+ * Texts with which firmware reports an enabled debugger. Compared by digest, so that editing the log's text cannot hide
+ * one.
+ */
 const debuggerTexts = ['UEFI Debug Mode', 'UEFI Debug Mode\0', 'Firmware Debugger', 'Firmware Debugger\0']
 
 /**
@@ -59,7 +62,7 @@ export async function readBootState(log: VerifiedEventLog): Promise<BootState> {
   if (log.bank !== 'sha256' || !log.registers.has(register)) return {}
   const events = log.events.filter((event) => event.pcr === register)
   const [separator] = separators(log, register)
-  // Without a separator firmware did not finish; one of ones says that it failed.
+  // Without a separator the firmware did not finish; a separator of ones reports that it failed.
   if (separator === undefined || separator.data.some((byte) => byte !== 0)) return {}
   const debuggersDisabled = !(await hasDebugger(events.slice(0, events.indexOf(separator))))
   const { secureBoot } = await bootClaims(log)

@@ -42,7 +42,7 @@ export interface AzureEvidence extends VerifyContext {
   /** Content of NV index 0x01400001. */
   hclReport: Uint8Array
   hardware: AzureHardware
-  /** TPM2B_PUBLIC of the attestation key. Where absent, the claims' word is taken that the key is one. */
+  /** TPM2B_PUBLIC of the attestation key. If absent, the claims alone establish that the key is one. */
   akPublic?: Uint8Array
   tpmQuote?: AzureTpmQuote
   anchors: TrustAnchors

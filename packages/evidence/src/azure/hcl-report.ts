@@ -7,12 +7,12 @@ import { ParseError, VerificationError } from '../core/errors.ts'
 
 /** 'HCLA', least significant byte first. */
 const magic = 0x414c4348
-/** Slot of the hardware's report: always of an SNP report's size; a TDREPORT fills the first 1024 bytes. */
+/** Slot of the hardware's report: always the size of an SNP report; a TDREPORT fills the first 1024 bytes. */
 const slotLength = 1184
 const reservedLength = 12
 const headerLength = 20 + reservedLength
 const dataHeaderLength = 20
-/** What the NV index 0x01400001 is defined with; the host agent's buffers are larger. */
+/** Size of NV index 0x01400001; the host agent's buffers are larger. */
 const maximumLength = 16 * 4096
 
 const reportTypes = { VBS: 1, SNP: 2, TVM: 3, TDX: 4, CCA: 5 } as const

@@ -17,7 +17,7 @@ export interface RuntimeClaims {
   keys: readonly Readonly<Record<string, unknown>>[]
   /** `secure-boot`, `tpm-enabled`, `vmUniqueId` and others; older paravisors write fewer. */
   configuration: Readonly<Record<string, unknown>>
-  /** What the guest had bound through NV index 0x01400002: 64 bytes, absent from older paravisors. */
+  /** What the guest bound through NV index 0x01400002: 64 bytes, absent from older paravisors. */
   userData: Uint8Array | undefined
 }
 

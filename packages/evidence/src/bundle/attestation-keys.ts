@@ -7,18 +7,21 @@ import type { PublicKey } from '../x509/public-key.ts'
 import type { PieceOf } from './piece.ts'
 import { attempt } from './pool.ts'
 
-/** The attestation key that a paravisor's report names; undefined where it cannot be read. */
+/** The attestation key that a paravisor's report names; undefined if it cannot be read. */
 export function keyIn(hcl: PieceOf<'hcl-report'>): TpmPublicKey | undefined {
   return attempt(() => attestationKeyOf(parseRuntimeClaims(parseHclReport(hcl.bytes).claims)))
 }
 
-/** The TDREPORT of a TDX paravisor's report; undefined where it is another's or cannot be read. */
+/** The TDREPORT in a TDX paravisor's report; undefined for other hardware or if it cannot be read. */
 export function tdReportIn(hcl: PieceOf<'hcl-report'>): Uint8Array | undefined {
   const report = attempt(() => parseHclReport(hcl.bytes))
   return report?.reportType === 'TDX' ? report.hardwareReport : undefined
 }
 
-/** A public key in the TPM's form; undefined where no TPM has such a key: its exponents are of 32 bits (TPM 2.0 part 2, section 12.2.3.5). */
+/**
+ * A public key in TPM form; undefined if no TPM can have such a key: TPM exponents have 32 bits (TPM 2.0 part 2,
+ * section 12.2.3.5).
+ */
 export function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
   if (key.kind === 'EC') {
     const size = (key.point.length - 1) / 2
@@ -28,7 +31,7 @@ export function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
   return { kind: 'rsa', modulus: key.modulus, exponent: key.exponent.reduce((value, byte) => value * 256 + byte, 0) }
 }
 
-/** Whether a key signed a quote: how a quote finds its key among the pieces. */
+/** Whether a key signed a quote, to find a quote's key among the pieces. */
 export async function signs(key: TpmPublicKey, quote: TpmEvidence): Promise<boolean> {
   try {
     const signature = quote.signature instanceof Uint8Array ? parseTpmtSignature(quote.signature) : quote.signature

@@ -7,8 +7,8 @@ import type { TpmSignature } from '../tpm/signature.ts'
 import type { BinaryKind, Piece } from './piece.ts'
 
 /**
- * Says what bytes are by their marks alone, also where they are damaged further on: a damaged report must be refused as a
- * report, not passed over. Undefined where nothing fits.
+ * Identifies bytes by their marks alone, even if they are damaged further on: a damaged report must be refused as a
+ * report, not skipped. Undefined if nothing fits.
  */
 export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm-public' | undefined {
   if (bytes.length < 8) return undefined
@@ -29,7 +29,7 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm
   return bytes.length === 1184 ? 'snp-report' : bytes.length === 1024 ? 'td-report' : undefined
 }
 
-/** Lengths and types of a paravisor's report agree, whatever its magic number says. */
+/** The lengths and types of a paravisor's report agree, whatever its magic number. */
 function isHclReport(view: DataView): boolean {
   if (view.byteLength < 1236) return false
   const [version, size, request] = [view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true)]
@@ -38,12 +38,12 @@ function isHclReport(view: DataView): boolean {
   return lengths && version <= 2 && request <= 3 && type <= 5
 }
 
-/** Version, VMPL and signature algorithm of an SNP report stand where they should. */
+/** An SNP report has a valid version, VMPL and signature algorithm in the expected places. */
 function isSnpReport(view: DataView): boolean {
   if (view.byteLength < 0x40) return false
   const version = view.getUint32(0, true)
   const [vmpl, algorithm] = [view.getUint32(0x30, true), view.getUint32(0x34, true)]
-  // An exact length allows for one mark that is damaged.
+  // The exact length allows for one damaged mark.
   const marks = [version >= 1 && version <= 16, vmpl <= 3, algorithm === 1, (view.getUint32(8, true) & 0x20000) !== 0]
   const good = marks.filter(Boolean).length
   return good === 4 || (view.byteLength === 1184 && good >= 2)
@@ -53,7 +53,7 @@ function isSnpReport(view: DataView): boolean {
 function isQuote(view: DataView): boolean {
   if (view.byteLength < 48) return false
   const [version, keyType, tee] = [view.getUint16(0, true), view.getUint16(2, true), view.getUint32(4, true)]
-  // Nothing else has the id of Intel's quoting enclave in this place (DCAP, A.3.1, QE vendor id).
+  // Nothing else has the id of Intel's quoting enclave here (DCAP, A.3.1, QE vendor id).
   if (equal(new Uint8Array(view.buffer, view.byteOffset + 12, 16), intelQeVendorId)) return true
   const vendor = view.getUint32(12, false) === 0x939a7233
   const marks = [version >= 3 && version <= 5, keyType === 2 || keyType === 3, tee === 0x81, vendor]

@@ -4,7 +4,7 @@ import { formatGuid } from '../core/bytes/guid.ts'
 import { ParseError } from '../core/errors.ts'
 import type { Piece } from './piece.ts'
 
-/** What a host puts into the table of an extended guest request (AMD 56421, GHCB specification, certificate table). */
+/** What a host puts into the certificate table of an extended guest request (AMD 56421, GHCB specification). */
 const kinds: ReadonlyMap<string, 'certificate' | 'crl'> = new Map([
   ['63da758d-e664-4564-adc5-f4b93be8accd', 'certificate'],
   ['a8074bc2-a25a-483e-aae6-39c045a0b8a1', 'certificate'],
@@ -16,7 +16,7 @@ const entryLength = 24
 const maximumEntries = 16
 
 /**
- * Certificates and list in such a table: GUID, offset and length of each, an entry of zeros, then what they point at.
+ * Certificates and revocation list in such a table: GUID, offset and length of each, a zero entry, then the data.
  * Undefined for other bytes.
  */
 export function readCertificateTable(name: string, bytes: Uint8Array): Piece[] | undefined {
@@ -28,10 +28,10 @@ export function readCertificateTable(name: string, bytes: Uint8Array): Piece[] |
       const [offset, length] = [reader.u32le('offset'), reader.u32le('length')]
       if (isZero(guid)) return pieces.length === 0 ? undefined : pieces
       const kind = kinds.get(formatGuid(guid))
-      // At least the entry of zeros stands between.
+      // At least the zero entry lies in between.
       if (offset < reader.position + entryLength || offset + length > bytes.length) return undefined
       const content = bytes.subarray(offset, offset + length)
-      // A host may add entries of its own kinds: nothing reads them.
+      // A host may add other kinds of entries; they are ignored.
       if (kind === 'certificate') pieces.push({ name, kind: 'certificates', certificates: [content] })
       if (kind === 'crl') pieces.push({ name, kind: 'crl', bytes: content })
     }

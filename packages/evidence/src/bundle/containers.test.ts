@@ -190,7 +190,7 @@ describe('files that are meant to take the reader’s time or memory', () => {
     expect(kinds(detectPem('f', `${block('CERTIFICATE')}${lines}${' '.repeat(300_000)}.`))).toEqual(['certificates'])
     const short = `${lines}x `.repeat(300)
     expect(kinds(detectPem('f', `${block('CERTIFICATE')}${short}`))).toEqual(['certificates'])
-    // Microseconds. A scan from every character, and not from the beginning of a run alone, takes a minute.
+    // Microseconds. Scanning from every character, not only from the start of a run, takes a minute.
     expect(process.cpuUsage(begun).user).toBeLessThan(5_000_000)
   })
 })

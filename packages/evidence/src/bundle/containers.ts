@@ -24,7 +24,7 @@ export function detectContainer(
   return inner.detectAt(name, unpacked, depth + 1, budget)
 }
 
-/** RFC 1952, section 2.3.1: by DEFLATE, which is the only method there is. */
+/** RFC 1952, section 2.3.1: DEFLATE is the only method. */
 export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8
 
 function fromScale(name: string, bytes: Uint8Array): Piece[] {

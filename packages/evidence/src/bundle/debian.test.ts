@@ -8,7 +8,7 @@ import { detect } from './detect.ts'
 import { baseline } from './evidence-policy.ts'
 import { judge, type Judgement } from './judge.ts'
 
-/** Of the packages golang-github-google-go-sev-guest-dev and go-tdx-guest-dev: these tests never skip. */
+/** From the packages golang-github-google-go-sev-guest-dev and go-tdx-guest-dev, so these tests never skip. */
 const go = '/usr/share/gocode/src/github.com/google'
 const sev = `${go}/go-sev-guest/verify/testdata`
 const tdx = `${go}/go-tdx-guest/testing/testdata`

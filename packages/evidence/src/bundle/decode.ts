@@ -10,8 +10,8 @@ import { maximumCertificates, type Piece } from './piece.ts'
 import { readAttestationMessage } from './protobuf.ts'
 
 /**
- * Pieces that bytes are; undefined for text and for what is not known.
- * @param nested the bytes lie inside other evidence
+ * Pieces recognised in bytes; undefined for text and unknown bytes.
+ * @param nested the bytes are inside other evidence
  */
 export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): Piece[] | undefined {
   const table = readCertificateTable(name, bytes)
@@ -30,7 +30,10 @@ export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): 
   return quote === undefined ? readAttestationMessage(name, bytes) : [quote]
 }
 
-/** Certificates one after the other, as some tools write chains. What is left over, or is too many, stays with the last, to be refused. */
+/**
+ * Concatenated certificates, as some tools write chains. Leftover bytes, or certificates beyond the limit, stay with
+ * the last one, which is then refused.
+ */
 function splitDer(bytes: Uint8Array): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const begins = (at: number): boolean => at + 4 <= bytes.length && view.getUint16(at, false) === 0x3082
@@ -45,7 +48,7 @@ function splitDer(bytes: Uint8Array): Uint8Array[] {
   return [...certificates, bytes.subarray(at)]
 }
 
-/** A report with the host's table of certificates behind it, as extended guest requests are written to one file. */
+/** A report followed by the host's certificate table, as tools write extended guest requests to one file. */
 function readExtendedReport(name: string, bytes: Uint8Array): Piece[] | undefined {
   const report = bytes.subarray(0, snpReportLength)
   if (binaryKind(report) !== 'snp-report') return undefined
@@ -62,7 +65,7 @@ function inReportResponse(bytes: Uint8Array): Uint8Array | undefined {
   return isAnswer ? bytes.subarray(32, 32 + snpReportLength) : undefined
 }
 
-/** A report that was cut off behind the paravisor's header (`HCLA`, of 20 or 32 bytes), without the claims. */
+/** A report behind the paravisor's header (`HCLA`, 20 or 32 bytes), cut off before the claims. */
 function behindParavisorHeader(bytes: Uint8Array): Uint8Array | undefined {
   const header = bytes.length - snpReportLength
   if (header !== 20 && header !== 32) return undefined

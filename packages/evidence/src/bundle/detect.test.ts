@@ -7,7 +7,7 @@ import { detect } from './detect.ts'
 import { explain } from './explain.ts'
 import { judge } from './judge.ts'
 
-/** Marks of a report and nothing else: detection looks no further. */
+/** Only the marks of a report: detection looks no further. */
 function reportLike(): Uint8Array {
   const bytes = new Uint8Array(1184)
   const view = new DataView(bytes.buffer)

@@ -8,11 +8,11 @@ import { detectJson, isContainer } from './json.ts'
 import { detectPem, hasPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
 
-/** Larger than any log with room to spare. */
+/** Larger than any log, with room to spare. */
 const maximumLength = 32 * 1024 * 1024
-/** Base64 in JSON in base64 occurs; more does not. */
+/** Base64 in JSON in base64 occurs; deeper nesting does not. */
 const maximumDepth = 4
-/** Texts and lists in one file, in all its containers together; a stored boot has 200. */
+/** Texts and lists in one file, across all its containers; a stored boot has 200. */
 const maximumValues = 20_000
 
 /**
@@ -35,7 +35,10 @@ export function detect(name: string, bytes: Uint8Array, o: { gunzip?: Gunzip } =
   return pieces.map((piece) => ({ ...(areKeys ? piece : asNested(piece)), file: name }))
 }
 
-/** Keys are their giver's word only in a file that holds nothing else: beside evidence they are the word of who made it. */
+/**
+ * Keys count as given by the caller only in a file that holds nothing else: beside evidence, whoever made the evidence
+ * may have made them.
+ */
 function asNested(piece: Piece): Piece {
   return piece.kind === 'jwks' || piece.kind === 'public-key' ? { ...piece, nested: true } : piece
 }
@@ -58,7 +61,7 @@ function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget
   return [{ name, kind: 'unknown', reason: 'It is not a known kind of evidence' }]
 }
 
-/** Text of a file in UTF-8 without control characters; undefined for other bytes. */
+/** A file's text, if it is UTF-8 without control characters; undefined for other bytes. */
 function asText(bytes: Uint8Array): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\0$/, '').trim()
@@ -69,7 +72,7 @@ function asText(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Pieces inside a text; none where it is nothing known. */
+/** Pieces inside a text; empty if none is recognised. */
 function detectText(name: string, text: string, depth: number, budget: Budget): Piece[] {
   if (text.startsWith('{') || text.startsWith('['))
     return detectJson(name, text, depth + 1, { detectAt, detectText, budget })
@@ -80,7 +83,7 @@ function detectText(name: string, text: string, depth: number, budget: Budget): 
   return detectAt(name, decoded, depth + 1, budget).filter((piece) => piece.kind !== 'unknown')
 }
 
-/** A release is a token that brings certificates and names no key set. */
+/** A release is a token that carries certificates and names no key set. */
 function kindOfJws(text: string): 'token' | 'release' | 'image-measurements' {
   try {
     const { header } = parseJws(text)

@@ -7,12 +7,12 @@ import type { TdxPolicy } from '../tdx/appraise.ts'
 import type { TokenAlgorithm } from '../tokens/algorithms.ts'
 import type { TokenKind } from '../tokens/kind.ts'
 
-/** Requirements on evidence; rules that are left out are not appraised, except those of `baseline`. */
+/** Requirements on evidence. Omitted rules are not appraised, except those of `baseline`. */
 export interface EvidencePolicy {
   snp?: SnpPolicy
   tdx?: TdxPolicy
   hcl?: HclPolicy
-  /** What event logs must say of the boot. */
+  /** Requirements on the boot, as event logs show it. */
   boot?: BootPolicy
   /** `roots`: of attestation keys' certificates. */
   tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }

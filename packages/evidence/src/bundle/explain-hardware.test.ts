@@ -11,7 +11,7 @@ import type { Field } from './field.ts'
 
 const of = (value: number): Uint8Array => new Uint8Array(4).fill(value)
 const hex = (value: number): string => toHex(of(value))
-/** What each row says; every row has to have a meaning. */
+/** What each row shows; every row must have a meaning. */
 const shown = (fields: readonly Field[]): Record<string, string> => {
   expect(fields.filter(({ meaning }) => meaning.length < 3)).toEqual([])
   return Object.fromEntries(fields.map(({ name, value }) => [name, value]))
@@ -115,7 +115,7 @@ describe('a report of SEV-SNP', () => {
       committedTcb: tcb(3),
       currentVersion: '1.2.3',
       committedVersion: '4.5.6',
-      // Bytes that Milan does not use are not a version of its parts.
+      // Bytes that Milan does not use are not reported as component versions.
       launchTcb: 'de1d00ff00000404',
       launchMitigations: '0xa',
       currentMitigations: '0xb',
@@ -247,7 +247,7 @@ describe('a TD', () => {
       certification: 'type 3: PPID',
       trailing: '36 bytes',
     })
-    // What is not a certificate is passed over: the reader of quotes refuses it.
+    // Anything but a certificate is skipped: the quote reader refuses it.
     const chain = { ...quote, certification: { type: 'pckChain', chain: [of(1)] } } as TdxQuote
     expect(shown(explainQuote(chain))['certification']).toBe('type 5: certificate chain')
   })

@@ -39,7 +39,7 @@ export function explainEventLog(log: EventLog): Field[] {
   return rows
 }
 
-/** Text where it is text, in one or two bytes a character; else the length. */
+/** The text if the data are text, in one or two bytes per character; else the length. */
 function printable(data: Uint8Array): string {
   const narrow = data.filter((byte, index) => byte !== 0 || index % 2 === 0)
   const text = new TextDecoder('latin1').decode(narrow).replace(/(?<!\0)\0+$/, '')

@@ -16,7 +16,7 @@ import type { Field } from './field.ts'
 
 const of = (value: number): Uint8Array => new Uint8Array(4).fill(value)
 const hex = (value: number): string => toHex(of(value))
-/** What each row says; every row has to have a meaning. */
+/** What each row shows; every row must have a meaning. */
 const shown = (fields: readonly Field[]): Record<string, string> => {
   expect(fields.filter(({ meaning }) => meaning.length < 2)).toEqual([])
   return Object.fromEntries(fields.map(({ name, value }) => [name, value]))
@@ -243,7 +243,7 @@ describe('a paravisor’s report', () => {
       'hardware.tdxVersion': '1.0',
       claims: 'not readable',
     })
-    // What cannot be read of the hardware’s is left out: whoever judges it says why.
+    // An unreadable hardware report is left out: the check that judges it reports why.
     expect(Object.keys(of1({ hardwareReport: new Uint8Array(1184) })).some((name) => name.startsWith('hardware'))).toBe(
       false,
     )
@@ -323,7 +323,7 @@ describe('JSON', () => {
     expect(meaningOf(explainJson({ kid: { iss: 1 } }), 'kid.iss')).toBe(meaningOf(fields, 'iss'))
     expect(meaningOf(fields, 'a.list.0')).toBe(meaningOf(fields, 'z'))
     shown(explainJson({ mrsigner: 1, attributes: 2, miscselect: 3 }))
-    // Names of what every object inherits are names like others.
+    // Names that every object inherits are treated like any other name.
     const inherited = explainJson(JSON.parse('{"constructor":1,"toString":{"__proto__":2}}'))
     expect(inherited.map(({ name, meaning }) => [name, meaning])).toEqual(
       ['constructor', 'toString.__proto__'].map((name) => [name, meaningOf(fields, 'z')]),

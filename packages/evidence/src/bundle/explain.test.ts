@@ -20,7 +20,7 @@ import { explainCertificate, explainCrl } from './explain-x509.ts'
 import type { Field } from './field.ts'
 import type { Piece, PieceKind, PieceOf } from './piece.ts'
 
-/** Of the packages golang-github-google-go-sev-guest-dev and go-tdx-guest-dev. */
+/** From the packages golang-github-google-go-sev-guest-dev and go-tdx-guest-dev. */
 const go = '/usr/share/gocode/src/github.com/google'
 const read = (path: string): Uint8Array => new Uint8Array(readFileSync(`${go}/${path}`))
 const sev = 'go-sev-guest/verify/testdata'

@@ -17,13 +17,13 @@ export interface Explanation {
   fault?: string
 }
 
-/** Hexadecimal; the zeros of a field that is not set in short. */
+/** Hexadecimal; a short form for the zeros of an unset field. */
 export function bytesText(bytes: Uint8Array): string {
   if (bytes.length > 4 && bytes.every((byte) => byte === 0)) return `zero (${bytes.length} bytes)`
   return toHex(bytes)
 }
 
-/** A time of a token, seconds since 1970, as a date; undefined for what is none. */
+/** A token's time, seconds since 1970, as a date; undefined for anything else. */
 export function timeText(seconds: unknown): string | undefined {
   if (typeof seconds !== 'number') return undefined
   const time = new Date(seconds * 1000)

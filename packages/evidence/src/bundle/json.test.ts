@@ -7,7 +7,7 @@ import { detect } from './detect.ts'
 import type { Piece, PieceOf } from './piece.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
-/** Marks of a report and nothing else: detection looks no further. */
+/** Only the marks of a report: detection looks no further. */
 const report = ((): Uint8Array => {
   const bytes = new Uint8Array(1184)
   bytes.set([3], 0)
@@ -19,7 +19,7 @@ const message = Uint8Array.of(0xff, 0x54, 0x43, 0x47, ...filled(40, 1))
 const pem = '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n'
 const text = (value: unknown): Uint8Array => utf8(typeof value === 'string' ? value : JSON.stringify(value))
 const pieces = (value: unknown): Piece[] => detect('f', text(value))
-/** Kind, place and, where something is wrong, its code. */
+/** Kind, place and, for a fault, its code. */
 const found = (value: unknown): string[] =>
   pieces(value).map((piece) => `${piece.name}: ${piece.kind}${piece.kind === 'unreadable' ? ` ${piece.code}` : ''}`)
 const nothing = ['f: unknown']
@@ -80,7 +80,7 @@ describe('a JSON text', () => {
     const values = (count: number): null[] => Array<null>(count).fill(null)
     expect(found([...values(19_998), toBase64(report)])).toEqual(['f 19998: snp-report'])
     expect(found([...values(19_999), toBase64(report), toBase64(report)])).toEqual(['f 19999: unreadable TooLarge'])
-    // In all its containers together.
+    // Across all its containers.
     const half = JSON.stringify(values(9_999))
     expect(found([half, half])).toEqual(['f 1 9996: unreadable TooLarge'])
   })
@@ -164,7 +164,7 @@ describe('a quote of a TPM in JSON', () => {
     expect(pieces({ ...quote, nonce: [1, 2] })).toEqual([{ ...whole, nonce: Uint8Array.of(1, 2) }])
     const stored = { quoteMessage: quote.message, quoteSignature: quote.signature, pcrs: registers }
     expect(pieces({ ...stored, eventLog: toHex(eventLog) })).toEqual([{ ...whole, eventLog }])
-    // Beside the other names the log is also judged as one of its own.
+    // Beside other names, the log is also judged on its own.
     expect(pieces({ ...quote, eventLog: toHex(eventLog) })).toMatchObject([
       { ...whole, eventLog },
       { name: 'f eventLog', kind: 'unreadable' },

@@ -16,11 +16,12 @@ const minimumLength = 48
 type Members = Record<string, unknown>
 
 /**
- * Pieces inside a JSON text, wherever they stand: evidence of trustee, attestation-rs, dcap-qvl, go-attestation and Azure's
- * services, Intel's answers, key sets, and stored boots. Values are found by what they are, not by their names.
+ * Pieces inside a JSON text, wherever they are: evidence of trustee, attestation-rs, dcap-qvl, go-attestation and
+ * Azure's services, Intel's answers, key sets, and stored boots. Values are recognised by their content, not their
+ * names.
  */
 export function detectJson(name: string, text: string, depth: number, inner: InnerDetector): Piece[] {
-  // A text that Intel signed must stay as it is.
+  // A text that Intel signed must stay unchanged.
   if (/^\{\s*"tcbInfo"/.test(text)) return [{ name, kind: 'tcb-info', text }]
   if (/^\{\s*"enclaveIdentity"/.test(text)) return [{ name, kind: 'qe-identity', text }]
   let value: unknown
@@ -58,7 +59,7 @@ function walk(place: Place, value: unknown, level: number, pieces: Piece[]): voi
     pieces.push({ name: place.name, kind: 'unreadable', code: 'TooLarge', reason })
     return
   }
-  // One by one: a hostile text has more than a call takes arguments.
+  // One by one: a hostile text has more values than a call accepts arguments.
   if (typeof value === 'string') for (const piece of fromString(place, value)) pieces.push(piece)
   else if (Array.isArray(value)) {
     const bytes = byteArray(value)
@@ -126,7 +127,7 @@ const countOf = (value: object): number => (Array.isArray(value) ? value : Objec
 function quoteOf(place: Place, members: Members, names: readonly [string, string]): Piece | undefined {
   const message = bytesOf(members[names[0]])
   const signature = bytesOf(members[names[1]])
-  // What stands beside a quote and cannot be read must not look as if nobody had given it.
+  // An unreadable member beside a quote must be reported, not treated as absent.
   const unread = (member: string): Piece => ({
     name: `${place.name} ${member}`,
     kind: 'unreadable',
@@ -165,7 +166,7 @@ function quoteOf(place: Place, members: Members, names: readonly [string, string
   }
 }
 
-/** Intel's text and its signature kept apart, put together as they were sent. */
+/** Intel's text and its signature, kept apart by the tool, joined as Intel sent them. */
 function signedText(
   place: Place,
   members: Members,
@@ -178,7 +179,7 @@ function signedText(
   return { name: `${place.name} ${name}`, kind, text: `{"${member}":${body},"signature":"${signature}"}` }
 }
 
-/** Whether a text is made to hold others. */
+/** Whether a text is a container of others. */
 export const isContainer = (text: string): boolean => hasPem(text) || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
 
 const tooDeep = (name: string, reason: string): Piece => ({ name, kind: 'unreadable', code: 'TooDeep', reason })

@@ -50,32 +50,32 @@ export interface Judgement {
   verdict: Verdict
   /** Code of the first failed check, for programs. */
   code?: string
-  /** What the evidence says of its machine: worth what the verdict is worth. */
+  /** What the evidence states about its machine: only as trustworthy as the verdict. */
   says: Said[]
-  /** Reference values that were not given, so that nothing was held to them. */
+  /** Reference values that were not given, so nothing was compared with them. */
   unasked: string[]
-  /** What the table of AMD's advisories says of the platforms. */
+  /** What AMD's advisory table says about the platforms. */
   advisories: JudgedAdvisory[]
 }
 
-/** An advisory whose fix a platform lacks, or that its report cannot show. */
+/** An advisory whose fix a platform lacks, or whose fix its report cannot show. */
 export interface JudgedAdvisory extends OpenAdvisory {
-  /** File and place in it. */
+  /** File, and place in it. */
   of: string
 }
 
 interface JudgeInput extends VerifyContext {
   pieces: readonly Piece[]
-  /** Certificates, lists and texts to pick from, which need not all be of use. */
+  /** Certificates, lists and texts to choose from; not all have to be used. */
   library?: readonly Piece[] | undefined
   anchors: TrustAnchors
   at: Date
   policy?: EvidencePolicy
-  /** Says that time is up: asked before each statement is judged, for this package has no clock. */
+  /** Reports that time is up. Called before each statement is judged, because this package has no clock. */
   expired?: (() => boolean) | undefined
 }
 
-/** Pieces of one judgement; a stored boot has 20. */
+/** Pieces in one judgement; a stored boot has 20. */
 const maximumPieces = 512
 
 class OutOfTime extends Error {}
@@ -113,7 +113,7 @@ export async function judge(o: JudgeInput): Promise<Judgement> {
   return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, advisories }
 }
 
-/** The fault of more than one judgement takes. */
+/** The failed check if a judgement has more pieces than it accepts. */
 function excessOf(pieces: readonly Piece[]): Check | undefined {
   const certificates = pieces.reduce(
     (sum, each) => sum + (each.kind === 'certificates' ? each.certificates.length : 0),
@@ -168,7 +168,7 @@ class Judge {
     const creations = signed.filter(({ quote }) => isCreation(quote.message))
     const azure = this.#of('hcl-report')
     const tdQuotes = this.#of('tdx-quote')
-    // A log beside such a statement is nobody's.
+    // A log beside such a statement belongs to no quote.
     const beside = creations.flatMap(({ piece: { name }, quote: { eventLog: bytes } }): PieceOf<'event-log'>[] =>
       bytes === undefined ? [] : [{ name, kind: 'event-log', bytes }],
     )
@@ -200,7 +200,7 @@ class Judge {
       checks.push(named(creation.piece, check))
     }
     for (const report of this.#each('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
-    // One TD may have been given with the log of its vTPM; of several, nobody knows whose TPM it is.
+    // A single TD may have been given with the log of its vTPM; with several, the TPM's owner is unknown.
     const logged = tdQuotes.length === 1 && loose.length > 0
     for (const quote of tdQuotes) {
       if (this.#expired()) throw new OutOfTime()
@@ -250,7 +250,7 @@ class Judge {
     return checks
   }
 
-  /** Of this kind, one after the other while there is time. */
+  /** Pieces of this kind, one after the other while time remains. */
   *#each<K extends PieceKind>(kind: K): Generator<PieceOf<K>> {
     for (const piece of this.#of(kind)) {
       if (this.#expired()) throw new OutOfTime()
@@ -272,8 +272,8 @@ class Judge {
   }
 
   /**
-   * What claims beside a report must say. User data are in the claims of the paravisor's report, which hardware signs; where that
-   * report was never quoted or not given, only quoted claims count.
+   * Requirements on claims beside a report. User data are in the claims of the paravisor's report, which hardware
+   * signs; if that report was never quoted or is absent, only quoted claims count.
    */
   #claimsPolicy(alone: boolean): { policy?: HclPolicy } {
     const { hcl } = this.#policy
@@ -302,7 +302,10 @@ class Judge {
     return (await checkEventLog({ log: log.bytes, rtmrs, policy: this.#policy.boot, mustReplay: true })).check
   }
 
-  /** Report data of every hardware report, read without judging: what is bound to a report stands and falls with it. */
+  /**
+   * Report data of every hardware report, read without judging: what is bound to a report holds only if the report
+   * does.
+   */
   #reportData(): Uint8Array[] {
     const read = (pieces: readonly { bytes: Uint8Array }[], data: (bytes: Uint8Array) => Uint8Array): Uint8Array[] =>
       pieces.map(({ bytes }) => attempt(() => data(bytes))).filter((found) => found !== undefined)
@@ -328,14 +331,14 @@ class Judge {
       ...(tdQuote === undefined ? {} : { tdQuote: tdQuote.bytes, ...this.#tdxParts(tdQuote.bytes) }),
       akPublic,
       quotes: quotes.map(({ quote }) => quote),
-      // A paravisor runs at level 0: from any other level this is a report of the guest's that claims to be the paravisor's.
+      // A paravisor runs at level 0: from any other level, this is a guest's report that claims to be the paravisor's.
       snpPolicy: { ...(snp ?? baseline.snp), vmpls: [0] },
       tdxPolicy: tdx ?? baseline.tdx,
       hclPolicy,
     }
   }
 
-  /** Keys of the sets that the user gave as files of their own; undefined where there is none. */
+  /** Keys of the sets that the user gave as separate files; undefined without any. */
   #tokenKeys(): Jwk[] | undefined {
     if (this.#of('token').length === 0) return undefined
     const sets = this.#of('jwks').filter(({ nested }) => !nested)
@@ -362,7 +365,7 @@ class Judge {
     return check
   }
 
-  /** What other makers' machines state: AWS's, Arm's, and the services of an SVSM under AMD's report. */
+  /** Statements of other makers' machines: AWS's, Arm's, and the services of an SVSM under AMD's report. */
   async #foreign(): Promise<Check[]> {
     const checks: Check[] = []
     const { nonce, pcrs } = this.#policy.tpm ?? {}

@@ -2,8 +2,8 @@ import { equal } from '../core/bytes/bytes.ts'
 import { statementKinds, type Piece } from './piece.ts'
 
 /**
- * What of the certificates, lists, texts and keys a judgement has used. A file that nothing needed must not look as if it had
- * been judged: an operator who gives a revocation list wants it applied.
+ * Which certificates, lists, texts and keys a judgement has used. An unused file must not look judged: an operator who
+ * supplies a revocation list wants it applied.
  */
 export class Ledger {
   readonly #bytes: Uint8Array[] = []
@@ -16,7 +16,7 @@ export class Ledger {
     }
   }
 
-  /** By content: of two files of the same content both are used. */
+  /** By content: of two files with the same content, both count as used. */
   has(item: Uint8Array | string): boolean {
     if (typeof item === 'string') return this.#texts.has(item)
     return this.#bytes.some((used) => used === item || equal(used, item))

@@ -14,15 +14,15 @@ import { attestationAreas, givenKeys } from './tpm-quotes.ts'
 interface Judged {
   pieces: readonly Piece[]
   pool: Pool
-  /** Of paravisors' reports at hand. */
+  /** Of the paravisor reports at hand. */
   attestationKeys: readonly TpmPublicKey[]
-  /** True where everything else holds. While a chain is missing, nobody knows whose list it is. */
+  /** True if everything else holds. While a chain is missing, the owner of a list is unknown. */
   holds: boolean
 }
 
 /**
- * Input and nothing needed: a fault where it would have been a check (a list, an attestation key, a certificate that
- * cannot be read), else what keeps the verdict from being given, so that no file switches a check off by being beside the point.
+ * Input that nothing needed. It is a fault where it would have been a check (a list, an attestation key, an unreadable
+ * certificate); otherwise it prevents a verdict, so that an irrelevant file cannot switch a check off.
  */
 export async function leftovers(o: Judged): Promise<Check[]> {
   const checks: Check[] = []
@@ -59,7 +59,7 @@ function of<K extends PieceKind>(o: Judged, kind: K): PieceOf<K>[] {
   return o.pieces.filter((piece): piece is PieceOf<K> => piece.kind === kind)
 }
 
-/** Attestation keys of no machine whose evidence was given. */
+/** Attestation keys of machines whose evidence was not given. */
 function foreignKeys(o: Judged): Check[] {
   const expected = o.attestationKeys.map(describeKey).join(' or ') || 'the key of a quote that was given'
   const given = givenKeys((kind) => of(o, kind))
@@ -73,7 +73,7 @@ function foreignKeys(o: Judged): Check[] {
   })
 }
 
-/** Files of which nothing was of use. */
+/** Files of which nothing was used. */
 function unusedFiles(o: Judged): Check[] {
   const { ledger } = o.pool
   const keys = [...attestationAreas((kind) => of(o, kind)), ...givenKeys((kind) => of(o, kind))]
@@ -90,14 +90,14 @@ function unusedFiles(o: Judged): Check[] {
   })
 }
 
-/** Also where another check says what is wrong with it. */
+/** Also true if another check reports what is wrong with it. */
 function isUsed(piece: Piece, ledger: Ledger): boolean {
   const { kind } = piece
   if (kind === 'certificates')
     return piece.certificates.some((der) => ledger.has(der) || attempt(() => parseCertificate(der)) === undefined)
   if (kind === 'tcb-info' || kind === 'qe-identity') return ledger.has(piece.text)
   if (kind === 'tpm-public' || kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
-  // Of a key that no TPM and no platform has, no other check says anything.
+  // No other check mentions a key that belongs to no TPM and no platform.
   if (kind === 'public-key') return false
   return kind !== 'jwks' || ledger.has(JSON.stringify(piece.value))
 }

@@ -8,8 +8,9 @@ import type { JudgedQuote } from './tpm-quotes.ts'
 type Log = PieceOf<'event-log'>
 
 /**
- * Gives each log to the quote whose registers it replays to, else to the first one, so that it is said how they differ.
- * @returns logs of each TD quote; logs of a TPM's quote are put into it
+ * Assigns each log to the quote whose registers it replays to, else to the first one, so that the difference is
+ * reported.
+ * @returns logs of each TD quote; a TPM's logs are put into its quote
  */
 export async function placeLogs(o: {
   logs: readonly Log[]
@@ -38,7 +39,7 @@ export async function placeLogs(o: {
 const replays = ({ children }: Check): boolean =>
   children.some(({ id, outcome }) => id === 'log.replay' && outcome === 'passed')
 
-/** Quotes of several banks may be over one log. */
+/** Quotes of several banks may cover one log. */
 async function findTpm(log: Log, quotes: readonly JudgedQuote[]): Promise<JudgedQuote[]> {
   const found: JudgedQuote[] = []
   for (const each of quotes) {

@@ -223,7 +223,7 @@ describe('what is taken apart', () => {
     expect(split(certificate(1), long, empty)).toEqual([[certificate(1), long, empty]])
     expect(split(long, empty.subarray(0, 3))).toEqual([[concat(long, empty.subarray(0, 3))]])
     expect(split(long, edited(long, [1, 0x81]))).toEqual([[concat(long, edited(long, [1, 0x81]))]])
-    // What has a short length is not read as if it had a long one.
+    // A short length must not be read as a long one.
     const short = edited(new Uint8Array(12_400), [0, 0x30], [1, 20], [2, 0x30], [3, 10], [4, 0xa0])
     const trap = edited(short, [12_302, 0x30], [12_303, 0x82])
     expect(split(trap)).toEqual([[trap]])

@@ -17,7 +17,10 @@ interface MaterialInput extends VerifyContext {
   policy: EvidencePolicy
 }
 
-/** What serves to judge evidence, each by itself: certificates, lists, Intel's texts, event logs. None of it states anything. */
+/**
+ * Judges what serves to verify evidence, each piece on its own: certificates, lists, Intel's texts, event logs. None of
+ * it makes a statement about a machine.
+ */
 export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
   const { pool, at } = o
   const context: VerifyContext = { primitives: o.primitives, cache: o.cache }

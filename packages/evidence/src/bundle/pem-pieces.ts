@@ -7,19 +7,19 @@ const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X
 /** PEM as Intel's service puts it into headers (`…-Issuer-Chain`): every character that is not a letter or digit as %XX. */
 const encodedBegin = '-----BEGIN%20'
 
-/** True where a text holds PEM, as it is or as a header carries it. */
+/** True if a text holds PEM, plain or percent-encoded as in a header. */
 export function hasPem(text: string): boolean {
   return text.includes('-----BEGIN ') || text.includes(encodedBegin)
 }
 
 const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----[^]*?-----END \1-----/g
-/** Marks that are of no block; JSON; a long run, or many lines, of what encodes bytes, looked for where a run begins. */
+/** Marks outside any block; JSON; a long run, or many lines, of encoded bytes, matched where a run begins. */
 const evidently = /-----|[{[]\s*["{[]|(?<![\w+/=-])(?:[\w+/=-]{512}|(?:[\w+/=-]{40,}\s+){7})/
 
-/** Whether text around the blocks, which tools use to describe them, holds what nobody would then read. */
+/** Whether text around the blocks, where tools put descriptions, holds evidence that would be ignored. */
 const holdsMore = (text: string): boolean => evidently.test(text.replace(block, ''))
 
-/** Certificates, keys and lists of a PEM text; `unreadable` for blocks of another kind, and for evidence around them. */
+/** Certificates, keys and lists of a PEM text; `unreadable` for other kinds of blocks, and for evidence around them. */
 export function detectPem(name: string, text: string): Piece[] {
   const plain = text.replaceAll(/-----BEGIN%20[^\s"']+/g, (header) => {
     try {

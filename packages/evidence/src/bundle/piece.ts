@@ -2,7 +2,7 @@ import type { Check } from '../checks/check.ts'
 import type { ParseErrorCode } from '../core/errors.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
 
-/** Kinds of evidence whose bytes say what they are. */
+/** Kinds of evidence that their bytes identify. */
 export const binaryKinds = [
   'snp-report',
   'tdx-quote',
@@ -24,21 +24,21 @@ export type BinaryKind = (typeof binaryKinds)[number]
  */
 export type Piece = { name: string; file?: string } & (
   | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
-  /** TPM2B_PUBLIC. `nested`: it lies inside other evidence. */
+  /** TPM2B_PUBLIC. `nested`: it is inside other evidence. */
   | { kind: 'tpm-public'; bytes: Uint8Array; nested: boolean }
-  /** DER SubjectPublicKeyInfo. `nested`: it stands beside other evidence, whose maker may have made the key too. */
+  /** DER SubjectPublicKeyInfo. `nested`: it is beside other evidence, whose maker may have made the key too. */
   | { kind: 'public-key'; spki: Uint8Array; nested: boolean }
   /** DER, in the order of the file. */
   | { kind: 'certificates'; certificates: readonly Uint8Array[] }
   /** Unchanged: a signature covers the text. */
   | { kind: 'tcb-info'; text: string }
   | { kind: 'qe-identity'; text: string }
-  /** `token` is a JWT of an issuer with a key set; `release` brings its certificates. */
+  /** `token` is a JWT of an issuer with a key set; `release` carries its certificates. */
   | { kind: 'token'; text: string }
   | { kind: 'release'; text: string }
   /** Compact JWS: what an image measures, signed by an installation. */
   | { kind: 'image-measurements'; text: string }
-  /** `nested`: it lies inside other evidence, or beside it in one file, whose maker may have made the keys too. */
+  /** `nested`: it is inside other evidence, or beside it in one file, whose maker may have made the keys too. */
   | { kind: 'jwks'; value: unknown; nested: boolean }
   | {
       kind: 'tpm-quote'
@@ -51,26 +51,26 @@ export type Piece = { name: string; file?: string } & (
       akPublic?: Uint8Array
     }
   | { kind: 'runtime-claims'; bytes: Uint8Array }
-  /** A signature without a name for its scheme. */
+  /** A signature that does not name its scheme. */
   | { kind: 'signature'; bytes: Uint8Array }
   | { kind: 'unknown'; reason: string }
-  /** Declared as evidence, but unreadable: never passed over. */
+  /** Declared as evidence, but unreadable: an error, never skipped. */
   | { kind: 'unreadable'; code: ParseErrorCode; reason: string }
 )
 
 export type PieceKind = Piece['kind']
 export type PieceOf<K extends PieceKind> = Extract<Piece, { kind: K }>
 
-/** Certificates in all pieces of a judgement together: each chain is looked for among all of them. */
+/** Certificates in all pieces of a judgement: each chain is searched among all of them. */
 export const maximumCertificates = 1_000
 
-/** The check, with the name of the file that it is about. */
+/** The check, with the name of the file it is about. */
 export function named(piece: Piece, check: Check): Check {
   const name = piece.name.trim()
   return name === '' ? check : { ...check, shows: `${name}: ${check.shows}` }
 }
 
-/** Kinds that state something of a machine. All others only serve to judge these. */
+/** Kinds that state something about a machine. All others only serve to judge these. */
 export const statementKinds: readonly PieceKind[] = [
   'snp-report',
   'tdx-quote',

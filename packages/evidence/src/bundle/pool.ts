@@ -26,7 +26,7 @@ import type { Piece } from './piece.ts'
 /** Names of the keys that sign reports (AMD 57230). */
 const reportKeys: ReadonlySet<string | undefined> = new Set(['SEV-VCEK', 'SEV-VLEK'])
 
-/** Undefined where the bytes cannot be read: whoever judges them says why. */
+/** Undefined if the bytes cannot be read: the check that judges them reports why. */
 export function attempt<T>(read: () => T): T | undefined {
   try {
     return read()
@@ -36,8 +36,8 @@ export function attempt<T>(read: () => T): T | undefined {
 }
 
 /**
- * Certificates, lists and signed texts of all files, from which what belongs to a piece of evidence is picked. Picking is by
- * names and numbers and decides nothing: whatever is picked is verified against pinned roots.
+ * Certificates, lists and signed texts of all files, from which those that belong to a piece of evidence are picked.
+ * Picking compares names and numbers and decides nothing: each pick is verified against pinned roots.
  */
 export class Pool {
   /** What was picked. */
@@ -49,10 +49,10 @@ export class Pool {
   readonly #at: Date
 
   #signer: readonly Certificate[] = []
-  /** Roots whose keys are pinned: tests and other worlds have roots of the same names. */
+  /** Roots whose keys are pinned: test and other roots have the same names. */
   #trusted: ReadonlySet<Certificate> = new Set()
 
-  /** @param anchors pinned roots, which only decide what is picked first */
+  /** @param anchors pinned roots; they only decide what is picked first */
   static async of(
     pieces: readonly Piece[],
     at: Date,
@@ -84,7 +84,7 @@ export class Pool {
     this.#at = at
   }
 
-  /** Certificates from this one up to a self-signed one, by names; ends where an issuer is absent. */
+  /** Certificates from this one up to a self-signed one, matched by name; stops at an absent issuer. */
   chainFrom(leaf: Certificate): Certificate[] {
     const chain = [leaf]
     for (let last = leaf; chain.length < 6 && !sameName(last.issuer, last.subject);) {
@@ -97,7 +97,10 @@ export class Pool {
     return chain
   }
 
-  /** Issuers of one name may have several certificates: the one whose key identifier the child names, then one of this time. */
+  /**
+   * Several certificates may have an issuer's name: prefer the one whose key identifier the child names, then a
+   * currently valid one.
+   */
   #best(issuers: readonly Certificate[], child: Certificate): Certificate | undefined {
     const named = issuers.filter((issuer) => namesKey(child.extensions, issuer))
     const known = named.length > 0 ? named : issuers
@@ -106,12 +109,12 @@ export class Pool {
     return candidates.find((each) => each.notBefore <= this.#at && this.#at <= each.notAfter) ?? candidates[0]
   }
 
-  /** Chain of the key that this report names: of its chip and versions where there is one, else any of its kind. */
+  /** Chain of the key that this report names: for its chip and versions if available, else any of its kind. */
   snpChain(bytes: Uint8Array): SnpChain | undefined {
     const leaf = this.#snpLeaf(bytes)
     if (leaf === undefined) return undefined
     const [, ask, ark] = this.chainFrom(leaf)
-    // A key whose issuers are absent cannot be judged; one that names issuers which are not AMD's at all can.
+    // A key without issuers cannot be judged; one with issuers that are not AMD's can.
     if (ask === undefined || ark === undefined) return undefined
     this.ledger.use(leaf.raw, ask.raw, ark.raw)
     return { vcek: leaf.raw, ask: ask.raw, ark: ark.raw }
@@ -144,7 +147,7 @@ export class Pool {
     return best?.certificate ?? this.certificates.find(({ basicConstraints }) => basicConstraints?.ca !== true)
   }
 
-  /** How well a key goes with a report: its kind, its chip, its versions, its time. */
+  /** How well a key fits a report: kind, chip, versions, validity. */
   #rank(certificate: Certificate, report: SnpReport | undefined): number {
     const endorsement = attempt(() => readEndorsement(certificate))
     if (report === undefined || endorsement === undefined) return 0
@@ -159,11 +162,11 @@ export class Pool {
     return 1 + marks.reduce((sum, [holds, weight]) => sum + (holds ? weight : 0), 0)
   }
 
-  /** The newest list of this issuer that is of this time, else the newest. */
+  /** This issuer's newest currently valid list, else its newest. */
   crlOf(issuer: Certificate | undefined): Uint8Array | undefined {
     if (issuer === undefined) return undefined
     const named = this.crls.filter((crl) => sameName(crl.issuer, issuer.subject))
-    // A list that names another key is of another authority of the same name.
+    // A list that names another key comes from another authority of the same name.
     const keyed = named.filter(
       ({ extensions }) =>
         findExtension(extensions, oid.authorityKeyIdentifier) === undefined || namesKey(extensions, issuer),
@@ -176,19 +179,19 @@ export class Pool {
     return found?.raw
   }
 
-  /** Root over whoever signs Intel's texts. */
+  /** Root above the signer of Intel's texts. */
   signerRoot(): Certificate | undefined {
     return this.#signer.at(-1)
   }
 
-  /** Chain of whoever signs Intel's texts, as PEM. */
+  /** Chain of the signer of Intel's texts, as PEM. */
   signerChain(): string | undefined {
     const chain = this.#signer
     this.ledger.use(...chain.map(({ raw }) => raw))
     return chain.length < 2 ? undefined : chain.map(({ raw }) => toPem(raw)).join('')
   }
 
-  /** Several have the name: the one whose chain holds, else one of this time. */
+  /** Several certificates have the name: pick the one whose chain holds, else a currently valid one. */
   async #findSigner(anchors: readonly TrustAnchor[], context: VerifyContext): Promise<readonly Certificate[]> {
     const signers = this.certificates.filter(({ subject }) => subject.commonName === 'Intel SGX TCB Signing')
     const chains = signers.map((signer) => this.chainFrom(signer))
@@ -197,14 +200,14 @@ export class Pool {
         await verifyPath({ chain, anchors, at: this.#at, ...context })
         return chain
       } catch {
-        // Whoever judges the picked one says why it does not hold.
+        // The check that judges the pick reports why it does not hold.
       }
     }
     const current = signers.findIndex(({ notBefore, notAfter }) => notBefore <= this.#at && this.#at <= notAfter)
     return chains[current] ?? chains[0] ?? []
   }
 
-  /** Chain of the certificate that a quote names and does not carry; undefined for quotes that carry theirs. */
+  /** Chain of the certificate that a quote names but does not contain; undefined for quotes that contain theirs. */
   pckChain(bytes: Uint8Array): readonly Uint8Array[] | undefined {
     const quote = attempt(() => parseTdxQuote(bytes))
     if (quote === undefined || quote.certification.type === 'pckChain') return undefined
@@ -220,7 +223,7 @@ export class Pool {
     return chain
   }
 
-  /** What there is of Intel's collateral for this quote. */
+  /** Available Intel collateral for this quote. */
   tdxCollateral(bytes: Uint8Array): Partial<TdxCollateral> {
     const ders = this.pckChain(bytes) ?? chainIn(bytes)
     this.ledger.use(...ders)
@@ -245,7 +248,7 @@ export class Pool {
     }
   }
 
-  /** Texts with this member that can be read, those of this time first, then the newest. */
+  /** Readable texts with this member: currently valid ones first, then the newest. */
   #pick<T extends { issueDate: Date; nextUpdate: Date }>(
     member: 'tcbInfo' | 'enclaveIdentity',
     parse: (body: string) => T,
@@ -265,7 +268,9 @@ export class Pool {
   }
 }
 
-/** True where the authority key identifier is the issuer's subject key identifier: names alone may be those of a test root. */
+/**
+ * True if the authority key identifier equals the issuer's subject key identifier: names alone may be a test root's.
+ */
 function namesKey(extensions: readonly Extension[], issuer: Certificate): boolean {
   const own = findExtension(issuer.extensions, oid.subjectKeyIdentifier)?.value
   const authority = findExtension(extensions, oid.authorityKeyIdentifier)?.value

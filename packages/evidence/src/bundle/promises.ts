@@ -2,13 +2,13 @@ import { statementKinds, type Piece, type PieceKind } from './piece.ts'
 
 type Promised = readonly PieceKind[] | 'any'
 
-/** What a report or a quote may be: an SVSM's manifest and a key's release go along with one, and are none. */
+/** What a report or a quote may be. An SVSM's manifest and a key release accompany one, and are none. */
 const statements: readonly PieceKind[] = statementKinds.filter((kind) => kind !== 'svsm-manifest' && kind !== 'release')
 
 /**
- * What members of a JSON file promise by their names, written in small letters and without marks between words, as the tools
- * that collect evidence have them: trustee, attestation-rs, go-tpm-tools, dstack, Azure's services, this project's boots.
- * What such a member holds has to be read as one of these, else the file would be judged by what else lies in it.
+ * What a JSON member's name promises, in lower case without separators, as tools that collect evidence name them:
+ * trustee, attestation-rs, go-tpm-tools, dstack, Azure's services, this project's boots. The value must be readable as
+ * one of these kinds; otherwise the file would be judged by its other content.
  */
 const promised: ReadonlyMap<string, Promised> = new Map<string, Promised>([
   ...['attestationreport', 'snpreport', 'sevsnpreport', 'report', 'hclreport', 'hardwarereport'].map(
@@ -23,7 +23,7 @@ const promised: ReadonlyMap<string, Promised> = new Map<string, Promised>([
 ])
 
 /**
- * A fault where a member's name promises evidence and its value holds none that can be read.
+ * A fault if a member's name promises evidence and its value holds none that can be read.
  * @param found what was found in the value
  */
 export function brokenPromise(
@@ -45,9 +45,12 @@ export function brokenPromise(
   return { name: place, kind: 'unreadable', code: 'UnknownType', reason }
 }
 
-/** Words of names that tools and people make up for evidence: `raw_quote`, `quoteHex`, `report_bytes`. */
+/** Words in the names that tools and people give to evidence: `raw_quote`, `quoteHex`, `report_bytes`. */
 const words = new Set(['quote', 'report', 'evidence', 'attestation', 'token'])
-/** Text of an SNP report in base64, the shortest evidence under such names, is half as long again; digests and types are shorter. */
+/**
+ * An SNP report in base64, the shortest evidence under such names, is half as long again; digests and types are
+ * shorter.
+ */
 const longText = 1_000
 const longList = 500
 
@@ -61,7 +64,7 @@ function promisedByWord(member: string, value: unknown): Promised | undefined {
   return named.some((word) => words.has(word)) ? 'any' : undefined
 }
 
-/** Records as objects, as dstack and some of go-tpm-tools' writers have them. */
+/** Records as objects, as dstack and some go-tpm-tools writers store them. */
 function isList(value: unknown): boolean {
   return typeof value === 'string'
     ? value.trimStart().startsWith('[{')

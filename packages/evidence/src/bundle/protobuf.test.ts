@@ -52,7 +52,7 @@ describe('a message of go-tpm-tools', () => {
           pcrs?: unknown
         }
       )?.pcrs
-    // A register without a digest claims nothing that a quote's digest would be of.
+    // A register without a digest claims nothing that a quote's digest could cover.
     expect(pcrs(field(3, concat(field(1, 11), entry(23))))).toEqual(new Map([[23, new Uint8Array()]]))
     expect(pcrs(field(3, concat(field(1, 11), entry(1))), field(3, entry(2)))).toEqual(
       new Map([1, 2].map((index) => [index, new Uint8Array()])),
@@ -84,7 +84,7 @@ describe('a message of go-tpm-tools', () => {
     const others = (count: number): unknown =>
       read(key, field(2, quote()), ...Array<Uint8Array>(count).fill(field(5, 1)))?.length
     expect([others(998), others(999)]).toEqual([1, undefined])
-    // As many as a call takes no longer as arguments.
+    // More than a call accepts as arguments.
     const many = concat(...Array<Uint8Array>(1_000).fill(concat(...Array<Uint8Array>(300).fill(field(3, 0)))))
     expect(read(key, field(2, many))).toBeUndefined()
   })

@@ -3,12 +3,12 @@ import { concat } from '../core/bytes/bytes.ts'
 import { ParseError } from '../core/errors.ts'
 import type { Piece, PieceOf } from './piece.ts'
 
-/** Far above the fields of any message that is read here. */
+/** Far more fields than any message read here. */
 const maximumFields = 1_000
 
 const malformed = (message: string): ParseError => new ParseError({ code: 'InvalidValue', message })
 
-/** Fields of one protobuf message by their numbers; only lengths and varints occur. */
+/** Fields of one protobuf message by number; only lengths and varints occur. */
 class Message {
   readonly #fields = new Map<number, (number | Uint8Array)[]>()
 
@@ -30,7 +30,7 @@ class Message {
     return [...this.#fields.keys()]
   }
 
-  /** All values of a field; of one that stands once in a message the last counts. @throws ParseError */
+  /** All values of a field; for a field that occurs once in a message, the last one counts. @throws ParseError */
   bytes(number: number): Uint8Array[] {
     const values = this.#fields.get(number) ?? []
     return values.map((value) => {
@@ -65,11 +65,14 @@ const banks: ReadonlyMap<number | undefined, NonNullable<PieceOf<'tpm-quote'>['b
   [13, 'sha512'],
 ])
 
-/** Far above the banks that a TPM has. */
+/** Far more banks than a TPM has. */
 const maximumQuotes = 16
 const maximumPcr = 23
 
-/** From here on an `Attestation` has the hardware's evidence, as messages of their own (sev_snp_attestation, tdx_attestation). */
+/**
+ * From this field on, an `Attestation` holds the hardware's evidence as nested messages (sev_snp_attestation,
+ * tdx_attestation).
+ */
 const firstOfHardware = 8
 
 /** Message `Attestation` of go-tpm-tools (attest.proto): key, quotes with registers, event log. Undefined for other bytes. */
@@ -95,7 +98,7 @@ export function readAttestationMessage(name: string, bytes: Uint8Array): Piece[]
 function readQuote(name: string, bytes: Uint8Array, akPublic: Uint8Array, eventLog: Uint8Array | undefined): Piece {
   const quote = new Message(bytes)
   const [message, signature] = [quote.bytes(1).at(-1), quote.bytes(2).at(-1)]
-  // A message that stands twice is one: that is how protobuf joins them.
+  // Repeated messages are one message: protobuf joins them.
   const registers = new Message(concat(...quote.bytes(3)))
   const bank = banks.get(registers.integer(1))
   if (message === undefined || signature === undefined || bank === undefined)
@@ -112,7 +115,7 @@ function readQuote(name: string, bytes: Uint8Array, akPublic: Uint8Array, eventL
   }
 }
 
-/** An entry of a map, of which zero and no bytes are left out. */
+/** A map entry; protobuf omits zero and empty bytes. */
 function readRegister(bytes: Uint8Array): [index: number, digest: Uint8Array] {
   const entry = new Message(bytes)
   const index = entry.integer(1) ?? 0

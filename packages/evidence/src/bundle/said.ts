@@ -19,16 +19,16 @@ import { timeText } from './field.ts'
 import type { Piece } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 
-/** What a piece of evidence says of its machine, in words: worth what the verdict over it is worth. */
+/** What a piece of evidence states about its machine, in words: only as trustworthy as the verdict over it. */
 export interface Said {
-  /** File and place in it. */
+  /** File, and place in it. */
   of: string
   /** For example `launch measurement`. */
   what: string
   value: string
 }
 
-/** What every statement among the pieces says; nothing of those that cannot be read. */
+/** Everything that the statements among the pieces state; unreadable ones are left out. */
 export function whatIsSaid(pieces: readonly Piece[], pool: Pool): Said[] {
   return pieces.flatMap((piece) => {
     const rows = attempt(() => rowsOf(piece, pool)) ?? []
@@ -36,7 +36,7 @@ export function whatIsSaid(pieces: readonly Piece[], pool: Pool): Said[] {
   })
 }
 
-/** Platform of each SNP report among the pieces whose line of processors is known. */
+/** Platform of each SNP report among the pieces whose processor line is known. */
 export function platformsIn(pieces: readonly Piece[], pool: Pool): { of: string; platform: SnpPlatform }[] {
   return pieces.flatMap((piece) => {
     const platform = attempt(() => platformOf(piece, pool))
@@ -70,7 +70,7 @@ function rowsOf(piece: Piece, pool: Pool): Row[] {
   return snpRows(parseSnpReport(hardware), productBeside(hardware, pool))
 }
 
-/** Reports before version 3 do not say of which line they are; their key's certificate does. */
+/** Reports before version 3 do not name their processor line; the key's certificate does. */
 function productBeside(report: Uint8Array, pool: Pool): SnpProduct | undefined {
   const chain = pool.snpChain(report)
   return chain && attempt(() => readEndorsement(parseCertificate(chain.vcek)).product)

@@ -13,13 +13,13 @@ export interface ScaleCollateral {
   tcbInfo: string
   qeIdentityIssuerChain: string
   qeIdentity: string
-  /** Of the platform; later versions of the form have it. */
+  /** The platform's; only in later versions of the form. */
   pckCertificateChain: string | undefined
 }
 
 const begin = '-----BEGIN CERTIFICATE-----'
 
-/** The first field is a chain in PEM, behind its length. */
+/** The first field is a PEM chain with its length in front. */
 export function isScaleCollateral(bytes: Uint8Array): boolean {
   const width = [1, 2, 4][(bytes[0] ?? 3) & 3]
   return width !== undefined && startsWithText(bytes.subarray(width), begin)
@@ -58,7 +58,7 @@ export function parseScaleCollateral(bytes: Uint8Array): ScaleCollateral {
   return { ...found, pckCertificateChain }
 }
 
-/** A compact integer of up to 30 bits: its two lowest bits say how many bytes it has. */
+/** A compact integer of up to 30 bits; the two lowest bits give its length in bytes. */
 function readLength(reader: ByteReader, field: string): number {
   const { offset } = reader
   const first = reader.u8(field)

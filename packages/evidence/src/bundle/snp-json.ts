@@ -5,7 +5,7 @@ import { productOfCpu, type SnpProduct } from '../snp/products.ts'
 import { snpReportLength } from '../snp/report.ts'
 
 type Members = Record<string, unknown>
-/** Bytes of a member's value. @throws RangeError or TypeError for a value that has none */
+/** Bytes of a member's value. @throws RangeError or TypeError for an invalid value */
 type Form = (value: unknown, product: SnpProduct) => Uint8Array
 
 /** Least significant byte first. */
@@ -24,7 +24,7 @@ const list =
     return Uint8Array.from(value, (byte: unknown) => whole(byte, 255))
   }
 
-/** Later versions of a report have it; earlier ones have zeros. */
+/** Present in later report versions; zeros in earlier ones. */
 const optional =
   (form: Form): Form =>
   (value, product) =>
@@ -47,7 +47,7 @@ const signature: Form = (value, product) => {
   return concat(list(72)(r, product), list(72)(s, product))
 }
 
-/** Where each member's bytes stand (AMD 56860, ATTESTATION_REPORT). */
+/** Offset of each member's bytes (AMD 56860, ATTESTATION_REPORT). */
 const layout: readonly (readonly [member: string, at: number, form: Form])[] = [
   ['version', 0x00, number(4)],
   ['guest_svn', 0x04, number(4)],
@@ -80,12 +80,12 @@ const layout: readonly (readonly [member: string, at: number, form: Form])[] = [
   ['signature', 0x2a0, signature],
 ]
 
-/** Names of the members that make up such a report. */
+/** Names of the members of such a report. */
 export const reportMembers: readonly string[] = layout.map(([member]) => member)
 
 /**
- * The bytes of a report that the Rust crate `sev` wrote as JSON, member by member: the signature is over the bytes, so nothing
- * is taken on trust. Undefined where the members are not such a report's, or say something that has no bytes.
+ * Rebuilds, member by member, the bytes of a report that the Rust crate `sev` wrote as JSON. The signature covers the
+ * bytes, so nothing is trusted. Undefined if the members are not those of a report, or have a value without bytes.
  */
 export function encodeSnpReport(m: Members): Uint8Array | undefined {
   const cpu = { family: m['cpuid_fam_id'] as number, model: m['cpuid_mod_id'] as number }

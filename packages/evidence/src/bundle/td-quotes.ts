@@ -5,7 +5,7 @@ import { keyIn } from './attestation-keys.ts'
 import type { PieceOf } from './piece.ts'
 import { attempt } from './pool.ts'
 
-/** The quote whose TD is the one of this TDREPORT; else the first, so that it is said how they differ. */
+/** The quote of the TD that this TDREPORT describes; else the first, so that the difference is reported. */
 export function quoteOf(
   tdReport: Uint8Array,
   quotes: readonly PieceOf<'tdx-quote'>[],
@@ -17,8 +17,8 @@ export function quoteOf(
 }
 
 /**
- * A paravisor quotes its report for the key service, and puts another, which nobody quotes, into the vTPM. Where claims are at
- * hand that a quote of the same TD binds, they vouch for the attestation key; whether they do is for checkTdReport to say.
+ * A paravisor quotes its report for the key service, and puts a second report, which is never quoted, into the vTPM.
+ * Claims bound by a quote of the same TD vouch for the attestation key; checkTdReport verifies that they do.
  */
 export function siblingOf(
   hcl: PieceOf<'hcl-report'>,

@@ -11,26 +11,26 @@ import type { Ledger } from './ledger.ts'
 import type { Piece, PieceKind, PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 
-/** A quote with its key and, where a paravisor's report names the key that signed it, that key. */
+/** A quote with its key and, if a paravisor's report names that key, the report. */
 export interface JudgedQuote {
   piece: Piece
   quote: TpmEvidence
   owner?: TpmPublicKey
 }
 
-/** An attestation key that was given by itself. */
+/** An attestation key given as a separate file. */
 interface GivenKey {
   piece: PieceOf<'tpm-public'> | PieceOf<'public-key'>
   key: TpmPublicKey
-  /** What a quote is judged with: of a TPM2B_PUBLIC the attributes count too. */
+  /** What a quote is verified with: for a TPM2B_PUBLIC, the attributes count too. */
   material: Uint8Array | TpmPublicKey
 }
 
 type Of = <K extends PieceKind>(kind: K) => PieceOf<K>[]
 
 /**
- * TPM2B_PUBLIC that are attestation keys or were given by themselves, so that they are meant as one: a TPM's other keys sign nothing
- * here. `area` is undefined where it cannot be read.
+ * TPM2B_PUBLIC that are attestation keys, or were given as separate files and so are meant as one: a TPM's other keys
+ * sign nothing here. `area` is undefined if it cannot be read.
  */
 export function attestationAreas(of: Of): { piece: PieceOf<'tpm-public'>; area: TpmPublic | undefined }[] {
   return of('tpm-public')
@@ -50,7 +50,7 @@ export function givenKeys(of: Of): GivenKey[] {
   return [...areas, ...keys]
 }
 
-/** The TPM2B_PUBLIC to compare with a paravisor's report: the one of its key, else any where there is no other report. */
+/** The TPM2B_PUBLIC to compare with a paravisor's report: that of its key, or any if there is no other report. */
 export function publicOf(hcl: PieceOf<'hcl-report'>, of: Of): Uint8Array | undefined {
   const own = keyIn(hcl)
   const areas = attestationAreas(of)
@@ -59,7 +59,7 @@ export function publicOf(hcl: PieceOf<'hcl-report'>, of: Of): Uint8Array | undef
   return (same ?? any)?.piece.bytes
 }
 
-/** TPM quotes, put together from their parts where those are files of their own, each with the key that signed it. */
+/** TPM quotes, assembled from separate files where needed, each with the key that signed it. */
 export async function tpmQuotes(o: {
   of: Of
   pool: Pool
@@ -88,18 +88,21 @@ export async function tpmQuotes(o: {
   return quotes
 }
 
-/** Whether this is a statement that the TPM made an object, not a quote of registers. */
+/** Whether this states that the TPM created an object, and so is not a quote of registers. */
 export function isCreation(message: Uint8Array): boolean {
   return attempt(() => parseTpmsAttest(message))?.type === 'creation'
 }
 
-/** Whether a piece is a quote of registers: a statement of another kind shows none and answers no challenge, whatever holds it. */
+/**
+ * Whether a piece is a quote of registers: other statements show none and answer no challenge, whatever container holds
+ * them.
+ */
 export function isQuote(piece: Piece): boolean {
   if (piece.kind === 'tpm-quote') return !isCreation(piece.message)
   return piece.kind === 'tpm-attest' && !isCreation(piece.bytes)
 }
 
-/** With the objects that it may be about and, where a paravisor's report names the key, bound by that report. */
+/** With the objects it may be about and, if a paravisor's report names the key, bound by that report. */
 export function creationOf({ quote, owner }: JudgedQuote, of: Of): Parameters<typeof checkTpmCreation>[0] {
   const objects = of('tpm-public').map(({ bytes }) => bytes)
   return { ...quote, objects, ...(owner === undefined ? {} : { akPublic: owner, keyBoundBy: 'claims' as const }) }
@@ -115,7 +118,7 @@ async function findKey(
     if (key !== undefined && (await signs(key, quote))) each.owner = key
   }
   if (each.owner !== undefined) return
-  // A key that came with the quote is bound where it was given by itself too.
+  // A key that came with the quote also counts as bound if it was given separately.
   const given = givenKeys(o.of).toSorted((left, right) => Number(left.piece.nested) - Number(right.piece.nested))
   let chosen = quote.akPublic === undefined ? given[0] : undefined
   for (const candidate of given) {
@@ -126,7 +129,7 @@ async function findKey(
   if (chosen !== undefined) {
     const { piece, material } = chosen
     quote.akPublic = material
-    // What the user names as a file of its own, the user knows.
+    // A file that the user names is known to the user.
     if (!piece.nested) quote.keyBoundBy = 'caller'
     o.ledger.use(piece.kind === 'public-key' ? piece.spki : piece.bytes)
     return

@@ -37,7 +37,7 @@ const pieces = {
   claims: { name: '', kind: 'runtime-claims', bytes },
   log: { name: '', kind: 'event-log', bytes },
   certificates: { name: '', kind: 'certificates', certificates: [] },
-  // What a piece is was found out before; its bytes are not read again for what they might be too.
+  // The kind is already known; its bytes are not checked for other kinds.
   likeHcl: { name: '', kind: 'crl', bytes: (hcl('SNP') as PieceOf<'hcl-report'>).bytes },
 } satisfies Record<string, Piece>
 type Named = keyof typeof pieces
@@ -45,7 +45,7 @@ const [zero, registers] = [new Uint8Array(48), new Map([[0, new Uint8Array(32)]]
 const given = (names: readonly Named[]): Piece[] => names.map((name) => pieces[name])
 
 describe('reference values that nobody gave', () => {
-  /** Their names in a policy, as each line has them. */
+  /** Their names in a policy, per line. */
   const lines = (policy: EvidencePolicy, ...names: Named[]): string[] =>
     unasked(policy, given(names)).map((line) => /\(([^)]*)\)/.exec(line)![1]!)
   const quoted = ['--nonce, tpm.nonce', 'tpm.pcrs']

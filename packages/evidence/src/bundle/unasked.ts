@@ -5,8 +5,8 @@ import { attempt } from './pool.ts'
 import { isQuote } from './tpm-quotes.ts'
 
 /**
- * Reference values that nobody gave, one line each: evidence that is accepted without them is genuine, and may be of another
- * guest, of another time or of an old platform.
+ * Reference values that were not given, one line each. Evidence accepted without them is genuine, but may be of another
+ * guest, another time or an outdated platform.
  */
 export function unasked(policy: EvidencePolicy, pieces: readonly Piece[]): string[] {
   const { snp, tdx, tpm, token } = policy
@@ -56,7 +56,7 @@ function hardwareOf(piece: Piece): 'snp' | 'snp-hcl' | 'tdx' | 'tdx-hcl' | 'toke
   if (piece.kind === 'tdx-quote' || piece.kind === 'td-report') return 'tdx'
   if (piece.kind === 'token') return 'token'
   if (piece.kind !== 'hcl-report') return undefined
-  // What a paravisor's report binds are its claims.
+  // A paravisor's report binds its claims.
   const type = attempt(() => parseHclReport(piece.bytes))?.reportType
   return type === 'SNP' ? 'snp-hcl' : type === 'TDX' ? 'tdx-hcl' : undefined
 }

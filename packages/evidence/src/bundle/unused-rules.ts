@@ -6,8 +6,8 @@ import { attempt } from './pool.ts'
 import { isQuote } from './tpm-quotes.ts'
 
 /**
- * Parts of a policy that nothing here was held to: whoever asks for a measurement must not be content with a token because the
- * report was left out. A policy may ask for both kinds of hardware and be met by one.
+ * Parts of a policy that nothing here was compared with: a policy that requires a measurement must not be met by a
+ * token because the report was left out. A policy may cover both kinds of hardware and be met by one.
  */
 export function unusedRules(policy: EvidencePolicy, pieces: readonly Piece[]): Check[] {
   const has = (...kinds: PieceKind[]): boolean => pieces.some(({ kind }) => kinds.includes(kind))

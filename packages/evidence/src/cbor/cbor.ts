@@ -10,7 +10,7 @@ export interface CborTagged {
   value: CborValue
 }
 
-/** Deeper, and with more items, than any genuine evidence. */
+/** Deeper and larger than any genuine evidence. */
 const maximumDepth = 12
 const maximumItems = 4096
 
@@ -50,7 +50,7 @@ function readItem(reader: ByteReader, subject: string, budget: { left: number },
   }
   const argument = readArgument(reader, information, fail)
   const next = (): CborValue => readItem(reader, subject, budget, depth + 1)
-  // Each item takes a byte: no count is larger than what is left.
+  // Each item takes a byte, so no count exceeds the remaining length.
   if (major > 1 && major < 6 && argument > reader.remaining) fail('Truncated', 'a length beyond the end')
   if (major === 0) return argument
   if (major === 1) return -1 - argument

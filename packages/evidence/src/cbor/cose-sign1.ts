@@ -5,7 +5,7 @@ import { verifyRawEcdsa } from '../x509/verify-signature.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { cborHead, type CborMap, type CborTagged, type CborValue, parseCbor } from './cbor.ts'
 
-/** COSE algorithm ids of ECDSA (RFC 9053, 2.1), each with its curve here: evidence mixes none. */
+/** COSE algorithm ids of ECDSA (RFC 9053, 2.1), each with its curve: evidence does not mix them. */
 const algorithms = {
   [-7]: { name: 'ES256', curve: 'P-256', hash: 'SHA-256' },
   [-35]: { name: 'ES384', curve: 'P-384', hash: 'SHA-384' },
@@ -23,7 +23,7 @@ export interface CoseSign1 {
   signature: Uint8Array
 }
 
-/** @param value with or without the tag 18. @throws ParseError */
+/** @param value with or without tag 18. @throws ParseError */
 export function readCoseSign1(value: CborValue, subject: string): CoseSign1 {
   const fail = (code: ParseError['code'], what: string): never => {
     throw new ParseError({ code, message: `${subject}: ${what}` })

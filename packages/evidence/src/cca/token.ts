@@ -11,7 +11,7 @@ import type { HashName } from '../core/bytes/digest.ts'
 export interface CcaToken {
   platform: {
     sign1: CoseSign1
-    /** Digest of the realm's key: what binds the realm's token. */
+    /** Digest of the realm's key, which binds the realm's token. */
     challenge: Uint8Array
     /** 0x3000 to 0x30ff is secured; others can be debugged. */
     lifecycle: number
@@ -20,7 +20,7 @@ export interface CcaToken {
   }
   realm: {
     sign1: CoseSign1
-    /** 64 bytes of whoever asked. */
+    /** The caller's 64 bytes. */
     challenge: Uint8Array
     personalization: Uint8Array
     initialMeasurement: Uint8Array

@@ -44,7 +44,7 @@ export interface AzureParts extends VerifyContext {
   /** For a TD quote that only names its certificate, leaf first, DER. */
   pckChain?: readonly Uint8Array[] | undefined
   collateral?: Partial<TdxCollateral> | undefined
-  /** A quote of the same TD over other claims, where this report’s own was never quoted (see checkTdReport). */
+  /** A quote of the same TD over other claims, if this report’s own was never quoted (see checkTdReport). */
   tdSibling?: TdSibling | undefined
   /** TPM2B_PUBLIC. */
   akPublic?: Uint8Array | undefined
@@ -113,7 +113,7 @@ async function checkHardware(
   try {
     ;({ reportType: type, hardwareReport: report } = parseHclReport(o.hclReport))
   } catch {
-    // checkHcl says why.
+    // checkHcl reports why.
     return { checks: [] }
   }
   if (type === 'SNP') {
@@ -152,7 +152,7 @@ async function checkHardware(
 /** A quote over runtime claims, and the key that the TDREPORT’s own claims name. */
 export interface TdSibling {
   quote: Uint8Array
-  /** What the quote’s report data bind. */
+  /** What the quote’s report data binds. */
   claims: Uint8Array
   attestationKey: TpmPublicKey
 }

@@ -113,7 +113,7 @@ export async function checkCrl(
   return list.all('crl')
 }
 
-/** What every text says, of SGX or TDX and in any version: whether it serves a quote is for checkTdx to say. */
+/** What every text contains, of SGX or TDX and in any version; checkTdx decides whether it serves a quote. */
 interface IntelWords {
   id: string
   issueDate: Date
@@ -123,7 +123,7 @@ interface IntelWords {
 
 function readWords(body: string): IntelWords {
   const fields = new JsonFields(parseJson(body, 'text'), 'text')
-  // TCB info of version 2 is SGX's and does not say so.
+  // TCB info of version 2 is SGX's and has no id.
   const id = fields.has('id') ? fields.text('id') : 'SGX'
   return {
     id: fields.has('fmspc') ? `${id}, FMSPC ${toHex(fields.bytes('fmspc', 6))}` : id,

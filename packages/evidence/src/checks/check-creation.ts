@@ -53,7 +53,7 @@ async function nameOf(object: Uint8Array): Promise<Uint8Array | undefined> {
   try {
     return await tpmName(parseTpm2bPublic(object))
   } catch {
-    // Whoever judges the file says what is wrong with it.
+    // The check that judges the file reports what is wrong with it.
     return undefined
   }
 }

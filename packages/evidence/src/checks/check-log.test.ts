@@ -28,7 +28,7 @@ const booted = (on: number): ReturnType<typeof measuredLog> =>
     [11, 13, utf8('.linux\0')],
     [11, 13, utf8('kernel')],
   ])
-/** A log of several banks, with the start of one image. */
+/** A log of several banks with one image start. */
 const oneRecord = (data: Uint8Array, banks: readonly (readonly [id: number, digest: Uint8Array])[]): Uint8Array => {
   const spec = new ByteWriter().bytes(utf8('Spec ID Event03\0')).u32le(0).u8(0).u8(2).u8(0).u8(2).u32le(banks.length)
   for (const [id, digest] of banks) spec.u16le(id).u16le(digest.length)
@@ -135,7 +135,7 @@ describe('an event log', () => {
       undefined,
     ])
     expect(shown((await check({ bank: 'sha384' })).check)).toContainEqual(['log.replay', 'EventLogMismatch'])
-    // A policy never holds for a log that is bound to nothing.
+    // No policy holds for a log that is bound to nothing.
     const held = await check({ registers: new Map([[7, new Uint8Array(32)]]), policy: { secureBoot: true } })
     expect(shown(held.check).at(-1)).toEqual(['log.policy', 'skipped'])
   })

@@ -67,7 +67,7 @@ function appraise(
   o: { nonce?: Uint8Array | undefined; pcrs?: ReadonlyMap<number, Uint8Array> | undefined },
 ): Failure[] {
   const failures: Failure[] = []
-  // An enclave that was started in debug mode has zeros for the measurement of its image.
+  // An enclave started in debug mode has a zero image measurement.
   const image = document.pcrs.get(0)
   if (document.kind === 'enclave' && (image === undefined || isZero(image))) {
     failures.push({

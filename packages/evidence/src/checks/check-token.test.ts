@@ -24,7 +24,7 @@ const signed = (claims: object = {}, header: object = {}): string => {
 const check = async (token: string, o: Partial<Rules> = {}): ReturnType<typeof checkToken> =>
   await checkToken({ token, keys, issuer, at, algorithms: ['ES256'], ...o })
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
-/** Each check as its id, what came of it and its code. */
+/** Each check as its id, outcome and code. */
 const shown = ({ children }: Check): [string, string][] =>
   children.map(({ id, outcome, code, optional }) => [id, optional === true ? 'not asked' : (code ?? outcome)])
 const others = (tree: Check): unknown[] => shown(tree).filter(([, outcome]) => outcome !== 'passed')
@@ -171,7 +171,7 @@ describe('a token, check by check', () => {
       ['policy.d.e.x', 'Missing', '1', 'absent'],
       ['policy.d.e', 'NotEqual', '5', '{"f":true}'],
     ])
-    // The token is genuine: only what it says is not what is wanted.
+    // The token is genuine; only its claims differ from the required ones.
     expect(wrong.value).toBeDefined()
     const paths = ['g.0', 'g.0.h', 'g.length', 'd.toString', 'toString', 'a.b', 'd.__proto__', 'z.y']
     for (const path of paths)

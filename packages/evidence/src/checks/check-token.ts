@@ -56,7 +56,7 @@ export async function checkToken(
     claims?: ClaimRules | undefined
     /** Tokens given together, which may name each other. */
     bundle?: TokenBundle | undefined
-    /** Of the hardware reports at hand: the token must be about one of them, where it names one. */
+    /** Of the hardware reports at hand: if the token names a report, it must be one of them. */
     reportData?: readonly Uint8Array[] | undefined
   },
 ): Promise<Checked<VerifiedToken>> {
@@ -94,7 +94,7 @@ export async function checkToken(
     async (parsed: Jws, name: TokenAlgorithm, material: Parameters<typeof verifyTokenSignature>[0]['key']) => {
       const { signature, signingInput: data } = parsed
       if (await verifyTokenSignature({ algorithm: name, key: material, signature, data })) return
-      // The verifier says it in its own words.
+      // verifyToken reports it with its own error.
       await verifyToken({ ...o, keys: o.keys ?? [] })
     },
   )
@@ -135,7 +135,7 @@ export async function checkToken(
   return { check: list.all('token'), value }
 }
 
-/** Main token and detached ones name each other by digest: none may be exchanged, nor left in from another bundle. */
+/** Main token and detached ones name each other by digest: none may be exchanged, or left over from another bundle. */
 async function checkBundle(list: Checklist, token: string, claims: Claims, bundle: TokenBundle): Promise<void> {
   const digests = detachedDigests(claims)
   if (digests === undefined) {
@@ -164,7 +164,7 @@ function requireNamed(own: string, named: ReadonlySet<string>): void {
   })
 }
 
-/** Claims of NVIDIA's and Intel's services by which a good signature says that the evidence was bad. */
+/** Claims in which NVIDIA's and Intel's services report, under a valid signature, that the evidence failed. */
 function resultFailures(claims: Claims): Failure[] {
   const rules: [path: string, bad: (value: unknown) => boolean, expected: string][] = [
     ['x-nvidia-overall-att-result', (value) => value !== true, 'true'],
@@ -179,7 +179,10 @@ function resultFailures(claims: Claims): Failure[] {
   })
 }
 
-/** Where an issuer publishes its keys. Its name is the token's own word: who fetches them has to know it. */
+/**
+ * Where an issuer publishes its keys. The name comes from the token itself: the caller must know the issuer before
+ * fetching.
+ */
 function keysSource(issuer: unknown): string {
   const name = String(issuer)
   if (name === 'https://nras.attestation.nvidia.com') return `get them from ${name}/.well-known/jwks.json`
@@ -187,7 +190,7 @@ function keysSource(issuer: unknown): string {
   return `if you trust ${name}, get them from ${name}/certs`
 }
 
-/** Report data that an attestation token names; SNP's stand one level deeper in tokens of guest attestation. */
+/** Report data that an attestation token names; in tokens of guest attestation, SNP's are one level deeper. */
 function reportDataOf(claims: Readonly<Claims>): string | undefined {
   const named = [
     'x-ms-sevsnpvm-reportdata',

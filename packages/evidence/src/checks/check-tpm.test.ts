@@ -42,7 +42,7 @@ const creation = async (o: Changes & { objects?: Uint8Array[] } = {}, given?: Ui
 }
 const check = async (changes: Changes = {}, message?: Uint8Array): ReturnType<typeof checkTpmQuote> =>
   await checkTpmQuote(evidence(changes, message))
-/** Each check as its id and what came of it: its code, or whether it was asked for. */
+/** Each check as its id and outcome: its code, or whether it was requested. */
 const shown = ({ children }: Check): [string, string][] =>
   children.map(({ id, outcome, code, optional }) => [id, optional === true ? 'not asked' : (code ?? outcome)])
 const notPassed = (tree: Check): [string, string][] => shown(tree).filter(([, outcome]) => outcome !== 'passed')
@@ -142,7 +142,7 @@ describe('a quote of a TPM', () => {
     expect([find(own.check, 'tpm.nonce')?.outcome, own.value !== undefined]).toEqual(['passed', true])
     const kept = await check({ statedNonce: utf8('challenge') })
     expect([notPassed(kept.check), kept.value !== undefined]).toEqual([[['tpm.nonce', 'not asked']], true])
-    // The verifier's challenge counts, whatever was kept beside the quote.
+    // The verifier's challenge counts, whatever was stored beside the quote.
     const both = await check({ nonce: utf8('challenge'), statedNonce: utf8('other') })
     expect(find(both.check, 'tpm.nonce')?.outcome).toBe('passed')
     const message = (tree: Check): string | undefined => find(tree, 'tpm.nonce')?.message
@@ -165,7 +165,7 @@ describe('a quote of a TPM', () => {
       'skipped',
       undefined,
     ])
-    // Nothing is said of what binds a key that is none.
+    // Nothing is reported about what binds an invalid key.
     for (const akPublic of [undefined, tpm.akPublic(0x40000)])
       for (const { check: tree } of [await check({ akPublic }), { check: await creation({ akPublic }) }])
         expect(shown(tree).map(([id]) => id)).not.toContain('tpm.binding')
@@ -173,7 +173,7 @@ describe('a quote of a TPM', () => {
       const { check: tree, value } = await check({ keyBoundBy, eventLog: first.log })
       return [shown(tree).find(([id]) => id === 'tpm.binding')?.[1], find(tree, 'log')?.outcome, value !== undefined]
     }
-    // Without a verdict on the key the log is judged all the same.
+    // The log is judged even without a verdict on the key.
     expect(await binding(undefined)).toEqual(['skipped', 'passed', false])
     expect(await binding({ chain: [], roots: undefined, at })).toEqual(['skipped', 'passed', false])
     expect(await binding('caller')).toEqual(['not asked', 'passed', true])
@@ -227,7 +227,7 @@ describe('a quote of a TPM', () => {
     expect(await logs({ eventLog: longer.log })).toEqual(['failed'])
     expect(await logs({ eventLog: first.log, furtherLogs: [longer.log] })).toEqual(['passed', 'failed'])
     expect(await logs({ furtherLogs: [first.log, first.log] })).toEqual(['passed', 'passed'])
-    // Registers that nothing shows bind no log.
+    // Registers without a quote bind no log.
     expect(await logs({ eventLog: first.log, pcrs: undefined })).toEqual(['skipped'])
     expect(await logs({ eventLog: first.log, akPublic: undefined })).toEqual(['skipped'])
     expect(await logs({ bootPolicy: { secureBoot: true } })).toEqual(['skipped'])

@@ -19,29 +19,29 @@ import type { TrustAnchor } from '../x509/trust-anchors.ts'
 export interface TpmEvidence {
   message: Uint8Array
   signature: Uint8Array | TpmSignature
-  /** Absent: the signature cannot be judged. */
+  /** If absent, the signature cannot be verified. */
   akPublic?: Uint8Array | TpmPublicKey | undefined
   /**
-   * What binds the key to a machine: claims that a hardware report binds, a certificate chain (leaf first, DER) under roots of the
-   * verifier's, or the caller, who knows it. Absent: nothing does, and there is no verdict.
+   * What binds the key to a machine: claims bound by a hardware report, a certificate chain (leaf first, DER) under the
+   * verifier's roots, or the caller, who knows the key. If absent, nothing does, and there is no verdict.
    */
   keyBoundBy?:
     | 'claims'
     | 'caller'
     | { chain: readonly Uint8Array[]; roots: readonly TrustAnchor[] | undefined; at: Date }
-  /** Absent: whether the quote is fresh is not looked at. */
+  /** If absent, freshness is not checked. */
   nonce?: Uint8Array | undefined
-  /** Challenge that was kept beside the quote: it must be the one answered, and shows nothing of freshness. */
+  /** Challenge stored beside the quote: it must be the one answered, but proves no freshness. */
   statedNonce?: Uint8Array | undefined
-  /** Absent: only what the TPM signed is judged. */
+  /** If absent, only what the TPM signed is judged. */
   pcrs?: ReadonlyMap<number, Uint8Array> | undefined
   bank?: HashName | undefined
   eventLog?: Uint8Array | undefined
-  /** Logs that were given beside the quote's own: each must replay to the registers. */
+  /** Logs given beside the quote's own: each must replay to the registers. */
   furtherLogs?: readonly Uint8Array[] | undefined
-  /** What the event log must say. */
+  /** Requirements on the event log. */
   bootPolicy?: BootPolicy | undefined
-  /** Values that registers must have, by number. */
+  /** Required register values, by number. */
   expectedPcrs?: ReadonlyMap<number, Uint8Array> | undefined
 }
 
@@ -105,7 +105,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     )
   }
   let value: VerifiedQuote | undefined
-  // A key that nothing binds still says what it says; only there is no verdict.
+  // An unbound key's statements are still shown; only the verdict is missing.
   const holds = list.checks.every(
     ({ id, outcome, optional }) =>
       outcome === 'passed' || optional === true || (id === 'tpm.binding' && outcome === 'skipped'),

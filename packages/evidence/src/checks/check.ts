@@ -9,7 +9,7 @@ export type CheckOutcome = 'passed' | 'failed' | 'skipped'
 export interface Check {
   /** Stable, dotted: `snp.signature`. Rules of a policy are `policy.` and the path of the value. */
   id: string
-  /** What it shows when it passes. */
+  /** What it proves when it passes. */
   shows: string
   outcome: CheckOutcome
   /** Code of the error or failure. */
@@ -17,9 +17,9 @@ export interface Check {
   message?: string
   expected?: string
   actual?: string
-  /** Where in the specification the rule stands. */
+  /** Section of the specification that has the rule. */
   source?: string
-  /** A skipped check that does not keep its group from passing: nothing was asked of it. */
+  /** A skipped check that does not prevent its group from passing: nothing was asked of it. */
   optional?: true
   children: Check[]
 }

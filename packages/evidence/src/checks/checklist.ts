@@ -41,7 +41,7 @@ export class Checklist {
     }
   }
 
-  /** Something that is not there: without it there is no verdict, unless nobody asked for it. */
+  /** Missing input: there is no verdict without it, unless it was not requested. */
   skip(id: CheckId, message: string, o: { optional?: boolean } = {}): void {
     this.checks.push(skipped(id, message, o))
   }
@@ -50,7 +50,7 @@ export class Checklist {
     this.checks.push(...checks)
   }
 
-  /** True while nothing failed and nothing that is asked for is missing. */
+  /** True while nothing failed and nothing requested is missing. */
   get whole(): boolean {
     return this.checks.every((check) => check.outcome === 'passed' || check.optional === true)
   }

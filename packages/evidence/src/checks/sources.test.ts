@@ -79,7 +79,7 @@ describe('what is missing can be got', () => {
   })
 })
 
-/** Who publishes the rules that checks are made by. */
+/** Publishers of the rules behind the checks. */
 const publishers =
   /^(?:RFC \d{4}|AMD \d{5}|DCAP|Intel|PCS API 4|TDX module ABI|OpenVMM|TPM 2\.0 part [23]|PFP|Azure Attestation|NVIDIA NRAS|AWS|RMM|Key Vault)\b/
 

@@ -16,7 +16,7 @@ export type ParseErrorCode =
   | 'UnknownType'
   /** Value outside what the specification allows. */
   | 'InvalidValue'
-  /** Same bytes could be written shorter or otherwise: refused so that one meaning has one form. */
+  /** The same value could be encoded in a shorter or another way: refused, so that one meaning has one form. */
   | 'NotCanonical'
   /** Nested deeper than any genuine structure. */
   | 'TooDeep'
@@ -142,7 +142,7 @@ export class EvidenceError extends Error {
  */
 export class ParseError extends EvidenceError {
   readonly code: ParseErrorCode
-  /** Where in the outermost input the fault lies, in bytes. */
+  /** Offset of the fault in the outermost input, in bytes. */
   readonly offset: number | undefined
 
   constructor(facts: ErrorFacts & { code: ParseErrorCode; offset?: number | undefined }) {

@@ -1,2 +1,2 @@
-/** A time in an error's text. A `Date` that is none would throw at being written. */
+/** A time in an error's text; an invalid `Date` would throw when formatted. */
 export const describeTime = (at: Date): string => (Number.isNaN(at.getTime()) ? 'no time' : at.toISOString())

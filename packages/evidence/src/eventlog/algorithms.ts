@@ -13,7 +13,7 @@ interface HashAlgorithm {
   readonly id: number
   /** Bytes. */
   readonly size: number
-  /** Name for WebCrypto's digest; absent where it has none. */
+  /** Name for WebCrypto's digest; absent if it has none. */
   readonly webCrypto?: WebHashName
 }
 
@@ -26,7 +26,7 @@ const hashAlgorithms: readonly HashAlgorithm[] = [
 ]
 
 /**
- * An algorithm by its TPM_ALG_ID; undefined for one that no register bank has.
+ * An algorithm by its TPM_ALG_ID; undefined if no register bank uses it.
  * @example
  * import { hashAlgorithmById } from '@strongroom/evidence'
  *

@@ -15,7 +15,7 @@ interface Record {
   pcr: number
   type: number
   data: Uint8Array
-  /** What was measured, where it is not the data. */
+  /** What was measured, if it is not the data. */
   measured?: Uint8Array
 }
 
@@ -35,7 +35,7 @@ async function logOf(records: readonly Record[]): Promise<Uint8Array> {
   return writer.finish()
 }
 
-/** The log against registers that it replays to: what a quote over this boot would show. */
+/** The log with registers that it replays to: what a quote of this boot would show. */
 async function claimsOf(records: readonly Record[], shown: readonly Record[] = records): Promise<BootClaims> {
   const registers = await replay(parseEventLog(await logOf(records)), 'sha256')
   return bootClaims(await verifyEventLog({ log: parseEventLog(await logOf(shown)), bank: 'sha256', registers }))
@@ -103,7 +103,7 @@ describe('the claims of an event log', () => {
 
   it('are absent where the log does not bear them, and absent is never true', async () => {
     expect(await claimsOf([])).toEqual({})
-    // No end of the firmware’s part, a failed one, a second state, a state measured afterwards.
+    // No firmware separator, a failed one, a second state, a state measured afterwards.
     for (const records of [
       [secureBoot([1])],
       [secureBoot([1]), separator(7, 0xff)],
@@ -130,7 +130,7 @@ describe('the claims of an event log', () => {
       record.measured === undefined ? record : { ...record, data: utf8('.cmdline'), measured: record.measured },
     )
     expect(await claimsOf(records, renamed)).toEqual(genuine)
-    // An image that is passed off as an action is still an image.
+    // An image disguised as an action is still an image.
     const hidden = records.map((record) => (record.pcr === 4 ? { ...record, type: eventTypes.EV_POST_CODE } : record))
     expect((await claimsOf(records, hidden)).applications).toHaveLength(1)
   })

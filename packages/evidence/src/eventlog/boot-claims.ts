@@ -13,7 +13,7 @@ import { isSeparatorData, type MeasuredEvent, type VerifiedEventLog } from './re
  * A claim is absent if the log does not support it; absent means unknown, never true.
  */
 export interface BootClaims {
-  /** Absent where the firmware measured no Secure Boot state before its separator, or more than one. */
+  /** Absent if the firmware measured no Secure Boot state before its separator, or more than one. */
   secureBoot?: {
     enabled: boolean
     /** PK, KEK, db, dbx as measured: signature lists (`parseSignatureLists`); empty for a variable that does not exist. */
@@ -27,7 +27,7 @@ export interface BootClaims {
   unifiedKernel?: ReadonlyMap<string, Uint8Array>
 }
 
-/** Registers that bear the claims: of a TPM, or measurement registers of a TD (CCEL numbers: RTMR0 is 1). */
+/** Registers that support the claims: of a TPM, or of a TD (CCEL numbers: RTMR0 is 1). */
 const claimRegisters = {
   tpm: { secureBoot: 7, applications: 4, unifiedKernel: 11 },
   td: { secureBoot: 1, applications: 2, unifiedKernel: 3 },
@@ -36,7 +36,7 @@ const claimRegisters = {
 const secureBootVariables = ['PK', 'KEK', 'db', 'dbx']
 
 /**
- * @param kind of what the registers are: `td` for a log that `verifyRtmrLog` verified
+ * @param kind whose registers: `td` for a log verified by `verifyRtmrLog`
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { bootClaims, parseEventLog, replay, verifyEventLog } from '@strongroom/evidence'
@@ -64,7 +64,7 @@ export async function bootClaims(verified: VerifiedEventLog, kind: 'tpm' | 'td' 
 
 function readSecureBoot(events: readonly MeasuredEvent[]): BootClaims['secureBoot'] {
   const end = events.findIndex(({ coverage, data }) => coverage === 'covered' && isSeparatorData(data))
-  // What follows the separator, any software could have measured; one of ones says that the firmware failed.
+  // Any software could have measured what follows the separator; a separator of ones reports that the firmware failed.
   if (end < 0 || events[end]?.data[0] !== 0) return undefined
   const before = variablesOf(events.slice(0, end))
   const states = before.filter(({ name, vendor }) => name === 'SecureBoot' && vendor === efiVendor.global)
@@ -86,7 +86,7 @@ function variablesOf(events: readonly MeasuredEvent[]): MeasuredVariable[] {
   })
 }
 
-/** Undefined for data of another form. */
+/** Undefined for malformed data. */
 function readVariable(data: Uint8Array): MeasuredVariable | undefined {
   try {
     return parseMeasuredVariable(data)
@@ -106,7 +106,7 @@ function readApplications({ bank }: VerifiedEventLog, events: readonly MeasuredE
     .map(({ digests }) => digests.get(bank) ?? new Uint8Array())
 }
 
-/** The stub measures each section's name, then its content: the name is known by its digest. */
+/** The stub measures each section's name, then its content; the digest identifies the name. */
 async function readUnifiedKernel(
   { bank }: VerifiedEventLog,
   events: readonly MeasuredEvent[],
@@ -121,7 +121,7 @@ async function readUnifiedKernel(
     const name = names.get(toHex(events[at]?.digests.get(bank) ?? new Uint8Array()))
     if (name === undefined) continue
     const content = events[++at]?.digests.get(bank) ?? new Uint8Array()
-    // Twice is an image with profiles, or two images: which of them runs is not said.
+    // A repeated section means an image with profiles, or two images: the log does not show which one runs.
     if (sections.has(name)) return undefined
     sections.set(name, content)
   }

@@ -20,25 +20,26 @@ export interface LogEvent {
 export interface EventLog {
   /** `sha1`: TCG_PCClientPCREvent records (TPM 1.2). `crypto-agile`: TCG_PCR_EVENT2 records after a Spec ID header. */
   format: 'sha1' | 'crypto-agile'
-  /** Banks, in the order of the header. */
+  /** Banks, in header order. */
   algorithms: readonly HashName[]
   /** Version that a crypto-agile header states, for example `2.0.0` (major, minor, errata). */
   specVersion?: string
   events: readonly LogEvent[]
-  /** Bytes that were records; what follows is padding of the firmware's buffer. */
+  /** Length of the records in bytes; what follows is padding from the firmware's buffer. */
   consumed: number
 }
 
-/** Far above any genuine log (a long boot has a few hundred), below what makes a verifier slow. */
+/** Far above any genuine log (a long boot has a few hundred), and low enough to keep a verifier fast. */
 const maximumEvents = 16_384
-/** Firmware gives 64 KiB to 1 MiB; Linux caps what it hands out. */
+/** Firmware allocates 64 KiB to 1 MiB; Linux caps what it exposes. */
 const maximumBytes = 16 * 1024 * 1024
 const maximumPcr = 23
 const headerSignature = 'Spec ID Event03\0'
 
 /**
  * Reads a TCG event log (PC Client Platform Firmware Profile, section 10) in either format, or a CCEL log of a TD.
- * Padding of one repeated byte 0x00 or 0xFF after the last record is accepted, as firmware hands out its whole buffer.
+ * Padding of one repeated byte 0x00 or 0xFF after the last record is accepted, because firmware exposes its whole
+ * buffer.
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -83,7 +84,7 @@ export function parseEventLog(bytes: Uint8Array): EventLog {
 function isPadding(bytes: Uint8Array): boolean {
   const first = bytes[0]
   if (first !== 0 && first !== 0xff) return false
-  // A whole log of PCR 0 records would start with zeros too: only all the rest being the same byte makes it padding.
+  // A log of PCR 0 records would start with zeros too: it is padding only if all remaining bytes are equal.
   return bytes.every((byte) => byte === first)
 }
 
@@ -182,14 +183,17 @@ function readHeader(
     algorithms.push({ id, name: known.name, size })
   }
   const vendorSize = reader.u8('vendor information size')
-  // Some firmware counts the vendor's bytes outside the record's size: they then follow it. Nothing is read from them.
+  // Some firmware places the vendor's bytes after the record instead of inside its size. They are not read.
   const inside = Math.min(vendorSize, reader.remaining)
   reader.bytes(inside, 'vendor information')
   reader.end()
   return { algorithms, version: `${major}.${minor}.${errata}`, vendorBytesAfter: vendorSize - inside }
 }
 
-/** TCG_PCR_EVENT2: index, type, digests, size, data. A bank of the header may lack: that bank then cannot be replayed. */
+/**
+ * TCG_PCR_EVENT2: index, type, digests, size, data. A bank named in the header may be missing, and then cannot be
+ * replayed.
+ */
 function readAgileEvent(reader: ByteReader, index: number, sizes: ReadonlyMap<number, HeaderAlgorithm>): LogEvent {
   const offset = reader.offset
   const pcr = readPcr(reader)
@@ -247,7 +251,7 @@ function checkCount(count: number, offset: number): void {
     throw new ParseError({ code: 'TooLarge', message: `event log: more than ${maximumEvents} records`, offset })
 }
 
-/** True when the data starts with these ASCII characters. */
+/** True if the data starts with these ASCII characters. */
 export function startsWithText(data: Uint8Array, text: string): boolean {
   if (data.length < text.length) return false
   return toHex(data.subarray(0, text.length)) === toHex(new TextEncoder().encode(text))

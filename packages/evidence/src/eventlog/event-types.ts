@@ -1,7 +1,4 @@
-/**
- * The types that decide how a record is read, which is all that a verifier looks at; of the values below. Apart, so that a bundle
- * without explanations carries no names.
- */
+/** The types that determine how a record is read. Kept apart, so that bundles without explanations contain no names. */
 export const readTypes = {
   EV_NO_ACTION: 0x00000003,
   EV_SEPARATOR: 0x00000004,

@@ -82,7 +82,10 @@ export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array
   return rtmrs
 }
 
-/** Registers that firmware and loader extend, and log; RTMR3 is the running system's, which this log does not record. */
+/**
+ * Registers that firmware and loader extend and log; RTMR3 belongs to the running system, which this log does not
+ * record.
+ */
 const loggedRtmrs = [0, 1, 2]
 
 /**
@@ -119,7 +122,10 @@ export async function verifyRtmrLog(o: { log: EventLog; rtmrs: readonly Uint8Arr
   })
 }
 
-/** Locality of TPM2_Startup where the log states it: PCR 0 then starts at that value (PC Client Platform Firmware Profile, section 10.4.5.3). */
+/**
+ * Locality of TPM2_Startup if the log states it: PCR 0 then starts at that value (PC Client Platform Firmware Profile,
+ * section 10.4.5.3).
+ */
 function readStartupLocality(log: EventLog): number | undefined {
   const found: number[] = []
   for (const event of log.events) {
@@ -163,15 +169,16 @@ export interface VerifiedEventLog {
   registers: ReadonlyMap<number, Uint8Array>
   /** How many of the later measurements a register has beyond the log (see `verifyEventLog`). */
   later: ReadonlyMap<number, number>
-  /** Quoted registers of which the log says nothing: nothing may be claimed of them. */
+  /** Quoted registers that are absent from the log: no claim may be made about them. */
   unlogged: readonly number[]
-  /** Records of those registers only, each with what its digest says of its data. */
+  /** Records of those registers only, each with whether its digest covers its data. */
   events: readonly MeasuredEvent[]
 }
 
 /**
- * Types whose digest is the digest of the data, by specification: another digest is a lie about what was measured. Not
- * EV_S_CRTM_VERSION: a cloud's firmware measures another form of its version than it logs, and nothing is claimed of it.
+ * Types whose digest is, by specification, the digest of the data: another digest misstates what was measured.
+ * EV_S_CRTM_VERSION is excluded: one cloud's firmware measures another form of its version than it logs, and no claim
+ * depends on it.
  */
 const digestIsOverData: ReadonlySet<number> = new Set([
   readTypes.EV_SEPARATOR,
@@ -233,7 +240,7 @@ export async function verifyEventLog(o: {
   return { log: o.log, bank: o.bank, registers, later, unlogged, events }
 }
 
-/** How many of the texts lead from one value to another; undefined where none of them does. */
+/** How many of the texts lead from one value to the other; undefined if no number does. */
 async function extendedBy(o: {
   value: Uint8Array
   quoted: Uint8Array
@@ -250,10 +257,10 @@ async function extendedBy(o: {
 }
 
 /**
- * Checks whether the digest of a record is the digest of its data.
- * @param format logs of TPM 1.2 promise nothing: the TCG EFI Platform Specification 1.2 has firmware measure the value of a
- * variable alone and record more, and genuine firmware does. Such data is not covered, and so becomes no claim.
- * @throws VerificationError EventLogMismatch when the type promises so and it is not
+ * Checks whether a record's digest is the digest of its data.
+ * @param format logs of TPM 1.2 give no guarantee: under the TCG EFI Platform Specification 1.2, firmware measures only
+ * a variable's value but records more. Such data is not covered, and so becomes no claim.
+ * @throws VerificationError EventLogMismatch if the type guarantees it and it does not hold
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { dataCoverage, eventTypes, parseEventLog } from '@strongroom/evidence'
@@ -299,7 +306,7 @@ export function separators(verified: VerifiedEventLog, register: number): Measur
   )
 }
 
-/** Data of EV_SEPARATOR. */
+/** Valid data of EV_SEPARATOR. */
 export function isSeparatorData(data: Uint8Array): boolean {
   return data.length === 4 && (data.every((byte) => byte === 0) || data.every((byte) => byte === 0xff))
 }

@@ -1,12 +1,15 @@
 import { fromHex } from '../core/bytes/hex.ts'
 import { ParseError } from '../core/errors.ts'
 
-/** One extension of a register as systemd in the guest recorded it. What it names is the recorder's word; the digest is what the TPM saw. */
+/**
+ * One register extension, as systemd in the guest recorded it. The names are the recorder's claim; the digest is what
+ * the TPM saw.
+ */
 export interface UserspaceRecord {
   pcr: number
   /** SHA-256 */
   digest: Uint8Array
-  /** `string` of the content, for people. Empty where the record has none. */
+  /** `string` of the content, for display. Empty if the record has none. */
   text: string
 }
 

@@ -77,7 +77,7 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length)
   }
 
-  /** Everything that is left. */
+  /** All remaining bytes. */
   rest(): Uint8Array {
     return this.bytes(this.remaining, 'rest')
   }
@@ -88,7 +88,7 @@ export class ByteReader {
     return new ByteReader(this.bytes(length, structure), structure, base)
   }
 
-  /** Reserved bytes must be zero: what a signature covers but nobody reads may carry a meaning that a later version gives it. */
+  /** Reserved bytes must be zero: a later version may give a meaning to signed bytes that this one ignores. */
   zero(length: number, field: string): void {
     const offset = this.offset
     const bytes = this.bytes(length, field)
@@ -105,7 +105,7 @@ export class ByteReader {
     }
   }
 
-  /** @throws ParseError TrailingBytes when anything is left. */
+  /** @throws ParseError TrailingBytes if anything is left. */
   end(): void {
     if (this.remaining > 0) {
       throw new ParseError({

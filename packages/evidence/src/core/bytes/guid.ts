@@ -2,7 +2,7 @@ import { ParseError } from '../errors.ts'
 import { reversed } from './bytes.ts'
 import { fromHex, toHex } from './hex.ts'
 
-/** Lengths of a GUID's parts whose bytes lie least significant first, then of those that lie as written. */
+/** Lengths of a GUID's parts: first those stored least significant byte first, then those stored as written. */
 const parts = [4, 2, 2, 2, 6] as const
 
 /**
@@ -18,7 +18,7 @@ export function formatGuid(bytes: Uint8Array): string {
   const texts: string[] = []
   let at = 0
   for (const [index, length] of parts.entries()) {
-    // A view: the slice of a Node Buffer is one as well, and must not be turned in place.
+    // A view, as the slice of a Node Buffer would be too: `reversed` copies it.
     const part = bytes.subarray(at, at + length)
     texts.push(toHex(index < 3 ? reversed(part) : part))
     at += length

@@ -31,7 +31,7 @@ export const derTag = {
 /** Deeper than any certificate or revocation list; below what exhausts a stack. */
 const maximumDepth = 16
 
-/** One value with its place. Its bytes are views, made when they are asked for: most values are only passed through. */
+/** One value with its position. Its bytes are views, created on request: most values are only skipped. */
 export class DerValue {
   readonly tag: number
   /** Offset of `raw` in the outermost input. */
@@ -75,7 +75,7 @@ export class DerValue {
 
 /**
  * Strict reader of DER (X.690): low tag numbers, definite and minimal lengths, nothing after the end, bounded depth.
- * Signatures cover bytes, decisions follow content: with a lenient reader, one signed text could mean two things.
+ * Signatures cover bytes, but decisions depend on content: a lenient reader could give one signed text two meanings.
  * @example
  * import { DerReader, fromHex, readBoolean, readSmallInteger } from '@strongroom/evidence'
  *
@@ -117,7 +117,7 @@ export class DerReader {
     return this.#base + this.#at
   }
 
-  /** What has not been read yet. */
+  /** The bytes not yet read. */
   get remaining(): Uint8Array {
     return this.#bytes.subarray(this.#at, this.#end)
   }
@@ -177,7 +177,7 @@ export class DerReader {
     if (!this.atEnd) this.fail('TrailingBytes', `${this.#end - this.#at} bytes after its end`)
   }
 
-  /** Refuses at the present place. */
+  /** Throws at the current position. */
   fail(code: ParseErrorCode, message: string, expected?: string, found?: string): never {
     throw new ParseError({
       code,

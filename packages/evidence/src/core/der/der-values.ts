@@ -105,7 +105,7 @@ export function readOid(reader: DerReader, field: string): string {
   return text
 }
 
-/** Number in base 128 from `start` to `end`, both included: a bigint where a number could not hold it. */
+/** Number in base 128 from `start` to `end` inclusive; a bigint if a number could not hold it. */
 function readArc(content: Uint8Array, start: number, end: number): number | bigint {
   if (end - start < 7) {
     let arc = 0

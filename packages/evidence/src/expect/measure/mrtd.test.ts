@@ -11,7 +11,7 @@ import { parseTdvfSections, type TdvfSection } from './tdvf.ts'
 const footer = fromHex('de82b596b21ff745baeaa366c55a082d')
 const tdx = fromHex('35657ae44a989847865e4685a7bf8ec2')
 
-/** An image with a descriptor at its first page's end, its table before the reset vector. */
+/** An image with a descriptor at the end of its first page and its table before the reset vector. */
 function image(sections: Partial<TdvfSection>[], size = 3 * 4096): Uint8Array {
   const bytes = Uint8Array.from({ length: size }, (_, index) => (index * 31) & 0xff)
   const descriptor = new ByteWriter()

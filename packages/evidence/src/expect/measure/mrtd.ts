@@ -5,7 +5,7 @@ import { parseTdvfSections, tdvfAttributes, type TdvfSection, tdvfSectionTypes }
 const pageSize = 4096
 const chunkSize = 256
 const top = 0x1_0000_0000n
-/** Far above any firmware: bounds what a descriptor can make us hash. */
+/** Far above any firmware: limits how much a descriptor can make the verifier hash. */
 const maximumPages = 16_384
 
 /**

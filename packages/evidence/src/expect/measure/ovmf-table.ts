@@ -3,7 +3,7 @@ import { formatGuid } from '../../core/bytes/guid.ts'
 import { ParseError } from '../../core/errors.ts'
 
 const footer = '96b582de-1fb2-45f7-baea-a366c55a082d'
-/** Room after the table: OVMF keeps the last 32 bytes for the reset vector. */
+/** Space after the table: OVMF reserves the last 32 bytes for the reset vector. */
 const afterTable = 32
 const headerLength = 18
 

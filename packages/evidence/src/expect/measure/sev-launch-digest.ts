@@ -8,9 +8,9 @@ import { requireProcessors } from './snp-launch.ts'
 import { bootProcessorAddress, buildVmsa, requireCpuSignature } from './snp-vmsa.ts'
 
 /**
- * Launch digest (SHA-256) of a guest of the first two generations, SEV and SEV-ES, that QEMU starts (SEV API specification,
- * LAUNCH_MEASURE): image, table of kernel hashes, and under SEV-ES the first state of every processor.
- * These generations protect no memory against writing; the digest serves to know a guest by, not to trust it.
+ * Launch digest (SHA-256) of a guest of the first two generations, SEV and SEV-ES, that QEMU starts (SEV API
+ * specification, LAUNCH_MEASURE): image, table of kernel hashes, and under SEV-ES the first state of every processor.
+ * These generations do not protect memory against writes: the digest identifies a guest, but is no reason to trust it.
  * @param o.processors absent for SEV
  * @throws ParseError Missing where the firmware takes no kernel hashes or further processors
  * @example

@@ -29,15 +29,15 @@ export interface SnpSection {
   type: number
 }
 
-/** What a launch needs to know of a firmware image. */
+/** What a launch uses from a firmware image. */
 export interface SnpFirmware {
-  /** Undefined for an image without SEV metadata: the host then adds nothing beside it. */
+  /** Undefined for an image without SEV metadata: the host then adds nothing. */
   sections: SnpSection[] | undefined
-  /** Where the processors after the first begin; undefined when the image does not say. */
+  /** Entry point of the processors after the first; undefined if the image does not state it. */
   resetAddress: number | undefined
-  /** Guest physical address of the table of kernel hashes; undefined when the image does not take one. */
+  /** Guest physical address of the kernel hash table; undefined if the image accepts none. */
   hashTableAddress: number | undefined
-  /** Of an SVSM image: where in it every processor begins. */
+  /** For an SVSM image: the offset where every processor starts. */
   svsmEntry: number | undefined
 }
 
@@ -61,7 +61,7 @@ export function parseSnpFirmware(image: Uint8Array): SnpFirmware {
     return entry === undefined ? undefined : new ByteReader(entry, field).u32le('address')
   }
   const metadata = number(guid.sevMetadata, 'SEV metadata pointer')
-  // Images that take no hashes carry the entry with an address of zero.
+  // Images that accept no hashes have the entry with address zero.
   const hashTableAddress = number(guid.sevHashTable, 'hash table')
   return {
     sections: metadata === undefined ? undefined : readSections(image, metadata),
@@ -90,7 +90,7 @@ function readSections(image: Uint8Array, offsetFromEnd: number): SnpSection[] {
     if (address % 4096 !== 0 || length % 4096 !== 0 || address + length > fourGiB) {
       refuse('InvalidValue', 'has a section that is not whole pages')
     }
-    // Images made for several platforms keep the entry of what they do not use: it adds no page.
+    // Images built for several platforms keep entries that they do not use: those add no page.
     if (length > 0) sections.push({ address, size: length, type })
   }
   return sections

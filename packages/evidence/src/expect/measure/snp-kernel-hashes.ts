@@ -4,11 +4,11 @@ import { digest } from '../../core/bytes/digest.ts'
 import { parseGuid } from '../../core/bytes/guid.ts'
 import { ParseError } from '../../core/errors.ts'
 
-/** A kernel that the host loads itself and the firmware checks against hashes that the launch measures. */
+/** A kernel that the host loads directly, and that the firmware checks against measured hashes. */
 export interface DirectKernel {
   kernel: Uint8Array
   initrd?: Uint8Array
-  /** Without the NUL that ends it in memory. */
+  /** Without the terminating NUL. */
   commandLine?: string
 }
 
@@ -25,7 +25,7 @@ const entryLength = 16 + 2 + 32
 const tableLength = 16 + 2 + 3 * entryLength
 
 /**
- * QEMU's table of hashes by itself, filled up to 16 bytes: what a launch under SEV and SEV-ES measures.
+ * QEMU's hash table alone, padded to 16 bytes: what a launch under SEV and SEV-ES measures.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { sevKernelHashesTable } from '@strongroom/evidence/expected'
@@ -48,8 +48,8 @@ export async function sevKernelHashesTable(o: DirectKernel): Promise<Uint8Array>
 }
 
 /**
- * Page of hashes that QEMU puts at the firmware's table of hashes.
- * @param tableAddress `hashTableAddress` of the firmware: its offset in the page counts
+ * Page that QEMU places over the firmware's hash table.
+ * @param tableAddress `hashTableAddress` of the firmware: its offset in the page matters
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { toHex } from '@strongroom/evidence'

@@ -12,7 +12,7 @@ import { cpuSignature } from './snp-vmsa.ts'
 
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted })
 
-/** One page with OVMF's table, SEV metadata and reset block, as small as an image can be. */
+/** One page with OVMF's table, SEV metadata and reset block: the smallest possible image. */
 function tinyFirmware(
   o: { sections?: [number, number, number][]; version?: number; without?: string } = {},
 ): Uint8Array {
@@ -80,7 +80,7 @@ describe('snpLaunchDigest', () => {
     const without = tinyFirmware({ without: 'dc886566-984a-4798-a75e-5585a7bf67cc' })
     const alone = await snpLaunchDigest({ ...guest, firmware: without })
     expect(toHex(alone)).not.toBe(toHex(await snpLaunchDigest(guest)))
-    // The same image with a section of no pages would be refused, so nothing but metadata makes the difference.
+    // The same image with a section of no pages would be refused, so only metadata makes the difference.
     expect(toHex(await snpLaunchDigest({ ...guest, firmware: without, vCPUs: 1 }))).not.toBe(toHex(alone))
     const kernelHashes = new Uint8Array(4096)
     await expect(snpLaunchDigest({ ...guest, firmware: without, kernelHashes })).rejects.toMatchObject({
@@ -100,7 +100,7 @@ describe('snpLaunchDigest', () => {
       (['qemu', 'ec2', 'gce'] as const).map((hypervisor) => snpLaunchDigest({ ...guest, firmware, hypervisor })),
     )
     expect(new Set(digests.map(toHex)).size).toBe(3)
-    // Amazon and Google show the guest no processor type; QEMU does, and must be told which.
+    // Amazon and Google do not show the guest a processor type; QEMU does, and needs it as input.
     const unnamed = { firmware, vCPUs: 1 }
     await expect(snpLaunchDigest({ ...unnamed, hypervisor: 'ec2' })).resolves.toHaveLength(48)
     await expect(snpLaunchDigest(unnamed)).rejects.toMatchObject({ code: 'UnknownType' })

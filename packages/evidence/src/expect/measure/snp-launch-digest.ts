@@ -7,16 +7,16 @@ import { bootProcessorAddress, buildSvsmVmsa, buildVmsa, requireCpuSignature, ty
 /** The processors of a guest. */
 export interface SnpProcessors {
   vCPUs: number
-  /** QEMU's name of the processor, `EPYC-Milan-v2`; not needed where the hypervisor shows none (EC2, GCE). */
+  /** QEMU's name of the processor, `EPYC-Milan-v2`; not needed if the hypervisor shows none (EC2, GCE). */
   vcpuType?: string
-  /** CPUID function 1 EAX, where the type has no name. */
+  /** CPUID function 1 EAX, for a type without a name. */
   cpuSignature?: number
   /** SEV_FEATURES of the VMSA; SNP alone when absent. */
   sevFeatures?: bigint
 }
 
 /**
- * Digest of the image alone, at the end of the first 4 GiB: the start of every launch with it.
+ * Digest of the image alone, at the end of the first 4 GiB: every launch with it starts from this.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { toHex } from '@strongroom/evidence'
@@ -32,10 +32,10 @@ export async function snpFirmwareDigest(firmware: Uint8Array): Promise<Uint8Arra
 }
 
 /**
- * Launch measurement (48 bytes) of a guest that a hypervisor starts with this firmware: what MEASUREMENT of its reports says.
- * An image without SEV metadata is measured alone.
- * @param o.hypervisor QEMU when absent
- * @param o.firmwareDigest result of `snpFirmwareDigest` for this image, when it is at hand
+ * Launch measurement (48 bytes) of a guest that a hypervisor starts with this firmware: MEASUREMENT in its reports. An
+ * image without SEV metadata is measured alone.
+ * @param o.hypervisor default QEMU
+ * @param o.firmwareDigest result of `snpFirmwareDigest` for this image, if already computed
  * @param o.kernelHashes page of kernel hashes (`snpKernelHashesPage`) for firmware that takes one
  * @throws ParseError for unknown processors, and for kernel hashes that the firmware would not check
  * @example
@@ -80,14 +80,14 @@ export async function snpLaunchDigest(
   return launch.value
 }
 
-/** What the host adds beside the image, in the order in which it does. */
+/** What the host adds besides the image, in order. */
 async function addSections(
   launch: SnpLaunch,
   sections: readonly SnpSection[],
   o: { hypervisor: SnpHypervisor; kernelHashes?: Uint8Array | undefined },
 ): Promise<void> {
   const cpuid = sections.filter(({ type }) => type === snpSection.cpuid)
-  // EC2 adds its CPUID pages when all else is there.
+  // EC2 adds its CPUID pages last.
   const ordered =
     o.hypervisor === 'ec2' ? [...sections.filter(({ type }) => type !== snpSection.cpuid), ...cpuid] : sections
   for (const { type, address, size } of ordered) {
@@ -117,8 +117,8 @@ async function addSections(
 }
 
 /**
- * Launch measurement of a guest under an SVSM at VMPL 0 (COCONUT-SVSM): firmware at the end of the first 4 GiB, its variables
- * before it unmeasured, the SVSM before those.
+ * Launch measurement of a guest under an SVSM at VMPL 0 (COCONUT-SVSM): firmware at the end of the first 4 GiB,
+ * preceded by its unmeasured variables and the SVSM.
  * @param o.variablesSize bytes of the firmware's variable store
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -159,7 +159,7 @@ export async function snpSvsmLaunchDigest(
   const state = buildSvsmVmsa({
     address: Number(svsmAddress) + svsmEntry,
     cpuSignature: requireCpuSignature(o),
-    // The SVSM itself runs with SNP alone; it gives the guest its features.
+    // The SVSM itself runs with SNP only; it passes the features to the guest.
     sevFeatures: 1n,
   })
   for (let index = 0; index < o.vCPUs; index++) await launch.processor(state)

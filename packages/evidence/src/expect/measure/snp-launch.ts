@@ -4,7 +4,7 @@ import { ParseError } from '../../core/errors.ts'
 
 export const pageLength = 4096
 export const fourGiB: bigint = 2n ** 32n
-/** Address that the firmware of the processor gives to VMSA pages, whose own addresses the guest never sees. */
+/** Address that AMD's secure-processor firmware uses for VMSA pages, whose real addresses the guest never sees. */
 const vmsaAddress = 0xfffffffff000n
 const zeros = new Uint8Array(48)
 
@@ -26,7 +26,7 @@ export class SnpLaunch {
       .bytes(contents)
       .u16le(0x70)
       .u8(type)
-      // Not an initial migration image; no permissions for the levels below the first.
+      // No initial migration image; no permissions for the lower levels.
       .zero(5)
       .u64le(address)
       .finish()

@@ -1,10 +1,13 @@
 import { ParseError } from '../../core/errors.ts'
 
-/** First state of a virtual processor as its hypervisor sets it, which the launch digest covers (AMD64 manual volume 2, VMSA). */
+/**
+ * Initial state of a virtual processor as the hypervisor sets it, which the launch digest covers (AMD64 manual volume
+ * 2, VMSA).
+ */
 
 const pageLength = 4096
 
-/** Offsets of the fields of the VMSA that are not zero at launch. */
+/** Offsets of the VMSA fields that are not zero at launch. */
 const at = {
   es: 0x000,
   cs: 0x010,
@@ -31,10 +34,10 @@ const at = {
   fcw: 0x410,
 } as const
 
-/** Where the first processor begins: the reset vector. */
+/** Entry point of the first processor: the reset vector. */
 export const bootProcessorAddress = 0xfffffff0
 
-/** Hypervisors whose first state is known: QEMU with KVM, Amazon EC2, Google Compute Engine. */
+/** Hypervisors whose initial state is known: QEMU with KVM, Amazon EC2, Google Compute Engine. */
 export type SnpHypervisor = 'qemu' | 'ec2' | 'gce'
 
 interface FirstState {
@@ -42,7 +45,7 @@ interface FirstState {
   cs: readonly [first: number, further: number]
   ss: number
   tr: number
-  /** RDX; undefined for the processor's signature, which a processor has there after reset. */
+  /** RDX; undefined for the processor's signature, which RDX holds after reset. */
   rdx: number | undefined
   pat: bigint
   mxcsr: number
@@ -72,7 +75,7 @@ class Vmsa {
     return this
   }
 
-  /** What is the same everywhere. */
+  /** Fields that are the same everywhere. */
   common(o: {
     rip: number
     cr0: bigint
@@ -162,7 +165,7 @@ const cpuModels: ReadonlyMap<string, number> = new Map([
 ])
 
 /**
- * CPUID signature of QEMU's processor type; undefined when it is not known.
+ * CPUID signature of QEMU's processor type; undefined if unknown.
  * @example
  * import { cpuSignature, cpuSignatureOf } from '@strongroom/evidence/expected'
  *

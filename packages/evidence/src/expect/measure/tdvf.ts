@@ -33,8 +33,8 @@ const maximumSections = 64
 
 /**
  * Finds and reads the TDVF descriptor of a firmware image.
- * @returns undefined when the image has no such descriptor
- * @throws ParseError when it has one that is not well formed
+ * @returns undefined if the image has no such descriptor
+ * @throws ParseError if the descriptor is malformed
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseTdvfSections } from '@strongroom/evidence/expected'

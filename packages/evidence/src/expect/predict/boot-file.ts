@@ -11,23 +11,26 @@ import { DocumentReader } from './document-reader.ts'
 import { bootFileMembers, type BootFile } from './measured-boot-file.ts'
 import { variableDigest } from './pcr7.ts'
 
-/** A boot file that an image's publisher lets VMs of the image start instead of the one that they were created with. */
+/**
+ * A boot file that VMs of an image may start instead of the one they were created with, by permission of the image's
+ * publisher.
+ */
 export interface BootFileDocument {
-  /** Name of the image, not its id: each build of a recipe has another. */
+  /** Name of the image, not its id: each build of a recipe has another id. */
   image: string
   /**
-   * Of security, from 0, which the image's own boot file has. Once a boot file of a higher one is the default, the paravisor admits none
-   * below it.
+   * Security generation, from 0 (the image's own boot file). Once a boot file of a higher generation is the default,
+   * the paravisor admits none below it.
    */
   generation: number
-  /** Of the kernel (uname -r). */
+  /** Kernel release (uname -r). */
   release: string
   builtAt: Date
   bootFile: BootFile
 }
 
 /**
- * `typ` of the signed document: no token is one, and no document of measurements.
+ * `typ` of the signed document, distinct from tokens and from documents of measurements.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseJws } from '@strongroom/evidence'
@@ -40,7 +43,7 @@ const version = 1
 const mostGeneration = 999_999_999
 
 /**
- * Owner of the entries of ours in db (EFI_SIGNATURE_DATA).
+ * Owner GUID of our entries in db (EFI_SIGNATURE_DATA).
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { formatGuid } from '@strongroom/evidence'
@@ -69,7 +72,7 @@ export function bootFileText(o: BootFileDocument): Uint8Array {
 
 /**
  * Verifies a signed document of a boot file (compact JWS, PS256) and reads it.
- * @param o.certificate DER, of the publisher: the caller knows whose it is
+ * @param o.certificate DER, the publisher's; the caller vouches for it
  * @throws VerificationError TokenOfAnotherKind, AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyNotAllowed,
  * TokenSignatureInvalid; ParseError
  * @example
@@ -142,8 +145,8 @@ function parseBootFile(payload: Uint8Array): BootFileDocument {
 }
 
 /**
- * What PCR 7 has of a boot with Secure Boot whose boot file this publisher signed (`secureBoot.on.authority` of an image's
- * measurements): so a document of measurements names the image's publisher.
+ * What PCR 7 records in a Secure Boot boot whose boot file this publisher signed (`secureBoot.on.authority` of an
+ * image's measurements): this links a document of measurements to the image's publisher.
  * @param certificate DER
  * @example
  * import { readFile } from 'node:fs/promises'

@@ -1,7 +1,7 @@
 import { fromHex } from '../../core/bytes/hex.ts'
 
 /**
- * Registers that say what was booted: the machine's (1), what drivers and devices brought (2, 3, 6), what the firmware started
+ * Registers that identify what was booted: the machine (1), drivers and devices (2, 3, 6), what the firmware started
  * and under which keys (4, 7), the boot image (11), and what a host passed to its stub (12, 13).
  * @example
  * import { bootRegisters } from '@strongroom/evidence/expected'
@@ -14,7 +14,7 @@ export const bootRegisters = [1, 2, 3, 4, 6, 7, 11, 12, 13] as const
 export type BootRegisters = Record<(typeof bootRegisters)[number], Uint8Array>
 
 /**
- * A register that was extended by the separator alone (EV_SEPARATOR, predict/pcr.ts).
+ * A register extended by the separator alone (EV_SEPARATOR, predict/pcr.ts).
  * @example
  * import { equal } from '@strongroom/evidence'
  * import { nothingPassed, separatorAlone } from '@strongroom/evidence/expected'
@@ -26,9 +26,9 @@ export const separatorAlone: Uint8Array = fromHex('3d458cfe55cc03ea1f443f1562bee
 const untouched = new Uint8Array(32)
 
 /**
- * Drivers in a device's ROM and what they set go into PCR 2, 3 and 6 (TCG PC Client Platform Firmware Profile, section 3.3.4), and
- * what a host passes to the boot image's stub (a command line by SMBIOS, credentials, extension images, add-ons) into PCR 12 and
- * 13 (systemd-stub(7)). None of it may be there.
+ * Drivers in a device's ROM and what they set go into PCR 2, 3 and 6 (TCG PC Client Platform Firmware Profile, section
+ * 3.3.4), and what a host passes to the boot image's stub (a command line by SMBIOS, credentials, extension images,
+ * add-ons) into PCR 12 and 13 (systemd-stub(7)). None of it may be present.
  * @example
  * import { isZero } from '@strongroom/evidence'
  * import { nothingPassed } from '@strongroom/evidence/expected'

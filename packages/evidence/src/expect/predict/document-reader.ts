@@ -6,7 +6,9 @@ import { shown } from '../../tokens/shown.ts'
 import type { BootFile } from './measured-boot-file.ts'
 import type { MeasuredSection } from './pcr11.ts'
 
-/** Reads signed documents of measurements: one form each, anything else is refused. Every method throws ParseError. */
+/**
+ * Reads signed documents of measurements: one form each, everything else is refused. Every method throws ParseError.
+ */
 export class DocumentReader {
   readonly #name: string
 
@@ -15,7 +17,7 @@ export class DocumentReader {
     this.#name = name
   }
 
-  /** A JSON object of this version with these members beside it. */
+  /** A JSON object of this version with these further members. */
   document(payload: Uint8Array, o: { version: number; members: readonly string[] }): Record<string, unknown> {
     const document = this.members(readJsonObject(payload, this.#name), '', ['version', ...o.members])
     const { version } = document
@@ -37,7 +39,7 @@ export class DocumentReader {
     }
   }
 
-  /** Names in the order in which they are measured, each once. */
+  /** Names in measurement order, each once. */
   digestList(value: unknown, path: string, order: readonly string[]): MeasuredSection[] {
     if (!Array.isArray(value)) return this.refuse(path, 'a list', value)
     let last = -1

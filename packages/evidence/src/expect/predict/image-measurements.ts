@@ -35,8 +35,8 @@ export interface ImageMeasurements {
 /**
  * Registers of a boot, from digests alone.
  * @param o.bootFile with the kernel's digest where `secureBoot` is false
- * @param o.machine PCR 1 of the machine (predictPcr1); left out where nothing runs
- * @param o.through the last phase of the boot that has been entered; what the firmware's log replays to without it
+ * @param o.machine PCR 1 of the machine (predictPcr1); omitted if no machine runs
+ * @param o.through the last boot phase entered; without it, what the firmware's log replays to
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { equal } from '@strongroom/evidence'
@@ -70,7 +70,7 @@ export async function predictRegisters(o: {
 }
 
 /**
- * Registers of a boot of an image that is ready.
+ * Registers of a boot of a measured image.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { isZero, parseJws } from '@strongroom/evidence'
@@ -96,7 +96,7 @@ export async function predictImageRegisters(
 }
 
 /**
- * `typ` of the signed document: no token is one, and it is not a token (RFC 8725 section 3.11).
+ * `typ` of the signed document, which is not a token and must not pass for one (RFC 8725 section 3.11).
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseJws } from '@strongroom/evidence'

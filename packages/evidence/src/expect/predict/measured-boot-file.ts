@@ -3,13 +3,13 @@ import { measureSections, type MeasuredSection } from './pcr11.ts'
 import { bootBinaries, type BootBinaries } from './pcr4.ts'
 import type { HashParts, PeImage } from './pe.ts'
 
-/** All that the registers of a boot depend on in an image's boot file. */
+/** Everything in an image's boot file that a boot's registers depend on. */
 export interface BootFile extends BootBinaries {
   sections: MeasuredSection[]
 }
 
 /**
- * @param o.kernel as of bootBinaries. @throws ParseError
+ * @param o.kernel as for bootBinaries. @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { measureBootFile, parsePe } from '@strongroom/evidence/expected'
@@ -22,7 +22,7 @@ export async function measureBootFile(o: { image: PeImage; kernel: boolean; sha2
   return { ...(await bootBinaries(o)), sections: await measureSections(o.image) }
 }
 
-/** As documents have a boot file: digests in hexadecimal. */
+/** A boot file as documents contain it: digests in hexadecimal. */
 export const bootFileMembers = ({ loader, kernel, sections }: BootFile): object => ({
   loader: toHex(loader),
   ...(kernel && { kernel: toHex(kernel) }),

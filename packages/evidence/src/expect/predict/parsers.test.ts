@@ -14,7 +14,7 @@ const read = (name: string): Uint8Array =>
   new Uint8Array(gunzipSync(readFileSync(new URL(`fixtures/${name}`, import.meta.url))))
 const recorded = { variables: () => read('uefi-variables.fd.gz'), boot: () => read('boot.efi.gz') }
 
-/** Runs a parser on bytes of an attacker: it may refuse with ParseError, nothing else. */
+/** Runs a parser on an attacker's bytes: it may throw ParseError, nothing else. */
 function onlyRefuses(parse: () => unknown): void {
   try {
     parse()
@@ -73,7 +73,7 @@ describe('parsers of boot files', () => {
     )
   })
 
-  /** A header of a kilobyte that names sections of these sizes in memory, none of which is in the file. */
+  /** A header of a kilobyte that declares sections of these sizes in memory, none of them in the file. */
   function hollow(sizes: readonly number[]): Uint8Array {
     const image = new Uint8Array(0x188 + 40 * sizes.length)
     const view = new DataView(image.buffer)

@@ -11,7 +11,7 @@ import { extendAll, separatorDigest } from './pcr.ts'
 const read = (name: string): Uint8Array =>
   new Uint8Array(gunzipSync(readFileSync(new URL(`fixtures/${name}`, import.meta.url))))
 
-/** What QEMU 10.0.13 gave OVMF 2025.02 of a machine with two processors and 8 GiB, and PCR 1 as its vTPM quoted it. */
+/** What QEMU 10.0.13 gave OVMF 2025.02 for a machine with two processors and 8 GiB, and PCR 1 as its vTPM quoted it. */
 const recorded = (): Map<string, Uint8Array> =>
   new Map([
     [tableLoader, read('table-loader.bin.gz')],

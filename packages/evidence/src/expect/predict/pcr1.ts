@@ -5,7 +5,7 @@ import { ParseError } from '../../core/errors.ts'
 import { extendAll, separatorDigest } from './pcr.ts'
 
 /**
- * File in which QEMU tells the firmware which files hold its ACPI tables, and what to do with them.
+ * File in which QEMU names the files with its ACPI tables for the firmware, and what to do with them.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { acpiFiles, tableLoader } from '@strongroom/evidence/expected'
@@ -17,7 +17,7 @@ export const tableLoader = 'etc/table-loader'
 const entryBytes = 128
 const nameBytes = 56
 const allocate = 1
-/** QEMU makes it no longer; a host is not asked for more. */
+/** QEMU's is never longer; nothing longer is requested from a host. */
 const loaderLimit = 65_536
 
 /**
@@ -63,10 +63,13 @@ function loadOption(o: { attributes: number; title: string; path: Uint8Array; da
 const osDisk = Uint8Array.of(2, 1, 12, 0, 0xd0, 0x41, 3, 10, 0, 0, 0, 0, 1, 1, 6, 0, 0, 1)
 const volume = '7cb8bdc9-f8eb-4f34-aaea-3ee4af6516a1'
 const menu = '462caa21-7614-4503-836e-8ab6f4662331'
-/** What EDK II marks the options with that it made itself. */
+/** EDK II's mark on the options that it created. */
 const ownOption = '8108ac4e-9f11-4d59-850e-e21a522c59b2'
 
-/** The boot options that OVMF has left once QEMU has said which disk to boot: that disk, and its own menu, which boots nothing. */
+/**
+ * The boot options that OVMF keeps once QEMU has chosen the boot disk: that disk, and its own menu, which boots
+ * nothing.
+ */
 function bootVariables(): Uint8Array[] {
   const menuPath = concat(Uint8Array.of(4, 7, 20, 0), parseGuid(volume), Uint8Array.of(4, 6, 20, 0), parseGuid(menu))
   return [
@@ -77,10 +80,10 @@ function bootVariables(): Uint8Array[] {
 }
 
 /**
- * PCR 1 of a boot under OVMF 2025.02: the list of ACPI files and each of them as QEMU gives it out, before any of them is
- * interpreted; BootOrder and the options in it; the separator. Code in a table runs in the guest's kernel (BadAML), so a table that
- * a host adds or changes has to move a register.
- * @param files by name, with tableLoader and those that it names
+ * PCR 1 of a boot under OVMF 2025.02: the list of ACPI files and each of them as QEMU provides it, before
+ * interpretation; BootOrder and the options in it; the separator. Code in a table runs in the guest's kernel (BadAML),
+ * so a register must change if a host adds or changes a table.
+ * @param files by name, including tableLoader and the files it names
  * @throws ParseError Missing
  * @example
  * import { readFile } from 'node:fs/promises'

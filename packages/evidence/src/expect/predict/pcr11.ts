@@ -54,7 +54,7 @@ export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
 
 /**
  * PCR 11 of a boot of a unified kernel image.
- * @param through the last phase that has been entered; without it the value that the stub leaves
+ * @param through the last phase entered; without it, the value after the stub
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -75,7 +75,7 @@ export async function pcr11DigestsOf(sections: readonly MeasuredSection[], throu
 }
 
 /**
- * True when the image has what systemd's stub needs to start it.
+ * True if the image has what systemd's stub needs to start it.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { isUnifiedKernelImage, parsePe } from '@strongroom/evidence/expected'

@@ -19,7 +19,7 @@ const head = line('hostname', 'vm1') + line('adminUsername', 'u') + line('vmId',
 
 describe('what a guest settled at its first boot', () => {
   it('is written as the agent of the reference image writes it', () => {
-    // By hand, in a shell: for each value printf NAME; printf VALUE | base64.
+    // Computed by hand in a shell: for each value, printf NAME; printf VALUE | base64.
     expect(new TextDecoder().decode(settingsText(settings))).toBe(
       'hostname dm0x\nadminUsername YXp1cmV1c2Vy\nvmId MDEyMzQ1NjctODlBQi1DREVGLTAxMjMtNDU2Nzg5QUJDREVG\n' +
         'customData AAH/\nsshPublicKey c3NoLWVkMjU1MTkgQUFBQSBtZQ==\nsshPublicKey c3NoLXJzYSBCQkJC\n',

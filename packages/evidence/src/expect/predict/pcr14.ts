@@ -6,7 +6,7 @@ import { ParseError, VerificationError } from '../../core/errors.ts'
 import { extendAll } from './pcr.ts'
 
 /**
- * Register into which the reference image's agent measures, at every boot, what it settled at the first one.
+ * Register into which the reference image's agent measures, at every boot, the settings of the first boot.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { settingsRegister } from '@strongroom/evidence/expected'
@@ -17,33 +17,33 @@ import { extendAll } from './pcr.ts'
  */
 export const settingsRegister = 14
 
-/** Who may enter a guest, and what it was given, as it took it at its first boot. */
+/** Accounts and settings of a guest, as applied at its first boot. */
 export interface GuestSettings {
   hostname: string
   adminUsername: string
   /** Upper-case GUID. */
   vmId: string
   /**
-   * SHA-256 of the certificate authority (PEM text) whose services the guest trusts. Absent from guests of images that settle none:
-   * a host can give those another at each boot.
+   * SHA-256 of the certificate authority (PEM text) whose services the guest trusts. Absent for images that do not fix
+   * it: a host can change it at each boot.
    */
   authorityDigest?: Uint8Array
-  /** Absent where there is none; never empty. */
+  /** Absent if there is none; never empty. */
   customData?: Uint8Array
-  /** SHA-256 of the password's salted hash; absent where the account has none. */
+  /** SHA-256 of the password's salted hash; absent if the account has none. */
   passwordDigest?: Uint8Array
   /** Lines of authorized_keys. */
   sshPublicKeys: string[]
 }
 
-/** Custom data of 64 KiB and sixteen of the longest keys fit. */
+/** Fits custom data of 64 KiB and sixteen keys of maximum length. */
 const sizeLimit = 512 * 1024
 const singles = ['hostname', 'adminUsername', 'vmId', 'authorityDigest', 'customData', 'passwordDigest'] as const
 const digestLength = 32
 
 /**
- * `/var/lib/strongroom/settled` of a guest that took these settings (image/recipes/common/agent): lines of a name and a value in base64,
- * in this order, keys last.
+ * `/var/lib/strongroom/settled` of a guest with these settings (image/recipes/common/agent): lines of a name and a
+ * base64 value, in this order, keys last.
  * @example
  * import { settingsText } from '@strongroom/evidence/expected'
  *
@@ -58,7 +58,7 @@ export function settingsText(settings: GuestSettings): Uint8Array {
     line('adminUsername', utf8(settings.adminUsername)),
     line('vmId', utf8(settings.vmId)),
     ...(authorityDigest === undefined ? [] : [line('authorityDigest', authorityDigest)]),
-    // The agent leaves out what is empty.
+    // The agent omits empty values.
     ...(customData.length === 0 ? [] : [line('customData', customData)]),
     ...(passwordDigest === undefined ? [] : [line('passwordDigest', passwordDigest)]),
     ...settings.sshPublicKeys.map((key) => line('sshPublicKey', utf8(key))),
@@ -80,8 +80,8 @@ export async function settingsRegisterValue(settled: Uint8Array): Promise<Uint8A
 }
 
 /**
- * Reads what a guest settled. One meaning has one form: another order, another base64, a control character inside a value (which
- * would become a line of authorized_keys) are refused.
+ * Reads a guest's settings. One meaning has one form: another order, another base64, or a control character inside a
+ * value (which would become a line of authorized_keys) is refused.
  * @throws ParseError
  * @example
  * import { concat, utf8 } from '@strongroom/evidence'
@@ -137,8 +137,9 @@ export function parseSettings(settled: Uint8Array): GuestSettings {
 }
 
 /**
- * What a guest settled, by what its TPM quoted: whoever tells the settings, they count because PCR 14 is of these and no others.
- * @param o.quoted PCR 14 of a quote that was verified
+ * Verifies a guest's settings against its TPM's quote. Their origin does not matter: PCR 14 covers exactly these
+ * settings.
+ * @param o.quoted PCR 14 of a verified quote
  * @throws ParseError, VerificationError EventLogMismatch
  * @example
  * import { settingsRegisterValue, settingsText, verifySettings } from '@strongroom/evidence/expected'

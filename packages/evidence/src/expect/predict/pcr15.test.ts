@@ -74,7 +74,7 @@ describe('the volume that a boot opened', () => {
       fc.property(fc.integer({ min: 0, max: own.length - 1 }), (at) => {
         const shorter = own.slice(0, at) + own.slice(at + 1)
         const found = parseVolumeText(shorter)
-        // A number may lose a digit; everything else has one length.
+        // A number may lose a digit; everything else has a fixed length.
         if (found !== undefined) expect([at >= 20, found.luksUuid]).toEqual([true, luksUuid])
       }),
     )
