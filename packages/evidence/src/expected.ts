@@ -1,4 +1,5 @@
-// An entry of its own: who verifies evidence against given values does not need what computes them from firmware and images.
+// Separate entry point: a verifier with given reference values does not need the code that computes them from firmware
+// and images.
 export {
   buildSnpIdAuthentication,
   buildSnpIdBlock,

@@ -1,3 +1,3 @@
-// An entry of its own: texts for people weigh more than verification, and who verifies does not need them.
+// Separate entry point: texts for display are larger than the verifier, which does not need them.
 export { explain } from './bundle/explain.ts'
 export type { Explanation, Field } from './bundle/field.ts'

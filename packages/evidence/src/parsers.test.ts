@@ -19,7 +19,7 @@ import { parseCrl } from './x509/crl.ts'
 import { parsePem, parsePemChain } from './x509/pem.ts'
 import { parsePublicKey } from './x509/public-key.ts'
 
-/** What an attacker sends is read or refused with a code, and nothing else happens. */
+/** An attacker's input is either read or refused with a code. */
 function refusesOrReads(parse: () => unknown): void {
   try {
     parse()
@@ -29,7 +29,7 @@ function refusesOrReads(parse: () => unknown): void {
   }
 }
 
-/** A DER value of any shape: tags and lengths are right, so that parsers get past the first byte. */
+/** A DER value of any shape, with correct tags and lengths, so that parsers get past the first byte. */
 const der: fc.Arbitrary<Uint8Array> = fc.letrec<{ value: Uint8Array }>((tie) => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },

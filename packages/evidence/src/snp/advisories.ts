@@ -1,27 +1,27 @@
 import type { TcbVersion } from './products.ts'
 import type { SnpLine } from './lines.ts'
 
-/** What fixes a flaw on one line of processors, and who says so. */
+/** What fixes a flaw on one processor line, and the source. */
 interface Fix {
-  /** Least security versions that have the fix, part by part. */
+  /** Minimum security versions that have the fix, per component. */
   minimum: Partial<TcbVersion>
   /** The firmware must have looked for aliased memory and found none (PLATFORM_INFO.ALIAS_CHECK_COMPLETE). */
   aliasCheck?: true
-  /** Where the values were read; AMD's own page was not at hand for any of them. */
+  /** Where the values were read; AMD's own page was unavailable for all of them. */
   readIn: string
 }
 
-/** A bulletin of AMD's about a flaw that a host can use against SNP guests. */
+/** An AMD bulletin about a flaw that a host can use against SNP guests. */
 export interface SnpAdvisory {
   id: string
-  /** As its finders call it; absent where they gave it no name. */
+  /** The finders' name for it; absent if they gave none. */
   name?: string
-  /** CVE numbers, or where it was published without one. */
+  /** CVE numbers, or the publication for flaws without one. */
   references: readonly string[]
   bulletin: string
   /**
-   * Lines that it concerns. `notShown`: no version in a report tells whether it is fixed, or none was found in a source that
-   * names the bulletin.
+   * Affected lines. `notShown`: no version in a report shows whether it is fixed, or no source that names the bulletin
+   * gives one.
    */
   lines: Partial<Record<SnpLine, Fix | 'notShown'>>
 }
@@ -43,8 +43,8 @@ const snp = (svn: number, readIn: string): Fix => ({ minimum: { snp: svn }, read
 const microcode = (patch: number, readIn: string): Fix => ({ minimum: { microcode: patch & 0xff }, readIn })
 
 /**
- * Newest first. Flaws that the guest's kernel answers (WeSee, Heckler) and those that take hands on the machine (WireTap,
- * Battering RAM, TEE.fail) are none that a security version tells of.
+ * Newest first. Excluded are flaws that the guest's kernel fixes (WeSee, Heckler) and those that need physical access
+ * (WireTap, Battering RAM, TEE.fail): no security version shows them.
  * @example
  * import { snpAdvisories } from '@strongroom/evidence/advisories'
  *
@@ -57,7 +57,7 @@ export const snpAdvisories: readonly SnpAdvisory[] = [
     name: 'MilanLaunchy and BadFuse',
     references: ['arXiv:2605.12990'],
     bulletin: bulletin(3045),
-    // Anyone who has a chip's seed makes reports of any version: only a list of wanted products or chips keeps it out.
+    // A leaked chip seed yields reports of any version: only a list of accepted products or chips keeps them out.
     lines: { Milan: 'notShown', 'Milan-X': 'notShown' },
   },
   {
@@ -65,7 +65,7 @@ export const snpAdvisories: readonly SnpAdvisory[] = [
     name: 'Fabricked',
     references: ['CVE-2025-54510'],
     bulletin: bulletin(3034),
-    // AMD took the values out of the bulletin on 2026-09-24.
+    // AMD removed the values from the bulletin on 2026-09-24.
     lines: {
       Milan: 'notShown',
       'Milan-X': 'notShown',
@@ -154,7 +154,7 @@ export const snpAdvisories: readonly SnpAdvisory[] = [
     id: 'AMD-SB-3016',
     references: ['CVE-2023-20585'],
     bulletin: bulletin(3016),
-    // Half of the fix is the host's kernel, of which a report says nothing.
+    // Half of the fix is in the host's kernel, which a report does not cover.
     lines: {
       Milan: snp(0x1b, agentManifest),
       'Milan-X': snp(0x1b, agentManifest),

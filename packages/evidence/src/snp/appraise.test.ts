@@ -3,7 +3,7 @@ import { appraiseSnp, type SnpPolicy } from './appraise.ts'
 import { parseSnpReport, snpReportLength } from './report.ts'
 import type { VerifiedSnp } from './verify.ts'
 
-/** A report with each field filled by a byte of its own. */
+/** A report with a different byte in each field. */
 function verified(edit: (bytes: Uint8Array) => void = () => {}, change: Partial<VerifiedSnp> = {}): VerifiedSnp {
   const bytes = new Uint8Array(snpReportLength)
   bytes.set([3, 0, 0, 0, 7])
@@ -187,7 +187,7 @@ describe('appraiseSnp', () => {
     expect(bounded(tcb[part], tcb[part])).toEqual([])
     expect(bounded(tcb[part] + 1, 255)).toEqual([[path, 'BelowMinimum']])
     expect(bounded(0, tcb[part] - 1)).toEqual([[path, 'AboveMaximum']])
-    // What is not a number bounds nothing from above or below: it is refused.
+    // NaN bounds nothing, so it is refused.
     expect(bounded(Number.NaN, Number.NaN)).toEqual([
       [path, 'BelowMinimum'],
       [path, 'AboveMaximum'],

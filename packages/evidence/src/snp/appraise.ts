@@ -7,59 +7,62 @@ import { chipOf, describeFirmware, firmwareRank } from './consistency.ts'
 import { tcbParts } from './tcb.ts'
 import type { VerifiedSnp } from './verify.ts'
 
-/** Bounds of security versions, part by part; a part that is not named is not bounded. */
+/** Bounds on security versions, per component; an omitted component is not bounded. */
 export interface TcbBounds {
   minimum?: Partial<TcbVersion>
   maximum?: Partial<TcbVersion>
 }
 
-/** What a verifier wants of a genuine report. What is not written is refused where it weakens and ignored where it only tells. */
+/**
+ * Requirements on a genuine report. Without a rule, values that weaken the guest are refused, and informational values
+ * are ignored.
+ */
 export interface SnpPolicy {
-  /** Allowed launch measurements, 48 bytes each. 'any' must be said. */
+  /** Allowed launch measurements, 48 bytes each. 'any' must be explicit. */
   measurements: readonly Uint8Array[] | 'any'
-  /** Wanted report data, 64 bytes. 'any' must be said. */
+  /** Required report data, 64 bytes. 'any' must be explicit. */
   reportData: Uint8Array | 'any'
   hostData?: Uint8Array
   familyId?: Uint8Array
   imageId?: Uint8Array
-  /** Digests of id keys of which one must have signed the id block. */
+  /** Digests of id keys, one of which must have signed the id block. */
   idKeyDigests?: readonly Uint8Array[]
-  /** Digests of author keys of which one must have signed the id key. */
+  /** Digests of author keys, one of which must have signed the id key. */
   authorKeyDigests?: readonly Uint8Array[]
-  /** Guests by the identity that their firmware gave them at launch. */
+  /** Guests, by the identity that the firmware assigned at launch. */
   reportIds?: readonly Uint8Array[]
-  /** Migration agents by theirs. */
+  /** Migration agents, by the same identity. */
   reportIdsMa?: readonly Uint8Array[]
-  /** Allowed privilege levels; 0 alone when absent. */
+  /** Allowed privilege levels; only 0 by default. */
   vmpls?: readonly number[]
   products?: readonly SnpProduct[]
   chipIds?: readonly Uint8Array[]
-  /** Chips that are known to be opened. */
+  /** Chips known to be compromised. */
   deniedChipIds?: readonly Uint8Array[]
-  /** Providers whose key (VLEK) may have signed; `allow.vlek` must be said too. */
+  /** Providers whose key (VLEK) may have signed; requires `allow.vlek`. */
   providerIds?: readonly string[]
   /** Allowed values of the whole guest policy. */
   guestPolicies?: readonly bigint[]
-  /** Lowest version of the firmware's interface that the guest's owner must have demanded. */
+  /** Lowest version of the firmware interface that the guest's owner must have required. */
   minimumAbi?: { major: number; minor: number }
   minimumGuestSvn?: number
-  /** Of what signs (`reported`), of what ran at launch, of what cannot be rolled back (`committed`), of what runs now. */
+  /** Of what signs (`reported`), what ran at launch, what cannot be rolled back (`committed`), and what runs now. */
   tcb?: { reported?: TcbBounds; launch?: TcbBounds; committed?: TcbBounds; current?: TcbBounds }
   minimumFirmware?: SnpFirmwareVersion
   minimumCommittedFirmware?: SnpFirmwareVersion
-  /** Bits of the vectors of mitigations that must be set; reports before version 5 have none. */
+  /** Bits of the mitigation vectors that must be set; reports before version 5 have none. */
   mitigations?: { launch?: bigint; current?: bigint }
   /** Weakenings that are refused unless allowed here. */
   allow?: {
     debug?: boolean
     migrationAgent?: boolean
     cxl?: boolean
-    /** A key of the cloud provider instead of the chip's. */
+    /** A cloud provider's key instead of the chip's. */
     vlek?: boolean
     /** Firmware that is not committed and can be rolled back. */
     provisionalFirmware?: boolean
   }
-  /** What is demanded only when said here: that revocation was looked at; how the host runs, then what the guest's policy forces on any host. */
+  /** Required only if set here: a revocation check; how the host runs; what the guest's policy forces on any host. */
   require?: {
     revocation?: boolean
     smtOff?: boolean
@@ -81,7 +84,7 @@ export interface SnpPolicy {
 const knownPolicyBits = 0x3ffffffn
 
 /**
- * Compares a genuine report with a policy. Returns every failure; none means that the report is wanted.
+ * Compares a genuine report with a policy. Returns every failure; an empty list means accepted.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { appraiseSnp, genuineAmdAnchors, parsePem, parseSnpReport, verifySnp } from '@strongroom/evidence'

@@ -7,7 +7,7 @@ import { encodeTcb } from './tcb.ts'
 const filled = (length: number, value = 0x1a): Uint8Array => new Uint8Array(length).fill(value)
 const endorsed = (hardwareId: Uint8Array | undefined): SnpEndorsement => ({ hardwareId }) as SnpEndorsement
 const ofChip = (chipId: Uint8Array): SnpReport => ({ chipId }) as SnpReport
-/** An id of 8 bytes as a report has it. */
+/** An 8-byte id as a report contains it. */
 const turin = Uint8Array.from({ length: 64 }, (_, index) => (index < 8 ? 0x1a : 0))
 
 describe('the chip of a report', () => {

@@ -10,8 +10,8 @@ import { decodeTcb, describeTcb, tcbParts } from './tcb.ts'
 const chipIdLength = 64
 
 /**
- * The chip behind a report. Its certificate says it where there is one of the chip: a host that hides the id (MASK_CHIP_ID)
- * must not get past a list of chips in this way. Undefined where a provider's key signed and the host hides the id.
+ * The chip behind a report, from its certificate if that is a chip's: otherwise a host could hide the id (MASK_CHIP_ID)
+ * to evade a list of chips. Undefined if a provider's key signed and the host hides the id.
  */
 export function chipOf(report: SnpReport, { hardwareId }: SnpEndorsement): Uint8Array | undefined {
   if (hardwareId !== undefined) return chipIdOf(hardwareId)
@@ -27,7 +27,7 @@ export function requireChip(report: SnpReport, { hardwareId }: SnpEndorsement): 
   }
 }
 
-/** CHIP_ID of a chip: lines with shorter ids fill it with zeros. */
+/** CHIP_ID of a chip: shorter ids are padded with zeros. */
 function chipIdOf(hardwareId: Uint8Array): Uint8Array {
   const chip = new Uint8Array(chipIdLength)
   chip.set(hardwareId)
@@ -35,7 +35,7 @@ function chipIdOf(hardwareId: Uint8Array): Uint8Array {
 }
 
 /**
- * What runs is never older than what is committed: firmware refuses to go back behind it (AMD 56860, SNP_COMMIT).
+ * The running version is never older than the committed one: firmware refuses to go below it (AMD 56860, SNP_COMMIT).
  * @throws VerificationError TcbMismatch; ParseError ReservedNotZero
  */
 export function requireCommitted(report: SnpReport, product: SnpProduct): void {

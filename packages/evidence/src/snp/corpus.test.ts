@@ -13,7 +13,7 @@ import { verifySnp, type VerifiedSnp } from './verify.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
 import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-/** Real evidence with known outcomes: reference data beside the source tree, not part of it. */
+/** Real evidence with known outcomes: reference data kept beside the source tree. */
 const corpus = corpusDirectory
 
 interface Tcb {
@@ -62,7 +62,7 @@ function readReport(entry: Entry): Uint8Array {
   return entry.kind === 'hcl-report' ? parseHclReport(bytes).hardwareReport : bytes
 }
 
-/** Chain of a signer: its first certificate, then AMD's of the product and kind. */
+/** A signer's chain: its first certificate, then AMD's for the product and kind. */
 function chainOf(signer: string): { vcek: Uint8Array; ask: Uint8Array; ark: Uint8Array } {
   const bytes = read(signer)
   const vcek = bytes[0] === 0x30 ? bytes : parsePem(new TextDecoder().decode(bytes))[0]!
@@ -169,7 +169,7 @@ describe.skipIf(!present)('real SNP reports', () => {
   })
 })
 
-/** Without the ones that only carry a note: they are not refused. */
+/** Without those that only carry a note: they are not refused. */
 const mutations = negatives.filter(
   (mutation) =>
     good.some((entry) => entry.path === mutation.base && entry.kind === 'snp-report') &&

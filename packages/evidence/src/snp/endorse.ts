@@ -30,13 +30,13 @@ export const amdOid = {
   providerId: '1.3.6.1.4.1.3704.1.5',
 } as const
 
-/** What AMD says of a signing key: of which chip or provider it is, and to which versions of the platform it belongs. */
+/** What AMD certifies about a signing key: its chip or provider, and the platform versions it belongs to. */
 export interface SnpEndorsement {
   signer: 'VCEK' | 'VLEK'
   product: SnpProduct
   productName: string
   tcb: TcbVersion
-  /** VCEK only: as many bytes as its line's ids have. */
+  /** VCEK only: as long as the ids of its line. */
   hardwareId: Uint8Array | undefined
   /** VLEK only: the cloud provider. */
   providerId: string | undefined
@@ -86,10 +86,10 @@ export function readEndorsement(certificate: Certificate): SnpEndorsement {
   return refuse('InvalidValue', 'Certificate is neither of a chip nor of a provider', name ?? 'no name')
 }
 
-/** The identifier itself, or an OCTET STRING of it: AMD has issued both. */
+/** The bare identifier, or an OCTET STRING of it: AMD has issued both. */
 function readHardwareId(extension: Extension, product: SnpProduct): Uint8Array {
   const length = productLine(product).hardwareIdLength
-  // Copies: what is handed out must not be a view of a certificate that a cache keeps.
+  // Copied: callers must not receive a view of a cached certificate.
   if (extension.value.length === length) return extension.value.slice()
   const reader = new DerReader(extension.value, 'hardware id', extension.offset)
   const value = reader.expect(derTag.octetString, 'hardware id').content

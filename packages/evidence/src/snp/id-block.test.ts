@@ -32,7 +32,7 @@ const block = buildSnpIdBlock({ launchDigest, policy, guestSvn: 3, familyId: new
 let idKey: SnpOwner
 let author: SnpOwner
 let authentication: Uint8Array
-/** What of a report an ID block speaks of. */
+/** The report fields that an ID block covers. */
 let report: SnpReport
 
 beforeAll(async () => {
@@ -66,11 +66,11 @@ describe('an ID block', () => {
     })
     const without = { ...report, authorKeyDigest: new Uint8Array(48), authorKeyEnabled: false }
     expect((await verifySnpIdBlock({ block, authentication: alone, report: without })).authorKeyDigest).toBeUndefined()
-    // A report of a guest that had an author names one in its flags as well.
+    // The report of a guest with an author says so in its flags as well.
     await expect(
       verifySnpIdBlock({ block, authentication: alone, report: { ...without, authorKeyEnabled: true } }),
     ).rejects.toMatchObject({ code: 'BindingMismatch', expected: 'false', found: 'true' })
-    // A key that the author signed is not an author's key (attack S12).
+    // A key signed by the author is not an author key (attack S12).
     await expect(verifySnpIdBlock({ block, authentication, report: without })).rejects.toMatchObject({
       code: 'BindingMismatch',
     })

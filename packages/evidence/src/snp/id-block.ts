@@ -9,7 +9,7 @@ import { verifyRawEcdsa } from '../x509/verify-signature.ts'
 import { parsePublicKey, type PublicKey } from '../x509/public-key.ts'
 import type { SnpReport } from './report.ts'
 
-/** ID_BLOCK (AMD 56860, SNP_LAUNCH_FINISH): what the owner of a guest signs of it before it starts. */
+/** ID_BLOCK (AMD 56860, SNP_LAUNCH_FINISH): what a guest's owner signs before it starts. */
 export interface SnpIdBlock {
   /** 48 bytes. */
   launchDigest: Uint8Array
@@ -21,18 +21,18 @@ export interface SnpIdBlock {
   policy: bigint
 }
 
-/** ID_AUTH_INFO: the signature over the ID block, and the author's over the key that made it. */
+/** ID_AUTH_INFO: the signature over the ID block, and the author's signature over the ID key. */
 export interface SnpIdAuthentication {
   idKey: SnpOwnerKey
   /** r and s, 48 bytes each, most significant byte first. */
   blockSignature: Uint8Array
-  /** Absent where no author vouches for the ID key. */
+  /** Absent if no author vouches for the ID key. */
   author?: { key: SnpOwnerKey; signature: Uint8Array }
 }
 
 /** A P-384 key in AMD's form (AMD 56860, ECDSA public key format). */
 export interface SnpOwnerKey {
-  /** 1028 bytes: what the digests in reports are of. */
+  /** 1028 bytes, over which reports' key digests are computed. */
   raw: Uint8Array
   /** DER SubjectPublicKeyInfo. */
   spki: Uint8Array
@@ -56,7 +56,7 @@ const blockVersion = 1
 const spkiPrefix = fromHex('3076301006072a8648ce3d020106052b8104002203620004')
 
 /**
- * Writes an ID block. @throws RangeError for parts of another length
+ * Writes an ID block. @throws RangeError for parts of the wrong length
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { buildSnpIdBlock, parseSnpIdBlock, snpLaunchDigest } from '@strongroom/evidence/expected'
@@ -137,7 +137,7 @@ export function snpOwnerKey(spki: Uint8Array): SnpOwnerKey {
 }
 
 /**
- * Digest of a key as reports have it: ID_KEY_DIGEST, AUTHOR_KEY_DIGEST.
+ * Digest of a key as in reports: ID_KEY_DIGEST, AUTHOR_KEY_DIGEST.
  * @example
  * import { snpKeyDigest, snpOwnerKey } from '@strongroom/evidence/expected'
  *
@@ -151,7 +151,7 @@ export function snpKeyDigest(key: SnpOwnerKey): Promise<Uint8Array> {
 }
 
 /**
- * Signs an ID block, and with an author also its key.
+ * Signs an ID block, and optionally its key with an author key.
  * @example
  * import { buildSnpIdAuthentication, buildSnpIdBlock } from '@strongroom/evidence/expected'
  *
@@ -271,19 +271,19 @@ function readKey(reader: ByteReader, field: string): SnpOwnerKey {
   return { raw, spki: concat(spkiPrefix, x, y) }
 }
 
-/** An ID block whose signatures hold. */
+/** An ID block with valid signatures. */
 export interface VerifiedSnpIdBlock {
   block: SnpIdBlock
   /** SHA-384, 48 bytes. */
   idKeyDigest: Uint8Array
-  /** Absent where no author vouches for the ID key. */
+  /** Absent if no author vouches for the ID key. */
   authorKeyDigest?: Uint8Array
 }
 
 /**
- * Verifies an ID block under its ID key, and the ID key under its author's; with a report also that the guest was started with
- * exactly this block. Whose keys they are is for a policy to say (`idKeyDigests`, `authorKeyDigests`).
- * @param o.report a verified report; absent: only the signatures are judged
+ * Verifies an ID block under its ID key, and the ID key under its author key; given a report, also that the guest was
+ * started with exactly this block. A policy decides whose keys are accepted (`idKeyDigests`, `authorKeyDigests`).
+ * @param o.report a verified report; if absent, only the signatures are verified
  * @throws VerificationError IdBlockSignatureInvalid, BindingMismatch; ParseError
  * @example
  * import { equal } from '@strongroom/evidence'

@@ -1,8 +1,8 @@
 import type { CpuIdentity, SnpProduct } from './products.ts'
 
 /**
- * Lines of processors whose microcode is counted by itself: several are endorsed as one product, and a patch level of the one
- * says nothing of the other. Bergamo and Siena share theirs.
+ * Processor lines with their own microcode numbering. Several are endorsed as one product, and a patch level of one is
+ * meaningless for another. Bergamo and Siena share theirs.
  * @example
  * import { snpLines, tcbMinimum } from '@strongroom/evidence/advisories'
  *
@@ -13,8 +13,8 @@ export type SnpLine = (typeof snpLines)[number]
 
 /**
  * Line of the processor that made a report.
- * @param cpu absent in reports before version 3: then the product's first line, whose microcode has the highest numbers, so
- *   that nothing passes for another line's part
+ * @param cpu absent in reports before version 3: then the product's first line is assumed, whose microcode has the
+ * highest numbers, so that nothing passes for another line
  * @example
  * import { lineOf } from '@strongroom/evidence/advisories'
  *

@@ -2,24 +2,24 @@ import type { CpuIdentity, SnpProduct, TcbVersion } from './products.ts'
 import type { SnpReport } from './report.ts'
 import { decodeTcb, tcbParts } from './tcb.ts'
 
-/** What a report says of its platform, as far as flaws of the silicon go. */
+/** What a report states about its platform, as far as silicon flaws are concerned. */
 export interface SnpPlatform {
   product: SnpProduct
   /** Absent in reports before version 3. */
   cpu: CpuIdentity | undefined
-  /** The older of what signs and of what the guest was launched under, part by part: what was broken at launch stays so. */
+  /** The older of the signing version and the launch version, per component: what was vulnerable at launch stays so. */
   tcb: TcbVersion
-  /** The firmware has looked for aliased memory and found none. */
+  /** The firmware looked for aliased memory and found none. */
   aliasCheckComplete: boolean
 }
 
-/** An advisory that a platform has not answered, or of which its report says nothing. */
+/** An advisory whose fix a platform lacks, or its report does not show. */
 export interface OpenAdvisory {
   id: string
   name?: string
   references: readonly string[]
   bulletin: string
-  /** For example `microcode 219 wanted, 218 found`; empty where no version in a report tells of it. */
+  /** For example `microcode 219 wanted, 218 found`; empty if no version in a report shows it. */
   lacks: string[]
 }
 

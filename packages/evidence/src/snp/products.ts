@@ -1,8 +1,8 @@
 import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
-/** Security versions of a platform's parts (SNP ABI specification, TCB_VERSION). */
+/** Security versions of a platform's components (SNP ABI specification, TCB_VERSION). */
 export interface TcbVersion {
-  /** Firmware of the microcontrollers; Turin and later only, else 0. */
+  /** Firmware of the microcontrollers; Turin and later, else 0. */
   fmc: number
   bootLoader: number
   tee: number
@@ -10,7 +10,7 @@ export interface TcbVersion {
   microcode: number
 }
 
-/** Family and model as CPUID function 1 gives them, combined with their extended parts. */
+/** Family and model from CPUID function 1, combined with their extended parts. */
 export interface CpuIdentity {
   family: number
   model: number
@@ -18,7 +18,7 @@ export interface CpuIdentity {
 }
 
 /**
- * Processor lines with a root of their own at AMD's key distribution service, by their name in that root (`ARK-…`), in the
+ * Processor lines with their own root at AMD's key distribution service, by their name in that root (`ARK-…`), in the
  * intermediates (`SEV-…`, `SEV-VLEK-…`) and in the certificates of keys.
  * @example
  * import { snpProducts } from '@strongroom/evidence'
@@ -28,18 +28,21 @@ export interface CpuIdentity {
 export const snpProducts = ['Milan', 'Genoa', 'Turin'] as const
 export type SnpProduct = (typeof snpProducts)[number]
 
-/** All that differs between AMD's lines of processors. A new line is one more name and one more row. */
+/** Everything that differs between AMD's processor lines. A new line is one more name and one more row. */
 interface ProductLine {
   family: number
   /** CPUID models, from and to. */
   models: readonly (readonly [from: number, to: number])[]
-  /** SHA-256 of the root's SubjectPublicKeyInfo, from the chain that AMD's service hands out (kdsintf.amd.com/vcek/v1/{name}/cert_chain). */
+  /**
+   * SHA-256 of the root's SubjectPublicKeyInfo, from the chain that AMD's service publishes
+   * (kdsintf.amd.com/vcek/v1/{name}/cert_chain).
+   */
   root: string
-  /** Part in each byte of TCB_VERSION, least significant first; the others are reserved. */
+  /** Component in each byte of TCB_VERSION, least significant first; the others are reserved. */
   tcb: readonly (keyof TcbVersion | undefined)[]
   /** Bytes of a chip's id. */
   hardwareIdLength: number
-  /** Firmware of the line has made reports of version 2, which do not say of which line they are. */
+  /** The line has made reports of version 2, which do not name their line. */
   unnamedReports: boolean
 }
 
@@ -97,7 +100,7 @@ export const genuineAmdAnchors: readonly TrustAnchor[] = snpProducts.map((name) 
 }))
 
 /**
- * Line of a processor; undefined when it is none that has SNP.
+ * Line of a processor; undefined if it has no SNP.
  * @example
  * import { productOfCpu } from '@strongroom/evidence'
  *
@@ -111,13 +114,13 @@ export function productOfCpu(cpu: Omit<CpuIdentity, 'stepping'>): SnpProduct | u
   })
 }
 
-/** True where a report can be of this line: what it says of its processor, or that it says nothing. */
+/** True if a report can be of this line, by what it states about its processor, or because it states nothing. */
 export function mayBeOf(product: SnpProduct, cpu: CpuIdentity | undefined): boolean {
   return cpu === undefined ? productLine(product).unnamedReports : productOfCpu(cpu) === product
 }
 
 /**
- * Line that a certificate's product name says: `Milan-B0`, `Genoa`.
+ * Line named by a certificate's product name: `Milan-B0`, `Genoa`.
  * @example
  * import { productOfName } from '@strongroom/evidence'
  *

@@ -182,7 +182,7 @@ describe('parseSnpReport', () => {
         expect.unreachable()
       } catch (error) {
         const { offset } = error as ParseError
-        // Whole words are skipped: the offset is the byte's, or of the word that it is in.
+        // Whole words are skipped: the offset is that of the byte or of its word.
         expect(offset! <= at && at < offset! + 4, `0x${at.toString(16)} at ${offset}`).toBe(true)
       }
     }

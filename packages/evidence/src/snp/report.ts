@@ -27,7 +27,7 @@ export const snpReportLength = 1184
  */
 export const snpSignedLength = 0x2a0
 
-/** GUEST_POLICY: what the guest's owner demanded at launch. */
+/** GUEST_POLICY: what the guest's owner required at launch. */
 export interface SnpGuestPolicy {
   raw: bigint
   abiMajor: number
@@ -60,12 +60,12 @@ export interface SnpFirmwareVersion {
   build: number
 }
 
-/** Key that signed: of the chip, of a cloud provider's load, or none. */
+/** Key that signed: the chip's, the one a cloud provider loaded, or none. */
 export type SnpSigningKey = 'VCEK' | 'VLEK' | 'None'
 
 /** ATTESTATION_REPORT of the SNP ABI specification (AMD 56860), versions 2 to 5. */
 export interface SnpReport {
-  /** Never an identity: whoever has a report can write its signature in a second form. `reportId` and `signed` are stable. */
+  /** Never an identity: a signature can be rewritten in a second valid form. `reportId` and `signed` are stable. */
   raw: Uint8Array
   /** The bytes that the signature covers. */
   signed: Uint8Array
@@ -90,7 +90,7 @@ export interface SnpReport {
   idKeyDigest: Uint8Array
   authorKeyDigest: Uint8Array
   reportId: Uint8Array
-  /** All bytes 0xFF when there is no migration agent. */
+  /** All bytes 0xFF if there is no migration agent. */
   reportIdMa: Uint8Array
   /** From version 3. */
   cpu: CpuIdentity | undefined
@@ -159,7 +159,7 @@ export function parseSnpReport(bytes: Uint8Array): SnpReport {
       found: `${bytes.length} bytes`,
     })
   }
-  // A copy: what was checked is what is used, whatever happens to the caller's bytes meanwhile.
+  // Copied, so that what was checked is what is used, even if the caller changes its buffer.
   const raw = new Uint8Array(bytes)
   const view = new DataView(raw.buffer)
   const version = view.getUint32(at.version, true)
@@ -222,10 +222,10 @@ export function parseSnpReport(bytes: Uint8Array): SnpReport {
   }
 }
 
-/** Reserved bytes must be zero: what a signature covers but nobody reads may carry a meaning that a later version gives it. */
+/** Reserved bytes must be zero: a later version may give a meaning to signed bytes that this one ignores. */
 function requireZero(raw: Uint8Array, view: DataView, from: number, to: number, field: string): void {
   let offset = from
-  // Four bytes at a time, the rest one by one: more than half of a report is reserved.
+  // Four bytes at a time, then one by one: more than half of a report is reserved.
   while (offset + 4 <= to && view.getUint32(offset) === 0) offset += 4
   while (offset < to && raw[offset] === 0) offset++
   if (offset === to) return
@@ -242,7 +242,7 @@ function byte(raw: Uint8Array, offset: number): number {
   return raw[offset] ?? 0
 }
 
-/** @param low the lower half, in which all bits with a meaning lie: 64-bit arithmetic takes most of the time of a report otherwise */
+/** @param low the lower half, which has all defined bits: 64-bit arithmetic would dominate the time to read a report */
 function readPolicy(raw: bigint, low: number): SnpGuestPolicy {
   return {
     raw,

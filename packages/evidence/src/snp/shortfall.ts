@@ -2,17 +2,17 @@ import type { SnpProduct, TcbVersion } from './products.ts'
 import type { SnpReport } from './report.ts'
 import { decodeTcb, tcbParts } from './tcb.ts'
 
-/** A part of a platform that is older than wanted. */
+/** A platform component that is older than required. */
 export interface TcbLack {
   component: string
   found: number
   wanted: number
-  /** What brings it there, as a sentence. */
+  /** How to update it, as a sentence. */
   update: string
 }
 
 /**
- * For people: `SNP firmware: 20 found, 22 wanted. Install …`.
+ * For display: `SNP firmware: 20 found, 22 wanted. Install …`.
  * @example
  * import { describeLack } from '@strongroom/evidence/advisories'
  *
@@ -38,10 +38,11 @@ const installs: Record<keyof TcbVersion, string> = {
 }
 
 /**
- * How far an SNP platform is behind, by what its report vouches for and by what the guest was launched under (SNP ABI section 7.3):
- * what is installed and not committed is committed, what is committed and newer than the launch takes a restart of the guest.
- * @param wanted least versions, for example tcbMinimum of its line
- * @throws ParseError where the versions are none of that product
+ * How far an SNP platform is behind, by what its report vouches for and by what the guest was launched under (SNP ABI
+ * section 7.3): installed but uncommitted versions need a commit; committed versions newer than the launch need a guest
+ * restart.
+ * @param wanted minimum versions, for example tcbMinimum of its line
+ * @throws ParseError if the versions are invalid for that product
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseSnpReport } from '@strongroom/evidence'

@@ -5,7 +5,7 @@ import type { TcbVersion } from './products.ts'
 import { tcbParts } from './tcb.ts'
 
 /**
- * Least versions that answer every advisory for a line; a part that no advisory names is 0.
+ * Minimum versions that fix every advisory for a line; 0 for a component that no advisory names.
  * @example
  * import { tcbMinimum } from '@strongroom/evidence/advisories'
  *
@@ -22,7 +22,7 @@ export function tcbMinimum(line: SnpLine): TcbVersion {
 }
 
 /**
- * Advisories for a platform whose fix its report does not show: `lacks` says which versions it lacks.
+ * Advisories for a platform whose fix its report does not show; `lacks` lists the missing versions.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseSnpReport } from '@strongroom/evidence'
@@ -37,7 +37,7 @@ export function openAdvisories(platform: SnpPlatform): OpenAdvisory[] {
 }
 
 /**
- * Advisories for a platform of which no version in a report tells, so that someone else has to.
+ * Advisories for a platform that no version in a report shows, so that other evidence is needed.
  * @example
  * import { advisoriesNotShown } from '@strongroom/evidence/advisories'
  *

@@ -2,7 +2,7 @@ import { ParseError } from '../core/errors.ts'
 import { productLine, type SnpProduct, type TcbVersion } from './products.ts'
 
 /**
- * Parts of a TCB version, in the order of messages.
+ * Components of a TCB version, in the order used in messages.
  * @example
  * import { tcbParts } from '@strongroom/evidence'
  *

@@ -14,14 +14,14 @@ import { mayBeOf, type SnpProduct, type TcbVersion } from './products.ts'
 import type { SnpReport } from './report.ts'
 import { decodeTcb, describeTcb, tcbParts } from './tcb.ts'
 
-/** DER certificates of one chain; `vcek` is the VLEK and `ask` the ASVK for reports that a provider's key signed. */
+/** DER certificates of one chain; `vcek` is the VLEK and `ask` the ASVK for reports signed by a provider's key. */
 export interface SnpChain {
   vcek: Uint8Array
   ask: Uint8Array
   ark: Uint8Array
 }
 
-/** A report that a processor under a trusted root made. Says nothing yet about whether its content is wanted. */
+/** A report made by a processor under a trusted root. Its content is not yet appraised. */
 export interface VerifiedSnp {
   report: SnpReport
   product: SnpProduct
@@ -32,16 +32,17 @@ export interface VerifiedSnp {
   currentTcb: TcbVersion
   committedTcb: TcbVersion
   launchTcb: TcbVersion
-  /** A list of the root's, of the time judged, was at hand. */
+  /** The root's list, valid at the time of judgement, was available. */
   revocationChecked: boolean
 }
 
 /**
- * Checks that a report is genuine: chain to a pinned root at a time, revocation, the key's product, provider and chip against
- * the report's, the reported versions against the endorsed, and the signature.
- * @param o.cache remembers the chain: what is left of a second report of the chip is one signature
- * @param o.crl revocation list of the root, DER. Absent: revocation is not checked, which the caller must have decided.
- * @throws VerificationError; ParseError where a certificate or list is not well formed
+ * Checks that a report is genuine: chain to a pinned root at a time, revocation, the key's product, provider and chip
+ * against the report's, the reported versions against the endorsed, and the signature.
+ * @param o.cache remembers the chain: a second report of the same chip costs one signature
+ * @param o.crl revocation list of the root, DER. If absent, revocation is not checked: a deliberate choice of the
+ * caller.
+ * @throws VerificationError; ParseError if a certificate or list is malformed
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { describeTcb, genuineAmdAnchors, parsePem, parseSnpReport, verifySnp } from '@strongroom/evidence'
@@ -98,7 +99,7 @@ export async function verifySnp(
   }
 }
 
-/** Only the root's list says whether the intermediate is revoked: another list would leave that unsaid. @throws VerificationError CrlIssuerMismatch */
+/** Only the root's list shows whether the intermediate is revoked. @throws VerificationError CrlIssuerMismatch */
 export function requireListOf(crl: Crl, ark: Certificate): void {
   if (sameName(crl.issuer, ark.subject)) return
   const [expected, found] = [describeName(ark.subject), describeName(crl.issuer)]

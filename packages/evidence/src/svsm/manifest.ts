@@ -21,14 +21,14 @@ export interface SvsmManifest {
  * formatGuid(svsmManifestGuid) // => '63849ebb-3d92-4670-a1ff-58f9c94b87bb'
  */
 export const svsmManifestGuid: Uint8Array = parseGuid('63849ebb-3d92-4670-a1ff-58f9c94b87bb')
-/** Service whose data are the public area of the vTPM's endorsement key. */
+/** Service whose data is the public area of the vTPM's endorsement key. */
 export const svsmVtpmService = 'c476f1eb-0123-45a5-9641-b4e7dde5bfe3'
 const headerLength = 24
 const maximumServices = 16
 const maximumLength = 16 * 4096
 
 /**
- * Reads a manifest whose data lie behind the entries, in order and without gaps. @throws ParseError
+ * Reads a manifest whose data follows the entries, in order and without gaps. @throws ParseError
  * @example
  * import { ByteWriter, parseGuid } from '@strongroom/evidence'
  * import { parseSvsmManifest, svsmManifestGuid } from '@strongroom/evidence/files'
@@ -56,7 +56,7 @@ export function parseSvsmManifest(bytes: Uint8Array): SvsmManifest {
   if (new Set(entries.map(({ guid }) => guid)).size !== count) fail('Duplicate', 'names a service twice')
   let end = headerLength * (count + 1)
   const services = entries.map(({ guid, offset, size: length }) => {
-    // Bytes that no entry names would be signed and read by nobody.
+    // Bytes that no entry names would be signed but never read.
     if (offset !== end || offset + length > size) fail('InvalidValue', 'has data elsewhere than behind its entries')
     end += length
     return { guid, data: raw.subarray(offset, end) }
@@ -66,7 +66,7 @@ export function parseSvsmManifest(bytes: Uint8Array): SvsmManifest {
 }
 
 /**
- * The report of privilege level 0 whose data are SHA-512 over challenge and manifest.
+ * The report of privilege level 0 whose report data is SHA-512 over challenge and manifest.
  * @throws VerificationError BindingMismatch
  */
 export async function requireManifestBinding(

@@ -5,30 +5,33 @@ import { tdAttributes, type TdBody } from './td-body.ts'
 import type { TcbStatus } from './tcb-status.ts'
 import type { VerifiedTdx } from './verify.ts'
 
-/** What genuine TDX evidence must say. Everything that is not allowed here is refused. Measurements in hexadecimal, either case. */
+/**
+ * Requirements on genuine TDX evidence. Everything not allowed here is refused. Measurements in hexadecimal, either
+ * case.
+ */
 export interface TdxPolicy {
-  /** Statuses taken; `UpToDate` only unless given. */
+  /** Accepted statuses; only `UpToDate` by default. */
   tcbStatuses?: readonly TcbStatus[]
-  /** Advisories that may stand against the platform; none unless given. Only of weight for statuses other than UpToDate. */
+  /** Advisories that may apply to the platform; none by default. Only relevant for statuses other than UpToDate. */
   acceptedAdvisoryIds?: readonly string[]
-  /** Advisories that are never taken, whatever the status. */
+  /** Advisories that are refused, whatever the status. */
   rejectedAdvisoryIds?: readonly string[]
   minimumTcbEvaluationDataNumber?: number
-  /** The platform's level must be of this day or later. */
+  /** The platform's level must be from this day or later. */
   minimumTcbDate?: Date
-  /** False unless given: a debuggable TD keeps no secret from its host. */
+  /** Default false: a debuggable TD keeps no secret from its host. */
   debugAllowed?: boolean
-  /** False unless given. */
+  /** Default false. */
   migratableAllowed?: boolean
-  /** True unless given: without it the host can inject page faults into the TD (TDX module, SEPT_VE_DISABLE). */
+  /** Default true: otherwise the host can inject page faults into the TD (TDX module, SEPT_VE_DISABLE). */
   septVeDisableRequired?: boolean
-  /** False unless given: protection keys for supervisor pages. */
+  /** Default false: protection keys for supervisor pages. */
   pksAllowed?: boolean
-  /** False unless given: Key Locker. */
+  /** Default false: Key Locker. */
   keyLockerAllowed?: boolean
-  /** False unless given: performance monitoring leaks through counters. */
+  /** Default false: performance monitoring leaks through counters. */
   perfmonAllowed?: boolean
-  /** Bits that may be set; every bit unless given. */
+  /** Bits that may be set; all by default. */
   xfamAllowed?: bigint
   mrTds?: readonly string[]
   mrSeams?: readonly string[]
@@ -38,31 +41,33 @@ export interface TdxPolicy {
   /** By register number. */
   rtmrs?: Readonly<Record<number, string>>
   reportData?: Uint8Array
-  /** Lowest SVN for each of the 16 parts of the TEE TCB. */
+  /** Lowest SVN for each of the 16 components of the TEE TCB. */
   minimumTeeTcbSvn?: Uint8Array
-  /** The same for the module that would be loaded now; quotes of TDX 1.0 do not say. */
+  /** The same for the module that would be loaded now; TDX 1.0 quotes lack it. */
   minimumTeeTcbSvn2?: Uint8Array
   /** Kinds of platforms, 6 bytes. */
   fmspcs?: readonly string[]
-  /** Single platforms, 16 bytes each; only those of several sockets have such an id. */
+  /** Individual platforms, 16 bytes each; only multi-socket platforms have such an id. */
   platformInstanceIds?: readonly string[]
-  /** Platforms that are known to be opened, by the PPID in their certificate, 16 bytes. */
+  /** Platforms known to be compromised, by the PPID in their certificate, 16 bytes. */
   deniedPpids?: readonly string[]
-  /** What the certificate of the platform must say; where it says nothing, it does not meet this. */
+  /** Requirements on the platform's certificate; a certificate without the value fails. */
   require?: { smtOff?: boolean; staticPlatform?: boolean; noCachedKeys?: boolean }
-  /** True unless given false: a service TD could migrate or change the TD. */
+  /** Default true: a service TD could migrate or change the TD. */
   noServiceTd?: boolean
-  /** Digests of service TDs that may be bound, 48 bytes each; for TDs where `noServiceTd` is false. */
+  /** Digests of service TDs that may be bound, 48 bytes each; for TDs with `noServiceTd` false. */
   mrServiceTds?: readonly string[]
 }
 
-/** Bits 1 to 7 make a TD untrusted, and 8 to 26 and 32 to 62 had no meaning that a guest can accept when this was written (TDX module ABI 1.5). */
+/**
+ * Bits 1 to 7 make a TD untrusted; 8 to 26 and 32 to 62 have no meaning that a guest can accept (TDX module ABI 1.5).
+ */
 const knownAttributes = Object.values(tdAttributes).reduce((all, bit) => all | bit, 0n)
 /** XFAM bits 0 and 1 (x87 and SSE) are always set (TDX module ABI, section 3.3). */
 const xfamFixedOn = 3n
 
 /**
- * @returns every rule that the evidence does not meet; empty means accepted
+ * @returns every rule that the evidence fails; empty means accepted
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { appraiseTdx, fromHex, genuineIntelAnchors, parseTdxQuote, verifyTdx } from '@strongroom/evidence'

@@ -14,7 +14,7 @@ import { findExtension } from '../x509/extensions.ts'
 import { pckOids } from './pck.ts'
 import { type SignedText, splitSignedJson } from './signed-json.ts'
 
-/** Intel's words about a platform, as its service (PCS API version 4) or a cache of it serves them. */
+/** Intel's statements about a platform, as its service (PCS API version 4) or a cache serves them. */
 export interface TdxCollateral {
   /** `{"tcbInfo":{…},"signature":"…"}`, unchanged: the signature covers the text. */
   tcbInfo: string
@@ -25,7 +25,7 @@ export interface TdxCollateral {
   qeIdentityIssuerChainPem: string
   /** DER, by the CA that issued the PCK certificate. */
   pckCrl: Uint8Array
-  /** Served with the list; not needed, as the list must be signed by an authority of the quote's own chain. */
+  /** Served with the list; not needed, because an authority of the quote's own chain must have signed the list. */
   pckCrlIssuerChainPem: string
   /** DER, by the root. */
   rootCaCrl: Uint8Array
@@ -46,17 +46,19 @@ export const genuineIntelAnchors: readonly TrustAnchor[] = [
   { name: 'Intel SGX Root CA', spkiSha256: 'a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e' },
 ]
 
-/** What Intel's service signs, by the member that holds it. */
+/** What Intel's service signs, by the member that contains it. */
 export const signedTexts = { tcbInfo: 'TCB info', enclaveIdentity: 'QE identity' } as const
 
 /** Common name of the certificate that signs TCB info and enclave identities (Intel PCS, section on certificates). */
 const tcbSigningName = 'Intel SGX TCB Signing'
 
 /**
- * Verifies one signed text: the chain of its signer at this time, the signer's kind, the signature over the text's exact bytes.
+ * Verifies one signed text: the chain of its signer at this time, the signer's kind, the signature over the text's
+ * exact bytes.
  * @param o.crls undefined leaves revocation unchecked
- * @param o.read reads the signed value, once its signature is found good; a function of a module, for what it made is kept beside it
- * @returns what `read` made of it
+ * @param o.read reads the signed value after its signature is verified; must be a module-level function, because
+ * results are cached by it
+ * @returns the result of `read`
  * @throws VerificationError CollateralSignatureInvalid, CertificateNotForThisUse, and those of verifyPath
  */
 export async function verifySignedText<T extends object>(
@@ -88,8 +90,8 @@ export async function verifySignedText<T extends object>(
   }
   await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: crls !== undefined, ...context })
   requireTcbSigner(signer, subject)
-  // Read only when signed, and then remembered together: a value in the cache is one that this certificate signed. By reader:
-  // two that make different things of one text must not be given each other's (attack E19).
+  // Read only once signed, and cached together: a cached value is one that this certificate signed. Keyed by reader:
+  // two readers of one text must not receive each other's result (attack E19).
   const readings = await factOf(context, signed, signer, async () =>
     (await isSigned(signed, signer, context)) ? new Map<(body: string) => object, object>() : undefined,
   )
@@ -111,16 +113,16 @@ async function isSigned(
   context: VerifyContext,
 ): Promise<boolean> {
   const { publicKey: key } = signer
-  // Signatures of 64 bytes are of P-256: no key on another curve makes one good.
+  // Signatures of 64 bytes are P-256: no key on another curve makes a valid one.
   if (key.kind !== 'EC') return false
   const { primitives } = context
   return verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives })
 }
 
-/** Checks that a text is of this time: issued before, next update after. @throws VerificationError */
+/** Checks that a text is current: issued before, next update after. @throws VerificationError */
 export function requireCurrent(o: { issueDate: Date; nextUpdate: Date; at: Date; subject: string }): void {
   const { subject } = o
-  // What is not a time is neither before nor after: it is refused.
+  // An invalid time compares false both ways: it is refused.
   if (!(o.at >= o.issueDate)) {
     throw new VerificationError({
       code: 'CollateralNotYetValid',

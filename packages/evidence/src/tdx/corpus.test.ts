@@ -66,7 +66,7 @@ const mutations = present
   : []
 const anchors: TrustAnchors = { simulated: false, amd: [], intel: [...genuineIntelAnchors] }
 const signerChain = 'confidential-dot-ai-attestation-rs/collateral/qe_identity_signing_chain.pem'
-/** Inside the lives of the signer's certificate and of the root's list of revoked certificates. */
+/** Within the validity of the signer's certificate and of the root's revocation list. */
 const signerTime = new Date('2026-03-20T00:00:00Z')
 
 function quoteBytes(path: string): Uint8Array {
@@ -75,7 +75,7 @@ function quoteBytes(path: string): Uint8Array {
   return read(path)
 }
 
-/** `{"tcbInfo":…,"signature":…}` as Intel sent it, from the wrappings in which projects keep it. */
+/** `{"tcbInfo":…,"signature":…}` as Intel sent it, taken from other projects' wrappings. */
 function signedText(path: string, member: 'tcbInfo' | 'enclaveIdentity'): string {
   const whole = text(path)
   if (whole.trimStart().startsWith(`{"${member}"`)) return whole

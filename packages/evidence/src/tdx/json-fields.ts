@@ -1,7 +1,7 @@
 import { fromHex } from '../core/bytes/hex.ts'
 import { ParseError } from '../core/errors.ts'
 
-/** A JSON object that is read member by member, each with the type it must have. */
+/** A JSON object read member by member, each with the required type. */
 export class JsonFields {
   readonly #object: Record<string, unknown>
   readonly #path: string
@@ -39,7 +39,7 @@ export class JsonFields {
   time(name: string): Date {
     const text = this.text(name)
     const time = new Date(text)
-    // Date reads days that a month lacks as days of the next one.
+    // Date accepts days that a month lacks as days of the next month.
     if (Number.isNaN(time.getTime()) || time.toISOString() !== text.replace('Z', '.000Z'))
       throw wrong(this.#at(name), 'a time in Z', text)
     return time
@@ -60,7 +60,7 @@ export class JsonFields {
     return this.#array(name).map((item, index) => read(new JsonFields(item, `${this.#at(name)}[${index}]`)))
   }
 
-  /** List of strings; empty where absent. */
+  /** List of strings; empty if absent. */
   texts(name: string): string[] {
     if (!this.has(name)) return []
     return this.#array(name).map((item) => {

@@ -43,7 +43,7 @@ export const pckOids: Readonly<
   configuration: `${root}.7`,
 }
 
-/** What Intel says of the platform whose key this is. */
+/** What Intel certifies about the platform of this key. */
 export interface PckExtension {
   ppid: Uint8Array
   /** SVN of components 1 to 16, from index 0. */
@@ -64,7 +64,7 @@ export interface PckExtension {
 
 /**
  * Reads the SGX extension of a PCK certificate.
- * @throws VerificationError CertificateNotForThisUse when the certificate has none
+ * @throws VerificationError CertificateNotForThisUse if the certificate has none
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -123,7 +123,7 @@ function readConfiguration(reader: DerReader): Pick<PckExtension, 'dynamicPlatfo
   }
 }
 
-/** SEQUENCE OF SEQUENCE { identifier, value }: each value as a reader of its own. */
+/** SEQUENCE OF SEQUENCE { identifier, value }: each value as a reader. */
 function readFields(reader: DerReader, structure: string): Map<string, DerReader> {
   const fields = new Map<string, DerReader>()
   while (!reader.atEnd) {
@@ -158,7 +158,7 @@ function octets(reader: DerReader, field: string, length: number): Uint8Array {
   const { content } = readOctets(reader, field)
   if (content.length !== length)
     reader.fail('WrongLength', `${field} has another length`, String(length), String(content.length))
-  // A copy: what is handed out must not be a view of a certificate that a cache keeps.
+  // Copied: callers must not receive a view of a cached certificate.
   return content.slice()
 }
 

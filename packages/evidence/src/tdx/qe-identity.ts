@@ -21,7 +21,7 @@ export interface QeIdentity {
 }
 
 /**
- * Reads the signed value of an enclave identity. @throws ParseError; an identity of another enclave is refused
+ * Reads the signed value of an enclave identity. @throws ParseError; another enclave's identity is refused
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseQeIdentity } from '@strongroom/evidence'
@@ -39,7 +39,7 @@ export function parseQeIdentity(body: string): QeIdentity {
     issueDate: identity.time('issueDate'),
     nextUpdate: identity.time('nextUpdate'),
     tcbEvaluationDataNumber: identity.integer('tcbEvaluationDataNumber', 1_000_000),
-    // Written as a number, most significant digit first; the report has it least significant byte first.
+    // A number with the most significant digit first; the report has the least significant byte first.
     miscSelect: identity.bytes('miscselect', 4).toReversed(),
     miscSelectMask: identity.bytes('miscselectMask', 4).toReversed(),
     attributes: identity.bytes('attributes', 16),
@@ -54,7 +54,7 @@ export function parseQeIdentity(body: string): QeIdentity {
 }
 
 /**
- * Checks that a QE report is of this enclave and finds its level.
+ * Checks that a QE report comes from this enclave and finds its level.
  * @throws VerificationError QeIdentityMismatch
  */
 export function assessQe(identity: QeIdentity, report: QeReport): TcbAssessment {

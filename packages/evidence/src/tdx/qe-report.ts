@@ -3,7 +3,7 @@ import { ByteReader } from '../core/bytes/byte-reader.ts'
 /** SGX report body of the quoting enclave, 384 bytes (Intel SDM volume 3D, table 38-21). */
 export interface QeReport {
   cpuSvn: Uint8Array
-  /** 4 bytes as they lie in memory. */
+  /** 4 bytes, in memory order. */
   miscSelect: Uint8Array
   attributes: Uint8Array
   mrEnclave: Uint8Array
@@ -17,7 +17,7 @@ export interface QeReport {
 
 const qeReportSize = 384
 
-/** Reserved parts are covered by the PCK's signature and belong to Intel's enclave: they are not read. */
+/** Reserved parts are covered by the PCK's signature and belong to Intel's enclave: they are ignored. */
 export function readQeReport(outer: ByteReader): QeReport {
   const base = outer.offset
   const raw = outer.bytes(qeReportSize, 'QE report')

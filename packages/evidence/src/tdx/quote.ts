@@ -24,9 +24,9 @@ export interface TdxQuote {
   qeReportSignature: Uint8Array
   qeAuthenticationData: Uint8Array
   certification: Certification
-  /** Whole structure without what follows it. */
+  /** The whole structure without trailing bytes. */
   raw: Uint8Array
-  /** Bytes after the structure: quote providers hand out a padded buffer. No signature covers them and nothing reads them. */
+  /** Bytes after the structure: quote providers return a padded buffer. They are unsigned and ignored. */
   trailing: Uint8Array
 }
 
@@ -39,7 +39,7 @@ type Certification =
 const headerSize = 48
 const ecdsaP256 = 2
 const tdxTeeType = 0x81
-/** Largest that a provider returns is about 8 KiB; the bound keeps lengths honest. */
+/** The largest quote that a provider returns is about 8 KiB; this bounds length fields. */
 const maximumSize = 64 * 1024
 
 /**
@@ -82,7 +82,7 @@ export function parseTdxQuote(bytes: Uint8Array): TdxQuote {
   }
   requireValue(reader, reader.u16le('attestation key type'), ecdsaP256, 'attestation key type')
   requireValue(reader, reader.u32le('TEE type'), tdxTeeType, 'TEE type')
-  // QE SVN and PCE SVN in version 4 of SGX, reserved for TDX; old quoting enclaves leave values there that nothing uses.
+  // QE SVN and PCE SVN in SGX version 4, reserved for TDX; old quoting enclaves leave unused values there.
   reader.bytes(4, 'reserved')
   const qeVendorId = reader.bytes(16, 'QE vendor id')
   const userData = reader.bytes(20, 'user data')
@@ -164,7 +164,7 @@ function readCertification(reader: ByteReader, kind: number): Certification {
 
 const latin1 = new TextDecoder('latin1')
 
-/** PEM text; some providers end it with a NUL. */
+/** PEM text; some providers append a NUL. */
 function asciiText(bytes: Uint8Array, offset: number): string {
   const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length
   for (let at = 0; at < end; at++) {

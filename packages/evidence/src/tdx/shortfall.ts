@@ -4,24 +4,25 @@ import { splitSignedJson } from './signed-json.ts'
 import { assessed, assessPlatform, moduleId, parseTcbInfo, type TcbInfo } from './tcb-info.ts'
 import { worstStatus, type TcbStatus } from './tcb-status.ts'
 
-/** How far a TDX platform is behind what a TCB info of Intel's asks for. */
+/** How far a TDX platform is behind the requirements of a TCB info. */
 export interface TdxShortfall {
-  /** Of the platform and its TDX module, the worse of the two. */
+  /** The worse of the platform and its TDX module. */
   status: TcbStatus
-  /** When the level that the platform is at was issued; absent below every level. */
+  /** Date of the platform's level; absent below every level. */
   tcbDate?: Date
-  /** When the wanted level was: the least that is up to date. */
+  /** Date of the wanted level: the lowest one that is up to date. */
   wantedDate: Date
   tcbEvaluationDataNumber: number
-  /** Intel's advisories for the levels that platform and module are at, sorted. */
+  /** Intel's advisories for the levels of platform and module, sorted. */
   advisoryIds: readonly string[]
   /** Empty at the wanted level and above. */
   lacks: TcbLack[]
 }
 
 /**
- * Compares a platform with the least level of a TCB info that is up to date, part by part.
- * @param o.tcbInfo signed text as Intel serves it; its signature is for verifyTdx to check @param o.teeTcbSvn of the quote, 16 bytes
+ * Compares a platform with the lowest up-to-date level of a TCB info, component by component.
+ * @param o.tcbInfo signed text as Intel serves it; verifyTdx checks its signature
+ * @param o.teeTcbSvn from the quote, 16 bytes
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -59,7 +60,10 @@ export function tdxShortfall(o: { tcbInfo: string; pck: PckExtension; teeTcbSvn:
   }
 }
 
-/** Of levels in Intel's order, best first, the last that is up to date: who reaches it lacks nothing. The first where none is. */
+/**
+ * The last up-to-date level, in Intel's order from best to worst: a platform that reaches it lacks nothing. The first
+ * level if none is up to date.
+ */
 function wantedIndex(levels: readonly { tcbStatus: TcbStatus }[]): number {
   const last = levels.findLastIndex(({ tcbStatus }) => tcbStatus === 'UpToDate')
   return Math.max(last, 0)
@@ -92,7 +96,7 @@ function platformLacks(level: Level, { pck, teeTcbSvn }: Platform, names: Compon
   return [...sgx, ...tdx, pce].filter((lack) => lack !== undefined)
 }
 
-/** The identity of the module that runs: undefined for one of version 0, which is judged with the platform. */
+/** The identity of the running module; undefined for version 0, which is judged with the platform. */
 function moduleOf(
   { moduleIdentities }: TcbInfo,
   teeTcbSvn: Uint8Array,
@@ -112,14 +116,14 @@ function moduleLack(tcbInfo: TcbInfo, teeTcbSvn: Uint8Array): TcbLack[] {
   return [{ component: `TDX module ${moduleId(version)}`, found, wanted, update }]
 }
 
-/** What Intel calls a component: `Early Microcode Update` of `BIOS`, where it says so. */
+/** Intel's name for a component: `Early Microcode Update` of `BIOS`, if given. */
 interface ComponentName {
   category?: unknown
   type?: unknown
 }
 type ComponentNames = Record<'sgxtcbcomponents' | 'tdxtcbcomponents', ComponentName[]>
 
-/** @param body that parseTcbInfo has read: each level has 16 components of either kind */
+/** @param body already read by parseTcbInfo: each level has 16 components of either kind */
 function namesIn(body: string, level: number): ComponentNames {
   const { tcbLevels } = JSON.parse(body) as { tcbLevels: { tcb: ComponentNames }[] }
   return tcbLevels[level]!.tcb

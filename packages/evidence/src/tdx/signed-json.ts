@@ -9,9 +9,9 @@ export interface SignedText {
 const maximumLength = 1 << 20
 
 /**
- * Splits an answer of Intel's service, `{"<member>":{…},"signature":"…"}`, without re-writing it: the signature covers the
- * exact text of the member's value.
- * @throws ParseError for any other shape, also a second member of either name
+ * Splits an answer of Intel's service, `{"<member>":{…},"signature":"…"}`, without reserialising it: the signature
+ * covers the exact text of the member's value.
+ * @throws ParseError for any other shape, including a duplicate member
  */
 export function splitSignedJson(text: string, member: string): SignedText {
   if (text.length > maximumLength)
@@ -45,7 +45,7 @@ export function splitSignedJson(text: string, member: string): SignedText {
 
 const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d]
 
-/** JSON.parse whose refusal is a ParseError. */
+/** JSON.parse that throws ParseError. */
 export function parseJson(text: string, field: string): unknown {
   try {
     return JSON.parse(text) as unknown
@@ -54,7 +54,7 @@ export function parseJson(text: string, field: string): unknown {
   }
 }
 
-/** Finds where a JSON value ends. Whether the value is well formed is for JSON.parse to say. */
+/** Finds where a JSON value ends; JSON.parse decides whether it is well formed. */
 class Scanner {
   readonly #text: string
   readonly #subject: string
@@ -81,7 +81,7 @@ class Scanner {
     if (this.#at < this.#text.length) this.fail('has text after its end')
   }
 
-  /** Text of the next value; strings, objects and arrays only, as nothing else occurs at this level. */
+  /** Text of the next value: only strings, objects and arrays occur at this level. */
   value(): string {
     this.#space()
     const start = this.#at

@@ -29,11 +29,11 @@ export interface TcbInfo {
   /** For TDX modules of version 0. */
   module: ModuleIdentity
   moduleIdentities: (ModuleIdentity & { id: string; levels: (Level & { isvSvn: number })[] })[]
-  /** In Intel's order, best first: the first that the platform reaches counts. */
+  /** In Intel's order, best first: the first one that the platform reaches counts. */
   levels: (Level & { sgxSvns: number[]; pceSvn: number; tdxSvns: number[] })[]
 }
 
-/** Status of one part. `NoMatchingLevel` carries no date. */
+/** Status of one component. `NoMatchingLevel` has no date. */
 export interface TcbAssessment {
   status: TcbStatus
   tcbDate?: Date
@@ -87,7 +87,7 @@ export function parseTcbInfo(body: string): TcbInfo {
   }
 }
 
-/** Reads what levels of TCB info and of enclave identities share. */
+/** Reads what the levels of TCB info and of enclave identities have in common. */
 export function readLevel(level: JsonFields): Level {
   return {
     tcbDate: level.time('tcbDate'),
@@ -117,9 +117,9 @@ function readSvns(tcb: JsonFields, name: string): number[] {
 }
 
 /**
- * Finds the level of a platform: the first in the list that every SGX component and the PCE of its PCK certificate reach, and
- * every TDX component of the quote. From module version 1 on, the first two TDX components are the module's own and
- * are judged by its identity (Intel PCS, "TDX TCB info", step 3).
+ * Finds a platform's level: the first in the list that is reached by every SGX component and the PCE of its PCK
+ * certificate, and by every TDX component of the quote. From module version 1 on, the first two TDX components belong
+ * to the module and are judged by its identity (Intel PCS, "TDX TCB info", step 3).
  */
 export function assessPlatform(o: { tcbInfo: TcbInfo; pck: PckExtension; teeTcbSvn: Uint8Array }): TcbAssessment {
   const first = (o.teeTcbSvn[1] ?? 0) === 0 ? 0 : 2
@@ -159,13 +159,13 @@ export function assessModule(tcbInfo: TcbInfo, body: TdBody): (TcbAssessment & {
   return { id, ...assessed(identity.levels.find((level) => svn >= level.isvSvn)) }
 }
 
-/** How Intel names the identity of modules of a version above 0: `TDX_01`. */
+/** Intel's name for the identity of modules above version 0: `TDX_01`. */
 export const moduleId = (version: number): string => `TDX_${version.toString(16).padStart(2, '0').toUpperCase()}`
 
-/** What a level, or none, says. */
+/** The assessment for a level, or for none. */
 export function assessed(level: Level | undefined): TcbAssessment {
   if (level === undefined) return { status: 'NoMatchingLevel', advisoryIds: [] }
-  // Copies, as a cache may keep the level.
+  // Copied, because a cache may keep the level.
   return { status: level.tcbStatus, tcbDate: new Date(level.tcbDate), advisoryIds: [...level.advisoryIds] }
 }
 
@@ -192,7 +192,7 @@ function requireModule(identity: ModuleIdentity, body: TdBody, subject: string):
   }
 }
 
-/** Bitwise and of two byte strings of one length. */
+/** Bitwise AND of two byte strings of equal length. */
 export function masked(bytes: Uint8Array, mask: Uint8Array): Uint8Array {
   return bytes.map((byte, index) => byte & (mask[index] ?? 0))
 }

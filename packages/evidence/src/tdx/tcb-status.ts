@@ -1,5 +1,5 @@
 /**
- * What Intel says of a TCB level, and `NoMatchingLevel` for a platform below every level that Intel lists.
+ * Intel's status of a TCB level, and `NoMatchingLevel` for a platform below every listed level.
  * @example
  * import { tcbStatuses } from '@strongroom/evidence'
  *
@@ -23,8 +23,9 @@ export const listedTcbStatuses: readonly Exclude<TcbStatus, 'NoMatchingLevel'>[]
 )
 
 /**
- * Status of a platform whose parts have these statuses: never better than the worst part. Where two parts need different
- * remedies the result names both, as Intel's quote verification library does; being out of date hides a need for hardening.
+ * Status of a platform whose components have these statuses: never better than the worst. If two components need
+ * different remedies, the result names both, as Intel's quote verification library does; being out of date hides a need
+ * for hardening.
  * @example
  * import { worstStatus } from '@strongroom/evidence'
  *

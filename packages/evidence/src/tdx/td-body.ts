@@ -22,9 +22,11 @@ export const tdAttributes: Readonly<
   perfmon: 1n << 63n,
 }
 
-/** What a quote says of a TD and of the TDX module under it (TD quote body). All measurements are 48 bytes. */
+/** What a quote states about a TD and its TDX module (TD quote body). All measurements are 48 bytes. */
 export interface TdBody {
-  /** SVNs of the TDX module and of the platform's TDX parts, 16 bytes; byte 0 module SVN, byte 1 module version. */
+  /**
+   * SVNs of the TDX module and of the platform's TDX components, 16 bytes; byte 0 module SVN, byte 1 module version.
+   */
   teeTcbSvn: Uint8Array
   mrSeam: Uint8Array
   /** Zero for a module that Intel signed. */
@@ -40,7 +42,7 @@ export interface TdBody {
   rtmrs: readonly [Uint8Array, Uint8Array, Uint8Array, Uint8Array]
   /** 64 bytes. */
   reportData: Uint8Array
-  /** TDX 1.5: SVNs of the module that would be loaded now, when it was updated under running TDs. */
+  /** TDX 1.5: SVNs of the module that would be loaded now, if it was updated under running TDs. */
   teeTcbSvn2?: Uint8Array
   /** TDX 1.5: digest of the service TDs bound to this TD. */
   mrServiceTd?: Uint8Array

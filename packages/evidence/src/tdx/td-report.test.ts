@@ -3,7 +3,7 @@ import { digest } from '../core/bytes/digest.ts'
 import type { TdBody } from './td-body.ts'
 import { parseTdReport, sameTd, verifyTdReportHashes } from './td-report.ts'
 
-/** A TDREPORT whose bytes differ from each other, with zeros where the structure reserves them. */
+/** A TDREPORT with distinct bytes, and zeros in reserved places. */
 function report(version: 0 | 1): Uint8Array {
   const bytes = Uint8Array.from({ length: 1024 }, (_, index) => (index * 7 + (index >> 8)) & 0xff)
   bytes.set([0x81, 0, version, ...new Uint8Array(13)])
@@ -82,7 +82,7 @@ describe('a TDREPORT', () => {
         message: expect.stringContaining(`: ${part} is`) as string,
       })
     }
-    // Neither digest covers what lies between the parts: nothing reads it.
+    // Neither digest covers the bytes between the parts: they are ignored.
     const between = Uint8Array.from(bytes)
     between[500]! ^= 1
     await expect(verifyTdReportHashes(parseTdReport(between))).resolves.toBeUndefined()

@@ -6,8 +6,8 @@ import { ParseError, VerificationError } from '../core/errors.ts'
 import type { TdBody } from './td-body.ts'
 
 /**
- * TDREPORT_STRUCT, 1024 bytes (TDX module ABI, section 3.6): what the TDX module gives a TD.
- * Its MAC can be checked on the same processor only; elsewhere a quote stands for it.
+ * TDREPORT_STRUCT, 1024 bytes (TDX module ABI, section 3.6): what the TDX module gives a TD. Its MAC can be verified
+ * only on the same processor; elsewhere, a quote replaces it.
  */
 export interface TdReport {
   tdxVersion: '1.0' | '1.5'
@@ -78,7 +78,7 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
   const mrSignerSeam = tcb.bytes(48, 'MRSIGNERSEAM')
   const seamAttributes = tcb.bytes(8, 'SEAM attributes')
   const teeTcbSvn2 = version === 1 ? tcb.bytes(16, 'TEE TCB SVN 2') : undefined
-  // Genuine modules leave values in what their own specification reserves here: nothing reads them, the hash covers them.
+  // Genuine modules leave values in bytes that their specification reserves here: ignored, but covered by the hash.
   reader.bytes(17, 'reserved')
   const info = reader.structure(512, 'TD_INFO')
   const body: TdBody = {
@@ -111,7 +111,7 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
 }
 
 /**
- * Checks that the part under the MAC names the rest of the report. Says nothing of the MAC.
+ * Checks that the part under the MAC names the rest of the report. Does not verify the MAC.
  * @throws VerificationError BindingMismatch
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -153,8 +153,8 @@ const bodyParts = [
 ] as const
 
 /**
- * True when a quote says the same of a TD as this report: every field of the body. What TDX 1.5 added is compared where both
- * say it, as quotes of version 4 leave it out.
+ * True if a quote describes the same TD as this report: every field of the body. Fields added by TDX 1.5 are compared
+ * if both have them; quotes of version 4 omit them.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseTdReport, parseTdxQuote, sameTd } from '@strongroom/evidence'

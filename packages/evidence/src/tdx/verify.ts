@@ -18,7 +18,7 @@ import { type TcbStatus, worstStatus } from './tcb-status.ts'
 import type { TdBody } from './td-body.ts'
 import { VerificationCache } from '../x509/verification-cache.ts'
 
-/** A quote whose signatures, chains and collateral are genuine. How fresh its platform is stands in `tcbStatus`. */
+/** A quote whose signatures, chains and collateral are genuine. `tcbStatus` shows how current its platform is. */
 export interface VerifiedTdx {
   quote: TdxQuote
   body: TdBody
@@ -31,9 +31,9 @@ export interface VerifiedTdx {
   module?: TcbAssessment & { id: string }
   quotingEnclave: TcbAssessment
   pck: PckExtension
-  /** Lower of TCB info's and QE identity's. */
+  /** The lower of TCB info's and QE identity's. */
   tcbEvaluationDataNumber: number
-  /** Earliest next update of all collateral: the verdict holds no longer. */
+  /** Earliest next update of all collateral: the verdict expires then. */
   validUntil: Date
   root: TrustAnchor
   simulated: boolean
@@ -45,9 +45,9 @@ export const intelQeVendorId: Uint8Array = fromHex('939a7233f79c4ca9940a0db3957f
 const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
 
 /**
- * Verifies a TD quote with its collateral at a time: PCK chain to a pinned root with revocation lists, PCK over QE report, QE
- * report over attestation key, attestation key over quote; then TCB info, TDX module and QE identity.
- * A TCB that is old or unknown is an outcome, not an error: policy decides (appraiseTdx).
+ * Verifies a TD quote with its collateral at a time: PCK chain to a pinned root with revocation lists, PCK over QE
+ * report, QE report over attestation key, attestation key over quote; then TCB info, TDX module and QE identity. An old
+ * or unknown TCB is a result, not an error: the policy decides (appraiseTdx).
  * @throws VerificationError, ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -67,7 +67,7 @@ const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d020106082a8648
 export async function verifyTdx(
   o: VerifyContext & {
     quote: TdxQuote
-    /** PCK chain of a quote that only names its certificate (certification data 1 to 3), leaf first, DER. */
+    /** PCK chain for a quote that only names its certificate (certification data 1 to 3), leaf first, DER. */
     pckChain?: readonly Uint8Array[] | undefined
     collateral: TdxCollateral
     anchors: TrustAnchors
@@ -77,7 +77,8 @@ export async function verifyTdx(
   const { quote, collateral, at } = o
   const anchors = o.anchors.intel
   requireVendor(quote)
-  // Root, signer and lists occur in several chains: one call checks each signature once, with or without the caller's cache.
+  // Root, signer and lists occur in several chains: each signature is checked once per call, with or without the
+  // caller's cache.
   const context: VerifyContext = {
     primitives: o.primitives,
     cache: o.cache ?? new VerificationCache({ maximumEntries: 32 }),
@@ -135,7 +136,7 @@ export async function verifyTdx(
 
 /**
  * The part that needs no TCB info: chain and the three signatures of a quote.
- * @param o.crls undefined leaves revocation unchecked, for a caller who judges signatures only
+ * @param o.crls undefined skips revocation, for callers that verify signatures only
  */
 export async function verifySignatures(
   o: VerifyContext & {
@@ -211,7 +212,7 @@ export async function requireQuoteSignature(quote: TdxQuote, context: VerifyCont
     const { signature, signed: data } = quote
     good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: context.primitives })
   } catch (error) {
-    // A key off the curve signs nothing.
+    // A key that is not on the curve signs nothing.
     if (!(error instanceof VerificationError)) throw error
   }
   if (good) return
@@ -224,7 +225,10 @@ export async function requireQuoteSignature(quote: TdxQuote, context: VerifyCont
 
 const pckAuthorities = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']
 
-/** Intel's root also stands over other things: only its two authorities for platforms issue PCK certificates (PCS, certificates). */
+/**
+ * Intel's root also certifies other things: only its two platform authorities issue PCK certificates (PCS,
+ * certificates).
+ */
 export function requirePckAuthority(chain: readonly Certificate[]): void {
   const found = chain[1]?.subject.commonName ?? 'none'
   if (chain.length === 3 && pckAuthorities.includes(found)) return
@@ -237,7 +241,7 @@ export function requirePckAuthority(chain: readonly Certificate[]): void {
   })
 }
 
-/** The chain that the quote carries, or the one that was given for it. @throws VerificationError CertificationDataNotSupported */
+/** The chain in the quote, or the one given for it. @throws VerificationError CertificationDataNotSupported */
 export function pckChainOf(
   { certification }: TdxQuote,
   given: readonly Uint8Array[] | undefined,
@@ -253,7 +257,9 @@ export function pckChainOf(
   })
 }
 
-/** A quote that names its certificate must name this one: by versions and PCE, and by the platform where that is in clear. */
+/**
+ * A quote that names its certificate must name this one: by versions and PCE, and by the platform if that is in clear.
+ */
 export function requireNamedPck({ certification: named }: TdxQuote, pck: PckExtension): void {
   if (named.type === 'pckChain') return
   const parts: [field: string, expected: string, found: string][] = [

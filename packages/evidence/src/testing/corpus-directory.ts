@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
- * Real evidence with known outcomes (`MANIFEST.json`), which lies beside the source tree and is not part of it:
- * STRONGROOM_EVIDENCE_DIR, or `shared/evidence` beside the tree. Where it is absent, the tests over it are skipped and say so.
+ * Real evidence with known outcomes (`MANIFEST.json`), kept beside the source tree: STRONGROOM_EVIDENCE_DIR, or
+ * `shared/evidence` beside the tree. Without it, its tests are reported as skipped.
  */
 export const corpusDirectory: string =
   process.env['STRONGROOM_EVIDENCE_DIR'] ?? join(import.meta.dirname, '../../../../../shared/evidence')

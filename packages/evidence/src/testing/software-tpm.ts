@@ -6,7 +6,7 @@ import { tpmGenerated } from '../tpm/attest.ts'
 import { objectAttributes } from '../tpm/public.ts'
 
 const o = objectAttributes
-/** Of a key that signs only what its TPM made (TPM 2.0 part 2, 8.3). */
+/** For a key that signs only what its TPM made (TPM 2.0 part 2, 8.3). */
 const attestationAttributes: number =
   o.fixedTpm | o.fixedParent | o.sensitiveDataOrigin | o.userWithAuth | o.restricted | o.sign
 
@@ -18,7 +18,7 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array =>
       .digest(),
   )
 
-/** A TPM with one attestation key on P-256, which is made in a millisecond and signs whatever it is told. */
+/** A TPM with one P-256 attestation key, which is created in a millisecond and signs whatever it is given. */
 export class SoftwareTpm {
   readonly #pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
@@ -82,11 +82,11 @@ export function quoteMessage(
   return attest(changes.type ?? 0x8018, changes.nonce ?? utf8('challenge'), tail.finish(), changes.magic)
 }
 
-/** TPMS_ATTEST of the creation of an object of this name. */
+/** TPMS_ATTEST for the creation of an object with this name. */
 export const creationMessage = (name: Uint8Array): Uint8Array =>
   attest(0x801a, utf8('challenge'), concat(sized(name), sized(new Uint8Array(32))))
 
-/** A log of version 2 of PC firmware with one bank, each record over its data, and what registers are after it. */
+/** A crypto-agile PC firmware log with one bank, each record over its data, and the resulting registers. */
 export function measuredLog(
   records: readonly (readonly [register: number, type: number, data: Uint8Array])[],
   bank: 'sha256' | 'sha384' = 'sha256',

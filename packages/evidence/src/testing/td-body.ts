@@ -1,6 +1,6 @@
 import { tdAttributes, type TdBody } from '../tdx/td-body.ts'
 
-/** What a quote says of a TD with nothing in it that a rule could object to. */
+/** A TD quote body that passes every rule. */
 export function tdBody(changes: Partial<TdBody> = {}): TdBody {
   const zero = new Uint8Array(48)
   return {

@@ -2,7 +2,7 @@ import { forWebCrypto } from '../core/bytes/digest.ts'
 import { VerificationError } from '../core/errors.ts'
 
 /**
- * Signature algorithms of RFC 7518 that this package takes. Never `none`, never a keyed hash.
+ * Signature algorithms of RFC 7518 that this package accepts. Never `none`, never a keyed hash.
  * @example
  * import { tokenAlgorithms } from '@strongroom/evidence'
  *
@@ -21,7 +21,7 @@ export const tokenAlgorithms = [
 ] as const
 export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
 
-/** What Azure Attestation and Key Vault sign with. */
+/** Algorithms that Azure Attestation and Key Vault sign with. */
 export const azureTokenAlgorithms: readonly TokenAlgorithm[] = ['RS256']
 
 const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' } as const
@@ -37,7 +37,7 @@ export function keyOfAlgorithm(
 }
 
 /**
- * Takes the algorithm from a list that the caller fixed, never from the token alone (RFC 8725 section 3.1).
+ * Selects the algorithm from the caller's fixed list, never from the token alone (RFC 8725 section 3.1).
  * @throws VerificationError AlgorithmNotAllowed
  */
 export function requireAlgorithm(named: unknown, allowed: readonly TokenAlgorithm[]): TokenAlgorithm {
@@ -55,7 +55,10 @@ export function requireAlgorithm(named: unknown, allowed: readonly TokenAlgorith
 /** Key to import: a JWK's public members or a certificate's SubjectPublicKeyInfo. */
 export type KeyMaterial = { jwk: JsonWebKey } | { spki: Uint8Array }
 
-/** True when the signature covers the data. ECDSA signatures are r and s (RFC 7518 section 3.4). @throws VerificationError TokenKeyNotAllowed */
+/**
+ * True if the signature covers the data. ECDSA signatures are r and s (RFC 7518 section 3.4). @throws VerificationError
+ * TokenKeyNotAllowed
+ */
 export async function verifyTokenSignature(o: {
   algorithm: TokenAlgorithm
   key: KeyMaterial

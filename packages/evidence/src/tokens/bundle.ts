@@ -6,24 +6,27 @@ import { parseJws } from './jws.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** SHA-256 digests of the detached tokens that the main token of a bundle names (RFC 9711, 4.2.18 and 5); undefined for another token. */
+/**
+ * SHA-256 digests of the detached tokens that the main token of a bundle names (RFC 9711, 4.2.18 and 5); undefined for
+ * other tokens.
+ */
 export function detachedDigests(claims: Claims): string[] | undefined {
   const modules = claims['submods']
   if (typeof modules !== 'object' || modules === null || Array.isArray(modules)) return undefined
   return Object.values(modules).map((entry: unknown) => {
     const [kind, found] = Array.isArray(entry) ? (entry as unknown[]) : []
     const [algorithm, value] = Array.isArray(found) ? (found as unknown[]) : []
-    // What is named in another way is named by nothing that could be compared: it fits no token.
+    // A token named in another way cannot be compared: it matches none.
     const good = kind === 'DIGEST' && algorithm === 'SHA-256' && typeof value === 'string'
     return good ? value.toLowerCase() : 'a digest that is not SHA-256'
   })
 }
 
-/** What tokens that are given together name of each other. */
+/** How tokens that are given together refer to each other. */
 export interface TokenBundle {
   /** SHA-256 of each token's text. */
   given: ReadonlySet<string>
-  /** Digests that main tokens name; undefined where none is given. */
+  /** Digests that main tokens name; undefined without a main token. */
   named: ReadonlySet<string> | undefined
 }
 
@@ -38,7 +41,7 @@ export async function tokenDigest(token: string): Promise<string> {
   return toHex(await digest('SHA-256', utf8(token)))
 }
 
-/** Undefined for what cannot be read: whoever judges the token says why. */
+/** Undefined for unreadable tokens: the check that judges them reports why. */
 export function claimsOf(token: string): Claims | undefined {
   try {
     return readJsonObject(parseJws(token).payload, 'claims')

@@ -12,13 +12,13 @@ import { requireStrongRsa } from './keys.ts'
 import { shown } from './shown.ts'
 import { requireHeader } from './verify.ts'
 
-/** Who may sign, where the token carries its certificates. */
+/** Accepted signers, for tokens that carry their certificates. */
 export interface SignerRules {
-  /** Roots whose word is taken. */
+  /** Trusted roots. */
   roots: readonly TrustAnchor[]
-  /** Common name that the signer's certificate must have, for example `vault.azure.net`. 'any' must be said. */
+  /** Required common name of the signer's certificate, for example `vault.azure.net`. 'any' must be explicit. */
   signer: string
-  /** Extended key usage that the signer's certificate must list; none demanded unless given. */
+  /** Extended key usage that the signer's certificate must list; none by default. */
   usage?: string
   algorithms?: readonly TokenAlgorithm[]
 }
@@ -50,7 +50,9 @@ export function certificatesOf(jws: Jws): Certificate[] {
   })
 }
 
-/** The chain at a time, whose key it is, and that the header's thumbprints are the leaf's. @throws VerificationError */
+/**
+ * Verifies the chain at a time, its signer, and that the header's thumbprints are the leaf's. @throws VerificationError
+ */
 export async function verifySigner(
   jws: Jws,
   chain: readonly Certificate[],
@@ -107,7 +109,8 @@ export async function verifySignerSignature(
 }
 
 /**
- * Verifies a signed text that brings its certificates: chain to a pinned root at a time, signer, thumbprints, signature.
+ * Verifies a signed text that carries its certificates: chain to a pinned root at a time, signer, thumbprints,
+ * signature.
  * @throws VerificationError; ParseError
  * @example
  * import { readFile } from 'node:fs/promises'

@@ -4,8 +4,8 @@ import { ParseError } from '../core/errors.ts'
 const maximumDepth = 32
 
 /**
- * Reads a JSON object strictly: valid UTF-8 without a byte order mark, no member twice at any level (RFC 8725 section 2.4 and
- * RFC 7515 section 4: of two members of one name, two readers may take different ones), not nested deeper than 32.
+ * Reads a JSON object strictly: valid UTF-8 without a byte order mark, no duplicate members at any level (RFC 8725
+ * section 2.4 and RFC 7515 section 4: readers may choose different ones), nesting of 32 at most.
  * @throws ParseError InvalidEncoding, Duplicate, TooDeep
  * @example
  * import { readJsonObject, utf8 } from '@strongroom/evidence'
@@ -28,7 +28,10 @@ export function readJsonObject(bytes: Uint8Array, subject: string): Record<strin
   return value as Record<string, unknown>
 }
 
-/** As `readJsonObject`, for any value and a text that is decoded. @throws ParseError InvalidEncoding, Duplicate, TooDeep */
+/**
+ * Like `readJsonObject`, for any value and an already decoded text. @throws ParseError InvalidEncoding, Duplicate,
+ * TooDeep
+ */
 export function readJson(text: string, subject: string): unknown {
   try {
     refuseDeepOrDoubled(text, subject)
@@ -39,7 +42,7 @@ export function readJson(text: string, subject: string): unknown {
   }
 }
 
-/** Follows structure only; whether the text is JSON is for JSON.parse to say. */
+/** Follows structure only; JSON.parse decides whether the text is JSON. */
 function refuseDeepOrDoubled(text: string, subject: string): void {
   const levels: (Set<string> | undefined)[] = []
   let name: string | undefined
@@ -53,7 +56,7 @@ function refuseDeepOrDoubled(text: string, subject: string): void {
       name = text.slice(at, end + 1)
       at = end
     } else if (character === ':' && name !== undefined) {
-      // Escapes can write one name in many ways.
+      // Escapes can spell one name in many ways.
       const plain = JSON.parse(name) as string
       const seen = levels.at(-1)
       if (seen?.has(plain) === true) {

@@ -3,21 +3,22 @@ import { utf8 } from '../core/bytes/bytes.ts'
 import { ParseError } from '../core/errors.ts'
 import { readJsonObject } from './json.ts'
 
-/** A token of Azure Attestation has about 3 KiB, an answer of Key Vault 18 KiB. */
+/** A token of Azure Attestation has about 3 KiB, a response of Key Vault 18 KiB. */
 const maximumLength = 256 * 1024
 
 /** JSON Web Signature in compact form (RFC 7515 section 7.1), read and not verified. */
 export interface Jws {
   header: Record<string, unknown>
   payload: Uint8Array
-  /** What the signature covers: the two encoded parts as they stand. */
+  /** What the signature covers: the two encoded parts, unchanged. */
   signingInput: Uint8Array
   signature: Uint8Array
 }
 
 /**
- * Reads a compact JWS. Each part must have its one canonical form, so that one token has one text.
- * @throws ParseError WrongLength (parts), TooLarge, InvalidEncoding, Duplicate, Missing (alg), InvalidValue (b64, an unsigned payload)
+ * Reads a compact JWS. Each part must be in canonical form, so that one token has one text.
+ * @throws ParseError WrongLength (parts), TooLarge, InvalidEncoding, Duplicate, Missing (alg), InvalidValue (b64, an
+ * unsigned payload)
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseJws, readJsonObject } from '@strongroom/evidence'

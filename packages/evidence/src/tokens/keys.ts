@@ -35,9 +35,9 @@ export function parseJwks(value: unknown): Jwk[] {
 }
 
 /**
- * Finds the one key that the token names and that may verify this algorithm. A key serves one purpose: its type, `alg`, `use`
- * and `key_ops` must agree with the token's algorithm (RFC 8725 sections 3.1 and 3.5), and a key set with a private or
- * symmetric key in it gives no key at all, because then anybody can sign.
+ * Finds the one key that the token names and that may verify this algorithm. A key serves one purpose: its type, `alg`,
+ * `use` and `key_ops` must agree with the token's algorithm (RFC 8725 sections 3.1 and 3.5). A key set that contains a
+ * private or symmetric key is refused, because then anybody can sign.
  * @throws VerificationError TokenKeyUnknown, TokenKeyNotAllowed; ParseError
  */
 export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: TokenAlgorithm }): KeyMaterial {
@@ -84,7 +84,7 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
   return { jwk: { kty: 'RSA', n: toBase64Url(modulus), e } }
 }
 
-/** At least 2048 bits, and an exponent that is odd and not 1: with e = 1 every text is its own signature. */
+/** At least 2048 bits, and an odd exponent other than 1: with e = 1, every text is its own signature. */
 export function requireStrongRsa(modulus: Uint8Array, exponent: Uint8Array): void {
   const value = exponent.length > 4 ? Number.NaN : exponent.reduce((sum, byte) => sum * 256 + byte, 0)
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
@@ -96,7 +96,8 @@ function certifiedKey(key: Jwk): (PublicKey & { kind: 'RSA' }) | undefined {
   const chain = key['x5c']
   const first = Array.isArray(chain) ? (chain[0] as unknown) : undefined
   if (typeof first !== 'string' || key['kty'] !== 'RSA') return undefined
-  // The certificate of an attestation service carries its own enclave's quote and may not be readable here: only its key counts.
+  // An attestation service's certificate contains its enclave's quote and may not be readable here: only its key is
+  // used.
   const { publicKey } = parseCertificate(fromBase64(first))
   return publicKey.kind === 'RSA'
     ? publicKey

@@ -1,11 +1,11 @@
 import { VerificationError } from '../core/errors.ts'
 
-/** Over evidence, or about an attestation provider's own policies. */
+/** About evidence, or about an attestation provider's own policies. */
 export type TokenKind = 'attestation' | 'policy'
 
 /**
- * What Azure Attestation signs about policies and their certificates, by the keys and in the name that its tokens over evidence have, under
- * the same `typ`: only the claims tell them apart. A token over evidence has none of these, and no policy can issue one.
+ * Claims in what Azure Attestation signs about policies and their certificates, with the same keys, issuer and `typ` as
+ * tokens about evidence: only the claims differ. A token about evidence has none of them, and no policy can issue one.
  * @example
  * import { policyStatementClaims } from '@strongroom/evidence'
  *
@@ -20,11 +20,11 @@ export const policyStatementClaims = [
   'x-ms-policycertificates-result',
 ] as const
 
-/** Claim of every token over evidence of Azure Attestation. */
+/** Claim in every Azure Attestation token about evidence. */
 const overEvidence = 'x-ms-attestation-type'
 
 /**
- * One kind of token is refused where the other is expected (RFC 8725 section 3.11).
+ * One kind of token is refused where another is expected (RFC 8725 section 3.11).
  * @throws VerificationError TokenOfAnotherKind
  * @example
  * import { requireKind } from '@strongroom/evidence'

@@ -103,7 +103,7 @@ describe('a set of keys', () => {
     expect(selectKey({ keys: [ec], kid: 'k', algorithm: 'ES384' })).toEqual({
       jwk: { kty: 'EC', crv: 'P-384', x: 'AA', y: 'AQ' },
     })
-    // Zeros before a modulus change no number, and some importers refuse them.
+    // Leading zeros do not change a modulus, but some importers refuse them.
     const padded = toBase64Url(Uint8Array.of(0, 0, ...new Uint8Array(256).fill(0xc1)))
     expect(selectKey({ keys: [{ ...rsa, n: padded }], kid: 'k', algorithm: 'PS512' })).toEqual({
       jwk: { kty: 'RSA', n, e: 'AQAB' },

@@ -5,7 +5,7 @@ import { type CertifiedJws, type SignerRules, verifyCertifiedJws } from './certi
 import { readJsonObject } from './json.ts'
 
 /**
- * Roots under which Azure Key Vault's signing certificates stand.
+ * Roots of Azure Key Vault's signing certificates.
  * @example
  * import { genuineVaultAnchors } from '@strongroom/evidence'
  *
@@ -27,13 +27,13 @@ export const genuineVaultAnchors: readonly TrustAnchor[] = [
  */
 export const vaultSigner = 'vault.azure.net'
 
-/** What a vault says that it released, and for whom (Key Vault, "Release"). */
+/** A vault's statement of what it released, and for whom (Key Vault, "Release"). */
 export interface KeyRelease {
   keyId: string
   keyType: string
-  /** Key for which the released one is wrapped, for example `TpmEphemeralEncryptionKey`. */
+  /** Key that the released one is wrapped for, for example `TpmEphemeralEncryptionKey`. */
   wrappedFor: string
-  /** `CKM_RSA_AES_KEY_WRAP` and its kin. */
+  /** `CKM_RSA_AES_KEY_WRAP` and related mechanisms. */
   wrapping: string
   /** RSA-OAEP of a key-wrapping key, then the wrapped key. */
   ciphertext: Uint8Array
@@ -48,8 +48,8 @@ export interface VerifiedRelease extends CertifiedJws {
 }
 
 /**
- * Verifies an answer of a vault's key release.
- * @param o.jws the answer's `value`
+ * Verifies a vault's key-release response.
+ * @param o.jws the response's `value`
  * @throws VerificationError; ParseError
  * @example
  * import { readFile } from 'node:fs/promises'

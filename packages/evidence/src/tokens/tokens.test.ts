@@ -60,7 +60,7 @@ async function outcome(
     expect(tree.check.outcome).toBe('passed')
     return 'accepted'
   } catch (error) {
-    // What is read first and what is said first may differ where two things are wrong; that it is refused may not.
+    // With two faults, the order of reports may differ; the refusal may not.
     expect(firstFailure(tree.check)).toBeDefined()
     return error instanceof VerificationError || error instanceof ParseError ? error.code : String(error)
   }
@@ -142,7 +142,7 @@ describe('a token', () => {
       const about = await sign(head, { ...bare, [name]: 'Updated' })
       expect(await outcome(about)).toBe('TokenOfAnotherKind')
       expect(await outcome(about, { kind: 'policy' })).toBe('accepted')
-      // What says both is neither.
+      // A token with claims of both kinds is of neither.
       const both = await sign(head, { ...claims, [name]: 'Updated' })
       expect(await outcome(both)).toBe('TokenOfAnotherKind')
       expect(await outcome(both, { kind: 'policy' })).toBe('TokenOfAnotherKind')

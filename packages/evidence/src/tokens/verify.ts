@@ -7,7 +7,7 @@ import { shown } from './shown.ts'
 import { type Jws, parseJws } from './jws.ts'
 import { type Jwk, selectKey } from './keys.ts'
 
-/** A token that a given key signed, by its issuer, at its time. Nothing is said of what it claims. */
+/** A token signed by a given key, from its issuer, at its time. Its claims are not yet appraised. */
 export interface VerifiedToken {
   header: Readonly<Record<string, unknown>>
   claims: Readonly<Record<string, unknown>>
@@ -18,25 +18,26 @@ export interface VerifiedToken {
   expires: Date
 }
 
-/** What a verifier demands of a token. */
+/** Requirements on a token. */
 export interface TokenRules {
-  /** Issuer as the caller knows it, for example `https://sharedweu.weu.attest.azure.net`. 'any' must be said. */
+  /** Issuer as the caller knows it, for example `https://sharedweu.weu.attest.azure.net`. 'any' must be explicit. */
   issuer: string
-  /** Demanded only where given: tokens of Azure Attestation have none. */
+  /** Required only if given: tokens of Azure Attestation have none. */
   audience?: string | undefined
-  /** RS256 alone unless given. */
+  /** Default: RS256 only. */
   algorithms?: readonly TokenAlgorithm[] | undefined
-  /** Over evidence unless given. */
+  /** Default: about evidence. */
   kind?: TokenKind | undefined
-  /** How far clocks may differ, in seconds; 0 unless given, at most 300. */
+  /** Allowed clock difference in seconds; 0 by default, at most 300. */
   clockSkew?: number | undefined
 }
 
 /**
- * Verifies a token against keys that the caller got from the issuer by himself. The token's own `jku`, `jwk`, `x5u` and `x5c`
- * are never followed; a `jku` must name the issuer's key set all the same, as Azure Attestation writes it.
+ * Verifies a token against keys that the caller obtained from the issuer independently. The token's own `jku`, `jwk`,
+ * `x5u` and `x5c` are never followed; but a `jku` must name the issuer's key set, as Azure Attestation writes it.
  * @throws VerificationError AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
- * TokenSignatureInvalid, TokenIssuerMismatch, TokenAudienceMismatch, TokenOfAnotherKind, TokenClaimMissing, TokenNotYetValid, TokenExpired; ParseError
+ * TokenSignatureInvalid, TokenIssuerMismatch, TokenAudienceMismatch, TokenOfAnotherKind, TokenClaimMissing,
+ * TokenNotYetValid, TokenExpired; ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseJwks, verifyToken } from '@strongroom/evidence'
@@ -136,7 +137,7 @@ export function requireIssuer(
 
 const maximumSkew = 300
 
-/** The token's times, of which `exp` must be there (RFC 7519 sections 4.1.4 to 4.1.6). @throws VerificationError */
+/** Checks the token's times; `exp` is required (RFC 7519 sections 4.1.4 to 4.1.6). @throws VerificationError */
 export function requireTime(
   claims: Readonly<Record<string, unknown>>,
   o: { at: Date; clockSkew?: number | undefined },
@@ -158,7 +159,7 @@ export function requireTime(
     [notBefore, 'nbf'],
     [issuedAt, 'iat'],
   ] as const) {
-    // Comparisons are written so that an impossible time refuses.
+    // Comparisons are written so that an invalid time is refused.
     if (start !== undefined && !(now >= start.getTime() - skew)) {
       throw new VerificationError({
         code: 'TokenNotYetValid',

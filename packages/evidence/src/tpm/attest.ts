@@ -11,12 +11,12 @@ export const attestTypes = { certify: 0x8017, quote: 0x8018, time: 0x8019, creat
 interface AttestHeader {
   /** TPM2B_NAME of the signing key, algorithm first. */
   qualifiedSigner: Uint8Array
-  /** What the caller gave: the nonce. */
+  /** The caller's data: the nonce. */
   extraData: Uint8Array
   clock: bigint
   resetCount: number
   restartCount: number
-  /** True when the clock was never set back. */
+  /** True if the clock was never set back. */
   safe: boolean
   firmwareVersion: bigint
   raw: Uint8Array
@@ -45,7 +45,7 @@ export interface NvCertifyAttest extends AttestHeader {
 
 export interface CreationAttest extends AttestHeader {
   type: 'creation'
-  /** Name of the object that the TPM made. */
+  /** Name of the created object. */
   name: Uint8Array
   /** Digest of TPMS_CREATION_DATA. */
   creationHash: Uint8Array

@@ -4,7 +4,7 @@ import { fromHex, toHex } from '../core/bytes/hex.ts'
 import { pcrPolicyDigest, requirePcrBoundKey } from './pcr-policy.ts'
 import { objectAttributes } from './public.ts'
 
-/** Registers of swtpm 0.7 after one extension of register 7; the digests below are what its policy sessions gave. */
+/** Registers of swtpm 0.7 after one extension of register 7; the digests below come from its policy sessions. */
 const registers: Map<number, Uint8Array> = new Map(Array.from({ length: 8 }, (_, pcr) => [pcr, new Uint8Array(32)]))
 registers.set(7, fromHex('3d458cfe55cc03ea1f443f1562beec8df51c75e14a9fcf9a7234a13f198e7969'))
 const only = (...pcrs: number[]): Map<number, Uint8Array> =>
@@ -32,7 +32,7 @@ function key(o: Key): Uint8Array {
   return sized(head(o, 0x0001).u16be(0x0015).u16be(bits).u32be(exponent).bytes(sized(modulus)).finish())
 }
 
-/** The same of a key on P-256, which agrees on keys. */
+/** A TPM computes a policy with the name’s algorithm: under another algorithm, these bytes are some other digest. */
 function eccKey(o: Key): Uint8Array {
   const coordinate = sized(new Uint8Array(32).fill(1))
   const curve = head(o, 0x0023).u16be(0x0010).u16be(0x0003).u16be(0x0010)

@@ -13,7 +13,7 @@ const bitmapLength = 3
 
 /**
  * Policy digest (SHA-256) of one TPM2_PolicyPCR over these registers, as a policy session that starts empty computes it
- * (TPM 2.0 part 3, section 23.7). Whoever uses an object with this policy must show the registers as they are here.
+ * (TPM 2.0 part 3, section 23.7). Using an object with this policy requires these register values.
  * @example
  * import { pcrPolicyDigest, toHex } from '@strongroom/evidence'
  *
@@ -36,8 +36,8 @@ export async function pcrPolicyDigest(pcrs: ReadonlyMap<number, Uint8Array>, ban
 }
 
 /**
- * Checks that a key for encryption can be used in one TPM only, and there only while the registers have these values:
- * what is encrypted to it opens nowhere else. An empty password must not do (userWithAuth), and the key must not sign.
+ * Checks that an encryption key can be used in one TPM only, and only while the registers have these values: what is
+ * encrypted to it opens nowhere else. An empty password must not suffice (userWithAuth), and the key must not sign.
  * @param o.objectPublic TPM2B_PUBLIC
  * @throws VerificationError TpmKeyNotAllowed, BindingMismatch; ParseError
  * @example

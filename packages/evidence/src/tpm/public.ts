@@ -43,10 +43,10 @@ export interface TpmPublic {
   /** TPMA_OBJECT. */
   attributes: number
   authPolicy: Uint8Array
-  /** TPM_ALG_ID of the scheme, undefined for TPM_ALG_NULL. */
+  /** TPM_ALG_ID of the scheme; undefined for TPM_ALG_NULL. */
   scheme?: { id: number; hash?: HashName }
   key: TpmPublicKey
-  /** TPMT_PUBLIC: what the name is the digest of. */
+  /** TPMT_PUBLIC, over which the name is computed. */
   publicArea: Uint8Array
 }
 
@@ -110,7 +110,7 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
         expected: `${bits} bits`,
         found: `${modulus.length * 8} bits`,
       })
-    // A zero exponent stands for 65537 (part 2, section 12.2.3.5).
+    // A zero exponent means 65537 (part 2, section 12.2.3.5).
     key = { kind: 'rsa', modulus, exponent: exponent === 0 ? 65537 : exponent }
   } else if (type === algorithmIds.ecc) {
     const curveId = reader.u16be('curve')
@@ -147,7 +147,7 @@ export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
 }
 
 /**
- * True for a key that signs only what the TPM itself made, made in that TPM and unable to leave it.
+ * True for a key that signs only what the TPM itself made, was created in that TPM and cannot leave it.
  * @example
  * import { isAttestationKey, objectAttributes, toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
  *
@@ -168,7 +168,7 @@ export function isAttestationKey(publicArea: TpmPublic): boolean {
   return (publicArea.attributes & need) === need && (publicArea.attributes & objectAttributes.decrypt) === 0
 }
 
-/** Key of a public area that is an attestation key's. @throws VerificationError TpmKeyNotAllowed; ParseError */
+/** Key in a public area, which must be an attestation key's. @throws VerificationError TpmKeyNotAllowed; ParseError */
 export function requireAttestationKey(akPublic: Uint8Array): TpmPublicKey {
   const area = parseTpm2bPublic(akPublic)
   if (isAttestationKey(area)) return area.key
@@ -198,7 +198,7 @@ export async function tpmName(publicArea: TpmPublic): Promise<Uint8Array> {
 }
 
 /**
- * RSA key of a JWK, as the runtime claims carry the attestation key. @throws ParseError
+ * RSA key of a JWK, as runtime claims contain the attestation key. @throws ParseError
  * @example
  * import { toBase64Url, tpmKeyFromJwk } from '@strongroom/evidence'
  *
@@ -222,7 +222,7 @@ export function tpmKeyFromJwk({ kty, n, e }: { kty?: unknown; n?: unknown; e?: u
   return { kind: 'rsa', modulus: modulus[0] === 0 ? modulus.subarray(1) : modulus, exponent }
 }
 
-/** The same for a key on a curve. @throws ParseError */
+/** The same for an elliptic-curve key. @throws ParseError */
 export function eccKeyFromJwk({ crv, x, y }: { crv?: unknown; x?: unknown; y?: unknown }): TpmPublicKey {
   const curve = [...curves.values()].find(({ name }) => name === crv)
   if (curve === undefined || typeof x !== 'string' || typeof y !== 'string') {
@@ -240,7 +240,7 @@ export function eccKeyFromJwk({ crv, x, y }: { crv?: unknown; x?: unknown; y?: u
   return { kind: 'ecc', curve: curve.name, ...point }
 }
 
-/** TPMT_SYM_DEF_OBJECT: present for storage keys; read past, not used. */
+/** TPMT_SYM_DEF_OBJECT: present for storage keys; skipped. */
 function readSymmetric(reader: ByteReader): void {
   if (reader.u16be('symmetric algorithm') === algorithmIds.null) return
   reader.u16be('symmetric key bits')

@@ -10,7 +10,7 @@ import { isAttestationKey, objectAttributes, parseTpm2bPublic, tpmName } from '.
 import { verifyCertify, verifyQuote } from './quote.ts'
 import { parseTpmtSignature } from './signature.ts'
 
-/** A small software TPM: one key, quotes over whatever it is told. */
+/** A small software TPM: one key, and quotes over any values. */
 interface Tpm {
   akPublic: Uint8Array
   sign(message: Uint8Array, scheme?: 'rsassa' | 'rsapss', hash?: 'SHA-256' | 'SHA-1'): Promise<Uint8Array>

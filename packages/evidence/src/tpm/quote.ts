@@ -7,7 +7,7 @@ import { type CertifyAttest, type QuoteAttest, attestTypes, parseTpmsAttest, tpm
 import { parseTpm2bPublic, requireAttestationKey, tpmName, type TpmPublicKey } from './public.ts'
 import { type TpmSignature, parseTpmtSignature, verifyTpmSignature } from './signature.ts'
 
-/** Registers of one bank that a TPM signed together with the caller's nonce. */
+/** Registers of one bank, signed by a TPM together with the caller's nonce. */
 export interface VerifiedQuote {
   attest: QuoteAttest
   bank: HashName
@@ -17,19 +17,20 @@ export interface VerifiedQuote {
 interface SignedByTpm {
   /** TPMS_ATTEST, exactly as signed. */
   message: Uint8Array
-  /** TPMT_SIGNATURE, or its parts where a service serves the bare signature. */
+  /** TPMT_SIGNATURE, or its parts if a service returns the bare signature. */
   signature: Uint8Array | TpmSignature
-  /** TPM2B_PUBLIC (then its attributes must be those of an attestation key), or a key known from elsewhere to be one. */
+  /** TPM2B_PUBLIC (its attributes must be an attestation key's), or a key known by other means to be one. */
   akPublic: Uint8Array | TpmPublicKey
-  /** What the verifier sent; must be the whole extra data. */
+  /** The verifier's challenge; must be the whole extra data. */
   nonce: Uint8Array
 }
 
 /**
  * Verifies a TPM2_Quote: signature, origin, nonce, selection and digest of the registers.
  * @param o.pcrs values claimed for every selected register, and for no other
- * @param o.bank bank that must be the one selected; `sha256` unless given. SHA-1 is never taken.
- * @throws VerificationError TpmSignatureInvalid, TpmKeyNotAllowed, TpmMagicInvalid, TpmTypeMismatch, NonceMismatch, PcrSelectionMismatch, PcrDigestMismatch
+ * @param o.bank required bank; default `sha256`. SHA-1 is never accepted.
+ * @throws VerificationError TpmSignatureInvalid, TpmKeyNotAllowed, TpmMagicInvalid, TpmTypeMismatch, NonceMismatch,
+ * PcrSelectionMismatch, PcrDigestMismatch
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -57,7 +58,7 @@ export async function verifyQuote(
 
 /**
  * Checks that a quote selects exactly these registers of one allowed bank, and that they have these values.
- * @param o.hash of the signature scheme, which the TPM digests the registers with
+ * @param o.hash of the signature scheme, with which the TPM digests the registers
  * @returns the registers, in order
  * @throws VerificationError PcrSelectionMismatch, PcrDigestMismatch
  */
@@ -102,9 +103,9 @@ export async function requireRegisters(o: {
 }
 
 /**
- * Verifies a TPM2_Certify: the attestation key says that the object with this public area lies in the same TPM.
+ * Verifies a TPM2_Certify: the attestation key certifies that the object with this public area is in the same TPM.
  * @param o.objectPublic TPM2B_PUBLIC of the certified object
- * @throws VerificationError BindingMismatch when another object was certified, and as verifyQuote
+ * @throws VerificationError BindingMismatch if another object was certified, and those of verifyQuote
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { fromBase64Url, VerificationError, verifyCertify } from '@strongroom/evidence'
@@ -135,7 +136,7 @@ export async function verifyCertify(o: SignedByTpm & { objectPublic: Uint8Array 
   return attest
 }
 
-/** What this file verifies of what a TPM signs. */
+/** The TPM statements that this file verifies. */
 interface Attests {
   quote: QuoteAttest
   certify: CertifyAttest

@@ -97,7 +97,7 @@ describe('signatures of a TPM', () => {
     const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: curve }, true, ['sign'])
     const point = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey))
     const key = { kind: 'ecc', curve, x: point.subarray(1, 1 + size), y: point.subarray(1 + size) } as const
-    // One in 256 numbers begins with a zero; those of P-521, one in two.
+    // One number in 256 begins with a zero; for P-521, one in two.
     let shortened = 0
     for (let turn = 0; turn < 3000 && (turn < 3 || shortened === 0); turn++) {
       const raw = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: name }, pair.privateKey, message))

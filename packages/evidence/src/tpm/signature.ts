@@ -58,7 +58,8 @@ const curveSizes: Record<EccCurve, number> = { 'P-256': 32, 'P-384': 48, 'P-521'
 
 /**
  * Checks a TPM's signature over a message.
- * @throws VerificationError TpmKeyNotAllowed for a key of another kind or below 2048 bits, AlgorithmNotAllowed for SHA-1, TpmSignatureInvalid
+ * @throws VerificationError TpmKeyNotAllowed for a key of the wrong kind or below 2048 bits, AlgorithmNotAllowed for
+ * SHA-1, TpmSignatureInvalid
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { attestationKeyOf, parseHclReport, parseRuntimeClaims, utf8, verifyTpmSignature } from '@strongroom/evidence'
@@ -99,7 +100,8 @@ export async function verifyTpmSignature(o: {
     const name = signature.scheme === 'rsassa' ? 'RSASSA-PKCS1-v1_5' : 'RSA-PSS'
     const jwk = { kty: 'RSA', n: toBase64Url(key.modulus), e: toBase64Url(exponentBytes(key.exponent)) }
     const imported = await importKey(jwk, { name, hash: webCrypto })
-    // A TPM salts with the largest salt that fits or the digest's size; part 1, annex B.7 says digest size unless FIPS differs: both are tried.
+    // A TPM uses the largest salt that fits, or the digest's size (part 1, annex B.7: digest size unless FIPS differs):
+    // both are tried.
     const digestSize = hashAlgorithmByName(signature.hash).size
     const largest = key.modulus.length - digestSize - 2
     const bytes = forWebCrypto(signature.signature)

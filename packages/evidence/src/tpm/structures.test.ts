@@ -160,7 +160,7 @@ describe('TPML_PCR_SELECTION', () => {
     ])
       expect(read([[0x0b, bitmap]])).toThrow(expect.objectContaining({ code: 'InvalidValue' }))
     expect(read([], 17)).toThrow(expect.objectContaining({ code: 'TooLarge' }))
-    // Sixteen are not too many: they are not there.
+    // Sixteen is within the limit, but they are missing.
     expect(read([], 16)).toThrow(expect.objectContaining({ code: 'Truncated' }))
   })
 })

@@ -43,7 +43,7 @@ export function readSignatureAlgorithm(reader: DerReader, field: string): Signat
 }
 
 function readPss(parameters: DerReader): SignatureAlgorithm {
-  // The defaults mean SHA-1, so every field that is absent makes the algorithm one that is not supported.
+  // The defaults mean SHA-1, so an absent field makes the algorithm unsupported.
   const hash = readHash(tagged(parameters, 0, 'hash algorithm'))
   const mask = tagged(parameters, 1, 'mask generation').sequence('mask generation')
   if (readOid(mask, 'mask generation') !== oid.mgf1) mask.fail('UnknownType', 'mask generation is not MGF1')
@@ -52,7 +52,7 @@ function readPss(parameters: DerReader): SignatureAlgorithm {
   if (maskHash !== hash) parameters.fail('InvalidValue', 'mask generation uses another hash', hash, maskHash)
   const saltLength = readSmallInteger(tagged(parameters, 2, 'salt length'), 'salt length', 64)
   if (parameters.peek() === derTag.context(3, true)) {
-    // The default written out, which DER forbids and AMD's certificates do.
+    // The default value written out, which DER forbids but AMD's certificates contain.
     readSmallInteger(tagged(parameters, 3, 'trailer field'), 'trailer field', 1)
   }
   parameters.end()

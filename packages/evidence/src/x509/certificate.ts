@@ -20,7 +20,7 @@ export interface Certificate {
   raw: Uint8Array
   /** The signed bytes. */
   tbs: Uint8Array
-  /** Two's-complement bytes in hexadecimal, as the list of revoked ones writes them. */
+  /** Two's-complement bytes in hexadecimal, as in revocation lists. */
   serialNumber: string
   issuer: Name
   subject: Name
@@ -31,7 +31,7 @@ export interface Certificate {
   signature: Uint8Array
   extensions: Extension[]
   basicConstraints: BasicConstraints | undefined
-  /** Undefined when the extension is absent: then every usage is allowed. */
+  /** Undefined if the extension is absent: then every usage is allowed. */
   keyUsage: ReadonlySet<KeyUsage> | undefined
   extendedKeyUsage: string[] | undefined
 }
@@ -39,7 +39,7 @@ export interface Certificate {
 const maximumLength = 1 << 16
 
 /**
- * Reads one certificate and nothing after it. @throws ParseError
+ * Reads exactly one certificate. @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { describeName, parseCertificate } from '@strongroom/evidence'

@@ -30,7 +30,7 @@ export interface Crl {
 const maximumLength = 1 << 23
 
 /**
- * Reads one list and nothing after it. @throws ParseError
+ * Reads exactly one list. @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { describeName, fromHex, parseCrl } from '@strongroom/evidence'
@@ -74,7 +74,7 @@ export function parseCrl(der: Uint8Array): Crl {
 function readRevoked(tbs: DerReader): Map<string, Date> {
   const list = tbs.sequence('revoked certificates')
   const revoked = new Map<string, Date>()
-  // Authorities revoke in batches: what follows a serial number is mostly what followed the one before.
+  // Authorities revoke in batches: what follows a serial number usually repeats the previous entry.
   let known: { bytes: Uint8Array; date: Date } | undefined
   while (!list.atEnd) {
     const entry = list.sequence('revoked certificate')
@@ -90,19 +90,20 @@ function readRevocation(entry: DerReader): Date {
   const date = readTime(entry, 'revocation date')
   if (!entry.atEnd) {
     const critical = readExtensions(entry, 'entry extensions').find((extension) => extension.critical)
-    // A critical one may say that the entry is another issuer's (RFC 5280 section 5.3.3).
+    // A critical extension may assign the entry to another issuer (RFC 5280 section 5.3.3).
     if (critical !== undefined) entry.fail('UnknownType', `critical entry extension ${critical.oid}`)
   }
   entry.end()
   return date
 }
 
-/** Extensions that may be critical and change nothing about what the list covers. */
+/** Extensions that may be critical and do not change what the list covers. */
 const harmless: ReadonlySet<string> = new Set([oid.crlNumber, oid.authorityKeyIdentifier])
 
 /**
- * Checks that `issuer` signed this list and that it is of this time. A list without nextUpdate is of no time.
- * @throws VerificationError CrlIssuerMismatch, CertificateNotForThisUse, CrlSignatureInvalid, CrlNotYetValid, CrlExpired, UnknownCriticalExtension
+ * Checks that `issuer` signed this list and that it is current. A list without nextUpdate is never current.
+ * @throws VerificationError CrlIssuerMismatch, CertificateNotForThisUse, CrlSignatureInvalid, CrlNotYetValid,
+ * CrlExpired, UnknownCriticalExtension
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { fromHex, parseCertificate, parseCrl, parsePem, verifyCrl } from '@strongroom/evidence'
@@ -161,7 +162,7 @@ export async function verifyCrl(
       found: unknown.oid,
     })
   }
-  // What is not a time is neither before nor after: it is refused.
+  // An invalid time compares false both ways: it is refused.
   if (!(at >= crl.thisUpdate)) {
     throw new VerificationError({
       code: 'CrlNotYetValid',

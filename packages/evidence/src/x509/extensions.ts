@@ -2,7 +2,7 @@ import { derTag, DerReader, type DerValue } from '../core/der/der-reader.ts'
 import { readBoolean, readNamedBits, readOid, readSmallInteger } from '../core/der/der-values.ts'
 import { oid } from './oids.ts'
 
-/** An extension of a certificate, a list or a list's entry. */
+/** An extension of a certificate, a list or a list entry. */
 export interface Extension {
   oid: string
   critical: boolean
@@ -17,7 +17,7 @@ export interface BasicConstraints {
   pathLength: number | undefined
 }
 
-/** Bits of RFC 5280 section 4.2.1.3 in their order. */
+/** Bits of RFC 5280 section 4.2.1.3, in order. */
 const keyUsages = [
   'digitalSignature',
   'nonRepudiation',
@@ -53,7 +53,7 @@ export function readExtensions(reader: DerReader, field: string): Extension[] {
 }
 
 /**
- * The extension of this object identifier; undefined where the certificate has none.
+ * The extension with this object identifier; undefined if the certificate has none.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { amdOid, findExtension, parseCertificate } from '@strongroom/evidence'

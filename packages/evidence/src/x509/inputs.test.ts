@@ -32,7 +32,7 @@ describe('what is verified', () => {
     expect(await pins[0]).toBe('8bb593a93be1d0e8a822bb887c547890c3e706aad2dab76254f97fb36b82fc26')
     expect(await pins[1]).toBe(await pins[0])
     expect(await spkiSha256(certificateOf(der, context), context)).toBe(await pins[0])
-    // Both were begun before either was known.
+    // Both started before either result was known.
     expect(digest).toHaveBeenCalledTimes(2)
   })
 })

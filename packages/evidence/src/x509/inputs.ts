@@ -4,7 +4,7 @@ import type { VerifyContext } from './verify-context.ts'
 import { parsePemChain } from './pem.ts'
 import { parsePublicKey, type PublicKey } from './public-key.ts'
 
-// The parsers, through the cache where there is one.
+// The parsers, through the cache if there is one.
 
 /**
  * The certificate, read once for each `cache`. @throws ParseError
@@ -42,7 +42,7 @@ export function publicKeyOf(spki: Uint8Array, { cache }: VerifyContext): PublicK
 }
 
 /**
- * A chain in PEM, of which nothing but certificates is allowed.
+ * A PEM chain, which may contain only certificates.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { chainOf } from '@strongroom/evidence'

@@ -3,11 +3,11 @@ import { derTag, type DerReader } from '../core/der/der-reader.ts'
 import { readOid, stringOf } from '../core/der/der-values.ts'
 import { oid } from './oids.ts'
 
-/** Distinguished name. Two names are the same when their bytes are: vendors copy the issuer's subject. */
+/** Distinguished name. Two names are equal if their bytes are: vendors copy the issuer's subject. */
 export interface Name {
   raw: Uint8Array
   attributes: { type: string; value: string }[]
-  /** The only commonName; undefined when there is none or more than one. */
+  /** The only commonName; undefined if there is none or more than one. */
   commonName: string | undefined
 }
 
@@ -31,7 +31,7 @@ export function readName(reader: DerReader, field: string): Name {
 }
 
 /**
- * True for the same DER: names are compared as they are encoded.
+ * True for the same DER: names are compared as encoded.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseCertificate, parsePem, sameName } from '@strongroom/evidence'

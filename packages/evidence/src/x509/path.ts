@@ -10,7 +10,7 @@ import { describeName, sameName } from './name.ts'
 import { oid } from './oids.ts'
 import { verifySignature } from './verify-signature.ts'
 
-/** Extensions whose meaning `verifyPath` applies or that restrict nothing about a path. */
+/** Extensions that `verifyPath` applies, or that do not restrict a path. */
 const understood: ReadonlySet<string> = new Set([
   oid.basicConstraints,
   oid.keyUsage,
@@ -20,7 +20,7 @@ const understood: ReadonlySet<string> = new Set([
 ])
 
 /**
- * SHA-256 of a certificate's public key in hexadecimal: what an anchor pins.
+ * SHA-256 of a certificate's public key in hexadecimal, which anchors pin.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineAmdAnchors, parseCertificate, parsePem, spkiSha256 } from '@strongroom/evidence'
@@ -34,12 +34,12 @@ export async function spkiSha256(certificate: Certificate, context: VerifyContex
 }
 
 /**
- * Checks a chain, leaf first and root last, at a time (RFC 5280 section 6, for chains whose order is given):
- * root pinned and self-signed, every signature, name chaining, validity, cA, keyCertSign, path lengths, critical extensions, revocation.
- * Lists are matched to issuers by name; one that matches no certificate of the chain is refused.
+ * Checks a chain, leaf first and root last, at a time (RFC 5280 section 6, for chains whose order is given): root
+ * pinned and self-signed, every signature, name chaining, validity, cA, keyCertSign, path lengths, critical extensions,
+ * revocation. Lists are matched to issuers by name; one that matches no certificate of the chain is refused.
  * @param o.requireCrls every certificate below the root must be covered by a list
  * @param o.leafMayBeCa for chains whose leaf is itself an authority
- * @param o.cache remembers the signatures only; everything else is judged again
+ * @param o.cache remembers signatures only; everything else is checked each time
  * @returns the anchor that pins the root
  * @throws VerificationError; `subject` is the failing certificate's common name
  * @example
@@ -111,7 +111,7 @@ async function checkIssued(certificate: Certificate, issuer: Certificate, contex
       describeName(certificate.issuer),
     )
   }
-  // The fact is about the two certificates, not about the key: a key's own fact is its pin.
+  // The fact is about the two certificates, not the key: the key's own fact is its pin.
   const good = await factOf(context, certificate, issuer, () =>
     verifySignature({
       key: issuer.publicKey,
@@ -126,7 +126,7 @@ async function checkIssued(certificate: Certificate, issuer: Certificate, contex
 }
 
 function checkValidity(certificate: Certificate, at: Date): void {
-  // What is not a time is neither before nor after: it is refused.
+  // An invalid time compares false both ways: it is refused.
   if (!(at >= certificate.notBefore)) {
     const expected = `at or after ${certificate.notBefore.toISOString()}`
     refuse('CertificateNotYetValid', 'Certificate is not valid yet', certificate, expected, describeTime(at))

@@ -23,8 +23,8 @@ export function parsePem(text: string, label = 'CERTIFICATE'): Uint8Array[] {
 }
 
 /**
- * DER of a chain that is part of evidence: certificates and white space, nothing else. What no signature covers and nobody reads
- * must not be able to carry anything. A NUL at the end is allowed: Intel's certification data ends with one.
+ * DER of a chain that is part of evidence: certificates and white space, nothing else. Unsigned, unread bytes must not
+ * be able to carry anything. A NUL at the end is allowed: Intel's certification data ends with one.
  * @throws ParseError as parsePem, and TrailingBytes
  */
 export function parsePemChain(text: string): Uint8Array[] {

@@ -5,7 +5,7 @@ import type { SignatureAlgorithm, SignatureHash } from './algorithms.ts'
 import type { PublicKey } from './public-key.ts'
 import { VerificationCache } from './verification-cache.ts'
 
-/** One check of a signature. ECDSA signatures are r and s of the curve's length, most significant byte first. */
+/** One signature to verify. ECDSA signatures are r and s of the curve's length, most significant byte first. */
 export interface SignatureCheck {
   key: PublicKey
   algorithm: SignatureAlgorithm
@@ -14,16 +14,17 @@ export interface SignatureCheck {
 }
 
 /**
- * The cryptography under this package. Given none, it is the platform's WebCrypto, which every browser, worker and Node has;
- * in Node `nodePrimitives` saves the way through the thread pool. An answer is a fact about bytes: it must not depend on anything else.
+ * The cryptography under this package. By default the platform's WebCrypto, which every browser, worker and Node has;
+ * in Node, `nodePrimitives` avoids the thread pool. A result is a fact about bytes: it must not depend on anything
+ * else.
  */
 export interface Primitives {
-  /** False for a signature that is not good. @throws VerificationError AlgorithmNotAllowed when the key is not a key */
+  /** False for an invalid signature. @throws VerificationError AlgorithmNotAllowed if the key is invalid */
   verify(check: SignatureCheck): boolean | Promise<boolean>
   digest(hash: HashName, data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
-/** Imported keys, for as long as the keys they come from live. RSA keys are imported for one algorithm each. */
+/** Imported keys, for as long as their source keys live. RSA keys are imported for one algorithm each. */
 const webKeys = new WeakMap<PublicKey, Map<string, CryptoKey>>()
 
 /**
@@ -68,7 +69,7 @@ async function importKey(key: PublicKey, algorithm: SignatureAlgorithm): Promise
 }
 
 /**
- * What of the module `node:crypto` is used: given by the caller, so that this package imports nothing. Its own types are those of
+ * The parts of `node:crypto` that are used. The caller provides it, so that this package imports nothing; its types are
  * Node's declarations, which are not part of this package either.
  */
 /* oxlint-disable typescript/no-explicit-any -- see above */
@@ -87,8 +88,9 @@ const nodeHash: Readonly<Record<SignatureHash, string>> = {
 }
 
 /**
- * Primitives over `node:crypto`, which answer at once: `nodePrimitives(await import('node:crypto'))`. Same verdicts as
- * WebCrypto, a fraction of the time. Make it once: it keeps the last 64 keys that it imported, by their exact bytes.
+ * Primitives over `node:crypto`, which answer synchronously: `nodePrimitives(await import('node:crypto'))`. Same
+ * verdicts as WebCrypto in a fraction of the time. Create it once: it keeps the last 64 imported keys, by their exact
+ * bytes.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { genuineAmdAnchors, nodePrimitives, parseCertificate, parsePem, verifyPath } from '@strongroom/evidence'
@@ -101,7 +103,7 @@ const nodeHash: Readonly<Record<SignatureHash, string>> = {
  * anchor.name // => 'ARK-Milan'
  */
 export function nodePrimitives(crypto: NodeCrypto): Primitives {
-  // Importing a key and its first use cost as much as a signature, and roots and signers are always the same few.
+  // Importing and first using a key costs as much as a signature, and the same few roots and signers recur.
   const known = new VerificationCache({ maximumEntries: 64 })
   const keys = new WeakMap<PublicKey, object>()
   const keyOf = (publicKey: PublicKey): object => {
@@ -121,9 +123,9 @@ export function nodePrimitives(crypto: NodeCrypto): Primitives {
     verify({ key: publicKey, algorithm, signature, data }) {
       const key = keyOf(publicKey)
       const hash = nodeHash[algorithm.hash]
-      // Node takes r and s too, but its way of turning them into DER costs a third of a P-256 signature.
+      // Node accepts r and s too, but its conversion to DER costs a third of a P-256 signature.
       if (algorithm.kind === 'ECDSA') {
-        // Halves of another length can be the same numbers: one signature in several forms.
+        // Halves of another length could encode the same numbers: several forms of one signature.
         if (publicKey.kind !== 'EC' || signature.length !== publicKey.point.length - 1) return false
         return crypto.verify(hash, data, key, ecdsaDer(signature))
       }
@@ -151,7 +153,7 @@ function ecdsaDer(raw: Uint8Array): Uint8Array {
 }
 
 function derInteger(magnitude: Uint8Array): Uint8Array {
-  // Zero becomes an integer without bytes, which is in no signature.
+  // Zero becomes an integer without bytes, which occurs in no signature.
   let start = 0
   while (magnitude[start] === 0) start++
   const value = magnitude.subarray(start)

@@ -4,7 +4,7 @@ import { oid } from './oids.ts'
 
 export type Curve = 'P-256' | 'P-384' | 'P-521'
 
-/** What a SubjectPublicKeyInfo holds. */
+/** Content of a SubjectPublicKeyInfo. */
 export type PublicKey =
   | { kind: 'RSA'; spki: Uint8Array; modulusBits: number; modulus: Uint8Array; exponent: Uint8Array }
   | { kind: 'EC'; spki: Uint8Array; curve: Curve; /** 0x04, x, y */ point: Uint8Array }

@@ -4,9 +4,11 @@ import { readBitStringBytes } from '../core/der/der-values.ts'
 import { readSignatureAlgorithm } from './algorithms.ts'
 import { readExtensions, type Extension } from './extensions.ts'
 
-/** What certificates and revocation lists end with alike: extensions in the signed part, then the signature. */
+/** How both certificates and revocation lists end: extensions in the signed part, then the signature. */
 
-/** Extensions under an explicit context tag, to the end of the signed part; empty where there are none. @throws ParseError */
+/**
+ * Extensions under an explicit context tag, to the end of the signed part; empty if there are none. @throws ParseError
+ */
 export function readClosingExtensions(tbs: DerReader, tag: number): Extension[] {
   const value = tbs.optional(derTag.context(tag, true), 'extensions')
   let extensions: Extension[] = []
@@ -20,9 +22,9 @@ export function readClosingExtensions(tbs: DerReader, tag: number): Extension[] 
 }
 
 /**
- * Reads the signature and nothing after it. The outer algorithm identifier is not signed: it must say what the signed one
- * says (RFC 5280 sections 4.1.1.2 and 5.1.1.2).
- * @param o.der the whole input, which offsets of `o.whole` count in
+ * Reads the signature and nothing after it. The outer algorithm identifier is not signed: it must equal the signed one
+ * (RFC 5280 sections 4.1.1.2 and 5.1.1.2).
+ * @param o.der the whole input, to which offsets of `o.whole` refer
  * @throws ParseError
  */
 export function readSignature(o: { whole: DerReader; der: Uint8Array; innerAlgorithm: Uint8Array }): Uint8Array {

@@ -91,13 +91,13 @@ describe('a verification cache', () => {
     const bytes = cache.parsed('crl', Uint8Array.of(1), read)
     const place = `crl 1 ${Math.imul(0x811c9dc5 ^ 1, 0x01000193) >>> 0}`
     expect(cache.parsedText('crl', place, parse)).toEqual({ text: place })
-    // It took that place, as two inputs of one hash do.
+    // It took that slot, as two inputs with one hash do.
     expect(cache.entries).toBe(1)
     expect(cache.parsed('crl', Uint8Array.of(1), read)).not.toBe(bytes)
   })
 
   it('tells inputs apart that one place is meant for', () => {
-    // Only the last 64 bytes choose the place.
+    // Only the last 64 bytes choose the slot.
     const cache = new VerificationCache()
     const inputs = [1, 2].map((value) => Uint8Array.from({ length: 100 }, (_, index) => (index === 0 ? value : 7)))
     for (const time of [1, 2, 3])
@@ -166,7 +166,7 @@ describe('a verification cache', () => {
     await cache.fact(owner, part, find)
     await cache.fact(owner, about, find)
     await cache.fact(owner, about, find)
-    // The fact about one value is not that about another.
+    // A fact about one value is not a fact about the other.
     expect(find).toHaveBeenCalledTimes(2)
   })
 })

@@ -1,10 +1,10 @@
 import { ParseError } from '../core/errors.ts'
 
-/** What a cache may hold. */
+/** Limits of a cache. */
 export interface CacheLimits {
-  /** Parsed values; 256 when absent. */
+  /** Parsed values; default 256. */
   maximumEntries?: number
-  /** Bytes of the inputs that they were parsed from; 16 MiB when absent. */
+  /** Bytes of the inputs they were parsed from; default 16 MiB. */
   maximumBytes?: number
 }
 
@@ -14,18 +14,19 @@ interface Entry {
   bytes: Uint8Array | undefined
   size: number
   value: object
-  /** Since it was last looked at for making room. */
+  /** Used since eviction last examined it. */
   used: boolean
 }
 
 /**
- * Remembers what never changes: how exact bytes parse, and that a signature over them under an exact key is good. What depends
- * on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is judged again at each verification, so an
- * entry can neither outlive a certificate nor carry trust from one caller's anchors to another's. Refusals are not remembered.
+ * Remembers what never changes: how exact bytes parse, and that a signature over them under an exact key is valid. What
+ * depends on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is checked at each
+ * verification, so an entry can neither outlive a certificate nor carry trust from one caller's anchors to another's.
+ * Refusals are not remembered.
  *
- * Bounded by number and by size; the oldest leave first, but for those that were used since they were last looked at. Inputs are
- * copied and compared byte for byte: a caller who changes a buffer afterwards, or finds two inputs with one hash, changes nothing
- * but its own luck.
+ * Bounded by number and by size; the oldest entries are evicted first, except those used since they were last examined.
+ * Inputs are copied and compared byte for byte, so a caller who changes a buffer afterwards, or finds two inputs with
+ * one hash, gains nothing.
  *
  * Pass one object to all verifications with the same `Primitives`.
  * @example
@@ -43,7 +44,7 @@ export class VerificationCache {
   readonly #maximumEntries: number
   readonly #maximumBytes: number
   readonly #entries = new Map<string, Entry>()
-  /** Facts about values of this cache; they leave memory with the value. */
+  /** Facts about values of this cache; collected with the value. */
   readonly #facts = new WeakMap<object, WeakMap<object, unknown>>()
   readonly #owned = new WeakSet()
   #bytes = 0
@@ -75,7 +76,7 @@ export class VerificationCache {
     this.#bytes = 0
   }
 
-  /** The value of these bytes; `parse` gets a copy that nobody else holds. Not for use outside this package. */
+  /** The parsed value of these bytes; `parse` gets a private copy. Not for use outside this package. */
   parsed<T extends object>(kind: string, bytes: Uint8Array, parse: (bytes: Uint8Array) => T): T {
     const key = `${kind} ${bytes.length} ${hash(bytes)}`
     const entry = this.#entries.get(key)
@@ -84,14 +85,17 @@ export class VerificationCache {
     return this.#add(key, { kind, bytes: copy, size: copy.length }, parse(copy))
   }
 
-  /** The value of this text. Not for use outside this package. */
+  /** The parsed value of this text. Not for use outside this package. */
   parsedText<T extends object>(kind: string, text: string, parse: (text: string) => T): T {
     const entry = this.#entries.get(text)
     if (entry !== undefined && entry.bytes === undefined && entry.kind === kind) return use(entry) as T
     return this.#add(text, { kind, bytes: undefined, size: text.length }, parse(text))
   }
 
-  /** A fact about two values of this cache, found out once; false and undefined are not remembered. Not for use outside this package. */
+  /**
+   * A fact about two values of this cache, computed once; false and undefined are not remembered. Not for use outside
+   * this package.
+   */
   async fact<T>(owner: object, about: object, find: () => T | Promise<T>): Promise<T> {
     const known = this.#facts.get(owner)?.get(about)
     if (known !== undefined) return known as T
@@ -103,7 +107,7 @@ export class VerificationCache {
     return found
   }
 
-  /** Makes a part of a value of this cache a value of it: a certificate's key. */
+  /** Registers a part of a cached value, such as a certificate's key, as a value of this cache. */
   own(part: object): void {
     this.#owned.add(part)
   }
@@ -120,7 +124,7 @@ export class VerificationCache {
   }
 
   #makeRoom(size: number): void {
-    // Ends: who is put behind the others is no longer marked when its turn comes again.
+    // Terminates: an entry moved to the back is no longer marked when its turn comes again.
     for (const [oldest, entry] of this.#entries) {
       if (this.#entries.size < this.#maximumEntries && this.#bytes + size <= this.#maximumBytes) break
       this.#remove(oldest)
@@ -137,22 +141,22 @@ export class VerificationCache {
 }
 
 /**
- * Marked, not moved behind the others: moving puts the caller's text in place of the equal one that is old already, and so
- * fills the old generation with one text a request.
+ * Marked, not moved to the back: moving would replace the old, equal text with the caller's, and fill the old
+ * generation with one text per request.
  */
 function use(entry: Entry): object {
   entry.used = true
   return entry.value
 }
 
-/** FNV-1a over the end, where signed structures differ. Two inputs with one hash take turns in one place. */
+/** FNV-1a over the end, where signed structures differ. Two inputs with one hash share a slot. */
 function hash(bytes: Uint8Array): number {
   let state = 0x811c9dc5
   for (const byte of bytes.subarray(-64)) state = Math.imul(state ^ byte, 0x01000193)
   return state >>> 0
 }
 
-/** Of one length, as their key says it. Public bytes: may stop at the first difference. */
+/** Of equal length, by their key. Public bytes: may stop at the first difference. */
 function same(left: Uint8Array, right: Uint8Array): boolean {
   for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false
   return true

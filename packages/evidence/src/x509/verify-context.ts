@@ -2,15 +2,15 @@ import type { HashName } from '../core/bytes/digest.ts'
 import { webPrimitives, type Primitives } from './primitives.ts'
 import type { VerificationCache } from './verification-cache.ts'
 
-/** With what a verification works; none of it decides anything. */
+/** Tools of a verification; none of it affects the verdict. */
 export interface VerifyContext {
-  /** WebCrypto when absent. */
+  /** Default WebCrypto. */
   primitives?: Primitives | undefined
-  /** Nothing is remembered between calls when absent. */
+  /** Without it, nothing is remembered between calls. */
   cache?: VerificationCache | undefined
 }
 
-/** A fact about two values, remembered where there is a cache. */
+/** A fact about two values, remembered if there is a cache. */
 export function factOf<T>(
   context: VerifyContext,
   owner: object,

@@ -6,7 +6,7 @@ import { webPrimitives, type Primitives, type SignatureCheck } from './primitive
 import { unsigned, type Curve, type PublicKey } from './public-key.ts'
 
 /**
- * True when `signature` (as certificates carry it: DER r and s for ECDSA) covers `data` under this key.
+ * True if `signature` (as in certificates: DER r and s for ECDSA) covers `data` under this key.
  * @throws VerificationError AlgorithmNotAllowed for keys that do not fit the algorithm or are too weak
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -55,7 +55,7 @@ export async function verifyRawEcdsa(o: {
   return primitives.verify({ key, algorithm: { kind: 'ECDSA', hash }, signature, data })
 }
 
-/** ECDSA-Sig-Value (RFC 3279 section 2.2.3) as r and s of the curve's length; undefined when it is not one. */
+/** ECDSA-Sig-Value (RFC 3279 section 2.2.3) as r and s of the curve's length; undefined if malformed. */
 function rawEcdsaSignature(der: Uint8Array, curve: Curve): Uint8Array | undefined {
   const size = curve === 'P-256' ? 32 : curve === 'P-384' ? 48 : 66
   try {
@@ -66,7 +66,7 @@ function rawEcdsaSignature(der: Uint8Array, curve: Curve): Uint8Array | undefine
     outer.end()
     const raw = new Uint8Array(2 * size)
     for (const [index, part] of parts.entries()) {
-      // A number that is too long would stand in the other's place; zero, and what is negative, are in no good signature.
+      // A number that is too long would overlap the other; zero and negative numbers occur in no valid signature.
       if (part.length > size) return undefined
       raw.set(part, (index + 1) * size - part.length)
     }

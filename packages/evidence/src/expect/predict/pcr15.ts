@@ -6,7 +6,7 @@ import { VerificationError } from '../../core/errors.ts'
 import { extendAll, textDigest } from './pcr.ts'
 
 /**
- * Register into which the reference image's initrd measures the volume that it opens, before anything of it is mounted.
+ * Register into which the reference image's initrd measures the volume it opens, before mounting it.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { volumeRegister } from '@strongroom/evidence/expected'
@@ -18,7 +18,7 @@ import { extendAll, textDigest } from './pcr.ts'
 export const volumeRegister = 15
 
 /**
- * What the initrd extends into it as its last act: everything before is the signed initrd's own.
+ * What the initrd extends into the register last: everything before it comes from the signed initrd.
  * @example
  * import { parseVolumeText, volumeSeparator } from '@strongroom/evidence/expected'
  *
@@ -27,7 +27,7 @@ export const volumeRegister = 15
 export const volumeSeparator = 'strongroom:leave-initrd'
 
 /**
- * The one form of an encrypted OS disk; the initrd has the same constants. A header on the disk is not asked.
+ * The only form of an encrypted OS disk; the initrd has the same constants. No disk header is read.
  * @example
  * import { volumeForm } from '@strongroom/evidence/expected'
  *
@@ -42,10 +42,13 @@ export interface Volume {
   cipher: string
   keyBits: number
   sectorBytes: number
-  /** Of the data from the start of the partition, in sectors of 512 bytes. */
+  /** From the start of the partition to the data, in sectors of 512 bytes. */
   offsetSectors: number
   luksUuid: string
-  /** HMAC-SHA-256 under the volume key over the rest, hexadecimal: no other volume has it, and it gives nothing of the key away. */
+  /**
+   * HMAC-SHA-256 under the volume key over the rest, hexadecimal: unique to the volume, and reveals nothing about the
+   * key.
+   */
   keyDigest: string
 }
 
@@ -55,7 +58,7 @@ const describe = (luksUuid: string): string => {
 }
 
 /**
- * The text that a boot measures when it opens a volume: its form, its UUID, and a MAC over both under its key.
+ * The text that a boot measures when it opens a volume: form, UUID, and a MAC over both under the volume key.
  * @example
  * import { volumeText } from '@strongroom/evidence/expected'
  *
@@ -71,7 +74,7 @@ export async function volumeText(o: { volumeKey: Uint8Array; luksUuid: string })
 }
 
 /**
- * Digest that is extended for a text of volumeText.
+ * Digest extended for a text of volumeText.
  * @example
  * import { digest, toHex, utf8 } from '@strongroom/evidence'
  * import { volumeDigest, volumeSeparator } from '@strongroom/evidence/expected'
@@ -86,7 +89,7 @@ const form =
   /^strongroom-volume:1:([a-z0-9-]{1,40}):(\d{1,5}):(\d{1,5}):(\d{1,9}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9a-f]{64})$/
 
 /**
- * @returns undefined where the text describes no volume
+ * @returns undefined if the text describes no volume
  * @example
  * import { parseVolumeText, volumeText } from '@strongroom/evidence/expected'
  *
@@ -108,11 +111,12 @@ export function parseVolumeText(text: string): Volume | undefined {
 }
 
 /**
- * Verifies which volume a boot opened: the log's records of PCR 15 give the quoted register, and the first two are the volume's
- * and the initrd's separator. What comes later is the root file system's own and counts for nothing.
- * @param o.expected digest of the volume that the VM was made with (volumeDigest)
+ * Verifies which volume a boot opened: the log's records of PCR 15 replay to the quoted register, and the first two are
+ * the volume's and the initrd's separator. Later records come from the root file system and are ignored.
+ * @param o.expected digest of the volume that the VM was created with (volumeDigest)
  * @returns how it was mapped: the text whose digest was measured
- * @throws VerificationError EventLogMismatch where the log does not explain the register, VolumeMismatch for another volume or none
+ * @throws VerificationError EventLogMismatch if the log does not replay to the register, VolumeMismatch for another
+ * volume or none
  * @example
  * import { digest } from '@strongroom/evidence'
  * import { verifyVolume, volumeDigest, volumeRegister, volumeSeparator, volumeText } from '@strongroom/evidence/expected'
@@ -149,7 +153,7 @@ export async function verifyVolume(o: {
     equal(first.digest, o.expected) &&
     second !== undefined &&
     equal(second.digest, separator) &&
-    // The text is the log's word until its digest is the one that was measured.
+    // The text is only the log's claim until its digest equals the measured one.
     equal(await volumeDigest(first.text), first.digest)
   const volume = same ? parseVolumeText(first.text) : undefined
   if (volume !== undefined) return volume

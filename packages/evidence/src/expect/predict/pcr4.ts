@@ -5,16 +5,17 @@ import { authenticodeDigest, parsePe, type HashParts, type PeImage } from './pe.
 export interface BootBinaries {
   /** The first boot option's image. */
   loader: Uint8Array
-  /** The kernel inside a unified image, where the firmware measures it as well. */
+  /** The kernel inside a unified image, if the firmware measures it as well. */
   kernel?: Uint8Array | undefined
 }
 
 /**
- * systemd's stub starts the kernel inside a unified image through the firmware, which measures it as well; with Secure Boot the stub
- * has it pass over the firmware's checks, because the signature of the whole covers it, and over the measurement with them.
- * @param o.kernel whether the kernel's own digest is wanted: it is measured without Secure Boot alone
+ * systemd's stub starts the kernel inside a unified image through the firmware, which measures it as well. With Secure
+ * Boot, the stub makes the firmware skip its checks, because the outer signature covers the kernel, and that skips the
+ * measurement too.
+ * @param o.kernel whether to compute the kernel's digest: it is measured only without Secure Boot
  * @param o.sha256 for authenticodeDigest
- * @throws ParseError where a unified image's kernel is not a PE image
+ * @throws ParseError if a unified image's kernel is not a PE image
  */
 export async function bootBinaries(o: {
   image: PeImage
@@ -38,7 +39,7 @@ export async function pcr4Digests({ loader, kernel }: BootBinaries): Promise<Uin
 }
 
 /**
- * PCR 4 of a boot of this image. @throws ParseError as bootBinaries
+ * PCR 4 of a boot of this image. @throws ParseError like bootBinaries
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { toHex } from '@strongroom/evidence'

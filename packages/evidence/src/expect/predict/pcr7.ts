@@ -6,7 +6,8 @@ import { efiVendor } from '../../eventlog/efi-vendor.ts'
 import { variableData, type EfiVariable } from './variable-store.ts'
 
 /**
- * True when firmware that starts with these variables enforces Secure Boot: a platform key is enrolled and it is not switched off.
+ * True if firmware with these variables enforces Secure Boot: a platform key is enrolled and Secure Boot is not
+ * switched off.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
@@ -41,15 +42,15 @@ export async function predictPcr7(o: {
   return extendAll(await pcr7DigestsOf(await measureVariables(o), secureBootEnabled(o.variables)))
 }
 
-/** Digests of what the firmware measures of the variables that decide Secure Boot. */
+/** Digests of what the firmware measures about the variables that control Secure Boot. */
 export interface MeasuredVariables {
-  /** PK, KEK, db, dbx; dbt and dbr after them where they exist. */
+  /** PK, KEK, db, dbx; then dbt and dbr if they exist. */
   variables: { name: SecureBootVariable; sha256: Uint8Array }[]
-  /** Of the db entry that accepts the first image. */
+  /** The db entry that accepts the first image. */
   authority?: Uint8Array | undefined
 }
 
-/** In the order in which the firmware measures them; the last two only where they exist. */
+/** In the order in which the firmware measures them; the last two only if they exist. */
 export const secureBootVariables = ['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr'] as const
 type SecureBootVariable = (typeof secureBootVariables)[number]
 const optional: readonly SecureBootVariable[] = ['dbt', 'dbr']
@@ -83,8 +84,9 @@ export async function measureVariables(o: {
 }
 
 /**
- * What the firmware extends into PCR 7, in order: Secure Boot's state, PK, KEK, db, dbx (dbt and dbr where they exist), the separator, then the db entry that
- * accepted the first image. Without Secure Boot nothing is checked and no authority is measured.
+ * What the firmware extends into PCR 7, in order: Secure Boot's state, PK, KEK, db, dbx (dbt and dbr if they exist),
+ * the separator, then the db entry that accepted the first image. Without Secure Boot nothing is checked and no
+ * authority is measured.
  */
 export async function pcr7DigestsOf(measured: MeasuredVariables, secureBoot: boolean): Promise<Uint8Array[]> {
   const data = Uint8Array.of(secureBoot ? 1 : 0)

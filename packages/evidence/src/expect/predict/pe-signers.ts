@@ -9,7 +9,7 @@ import { variableData, type EfiVariable } from './variable-store.ts'
 const pkcs7 = 0x0002
 
 /**
- * Certificates (DER) that the signatures of the image carry, in order; none for an unsigned image. @throws ParseError
+ * Certificates (DER) in the image's signatures, in order; empty for an unsigned image. @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { describeName, parseCertificate } from '@strongroom/evidence'
@@ -33,9 +33,9 @@ export function signerCertificates(image: PeImage): Uint8Array[] {
 }
 
 /**
- * The entry of db by which the firmware will accept the image: the first certificate that signed it or issued a
- * certificate it carries. Undefined where db has none. This names the entry, it does not verify the signature: a wrong
- * guess gives a wrong prediction, and the disk stays shut.
+ * The db entry by which the firmware will accept the image: the first certificate that signed it or issued a
+ * certificate it contains. Undefined if db has none. This finds the entry without verifying the signature: a wrong
+ * guess gives a wrong prediction, and the disk stays locked.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { findAuthority, parsePe, parseVariableStore } from '@strongroom/evidence/expected'
@@ -61,7 +61,7 @@ export function findAuthority(variables: EfiVariable[], image: PeImage): Uint8Ar
 function certificatesOf(content: Uint8Array): Uint8Array[] {
   const outer = new DerReader(content, 'signature')
   const info = outer.sequence('ContentInfo')
-  // Authenticode allows a bare SignedData as well.
+  // Authenticode also allows a bare SignedData.
   const first = info.peek()
   if (first === derTag.oid) {
     info.expect(derTag.oid, 'content type')

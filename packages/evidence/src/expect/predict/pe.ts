@@ -6,7 +6,7 @@ import { ParseError } from '../../core/errors.ts'
 export interface PeSection {
   /** Without trailing zeros, for example `.linux`. */
   name: string
-  /** Bytes in memory: what the file holds, cut or filled with zeros to the virtual size. */
+  /** Bytes in memory: the file's data, truncated or zero-padded to the virtual size. */
   data: Uint8Array
   /** Bytes in the file. */
   raw: Uint8Array
@@ -18,18 +18,19 @@ export interface PeImage {
   sections: PeSection[]
   sizeOfHeaders: number
   checksumOffset: number
-  /** Place of the directory entry of the certificate table. */
+  /** Offset of the certificate table's directory entry. */
   certificateEntryOffset: number
   /** The certificate table; empty for an unsigned image. */
   certificates: Uint8Array
 }
 
 const maximumSections = 96
-/** Zeros that all sections together may have in memory and not in the file; kernels have tens of megabytes. */
+/** Limit on zeros that all sections together have in memory but not in the file; kernels have tens of megabytes. */
 const maximumPadding = 1 << 28
 
 /**
- * Reads a PE32+ image (Microsoft PE and COFF specification) as far as Secure Boot and systemd's stub need it. @throws ParseError
+ * Reads a PE32+ image (Microsoft PE and COFF specification) as far as Secure Boot and systemd's stub use it. @throws
+ * ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { utf8 } from '@strongroom/evidence'
@@ -90,15 +91,15 @@ export function parsePe(bytes: Uint8Array): PeImage {
   }
 }
 
-/** SHA-256 of parts one after another. */
+/** SHA-256 of concatenated parts. */
 export type HashParts = (...parts: Uint8Array[]) => Uint8Array | Promise<Uint8Array>
 
 const webHash: HashParts = (...parts) => digest('SHA-256', ...parts)
 
 /**
- * Authenticode digest, SHA-256: everything but the checksum, the directory entry of the certificate table and that table
- * itself, sections in the order of their place in the file. Firmware measures this into PCR 4.
- * @param sha256 WebCrypto where it is absent, which has to copy the parts together first
+ * Authenticode digest, SHA-256: everything but the checksum, the directory entry of the certificate table and that
+ * table itself, sections in file order. Firmware measures this into PCR 4.
+ * @param sha256 default WebCrypto, which must first copy the parts together
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { toHex } from '@strongroom/evidence'
@@ -141,7 +142,7 @@ function readSection(reader: ByteReader, bytes: Uint8Array): { section: PeSectio
     name,
     raw,
     rawOffset,
-    // Made when asked for: a file of a kilobyte can name gigabytes.
+    // Built on demand: a file of a kilobyte can declare gigabytes.
     get data(): Uint8Array {
       return inMemory(raw, virtualSize)
     },

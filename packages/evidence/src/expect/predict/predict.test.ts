@@ -18,8 +18,8 @@ const read = (name: string): Uint8Array =>
 
 /**
  * One real boot under OVMF 2025.02 with Secure Boot: the variables it started from, its event log, its PCRs as the vTPM
- * quoted them. `boot` is a small image signed by the same key, with the same `.osrel`, `.cmdline`, `.uname` and `.sbat`,
- * in which texts stand for the kernel and the initrd.
+ * quoted them. `boot` is a small image signed by the same key, with the same `.osrel`, `.cmdline`, `.uname` and
+ * `.sbat`, with texts in place of kernel and initrd.
  */
 const recorded = {
   variables: (): Uint8Array => read('uefi-variables.fd.gz'),
@@ -107,7 +107,7 @@ describe('PCR 4', () => {
   it('covers the digest that the signer of the image signed', async () => {
     const boot = parsePe(recorded.boot())
     const digest = toHex(await authenticodeDigest(boot))
-    // SpcIndirectDataContent of the signature holds the digest: an oracle that is not ours.
+    // The signature's SpcIndirectDataContent holds the digest: an independent oracle.
     expect(toHex(boot.certificates)).toContain(digest)
     const started = [await textDigest('Calling EFI Application from Boot Option'), await separatorDigest()]
     expect(toHex(await predictPcr4({ image: boot, secureBoot: true }))).toBe(
@@ -154,7 +154,7 @@ describe('PCR 11', () => {
     const computed = (await sectionDigests(parsePe(recorded.boot()))).map(toHex)
     expect(computed).toHaveLength(logged.length)
     const differing = computed.flatMap((digest, index) => (digest === logged[index] ? [] : [index]))
-    // Only the contents of .linux (second) and .initrd (eighth) are others in the recorded boot.
+    // Only .linux (second) and .initrd (eighth) differ in the recorded boot.
     expect(differing).toEqual([1, 7])
   })
 

@@ -10,13 +10,13 @@ import { corpusDirectory, hasCorpus } from '../../testing/corpus-directory.ts'
 import { predictRtmrs, type TdDirectBoot } from './rtmr.ts'
 import { tdHob } from './td-hob.ts'
 
-/** Of Debian's package ovmf: the same layout as the firmware of the TDs whose logs the corpus has. */
+/** From Debian's package ovmf: the same layout as the firmware of the TDs whose logs are in the corpus. */
 const image = '/usr/share/ovmf/OVMF.fd'
 const firmware = existsSync(image) ? new Uint8Array(readFileSync(image)) : undefined
 if (firmware === undefined) process.stderr.write(`skipped: no firmware at ${image} (Debian's package ovmf)\n`)
 const gib = 1n << 30n
 
-/** Digests of an event log by their place; the host's own files are taken from it, as nobody else has them. */
+/** Digests of an event log by index. The host's own files are taken from it, because only that host had them. */
 function logOf(path: string): { digestAt: (index: number) => Uint8Array; log: ReturnType<typeof parseEventLog> } {
   const log = parseEventLog(new Uint8Array(readFileSync(join(corpusDirectory, path))))
   return { log, digestAt: (index) => log.events[index]!.digests.get('sha384')! }

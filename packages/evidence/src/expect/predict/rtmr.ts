@@ -9,10 +9,10 @@ import { authenticodeDigest, parsePe } from './pe.ts'
 import { tdHob } from './td-hob.ts'
 import { efiVendor } from '../../eventlog/efi-vendor.ts'
 
-/** Bytes, or their SHA-384 where only that is known. */
+/** Bytes, or their SHA-384 if only that is known. */
 export type Measured = Uint8Array | { sha384: Uint8Array }
 
-/** A TD that QEMU starts with OVMF and a kernel of its own (`-kernel`), without a boot disk. */
+/** A TD that QEMU starts with OVMF and a separate kernel (`-kernel`), without a boot disk. */
 export interface TdDirectBoot {
   /** Whole image, variables first. */
   firmware: Uint8Array
@@ -20,7 +20,7 @@ export interface TdDirectBoot {
   memorySize: bigint
   /** The host's fw_cfg files etc/table-loader, etc/acpi/rsdp and etc/acpi/tables. */
   acpi: { loader: Measured; rsdp: Measured; tables: Measured }
-  /** Value of the variable SecureBoot; absent for firmware that has no Secure Boot. */
+  /** Value of the variable SecureBoot; absent for firmware without Secure Boot. */
   secureBoot?: 0 | 1
   /** PK, KEK, db and dbx as enrolled; empty when absent. */
   secureBootVariables?: Readonly<Partial<Record<'PK' | 'KEK' | 'db' | 'dbx', Uint8Array>>>
@@ -30,7 +30,7 @@ export interface TdDirectBoot {
   initrd?: Measured
 }
 
-/** OVMF's one boot option, the setup program, and the order that names it. */
+/** OVMF's only boot option, the setup program, and the boot order that names it. */
 const bootOrder = Uint8Array.of(0, 0)
 const bootOption = fromHex(
   '090100002c0055006900410070007000000004071400c9bdb87cebf8344faaea3ee4af6516a10406140021aa2c4614760345836e8ab6f46623317fff0400',
@@ -39,9 +39,9 @@ const bootOption = fromHex(
 const hash = 'SHA-384'
 
 /**
- * RTMR0 to RTMR3 of a direct boot: RTMR0 the machine and the firmware's configuration, RTMR1 the kernel, RTMR2 its command line and
- * initrd, RTMR3 nothing. Order as OVMF's and Linux' logs have it (EDK II, Linux EFI stub).
- * @throws ParseError for firmware without a TDVF descriptor, and a kernel that is not a PE image
+ * RTMR0 to RTMR3 of a direct boot: RTMR0 the machine and the firmware's configuration, RTMR1 the kernel, RTMR2 its
+ * command line and initrd, RTMR3 nothing. Same order as in OVMF's and Linux's logs (EDK II, Linux EFI stub).
+ * @throws ParseError for firmware without a TDVF descriptor, and for a kernel that is not a PE image
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { equal, parseEventLog, replayRtmrs } from '@strongroom/evidence'
@@ -121,7 +121,7 @@ function configurationVolume(firmware: Uint8Array): Uint8Array {
   return firmware.subarray(section.dataOffset, end)
 }
 
-/** UTF-16 with the NUL that ends it, as the loaded image's options are measured. */
+/** UTF-16 with the terminating NUL, as the loaded image's options are measured. */
 function loadOptions(commandLine: string): Uint8Array {
   const writer = new ByteWriter()
   for (let at = 0; at < commandLine.length; at++) writer.u16le(commandLine.charCodeAt(at))

@@ -9,14 +9,14 @@ interface Range {
 }
 
 const gib = 1n << 30n
-/** From this size on QEMU's q35 puts all above 2 GiB behind the first 4 GiB. */
+/** From this size on, QEMU's q35 places everything above 2 GiB after the first 4 GiB. */
 const splitFrom = 0xb0000000n
 const memory = { accepted: 0, unaccepted: 7 } as const
 
 /**
- * The hand-off block that QEMU's host writes for a TD and OVMF measures before all else (Intel TDVF design guide, section 4.2; PI 1.7
- * volume 3, HOB types 1 and 3): which memory is accepted when the firmware starts.
- * @param o.memorySize of the TD, bytes, whole mebibytes
+ * The hand-off block that QEMU writes for a TD, and that OVMF measures first (Intel TDVF design guide, section 4.2; PI
+ * 1.7 volume 3, HOB types 1 and 3): which memory is accepted when the firmware starts.
+ * @param o.memorySize the TD's memory, in bytes, whole mebibytes
  * @throws ParseError Missing for firmware without a TDVF descriptor
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -71,7 +71,7 @@ export function tdHob(o: { firmware: Uint8Array; memorySize: bigint }): Uint8Arr
     .finish()
 }
 
-/** Memory from 0, in order: what the firmware's sections take is accepted, the rest is not. */
+/** Memory from 0, in order: the firmware's sections are accepted, the rest is not. */
 function rangesOf(sections: readonly TdvfSection[], memorySize: bigint): Range[] {
   const taken = sections
     .filter(({ type }) => type === tdvfSectionTypes.tdHob || type === tdvfSectionTypes.tempMem)

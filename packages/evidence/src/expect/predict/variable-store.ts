@@ -16,13 +16,13 @@ const authenticatedStore = 'aaf32c78-947b-439a-a180-2e144ec37792'
 const volumeSignature = 0x4856465f // "_FVH"
 const startId = 0x55aa
 const headerSize = 60
-// Bits of the state are cleared one after the other (EDK II VariableFormat.h), so these are the two that count.
+// Writes clear the state's bits one by one (EDK II VariableFormat.h), so only these two values are valid.
 const stateAdded = 0x3f
 const stateAddedInDeletedTransition = 0x3e
 
 /**
  * Variables of an EDK II variable store as OVMF keeps it in flash: firmware volume header, store header, then
- * authenticated variables four bytes aligned up to the first that was never written. Flash after the store is not read.
+ * authenticated variables four bytes aligned up to the first unwritten one. Flash after the store is not read.
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -71,7 +71,7 @@ export function parseVariableStore(flash: Uint8Array): EfiVariable[] {
 }
 
 /**
- * The variable's data; empty where there is none, which is how the firmware measures an absent one.
+ * The variable's data; empty for an absent variable, which the firmware measures the same way.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { efiVendor, parseSignatureLists, parseVariableStore, variableData } from '@strongroom/evidence/expected'
@@ -104,7 +104,8 @@ function readVariables(reader: ByteReader): EfiVariable[] {
     const padding = (4 - (reader.position % 4)) % 4
     reader.bytes(Math.min(padding, reader.remaining), 'padding')
   }
-  // An update that lost power half way leaves the old value marked as going and no new one: the firmware keeps the old.
+  // An update that lost power half way leaves the old value marked for deletion and no new one: the firmware keeps the
+  // old value.
   for (const [key, variable] of leaving) if (!inForce.has(key)) inForce.set(key, variable)
   return [...inForce.values()]
 }
