@@ -3,17 +3,17 @@ import type { AskedSettings } from '@strongroom/contract'
 /** The expected settings of a guest, and their source. */
 export type SettingsReference =
   | { by: 'owner' | 'creator' | 'resource manager'; asked: AskedSettings }
-  /** The guest's own file, as its owner read it or made it. */
+  /** The guest's own file, as its owner read or created it. */
   | { by: 'file'; settled: Uint8Array }
 
 /** What every later boot of a VM must have in common with the first one its creator trusted. Hexadecimal. */
 export interface BootPins {
   /** Authenticode digest of the image's boot file. */
   bootFile: string
-  /** Who signs updates of it: digest of the certificate as PCR 7 has it (publisherAuthority). Absent where nobody does. */
+  /** Signer of its updates: digest of the certificate as PCR 7 has it (publisherAuthority). Absent if there is none. */
   publisher?: string
-  /** Of PCR 15: absent where the OS disk is not encrypted, or no guest ran. */
+  /** Of PCR 15: absent if the OS disk is not encrypted, or no guest ran. */
   volume?: string
-  /** The highest generation of an update of the boot file that ran in a trusted boot; absent where none did. */
+  /** The highest generation of a boot-file update that ran in a trusted boot; absent if none did. */
   generation?: number
 }

@@ -14,7 +14,7 @@ import type { SiliconFinding } from './silicon-link.ts'
 export const readClaims = (evidence: BootFacts): RuntimeClaims =>
   parseRuntimeClaims(fromBase64Url(evidence.runtimeClaims))
 
-/** report_data is SHA-256 of the exact claims bytes, the rest zero: the silicon vouches for these claims and no others. */
+/** report_data is SHA-256 of the exact claims bytes, then zeros: the silicon vouches for these claims only. */
 export async function claimsLink(
   evidence: BootFacts,
   silicon: SiliconFinding,
@@ -50,7 +50,7 @@ export async function claimsLink(
   ]
 }
 
-/** The vault wraps for the first key of the claims that encrypts: that must be the transfer key, made for this boot. */
+/** The vault wraps for the first encryption key in the claims: that must be the transfer key, created for this boot. */
 export async function transferKeyLink(evidence: BootFacts): Promise<string[]> {
   const named = readClaims(evidence).keys.filter((key) => key['kid'] === 'HCLTransferKey')
   const [jwk] = named

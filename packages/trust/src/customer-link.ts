@@ -6,9 +6,10 @@ import { satisfiedAuthority } from './satisfied-policy.ts'
 import type { TokenClaims } from './token-link.ts'
 
 /**
- * The customer's key: released by its own vault on the same token, under a policy that the token satisfies as we evaluate
- * it ourselves, wrapped for the transfer key of this boot.
- * @param expected the disk-encryption set that the VM was made with: evidence without its key says less than was asked for
+ * The customer's key: released by the customer's vault on the same token, under a policy that the token satisfies by
+ * our own evaluation, wrapped for the transfer key of this boot.
+ * @param expected the disk-encryption set that the VM was created with: evidence without its key does not meet the
+ * request
  */
 export async function customerLink(
   evidence: BootEvidence,

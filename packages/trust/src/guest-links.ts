@@ -55,11 +55,14 @@ export function guestStateLink(evidence: BootEvidence, counter: number): string[
   return [`VMGS, AES-256-GCM, generation ${generation} (counter at release ${counter}), fresh data key at this boot`]
 }
 
-/** The AK that quotes is the one the attested claims bind, the vTPM's own report binds, and the installation certified. */
+/**
+ * The AK that quotes is the one bound by the attested claims and by the vTPM's report, and certified by the
+ * installation.
+ */
 export async function vtpmLink(
   evidence: BootFacts,
   silicon: SiliconFinding,
-  /** `at`: the time as of which certificates are judged. */
+  /** `at`: the time at which certificates are judged. */
   authority: { certificate: Certificate; root: TrustAnchor; at: Date },
 ): Promise<string[]> {
   const akPublic = fromBase64Url(evidence.vtpm.akPublic)
@@ -90,7 +93,7 @@ export async function vtpmLink(
   })
   const usages = certificate.extendedKeyUsage ?? []
   demand({
-    // The CA certifies TLS and release keys as well: only a certificate for attestation keys says that this is one.
+    // The CA certifies TLS and release keys as well: only a certificate for attestation keys qualifies.
     holds: usages.length === 1 && usages[0] === attestationKeyUsage,
     message: 'The certificate is not for an attestation key.',
     expected: `extended key usage ${attestationKeyUsage} alone`,
@@ -112,7 +115,9 @@ function measured(evidence: BootFacts): NonNullable<BootFacts['measuredBoot']> {
   return evidence.measuredBoot
 }
 
-/** Quote over a fresh nonce → PCRs → event log → the values that the verifier predicts from what the image measures. */
+/**
+ * Quote over a fresh nonce → PCRs → event log → the values that the verifier predicts from the image's measurements.
+ */
 export async function measuredBootLink(
   evidence: BootFacts,
   o: { measurements: ImageMeasurements; secureBoot: boolean },
@@ -135,7 +140,7 @@ export async function measuredBootLink(
       expected: 'PCRs 0 to 7',
     })
   await checkPcr11(log, quotedRegister(pcrs, 11))
-  // What a machine's tables are, its own paravisor predicts: the disk's key reads under that and no other.
+  // A machine's tables are predicted by its own paravisor: the disk's key can be read only under that prediction.
   const said = evidence.expected.pcrs[1]
   const machine = said === undefined ? undefined : fromHex(said)
   const predicted = await predictImageRegisters({ ...o.measurements, secureBoot: o.secureBoot, machine })
@@ -158,7 +163,7 @@ export async function measuredBootLink(
   ]
 }
 
-/** What a register that differs says. */
+/** What a difference in a register means. */
 const meanings: Record<(typeof bootRegisters)[number], string> = {
   1: 'the VM has other devices or ACPI tables than predicted',
   2: 'a device supplied a driver',
@@ -171,7 +176,7 @@ const meanings: Record<(typeof bootRegisters)[number], string> = {
   13: 'the host passed extension images to the boot stub',
 }
 
-/** The machine's own prediction decides nothing; that it agrees with what was quoted says that the machine expected this boot. */
+/** The machine's own prediction decides nothing; agreement with the quote shows that the machine expected this boot. */
 const asSaid = (evidence: BootFacts, index: number, actual: string): string =>
   evidence.expected.pcrs[index] === actual ? ' The host predicted exactly that.' : ''
 
@@ -182,7 +187,7 @@ function quotedRegister(pcrs: ReadonlyMap<number, Uint8Array>, index: number): U
   return value
 }
 
-/** The firmware's log ends with the stub; systemd then extends the phases of the boot, whose digests are known. */
+/** The firmware's log ends with the stub; systemd then extends the boot phases, whose digests are known. */
 async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
   let value = (await replay(log, 'sha256')).get(11)
   if (value === undefined)
@@ -198,7 +203,7 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
 
 const noGuest = 'no guest ran: the host extended the vTPM with the log it predicted'
 
-/** @param o.volume digest of the volume at the first boot that the creator trusted, where one is pinned */
+/** @param o.volume digest of the volume at the first boot that the creator trusted, if pinned */
 export async function diskLink(
   evidence: BootFacts,
   { encryption: asked, volume }: { encryption: string; volume?: string | undefined },
@@ -222,8 +227,8 @@ export async function diskLink(
 }
 
 /**
- * The volume is the one that the VM was made with: PCR 15, which the quote covers, begins with the digest of how it was mapped,
- * a MAC under its key included. What the disk's header or the guest says of it is not asked.
+ * The volume is the one that the VM was created with: PCR 15, which the quote covers, begins with the digest of how it
+ * was mapped, including a MAC under its key. Neither the disk's header nor the guest is consulted.
  */
 async function volumeOf(
   evidence: BootFacts,

@@ -33,7 +33,7 @@ let folder: string
 let own: { key: KeyObject; certificate: Uint8Array }
 let foreign: typeof own
 let measurements: string
-/** The same boot file, and another who signs its updates: by the key that signs measurements. */
+/** The same boot file, with another signer of its updates, under the key that signs measurements. */
 let otherMeasurements: string
 
 const jws = (header: object, payload: Uint8Array, by: (input: Buffer) => Buffer): string => {
@@ -81,7 +81,7 @@ async function measuredOf(who: typeof own): Promise<string> {
 
 afterAll(async () => await rm(folder, { recursive: true, force: true }))
 
-/** What the link finds of a VM whose creator pinned the image's own boot file, and trusted a boot of this generation. */
+/** The link's result for a VM whose creator pinned the image's own boot file and trusted a boot of this generation. */
 const link = async (
   update?: BootFacts['update'],
   generation?: number,

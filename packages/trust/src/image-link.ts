@@ -20,13 +20,13 @@ import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 /** The expected image of a VM, and the source of that expectation. */
 export interface AskedImage {
   by: 'creator' | 'resource manager'
-  /** Undefined where the VM was made of a disk and not of an image. */
+  /** Undefined if the VM was created from a disk and not from an image. */
   reference: ImageReference | undefined
   /** Authenticode digest of the boot file that the creator's first trusted boot ran, hexadecimal. */
   bootFile?: string | undefined
-  /** Who signs its updates, as that boot said: `publisherAuthority`, hexadecimal. */
+  /** Signer of its updates, as that boot reported: `publisherAuthority`, hexadecimal. */
   publisher?: string | undefined
-  /** The highest generation of a boot file that the creator trusted a boot of. */
+  /** The highest boot-file generation that the creator trusted. */
   generation?: number | undefined
 }
 
@@ -94,8 +94,8 @@ export async function imageLink(
 }
 
 /**
- * An update of the boot file is believed of the image's publisher alone: whose key signed the image's own boot file for Secure
- * Boot, as the image's measurements say.
+ * Only the image's publisher may update the boot file: the key that signed the image's own boot file for Secure Boot,
+ * according to the image's measurements.
  */
 async function verifyUpdate(
   update: NonNullable<BootFacts['update']>,
@@ -112,7 +112,7 @@ async function verifyUpdate(
     expected: expected === undefined ? 'an image with a publisher' : toHex(expected),
     actual: toHex(authority),
   })
-  // Whoever signs what images measure could name another publisher for the same boot file.
+  // The signer of measurements could name another publisher for the same boot file.
   demand({
     code: 'AnotherPublisher',
     holds: bootFile === undefined || publisher === toHex(authority),
@@ -123,7 +123,7 @@ async function verifyUpdate(
   const document = await verifyBootFile({ jws: update.document, certificate })
   demand({
     code: 'AnotherImage',
-    // A captured disk has a name of its own; the paravisor holds it to the image that its boot file names.
+    // A captured disk has its own name; the paravisor compares it with the image that its boot file names.
     holds: document.image === image.name || image.source === 'capture',
     message: 'The boot file that ran is an update of another image.',
     expected: image.name,
@@ -141,11 +141,11 @@ async function verifyUpdate(
 
 const words = { creator: 'the request recorded when this VM was created here', 'resource manager': 'the resource manager’s record' } // prettier-ignore
 
-/** Whether the image is what was asked for, in words. @throws LinkRefused */
+/** Whether the image is the requested one, in words. @throws LinkRefused */
 function meaning({ by, reference }: AskedImage, { image }: ImageMeasurements): string {
   const whose = `according to ${words[by]}`
   if (reference !== undefined && namesImage(reference, image)) return `${imageText(reference)} ${whose}`
-  // A disk's image has no name that means it: which disk a gallery's version holds is the machine's word.
+  // No name identifies a disk's image: the machine alone reports which disk a gallery version holds.
   if (image.source === 'capture' && (reference === undefined || isGallery(reference)))
     return `captured from a disk, ${reference === undefined ? 'from which the VM was created' : imageText(reference)} ${whose}`
   if (reference !== undefined && !('id' in reference) && !isOwn(reference)) {

@@ -7,7 +7,7 @@ export interface Link {
   outcome: Outcome
   /** Evidence in short form, a line each. */
   shows: string[]
-  /** Where it does not hold, or could not be judged. The code is there where what refused it has one. */
+  /** Present if the link does not hold or could not be judged; with a code if the error has one. */
   code?: string
   expected?: string
   actual?: string
@@ -37,7 +37,7 @@ export class LinkNotChecked extends Error {
   }
 }
 
-/** Runs one link; any error refuses it, so that a bug in a check is never mistaken for a verdict. */
+/** Runs one link; any error refuses it, so that a bug in a check never passes for a verdict. */
 export async function judge(id: string, title: string, check: () => Promise<string[]> | string[]): Promise<Link> {
   try {
     return { id, title, outcome: 'verified', shows: await check() }
@@ -65,5 +65,5 @@ export function demand(o: { code?: string; holds: boolean; message: string; expe
   if (!o.holds) throw new LinkRefused(o)
 }
 
-/** Short form that is sufficient for a person to compare; programs read the full value from `--output json`. */
+/** Short form, enough for a person to compare; programs read the full value from `--output json`. */
 export const short = (hex: string): string => (hex.length > 20 ? `${hex.slice(0, 16)}…` : hex)

@@ -7,7 +7,7 @@ import type { SiliconFinding } from './silicon-link.ts'
 
 /** The verifier's own copy of the firmware. */
 export interface LaunchFirmware {
-  /** As the verifier knows it, for example its path. */
+  /** The verifier's name for it, for example its path. */
   name: string
   bytes: Uint8Array
 }
@@ -17,7 +17,7 @@ export type LaunchReference = LaunchFirmware | { pinned: string }
 
 /**
  * The silicon launched the verifier's own firmware, on the requested processors. The host's own claims are shown if
- * they differ, and decide nothing.
+ * they differ, but decide nothing.
  * @param o.size the VM's size: a host may provide fewer processors than the size has, never more
  */
 export async function measurementLink(
@@ -55,7 +55,7 @@ function pinnedLaunch(tee: Tee, silicon: SiliconFinding, pinned: string): string
   return [`${names[tee]} ${short(found)} is that of the boot that you trusted; its firmware was not computed here`]
 }
 
-/** How many processors the measurement is of, at most `asked`. */
+/** How many processors the measurement covers, at most `asked`. */
 async function findProcessors(
   firmware: Uint8Array,
   measurement: Uint8Array,

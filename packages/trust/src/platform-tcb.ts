@@ -24,7 +24,7 @@ import {
 
 /** How far one platform is behind its vendor's requirements, according to its evidence when it was attested. */
 export interface PlatformTcb {
-  /** Names the platform by its chip or PPID; nothing of a person is in it. */
+  /** Identifies the platform by its chip or PPID; contains no personal data. */
   id: string
   kind: string
   /** When it was attested. */
@@ -32,7 +32,7 @@ export interface PlatformTcb {
   status: string
   lacks: TcbLack[]
   advisories: string[]
-  /** What is wanted: an evaluation of Intel's with its date, or AMD's line. */
+  /** The reference: an Intel evaluation with its date, or an AMD line. */
   against: string
   next: NextSet
 }
@@ -44,7 +44,7 @@ export type NextSet =
 
 /** Requirements on platforms beyond the evidence's own collateral. */
 export interface TcbWanted {
-  /** Least versions that the installation asks for beyond AMD's advisories, by line of processors. */
+  /** Minimum versions that the installation requires beyond AMD's advisories, by processor line. */
   minimum: (line: string) => Partial<TcbVersion> | undefined
   /** Intel's early TCB infos, signed texts by FMSPC in lower-case hexadecimal. */
   early: ReadonlyMap<string, string>

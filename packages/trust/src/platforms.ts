@@ -1,4 +1,4 @@
-// An entry of its own: AMD's table of flaws weighs, and no link of a trust report needs it.
+// Separate entry point: AMD's advisory table is large, and no link of a trust report needs it.
 export { describeLack } from '@strongroom/evidence/advisories'
 export type { NextSet } from './platform-tcb.ts'
 export { readPlatforms, type ReadProvider, type SeenPlatform } from './read-platforms.ts'

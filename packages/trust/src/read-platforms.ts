@@ -16,13 +16,13 @@ import { platformTcb, type PlatformTcb, type TcbWanted } from './platform-tcb.ts
 export type ReadProvider = <T>(url: string) => Promise<T>
 
 export interface SeenPlatform extends PlatformTcb {
-  /** VMs that were attested on it, as their evidence says. */
+  /** VMs attested on it, according to their evidence. */
   vmIds: string[]
 }
 
 type Decided = DecisionView & DecidedClaims
 
-/** Decisions that are asked for of each provider, and bundles that are read at most: each has evidence and collateral. */
+/** Maximum decisions requested per provider, and bundles read: each holds evidence and collateral. */
 const mostDecisions = 100
 const mostRead = 24
 const version = 'api-version=2025-06-01'
@@ -55,7 +55,7 @@ export async function readPlatforms(o: { providers: readonly string[]; read: Rea
   const found = new Map<string, SeenPlatform>()
   for (const decision of newest.slice(0, mostRead)) {
     const url = `https://${decision.provider}/decisions/${encodeURIComponent(decision.id)}/bundle?${version}`
-    // Evidence is kept for a while only.
+    // Evidence is kept for a limited time.
     const bundle = await o.read<DecisionBundle>(url).catch(() => undefined)
     const platform = bundle && platformTcb(bundle, wanted)
     if (platform === undefined) continue
@@ -79,7 +79,7 @@ function newestOfEachVm(decisions: readonly Decided[]): Decided[] {
 
 const home = sharedAttestationHost(homeRegion.code)
 
-/** What an installation asks for beyond the advisories, as its providers publish it. */
+/** What an installation requires beyond the advisories, as its providers publish it. */
 async function snpMinimum(read: ReadProvider): Promise<TcbWanted['minimum']> {
   interface Baseline {
     tcbIdentifier: string
@@ -89,10 +89,10 @@ async function snpMinimum(read: ReadProvider): Promise<TcbWanted['minimum']> {
   return (line) => tcbBaselines.find(({ tcbIdentifier }) => tcbIdentifier === line)?.minimum
 }
 
-/** None where the caller may not read collateral. */
+/** Empty if the caller may not read collateral. */
 async function earlySets(read: ReadProvider): Promise<TcbWanted['early']> {
   try {
-    // Asked for its status, the service asks the vendors for their early sets.
+    // A request for its status makes the service fetch the vendors' early sets.
     await read(`https://${home}/collateral`)
   } catch {
     return new Map()

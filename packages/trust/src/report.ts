@@ -23,34 +23,37 @@ import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
 export interface TrustRequest {
   name: string
   evidence: AnyBootEvidence
-  /** The VM that was asked for: evidence of another one is not of it, however good it is. Any where left out. */
+  /** The requested VM: another VM's evidence does not count, however good. Any VM if absent. */
   vmId?: string
-  /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
+  /** The requested encryption: the evidence, which the machine stores, must not claim less. */
   encryption: string
-  /** The size that was asked for: the guest must not have more processors. */
+  /** The requested size: the guest must not have more processors. */
   size: string
-  /** What the guest must have been launched with, or why nothing says it. */
+  /** The firmware that the guest must have been launched with, or why it is unknown. */
   firmware: LaunchReference | { unknown: string }
-  /** The image that was asked for. */
+  /** The requested image. */
   image: AskedImage
-  /** Signed measurements of the image that the verifier brings; those that the machine shows where left out. */
+  /** Signed measurements of the image from the verifier; by default those that the machine shows. */
   measurements?: string | undefined
-  /** Whether Secure Boot was asked for. */
+  /** Whether Secure Boot was requested. */
   secureBoot: boolean
-  /** Digest of the volume that was pinned at the creator's first trusted boot, hexadecimal. */
+  /** Digest of the volume pinned at the creator's first trusted boot, hexadecimal. */
   volume?: string | undefined
-  /** The disk-encryption set that was asked for, by ARM id. */
+  /** The requested disk-encryption set, by ARM id. */
   diskEncryptionSet?: string | undefined
   roots: Roots
   at: Date
   fetchKeySet: FetchKeySet
-  /** Attestation providers of other origins that the operator named; none where left out. */
+  /** Attestation providers of other origins that the operator named; none by default. */
   verifiers?: readonly VerifierSettings[]
-  /** Whether the operator has Azure's shared providers, where release policies name them, stand for those of this installation. */
+  /** Whether the operator maps Azure's shared providers, as named in release policies, to this installation's. */
   mapsAzureProviders?: boolean
-  /** The provider that was asked for: the evidence must rest on its word. The one that the region shares where left out. */
+  /** The requested provider, whose token the evidence must rest on. By default the region's shared one. */
   asked?: AskedProvider
-  /** Account, keys and custom data that were asked for, and by whose word; the guest is held to them. Nobody's where left out. */
+  /**
+   * The requested account, keys and custom data, and their source; the guest is compared with them. Not compared if
+   * absent.
+   */
   settings?: SettingsReference | undefined
 }
 
@@ -60,17 +63,17 @@ export interface TrustReport {
   bootId: string
   verifiedAt: string
   simulated: boolean
-  /** False in an installation without guests: such a report never ends as trusted. */
+  /** False in an installation without guests: its reports never end as trusted. */
   guestRan: boolean
   trusted: boolean
-  /** What a creator pins of a boot that they trust; absent where a link does not hold that it rests on. */
+  /** What a creator pins from a trusted boot; absent if a link that it rests on does not hold. */
   pins?: BootPins
-  /** Who verified the evidence, where its word holds. */
+  /** Who verified the evidence, if the token holds. */
   verifier?: Verifier & { key: VerifierKey }
   links: Link[]
 }
 
-/** The time as of which evidence is judged. Where no token vouches for it, freshness is for a nonce of the verifier's own to show. */
+/** The time at which evidence is judged. Without a token, the verifier's own nonce must show freshness. */
 function judgedAt(time: string, now: Date): Date {
   const then = new Date(time)
   demand({
@@ -82,7 +85,7 @@ function judgedAt(time: string, now: Date): Date {
   return then
 }
 
-/** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
+/** A link whose predecessor does not hold cannot be judged: its input is missing. */
 function need<T>(value: T | undefined, predecessor: string): T {
   if (value === undefined) throw new LinkNotChecked(`It depends on '${predecessor}', which does not hold.`)
   return value
@@ -115,7 +118,7 @@ function need<T>(value: T | undefined, predecessor: string): T {
  */
 export async function verifyLinks(request: TrustRequest): Promise<TrustReport> {
   const { roots } = request
-  // What was asked for decides what must be shown: evidence that lacks it comes from the machine, and does not.
+  // The request decides what must be shown: the evidence comes from the machine, which could omit it.
   const { links, verifier, pins } =
     request.encryption === 'NonPersistedTPM'
       ? { ...(await statelessLinks(request, request.evidence as StatelessBootEvidence, roots)), verifier: undefined }
@@ -142,8 +145,8 @@ async function launchLink(request: TrustRequest, evidence: BootFacts, silicon: S
 }
 
 /**
- * What every boot shows of its hardware: report, launch and claims.
- * @param time as of which certificates, lists and collateral are judged, in the evidence's own words
+ * What every boot shows about its hardware: report, launch and claims.
+ * @param time at which certificates, lists and collateral are judged, as the evidence states it
  */
 async function hardwareLinks(
   request: TrustRequest,
@@ -197,8 +200,9 @@ async function allLinks(
   roots: Roots,
 ): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
   const { authority } = roots
-  // As of the release: all of them were at hand, and what was valid then vouches for a running guest since. The time is the
-  // machine's own word; the token, which the provider signed, must be from this boot and valid at it.
+  // Judged at the time of the release: everything was available then, and what was valid then vouches for a guest still
+  // running. The machine states the time; the token, which the provider signed, must come from this boot and be valid
+  // then.
   const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.release.at)
   let token: TokenClaims | undefined
   let verifier: TrustReport['verifier']
@@ -243,13 +247,13 @@ interface GuestFindings {
   pins: BootPins | undefined
 }
 
-/** Nothing is pinned of a boot that is not trusted; a disk that there is not, because no guest ran, is none. */
+/** Nothing is pinned from an untrusted boot. If no guest ran there is no disk to pin. */
 function whole(links: Link[], pins: BootPins | undefined): GuestFindings {
   const holds = links.every(({ id, outcome }) => outcome === 'verified' || (id === 'disk' && outcome === 'not checked'))
   return { links, pins: holds ? pins : undefined }
 }
 
-/** Which image the guest booted, what it opened, and who may enter it. */
+/** Which image the guest booted, what it opened, and which accounts it has. */
 async function guestLinks(
   request: TrustRequest,
   evidence: BootFacts,

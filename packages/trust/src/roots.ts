@@ -10,7 +10,7 @@ import {
 /** Everything that is trusted from the server. */
 export interface Roots {
   anchors: TrustAnchors
-  /** The installation's CA, under which the key service and the attestation keys stand. */
+  /** The installation's CA, which certifies the key service and the attestation keys. */
   authority: { certificate: Certificate; root: TrustAnchor }
 }
 

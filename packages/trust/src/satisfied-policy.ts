@@ -10,10 +10,10 @@ import { LinkRefused } from './link.ts'
 import type { TokenClaims } from './token-link.ts'
 
 /**
- * The entry of a key's release policy that a token satisfies: its authority as the policy names it, and whether that is Azure's
- * shared provider, for which one of this installation stands.
+ * The entry of a key's release policy that a token satisfies: its authority as the policy names it, and whether that is
+ * Azure's shared provider, for which this installation's provider stands in.
  * @param text the policy
- * @throws LinkRefused where the token satisfies none, or the text is not a policy
+ * @throws LinkRefused if the token satisfies none, or the text is not a policy
  */
 export function satisfiedAuthority(
   text: string,

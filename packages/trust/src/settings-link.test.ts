@@ -39,7 +39,7 @@ afterAll(async () => await rm(folder, { recursive: true, force: true }))
 
 const digest = (text: string): Uint8Array => createHash('sha256').update(text).digest()
 
-/** The link over what a guest settled and measured; the evidence names an authority beside its attestation key. */
+/** The link over a guest's measured settings; the evidence names an authority beside its attestation key. */
 async function judge(authorityDigest: Uint8Array | undefined, named = own): Promise<string[]> {
   const settings: GuestSettings = { ...asked, hostname: 'first', vmId, ...(authorityDigest && { authorityDigest }) }
   const settled = settingsText(settings)

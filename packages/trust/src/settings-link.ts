@@ -25,9 +25,10 @@ import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 const remedy = 'Whoever holds those keys can be in the VM: delete it, and recreate it where you trust its first boot.'
 
 /**
- * The accounts, keys and custom data that the guest settled at its first boot are those that were asked for. The guest's agent
- * measures them into PCR 14, which the quote covers; the host told it them, so a host that slips in a key is found here.
- * @param o.quoted registers of a quote that was verified
+ * The accounts, keys and custom data that the guest applied at its first boot are the requested ones. The guest's agent
+ * measures them into PCR 14, which the quote covers. The guest received them from the host, so this link detects a key
+ * that the host slips in.
+ * @param o.quoted registers of a verified quote
  */
 export async function settingsLink(
   evidence: BootFacts,
@@ -65,7 +66,7 @@ export async function settingsLink(
   ]
 }
 
-/** The guest trusts the services of this installation, and no authority that a host gave it in place of it. */
+/** The guest trusts the services of this installation, and no other authority that a host gave it. */
 async function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, authority: Certificate): Promise<void> {
   const text = evidence.vtpm.akCertificateChainPem
   const [der = new Uint8Array()] = parsePem(text)
@@ -107,7 +108,10 @@ async function explained(settled: Uint8Array, quoted: Uint8Array, stated: string
   }
 }
 
-/** PCR 14 of a guest that settled what was asked for; what was not said (host name, the data behind a digest) is taken as told. */
+/**
+ * PCR 14 of a guest with the requested settings; what the request left open (host name, the data behind a digest) is
+ * taken from the guest's file.
+ */
 async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise<string | undefined> {
   let told: GuestSettings
   try {
@@ -179,13 +183,13 @@ const sha256Of = async (bytes: Uint8Array | undefined): Promise<string | undefin
 
 const hexOf = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : toHex(bytes))
 
-/** Type and key: a comment lets nobody in. A line that begins with options is another line. */
+/** Type and key: a comment grants no access. A line that begins with options is a different line. */
 const withoutComment = (line: string): string => line.trim().split(/\s+/).slice(0, 2).join(' ')
 
 const list = async (keys: readonly string[]): Promise<string> =>
   keys.length === 0 ? 'no SSH key' : (await Promise.all(keys.map(fingerprint))).join(', ')
 
-/** As `ssh-keygen -l` shows a key; a line that is not a key, as it stands. */
+/** As `ssh-keygen -l` shows a key; a line that is not a key is returned unchanged. */
 async function fingerprint(line: string): Promise<string> {
   const [type = '', key = ''] = line.trim().split(/\s+/)
   let blob: Uint8Array

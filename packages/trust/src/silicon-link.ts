@@ -16,13 +16,13 @@ import {
 import { openAdvisories, snpPlatform } from '@strongroom/evidence/advisories'
 import { demand, LinkRefused, short } from './link.ts'
 
-/** What the silicon signed, with verified signature and chain. */
+/** What the silicon signed; signature and chain are verified. */
 export interface SiliconFinding {
   measurement: Uint8Array
   reportData: Uint8Array
   /**
-   * Verifies another report of the same boot, the one in the vTPM, and returns its measurement. A TDREPORT proves itself
-   * only to its own machine: of it the hashes and the TD's identity are compared.
+   * Verifies another report of the same boot, the one in the vTPM, and returns its measurement. Only its own machine
+   * can verify a TDREPORT, so its hashes and the TD's identity are compared.
    */
   verifySibling(raw: Uint8Array): Promise<Uint8Array>
   shows: string[]

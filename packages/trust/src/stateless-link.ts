@@ -3,8 +3,8 @@ import { readClaims } from './claims-link.ts'
 import { demand } from './link.ts'
 
 /**
- * With NonPersistedTPM nothing of the operator's stands between the hardware and whoever relies on the guest: no token, no
- * released key, no guest state. The attested claims say so, and there is no transfer key that anything could be released to.
+ * With NonPersistedTPM, nothing of the operator's is between the hardware and the relying party: no token, no released
+ * key, no guest state. The attested claims state this, and there is no transfer key to release anything to.
  */
 export function statelessLink(evidence: StatelessBootEvidence): string[] {
   const { keys, configuration } = readClaims(evidence)

@@ -23,7 +23,10 @@ export type TokenClaims = Readonly<Record<string, unknown>>
 /** Fetches the provider's key set at `{issuer}/certs`, as JSON. */
 export type FetchKeySet = (issuer: string) => Promise<unknown>
 
-/** Stored evidence carries a key set too, but whoever changes the token can change that with it: only the provider's word counts. */
+/**
+ * Stored evidence contains a key set too, but whoever changes the token can change it with the token: only the
+ * provider's published keys count.
+ */
 async function publishedKeys(issuer: string, fetchKeySet: FetchKeySet): Promise<Jwk[]> {
   try {
     return parseJwks(await fetchKeySet(issuer))
@@ -35,7 +38,7 @@ async function publishedKeys(issuer: string, fetchKeySet: FetchKeySet): Promise<
 const attestationType = (evidence: BootEvidence): 'sevsnpvm' | 'tdxvm' =>
   evidence.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
 
-/** The token says of the evidence what we found in it ourselves; otherwise the provider and we looked at two machines. */
+/** The token states about the evidence what we found ourselves; otherwise the provider saw another machine. */
 export async function tokenLink(
   evidence: BootEvidence,
   seen: { measurement: Uint8Array; reportData: Uint8Array },
@@ -44,7 +47,7 @@ export async function tokenLink(
   const { issuer, token } = evidence.attestation
   const verifier = verifierOf(issuer, o.verifiers ?? [], o.asked ?? { issuer: sharedIssuer })
   const keys = await publishedKeys(issuer, o.fetchKeySet)
-  // Judged as of the release: that is when the vault took it.
+  // Judged at the time of the release, when the vault accepted it.
   const at = new Date(evidence.release.at)
   const { claims, keyId, issuedAt } = await verifyToken({
     token,
@@ -105,7 +108,7 @@ export async function releaseLink(
     at: new Date(evidence.release.at),
     roots: [root],
     signer: 'any',
-    // The CA certifies TLS and attestation keys as well: only the key service's own may sign a release.
+    // The CA certifies TLS and attestation keys as well: only the key service's own key may sign a release.
     usage: releaseSigningUsage,
   })
   demand({
@@ -120,7 +123,7 @@ export async function releaseLink(
     expected: 'HCLTransferKey',
     actual: release.wrappedFor,
   })
-  // Exactly this policy: one more alternative in it would release the key to somebody else as well.
+  // Exactly this policy: one more alternative would release the key to somebody else as well.
   const expected = JSON.stringify(
     platformKeyReleasePolicy({
       authority: evidence.attestation.issuer,

@@ -6,7 +6,7 @@ import { demand, LinkNotChecked, LinkRefused } from './link.ts'
 /** Who verified a VM's evidence. */
 export interface Verifier {
   issuer: string
-  /** `installation`: a provider of this installation. `other`: one of another origin that its operator named. */
+  /** `installation`: a provider of this installation. `other`: one of another origin, named by its operator. */
   origin: 'installation' | 'other'
   /** The operator's name for one of another origin. */
   name?: string
