@@ -11,7 +11,7 @@ const authorization = (rules: string): string => `${version}authorizationrules{$
 const issuance = (rules: string): string => `${authorization('=>permit();')}issuancerules{${rules}};`
 const configuration = (rules: string): string =>
   `${version}configurationrules{${rules}};authorizationrules{=>permit();};`
-/** Code, what was found and expected; `read` where the text is read. */
+/** Code, found and expected; `read` if the text is accepted. */
 const refusal = (text: string): unknown => {
   try {
     parsePolicy(text)

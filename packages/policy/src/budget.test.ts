@@ -6,7 +6,7 @@ import { PolicyError } from './policy-error.ts'
 
 const at = { line: 3, column: 7 }
 const claim = (value: Claim['value'], type = 'a'): Claim => ({ type, value, issuer: 'AttestationService' })
-/** What was expected; undefined where the budget held. */
+/** What was expected; undefined if the budget held. */
 const refusal = (work: () => void): string | undefined => {
   try {
     work()
@@ -22,7 +22,7 @@ const refusal = (work: () => void): string | undefined => {
     return error.expected
   }
 }
-/** How many steps this takes: as many as are missing from the limit afterwards. */
+/** How many steps this takes: the difference that is left below the limit. */
 const stepsOf = (work: (budget: Budget) => void): number => {
   const budget = new Budget()
   work(budget)
@@ -77,7 +77,7 @@ describe('the budget of one evaluation', () => {
     const { claims, producedCharacters, valueCharacters } = policyLimits
     expect(refusal(() => new Budget().produce(claim(1), claims, at))).toBeUndefined()
     expect(refusal(() => new Budget().produce(claim(1), claims + 1, at))).toBe(`at most ${claims} claims`)
-    // The type's characters and the value's; eight of a value that is not text.
+    // The type's characters and the value's; eight for a value that is not text.
     for (const [made, characters] of [
       [claim('value', 'type'), 9],
       [claim(1, 'type'), 12],

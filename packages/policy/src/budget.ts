@@ -2,13 +2,13 @@ import type { Claim } from './claim.ts'
 import { policyLimits } from './limits.ts'
 import { PolicyError, type Position } from './policy-error.ts'
 
-/** Counts what one run of a policy costs, so that no policy can hold up the service. */
+/** Counts the cost of one policy run, so that no policy can stall the service. */
 export class Budget {
   #steps = 0
   #produced = 0
-  /** Set once a limit was met: the run must end then, whatever rule it is in. */
+  /** Set once a limit is reached: the run must then end, in any rule. */
   exhausted = false
-  /** JSON texts that this run has read, so that rules that ask the same claim do not read it again. */
+  /** JSON texts read in this run, so that rules about one claim do not parse it again. */
   readonly documents: Map<string, unknown> = new Map()
 
   step(position: Position, count = 1): void {
@@ -30,12 +30,12 @@ export class Budget {
       throw this.#met(position, `at most ${policyLimits.producedCharacters} characters made by one evaluation`)
   }
 
-  /** Looking a claim up in the set takes its time, whether it is new or not. */
+  /** Looking up a claim costs time, whether it is new or not. */
   lookUp(claim: Claim, position: Position): void {
     this.step(position, 1 + (typeof claim.value === 'string' ? claim.value.length >> 8 : 0))
   }
 
-  /** One more claim came into the set. */
+  /** One more claim was added to the set. */
   produce(claim: Claim, size: number, position: Position): void {
     if (size > policyLimits.claims) throw this.#met(position, `at most ${policyLimits.claims} claims`)
     this.text(claim.type.length + (typeof claim.value === 'string' ? claim.value.length : 8), position)

@@ -3,12 +3,12 @@ import type { ClaimProperty, ClaimValue } from './syntax.ts'
 export type Issuer = 'AttestationService' | 'AttestationPolicy' | 'CustomClaim'
 export type ValueType = 'String' | 'Integer' | 'Boolean'
 
-/** One fact about the attested machine: what the policy language works on. */
+/** One fact about the attested machine, which the policy language works on. */
 export interface Claim {
   type: string
   value: ClaimValue
   issuer: Issuer
-  /** May be tested in conditions and never copied into a token (PCR values). */
+  /** May be tested in conditions, but never copied into a token (PCR values). */
   readOnly?: boolean
 }
 
@@ -44,7 +44,7 @@ interface OfOneType {
 }
 
 /**
- * Claims with set semantics: adding what is there already (type, value, issuer) changes nothing. Keeps insertion order.
+ * Claims with set semantics: adding an existing claim (type, value, issuer) changes nothing. Keeps insertion order.
  * @example
  * import { ClaimSet } from '@strongroom/policy'
  *
@@ -65,7 +65,7 @@ export class ClaimSet {
     return this.#claims.length
   }
 
-  /** False when the same claim was in the set before. */
+  /** False if the set already contained the claim. */
   add(claim: Claim): boolean {
     let ofType = this.#byType.get(claim.type)
     if (ofType === undefined) this.#byType.set(claim.type, (ofType = { claims: [], byValue: new Map() }))
@@ -78,7 +78,7 @@ export class ClaimSet {
     return true
   }
 
-  /** In the order in which they came. A view that grows with the set. */
+  /** In insertion order. A view that grows with the set. */
   ofType(type: string): readonly Claim[] {
     return this.#byType.get(type)?.claims ?? []
   }

@@ -6,7 +6,7 @@ import { PolicyError } from './policy-error.ts'
 import { claimsForPolicy } from './token-claims.ts'
 import { explainPolicy } from './trace.ts'
 
-/** What takes most of the steps that an evaluation has: apart from tests of what a policy means, which are told at once. */
+/** Uses most of an evaluation's steps. Kept apart from tests of policy semantics, whose results are immediate. */
 const run = (text: string, claims: Record<string, unknown> | Claim[] = {}): PolicyOutcome =>
   evaluatePolicy(parsePolicy(text), Array.isArray(claims) ? claims : claimsForPolicy(claims))
 const authorize = (rules: string, claims: Record<string, unknown> = {}): boolean =>
@@ -126,7 +126,7 @@ describe('a claim that is in the set', () => {
 
 describe('a policy near its limits', () => {
   const many = Array.from({ length: 200 }, (_, value): Claim => ({ type: 'a', value, issuer: 'AttestationService' }))
-  /** Its second condition takes most of the steps, its third never holds. */
+  /** Its second condition uses most of the steps; its third never holds. */
   const costly = 'a:[type=="a"] && b:[issuer=="AttestationService", value==a.value] && [type=="never"]'
 
   it('is denied as any other, and told why', () => {
