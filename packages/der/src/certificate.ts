@@ -80,7 +80,10 @@ export function extendedKeyUsage(usages: readonly string[]): Extension {
   return { oid: extensionOids.extKeyUsage, value: sequence(...usages.map(oid)) }
 }
 
-/** Of a key that may issue, with at most this many authorities below it where that is given; without `authority` of one that may not. */
+/**
+ * Basic constraints of a CA key, optionally with the number of authorities allowed below it; without `authority`, of a
+ * key that may not issue.
+ */
 export function basicConstraints(authority?: { pathLength?: number | undefined }): Extension {
   const limit = authority?.pathLength === undefined ? [] : [integer(authority.pathLength)]
   const value = authority === undefined ? sequence() : sequence(boolean(true), ...limit)
@@ -101,7 +104,7 @@ export function encodeExtensions(extensions: readonly Extension[]): Bytes {
 }
 
 export interface CertificateFields {
-  /** Bytes are its magnitude. */
+  /** As bytes: its magnitude. */
   serialNumber: bigint | Uint8Array
   /** A name's DER, as `subject`. */
   issuer: Uint8Array
@@ -114,8 +117,8 @@ export interface CertificateFields {
 }
 
 /**
- * An X.509 certificate of version 3 (RFC 5280 section 4.1), in two steps, as keys sign at once or later: what is to be signed, and the whole
- * once it is. Times are cut to the second.
+ * An X.509 certificate of version 3 (RFC 5280 section 4.1), in two steps, because keys may sign synchronously or not:
+ * the bytes to sign, then the whole. Times are truncated to the second.
  * @param algorithm AlgorithmIdentifier of the signature
  */
 export function certificate(algorithm: Uint8Array, o: CertificateFields): Unsigned {
@@ -134,10 +137,10 @@ export function certificate(algorithm: Uint8Array, o: CertificateFields): Unsign
   )
 }
 
-/** A structure that waits for its signature. */
+/** A structure that is not yet signed. */
 export interface Unsigned {
   toBeSigned: Bytes
-  /** @param signature as certificates carry it: ECDSA-Sig-Value for ECDSA */
+  /** @param signature as in certificates: ECDSA-Sig-Value for ECDSA */
   signed: (signature: Uint8Array) => Bytes
 }
 

@@ -4,8 +4,8 @@ import { integer, octetString, oid, sequence, setOf, tagged } from './writer.ts'
 const [data, signed] = ['1.2.840.113549.1.7.1', '1.2.840.113549.1.7.2'] as const
 
 /**
- * CMS SignedData of version 1 (RFC 5652 section 5) over data that it carries, by one signer, with the signer's certificate. It has no signed
- * attributes: the signature is on the content's bytes.
+ * CMS SignedData of version 1 (RFC 5652 section 5) with its data, one signer and the signer's certificate. Without
+ * signed attributes: the signature covers the content's bytes.
  */
 export function signedData(o: {
   content: Uint8Array

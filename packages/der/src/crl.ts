@@ -2,7 +2,7 @@ import { encodeExtensions, extensionOids, unsigned, type Unsigned } from './cert
 import { implicit, integer, sequence, tagged, time } from './writer.ts'
 
 /**
- * A revocation list of version 2 (RFC 5280 section 5) that waits for its signature. Times are cut to the second.
+ * A revocation list of version 2 (RFC 5280 section 5) to be signed. Times are truncated to the second.
  * @param algorithm AlgorithmIdentifier of the signature
  */
 export function certificateList(
@@ -10,7 +10,7 @@ export function certificateList(
   o: {
     /** A name's DER. */
     issuer: Uint8Array
-    /** Of the key that signs. */
+    /** Of the signing key. */
     keyIdentifier: Uint8Array
     number: bigint
     thisUpdate: Date

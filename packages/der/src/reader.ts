@@ -1,6 +1,6 @@
 /**
- * Reads what the house, or the cryptographic library under it, has written itself. What others send is read by the strict reader of the
- * evidence package.
+ * Reads what this project, or the cryptographic library under it, has written. Input from others goes through the
+ * evidence package's strict reader.
  */
 
 /** The values inside a constructed value, each whole. @throws RangeError */
@@ -15,7 +15,7 @@ export function children(value: Uint8Array): Uint8Array[] {
   return found
 }
 
-/** Where the content of the first value in `bytes` lies. */
+/** Where the content of the first value in `bytes` is. */
 function contentOf(bytes: Uint8Array): { start: number; end: number } {
   let length = bytes[1] ?? 0
   let start = 2
@@ -29,18 +29,20 @@ function contentOf(bytes: Uint8Array): { start: number; end: number } {
   return { start, end }
 }
 
-/** Name of a certificate's subject as it is written there: names are compared bit by bit. @param certificate of version 3 */
+/** A certificate's subject name, unchanged: names are compared bit by bit. @param certificate of version 3 */
 export function subjectOf(certificate: Uint8Array): Uint8Array {
   return children(children(certificate)[0]!)[5]!
 }
 
-/** The issuer's name and the serial number of a certificate of version 3, as they are written there. */
+/** The issuer's name and the serial number of a version 3 certificate, unchanged. */
 export function issuerAndSerialNumber(certificate: Uint8Array): [issuer: Uint8Array, serialNumber: Uint8Array] {
   const fields = children(children(certificate)[0]!)
   return [fields[3]!, fields[1]!]
 }
 
-/** Bits of a SubjectPublicKeyInfo's key. Their SHA-1 is its identifier, by the first method of RFC 5280 section 4.2.1.2. */
+/**
+ * Key bits of a SubjectPublicKeyInfo. Their SHA-1 is its identifier, by the first method of RFC 5280 section 4.2.1.2.
+ */
 export function keyBits(spki: Uint8Array): Uint8Array {
   const bits = children(spki)[1]!
   return bits.subarray(contentOf(bits).start + 1)

@@ -4,7 +4,7 @@ import { integer, oid, sequence, setOf, tagged } from './writer.ts'
 /** PKCS#9 extensionRequest (RFC 2985 section 5.4.2). */
 const extensionRequest = '1.2.840.113549.1.9.14'
 
-/** A certification request (RFC 2986) that waits for its signature. */
+/** A certification request (RFC 2986) to be signed. */
 export function certificationRequest(
   algorithm: Uint8Array,
   o: {

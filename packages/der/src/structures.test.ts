@@ -96,7 +96,7 @@ describe('what is read of our own', () => {
   })
 })
 
-// What OpenSSL makes of it is in services/host/src/network/instance-routes.test.ts: the attested document.
+// OpenSSL's reading of it is tested in services/host/src/network/instance-routes.test.ts: the attested document.
 describe('signed data', () => {
   it('names its signer by the certificate that it carries', () => {
     const own = issued()

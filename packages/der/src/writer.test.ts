@@ -42,7 +42,7 @@ function strictly<T>(bytes: Uint8Array, read: (reader: DerReader, field: string)
   return value
 }
 
-/** A value of any type, with what the strict reader has to find in it. */
+/** A value of any type, with what the strict reader must return. */
 interface Sample {
   bytes: Uint8Array
   check: (read: evidence.DerValue) => void
@@ -162,7 +162,7 @@ describe('what is written as DER', () => {
           .read('set', 1)
         const read = values.map(() => hex(inner.next('value').raw))
         inner.end()
-        // One encoding is never the beginning of another: the order of the texts is theirs.
+        // No encoding is a prefix of another, so text order is encoding order.
         expect(read).toEqual(values.map(hex).toSorted())
       }),
     )

@@ -1,8 +1,8 @@
-/** DER (X.690) of the types that certificates, lists and signed messages are made of. Every function gives one whole value. */
+/** DER (X.690) for the types in certificates, lists and signed messages. Every function returns one whole value. */
 
 type Bytes = Uint8Array<ArrayBuffer>
 
-/** A value of any type, for those that have no function here. @param tag identifier octet */
+/** A value of any type, for types without a function here. @param tag identifier octet */
 export function der(tag: number, ...contents: readonly Uint8Array[]): Bytes {
   const length = contents.reduce((sum, content) => sum + content.length, 0)
   const header = [tag, ...lengthOctets(length)]
@@ -32,13 +32,13 @@ export function setOf(...values: readonly Uint8Array[]): Bytes {
   return der(0x31, ...values.toSorted(compare))
 }
 
-/** Order of two encodings. One that begins with the other comes after it. */
+/** Order of two encodings; a prefix comes first. */
 function compare(left: Uint8Array, right: Uint8Array): number {
   const at = left.findIndex((octet, index) => octet !== right[index])
   return at === -1 ? left.length - right.length : left[at]! - (right[at] ?? -1)
 }
 
-/** Tag [n], explicit, or implicit of a constructed value whose parts are given. */
+/** Tag [n]: explicit, or implicit for a constructed value given by its parts. */
 export function tagged(n: number, ...values: readonly Uint8Array[]): Bytes {
   return der(0xa0 | n, ...values)
 }
@@ -114,19 +114,22 @@ export function utf8String(text: string): Bytes {
   return der(0x0c, encoder.encode(text))
 }
 
-/** IA5String. @throws RangeError for what is not ASCII */
+/** IA5String. @throws RangeError for non-ASCII text */
 export function ia5String(text: string): Bytes {
   return der(0x16, ascii(text))
 }
 
-/** The bytes of a text of ASCII. @throws RangeError */
+/** The bytes of an ASCII text. @throws RangeError */
 export function ascii(text: string): Bytes {
   const bytes = encoder.encode(text)
   if (bytes.some((octet) => octet > 0x7f)) throw new RangeError(`DER: not ASCII: ${text}`)
   return bytes
 }
 
-/** UTCTime of 1950 to 2049, GeneralizedTime of other years; cut to the second (RFC 5280 section 4.1.2.5). @throws RangeError */
+/**
+ * UTCTime of 1950 to 2049, GeneralizedTime of other years; truncated to the second (RFC 5280 section 4.1.2.5). @throws
+ * RangeError
+ */
 export function time(date: Date): Bytes {
   const year = date.getUTCFullYear()
   if (!(year >= 0 && year <= 9999)) throw new RangeError('DER: a time is of a year from 0 to 9999')
