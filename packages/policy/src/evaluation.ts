@@ -11,20 +11,21 @@ import type { Action, ClaimVerb, ClaimValue, Policy, Rule, Segment } from './syn
 
 export interface PolicyOutcome {
   permitted: boolean
-  /** Present when not permitted. */
+  /** Present if not permitted. */
   denial?: Denial
-  /** What `issue` put into the token, by claim type; more than one value where rules issued several. */
+  /** What `issue` put into the token, by claim type; several values if rules issued several. */
   issued: Map<string, ClaimValue[]>
-  /** What `issueproperty` set: report_validity_in_minutes, omit_x5c and the like. */
+  /** What `issueproperty` set: report_validity_in_minutes, omit_x5c and others. */
   properties: Map<string, ClaimValue>
   /** Issuance rules that had no effect, and why: they never fail attestation. */
   notes: string[]
 }
 
 /**
- * Runs a policy over the claims of one piece of evidence. Permitted only when at least one `permit()` ran and no
- * `deny()` did; no order of rules changes that.
- * @throws PolicyError `PolicyEvaluationError` where an authorization or configuration rule cannot be evaluated, or a limit is met
+ * Runs a policy over the claims of one piece of evidence. Permitted only if at least one `permit()` ran and no `deny()`
+ * did, in any order.
+ * @throws PolicyError `PolicyEvaluationError` if an authorization or configuration rule cannot be evaluated, or a limit
+ * is reached
  * @example
  * import { claimsForPolicy, evaluatePolicy, parsePolicy } from '@strongroom/policy'
  *
@@ -43,20 +44,20 @@ export function evaluatePolicy(policy: Policy, incoming: Iterable<Claim>, observ
   return new Evaluation(policy, new ClaimSet(incoming), observe).run()
 }
 
-/** What one rule did. */
+/** The effect of one rule. */
 export interface RuleRun {
   rule: Rule
   segment: Segment
-  /** Ways in which its conditions held together; 1 for a rule without conditions. */
+  /** In how many ways its conditions matched together; 1 for a rule without conditions. */
   matches: number
-  /** Claims that it added or issued, or properties that it set. */
+  /** Claims it added or issued, or properties it set. */
   made: Claim[]
-  /** Present where the rule did not match: the first condition that did not hold. */
+  /** Present if the rule did not match: the first condition that failed. */
   unmet?: Unmet | undefined
   error?: PolicyError
 }
 
-/** Told of each rule after it ran. */
+/** Called for each rule after it ran. */
 export type Observer = (run: RuleRun) => void
 
 type ClaimAction = Extract<Action, { kind: ClaimVerb }>
@@ -92,8 +93,8 @@ class Evaluation {
   }
 
   /**
-   * Matches are found and claims are made before the first one is added, so that a rule never feeds itself and one that cannot be
-   * evaluated has no effect at all.
+   * All matches are found and all claims built before the first one is added: a rule never feeds itself, and one that
+   * cannot be evaluated has no effect.
    */
   #run(rule: Rule, segment: Segment): void {
     const run: RuleRun = { rule, segment, matches: 0, made: [] }
@@ -123,7 +124,7 @@ class Evaluation {
 
   #act(rule: Rule, matches: readonly Bindings[], segment: Segment): Claim[] {
     const { action } = rule
-    // Among authorization rules it is an `add`: they decide, and put nothing into the token.
+    // In authorization rules it acts as `add`: they decide, and put nothing into the token.
     const isIssued = action.kind === 'issue' && segment === 'issuancerules'
     if (!('claim' in action || 'properties' in action)) {
       this.#settle(rule, action.kind)
@@ -173,10 +174,10 @@ class Evaluation {
     if (this.#claims.add(claim)) this.#budget.produce(claim, this.#claims.size, rule.position)
   }
 
-  /** @returns false for what the service says anyway */
+  /** @returns false for what the service states anyway */
   #mayIssue(rule: Rule, claim: Claim): boolean {
     if (isReservedForService(claim.type)) {
-      // The service's claims are in the token: a copy under the same name adds nothing and is not a forgery.
+      // The token already contains the service's claims: a copy under the same name adds nothing and is no forgery.
       if (
         this.#claims.ofType(claim.type).some((own) => own.issuer === 'AttestationService' && own.value === claim.value)
       )

@@ -5,10 +5,10 @@ import { candidates, literalType, matchRule } from './matching.ts'
 import { PolicyError, type Position } from './policy-error.ts'
 import type { Condition, Rule } from './syntax.ts'
 
-/** Why a policy did not permit, in the words of the policy and of the claims. */
+/** Why a policy did not permit, in terms of the policy and the claims. */
 export interface Denial {
   reason: 'deny' | 'noPermit'
-  /** The rule that denied, or the first that could have permitted; absent where the policy has none. */
+  /** The rule that denied, or the first that could have permitted; absent if the policy has neither. */
   rule?: string
   position?: Position
   expected: string
@@ -18,7 +18,7 @@ export interface Denial {
 const shown = 200
 const shownRules = 5
 
-/** For each rule that could have permitted, the first condition that did not hold and the claims it looked at. */
+/** For each rule that could have permitted, the first failed condition and the claims it examined. */
 export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: ClaimSet): Denial {
   if (deny !== undefined) {
     return {
@@ -32,7 +32,7 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   const permits = rules.filter((rule) => rule.action.kind === 'permit')
   if (permits.length === 0)
     return { reason: 'noPermit', expected: 'at least one permit() to run', found: 'a policy without permit()' }
-  // What was decided stands; to say why costs at most as much again.
+  // The decision stands; explaining it may cost as much again.
   const budget = new Budget()
   const looked = permits.slice(0, shownRules).map((rule) => lookAgain(rule, claims, budget))
   const failed = looked.filter((each) => typeof each === 'object')
@@ -56,11 +56,11 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   }
 }
 
-/** A condition that did not hold. */
+/** A condition that failed. */
 export interface Unmet {
-  /** In the words of the policy. */
+  /** As the policy spells it. */
   condition: string
-  /** The claims that it looked at. */
+  /** The claims it examined. */
   found: string
 }
 
@@ -69,7 +69,7 @@ export const unmetOf = (condition: Condition, claims: ClaimSet): Unmet => ({
   found: describe(condition, claims),
 })
 
-/** What a rule lacks, by all claims that there are at the end. */
+/** What a rule lacks, given all claims at the end. */
 function lookAgain(rule: Rule, claims: ClaimSet, budget: Budget): Unmet | 'holds' | 'cannot be determined' {
   let unmet: Unmet | undefined
   try {

@@ -7,15 +7,15 @@ import { policyLimits } from './limits.ts'
 import { PolicyError } from './policy-error.ts'
 import type { ClaimValue, Expression } from './syntax.ts'
 
-/** Claims that the identifiers of a rule stand for in one match. */
+/** Claims bound to a rule's identifiers in one match. */
 export type Bindings = Map<string, Claim>
 
 /** Where an expression is evaluated. */
 export interface Scope {
   bindings: Bindings
   /**
-   * Every match of the rule, this one included. Functions over sets (`IsSubsetOf`, `ContainsOnlyValue`) take `c.value` for the values of
-   * all claims that c stands for: over one match at a time, a set of true and false would "contain only" both.
+   * Every match of the rule, including this one. For functions over sets (`IsSubsetOf`, `ContainsOnlyValue`), `c.value`
+   * means the values of all claims bound to c: per match, a set of true and false would "contain only" both.
    */
   matches: readonly Bindings[]
   budget: Budget
@@ -24,7 +24,7 @@ export interface Scope {
 /** An expression is a set of values: one, none (JSON null), or several (a JSON array). */
 export interface Values {
   values: ClaimValue[]
-  /** Made from a claim that may be tested and never copied into a token. */
+  /** Derived from a claim that may be tested but never copied into a token. */
   readOnly: boolean
 }
 
@@ -46,12 +46,12 @@ export function evaluateExpression(expression: Expression, scope: Scope): Values
   }
 }
 
-/** As an argument of a function over sets: an identifier stands for all its claims. */
+/** As an argument of a set function: an identifier means all its claims. */
 function evaluateSet(expression: Expression, scope: Scope): Values {
   if (expression.kind !== 'property') return evaluateExpression(expression, scope)
   scope.budget.step(expression.position, scope.matches.length)
   const values = scope.matches.map((bindings) => propertyOf(bindings.get(expression.id)!, expression.property))
-  // What such a function says of a set is not the set.
+  // The result of such a function does not reveal the set.
   return { values: [...new Set(values)], readOnly: false }
 }
 
@@ -82,7 +82,7 @@ function call(expression: Call, scope: Scope): Values {
     case 'NegateBool': {
       const [value] = first.values
       if (first.values.length !== 1 || typeof value !== 'boolean') throw failure(expression, show(first), 'one Boolean')
-      // Unlike the comparisons of sets, a negation gives the value away.
+      // Unlike set comparisons, a negation reveals the value.
       return { values: [!value], readOnly }
     }
     case 'IsSubsetOf': {
@@ -119,7 +119,7 @@ function jmesPath(expression: Call, json: Values, query: Values, readOnly: boole
   return { values: [result], readOnly }
 }
 
-/** JSON as claim values: null is none, also in an array; an array of primitives is a set. */
+/** JSON as claim values: null is no value, also in an array; an array of primitives is a set. */
 function claimValues(expression: Call, text: string): ClaimValue[] {
   const json = parseJson(expression, text)
   const list = (Array.isArray(json) ? (json as unknown[]) : [json]).filter((value) => value !== null)
@@ -133,7 +133,7 @@ function claimValues(expression: Call, text: string): ClaimValue[] {
   return [...new Set(values)]
 }
 
-/** Texts are read again at each call, so their length counts. */
+/** Texts are parsed again at each call, so their length counts. */
 const readingCost = (text: string): number => text.length >> 5
 
 function parseJson(expression: Call, text: string): unknown {

@@ -35,7 +35,7 @@ describe('the layout of a policy', () => {
         .slice(4, -2)
         .join('\n')
     }
-    // Two blanks, the first condition, the rest.
+    // Two spaces, the first condition, the rest.
     const fits = 120 - '  [type == "a"] && [type == ""] => permit();'.length
     expect(policy(fits)).toHaveLength(120)
     expect(policy(fits + 1)).toBe(`  [type == "a"] &&\n  [type == "${'b'.repeat(fits + 1)}"]\n    => permit();`)

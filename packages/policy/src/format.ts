@@ -3,8 +3,8 @@ import type { Action, ClaimValue, CommentPlace, Condition, Expression, Policy, R
 const lineWidth = 120
 
 /**
- * Prints a policy in one canonical layout, comments included; `parsePolicy` of the result gives the same policy back (positions apart,
- * and comments that stood inside a rule stand before it).
+ * Prints a policy in one canonical layout, comments included; `parsePolicy` of the result gives the same policy (except
+ * for positions, and comments inside a rule move in front of it).
  * @example
  * import { formatPolicy, parsePolicy } from '@strongroom/policy'
  *
@@ -32,7 +32,7 @@ export function formatPolicy(policy: Policy): string {
 const lines = (comments: string[] | undefined, indent: string): string =>
   (comments ?? []).map((text) => `${indent}//${text === '' ? '' : ` ${text}`}\n`).join('')
 
-/** In one line where it fits, else a line for each condition and one for the action. */
+/** On one line if it fits, else one line per condition and one for the action. */
 function layOut(rule: Rule): string {
   const line = `  ${formatRule(rule)}`
   if (line.length <= lineWidth || rule.conditions.length === 0) return line
@@ -40,7 +40,7 @@ function layOut(rule: Rule): string {
 }
 
 /**
- * One rule in one line, as errors and explanations quote it.
+ * One rule on one line, as errors and explanations quote it.
  * @example
  * import { formatRule, parsePolicy } from '@strongroom/policy'
  *
@@ -82,7 +82,7 @@ export function formatExpression(expression: Expression): string {
 }
 
 function formatValue(value: ClaimValue): string {
-  // JSON's escapes \b and \f are not in the policy language. Escapes are taken whole: \\b is a backslash and a b.
+  // The policy language lacks JSON's escapes \b and \f. Escapes are matched whole: \\b is a backslash and a b.
   return JSON.stringify(value).replaceAll(/\\[^]/g, (escape) => {
     if (escape === '\\b') return '\\u0008'
     return escape === '\\f' ? '\\u000c' : escape

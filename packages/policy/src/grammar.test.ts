@@ -8,7 +8,7 @@ import { parsePolicy } from './parser.ts'
 import { PolicyError } from './policy-error.ts'
 import { explainPolicy } from './trace.ts'
 
-// Policies are made from the grammar (facts section 5.5), production by production, so that every one of them is a policy.
+// Policies are generated from the grammar (facts section 5.5), production by production, so each one is valid.
 
 type Version = '1.0' | '1.1' | '1.2'
 const identifiers = ['c', 'c1', 'c2', 'F1', 'x_y']
@@ -71,7 +71,7 @@ const test = (bound: string[], version: Version): fc.Arbitrary<string> =>
 
 interface Conditions {
   text: string
-  /** Identifiers that a claim stands behind. */
+  /** Identifiers bound to a claim. */
   bound: string[]
 }
 
@@ -164,7 +164,7 @@ function outcome(text: string, incoming: Claim[]): PolicyOutcome | string {
   }
 }
 
-/** Without places and quotations of them, which layout changes. */
+/** Without positions and quotations of them, which layout changes. */
 const plain = (result: PolicyOutcome | string): unknown => {
   if (typeof result === 'string') return result
   const { denial, ...rest } = result

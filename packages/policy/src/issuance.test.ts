@@ -7,12 +7,12 @@ import { claimsForPolicy } from './token-claims.ts'
 
 const run = (text: string, claims: Record<string, unknown> | Claim[] = {}): PolicyOutcome =>
   evaluatePolicy(parsePolicy(`version=1.2;${text}`), Array.isArray(claims) ? claims : claimsForPolicy(claims))
-/** What issuance rules put into the token, and why those that did not had no effect: what was expected there. */
+/** What issuance rules put into the token, and what was expected of those without effect. */
 const issue = (rules: string, claims: Record<string, unknown> | Claim[] = {}): [unknown, string[]] => {
   const { issued, notes } = run(`authorizationrules{=>permit();};issuancerules{${rules}};`, claims)
   return [Object.fromEntries(issued), notes.map((note) => /expected (.*)\. Failing rule: /.exec(note)![1]!)]
 }
-/** Place, rule, what was found and expected of an evaluation that ends in an error. */
+/** Position, rule, found and expected, for an evaluation that ends in an error. */
 const refusal = (text: string, claims: Record<string, unknown> = {}): unknown[] => {
   try {
     run(text, claims)
@@ -77,12 +77,12 @@ describe('a claim that a rule makes', () => {
   it('under a name of the service is the service’s own or none', () => {
     const own = 'a custom claim name: this one is reserved for the service'
     const copy = 'c:[type=="x-ms-a"]=>issue(claim=c);'
-    // The token has it anyway.
+    // The token contains it anyway.
     expect(issue(copy, { 'x-ms-a': 1 })).toEqual([{}, []])
     expect(issue(copy, [{ type: 'x-ms-a', value: 1, issuer: 'CustomClaim' }])).toEqual([{}, [own]])
     expect(issue('c:[type=="b"]=>issue(type="x-ms-a", value=c.value);', { 'x-ms-a': 1, b: 2 })).toEqual([{}, [own]])
     expect(issue('c:[type=="b"]=>issue(type="x-ms-a", value=c.value);', { 'x-ms-a': 1, b: 1 })).toEqual([{}, []])
-    // It may be added, also in issuance, where nothing leaves by that.
+    // It may be added, also in issuance, because it does not leave the service.
     expect(issue('=>add(type="x-ms-a", value=1);')).toEqual([{}, []])
   })
 
@@ -137,7 +137,7 @@ describe('what evaluation costs', () => {
   it('counts how long the texts are that are compared', () => {
     const rules = (count: number): string =>
       `authorizationrules{${'[type=="t", value=="x"]=>deny();'.repeat(count)}=>permit();};`
-    // A step for each 1024 characters, beside those for the tests.
+    // One step per 1024 characters, besides those for the tests.
     const claims = { t: 'y'.repeat(1_024_000) }
     expect(refusal(rules(190), claims)).toEqual(['evaluated'])
     expect(refusal(rules(205), claims)[3]).toMatch(/^at most 200000 steps/)

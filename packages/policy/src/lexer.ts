@@ -20,7 +20,7 @@ const hexPattern = /0[xX][0-9A-Fa-f]+/y
 const numberPattern = /-?[0-9]+(\.[0-9]+)?/y
 const blankPattern = /[ \t]+/y
 const commentPattern = /\/\/[^\r\n]*/y
-/** What is seldom written on purpose, and what the language has in its place. */
+/** Common mistakes, and what the language has instead. */
 const slips: readonly [RegExp, string][] = [
   [/[\u2018-\u201f']/y, 'a straight double quotation mark: "'],
   [/\/\*/y, 'a comment that begins with // and ends with its line'],
@@ -35,7 +35,7 @@ export interface Comment {
   position: Position
 }
 
-/** Splits a policy text into tokens and comments; the last token is of kind `end`. */
+/** Splits a policy text into tokens and comments; the last token is `end`. */
 export function tokenize(text: string): { tokens: Token[]; comments: Comment[] } {
   if (new TextEncoder().encode(text).length > policyLimits.textBytes)
     throw failure(
@@ -145,7 +145,7 @@ class Lexer {
         show(text),
         `an integer between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`,
       )
-    // "-0" would print as "0" and then differ from what was read.
+    // "-0" would print as "0" and then differ from the input.
     this.#push({ kind, text, value: value === 0 ? 0 : value, position })
   }
 

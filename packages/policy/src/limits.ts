@@ -1,6 +1,6 @@
 /**
- * Bounds on what a policy may ask of the service. A policy is written by a tenant and evaluated on every attest call,
- * so each dimension that an author controls has a ceiling (attack P4).
+ * Limits on what a policy may cost the service. A tenant writes the policy and every attest call evaluates it, so each
+ * dimension under the author's control has a ceiling (attack P4).
  * @example
  * import { parsePolicy, policyLimits } from '@strongroom/policy'
  *
@@ -17,13 +17,13 @@ export const policyLimits = {
   stringCharacters: 16_384,
   /** Claim comparisons and expression evaluations in one run. */
   steps: 200_000,
-  /** Ways in which one rule's conditions match together. */
+  /** Combined matches of one rule's conditions. */
   matchesPerRule: 4_096,
-  /** Claims in the incoming set, those of the service included. */
+  /** Claims in the incoming set, including the service's. */
   claims: 2_048,
   /** Characters in one claim value. */
   valueCharacters: 1_048_576,
-  /** Characters over all claims that one run makes. */
+  /** Characters over all claims created in one run. */
   producedCharacters: 4_194_304,
   jmesPathCharacters: 4_096,
 } as const

@@ -14,8 +14,8 @@ export interface Warning {
 }
 
 /**
- * What a policy is allowed to say and its author seldom means: policies that let everything pass (attack P6), rules that cannot match,
- * checks that the policy itself can satisfy.
+ * What a policy may state but its author seldom means: policies that permit everything (attack P6), rules that cannot
+ * match, checks that the policy itself can satisfy.
  * @example
  * import { lintPolicy, parsePolicy } from '@strongroom/policy'
  *
@@ -63,7 +63,7 @@ function decisions(rules: Rule[]): Warning[] {
   return [{ code: 'PermitsEverything', position: open.position, message }]
 }
 
-/** Two tests of one property that no value passes together. */
+/** Two tests of one property that no value satisfies together. */
 function unsatisfiable(rule: Rule): Warning[] {
   return rule.conditions.flatMap(({ tests, position, negated }): Warning[] => {
     const wanted = new Map<string, unknown>()
@@ -81,7 +81,7 @@ function unsatisfiable(rule: Rule): Warning[] {
   })
 }
 
-/** A check of a claim that the policy adds itself, without saying whose claim it wants. */
+/** A check of a claim that the policy itself adds, without naming the required issuer. */
 function selfMade(policy: Policy): Warning[] {
   const added = new Set(
     policy.authorizationRules.flatMap(({ action }) => {
@@ -104,7 +104,7 @@ function selfMade(policy: Policy): Warning[] {
     }))
 }
 
-/** Queries that are written out and cannot be read: the rule would fail at each evaluation. */
+/** Literal queries that cannot be parsed: the rule would fail at each evaluation. */
 function queries(rule: Rule): Warning[] {
   return queriesOf(rule).flatMap(({ text, position }): Warning[] => {
     try {

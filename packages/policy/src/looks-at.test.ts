@@ -38,7 +38,7 @@ describe('a policy', () => {
     [add('c.value'), { claim: 'a', within: 'tee' }],
     [add('1'), { claim: '1', within: 'tee' }],
     ['c:[type=="tee"] => add(type="x", value=AppendString(c.value, "a"));', { claim: 'a', within: 'tee' }],
-    // A query's own text can have the form of its tree.
+    // A query's text can look like its syntax tree.
     [add('"`{\\"type\\":\\"Field\\",\\"name\\":\\"a\\"}`"'), { claim: 'a', within: 'tee' }],
   ])('does not look with %s at %o', (rules, claim) => {
     expect(looksAt(policy(rules), claim)).toBe(false)

@@ -5,9 +5,9 @@ import { QueryError } from './query/query-error.ts'
 import type { Policy, Rule } from './syntax.ts'
 
 /**
- * Whether an authorization rule looks at a claim: by its type in a condition or, where it is a member of a claim (`within`), by
- * its name in a query that a rule about that claim writes out. A policy that permits all, or looks at another member, has not
- * accepted what this one says (attacks S2, S8, W8).
+ * Whether an authorization rule examines a claim: by its type in a condition or, for a member of a claim (`within`), by
+ * its name in a literal query of a rule about that claim. A policy that permits everything, or examines another member,
+ * has not accepted this claim (attacks S2, S8, W8).
  * @example
  * import { looksAt, parsePolicy } from '@strongroom/policy'
  *
@@ -32,7 +32,7 @@ function namesMember(query: string, member: string): boolean {
   }
 }
 
-/** Literals of a query name nothing: what they hold is compared, or is the answer. */
+/** Literals in a query name nothing: they are compared or returned. */
 function hasField(node: unknown, name: string): boolean {
   if (typeof node !== 'object' || node === null) return false
   const { type, name: field } = node as { type?: string; name?: unknown }

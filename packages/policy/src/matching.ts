@@ -4,9 +4,9 @@ import { evaluateExpression, type Bindings, type Scope } from './expressions.ts'
 import type { ClaimValue, Condition, Operator, PropertyTest, Rule } from './syntax.ts'
 
 /**
- * Every way in which the conditions of a rule hold together; one empty binding for a rule without conditions.
- * Conditions without an identifier are tests of existence and do not multiply matches.
- * @param unmet told of the first condition that does not hold together with those before it
+ * Every combined match of a rule's conditions; one empty binding for a rule without conditions. Conditions without an
+ * identifier only test existence and do not multiply matches.
+ * @param unmet called with the first condition that fails given the earlier ones
  */
 export function matchRule(
   rule: Rule,
@@ -48,7 +48,7 @@ function* extend(condition: Condition, scope: Scope, claims: ClaimSet): Generato
   }
 }
 
-/** Claims that can fit at all: where the condition names a type, those of that type. */
+/** Claims that can match at all: if the condition names a type, those of that type. */
 export function candidates(condition: Condition, claims: ClaimSet): Iterable<Claim> {
   const type = literalType(condition)
   return type === undefined ? claims : claims.ofType(type)
@@ -61,22 +61,22 @@ export function literalType(condition: Condition): string | undefined {
   return undefined
 }
 
-/** All tests in order; the first that fails ends it, so a later one never sees a claim of another kind. */
+/** All tests in order, stopping at the first failure, so that a later test never sees a claim of the wrong kind. */
 function satisfies(claim: Claim, condition: Condition, scope: Scope): boolean {
   return condition.tests.every((test) => passes(claim, test, scope))
 }
 
 function passes(claim: Claim, test: PropertyTest, scope: Scope): boolean {
   const left = propertyOf(claim, test.property)
-  // Comparing long texts takes its time, too.
+  // Comparing long texts also costs time.
   scope.budget.step(test.position, 1 + (typeof left === 'string' ? left.length >> 10 : 0))
   const { values } = evaluateExpression(test.expression, scope)
-  // A set equals a value when it holds it, and differs from it when it does not.
+  // A set equals a value if it contains it, and differs from it if it does not.
   if (test.operator === '!=') return values.every((right) => compare(left, '!=', right))
   return values.some((right) => compare(left, test.operator, right))
 }
 
-/** No value is converted: "5" is not 5, "true" is not true, and only integers have an order. */
+/** Values are not converted: "5" is not 5, "true" is not true, and only integers are ordered. */
 function compare(left: ClaimValue, operator: Operator, right: ClaimValue): boolean {
   if (operator === '==') return left === right
   if (operator === '!=') return left !== right

@@ -25,7 +25,7 @@ const properties: readonly string[] = ['type', 'value', 'valueType', 'issuer']
 const operators: readonly string[] = ['==', '!=', '<', '<=', '>', '>=']
 const verbsOf: Record<Segment, readonly string[]> = {
   configurationrules: ['issueproperty'],
-  // Azure's sample for key attestation issues here; nothing of that section reaches a token.
+  // Azure's sample for key attestation uses issue here; nothing in this section reaches a token.
   authorizationrules: ['permit', 'deny', 'add', 'issue'],
   issuancerules: ['add', 'issue', 'issueproperty'],
 }
@@ -127,7 +127,7 @@ class Parser {
     })
   }
 
-  /** @param scope identifiers of earlier conditions; false for those of negated ones, which stand for no claim. */
+  /** @param scope identifiers of earlier conditions; false for those of negated ones, which are bound to no claim. */
   #condition(scope: Map<string, boolean>): Condition {
     return this.#within('condition', () => {
       const position = this.#peek().position
@@ -259,13 +259,16 @@ class Parser {
     return token.text as ClaimProperty
   }
 
-  /** Comments before the token that comes next. */
+  /** Comments before the next token. */
   #place(place: CommentPlace): void {
     const found = this.#takeComments(this.#peek().position)
     if (found.length > 0) this.#placed[place] = found
   }
 
-  /** Comments up to where a rule ended; those behind it on its last line are its own, unless another rule follows on that line. */
+  /**
+   * Comments up to the end of a rule. Those after it on its last line belong to it, unless another rule follows on that
+   * line.
+   */
   #commentsOf(line: number): string[] {
     const next = this.#peek().position
     return this.#takeComments(next.line === line ? next : { line: line + 1, column: 1 })
@@ -301,7 +304,7 @@ class Parser {
     return this.#peek().kind === 'word' && this.#peek().text === word
   }
 
-  /** Published policies write `Version` and `Issuancerules` as well. */
+  /** Published policies also use `Version` and `Issuancerules`. */
   #atKeyword(word: string): boolean {
     return this.#peek().kind === 'word' && this.#peek().text.toLowerCase() === word
   }

@@ -4,7 +4,7 @@ import { tokenize } from './lexer.ts'
 import { parsePolicy } from './parser.ts'
 import { PolicyError } from './policy-error.ts'
 
-/** Place in the grammar, line, column, what was found and expected; `read` where the text is read. */
+/** Place in the grammar, line, column, found and expected; `read` if the text is accepted. */
 function refusal(read: () => unknown): unknown {
   try {
     read()
@@ -127,7 +127,7 @@ describe('a text that is refused', () => {
     const policy = (count: number): string => `version=1.0;authorizationrules{${'=>deny();'.repeat(count)}};`
     expect(ofPolicy(policy(policyLimits.rules))).toBe('read')
     expect(ofPolicy(policy(policyLimits.rules + 1))).toMatchObject({ 3: `at most ${policyLimits.rules} rules` })
-    // All segments count together.
+    // All segments count towards one limit.
     const half = '=>deny();'.repeat(250)
     const more = (issued: number): string =>
       `version=1.0;authorizationrules{${half}};issuancerules{${'=>add(type="a",value=1);'.repeat(issued)}};`

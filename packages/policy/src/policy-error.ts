@@ -1,4 +1,4 @@
-/** Where in a policy text; both count from 1. */
+/** Position in a policy text; both count from 1. */
 export interface Position {
   line: number
   column: number
@@ -7,7 +7,7 @@ export interface Position {
 export type PolicyErrorCode = 'PolicyParsingError' | 'PolicyEvaluationError'
 
 /**
- * A policy that cannot be read, or whose evaluation ends in an error. Denial is an outcome, not an error.
+ * A policy that cannot be parsed, or whose evaluation ends in an error. Denial is an outcome, not an error.
  * @example
  * import { parsePolicy, PolicyError } from '@strongroom/policy'
  *
@@ -28,7 +28,7 @@ export class PolicyError extends Error {
   readonly failingRule: string
   /** What the text has there. */
   readonly found: string
-  /** What the grammar or the evaluator wants there. */
+  /** What the grammar or the evaluator expects there. */
   readonly expected: string
 
   constructor(o: { code: PolicyErrorCode; position: Position; failingRule: string; found: string; expected: string }) {

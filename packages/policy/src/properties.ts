@@ -8,8 +8,8 @@ interface KnownProperty {
 }
 
 /**
- * Properties that Azure's documentation names (policy-version-1-1, claim-sets, custom-tcb-baseline-enforcement), with the values that
- * they take. Others change nothing, as in Azure.
+ * Properties that Azure's documentation names (policy-version-1-1, claim-sets, custom-tcb-baseline-enforcement), with
+ * their accepted values. Others have no effect, as in Azure.
  */
 export const knownProperties: ReadonlyMap<string, KnownProperty> = new Map([
   [
@@ -31,7 +31,7 @@ export const knownProperties: ReadonlyMap<string, KnownProperty> = new Map([
   ['x-ms-sgx-tcbidentifier', { fits: (value) => typeof value === 'string', expected: 'a string' }],
 ] satisfies [string, KnownProperty][])
 
-/** What a known property expects instead of this value; undefined where the value fits or the property is not known. */
+/** What a known property expects instead of this value; undefined if the value fits or the property is unknown. */
 export function misfit({ type, value }: Pick<Claim, 'type' | 'value'>): string | undefined {
   const known = knownProperties.get(type)
   return known === undefined || known.fits(value) ? undefined : `${known.expected} for ${type}`

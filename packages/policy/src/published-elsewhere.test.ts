@@ -8,17 +8,20 @@ const run = (text: string, claims: Record<string, unknown>): PolicyOutcome =>
 const issued = (text: string, claims: Record<string, unknown>): Record<string, unknown> =>
   issuedClaims(run(text, claims).issued)
 
-/** Constructs of policies that are not in the corpus (tests of SDKs, defaults, guides), in policies of our own; results derived by hand. */
+/**
+ * Constructs from policies outside the corpus (SDK tests, defaults, guides), in policies of our own; results derived by
+ * hand.
+ */
 describe('what policies are made of that are published elsewhere', () => {
   it('a condition on values of any type, as a test of Azure’s SDKs has it', () => {
     const text = `version=1.0;authorizationrules {c:[type=="$is-debuggable"] && [value==true] => deny();=> permit();};issuancerules {
       c:[type=="$is-debuggable"] => issue(type="NotDebuggable", value=c.value);};`
-    // The second condition names no type: any claim that is true meets it, the first one's or another's.
+    // The second condition names no type: any true claim satisfies it, the first one's or another's.
     expect(run(text, { $x: 'true', '$is-debuggable': false })).toMatchObject({ permitted: true })
     expect(issued(text, { '$is-debuggable': false })).toEqual({ NotDebuggable: false })
     expect(run(text, { '$is-debuggable': true }).permitted).toBe(false)
     expect(run(text, { '$is-debuggable': false, signed: true }).permitted).toBe(false)
-    // Without the first there is no match, whatever is true: absence denies nothing.
+    // Without the first there is no match, whatever else is true: absence denies nothing.
     expect(run(text, { signed: true }).permitted).toBe(true)
   })
 
@@ -44,9 +47,9 @@ describe('what policies are made of that are published elsewhere', () => {
       };`
     const shim = 'EV_EFI_Variable_Authority/SHA256/pcr7/605dab50/Shim'
     const good = { '$bootdebug-enabled': false, '$kerneldebug-enabled': false, $secureboot: true, $vmid: 'A' }
-    // Claims are a set: the same one issued twice is there once.
+    // Claims are a set: the same one issued twice is included once.
     expect(issued(text, { ...good, [shim]: '70F0' })).toEqual({ 'token-ver': '1.0', $vmid: 'A' })
-    // A claim that is absent has no value that differs, so the first deny() does not run; the gathered claim needs both.
+    // An absent claim has no differing value, so the first deny() does not run; the combined claim needs both.
     expect(run(text, good).permitted).toBe(true)
     expect(run(text, { ...good, [shim]: '70f0' }).permitted).toBe(false)
     expect(run(text, { ...good, [shim.replace('Shim', 'MokList')]: '' }).permitted).toBe(false)
@@ -62,7 +65,7 @@ describe('what policies are made of that are published elsewhere', () => {
     const keys = (...algorithms: (number | undefined)[]): Record<string, unknown> => ({
       'x-ms-tpm-other-keys': algorithms.map((name_alg) => ({ info: { tpm_certify: { name_alg } } })),
     })
-    // One key of the algorithm is enough, as published: the condition asks for a claim, not for all of them.
+    // One key with the algorithm is enough, as published: the condition requires one claim, not all.
     expect(issued(text, keys(11, 12))).toEqual({ algorithms: 11 })
     expect(issued(text, keys(12, undefined))).toEqual({})
     expect(issued(text, { 'x-ms-tpm-other-keys': [] })).toEqual({})

@@ -9,7 +9,7 @@ const run = (text: string, claims: Record<string, unknown>): PolicyOutcome =>
 const issued = (text: string, claims: Record<string, unknown>): Record<string, unknown> =>
   issuedClaims(run(text, claims).issued)
 
-/** A measured boot of Windows in the JSON form that the service gives to policies as the claim `events`. */
+/** A measured Windows boot in the JSON form that policies see as the claim `events`. */
 function windowsBoot(o: {
   secureBoot?: string
   codeIntegrity?: boolean[]
@@ -68,7 +68,7 @@ describe.skipIf(!existsSync(corpus))('published policies (in /work/shared), with
 
   it('permit.secure.boot permits by one claim of the service, true, and no other', () => {
     const text = published(`${samples}/permit.secure.boot.txt`)
-    // The condition asks type, value and issuer: a missing claim, false, text and a claim of a client each fail one of them.
+    // The condition tests type, value and issuer: a missing claim, false, text and a client's claim each fail one.
     const type = /type\s*==\s*"([^"]+)"/.exec(text)![1]!
     expect(run(text, { [type]: true }).permitted).toBe(true)
     expect(run(text, { [type]: false }).permitted).toBe(false)
@@ -98,7 +98,7 @@ describe.skipIf(!existsSync(corpus))('published policies (in /work/shared), with
       svn: 2,
       tee: 'sgx',
     })
-    // A claim that the evidence does not bring is not renamed.
+    // A claim missing from the evidence is not renamed.
     expect(issued(published(`${docs}/sgx-default-v1.1.txt`), {})).toEqual({})
   })
 
@@ -114,13 +114,13 @@ describe.skipIf(!existsSync(corpus))('published policies (in /work/shared), with
 
   it('the TPM policy of 1.2 finds Secure Boot in the measured events', () => {
     const text = published(`${docs}/tpm-v1.2-secureboot.txt`)
-    // 'AQ' is base64url of 01, what firmware measures for SecureBoot when it is on; 'AA' of 00.
+    // 'AQ' is base64url of 01, which firmware measures for SecureBoot when it is on; 'AA' of 00.
     expect(issued(text, { ...windowsBoot({ secureBoot: 'AQ' }), aikValidated: true })).toEqual({
       aikValidated: true,
       SecureBootEnabled: true,
     })
     expect(issued(text, windowsBoot({ secureBoot: 'AA' }))).toEqual({ SecureBootEnabled: false })
-    // Without events the third rule speaks: no claim SecureBootEnabled of the policy is there.
+    // Without events the third rule matches: the policy has made no claim SecureBootEnabled.
     expect(issued(text, {})).toEqual({ SecureBootEnabled: false })
   })
 
@@ -152,9 +152,10 @@ describe('what published policies of version 1.2 are made of', () => {
       c:[type=="ciSet", issuer=="AttestationPolicy"] => issue(type="ci", value=ContainsOnlyValue(c.value, true));
       ![type=="ci", issuer=="AttestationPolicy"] => issue(type="ci", value=false);`)
     expect(issued(text, windowsBoot({ codeIntegrity: [true, true] }))).toEqual({ ci: true })
-    // One boundary without code integrity is enough: {true, false} holds more than true, and there is one answer.
+    // One boundary without code integrity is enough: {true, false} contains more than true, and the result is one
+    // value.
     expect(issued(text, windowsBoot({ codeIntegrity: [true, false] }))).toEqual({ ci: false })
-    // No measurement: the set is empty, no claim ciSet is made, and the last rule speaks.
+    // No measurement: the set is empty, no claim ciSet is made, and the last rule matches.
     expect(issued(text, windowsBoot({ codeIntegrity: [] }))).toEqual({ ci: false })
     expect(issued(text, {})).toEqual({ ci: false })
   })
@@ -164,7 +165,7 @@ describe('what published policies of version 1.2 are made of', () => {
       c:[type=="boundaries", issuer=="AttestationPolicy"] => issue(type="bitlocker", value=JsonToClaimValue(JmesPath(c.value, "[*].EVENT_BITLOCKER_UNLOCK | @[? Value != \`0\`].Value | @[0]")));
       ![type=="bitlocker"] => issue(type="bitlocker", value=0);`)
     expect(issued(text, windowsBoot({ bitlocker: [0, 4, 2] }))).toEqual({ bitlocker: 4 })
-    // [] | @[0] is null: an empty claim, so nothing is issued and the last rule speaks.
+    // [] | @[0] is null: an empty claim, so nothing is issued and the last rule matches.
     expect(issued(text, windowsBoot({ bitlocker: [0, 0] }))).toEqual({ bitlocker: 0 })
   })
 
@@ -177,7 +178,8 @@ describe('what published policies of version 1.2 are made of', () => {
   })
 
   it('names without backticks are members, not values: true and null are absent, and compare as null', () => {
-    // `EVENT_IMAGEVALIDATED == true` compares with the member "true", which there is not: nothing passes, as published.
+    // `EVENT_IMAGEVALIDATED == true` compares with a member named "true", which does not exist: nothing matches, as
+    // published.
     const text = measured(
       `c:[type=="boundaries"] => issue(type="loaded", value=JsonToClaimValue(JmesPath(c.value, "[*].EVENT_LOADEDMODULE_AGGREGATION[] | [? EVENT_IMAGEVALIDATED == true] | length(@)")));`,
     )
@@ -194,7 +196,7 @@ describe('what published policies of version 1.2 are made of', () => {
       [type=="separator", value=="null", issuer=="AttestationPolicy"] => add(type="before", value="Events[? \`true\` ");
       c:[type=="before", issuer=="AttestationPolicy"] => add(type="query", value=AppendString(c.value, " && PcrIndex == \`12\` && ProcessedData.EVENT_TRUSTBOUNDARY.EVENT_APPLICATION_SVN].ProcessedData.EVENT_TRUSTBOUNDARY.EVENT_APPLICATION_SVN | @[-1]"));
       c1:[type=="query"] && c2:[type=="events", issuer=="AttestationService"] => issue(type="svn", value=JsonToClaimValue(JmesPath(c2.value, c1.value)));`)
-    // Before the separator (30) stands the version 7; the 9 behind it does not count.
+    // Version 7 precedes the separator (30); the 9 after it does not count.
     expect(issued(text, windowsBoot({}))).toEqual({ svn: 7 })
     const withoutSeparator = windowsBoot({}) as { events: { Events: { EventTypeString: string }[] } }
     withoutSeparator.events.Events = withoutSeparator.events.Events.filter((e) => e.EventTypeString !== 'EV_SEPARATOR')
@@ -211,7 +213,7 @@ describe('what published policies of version 1.2 are made of', () => {
     const log = (...events: object[]): Record<string, unknown> => ({ events: { Events: events } })
     const event = { PcrIndex: 20, EventSeq: 8, Ok: true }
     expect(issued(text, log(event))).toEqual({ valid: true, seq: 8 })
-    // Two such events: the comparison is false, its hash holds nulls, no claim is made of a null.
+    // Two such events: the comparison is false, its hash contains nulls, and null makes no claim.
     expect(issued(text, log(event, event))).toEqual({ valid: false })
     expect(issued(text, log({ ...event, Ok: false }))).toEqual({ valid: false })
   })
@@ -250,7 +252,7 @@ describe('what published policies of version 1.2 are made of', () => {
     expect(run(text, { 'x-ms-azurevm-debuggersdisabled': true, 'x-ms-azurevm-dbxvalidated': false }).permitted).toBe(
       false,
     )
-    // What is absent denies nothing: the reason why `policy check` warns of such policies.
+    // Absence denies nothing, which is why `policy check` warns about such policies.
     expect(run(text, {}).permitted).toBe(true)
   })
 
@@ -265,7 +267,7 @@ describe('what published policies of version 1.2 are made of', () => {
     })
     expect(run(text, key(50)).permitted).toBe(true)
     expect(run(text, key('50')).permitted).toBe(false)
-    // Absent: JmesPath says null, and null makes no claim.
+    // Absent: JmesPath returns null, and null makes no claim.
     expect(run(text, { 'x-ms-tpm-request-key': {} }).permitted).toBe(false)
   })
 
@@ -276,10 +278,10 @@ describe('what published policies of version 1.2 are made of', () => {
       c:[type=="kindVerified", issuer=="AttestationPolicy", value==true] => permit();
     };issuancerules{};`
     const key = (kty: string): Record<string, unknown> => ({ 'x-ms-tpm-request-key': { jwk: { kty } } })
-    // Issued, so the last rule matches; not in an issuance rule, so the token has nothing of it.
+    // Issued, so the last rule matches; not in an issuance rule, so it does not reach the token.
     expect(run(text, key('RSA'))).toMatchObject({ permitted: true, issued: new Map() })
     expect(run(text, key('EC')).permitted).toBe(false)
-    // The service's names stay the service's.
+    // The service's names stay reserved.
     expect(() =>
       parsePolicy('version=1.0;authorizationrules{=>issue(type="x-ms-compliance-status", value="x");=>permit();};'),
     ).toThrow(/reserved for the service/)
@@ -293,7 +295,7 @@ describe('what published policies of version 1.2 are made of', () => {
       pcrs: { PCRs: [{ Index: 0, Digests: { SHA1: found } }] },
       expected: true,
     })
-    // The query compares with a JSON literal whose quotes the policy escapes; its answer, true or false, is what is compared.
+    // The query compares with a JSON literal whose quotes the policy escapes; its result, true or false, is compared.
     expect(issued(text, claims('KCk'))).toEqual({ expected: true })
     expect(issued(text, claims('other'))).toEqual({})
   })
@@ -307,7 +309,7 @@ describe('what published policies of version 1.2 are made of', () => {
       q:[type=="query"] && e:[type=="events", issuer=="AttestationService"] => issue(type="last", value=JsonToClaimValue(JmesPath(e.value, q.value)));
     };`
     const boot = windowsBoot({}) as { events: { Events: { EventTypeString: string }[] } }
-    // Versions of applications are measured at 2 and 31; the separator stands at 30.
+    // Versions of applications are measured at 2 and 31; the separator is at 30.
     expect(issued(text, boot)).toEqual({ last: 2 })
     const without = boot.events.Events.filter(({ EventTypeString }) => EventTypeString !== 'EV_SEPARATOR')
     expect(issued(text, { events: { Events: without } })).toEqual({ last: 31 })
@@ -326,7 +328,7 @@ describe('what published policies of version 1.2 are made of', () => {
     })
     const events = { Events: [ima('CN=a'), ima('CN=b'), ima('CN=c', '.ima')] }
     expect(issued(text, { aikValidated: true, events })).toEqual({ keys: ['CN=a', 'CN=b'] })
-    // No log at all: nothing is found, and the absence says 0.
+    // No log: nothing is found, and the absence yields 0.
     expect(issued(text, { aikValidated: true })).toEqual({ keys: 0 })
     expect(run(text, { events }).permitted).toBe(false)
   })

@@ -6,7 +6,7 @@ interface WrittenQuery {
   position: Position
 }
 
-/** JMESPath queries that a rule writes out, those in arguments of calls included. */
+/** Literal JMESPath queries in a rule, including those in call arguments. */
 export function queriesOf({ conditions, action }: Rule): WrittenQuery[] {
   const top = [
     ...conditions.flatMap(({ tests }) => tests.map(({ expression }) => expression)),

@@ -4,16 +4,16 @@ import { evaluatePolicy } from './evaluation.ts'
 import { parsePolicy } from './parser.ts'
 import { claimsForPolicy, issuedClaims } from './token-claims.ts'
 
-/** What a 1.2 policy issues over claims of the service. */
+/** What a 1.2 policy issues over the service's claims. */
 function issue(rules: string, claims: Record<string, unknown> | Claim[] = {}): Record<string, unknown> {
   const policy = parsePolicy(`version=1.2;authorizationrules{=>permit();};issuancerules{${rules}};`)
   return issuedClaims(evaluatePolicy(policy, Array.isArray(claims) ? claims : claimsForPolicy(claims)).issued)
 }
 
-// Each claim of one type is an element of the set that its identifier stands for (claim-rule-functions.md, usage examples).
+// Each claim of one type is an element of the set bound to its identifier (claim-rule-functions.md, usage examples).
 describe('functions over sets', () => {
   it('compare all claims of an identifier at once, as the documentation does', () => {
-    // {abc, 100} lies in {true, abc, 100}: one answer, not one for each of the six pairs of claims.
+    // {abc, 100} is a subset of {true, abc, 100}: one result, not one for each of the six pairs of claims.
     const rule =
       'c1:[type=="part"] && c2:[type=="whole"] => issue(type="isPart", value=IsSubsetOf(c1.value, c2.value));'
     expect(issue(rule, { part: ['abc', 100], whole: [true, 'abc', 100] })).toEqual({ isPart: true })
@@ -26,7 +26,7 @@ describe('functions over sets', () => {
     expect(issue(rule, { set: [true, false] })).toEqual({ only: false })
     expect(issue(rule, { set: [true] })).toEqual({ only: true })
     expect(issue(rule, { set: [100, 101] })).toEqual({ only: false })
-    // Without a claim the rule does not match: nothing is said at all.
+    // Without a claim the rule does not match, and nothing is issued.
     expect(issue(rule, {})).toEqual({})
   })
 
@@ -162,7 +162,7 @@ describe('what may not leave a policy', () => {
     expect(issue('c:[type=="pcrs"] => issue(type="copy", value=c.value);', pcrs)).toEqual({})
     expect(issue(`c:[type=="pcrs"] => issue(type="q", value=${query});`, pcrs)).toEqual({})
     expect(issue(`c:[type=="pcrs"] => issue(type="q", value=JsonToClaimValue(${query}));`, pcrs)).toEqual({})
-    // The documentation keeps a negation read-only, as it gives the value away.
+    // The documentation keeps a negation read-only, because it reveals the value.
     expect(issue(`c:[type=="pcrs"] => issue(type="q", value=NegateBool(JsonToClaimValue(${query})));`, pcrs)).toEqual(
       {},
     )
@@ -202,7 +202,7 @@ describe('a claim', () => {
 
 describe('an issuance rule that fails', () => {
   it('has no effect for any of its matches', () => {
-    // NegateBool refuses the second match, so that the first issues nothing either.
+    // NegateBool fails on the second match, so the first issues nothing either.
     expect(issue('c:[type=="a"] => issue(type="b", value=NegateBool(c.value));', { a: [true, 'x'] })).toEqual({})
   })
 })

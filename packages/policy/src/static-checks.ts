@@ -8,8 +8,8 @@ const valueTypes: readonly unknown[] = ['String', 'Integer', 'Boolean']
 const issuers: readonly unknown[] = ['AttestationService', 'AttestationPolicy', 'CustomClaim']
 
 /**
- * Refuses tests that could never be true or whose type is wrong, when the policy is loaded. A rule that silently
- * never matches reads like protection and is none (attack P3).
+ * Refuses, when the policy is loaded, tests that can never be true or have the wrong type. A rule that silently never
+ * matches looks like protection and offers none (attack P3).
  */
 export function checkTest(test: PropertyTest, failingRule: string): void {
   const fail = failWith(test.expression.position, failingRule)
@@ -41,7 +41,7 @@ export function checkAction(action: Action, failingRule: string): void {
   const valueType = expressionOf('valueType')
   if (valueType?.kind === 'literal' && value.kind === 'literal' && valueType.value !== valueTypeOf(value.value))
     throw fail(`a value of type ${valueTypeOf(value.value)}`, `a value of type ${String(valueType.value)}`)
-  // Where the value is a claim's, it may be the service's own under its own name, as published policies copy them.
+  // A value copied from a claim may be the service's own under its own name, as in published policies.
   if (
     action.kind === 'issue' &&
     type.kind === 'literal' &&
@@ -52,7 +52,7 @@ export function checkAction(action: Action, failingRule: string): void {
   if (action.kind === 'issueproperty') checkLiteralProperty(type, value, failingRule)
 }
 
-/** A property of the token, or of how evidence is judged, with a value that it does not take. */
+/** A property of the token, or of how evidence is judged, with an invalid value. */
 function checkLiteralProperty(type: Expression, value: Expression, failingRule: string): void {
   if (type.kind !== 'literal' || value.kind !== 'literal') return
   const expected = misfit({ type: String(type.value), value: value.value })

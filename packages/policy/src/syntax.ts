@@ -3,11 +3,11 @@ import type { Position } from './policy-error.ts'
 /** Syntax tree of a policy, versions 1.0 to 1.2 (facts section 5.5). */
 export interface Policy {
   version: PolicyVersion
-  /** Undefined when the segment is absent, which differs in print from an empty one. */
+  /** Undefined if the segment is absent, which prints differently from an empty one. */
   configurationRules?: Rule[]
   authorizationRules: Rule[]
   issuanceRules?: Rule[]
-  /** Comments that belong to no rule, each without its `//`. */
+  /** Comments outside any rule, each without its `//`. */
   comments?: Partial<Record<CommentPlace, string[]>>
 }
 
@@ -21,11 +21,11 @@ export interface Rule {
   conditions: Condition[]
   action: Action
   position: Position
-  /** Comments before the rule, in it, and behind it on its line. */
+  /** Comments before the rule, inside it, and after it on its line. */
   comments?: string[]
 }
 
-/** Filters the incoming claims: true when one claim fits, or with `negated` when none does. */
+/** Filters the incoming claims: true if a claim matches, or with `negated` if none does. */
 export interface Condition {
   negated: boolean
   id?: string

@@ -1,10 +1,10 @@
 import type { Claim } from './claim.ts'
 import type { ClaimValue } from './syntax.ts'
 
-/** Claims of the service that policies may test and never copy into a token (facts section 5.5): the values of PCRs. */
+/** Claims of the service that policies may test but never copy into a token (facts section 5.5): the values of PCRs. */
 const readOnlyTypes: ReadonlySet<string> = new Set(['pcrs'])
 
-/** Members that a token gets when it is signed, after the policy has decided. */
+/** Members added when a token is signed, after the policy has decided. */
 const signedLater: ReadonlySet<string> = new Set(['iss', 'iat', 'nbf', 'exp', 'jti', 'nonce'])
 
 /**

@@ -5,7 +5,7 @@ import { formatRule } from './format.ts'
 import { PolicyError, type Position } from './policy-error.ts'
 import type { Policy, Rule, Segment } from './syntax.ts'
 
-/** What happened to one rule. */
+/** The result of one rule. */
 export interface RuleReport {
   segment: Segment
   rule: string
@@ -13,17 +13,17 @@ export interface RuleReport {
   /** `notReached`: an earlier rule ended in an error, or nothing was permitted and so nothing is issued. */
   state: 'matched' | 'notMatched' | 'failed' | 'notReached'
   matches: number
-  /** `permit`, `deny`, or the claims that it made. */
+  /** `permit`, `deny`, or the claims it made. */
   effects: string[]
   unmet?: Unmet
   error?: string
 }
 
 export interface PolicyExplanation {
-  /** Absent where the evaluation ended in an error. */
+  /** Absent if the evaluation ended in an error. */
   outcome?: PolicyOutcome
   error?: PolicyError
-  /** In the order in which they run. */
+  /** In execution order. */
   rules: RuleReport[]
 }
 

@@ -100,7 +100,7 @@ describe('an expression that is given to a function', () => {
 
 describe('a query', () => {
   it('has a thousand tokens at most', () => {
-    // Names and dots, and the end.
+    // Names, dots and the end.
     expect(() => compileQuery(`a${'.a'.repeat(499)}`)).not.toThrow()
     expect(() => compileQuery(`!a${'.a'.repeat(499)}`)).not.toThrow()
     expect(() => compileQuery(`!!a${'.a'.repeat(499)}`)).toThrow(QueryError)

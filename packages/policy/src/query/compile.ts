@@ -1,13 +1,13 @@
 import { compile, tokenize } from '@jmespath-community/jmespath'
 import { QueryError } from './query-error.ts'
 
-/** Syntax tree of a query, as the library makes it. */
+/** Syntax tree of a query, from the library. */
 export type QueryNode = ReturnType<typeof compile>
 
 const tokenLimit = 1_000
 const kept = 256
 
-/** Functions of jmespath.org's specification; what the library has beyond them is not in Azure Attestation's dialect. */
+/** Functions of jmespath.org's specification; the library's extensions are not in Azure Attestation's dialect. */
 const specified = [
   ['abs', 'avg', 'ceil', 'contains', 'ends_with', 'floor', 'join', 'keys', 'length', 'map', 'max', 'max_by', 'merge'],
   [
@@ -26,7 +26,10 @@ const specified = [
   ['type', 'values'],
 ].flat()
 
-/** `equals_ignore_case` is Azure Attestation's own: its published policies compare paths of Windows drivers with it. */
+/**
+ * `equals_ignore_case` is specific to Azure Attestation: its published policies compare paths of Windows drivers with
+ * it.
+ */
 const queryFunctions: ReadonlySet<string> = new Set([...specified, 'equals_ignore_case'])
 
 /** Kinds of nodes of jmespath.org's grammar: no arithmetic, no variables, no reference to the root. */
@@ -47,14 +50,17 @@ const nodeTypes: ReadonlySet<string> = new Set(
   ].flat(),
 )
 
-/** Which argument of a function is an expression (`&name`). Said by the text alone, so that no evidence can pass for one. */
+/**
+ * Which argument of a function is an expression (`&name`). Determined by the text alone, so that no evidence can pass
+ * for one.
+ */
 const referenceAt: Record<string, number> = { map: 0, sort_by: 1, max_by: 1, min_by: 1 }
 
 const compiled = new Map<string, QueryNode>()
 
 /**
- * Reads a query once; the trees of the latest are kept.
- * @throws QueryError where it is not JMESPath, or longer than a query may be
+ * Compiles a query; the most recent trees are cached.
+ * @throws QueryError if it is not JMESPath, or too long
  */
 export function compileQuery(text: string): QueryNode {
   const known = compiled.get(text)
@@ -68,7 +74,7 @@ export function compileQuery(text: string): QueryNode {
 function read(text: string): QueryNode {
   let node: QueryNode
   try {
-    // The parser and the interpreter descend once a token, so their number bounds the stack.
+    // The parser and the interpreter recurse once per token, so the number of tokens bounds the stack.
     if (tokenize(text).length > tokenLimit) throw new QueryError(`the query has more than ${tokenLimit} tokens`)
     node = compile(text)
   } catch (error) {
@@ -78,7 +84,7 @@ function read(text: string): QueryNode {
   return node
 }
 
-/** Walks every node: an unknown function is refused also where the evidence would never lead to it. */
+/** Walks every node: an unknown function is refused even if the evidence would never reach it. */
 function check(node: unknown, mayRefer = false): void {
   if (typeof node !== 'object' || node === null) return
   const { type, name, children, step } = node as {
@@ -87,7 +93,7 @@ function check(node: unknown, mayRefer = false): void {
     children?: unknown[]
     step?: unknown
   }
-  // Lists of nodes have none.
+  // Lists of nodes have no type.
   if (type !== undefined && !nodeTypes.has(type)) throw new QueryError(`${type} is not in the query language`)
   if (type === 'Literal') return
   if (step === 0) throw new QueryError('the step of a slice is 0')

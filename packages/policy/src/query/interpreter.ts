@@ -10,15 +10,15 @@ import { weigh, type Charge } from './json.ts'
 import { QueryError } from './query-error.ts'
 
 type Visited = ReturnType<typeof TreeInterpreter.visit>
-/** The library exports one shared interpreter; its class is needed, as a budget belongs to one run. */
+/** The library exports one shared interpreter; its class is needed because a budget belongs to one run. */
 const Interpreter = TreeInterpreter.constructor as new () => typeof TreeInterpreter
 
-/** The longest text that a function may make, in characters. */
+/** Longest text that a function may create, in characters. */
 const textLimit = 1_048_576
 
 /**
- * The library's interpreter with a meter: each visited node is charged, and values are weighed before something goes through all of
- * them. It also reads own members only, where the library would find `constructor` in every object.
+ * The library's interpreter with metering: each visited node is charged, and values are weighed before anything
+ * iterates over them. It reads own members only; the library would find `constructor` in every object.
  */
 class MeteredInterpreter extends Interpreter {
   charge: Charge = () => {}
@@ -53,7 +53,7 @@ class MeteredInterpreter extends Interpreter {
       return list.flat()
     }
     if (node.type === 'Slice') {
-      // Slices of texts are the library's own.
+      // Slices of texts are left to the library.
       if (!Array.isArray(value)) return null
       this.charge(value.length / 8)
       return super.visit(node, value)
@@ -63,7 +63,7 @@ class MeteredInterpreter extends Interpreter {
     return super.visit({ ...node, left, right }, value)
   }
 
-  /** An operand, evaluated and weighed: comparing goes through all of it. */
+  /** An operand, evaluated and weighed: a comparison traverses all of it. */
   #literal(node: QueryNode, value: JSONValue | QueryNode): QueryNode {
     const operand = this.visit(node, value) as JSONValue
     if (typeof operand === 'object') weigh(operand, this.charge)
@@ -89,7 +89,7 @@ const isObject = (value: unknown): value is JSONObject =>
 
 const interpreter = new MeteredInterpreter()
 
-/** Runs a compiled query; nothing of a run is kept. @throws QueryError where a function is given what it does not take */
+/** Runs a compiled query without keeping state. @throws QueryError if a function gets an argument it does not accept */
 export function interpret(node: QueryNode, document: JSONValue, charge: Charge): JSONValue | JSONArray {
   interpreter.charge = charge
   return interpreter.search(node, document)

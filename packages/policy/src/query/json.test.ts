@@ -9,7 +9,7 @@ const weightOf = (value: unknown): number => {
   weigh(value as null, (cost) => void (sum += cost))
   return sum
 }
-/** An eighth for each value, and a 512th for each character of texts and names. */
+/** An eighth per value, and a 512th per character of texts and names. */
 const expected = (value: unknown): number => {
   if (typeof value === 'string') return 1 / 8 + value.length / 512
   if (typeof value !== 'object' || value === null) return 1 / 8

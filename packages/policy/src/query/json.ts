@@ -1,19 +1,19 @@
 import type { JSONValue } from '@jmespath-community/jmespath'
 import { QueryError } from './query-error.ts'
 
-/** Told of work as it is done; throws when the caller has had enough. */
+/** Called with the cost of work as it is done; throws when the budget is spent. */
 export type Charge = (cost: number) => void
 
-/** How deep JSON may be nested: parsing, comparing and printing of deeper values could exhaust the stack. */
+/** Maximum nesting of JSON: parsing, comparing or printing deeper values could exhaust the stack. */
 const depthLimit = 200
 
-/** Values and stretches of text that cost as much as one step of a query. */
+/** How many values, and how many characters, cost as much as one query step. */
 const perStep = { values: 8, characters: 512 }
 
 /**
- * Charges for the size of a value as if it were printed. A query makes small values that print as huge ones by naming the same
- * part over and over, so a value is weighed before it is compared, printed or given to a function.
- * @throws QueryError where it is nested too deep
+ * Charges for the printed size of a value. By repeating one part, a query can build small values that print as huge
+ * ones, so a value is weighed before it is compared, printed or passed to a function.
+ * @throws QueryError if it is nested too deep
  */
 export function weigh(value: JSONValue | undefined, charge: Charge): void {
   let pending = 0

@@ -1,4 +1,4 @@
-/** A query that cannot be read, that does not fit the JSON, or that asks for more than a query may. */
+/** A query that cannot be parsed, does not fit the JSON, or exceeds a limit. */
 export class QueryError extends Error {
   override readonly name = 'QueryError'
 }

@@ -5,9 +5,9 @@ import { weigh, type Charge } from './json.ts'
 import { QueryError } from './query-error.ts'
 
 /**
- * The result of a JMESPath query on JSON, as JSON text. What is absent is null.
- * @param charge told of the work as it is done; what it throws ends the search
- * @throws QueryError for a query that cannot be read or a function that is given what it does not take
+ * The result of a JMESPath query on JSON, as JSON text. Absent values are null.
+ * @param charge called with the cost of work as it is done; an exception from it ends the search
+ * @throws QueryError for an invalid query, or a function with an argument it does not accept
  * @example
  * import { searchJson } from '@strongroom/policy'
  *
@@ -34,7 +34,7 @@ export function searchJson(query: string, document: unknown, charge: Charge): st
     return JSON.stringify(result ?? null)
   } catch (error) {
     if (error === stopped || error instanceof QueryError) throw error
-    // The library has no error class of its own.
+    // The library has no error class.
     throw new QueryError(error instanceof Error ? error.message : String(error))
   }
 }
