@@ -7,7 +7,7 @@ const authority = 'https://sharedweu.weu.attest.strongroom.internal'
 const codes = (...allOf: object[]): string[] =>
   lintReleasePolicy(readReleasePolicy(JSON.stringify({ anyOf: [{ authority, allOf }] }))).map(({ code }) => code)
 
-/** What a token of Azure Attestation or of ours has under such a name: its claims say their types in their names. */
+/** Value of a claim with such a name in a token of Azure Attestation or of ours: the name implies the type. */
 function typeByName(name: string): 'number' | 'boolean' | 'string' {
   if (/svn$|vmpl$|-version-m|osversion-m|hvci-policy$/.test(name) && name !== 'tdx_tee_tcb_svn') return 'number'
   const truth =
@@ -40,7 +40,7 @@ describe('known claims', () => {
       'x-ms-sevsnpvm-reportdata',
       'x-ms-sevsnpvm-reportid',
     ])
-    // Zeros are what a VM has whose owner said nothing at its launch; an id is nobody else's, whatever it is.
+    // Zeros mean that the VM's owner set nothing at launch; an id is unique, whatever its value.
     const zeros = all.filter(
       (name) => bound.includes(name) && codes({ claim: name, equals: '00' }).includes('AnyConfidentialVm'),
     )
@@ -76,7 +76,7 @@ describe('known claims', () => {
     expect(form('tdx_mrtd')).toEqual(['flat', 'tdx_mrtd', 'string'])
     expect(form(`${nestedUnder}.tdx_mrtd`)).toEqual(['nested', 'tdx_mrtd', 'string'])
     expect(form('secureboot')).toEqual(['top', 'secureboot', 'boolean'])
-    // What only the top has is not nested, nor is what ends like the guest's name.
+    // A top-level claim is not nested, nor is one whose name merely ends like the guest's.
     for (const path of [`${nestedUnder}.secureboot`, `tdx_mrtd.${nestedUnder}`, nestedUnder, 'toString', 'constructor'])
       expect([path, form(path)]).toEqual([path, undefined])
     expect(form(`${nestedUnder}.hasOwnProperty`)).toBeUndefined()
@@ -101,6 +101,6 @@ describe('known claims', () => {
   })
 })
 
-/** An entry that no token meets is not said to be met by everybody. */
+/** An entry that no token satisfies is not reported as satisfied by everybody. */
 const complianceLike = (name: string): boolean =>
   codes({ claim: name, equals: values[typeByName(name)] }).includes('NeverSatisfied')

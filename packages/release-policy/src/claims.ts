@@ -1,19 +1,22 @@
-/** What is known about a claim in tokens for confidential VMs: its type, and the meaning of a condition on it. */
+/** What is known about a claim in tokens for confidential VMs: its type, and what a condition on it means. */
 export interface KnownClaim {
   type: 'string' | 'boolean' | 'number'
   /**
-   * A condition on it keeps other tenants out: it is one VM's alone, or (unless it is all zeros) said by who launched it.
-   * Measurements and ID keys are not: every VM of a platform's firmware has the same.
+   * A condition on it excludes other tenants: the value is one VM's alone, or (unless all zeros) set by whoever
+   * launched it. Measurements and ID keys do not: every VM with the same platform firmware has the same.
    */
   binds?: 'vm' | 'launch'
-  /** Changes when the platform's firmware is renewed. */
+  /** Changes when the platform's firmware is updated. */
   changes?: true
 }
 
-/** Below this name a guest's token has the claims that the paravisor's has at the top. */
+/** Prefix under which a guest's token nests the claims that the paravisor's has at the top. */
 export const nestedUnder = 'x-ms-isolation-tee'
 
-/** Of the hardware evidence: at the top of `/attest/SevSnpVm` and `/attest/TdxVm`, nested in `/attest/AzureGuest`. */
+/**
+ * Claims about the hardware evidence: at the top for `/attest/SevSnpVm` and `/attest/TdxVm`, nested for
+ * `/attest/AzureGuest`.
+ */
 export const teeClaims: Record<string, KnownClaim> = {
   'x-ms-attestation-type': { type: 'string' },
   'x-ms-compliance-status': { type: 'string' },
@@ -58,7 +61,7 @@ export const teeClaims: Record<string, KnownClaim> = {
   'x-ms-runtime.vm-configuration.root-cert-thumbprint': { type: 'string' },
 }
 
-/** At the top of every token, or of a guest's alone. */
+/** At the top of every token, or of a guest's only. */
 export const topClaims: Record<string, KnownClaim> = {
   iss: { type: 'string' },
   jti: { type: 'string' },
@@ -88,7 +91,7 @@ export const topClaims: Record<string, KnownClaim> = {
   secureboot: { type: 'boolean' },
 }
 
-/** Objects and lists of tokens: a condition may ask whether they exist, and nothing is equal to them. */
+/** Objects and lists in tokens: a condition may test their existence, but nothing equals them. */
 export const structuredClaims: ReadonlySet<string> = new Set([
   nestedUnder,
   'x-ms-azurevm-attested-pcrs',
@@ -101,7 +104,9 @@ export const structuredClaims: ReadonlySet<string> = new Set([
 
 export type Form = 'flat' | 'nested' | 'top'
 
-/** What a claim's path stands for; undefined where it is not known. Claims below `x-ms-runtime` that programs send along may be anything. */
+/**
+ * What a claim's path refers to; undefined if unknown. Claims below `x-ms-runtime` that programs send may be anything.
+ */
 export function knownClaim(path: string): { claim: KnownClaim; name: string; form: Form } | undefined {
   const prefix = `${nestedUnder}.`
   if (path.startsWith(prefix)) {

@@ -1,6 +1,6 @@
 import type { ClaimCondition, ClaimOperands, ClaimOperator } from '@strongroom/contract'
 
-/** The operators of Key Vault's grammar. */
+/** The operators in Key Vault's grammar. */
 export const claimOperators: readonly ClaimOperator[] = [
   'equals',
   'notEquals',
@@ -13,7 +13,7 @@ export const claimOperators: readonly ClaimOperator[] = [
 
 export type Operand = ClaimOperands[ClaimOperator]
 
-/** A condition on a claim, taken apart. */
+/** A parsed condition on a claim. */
 export interface Comparison {
   claim: string
   operator: ClaimOperator
@@ -90,7 +90,7 @@ export const comparisonText = (comparison: Comparison): string =>
   `${comparison.claim} ${comparison.operator === 'equals' ? '=' : 'is'} ${requirementText(comparison)}`
 
 function isOrdered(actual: number, operator: ClaimOperator, operand: number): boolean {
-  // Numbers beyond this may be others than the token's text says.
+  // Larger numbers may differ from those in the token's text.
   if (Math.abs(actual) > Number.MAX_SAFE_INTEGER) return false
   if (operator === 'less') return actual < operand
   if (operator === 'lessOrEquals') return actual <= operand
@@ -115,7 +115,10 @@ export function valueAt(claims: Record<string, unknown>, claim: string): unknown
   return value
 }
 
-/** An object on the way lacks the name. What lies in a list or a text cannot be looked for, and so is not absent. */
+/**
+ * Absent means that an object on the path lacks the name. Inside a list or a text nothing can be looked up, so nothing
+ * is absent.
+ */
 function isAbsent(claims: Record<string, unknown>, claim: string): boolean {
   let value: unknown = claims
   for (const part of claim.split('.')) {

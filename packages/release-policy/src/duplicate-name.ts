@@ -33,7 +33,7 @@ export function duplicateName(text: string): string | undefined {
   return undefined
 }
 
-/** Where the string that begins here ends: at the first quote with an even number of backslashes before it. */
+/** End of the string that begins here: the first quote preceded by an even number of backslashes. */
 function closingQuote(text: string, opening: number): number {
   for (let at = text.indexOf('"', opening + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let slashes = 0

@@ -1,12 +1,12 @@
 import type { ClaimOperator, ReleaseCondition } from '@strongroom/contract'
 import { comparisonOf, isMet, valueAt, type Operand } from './comparison.ts'
 
-/** A condition that did not hold. */
+/** A condition that failed. */
 export interface FailedCondition {
   claim: string
   operator: ClaimOperator
   expected: Operand
-  /** Undefined where the token lacks the claim. */
+  /** Undefined if the token lacks the claim. */
   actual: unknown
 }
 

@@ -81,7 +81,7 @@ describe('the tree of an explanation', () => {
     const policy = readReleasePolicy(JSON.stringify({ allOf: [{ authority, anyOf: [one] }] }))
     const [entry] = explainRelease(policy, {}, { now }).authorities
     expect([entry!.place, entry!.conditions.place]).toEqual(['$.allOf[0]', '$.allOf[0]'])
-    // No issuer is none of the policy's, nor is one that is not a host.
+    // A missing issuer, or one that is not a host, matches none of the policy's.
     for (const iss of [undefined, '', 'a'])
       expect(explainRelease(policy, { iss }, { now }).authorities[0]!.isIssuer).toBe(false)
   })

@@ -13,10 +13,10 @@ export type ExplainedCondition =
       claim: string
       operator: ClaimOperator
       expected: Operand
-      /** Undefined where the token lacks the claim. */
+      /** Undefined if the token lacks the claim. */
       actual: unknown
       held: boolean
-      /** Where the value that was meant seems to be. */
+      /** Where the intended value seems to be. */
       hint?: string
     }
   | { kind: 'allOf' | 'anyOf'; place: string; held: boolean; conditions: ExplainedCondition[] }
@@ -24,24 +24,24 @@ export type ExplainedCondition =
 export interface ExplainedAuthority {
   place: string
   authority: string
-  /** Whether the token's issuer is this authority; only then its conditions count. */
+  /** Whether the token's issuer is this authority; its conditions count only then. */
   isIssuer: boolean
   held: boolean
   conditions: ExplainedCondition
 }
 
 export interface ReleaseExplanation {
-  /** Some entry of the issuer holds, and nothing is wrong with the token itself. */
+  /** An entry for the issuer holds, and the token itself has no fault. */
   released: boolean
   issuer: string | undefined
-  /** What release refuses the token for, whatever the policy asks. */
+  /** Faults for which release refuses the token, whatever the policy. */
   faults: TokenFault[]
   authorities: ExplainedAuthority[]
 }
 
 /**
- * The decision of a key release for a token, condition by condition. The vault itself checks the token's signature,
- * and whether it trusts the issuer.
+ * The release decision for a token, condition by condition. The vault itself checks the token's signature, and whether
+ * it trusts the issuer.
  * @param o `header` of the token, if any; `now` in seconds since 1970
  * @example
  * import { explainRelease, readReleasePolicy } from '@strongroom/release-policy'

@@ -93,7 +93,7 @@ describe('linting a release policy', () => {
     expect(codes(policy(nested, mine, { claim: debug, exists: false }))).toEqual([
       'AbsenceAsked $.anyOf[0].allOf[2].exists',
     ])
-    // Samples for Azure write Booleans in quotation marks, also of claims that a policy issued.
+    // Azure samples quote Booleans, also for claims that a policy issued.
     for (const equals of ['true', 'false'])
       expect(codes(policy(nested, mine, { claim: 'image-is-ours', equals }))).toEqual([
         'ClaimType $.anyOf[0].allOf[2].equals',
@@ -107,7 +107,7 @@ describe('linting a release policy', () => {
     expect(codes(policy(asText))).toEqual(['ClaimType $.anyOf[0].allOf[0].equals'])
     expect(codes(policy(unknown))).toEqual(['UnknownClaim $.anyOf[0].allOf[0].claim'])
     expect(codes(policy({ ...nested, equals: 'compliant' }))).toEqual(['NeverSatisfied $.anyOf[0].allOf[0].equals'])
-    // That a claim exists which no token has is never so, that it does not always is.
+    // Requiring a claim that no token has is never satisfied; requiring its absence always is.
     expect(codes(policy({ ...unknown, greater: undefined, exists: true }))).toEqual([
       'UnknownClaim $.anyOf[0].allOf[0].claim',
     ])
@@ -117,7 +117,7 @@ describe('linting a release policy', () => {
       'AbsenceAsked $.anyOf[0].allOf[0].exists',
       'UnknownClaim $.anyOf[0].allOf[0].claim',
     ])
-    // Another way to satisfy it stays open.
+    // Another way to satisfy it remains.
     expect(codes(policy({ anyOf: [unknown, nested] }))).toEqual([
       'AnyConfidentialVm $.anyOf[0]',
       'UnknownClaim $.anyOf[0].allOf[0].anyOf[0].claim',
@@ -153,7 +153,7 @@ describe('linting a release policy', () => {
     expect(one('x-ms-isolation-tee.x-ms-inittime.team')).toEqual([])
     for (const claim of ['x-ms-runtime.a', 'x-ms-isolation-tee.x-ms-runtime.a', 'x-ms-runtime.vm-configurations'])
       expect([claim, one(claim)]).toEqual([claim, open])
-    // What only looks like them is anybody's, and chosen by nobody that is known.
+    // Claims that only look like them can be set by anyone, and are chosen by nobody known.
     for (const claim of ['a.x-ms-inittime.team', 'a.x-ms-runtime.a'])
       expect([claim, one(claim)]).toEqual([claim, ['AnyConfidentialVm']])
   })
@@ -233,7 +233,7 @@ describe('linting a release policy', () => {
     expect(codes(policy(mine, { ...nested, equals: 'compliant' }))).toContain(
       'NeverSatisfied $.anyOf[0].allOf[1].equals',
     )
-    // Pods of AKS have it; that it excludes debug is said nowhere.
+    // AKS pods have it; no documentation says that it excludes debug.
     expect(codes(policy(mine, { ...nested, equals: 'azure-signed-katacc-uvm' }))).toEqual([
       'DebugNotExcluded $.anyOf[0]',
     ])
@@ -255,7 +255,7 @@ describe('linting a release policy', () => {
     expect(codes(readReleasePolicy(JSON.stringify({ anyOf: [alternatives] })))).toEqual([
       'NeverSatisfied $.anyOf[0].anyOf[1].allOf[2]',
     ])
-    // Only what is equal has a value.
+    // Only equality implies a value.
     expect(codes(policy(nested, mine, { claim: mine.claim, notEquals: 'B' }))).toEqual([])
   })
 
@@ -275,7 +275,7 @@ describe('linting a release policy', () => {
     const entry = { authority: 'https://sharedweu.weu.attest.azure.net', allOf: [nested, mine] }
     const twice = readReleasePolicy(JSON.stringify({ anyOf: [entry, { ...entry, authority: `${entry.authority}/` }] }))
     expect(codes(twice)).toEqual(['AuthorityNotTrusted $.anyOf[0].authority', 'SameAuthorityTwice $.anyOf[1]'])
-    // Of Azure's shared provider it says what stands for it here, of another it cannot.
+    // For Azure's shared provider it names the local one; for others it cannot.
     const [foreign] = lintReleasePolicy(twice)
     expect(foreign!.remedy).toContain('Name https://sharedweu.weu.attest.strongroom.internal')
     expect(foreign!.remedy).toContain('STRONGROOM_MAP_AZURE_PROVIDERS=1')

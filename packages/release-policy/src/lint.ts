@@ -32,7 +32,7 @@ interface Leaf extends Comparison {
 
 const ofInitTime = /^(x-ms-isolation-tee\.)?x-ms-inittime\./
 const chosenInGuest = /^(x-ms-isolation-tee\.)?x-ms-runtime\.(?!vm-configuration(\.|$))/
-/** States without debug, and that of AKS' pods, of which nobody says so. */
+/** States without debug, and that of AKS pods, which is undocumented. */
 const excludingStates = ['azure-compliant-cvm', 'azure-compliant-uvm']
 const complianceStates = [...excludingStates, 'azure-signed-katacc-uvm']
 
@@ -57,7 +57,7 @@ export function lintReleasePolicy(policy: ReleasePolicy): LintWarning[] {
   return [...warnings, ...lintAuthorities(policy, list)]
 }
 
-/** @param list place of the list of authorities */
+/** @param list path of the list of authorities */
 function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] {
   const warnings: LintWarning[] = []
   const origins = anyOf.map(({ authority }) => normalAuthority(authority))
@@ -241,7 +241,7 @@ function formOf({ claim }: Leaf): 'flat' | 'nested' | 'top' | undefined {
   return knownClaim(claim)?.form
 }
 
-/** No token here meets it: of an entry that asks for it, nothing else needs to be warned of. */
+/** No token here satisfies it, so no other warning about the entry is needed. */
 function isNeverMet({ claim, operator, operand }: Comparison): boolean {
   if (structuredClaims.has(claim)) return operator !== 'exists'
   const known = knownClaim(claim)
@@ -257,18 +257,18 @@ const isUnknown = (claim: string): boolean =>
 const isNoState = (name: string, operator: string, operand: Operand): boolean =>
   name === 'x-ms-compliance-status' && operator === 'equals' && !complianceStates.includes(operand as string)
 
-/** Whether each way to satisfy the condition asks for something that others' VMs do not have. */
+/** Whether each way to satisfy the condition requires something that other tenants' VMs lack. */
 function binds(condition: ReleaseCondition): boolean {
   if ('claim' in condition) {
     const comparison = comparisonOf(condition)
     const { claim, operator, operand } = comparison
     if (isNeverMet(comparison)) return true
-    // What a VM's value is not, or is above, others' values are not either.
+    // A value that differs from, or exceeds, a VM's own does not exclude other VMs.
     if (operator !== 'equals') return false
     const known = knownClaim(claim)
-    // Nothing was said at the launch of a VM whose value is zero.
+    // A zero value means that nothing was set at launch.
     if (known?.claim.binds === 'launch') return !/^0*$/.test(String(operand))
-    // What a tenant's VM was launched with is in its host data. What its programs say binds nobody.
+    // A tenant's launch value is in the host data. What programs in the VM claim binds nobody.
     return known ? known.claim.binds === 'vm' : ofInitTime.test(claim)
   }
   return 'allOf' in condition ? condition.allOf.some(binds) : condition.anyOf.every(binds)
@@ -294,7 +294,7 @@ function leaves(condition: ReleaseCondition, place: string): Leaf[] {
   return list.flatMap((entry, index) => leaves(entry, `${place}.${key}[${index}]`))
 }
 
-/** Leaves of one conjunction that ask the same claim for another value. */
+/** Leaves of one conjunction that require different values of the same claim. */
 function contradictions(condition: ReleaseCondition, place: string): Leaf[] {
   if ('claim' in condition) return []
   if ('anyOf' in condition) {

@@ -11,7 +11,7 @@
  * }
  */
 export class ReleasePolicyError extends Error {
-  /** Path of the fault, for example `$.anyOf[0].allOf[1].claim`; `$` where the text is not JSON. */
+  /** Path of the fault, for example `$.anyOf[0].allOf[1].claim`; `$` if the text is not JSON. */
   readonly place: string
   readonly expected: string
   readonly found: string
@@ -32,7 +32,7 @@ export function shown(value: unknown): string {
   return printable.length > 120 ? `${printable.slice(0, 117)}...` : printable
 }
 
-/** What is nested too deep to be written is named by its kind: parsing it took no stack, writing it would. */
+/** A value nested too deep to serialise is named by its kind: parsing needed no stack, serialising would. */
 function written(value: unknown): string {
   try {
     return JSON.stringify(value) ?? 'undefined'

@@ -9,7 +9,7 @@ const condition = { claim: 'a', equals: 1 }
 const policy = (...allOf: unknown[]): object => ({ anyOf: [{ authority, allOf }] })
 const read = (value: unknown): unknown => readReleasePolicy(typeof value === 'string' ? value : JSON.stringify(value))
 
-/** Place, what was expected and what was found; `read` where the policy is read. */
+/** Path, expected and found; `read` if the policy is accepted. */
 function fault(value: unknown): string | [string, string, string] {
   try {
     read(value)
@@ -36,7 +36,7 @@ describe('a release policy', () => {
     expect(fault(policy(...Array(2001).fill(condition)))).toEqual(['$.anyOf[0].allOf', 'at most 2000 entries', '2001'])
     const two = [1000, 1001].map((count) => ({ authority, allOf: Array(count).fill(condition) as object[] }))
     expect(fault({ anyOf: two })).toEqual(['$.anyOf[1].allOf[1000]', 'at most 2000 conditions', 'more'])
-    // The entry of the authority is the first level.
+    // The authority's entry is the first level.
     expect(fault(policy(groups(7)))).toBe('read')
     expect(fault(policy(groups(8)))).toEqual([`${first}${'.anyOf[0]'.repeat(7)}`, 'at most 8 levels', 'more'])
     const largest = Number.MAX_SAFE_INTEGER

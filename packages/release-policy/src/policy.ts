@@ -11,12 +11,12 @@ import { duplicateName } from './duplicate-name.ts'
 import { ReleasePolicyError, shown } from './policy-error.ts'
 
 /**
- * One grammar under three names: az's and the portal's policies say 1.0.0, samples of Azure's SDKs 1.0, those that the sidecar of
- * confidential containers imports 0.2. Microsoft's region template says nothing.
+ * One grammar under three names: policies of az and the portal use 1.0.0, samples of Azure's SDKs 1.0, and those that
+ * the sidecar of confidential containers imports 0.2. Microsoft's region template has none.
  */
 const versions: readonly unknown[] = ['1.0.0', '1.0', '0.2']
 
-/** Real policies list some sixty authorities; nothing near these bounds is written by hand. */
+/** Real policies list some sixty authorities; nobody writes policies near these limits by hand. */
 const limits = { depth: 8, conditions: 2000, claimParts: 16, claimLength: 512 }
 
 /**
@@ -39,7 +39,7 @@ export function readReleasePolicy(text: string): ReleasePolicy {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    // Where it ends to be JSON: a comma before a bracket, for one, which some readers pass over.
+    // Where the JSON is broken, for example at a comma before a bracket, which some parsers accept.
     throw invalid('$', 'JSON', error instanceof Error ? shown(error.message) : 'something else')
   }
   const twice = duplicateName(text)
@@ -60,7 +60,7 @@ class Reader {
       throw invalid('$', 'exactly one of anyOf and allOf', 'anyOf and allOf')
     }
     const list = this.#list(policy[key], `$.${key}`)
-    // Azure's examples write the only authority so. Several would never be met together: a token has one issuer.
+    // Azure's examples put a single authority here. Several could never be satisfied together: a token has one issuer.
     if (key === 'allOf' && list.length > 1) {
       throw invalid('$.allOf', 'one authority, or anyOf (a token has one issuer)', `${list.length} entries`)
     }
@@ -74,7 +74,7 @@ class Reader {
   #authority(value: unknown, place: string): ReleaseAuthority {
     const { authority, ...rest } = fieldsOf(value, place, ['authority', 'allOf', 'anyOf'])
     if (typeof authority !== 'string') throw invalid(`${place}.authority`, 'an https URL', shown(authority))
-    // Azure's grammar and its guides for machines with GPUs name the host alone.
+    // Azure's grammar and its guides for GPU machines name only the host.
     const url = /^https:\/\//i.test(authority) ? authority : `https://${authority}`
     if (normalAuthority(url) === undefined) {
       throw invalid(`${place}.authority`, 'an https URL without path, port and query', shown(authority))
@@ -127,7 +127,7 @@ class Reader {
   }
 }
 
-/** What an operator takes instead of this; undefined where it takes it. */
+/** What an operator accepts instead of this value; undefined if it accepts it. */
 function misfit(operator: ClaimOperator, operand: unknown): string | undefined {
   if (operator === 'exists') return typeof operand === 'boolean' ? undefined : 'true or false, without quotation marks'
   if (isOrder(operator) && typeof operand !== 'number')
@@ -135,7 +135,7 @@ function misfit(operator: ClaimOperator, operand: unknown): string | undefined {
   if (typeof operand !== 'string' && typeof operand !== 'boolean' && typeof operand !== 'number') {
     return 'a string, a number, true or false'
   }
-  // Beyond this, different numbers of the text are the same number here.
+  // Beyond this, different numbers in the text become the same number here.
   const inexact = typeof operand === 'number' && Math.abs(operand) > Number.MAX_SAFE_INTEGER
   return inexact ? `a number up to ${Number.MAX_SAFE_INTEGER}` : undefined
 }

@@ -13,7 +13,7 @@ const codes = (text: string): string[] => [
   ...new Set(lintReleasePolicy(readReleasePolicy(text)).map(({ code }) => code)),
 ]
 
-/** Policies and a token that Microsoft's customers published, as they stand. */
+/** Policies and a token published by Microsoft's customers, unchanged. */
 describe.skipIf(!existsSync(join(corpus, thomVanL)))('published policies', () => {
   it('release to a real token of a guest what asks for nested claims, and say where flat ones are', () => {
     const token = read(`${thomVanL}/maa-token.jwt`).trim().split('.')[1]!
@@ -33,7 +33,7 @@ describe.skipIf(!existsSync(join(corpus, thomVanL)))('published policies', () =>
   })
 })
 
-/** How published policies are written that are not in the corpus (guides and samples of Azure, its partners and users), in words of our own. */
+/** Forms of published policies outside the corpus (guides and samples of Azure, its partners and users), rewritten. */
 describe('forms of published policies', () => {
   const host = 'sharedweu.weu.attest.strongroom.internal'
   const authority = `https://${host}`
@@ -42,7 +42,7 @@ describe('forms of published policies', () => {
   it('of a virtual machine with Secure Boot alone: any VM of any tenant, debuggable or not', () => {
     const allOf = [{ claim: 'secureboot', equals: true }]
     expect(read({ version: '1.0.0', anyOf: [{ authority, allOf }] })).toEqual(['AnyConfidentialVm', 'DebugNotExcluded'])
-    // Azure's newer tokens have the values of registers; none here does.
+    // Azure's newer tokens contain register values; none here does.
     const pinned = [...allOf, { claim: 'x-ms-azurevm-attested-pcr-values.pcr4', equals: 'AAAA' }]
     expect(read({ anyOf: [{ authority, allOf: pinned }] })).toEqual(['UnknownClaim'])
   })
@@ -62,7 +62,7 @@ describe('forms of published policies', () => {
       { claim: 'x-ms-sevsnpvm-is-debuggable', equals: 'false' },
     ]
     expect(read({ version: '1.0.0', anyOf: [{ authority, allOf }] })).toEqual(['FlatClaims', 'ClaimType'])
-    // "debuggable" is a Boolean in every token: the policy as published is met by none here.
+    // "debuggable" is a Boolean in every token: no token here satisfies the policy as published.
     const claims = { 'x-ms-sevsnpvm-hostdata': 'ab'.repeat(32), 'x-ms-compliance-status': 'azure-compliant-uvm' }
     const explained = (debuggable: unknown): boolean =>
       explainRelease(
@@ -84,7 +84,7 @@ describe('forms of published policies', () => {
     const tee = { 'x-ms-compliance-status': 'azure-compliant-cvm' }
     const { authorities } = explainRelease(policy, { iss: authority, 'x-ms-isolation-tee': tee }, { now: 0 })
     expect(authorities).toMatchObject([{ authority, isIssuer: true, held: true }])
-    // The issuer of a token is no such short form.
+    // A token's issuer must not be such a short form.
     const bare = explainRelease(policy, { iss: host, 'x-ms-isolation-tee': tee }, { now: 0 })
     expect(bare.authorities).toMatchObject([{ isIssuer: false }])
   })

@@ -9,7 +9,7 @@ describe('a token’s header', () => {
     expect(part({})).toBeUndefined()
     expect(part({ typ: 'jwt' })).toBeUndefined()
     expect(headerFault({ alg: 'RS256', kid: 'a' })).toBeUndefined()
-    // Whom the token itself names to vouch for it is not looked at.
+    // Keys or certificates that the token itself names are ignored.
     expect(part({ jku: 'https://evil', jwk: {}, x5c: [] })).toBeUndefined()
   })
 

@@ -2,7 +2,7 @@ import { shown } from './policy-error.ts'
 
 /** Why a token is not accepted, whatever the policy. */
 export interface TokenFault {
-  /** Member of the header, or claim. */
+  /** Header member or claim. */
   part: string
   expected: string
   found: string
@@ -16,7 +16,7 @@ const policyStatementClaims = [
   'x-ms-policy-certificates',
   'x-ms-policycertificates-result',
 ]
-/** Clocks of the issuer and ours may differ by this much. */
+/** Allowed difference between the issuer's clock and ours. */
 const toleranceSeconds = 60
 
 /**
@@ -30,18 +30,18 @@ const toleranceSeconds = 60
 export function headerFault(header: Record<string, unknown>): TokenFault | undefined {
   const { alg, crit, b64, typ = 'JWT', kid } = header
   if (alg !== 'RS256') return fault('alg', 'RS256', alg)
-  // RFC 7515 section 4.1.11: what is critical has to be understood, and nothing is here.
+  // RFC 7515 section 4.1.11: critical members must be understood, and none is here.
   if (crit !== undefined || b64 !== undefined) return fault('crit', 'no critical extensions', crit ?? b64)
-  // RFC 8725 section 3.11: what says that it is something else is not a token.
+  // RFC 8725 section 3.11: an object that declares another type is not a token.
   if (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT') return fault('typ', 'JWT', typ)
   if (typeof kid !== 'string') return fault('kid', 'the id of a key of the authority', kid)
   return undefined
 }
 
 /**
- * Attestation providers sign statements about their policies with the same keys, issuer and `typ`: they would satisfy
- * a policy that names no claim of the evidence. Every token over evidence has its type, and statements about policies
- * do not.
+ * Attestation providers sign statements about their policies with the same keys, issuer and `typ`: they would satisfy a
+ * policy that names no claim of the evidence. Every token about evidence has the attestation type claim; statements
+ * about policies do not.
  * @example
  * import { kindFault } from '@strongroom/release-policy'
  *

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { findWrappingKey } from './wrapping-key.ts'
 
-/** A modulus of so many bits whose last byte is this. */
+/** A modulus of this many bits with this last byte. */
 function modulus(bits: number, last = 0xff): string {
   const bytes = Buffer.alloc(Math.ceil(bits / 8), 0xff)
   bytes[0] = 0xff >> (bytes.length * 8 - bits)
@@ -59,7 +59,7 @@ describe('the key that a release is wrapped to', () => {
     for (const bits of [1024, 2047, 16385])
       expect(found({ ...good, n: modulus(bits) })).toBe(`x-ms-runtime.keys: an RSA key of ${bits} bits`)
     expect(found({ ...good, n: modulus(2048, 0xfe) })).toBe('x-ms-runtime.keys: an RSA key of 2048 bits')
-    // Leading zeros do not count, and what is not base64url is not a number.
+    // Leading zeros do not count, and text that is not base64url is not a number.
     expect(
       found({
         ...good,

@@ -46,7 +46,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The number's bytes without leading zeros; none where the text is not base64url. */
+/** The number's bytes without leading zeros; empty if the text is not base64url. */
 function unsigned(text: string): Uint8Array {
   if (!/^[A-Za-z0-9_-]{1,4096}$/.test(text) || text.length % 4 === 1) return new Uint8Array(0)
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
