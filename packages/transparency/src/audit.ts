@@ -34,7 +34,7 @@ export async function auditLog(o: {
   const { checkpoint, fetch, remembered } = o
   if (remembered) refuseCut(checkpoint, remembered)
   let frontier = emptyFrontier
-  /** Root at the size that was remembered, where it is another one. */
+  /** Root at the remembered size, if that differs. */
   let other: Uint8Array | undefined
   const compare = (): void => {
     if (remembered?.size !== frontier.size) return

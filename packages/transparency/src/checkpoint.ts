@@ -47,7 +47,7 @@ export function parseCheckpoint(text: string): Checkpoint {
 }
 
 /**
- * The checkpoint in a note, if the log's own key signed it and it belongs to this log.
+ * The checkpoint in a note, if the log's key signed it and it belongs to this log.
  * @throws TransparencyError Malformed, SignatureInvalid or OriginMismatch
  * @example
  * import { readFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 export type TransparencyCode =
-  /** A note, checkpoint, tile, bundle or key that is not of its format. */
+  /** A malformed note, checkpoint, tile, bundle or key. */
   | 'Malformed'
   /** A checkpoint that the expected key did not sign. */
   | 'SignatureInvalid'
@@ -7,9 +7,9 @@ export type TransparencyCode =
   | 'OriginMismatch'
   /** Entries or tiles that do not hash to the signed root: something was edited. */
   | 'RootMismatch'
-  /** The log has fewer entries than it once had signed for. */
+  /** The log has fewer entries than it once signed for. */
   | 'LogCut'
-  /** The log of today does not contain the log that was remembered. */
+  /** Today's log does not contain the remembered one. */
   | 'LogForked'
   /** What the log signed for is unavailable. */
   | 'Missing'

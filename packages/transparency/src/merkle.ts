@@ -36,8 +36,8 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 }
 
 /**
- * Right edge of a tree: roots of the complete subtrees that its entries fall into, the largest first, one for each bit
- * that is set in `size`. Enough to add entries and to know the root at any time.
+ * Right edge of a tree: roots of its complete subtrees, the largest first, one for each bit set in `size`. Enough to
+ * add entries and to know the root at any time.
  */
 export interface Frontier {
   size: number

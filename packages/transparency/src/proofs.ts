@@ -65,7 +65,7 @@ export class Prover {
       : [...(await this.#subproof(oldSize - split, start + split, end, false)), await this.range(start, start + split)]
   }
 
-  /** A node of the tree, from the tile whose hashes lie at or just below its level. */
+  /** A node of the tree, from the tile whose hashes are at or just below its level. */
   async #complete(level: number, index: number): Promise<Uint8Array> {
     const tileLevel = Math.floor(level / tileHeight)
     const below = level - tileLevel * tileHeight

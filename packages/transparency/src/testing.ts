@@ -3,7 +3,7 @@ import type { Fetch } from './proofs.ts'
 import { concat } from './bytes.ts'
 import { formatBundle, parseTilePath, tileHeight, tileWidth } from './tiles.ts'
 
-/** Entries that differ. */
+/** Distinct entries. */
 export function entriesOf(size: number): Uint8Array[] {
   return Array.from({ length: size }, (_, index) => new TextEncoder().encode(`entry ${index}`))
 }

@@ -19,7 +19,7 @@ export const tileWidth = 256
  * tileWidth === 2 ** tileHeight // => true
  */
 export const tileHeight = 8
-/** Above it no tree of a safe integer's size has tiles. */
+/** No tree whose size is a safe integer has tiles above it. */
 const highestLevel = 6
 const longestEntry = 65_535
 
