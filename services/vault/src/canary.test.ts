@@ -16,7 +16,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** Everything that the store keeps: the files of SQLite, its log included, and the rows of either engine as text. */
+/** Everything that the store keeps: SQLite's files, including its log, and the rows of either engine as text. */
 async function contentOf(store: Store): Promise<Buffer> {
   const parts: Buffer[] = []
   const raw = await openRaw(store)
@@ -56,7 +56,7 @@ describeStores('secrets of the vault', (open) => {
       return answer
     }
 
-    // A released key: its halves are known to the receiver alone.
+    // A released key: only the recipient knows its halves.
     await vault.call('controlPlane', 'POST', '/keys/vm-1/create', keyRequest())
     const target = vault.provider.token(vault.claims)
     const released = await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target })
@@ -73,21 +73,21 @@ describeStores('secrets of the vault', (open) => {
     errors.push(await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target: `${target}x` }))
     errors.push(await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target: vault.provider.token({}) }))
 
-    // A secret, good and refused.
+    // A secret, accepted and refused.
     const value = randomBytes(40).toString('base64url')
     canaries.push(canaryOf('secret value', Buffer.from(value)))
     expect((await asOwner('PUT', '/secrets/s', { value })).status).toBe(200)
     await asOwner('PUT', '/secrets/s', { value, attributes: { exp: 'never' } })
     await asOwner('PUT', '/secrets/bad_name', { value })
 
-    // An imported key, good and refused.
+    // An imported key, accepted and refused.
     const imported = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
     canaries.push(canaryOf('imported key d', Buffer.from(imported.d!, 'base64url').subarray(0, 48)))
     expect((await asOwner('PUT', '/keys/i', { key: { ...imported, kty: 'RSA' } })).status).toBe(200)
     await asOwner('PUT', '/keys/i', { key: { ...imported, kty: 'RSA', n: 'AQAB' } })
     await asOwner('PUT', '/keys/i', { key: { ...imported, kty: 'RSA', key_ops: 'all' } })
 
-    // A key that another HSM wrapped, good and refused, and a statement about it.
+    // A key wrapped by another HSM, accepted and refused, and a statement about it.
     const kek = (await asOwner('POST', '/keys/kek/create', { kty: 'RSA-HSM', key_ops: ['import'] })).body.key
     const brought = randomBytes(32)
     canaries.push(canaryOf('brought key', brought))
@@ -100,7 +100,7 @@ describeStores('secrets of the vault', (open) => {
     await asOwner('PUT', '/keys/b', { key: { kty: 'EC-HSM', key_hsm } })
     expect((await asOwner('GET', '/keys/b/attestation')).status).toBe(200)
 
-    // What is decrypted, and what does not decrypt.
+    // A successful and a failed decryption.
     const plain = randomBytes(32)
     canaries.push(canaryOf('decrypted value', plain))
     const made = await asOwner('POST', '/keys/k/create', { kty: 'RSA', key_size: 2048 })
@@ -115,7 +115,7 @@ describeStores('secrets of the vault', (open) => {
     expect(errors.filter(({ status }) => status < 400)).toEqual([])
     const content = await contentOf(store)
     const log = readFileSync(logFile)
-    // The search itself is searched: what is public is found in each place.
+    // Checks the search itself: public values are found in each place.
     expect(
       foundIn(content, [canaryOf('name', Buffer.from('platform.vault.strongroom.internal/operationlog'))]),
     ).toEqual(['name'])

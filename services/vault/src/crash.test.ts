@@ -9,7 +9,7 @@ import { loggedIn } from './testing/logged.ts'
 import { b64, startTenant, type Tenant } from './testing/tenant.ts'
 import { principalIds } from './testing/test-vault.ts'
 
-/** More with STRONGROOM_CRASH_ROUNDS, for who has the time. */
+/** More with STRONGROOM_CRASH_ROUNDS. */
 const rounds = Number(process.env.STRONGROOM_CRASH_ROUNDS ?? 4)
 
 describeStores('a vault that is killed under load', (open) => {
@@ -36,7 +36,7 @@ describeStores('a vault that is killed under load', (open) => {
   )
 })
 
-/** Kills the child at a moment that nothing in it can foresee, after its second acknowledged write. */
+/** Kills the child at an unpredictable moment after its second acknowledged write. */
 async function loadUntilKilled(order: CrashOrder, round: number): Promise<Acknowledged[]> {
   const child = spawn(
     process.execPath,
@@ -62,7 +62,7 @@ async function loadUntilKilled(order: CrashOrder, round: number): Promise<Acknow
   await killed
   if (!started) throw new Error(`the vault did not start: ${errors}`)
   expect(child.signalCode).toBe('SIGKILL')
-  // What was cut off was not acknowledged.
+  // Truncated output was not acknowledged.
   return out
     .split('\n')
     .slice(0, -1)
@@ -76,17 +76,17 @@ async function expectKept({ ok }: Tenant, lines: Acknowledged[]): Promise<void> 
     if (line.op === 'secret') expect((await ok('GET', `/secrets/${line.name}`)).value).toBe(line.value)
     if (line.op !== 'create') continue
     expect((await ok('GET', `/keys/${line.name}`)).key.kid).toContain(line.version)
-    // Material that was torn would not open.
+    // Torn material would not open.
     const body = { alg: 'ES256', value: b64(Buffer.alloc(32)) }
     expect((await ok('POST', `/keys/${line.name}/sign`, body)).value).toHaveLength(86)
   }
   for (const [name, n] of tags) {
-    // One more may have been written whose answer was cut off.
+    // One more may have been written, its answer lost.
     expect(Number((await ok('GET', `/keys/${name}`)).tags.n)).toBeGreaterThanOrEqual(n)
   }
 }
 
-/** Every version has its entry, and every entry its version: they are written in one transaction. */
+/** Every version has its entry, and every entry its version: one transaction writes both. */
 async function expectAgreement(store: Store): Promise<void> {
   const rows = (await store.db.selectFrom('key_version').select('version').where('vault', '=', 'kv1').execute()) as {
     version: string

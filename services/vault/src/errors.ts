@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 
-/** Key Vault answers every fault of a request's content with this one code. */
+/** Key Vault reports every fault in a request's content with this code. */
 export function badParameter(
   message: string,
   o: { target?: string; expected?: string; found?: string; remedy?: string } = {},
@@ -13,14 +13,14 @@ export function badParameter(
   })
 }
 
-/** Shows what a caller sent in an error text: short, and never control characters. */
+/** Shows caller input in an error text: short, and without control characters. */
 export function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : written(value)
   const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')
   return printable.length > 120 ? `${printable.slice(0, 117)}...` : printable
 }
 
-/** What is nested too deep to be written is named by its kind: parsing it took no stack, writing it would. */
+/** A value nested too deep to serialise is named by its kind: parsing needed no stack, serialising would. */
 export function written(value: unknown): string {
   try {
     return JSON.stringify(value) ?? 'undefined'

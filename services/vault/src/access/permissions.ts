@@ -33,12 +33,12 @@ type CertificatePermission =
 export type Permission = KeyPermission | SecretPermission | CertificatePermission
 
 interface Rule {
-  /** Azure RBAC's data action, after `Microsoft.KeyVault/vaults/`. */
+  /** Azure RBAC's data action, without the prefix `Microsoft.KeyVault/vaults/`. */
   action: string
   /** Access policies: which list, and the permission in it. */
   list: 'keys' | 'secrets' | 'certificates'
   permission: string
-  /** Another permission of the list that is enough. */
+  /** Another permission in the list that suffices. */
   or?: string
 }
 
@@ -51,9 +51,9 @@ const issuers = (action: string, permission: string): Rule => ({
 })
 
 /**
- * Data actions of Azure's built-in roles and permissions of its access policies. What Azure has no right for takes that of
- * its closest kin: who may list keys may read what was done with them, random bytes disclose less than a key's
- * attributes, and who may not have a key released cannot count its guest state either.
+ * Data actions of Azure's built-in roles and permissions of its access policies. Rights that Azure lacks use the
+ * closest existing one: listing keys includes reading their operations, random bytes disclose less than a key's
+ * attributes, and counting a guest state requires the right to release.
  */
 export const permissionRules: Record<Permission, Rule> = {
   get: key('keys/read', 'get'),

@@ -4,17 +4,18 @@ import type { KeyPermission, Permission } from './permissions.ts'
 export interface PlatformAccess {
   /** Object id of the principal that hosts fetch guest-state keys as. */
   orchestratorObjectId: string
-  /** Object id of the principal that makes and destroys them. */
+  /** Object id of the principal that creates and destroys them. */
   controlPlaneObjectId: string
-  /** Object id of the owner of the installation, who may read what was done. */
+  /** Object id of the installation's owner, who may read the operation logs. */
   ownerObjectId: string
 }
 
 /**
- * The platform vault: who makes keys cannot have them released, who has them released cannot make or change them, and
- * nobody can change a release policy. The owner has no access to its keys, not even to list: they are the platform's, and
- * what the owner may know of them is in the VM's boot evidence and in the operation log, which the owner alone may read. Nobody may back one up or restore it: an old copy
- * would bring an old generation of the guest state back.
+ * The platform vault: the principal that creates keys cannot have them released, the one that has them released cannot
+ * create or change them, and nobody can change a release policy. The owner has no access to its keys, not even to list
+ * them: they belong to the platform, and what the owner may know is in the VM's boot evidence and in the operation log,
+ * which only the owner may read. Nobody may back up or restore a key: an old copy would bring back an old generation of
+ * the guest state.
  */
 export function createPlatformAccess(o: PlatformAccess): (caller: Caller, permission: Permission) => boolean {
   if (o.orchestratorObjectId === '' || o.controlPlaneObjectId === '' || o.ownerObjectId === '')

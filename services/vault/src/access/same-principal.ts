@@ -1,8 +1,8 @@
 import type { Caller } from '@strongroom/platform'
 
 /**
- * Whether a right that was given to `objectId` is the caller's: by its own id, or by a group that its token names. The
- * key service asks nobody when it decides, so who leaves a group keeps what the group has until the token ends.
+ * Whether a right granted to `objectId` is the caller's: by its own id, or by a group in its token. The key service
+ * does not look groups up, so someone who leaves a group keeps its rights until the token expires.
  */
 export function isHeldBy(objectId: string, caller: Caller): boolean {
   if (objectId === caller.objectId.toLowerCase()) return true

@@ -7,12 +7,12 @@ import { isHeldBy } from './same-principal.ts'
 
 const provider = 'Microsoft.KeyVault/vaults/'
 
-/** The one thing a request is about, for example `keys/disk`; empty for the vault as a whole. */
+/** The single object of a request, for example `keys/disk`; empty for the vault as a whole. */
 export type ObjectPath = string
 
 /**
- * Azure RBAC: some assignment that reaches the object has a role whose data actions cover this one. A role's notDataActions
- * take away from that role only.
+ * Azure RBAC: an assignment that covers the object has a role whose data actions include this one. A role's
+ * notDataActions subtract from that role only.
  * @throws ServiceError 403 ForbiddenByRbac
  */
 export function requireByRoles(caller: Caller, vault: Vault, permission: Permission, object: ObjectPath): void {
@@ -107,7 +107,7 @@ function callerText(caller: Caller): string {
   return `appid=${caller.appId};oid=${caller.objectId};iss=https://sts.windows.net/${caller.tenantId}/`
 }
 
-/** `*` stands for any characters, case does not count. */
+/** `*` matches any characters; case is ignored. */
 function covers(patterns: string[], action: string): boolean {
   const wanted = action.toLowerCase()
   return patterns.some((pattern) => {

@@ -17,7 +17,7 @@ export interface AccessRequest {
   address: string
 }
 
-/** Who may do what in which vault. What nothing allows is refused; owning the subscription gives nothing here. */
+/** Access rules per vault. Default deny; owning the subscription gives no rights here. */
 export class VaultAccess {
   readonly #platform: ReturnType<typeof createPlatformAccess>
   readonly #services: ReadonlySet<string>
@@ -36,7 +36,7 @@ export class VaultAccess {
     this.#hsms = o.hsms
   }
 
-  /** Undefined where there is none, or only a deleted one. As it stands now, each time: a right that was taken is gone. */
+  /** Undefined if there is none, or only a deleted one. Read each time, so that a revoked right has no effect. */
   async find(name: string): Promise<Vault | undefined> {
     if (name === platformVault) return this.#platformVault
     if (isManagedHsmVaultName(name)) return this.#hsms.find(name)
@@ -44,14 +44,14 @@ export class VaultAccess {
     return found?.deletedAt === undefined ? found : undefined
   }
 
-  /** @throws ServiceError 403 Forbidden with Azure's closer reason */
+  /** @throws ServiceError 403 Forbidden with Azure's inner reason */
   require(o: AccessRequest): void {
     const { caller, vault, permission, object } = o
     if (vault.name === platformVault) {
       if (this.#platform(caller, permission)) return
       throw platformForbidden(caller, permission)
     }
-    // Who owns the installation answers for it, and sees of every vault what was done, never what is in it.
+    // The installation's owner is accountable for it, and sees every vault's operations but never its contents.
     if (permission === 'readOperationLog' && caller.objectId === this.#owner) return
     if (vault.hsm) {
       requireKeyRole(vault.hsm, caller, permission, object)

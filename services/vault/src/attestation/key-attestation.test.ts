@@ -24,7 +24,10 @@ beforeAll(() => {
 })
 afterAll(() => hsm?.remove())
 
-/** Reads a statement as its receiver does: signed by the leaf, the leaf under the installation's authority and for this alone. */
+/**
+ * Verifies a statement as its recipient does: signed by the leaf, the leaf certified by the installation's authority
+ * for this purpose only.
+ */
 async function statementOf(
   { ok, vault }: Tenant,
   path: string,
@@ -87,7 +90,7 @@ describeStores('a statement about a key', (open) => {
       const { keystore: standing } = (await statementOf(tenant, `/keys/${name}/`)).statement
       if (standing.kind !== 'pkcs11') throw new Error('not in the token')
       expect(standing.token).toMatchObject({ label: 'attested', manufacturer: 'SoftHSM project' })
-      // SoftHSM lacks OAEP with SHA-256, and the statement tells what that means for a release.
+      // SoftHSM lacks OAEP with SHA-256, and the statement reports what that means for a release.
       expect(standing.releaseWrappings).toMatchObject({ CKM_RSA_AES_KEY_WRAP: 'token', RSA_AES_KEY_WRAP_256: 'memory' })
       return standing.object
     }

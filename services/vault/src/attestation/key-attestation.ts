@@ -8,7 +8,7 @@ import type { OperationLog } from '../log/operation-log.ts'
 import type { CertifiedSigner } from '../signing/certified-signer.ts'
 import type { Vault } from '../vaults/vault.ts'
 
-/** States what holds a key, in the words of what holds it, under the service's own signature. */
+/** States what holds a key, as its holder reports it, signed by the service. */
 export class KeyAttestation {
   readonly #o: { keystore: Keystore; signer: CertifiedSigner; log: OperationLog; clock: Clock }
 

@@ -14,7 +14,10 @@ type Json = Record<string, unknown>
 
 const limits = { text: 320, entries: 100 }
 
-/** What a vault knows of one authority. Its account's password is taken and kept nowhere: no authority is reached from here. */
+/**
+ * A vault's settings for one authority. Its account's password is accepted and discarded: no authority is contacted
+ * from here.
+ */
 interface IssuerSettings {
   provider: string
   accountId?: string
@@ -23,7 +26,9 @@ interface IssuerSettings {
   enabled: boolean
 }
 
-/** Authorities and contacts of vaults: kept as they were told. Nothing is asked of the former, and the latter are not written to. */
+/**
+ * Certificate authorities and contacts of vaults: stored only. The authorities are not contacted, and nobody is mailed.
+ */
 export class CertificateAuthorities {
   readonly #o: { store: Store; log: OperationLog; clock: Clock }
 
@@ -35,7 +40,7 @@ export class CertificateAuthorities {
     return issuerOf(await this.#find(vault, name))
   }
 
-  /** By name, behind `after`. */
+  /** By name, after `after`. */
   async issuers(vault: Vault, after: string, limit: number): Promise<{ cursor: string; item: Json }[]> {
     const rows = await this.#db
       .selectFrom('certificate_issuer')
@@ -51,7 +56,7 @@ export class CertificateAuthorities {
     })
   }
 
-  /** PUT writes all of it, PATCH what it names. */
+  /** PUT replaces everything, PATCH what it names. */
   async setIssuer(caller: Caller, vault: Vault, name: string, body: unknown, whole: boolean): Promise<Json> {
     const { store, clock } = this.#o
     return await store.transaction(async (tx) => {
@@ -206,11 +211,11 @@ function readIssuer(body: unknown, before: IssuerSettings | undefined): IssuerSe
 function text(value: unknown, target: string): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string' && value.length <= limits.text && !/\p{Cc}/u.test(value)) return value
-  // What was sent may be a password.
+  // The input may be a password.
   throw badParameter(`${target} is not a string, or is too long.`, { target, expected: `a string of at most ${limits.text} characters`, found: typeof value }) // prettier-ignore
 }
 
-/** Entries with an address each, and what else they may have. */
+/** Entries with an address each, and optional further members. */
 function people(value: unknown, target: string, members: readonly string[]): Json[] {
   if (!Array.isArray(value) || value.length > limits.entries)
     throw badParameter(`${target} is not a list.`, { target, expected: `a list of at most ${limits.entries}`, found: shown(typeof value) }) // prettier-ignore

@@ -16,11 +16,11 @@ import { certificateEntry, type Certificates } from './certificates.ts'
 import { renewAt, type CertificatePolicy } from './policy.ts'
 import type { CertificateRepository } from './repository.ts'
 
-/** Azure's bound. */
+/** Azure's limit. */
 const versionLimit = 500
 const context = 'backup/certificate'
 
-/** A certificate's versions, each with its key and its secret. */
+/** A certificate's versions, each with its key and secret. */
 interface Blob {
   kind: 'certificate'
   shownName: string
@@ -40,14 +40,14 @@ interface Parts {
   secretRepository: ObjectRepository<SecretVersion, SecretVersionRow>
   keyForm: RowForm<KeyVersion, KeyVersionRow>
   secretForm: RowForm<SecretVersion, SecretVersionRow>
-  /** The same version in another vault. @throws ServiceError where the vault does not take it */
+  /** The same version in another vault. @throws ServiceError if the vault refuses it */
   movedKey(key: KeyVersion, to: Vault): Promise<KeyVersion>
   movedSecret(secret: SecretVersion, to: Vault): Promise<SecretVersion>
 }
 
 /**
- * Backups of certificates with all versions, their keys, secrets and policy: opaque to their holder, of use only to this installation,
- * and only where the name is free of keys and secrets as well.
+ * Backups of certificates with all versions, keys, secrets and policy: opaque to their holder, usable only by this
+ * installation, and only where no key or secret has the name either.
  */
 export class CertificateBackups {
   readonly #o: Parts
@@ -80,7 +80,7 @@ export class CertificateBackups {
     return { value: Buffer.from(sealed).toString('base64url') }
   }
 
-  /** @returns the current version as it stands in its new place */
+  /** @returns the current version as restored */
   async restore(caller: Caller, vault: Vault, body: unknown): Promise<CertificateVersion> {
     const { certificates, repository, keyRepository, secretRepository, keyForm, secretForm, store, log } = this.#o
     const { shownName, policy, ...rows } = await this.#open(objectOf(body, 'body').value)

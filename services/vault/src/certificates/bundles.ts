@@ -12,7 +12,7 @@ const idOf = (certificate: CertificateVersion, kind: string, end?: string): stri
     '/',
   )
 
-/** Lists name certificates without version, lists of versions with it. */
+/** Lists name certificates without a version, lists of versions with it. */
 export function itemOf(certificate: CertificateVersion, vault: Vault, version?: string): Json {
   return {
     id: idOf(certificate, 'certificates', version),
@@ -72,7 +72,7 @@ export function policyBodyOf(certificate: CertificateVersion, policy: Certificat
   }
 }
 
-/** What waits for somebody else's signature. */
+/** A request that waits for someone else's signature. */
 export const pendingOf = ({ key, csr, policy }: PendingCertificate): Json => ({
   id: `https://${vaultHost(key.vault)}/certificates/${key.shownName}/pending`,
   issuer: { name: policy.issuer },
@@ -83,7 +83,7 @@ export const pendingOf = ({ key, csr, policy }: PendingCertificate): Json => ({
   request_id: key.version,
 })
 
-/** What was asked for is done when it is answered: the operation is complete. */
+/** The work is done when the request is answered: the operation is complete. */
 export function operationOf(certificate: CertificateVersion, policy: CertificatePolicy): Json {
   return {
     id: idOf(certificate, 'certificates', 'pending'),

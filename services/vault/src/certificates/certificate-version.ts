@@ -24,5 +24,5 @@ export const certificateRows: RowForm<CertificateVersion, CertificateVersionRow>
   changed: changeableColumnsOf,
 }
 
-/** SHA-1 of the certificate, base64url: a name, which protects nothing. */
+/** SHA-1 of the certificate, base64url: an identifier, not a protection. */
 export const thumbprintOf = ({ cer }: CertificateVersion): string => createHash('sha1').update(cer).digest('base64url')

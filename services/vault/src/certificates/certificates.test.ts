@@ -50,7 +50,7 @@ describeStores('certificates', (store) => {
     expect([signed.status, versionOf(signed.body.kid)]).toEqual([200, version])
     expect((await send('GET', '/certificates')).body.value).toMatchObject([{ id: `https://${host}/certificates/C1`, tags: { a: 'b' } }]) // prettier-ignore
 
-    // A second version stands beside the first.
+    // A second version is added beside the first.
     await send('POST', '/certificates/c1/create', self())
     expect((await send('GET', '/certificates/c1/versions')).body.value).toHaveLength(2)
     expect(versionOf((await send('GET', '/keys/c1')).body.key.kid)).not.toBe(version)
@@ -66,7 +66,7 @@ describeStores('certificates', (store) => {
     const { body } = await send('GET', '/certificates/c1')
     const certificate = new X509Certificate(Buffer.from(body.cer, 'base64'))
     expect(certificate.verify(certificate.publicKey)).toBe(true)
-    // What is not exportable is in no secret.
+    // A key that is not exportable is in no secret.
     const { value } = (await send('GET', '/secrets/c1')).body
     const file = await readPkcs12(Buffer.from(value, 'base64'), '')
     expect([file.keys, file.certificates.length]).toEqual([[], 1])
@@ -91,7 +91,7 @@ describeStores('certificates', (store) => {
     const signature = (await send('POST', '/keys/in/sign', { alg: 'ES256', value: digest.toString('base64url') })).body.value // prettier-ignore
     expect(signature).toBeTruthy()
 
-    // As PKCS#12, of what the secret of another certificate holds.
+    // As PKCS#12, from another certificate's secret.
     await send('POST', '/certificates/p12/create', self({ secret_props: { contentType: 'application/x-pkcs12' } }))
     const { value } = (await send('GET', '/secrets/p12')).body
     const again = await send('POST', '/certificates/copy/import', { value })
@@ -122,7 +122,7 @@ describeStores('certificates', (store) => {
     ] as const)
       // prettier-ignore
       expect(codes(await send(method, path, body)), `${method} ${path}`).toEqual([403, 'Forbidden'])
-    // Nor does a certificate take what is another's.
+    // Nor does a certificate take over another object's name.
     await send('PUT', '/secrets/mine', { value: 'x' })
     await send('POST', '/keys/gone/create', { kty: 'RSA' })
     await send('DELETE', '/keys/gone')
@@ -210,7 +210,7 @@ describeStores('certificates', (store) => {
     const signed = await there('POST', `/keys/site/${version}/sign`, { alg: 'RS256', value: digest.toString('base64url') }) // prettier-ignore
     const { publicKey } = new X509Certificate(Buffer.from(body.cer, 'base64'))
     expect(verify('sha256', Buffer.from('x'), publicKey, Buffer.from(signed.body.value, 'base64url'))).toBe(true)
-    // Key and secret are the certificate's there too, and no other kind of backup opens as one.
+    // There too, key and secret belong to the certificate, and no other kind of backup opens as one.
     expect(codes(await there('POST', '/keys/site/backup'))).toEqual([403, 'Forbidden'])
     await send('POST', '/keys/plain/create', { kty: 'RSA' })
     const ofKey = (await send('POST', '/keys/plain/backup')).body.value as string
@@ -220,7 +220,7 @@ describeStores('certificates', (store) => {
     expect(codes(await there('POST', '/keys/restore', { value }))).toEqual([400, 'BadParameter'])
     for (const [path, body] of [['/certificates/site/backup'], ['/certificates/restore', { value }]] as const)
       expect(codes(await send('POST', path, body, 'bob'))).toEqual([403, 'Forbidden'])
-    // A secret of the same name stands in the way, as do deleted ones.
+    // A secret of the same name blocks the restore, as do deleted ones.
     await vault.putVault('kv3', { grants: [adminGrant('alice')] })
     const third = 'kv3.vault.strongroom.internal'
     await vault.call('alice', 'PUT', '/secrets/site', { value: 'x' }, third)

@@ -36,26 +36,26 @@ interface Parts extends Omit<
   vault(name: string): Promise<Vault | undefined>
 }
 
-/** What a caller says of a version beside its policy. */
+/** What a caller sets on a version besides its policy. */
 interface Settings {
   enabled: boolean
   tags: Record<string, string>
 }
 
-/** A key as it is made for a certificate, and what of it goes into the secret. */
+/** A key created for a certificate, and the part of it that goes into the secret. */
 interface Made {
   key: KeyVersion
   chain: Uint8Array[]
-  /** PKCS#8 DER; undefined where the key stays inside. Overwritten in the end. */
+  /** PKCS#8 DER; undefined if the key stays inside. Overwritten at the end. */
   secret: Uint8Array | undefined
 }
 
-/** A renewal that could not be made is tried again. */
+/** A failed renewal is retried. */
 const retrySeconds = 24 * 3600
 
 /**
- * Certificates, each with a key and a secret of the same name and version, which change with it alone. Permission has been
- * checked before.
+ * Certificates, each with a key and a secret of the same name and version, which only the certificate changes.
+ * Permission has been checked before.
  */
 export class Certificates extends Lifecycle<CertificateVersion, CertificateVersionRow> {
   readonly #o: Parts
@@ -65,7 +65,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     this.#o = o
   }
 
-  /** A new certificate that its own key signs, or a request for one; or a new version of one that exists. */
+  /** A new self-signed certificate, or a request for one; or a new version of an existing one. */
   async create(caller: By, place: Place, body: unknown): Promise<CertificateVersion | PendingCertificate> {
     const o = objectOf(body ?? {}, 'body')
     const before = await this.#o.repository.policy(nameOf(place))
@@ -75,7 +75,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
       : await this.#issue(caller, place, policy, settingsOf(o))
   }
 
-  /** A key and a request for its certificate, which waits until somebody has signed it. */
+  /** A key and a certificate request, which waits until somebody signs it. */
   async #request(caller: By, place: Place, policy: CertificatePolicy, settings: Settings): Promise<PendingCertificate> {
     const { keystore, pending, repository, store, log } = this.#o
     const { key, same } = await this.#key(place, policy, settings)
@@ -94,7 +94,10 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     }
   }
 
-  /** What somebody else signed for the key that waits. @throws ServiceError PendingCertificateNotFound, 400 BadParameter */
+  /**
+   * The certificate that somebody signed for the pending key. @throws ServiceError PendingCertificateNotFound, 400
+   * BadParameter
+   */
   async merge(caller: Caller, place: Place, body: unknown): Promise<CertificateVersion> {
     const { keystore, pending } = this.#o
     const { key: waiting, policy } = await pending.get(place)
@@ -113,7 +116,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     }
   }
 
-  /** The request is given up, and its key destroyed. */
+  /** Cancels the request and destroys its key. */
   async deletePending(caller: Caller, place: Place): Promise<PendingCertificate> {
     const { keystore, pending, store, log } = this.#o
     const found = await store.transaction(async (tx) => {
@@ -126,7 +129,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     return found
   }
 
-  /** The key of a new version: a new one, or that of the version before where the policy says so and it fits. */
+  /** The key of a new version: a new one, or the previous version's if the policy says so and it fits. */
   async #key(place: Place, policy: CertificatePolicy, settings: Settings): Promise<{ key: KeyVersion; same: boolean }> {
     const { keystore, keyRepository } = this.#o
     const draft = this.#draft(place, policy, settings)
@@ -148,7 +151,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
       const chain = [await issueSelfSigned({ keystore, key, policy, now: clock.now() })]
       return await this.#keep(caller, 'create', place, policy, { key, chain, secret })
     } catch (error) {
-      // A token would keep what is made and then refused.
+      // A token would keep a key that is created and then refused.
       if (!same) await keystore.destroy(key.material, bindingOf(key))
       throw error
     } finally {
@@ -156,7 +159,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     }
   }
 
-  /** What was made elsewhere, as PEM or PKCS#12. */
+  /** A certificate created elsewhere, as PEM or PKCS#12. */
   async importCertificate(caller: Caller, place: Place, body: unknown): Promise<CertificateVersion> {
     const { keystore } = this.#o
     const o = objectOf(body, 'body')
@@ -248,7 +251,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     })
   }
 
-  /** Enabled and tags; the key and the secret follow. */
+  /** Enabled state and tags; key and secret follow. */
   async update(caller: Caller, place: Place, version: string | undefined, body: unknown): Promise<CertificateVersion> {
     const { repository, keyRepository, secretRepository, store, log } = this.#o
     const o = objectOf(body ?? {}, 'body')
@@ -279,7 +282,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     throw this.notFound(place.name)
   }
 
-  /** What the next version is made by. */
+  /** The policy of the next version. */
   async setPolicy(
     caller: Caller,
     place: Place,
@@ -300,7 +303,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     })
   }
 
-  /** Makes what is due by its policy. One that cannot be made keeps no other from it. @returns how many were */
+  /** Renews what is due. A failure does not stop the others. @returns how many were renewed */
   async renewDue(): Promise<number> {
     const { repository, logger } = this.#o
     let renewed = 0
@@ -334,7 +337,7 @@ function settingsOf(o: Record<string, unknown>): Settings {
   return { enabled: enabled ?? true, tags: tagsOf(o.tags) ?? {} }
 }
 
-/** What the certificate says that its key is for, it may do. */
+/** The key may do what the certificate's key usage allows. */
 function operationsOf({ keyUsage, spec, issuer }: CertificatePolicy): KeyOperation[] {
   if (spec.type === 'EC') return ['sign', 'verify']
   const every: [boolean, KeyOperation[]][] = [

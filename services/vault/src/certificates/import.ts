@@ -7,13 +7,13 @@ import { badFile } from './pkcs12/refused.ts'
 import type { ContentType } from './policy.ts'
 import { Rounds } from './pkcs12/rounds.ts'
 
-/** Key Vault's limit of a secret is lower: a longer file could not be kept. */
+/** Key Vault's limit for a secret is lower: a longer file could not be stored. */
 const longest = 64 * 1024
 const longestPassword = 1024
 
 export interface OutsideCertificate {
   key: OutsideKey
-  /** DER, the key's own first, then the others as they came. */
+  /** DER, the key's own certificate first, then the others in input order. */
   chain: Uint8Array[]
   contentType: ContentType
 }

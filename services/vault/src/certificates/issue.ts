@@ -21,7 +21,7 @@ import { bindingOf, type KeyVersion } from '../keys/key-version.ts'
 import type { Keystore, KeyUse } from '../keystore/keystore.ts'
 import { nameOf, type CertificatePolicy } from './policy.ts'
 
-/** Clocks of those who verify may be a little behind. */
+/** Verifiers' clocks may be slightly behind. */
 const backdateMs = 600_000
 
 type Sign = Extract<KeyUse, { operation: 'sign' }>['algorithm']
@@ -43,7 +43,7 @@ export function spkiOf({ spec, publicParts }: Pick<KeyVersion, 'spec' | 'publicP
   return createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'der' })
 }
 
-/** A certificate that its own key signs, in the keystore. @returns DER */
+/** A self-signed certificate for a key in the keystore. @returns DER */
 export async function issueSelfSigned(o: {
   keystore: Keystore
   key: KeyVersion
@@ -65,13 +65,13 @@ export async function issueSelfSigned(o: {
     extensions: extensionsOf(policy, keyIdentifier(subjectKey)),
   })
   const der = await signedBy(keystore, key, unsigned)
-  // What the keystore signed is not believed unread.
+  // The keystore's signature is verified before use.
   const made = new X509Certificate(der)
   if (!made.verify(made.publicKey)) throw new TypeError('the keystore signed the certificate with another key')
   return der
 }
 
-/** A request that somebody else signs a certificate for the key (PKCS#10). @returns DER */
+/** A certificate request for the key (PKCS#10). @returns DER */
 export async function requestSigned(o: {
   keystore: Keystore
   key: KeyVersion
@@ -114,7 +114,7 @@ function extensionsOf(policy: CertificatePolicy, keyId: Uint8Array): Extension[]
   ]
 }
 
-/** What the policy has a say in. */
+/** Extensions that the policy controls. */
 function requestedOf(policy: CertificatePolicy): Extension[] {
   const names = [
     ...policy.dnsNames.map((each) => implicit(2, ascii(each))),
@@ -124,7 +124,7 @@ function requestedOf(policy: CertificatePolicy): Extension[] {
     basicConstraints(),
     ...(policy.keyUsage.length === 0 ? [] : [keyUsage(policy.keyUsage)]),
     ...(policy.ekus.length === 0 ? [] : [extendedKeyUsage(policy.ekus)]),
-    // RFC 5280 section 4.2.1.6: critical where there is no subject.
+    // RFC 5280 section 4.2.1.6: critical without a subject.
     ...(names.length === 0 ? [] : [{ oid: extensionOids.subjectAltName, critical: policy.subject.trim() === '', value: sequence(...names) }]), // prettier-ignore
   ]
 }

@@ -4,8 +4,8 @@ import { badParameter } from '../errors.ts'
 const limits = { certificates: 20, text: 64 * 1024 }
 
 /**
- * Certificates that came back for a request, that of its key first.
- * @param subjectKey SubjectPublicKeyInfo (DER) of the key that waits
+ * Certificates returned for a request, the key's own first.
+ * @param subjectKey SubjectPublicKeyInfo (DER) of the pending key
  * @returns DER of each
  * @throws ServiceError 400 BadParameter
  */

@@ -23,7 +23,7 @@ const wanted = (keyProps: object = { kty: 'RSA', exportable: true }): object => 
   tags: { a: 'b' },
 })
 
-/** What an authority makes of a request: DER of the certificate, and of its own. */
+/** What an authority makes of a request: DER of the certificate and of the authority's own. */
 function signed(csr: string): [certificate: string, authority: string] {
   writeFileSync(join(folder, 'csr.der'), Buffer.from(csr, 'base64'))
   openssl('x509', '-req', '-inform', 'DER', '-in', 'csr.der', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-copy_extensions', 'copy', '-outform', 'DER', '-out', 'cert.der', '-not_before', '20250101000000Z', '-not_after', '20450101000000Z') // prettier-ignore

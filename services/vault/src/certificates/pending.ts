@@ -6,7 +6,7 @@ import type { Tables } from '../store/migrations.ts'
 import type { CertificatePendingRow, KeyVersionRow } from '../store/tables.ts'
 import type { CertificatePolicy } from './policy.ts'
 
-/** A certificate whose key is made, and that somebody else has to sign. */
+/** A certificate whose key exists and that somebody else must sign. */
 export interface PendingCertificate {
   key: KeyVersion
   policy: CertificatePolicy
@@ -14,7 +14,7 @@ export interface PendingCertificate {
   csr: Uint8Array
 }
 
-/** Requests that wait for their certificate: one for a name. The key is nobody's to use meanwhile. */
+/** Certificate requests that wait for their certificate: one per name. Nobody can use the key until then. */
 export class PendingCertificates {
   readonly #store: Store
 
@@ -68,7 +68,7 @@ export class PendingCertificates {
     })
   }
 
-  /** False where another request did it first. */
+  /** False if another request was first. */
   async remove(tx: DatabaseTransaction, { vault, name, version }: KeyVersion): Promise<boolean> {
     const gone = await (tx as Transaction<Tables>)
       .deleteFrom('certificate_pending')

@@ -13,13 +13,13 @@ const sizes = [2048, 3072, 4096] as const
 const curves: EllipticCurve[] = ['P-256', 'P-384', 'P-521', 'P-256K']
 const limits = { months: 1200, names: 100, usages: 32, subject: 400 }
 
-/** When a certificate is made again by itself; both of them count. */
+/** When a certificate is renewed automatically; either trigger suffices. */
 interface LifetimeAction {
   trigger: { days_before_expiry?: number; lifetime_percentage?: number }
   action: { action_type: 'AutoRenew' | 'EmailContacts' }
 }
 
-/** How a certificate is made, and made again. */
+/** How a certificate is created and renewed. */
 export interface CertificatePolicy {
   /** Whether the secret holds the private key. */
   exportable: boolean
@@ -27,7 +27,7 @@ export interface CertificatePolicy {
   spec: KeySpec
   reuseKey: boolean
   contentType: ContentType
-  /** As it was written. */
+  /** As given. */
   subject: string
   dnsNames: string[]
   emails: string[]
@@ -36,7 +36,7 @@ export interface CertificatePolicy {
   keyUsage: KeyUsage[]
   months: number
   lifetimeActions: LifetimeAction[]
-  /** `Self`, or `Unknown` where the certificate was made or signed elsewhere. */
+  /** `Self`, or `Unknown` if the certificate was created or signed elsewhere. */
   issuer: 'Self' | 'Unknown'
 }
 
@@ -45,9 +45,9 @@ const wrong = (target: string, expected: string, found: unknown): never => {
 }
 
 /**
- * A policy in Key Vault's form, over the one before where it changes one.
- * @param imported what a certificate from elsewhere settles: its key, subject and issuer are not the policy's to say
- * @throws ServiceError 400 BadParameter, 403 where the vault is of the standard tier
+ * A policy in Key Vault's form, merged over the existing one for a change.
+ * @param imported what an imported certificate determines: its key, subject and issuer are not the policy's choice
+ * @throws ServiceError 400 BadParameter, 403 if the vault is of the standard tier
  */
 export function parsePolicy(
   value: unknown,
@@ -203,8 +203,8 @@ function subjectOf(value: unknown, before: CertificatePolicy | undefined): strin
 }
 
 /**
- * The attributes of a distinguished name as it is written, `CN=…, O=…`. What would have to be escaped is refused, so that a text
- * cannot become a second attribute. @returns undefined where it is none
+ * The attributes of a distinguished name in text form, `CN=…, O=…`. Anything that would need escaping is refused, so
+ * that a text cannot become a second attribute. @returns undefined if invalid
  */
 export function nameOf(subject: string): NameAttributes | undefined {
   if (subject.trim() === '') return []
@@ -216,7 +216,7 @@ export function nameOf(subject: string): NameAttributes | undefined {
   return parts.some((each) => each === undefined) ? undefined : parts.filter((each) => each !== undefined)
 }
 
-/** When the policy has the certificate made again, seconds since 1970; undefined where it has not. */
+/** When the policy renews the certificate, seconds since 1970; undefined if it does not. */
 export function renewAt({ issuer, lifetimeActions }: CertificatePolicy, nbf: number, exp: number): number | undefined {
   if (issuer !== 'Self') return undefined
   const times = lifetimeActions.flatMap(({ trigger, action }) => {

@@ -6,7 +6,7 @@ import type { CertificateVersionRow } from '../store/tables.ts'
 import { certificateRows, type CertificateVersion } from './certificate-version.ts'
 import type { CertificatePolicy } from './policy.ts'
 
-/** Rows of certificates: their policy lies with the name. */
+/** Rows of certificates; the policy is stored with the name. */
 export class CertificateRepository extends ObjectRepository<CertificateVersion, CertificateVersionRow> {
   constructor(store: Store) {
     super(store, certificateRows)
@@ -44,7 +44,7 @@ export class CertificateRepository extends ObjectRepository<CertificateVersion, 
       .execute()
   }
 
-  /** Tried again then. */
+  /** Retried then. */
   async postpone(o: Name, renewAt: number): Promise<void> {
     await this.db
       .updateTable('certificate_object')

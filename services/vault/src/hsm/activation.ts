@@ -24,7 +24,9 @@ interface Parts {
   authority: InstallationAuthority
 }
 
-/** The security domain of managed HSMs: handed out once and so activated, or taken over from another HSM. */
+/**
+ * The security domain of managed HSMs: downloading it activates the HSM; alternatively it is uploaded from another HSM.
+ */
 export class Activation {
   readonly #o: Parts
 
@@ -62,7 +64,7 @@ export class Activation {
     })
   }
 
-  /** Public key that a security domain is brought under; made when it is first asked for. */
+  /** Public key under which a security domain is uploaded; created on first use. */
   async transferKey(name: string): Promise<string> {
     const { store, repository, sealer, authority } = this.#o
     const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
@@ -87,7 +89,7 @@ export class Activation {
     })
   }
 
-  /** Takes another HSM's security domain, by which its backups open here. Only into an HSM that has none. */
+  /** Uploads another HSM's security domain, which lets its backups open here. Only into an HSM that has none. */
   async upload(caller: Caller, name: string, value: unknown): Promise<void> {
     const { store, repository, sealer } = this.#o
     await store.transaction(async (tx) => {
@@ -119,7 +121,7 @@ export class Activation {
     })
   }
 
-  /** The same for all HSMs of one security domain, and telling nothing of its key. */
+  /** Equal for all HSMs with one security domain; reveals nothing about its key. */
   async fingerprint(name: string): Promise<string> {
     const domainKey = await this.domainKey(name)
     try {

@@ -45,7 +45,7 @@ describeStores('a full backup of a managed HSM', (open) => {
     await hsm.vault.close()
 
     const pool = await started('pool-b')
-    // Before it has the domain, and with a domain of its own, nothing of the backup opens.
+    // Before it has the domain, or with another domain, nothing in the backup opens.
     expect((await pool.owner('PUT', '/restore', restore)).status).toBe(403)
     const other = await activated('pool-c')
     const foreign = await other.owner('PUT', '/restore', restore)
@@ -76,7 +76,7 @@ describeStores('a full backup of a managed HSM', (open) => {
     const opened = await pool.owner('POST', '/keys/seal/decrypt', { alg: 'A256GCM', ...fields(sealed) })
     expect(opened.body.value).toBe('c2VjcmV0')
 
-    // One key alone comes back, without the others and their loss.
+    // One key comes back alone; the other losses remain.
     await pool.owner('POST', '/keys/sign/create', { kty: 'EC-HSM' })
     await pool.owner('POST', '/keys/new/create', { kty: 'EC-HSM' })
     const one = { sasTokenParameters: storage, folder }
@@ -188,7 +188,7 @@ describeStores('a full backup of a managed HSM', (open) => {
   })
 })
 
-/** What a decryption wants of what an encryption gave. */
+/** The encryption outputs that decryption needs. */
 function fields(sealed: Answer): object {
   const { value, iv, tag } = sealed.body as { value: string; iv: string; tag: string }
   return { value, iv, tag }

@@ -22,7 +22,7 @@ import type { Activation } from './activation.ts'
 import type { HsmRepository, RoleAssignment } from './repository.ts'
 import type { RoleDefinition } from './roles.ts'
 
-/** Host of the containers that backups go into: folders below STATE/hsm-backups. */
+/** Host of the containers for backups: folders below STATE/hsm-backups. */
 const storageHost = 'backup.strongroom.internal'
 const folderPattern = /^mhsm-[a-z0-9-]{3,40}-\d{17}$/
 
@@ -47,8 +47,8 @@ interface Parts {
 }
 
 /**
- * Full backups of managed HSMs: all keys and roles, sealed under the security domain. They open in every HSM that has
- * the domain, of this installation or another, and nowhere else.
+ * Full backups of managed HSMs: all keys and roles, sealed under the security domain. They open in every HSM with that
+ * domain, of this installation or another, and nowhere else.
  */
 export class FullBackups {
   readonly #o: Parts
@@ -57,7 +57,7 @@ export class FullBackups {
     this.#o = o
   }
 
-  /** @returns where the backup lies */
+  /** @returns where the backup is */
   async backup(caller: Caller, name: string, body: unknown): Promise<string> {
     const container = containerOf(
       (body as Record<string, unknown> | undefined)?.['storageResourceUri'],
@@ -102,8 +102,8 @@ export class FullBackups {
   }
 
   /**
-   * Puts the keys of a backup in place of those that the HSM has, and adds its roles.
-   * @param only the one key to restore; the others and the roles stay as they are
+   * Replaces the HSM's keys with those in a backup, and adds its roles.
+   * @param only restores this key alone; other keys and the roles stay unchanged
    */
   async restore(caller: Caller, name: string, body: unknown, only?: string): Promise<void> {
     const o = (body ?? {}) as Record<string, unknown>
@@ -205,8 +205,8 @@ const sealerOf = (domainKey: Uint8Array): ReturnType<typeof createSealer> =>
   createSealer(domainKey).derive('managed-hsm')
 
 /**
- * Rows of all keys that are whole. They are two reads: of a key that is made or purged between them, one table has rows that the
- * other lacks, and such a half is left out.
+ * Rows of all complete keys. The two tables are read separately: a key created or purged in between has rows in one
+ * only, and is left out.
  */
 async function keysOf(db: Kysely<Tables>, vault: string): Promise<{ objects: KeyObjectRow[]; rows: KeyVersionRow[] }> {
   const objects = await db.selectFrom('key_object').selectAll().where('vault', '=', vault).execute()

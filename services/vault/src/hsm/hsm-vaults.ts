@@ -2,7 +2,7 @@ import type { Vault } from '../vaults/vault.ts'
 import { localGrants } from './local-access.ts'
 import type { HsmRepository } from './repository.ts'
 
-/** Managed HSMs as vaults of keys, under the names that they have among vaults. */
+/** Managed HSMs as vaults of keys, under their vault names. */
 export class HsmVaults {
   readonly #repository: HsmRepository
 
@@ -10,7 +10,7 @@ export class HsmVaults {
     this.#repository = repository
   }
 
-  /** Undefined where there is none, or only a deleted one. */
+  /** Undefined if there is none, or only a deleted one. */
   async find(vaultName: string): Promise<Vault | undefined> {
     const name = vaultName.split('.', 1)[0]!
     const hsm = await this.#repository.find(name)

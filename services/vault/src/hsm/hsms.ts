@@ -15,7 +15,7 @@ import { recordInHsmLog } from './record.ts'
 import { fromRow, type HsmRepository, type StoredHsm } from './repository.ts'
 import { administratorRole } from './roles.ts'
 
-/** What the resource manager does with managed HSMs. */
+/** The resource manager's operations on managed HSMs. */
 export class Hsms {
   readonly #o: { store: Store; repository: HsmRepository; log: OperationLog; clock: Clock }
 
@@ -23,7 +23,7 @@ export class Hsms {
     this.#o = o
   }
 
-  /** Made with its first administrators; later only tags and purge protection change. */
+  /** Created with its first administrators; later only tags and purge protection change. */
   async put(by: By, given: string, body: unknown): Promise<{ record: ManagedHsmRecord; created: boolean }> {
     const name = checkName(given)
     const definition = definitionOf(body)
@@ -72,7 +72,7 @@ export class Hsms {
     return recordOf(found)
   }
 
-  /** Whether there is one of the name, be it a deleted one. */
+  /** Whether an HSM of this name exists, even a deleted one. */
   async isKnown(given: string): Promise<boolean> {
     return (await this.#o.repository.find(given.toLowerCase())) !== undefined
   }
@@ -143,7 +143,7 @@ export class Hsms {
     await this.#purge(by, found.name)
   }
 
-  /** Returns how many. */
+  /** Returns how many were purged. */
   async purgeDue(): Promise<number> {
     const due = await this.#o.repository.due(this.#now())
     for (const name of due) await this.#purge(vaultItself, name, this.#now())
@@ -155,7 +155,7 @@ export class Hsms {
     await store.transaction(async (tx) => {
       const row = await repository.lock(tx, name)
       if (!row || row.deleted_at === null) throw notFound(name)
-      // Recovered and deleted again since it was found due.
+      // Recovered and deleted again since it became due.
       if (dueAt !== undefined && (row.purge_at ?? 0) > dueAt) return
       await repository.remove(tx, name)
       await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/purge', name: name })

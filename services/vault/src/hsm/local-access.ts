@@ -4,7 +4,7 @@ import type { HsmRepository } from './repository.ts'
 import { hsmAction } from './roles.ts'
 import { isHeldBy } from '../access/same-principal.ts'
 
-/** What a grant of a local role is, as access is decided by it. */
+/** A grant of a local role, as access decisions use it. */
 export interface LocalGrant {
   principalId: string
   scope: string
@@ -12,7 +12,7 @@ export interface LocalGrant {
   notDataActions: string[]
 }
 
-/** Data actions of a managed HSM for what callers do with keys. Secrets it has none of. */
+/** Data actions of a managed HSM for key operations. It has none for secrets. */
 const keyActions: Partial<Record<Permission, string>> = {
   get: 'keys/read/action',
   list: 'keys/read/action',
@@ -39,7 +39,7 @@ const keyActions: Partial<Record<Permission, string>> = {
   readOperationLog: 'keys/read/action',
 }
 
-/** Local roles of a managed HSM as grants; read again each time, so that a right that was taken is gone. */
+/** Local roles of a managed HSM as grants; read each time, so that a revoked right has no effect. */
 export async function localGrants(repository: HsmRepository, hsm: string): Promise<LocalGrant[]> {
   const definitions = new Map((await repository.definitions(hsm)).map((definition) => [definition.id, definition]))
   return (await repository.assignments(hsm)).flatMap(({ principalId, scope, roleId }) => {
@@ -81,7 +81,7 @@ export function requireKeyRole(hsm: HsmAccess, caller: Caller, permission: Permi
 }
 
 /**
- * @param scope what the request is about: `/` or `/keys/{name}`
+ * @param scope of the request: `/` or `/keys/{name}`
  * @throws ServiceError 403 Forbidden
  */
 export function requireLocalRole(hsm: HsmAccess, caller: Caller, shortAction: string, scope: string): void {
@@ -104,7 +104,7 @@ export function requireLocalRole(hsm: HsmAccess, caller: Caller, shortAction: st
   })
 }
 
-/** `/keys` reaches all keys, and what is done with keys as a whole. */
+/** `/keys` covers all keys, and operations on keys as a whole. */
 function reaches(granted: string, scope: string, action: string): boolean {
   if (granted === '/' || granted === scope) return true
   return granted === '/keys' && (scope.startsWith('/keys/') || (scope === '/' && action.startsWith('keys/')))

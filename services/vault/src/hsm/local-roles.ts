@@ -31,7 +31,7 @@ export class LocalRoles {
     throw notFound('RoleDefinitionNotFound', 'role definition', id)
   }
 
-  /** Makes a custom role or replaces it. */
+  /** Creates or replaces a custom role. */
   async putDefinition(caller: Caller, hsm: string, given: string, body: unknown): Promise<RoleDefinition> {
     const definition = customRole(idOf(given, 'roleDefinitionName'), body)
     const { store, repository } = this.#o
@@ -85,7 +85,7 @@ export class LocalRoles {
     return definition
   }
 
-  /** Of a scope and below, in all. */
+  /** At a scope and below. */
   async assignments(hsm: string, scope: string): Promise<RoleAssignment[]> {
     const all = await this.#o.repository.assignments(hsm)
     return scope === '/' ? all : all.filter((each) => each.scope === scope || each.scope.startsWith(`${scope}/`))
@@ -231,6 +231,6 @@ function notFound(code: SettledCode, noun: string, id: string): ServiceError {
 const textOfAssignment = ({ roleId, principalId, scope }: RoleAssignment): string =>
   `role ${roleId} of ${principalId} at ${scope}`
 
-/** What it gives, so that a role that was changed under its name is seen. */
+/** Its contents, so that a role changed under its name is noticed. */
 const textOfRole = ({ id, dataActions, notDataActions }: RoleDefinition): string =>
   `role ${id}: ${[...dataActions, ...notDataActions.map((action) => `not ${action}`)].join(' ')}`

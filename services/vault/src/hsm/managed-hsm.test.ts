@@ -100,7 +100,7 @@ describeStores('a managed HSM', (open) => {
 
   it('lets each role do what Azure lets it do, and nothing else', async () => {
     const hsm = await activated()
-    // The administrator of the HSM and of its keys are two roles.
+    // Administrator of the HSM and administrator of its keys are two roles.
     const controlPlane = await hsm.as('controlPlane', 'GET', '/keys')
     expect([controlPlane.status, controlPlane.body.error.code]).toEqual([403, 'Forbidden'])
     await hsm.owner('POST', '/keys/k/create', { kty: 'EC-HSM' })
@@ -214,7 +214,7 @@ describeStores('a managed HSM', (open) => {
     expect(released.status).toBe(200)
     const { transferKey, authority } = vault
     const { secret } = unwrapRelease({ jws: released.body.value, transferKey, caPem: authority.caPem })
-    // What was released stands in no backup in clear: its bytes are searched for in each spelling.
+    // Released material is in no backup in clear: its bytes are searched for in each encoding.
     const backup = await hsm.owner('POST', '/backup', storage)
     const folder: string = backup.body.azureStorageBlobContainerUri.split('/').at(-1)
     const content = readFileSync(join(stateDir, 'hsm-backups/pool-a', folder))
@@ -251,7 +251,7 @@ describeStores('a managed HSM', (open) => {
     expect((await create('last')).status).toBe(200)
     for (const refused of [await create('beyond'), await hsm.owner('POST', '/keys/restore', backup)])
       expect([refused.status, refused.body.error.innererror.code]).toEqual([403, 'KeyLimitReached'])
-    // It has no row either, and a key that is there takes versions.
+    // It has no row either, and an existing key accepts versions.
     expect((await create('last')).status).toBe(200)
     expect((await hsm.owner('GET', '/keys/beyond')).status).toBe(404)
     await hsm.vault.close()

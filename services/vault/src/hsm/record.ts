@@ -3,7 +3,7 @@ import type { DatabaseTransaction } from '@strongroom/platform'
 import type { OperationLog } from '../log/operation-log.ts'
 import { whoOf, type By } from '../log/who.ts'
 
-/** Entry of the HSM's own log for what was done with the HSM as a whole. */
+/** Entry in the HSM's own log for operations on the HSM as a whole. */
 export async function recordInHsmLog(
   log: OperationLog,
   tx: DatabaseTransaction,

@@ -34,7 +34,7 @@ export class HsmRepository {
     this.#removed = removed
   }
 
-  /** Deleted ones too. */
+  /** Includes deleted ones. */
   async find(name: string, tx?: DatabaseTransaction): Promise<StoredHsm | undefined> {
     const row = await this.#row(name, tx)
     return row && fromRow(row)
@@ -78,7 +78,7 @@ export class HsmRepository {
     return rows.map(({ name }) => name)
   }
 
-  /** With everything that it held. */
+  /** With everything it contains. */
   async remove(transaction: DatabaseTransaction, name: string): Promise<void> {
     const tx = transaction as Transaction<Tables>
     await this.removeKeys(tx, name)
@@ -107,7 +107,7 @@ export class HsmRepository {
     return rows.map((row) => ({ id: row.id, scope: row.scope, roleId: row.role_id, principalId: row.principal_id }))
   }
 
-  /** False where an assignment says the same already, or has the id. */
+  /** False if an identical assignment exists, or one with this id. */
   async insertAssignment(tx: DatabaseTransaction, hsm: string, o: RoleAssignment): Promise<boolean> {
     const row: RoleAssignmentRow = { hsm, id: o.id, scope: o.scope, role_id: o.roleId, principal_id: o.principalId }
     const written = await (tx as Transaction<Tables>)

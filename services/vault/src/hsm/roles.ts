@@ -1,4 +1,4 @@
-/** A role of a managed HSM: which data actions it gives. */
+/** A role of a managed HSM: the data actions it grants. */
 export interface RoleDefinition {
   /** GUID, lower case. */
   id: string
@@ -25,7 +25,7 @@ function builtIn(id: string, roleName: string, description: string, dataActions:
 
 export const administratorRole = 'a290e904-7015-4bba-90c8-60543313cdb4'
 
-/** Azure's built-in roles of a managed HSM, with its ids and data actions. */
+/** Azure's built-in roles of a managed HSM, with their ids and data actions. */
 export const builtInRoles: RoleDefinition[] = [
   builtIn(
     administratorRole,

@@ -30,7 +30,7 @@ describe('shares of a secret', () => {
     try {
       guessed = Buffer.from(joinShares(shares.slice(0, 2))).equals(secret)
     } catch {
-      // Too few shares mostly give no bytes at all.
+      // Too few shares usually yield no bytes at all.
     }
     expect(guessed).toBe(false)
   })
@@ -96,7 +96,7 @@ describe('a security domain', () => {
     }
   })
 
-  /** The stock client is the judge of the format. Needs Debian's azure-cli. */
+  /** The stock client judges the format. Needs Debian's azure-cli. */
   it.skipIf(!existsSync('/usr/bin/az'))('is what az restores from', { timeout: 120_000 }, async () => {
     const directory = mkdtempSync(join(tmpdir(), 'strongroom-az-'))
     try {

@@ -9,14 +9,14 @@ const encryption = 'A256CBC-HS512'
 const keyWrapping = 'RSA-OAEP-256'
 const tag = 'strongroom-domain-key'
 
-/** Who holds a share of the security domain: a certificate with an RSA key. */
+/** Holder of a share of the security domain: a certificate with an RSA key. */
 export interface Holder {
   publicKey: KeyObject
   /** SHA-256 of the certificate, base64url. */
   thumbprint: string
 }
 
-/** What a holder of enough shares sends into another HSM. */
+/** What the holders of enough shares upload to another HSM. */
 interface RestoreBlob {
   EncData: { data: { compact_jwe: string; tag: string }[]; kdf: string }
   WrappedKey: { enc_key: string; x5t_256: string }
@@ -71,7 +71,7 @@ function holderOf(value: unknown, target: string): Holder {
 
 /**
  * The security domain as `az keyvault security-domain` keeps it: the domain key under a key that is split among the
- * holders. Whoever has `required` of their private keys has the domain key.
+ * holders. Any `required` of their private keys recover the domain key.
  */
 export async function sealSecurityDomain(o: {
   domainKey: Uint8Array
@@ -104,7 +104,7 @@ export async function sealSecurityDomain(o: {
 }
 
 /**
- * The domain key out of what holders made of their shares for this HSM's transfer key.
+ * Recovers the domain key from the holders' shares, re-encrypted for this HSM's transfer key.
  * @throws ServiceError 400 BadParameter
  */
 export async function openRestoreBlob(
@@ -132,7 +132,7 @@ export async function openRestoreBlob(
     master.fill(0)
     if (plaintext.length === 32) return plaintext
   } catch {
-    // One text for all causes.
+    // One message for all causes.
   }
   throw badParameter('The security domain cannot be decrypted.', {
     target: 'value',
@@ -170,7 +170,7 @@ export function thumbprintOf(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('base64url')
 }
 
-/** JWK of a transfer key with its certificate, as text: what the wire carries. */
+/** JWK of a transfer key with its certificate, as text for the wire. */
 export function transferKeyText(pem: string): string {
   const certificate = new X509Certificate(pem)
   const { n, e } = createPublicKey(certificate.publicKey.export({ type: 'spki', format: 'pem' })).export({

@@ -12,7 +12,7 @@ export interface ManagedHsmRow {
   purge_at: number | null
   /** Base64 of the sealed domain key; null before the HSM is activated. */
   domain_key: string | null
-  /** Base64 of the sealed PKCS#8 of the exchange key, and its certificate; null until it is asked for. */
+  /** Base64 of the sealed PKCS#8 of the exchange key, and its certificate; null until requested. */
   transfer_key: string | null
   transfer_certificate: string | null
 }
@@ -37,7 +37,7 @@ export interface HsmJobRow {
   hsm: string
   id: string
   kind: 'backup' | 'restore'
-  /** What the wire shows of it, as JSON. */
+  /** The status shown on the wire, as JSON. */
   status: string
 }
 

@@ -45,7 +45,7 @@ export interface AppParts {
   crypto: CryptoOperations
   rotation: Rotation
   attestations: KeyAttestation
-  /** Whose tokens count. */
+  /** Authorities whose tokens are accepted. */
   authorities: Authorities
   release: KeyRelease
   secrets: Secrets
@@ -59,20 +59,20 @@ export interface AppParts {
   access: VaultAccess
   log: OperationLog
   controlPlaneObjectId: string
-  /** Undefined counts nothing. */
+  /** Undefined disables counting. */
   rates: RateLimits | undefined
   verifier: TokenVerifier
   tenantId: string
   logger: Logger
 }
 
-/** Whose permissions are called by them; those of keys have no prefix. */
+/** Kinds that prefix their permissions; those of keys have no prefix. */
 const kinds = ['secrets', 'certificates'] as const
 
-/** Vault, name and version of a request whose caller has the permission. */
+/** Vault, name and version of a request whose caller has permission. */
 export interface Admitted {
   vault: Vault
-  /** Empty where the request is about the vault. */
+  /** Empty if the request is about the vault. */
   name: string
   version: string | undefined
 }
@@ -89,12 +89,12 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   const kind = kinds.find((each) => permission.startsWith(`${each}/`)) ?? 'keys'
   const object = name === '' ? '' : `${kind}/${folded(name)}`
   const { caller } = request
-  // The platform's hosts are not to wait for anyone.
+  // The platform's hosts must not be throttled.
   const rates = vault.name === platformVault ? undefined : parts.rates
   try {
     parts.access.require({ caller, vault, permission, object, address: request.ip })
   } catch (error) {
-    // Strangers take nothing from those who may, and do not fill the vault's log without end.
+    // Callers without permission do not use up others' rate, or fill the vault's log without end.
     rates?.take(vault.name, 'refusals')
     await parts.log.append(refusalOf(request, { vault, name, version }, permission, error))
     throw error
@@ -104,8 +104,8 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
 }
 
 /**
- * A request that changes something: as `admit`, then `work`. What a caller who may ask is refused all the same (a policy that is
- * immutable, a purge under purge protection) is in the log as well.
+ * A request that changes something: `admit`, then `work`. Refusals of permitted callers (an immutable policy, a purge
+ * under purge protection) are logged as well.
  */
 export async function admitChange<T>(
   parts: AppParts,
@@ -124,7 +124,7 @@ export async function admitChange<T>(
   }
 }
 
-/** What is not there was not refused, and a log that cannot be written has refused already. */
+/** A missing object is no refusal, and a log that cannot be written has refused already. */
 export function isLoggedRefusal(error: unknown): error is ServiceError {
   return error instanceof ServiceError && error.status !== 404 && !error.code.startsWith('OperationLog')
 }

@@ -12,9 +12,9 @@ import { addNotOffered } from './not-offered.ts'
 import { addReleaseRoutes } from './release-routes.ts'
 import { addSecretRoutes } from './secret-routes.ts'
 
-/** Key Vault's data plane for all vaults; the host name tells which. */
+/** Key Vault's data plane for all vaults, selected by host name. */
 export function createVaultApp(parts: AppParts): App {
-  // Tokens of 128 KiB and policies of 64 KiB pass; routes that take backups say so themselves.
+  // Tokens of 128 KiB and policies of 64 KiB fit; routes that accept backups set their own limit.
   const app = createHttpApp({ name: 'vault', logger: parts.logger, bodyLimit: 512 * 1024 })
   serveWire(app, vaultWire)
   const challenge = `Bearer authorization="https://${loginHost}/${parts.tenantId}", resource="${vaultResource}"`

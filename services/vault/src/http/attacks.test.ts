@@ -7,7 +7,7 @@ import { loggedIn } from '../testing/logged.ts'
 import { b64, refusalOf, startTenant } from '../testing/tenant.ts'
 import { encodedPolicy, keyRequest, transferJwk } from '../testing/test-vault.ts'
 
-/** The attacks on keys, policies and services that are known of others, each as who has the wire alone would try it. */
+/** Known attacks on keys, policies and services, tried by a client that has only the wire. */
 describeStores('an attacker with the wire', (open) => {
   const started = async (): ReturnType<typeof startTenant> => startTenant(await open())
   const exportable = (policy: unknown): object => ({ ...keyRequest(), release_policy: { data: encodedPolicy(policy) } })
@@ -28,7 +28,7 @@ describeStores('an attacker with the wire', (open) => {
     const payload = JSON.parse(Buffer.from(value.split('.')[1], 'base64url').toString())
     const envelope = JSON.parse(Buffer.from(payload.response.key.key.key_hsm, 'base64url').toString())
     expect(envelope.header.kid).toBe(transferJwk['kid'])
-    // Keys of the paravisor, and those that a guest's own data name, are not the evidence's.
+    // The paravisor's keys, and those in a guest's own data, are not the evidence's.
     const elsewhere = {
       ...vault.claims,
       'x-ms-runtime': {
@@ -52,7 +52,7 @@ describeStores('an attacker with the wire', (open) => {
       ok('PATCH', '/keys/k', { release_policy: { data: encodedPolicy(policy) } })
     const releases = Array.from({ length: 8 }, () => send('POST', '/keys/k/release', { target }))
     const [answers] = await Promise.all([Promise.all(releases), swap(strict), swap(loose)])
-    // Changes sent together land in any order: the last one is awaited by itself.
+    // Changes sent together arrive in any order: the last one is awaited separately.
     await swap(strict)
     answers.push(await send('POST', '/keys/k/release', { target }))
     const hashOf = (policy: object): string => createHash('sha256').update(JSON.stringify(policy)).digest('hex')
@@ -130,7 +130,7 @@ describeStores('an attacker with the wire', (open) => {
       })
       expect([equals, actual, answer.status]).toEqual([equals, actual, holds ? 200 : 403])
     }
-    // What cannot be compared is neither unequal nor in any order, and what cannot be looked for is not absent.
+    // Incomparable values are neither unequal nor ordered, and what cannot be looked up is not absent.
     const compared: [object, unknown, boolean][] = [
       [{ notEquals: true }, false, true],
       [{ notEquals: 'true' }, true, false],
@@ -354,7 +354,7 @@ describeStores('an attacker with the wire', (open) => {
       expect((await ok('POST', `/keys/${key}/unwrapkey`, { alg, value: b64(good) })).value).toBe(b64(inner))
     }
     expect([...texts.values()].map((each) => each.size)).toEqual([1, 1])
-    // RFC 5649's wrap is none of RFC 3394, and the reverse; OAEP's hash is part of it.
+    // RFC 5649's wrap differs from RFC 3394's; OAEP's hash is part of it.
     for (const [key, by, as] of [
       ['aes', 'CKM_AES_KEY_WRAP_PAD', 'A256KW'],
       ['aes', 'A256KW', 'CKM_AES_KEY_WRAP_PAD'],

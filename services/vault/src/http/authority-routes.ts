@@ -3,10 +3,10 @@ import { admit, admitChange, type App, type AppParts, type Request } from './adm
 import { pageFrom } from './pages.ts'
 import { apiVersionOf } from './request.ts'
 
-/** Not `:name`: a right to one certificate is none to an issuer that is called alike. */
+/** Not `:name`: a right to one certificate gives none to an issuer of the same name. */
 const issuerOf = (request: Request): string => checkObjectName((request.params as { issuer?: string }).issuer)
 
-/** Certificate issuers, and whom a vault's certificates concern. */
+/** Certificate issuers, and contacts of a vault's certificates. */
 export function addAuthorityRoutes(app: App, parts: AppParts): void {
   const { authoritiesOfVaults: kept } = parts
   const path = '/certificates/issuers/:issuer'

@@ -18,9 +18,9 @@ export interface HsmAppParts extends AppParts {
 }
 
 /**
- * Where a client looks for the end of what it started; clients do not add an api-version to it. The host is spelled as the HSM
- * was named: Azure's library for security domains knows its challenge by the very text of the host, and sends its request again
- * to another.
+ * Where a client polls the operation it started; clients append no api-version. The host is spelled as in the request:
+ * Azure's library for security domains identifies its challenge by the host's exact text, and would otherwise resend
+ * its request.
  */
 export async function pendingUrl(parts: HsmAppParts, request: Request, path: string): Promise<string> {
   const { resourceId } = await existingVault(parts.access, request.hostname)
@@ -31,7 +31,7 @@ export async function pendingUrl(parts: HsmAppParts, request: Request, path: str
 }
 
 /**
- * What `admit` is for keys, for all else of a managed HSM: the caller needs a local role with this data action.
+ * `admit` for everything in a managed HSM other than keys: the caller needs a local role with this data action.
  * @throws ServiceError 404 VaultNotFound, 400 BadParameter, 403 Forbidden, 503 OperationLogUnavailable
  */
 export async function admitToHsm(
@@ -45,7 +45,7 @@ export async function admitToHsm(
   try {
     requireLocalRole(hsm, request.caller, o.action, o.scope ?? '/')
   } catch (error) {
-    // As `admit`: strangers do not fill the log without end.
+    // As in `admit`: callers without permission do not fill the log without end.
     parts.rates?.take(vault.name, 'refusals')
     await parts.log.append(refusalOf(request, vault.name, o.action, error))
     throw error
@@ -54,7 +54,7 @@ export async function admitToHsm(
   return hsm
 }
 
-/** What `admitChange` is for keys: what is refused to a caller who may ask is in the log as well. */
+/** `admitChange` for managed HSMs: refusals of permitted callers are logged as well. */
 export async function admitHsmChange<T>(
   parts: HsmAppParts,
   request: Request,

@@ -13,7 +13,7 @@ import { addKeyUseRoutes } from './key-use-routes.ts'
 import { addLogRoutes } from './log-routes.ts'
 import { addReleaseRoutes } from './release-routes.ts'
 
-/** Data plane of all managed HSMs: a vault's wire for keys, and what only they have. The host name tells which. */
+/** Data plane of all managed HSMs: a vault's key API plus what only HSMs have. Selected by host name. */
 export function createHsmApp(parts: HsmAppParts): App {
   const app = createHttpApp({ name: 'managed-hsm', logger: parts.logger, bodyLimit: 8 * 1024 * 1024 })
   serveWire(app, vaultWire)

@@ -4,11 +4,11 @@ import { checkObjectName, folded } from '../objects/names.ts'
 import type { App, Request } from './admission.ts'
 import { admitHsmChange, admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
 
-/** Full backup and restore of a managed HSM. Work is done when it is answered; the wire's polling finds it done. */
+/** Full backup and restore of a managed HSM. The work is done before the answer; polling finds it finished. */
 export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
   const { fullBackups, hsmRepository } = parts
 
-  /** Keeps what the job came to, for who polls. */
+  /** Keeps the job's result for polling. */
   const finished = async (
     hsm: string,
     kind: 'backup' | 'restore',

@@ -1,7 +1,7 @@
 import type { App } from './admission.ts'
 import { admitHsmChange, admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
 
-/** The security domain of a managed HSM. Work is done when it is answered; the wire's polling finds it done. */
+/** The security domain of a managed HSM. The work is done before the answer; polling finds it finished. */
 export function addHsmDomainRoutes(app: App, parts: HsmAppParts): void {
   const { activation } = parts
   const done = { status: 'Success', status_details: '' }

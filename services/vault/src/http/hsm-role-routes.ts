@@ -15,7 +15,7 @@ interface Place {
   id: string
 }
 
-/** Local roles of a managed HSM, for itself, for its keys and for one key. */
+/** Local roles of a managed HSM: for itself, its keys, or one key. */
 export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
   const { roles } = parts
   for (const scope of ['', '/keys', '/keys/:name']) {
@@ -32,7 +32,7 @@ export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
     }
     const changed = <T>(request: Request, action: string, work: (at: Place) => Promise<T>): Promise<T> => {
       const at = placeOf(request)
-      // A definition holds wherever it is assigned, so that who may change one at a single key only may change none.
+      // A definition applies wherever it is assigned, so a caller who may change it at one key only may not change it.
       const scope = action.startsWith('roleDefinitions/') ? '/' : at.scope
       return admitHsmChange(parts, request, { action, scope }, ({ name }) => work({ ...at, hsm: name }))
     }
@@ -85,7 +85,7 @@ export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
   }
 }
 
-/** `$filter=principalId eq '…'`; other filters say what the path says already. */
+/** `$filter=principalId eq '…'`; other filters repeat the path. */
 function principalOf(query: unknown): string | undefined {
   const filter = (query as Record<string, unknown> | null)?.['$filter']
   return typeof filter === 'string' ? /principalId eq '([0-9a-fA-F-]{36})'/.exec(filter)?.[1]?.toLowerCase() : undefined

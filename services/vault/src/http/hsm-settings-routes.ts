@@ -5,8 +5,8 @@ import type { App, Request } from './admission.ts'
 import { admitHsmChange, admitToHsm, type HsmAppParts } from './hsm-admission.ts'
 
 /**
- * The one setting that a managed HSM has. Keys are made on the data plane alone here, so it is always off: who asks for what it would
- * open is refused, and not told that it is open.
+ * The only setting of a managed HSM. Keys are created on the data plane only, so it is always off, and enabling it is
+ * refused.
  */
 const throughArm = { name: 'AllowKeyManagementOperationsThroughARM', value: 'false', type: 'boolean' }
 

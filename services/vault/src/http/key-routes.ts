@@ -11,8 +11,8 @@ import { pageFrom } from './pages.ts'
 import { apiVersionOf } from './request.ts'
 
 /**
- * Tells, in a header, of a key that nothing here will ever release: no authority of its policy has tokens that count.
- * RFC 7234 section 5.5.7: 299, a warning for people.
+ * Warns, in a header, about a key that can never be released here: no authority in its policy is accepted. RFC 7234
+ * section 5.5.7: 299, a warning for people.
  */
 function warnOfPolicy({ authorities }: AppParts, reply: FastifyReply, bundle: KeyBundle): KeyBundle {
   const data = bundle.release_policy?.data

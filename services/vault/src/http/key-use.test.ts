@@ -73,7 +73,7 @@ describeStores('uses of keys', (open) => {
     expect((await ok('POST', '/keys/rsa/verify', { alg: 'RS256', digest, value })).value).toBe(false)
     const pkcs1 = await ok('POST', '/keys/rsa/sign', { alg: 'RS256', value: digest })
     expect((await ok('POST', '/keys/rsa/verify', { alg: 'PS256', digest, value: pkcs1.value })).value).toBe(false)
-    // RFC 8017: a signature of zero, one, or of the modulus itself is none.
+    // RFC 8017: a signature of zero, one, or the modulus itself is invalid.
     const { key } = await ok('GET', '/keys/rsa')
     for (const value of [b64(Buffer.alloc(256)), b64(Buffer.concat([Buffer.alloc(255), Buffer.of(1)])), key.n]) {
       for (const alg of ['RS256', 'PS256']) {
@@ -232,7 +232,7 @@ describeStores('uses of keys', (open) => {
     const body = { alg: 'ES256', value: b64(Buffer.alloc(32)) }
     const version = first.key.kid.split('/').at(-1)!
     expect((await ok('POST', `/keys/k/${version}/sign`, body)).kid).toBe(first.key.kid)
-    // As the SDK for JavaScript writes it.
+    // As the JavaScript SDK writes it.
     expect((await ok('POST', '/keys/k//sign', body)).kid).toBe(second.key.kid)
     expect((await send('POST', `/keys/k/${'0'.repeat(32)}/sign`, body)).status).toBe(404)
     await vault.close()

@@ -7,7 +7,7 @@ import { startTenant } from '../testing/tenant.ts'
 import { createTestVault, encodedPolicy, keyRequest, principalIds, type TestVault } from '../testing/test-vault.ts'
 
 const host = 'platform.vault.strongroom.internal'
-/** An immutable policy that asks one claim for a value. */
+/** An immutable policy that requires a value of one claim. */
 const policyOf = (equals: number): { data: string; immutable: boolean } => ({
   data: encodedPolicy({ version: '1.0.0', anyOf: [{ authority: providerUrl, allOf: [{ claim: 'a', equals }] }] }),
   immutable: true,

@@ -24,20 +24,23 @@ import { readAskedBy } from './on-behalf-of.ts'
 import { addObjectManagementRoutes, type ManagedObjects } from './object-management-routes.ts'
 import type { RateLimits } from './rate-limits.ts'
 
-/** The wire on which the resource manager makes, changes and deletes vaults, and makes what templates put into them. Nobody else passes. */
+/**
+ * The wire on which the resource manager creates, changes and deletes vaults, and creates their contents from
+ * templates. No other caller is accepted.
+ */
 export function createManagementApp(o: {
   vaults: Vaults
   hsms: Hsms
   objects: ManagedObjects
   log: OperationLog
-  /** Undefined counts nothing. */
+  /** Undefined disables counting. */
   rates: RateLimits | undefined
   verifier: TokenVerifier
   controlPlaneObjectId: string
   tenantId: string
   logger: Logger
 }): App {
-  // A vault with its thousand policies and ten thousand grants passes.
+  // Fits a vault with its thousand policies and ten thousand grants.
   const app = createHttpApp({ name: 'vault-management', logger: o.logger, bodyLimit: 8 * 1024 * 1024 })
   serveWire(app, vaultManagementWire)
   const challenge = `Bearer authorization="https://${loginHost}/${o.tenantId}", resource="${vaultManagementAudience}"`
@@ -62,7 +65,7 @@ export function createManagementApp(o: {
   app.addHook('onRequest', readAskedBy(o.controlPlaneObjectId))
   const { vaults, hsms } = o
 
-  /** What is refused of a vault that is there is in its log, as refused uses of its keys are. */
+  /** Refusals on an existing vault are in its log, like refused uses of its keys. */
   const recorded = async <T>(
     request: Request,
     of: { known: Vaults | Hsms; operation: string },
@@ -74,7 +77,7 @@ export function createManagementApp(o: {
     } catch (error) {
       if (!isLoggedRefusal(error) || !(await of.known.isKnown(name))) throw error
       const vault = of.known === hsms ? managedHsmVaultName(name.toLowerCase()) : name.toLowerCase()
-      // As `admit`: nobody fills a vault's log without end.
+      // As in `admit`: nobody fills a vault's log without end.
       o.rates?.take(vault, 'refusals')
       const { operation } = of
       const entry = { ...whoOf(request.caller), operation, vault, keyName: '', code: error.code }

@@ -12,7 +12,7 @@ const collections: readonly [path: string, what: string, remedy: string][] = [
   ['/deletedstorage/*', 'Storage accounts', remedies.storage],
 ]
 
-/** What Key Vault has and this vault does not: said plainly, so that nobody looks for a fault of theirs. */
+/** What Key Vault has and this vault lacks, reported as such, so that nobody looks for a mistake of their own. */
 export function addNotOffered(app: App): void {
   for (const [path, what, remedy] of collections) {
     app.all(path, async () => {

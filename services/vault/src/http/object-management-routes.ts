@@ -23,8 +23,8 @@ type Recorded = <T>(
 ) => Promise<T>
 
 /**
- * Keys and secrets as resources of the resource manager, which has checked the roles of whoever asks: templates make them
- * together with their vault. Values of secrets go in and never come out.
+ * Keys and secrets as resources of the resource manager, which has checked the caller's roles: templates create them
+ * together with their vault. Secret values go in and never come out.
  */
 export function addObjectManagementRoutes(
   app: App,
@@ -40,7 +40,7 @@ export function addObjectManagementRoutes(
     const work = async (caller: Caller, vault: string) => {
       const place = await placeOf(request, vault)
       const found = await orNone(keys.get(place))
-      // As on Azure: a key that is there is never written, so that a template can be deployed again.
+      // As on Azure, an existing key is never overwritten, so that a template can be deployed again.
       if (found !== undefined) return { created: false, bundle: bundleOf(found, place.vault) }
       const { rotation_policy: policy, ...wanted } = objectOf(request.body, 'body')
       const key = await keys.create(caller, place, wanted)

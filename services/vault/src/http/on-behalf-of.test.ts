@@ -15,7 +15,7 @@ import {
   type Principal,
 } from '../testing/test-vault.ts'
 
-/** As the control plane says it: bob asked, at his client. */
+/** As the control plane sends it: bob's request, from his client. */
 const bob = { objectId: principalIds.bob, appId: 'bob-app' }
 const saysBob = { [onBehalfOfHeader]: `${bob.objectId} ${bob.appId}` }
 const via = (principal: Principal): NonNullable<LogEntry['via']> => ({
@@ -106,7 +106,7 @@ describeStores('who asked, in the operation log', (open) => {
     await hsm.create()
     const atHsm = await vault.call('owner', 'GET', '/keys', undefined, 'pool.managedhsm.strongroom.internal', saysBob)
     expect([atHsm.status, atHsm.body.error.target]).toEqual([403, onBehalfOfHeader])
-    // Without a token, or with a bad one, it says nothing either.
+    // Without a token, or with a bad one, it has no effect either.
     expect((await vault.call(undefined, 'GET', '/keys', undefined, kv1, saysBob)).status).toBe(401)
     expect((await vault.call('bobby' as Principal, 'GET', '/keys', undefined, kv1, saysBob)).status).toBe(401)
     expect(JSON.stringify([await loggedIn(store, 'kv1'), await loggedIn(store)])).toBe(before)
@@ -149,7 +149,7 @@ describeStores('who asked, in the operation log', (open) => {
     const { vault, ok } = await startTenant(store, { claims })
     await ok('POST', '/keys/k/create', { kty: 'EC' })
     expect((await whoDid(store, 'kv1'))['create']).toEqual({ ...bob, via: via('alice') })
-    // Bob has no right of his own, and none by being named.
+    // Bob has no rights of his own, and gains none by being named.
     expect((await vault.call('bob', 'POST', '/keys/k/create', { kty: 'EC' }, kv1)).status).toBe(403)
     const odd = await vault.call('owner', 'GET', '/operationlog/checkpoint', undefined, kv1)
     expect([odd.status, odd.body.error.code]).toEqual([400, 'BadParameter'])

@@ -5,9 +5,9 @@ import { controlPlaneItself } from '../log/who.ts'
 import type { Request } from './admission.ts'
 
 /**
- * After the bearer token: who asked the control plane, for the log alone. In a header from its own principal, or in the claim of a
- * token that the identity service gave to it.
- * @throws ServiceError 403 Forbidden where anybody else sends the header; 400 BadParameter if it is malformed
+ * After the bearer token: the control plane's caller, for the log only. In a header from its own principal, or in the
+ * claim of a token that the identity service issued to it.
+ * @throws ServiceError 403 Forbidden if anybody else sends the header; 400 BadParameter if it is malformed
  */
 export function readAskedBy(controlPlaneObjectId: string): ReturnType<typeof requireBearer> {
   return async (request: Request): Promise<void> => {

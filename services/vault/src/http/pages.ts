@@ -6,7 +6,7 @@ export interface PageOf<Item> {
   nextLink: string | null
 }
 
-/** One more than the page is read, to know whether another follows. */
+/** Reads one more than the page, to see whether another page follows. */
 export async function pageFrom<Item>(
   request: Request,
   path: string,

@@ -4,16 +4,19 @@ import type { Permission } from '../access/permissions.ts'
 /** Requests per vault within `windowSeconds`. */
 export interface VaultRates {
   windowSeconds: number
-  /** Creation, import and rotation of keys, and of certificates with theirs. */
+  /** Creation, import and rotation of keys, including those of certificates. */
   keyCreations: number
   keyOperations: number
   secretCreations: number
   secretOperations: number
-  /** Requests of callers without the permission. */
+  /** Requests from callers without permission. */
   refusals: number
 }
 
-/** Azure's service limits for HSM-backed RSA 2048 keys, the strictest that its documentation gives for keys of usual size, and for secrets. */
+/**
+ * Azure's service limits for HSM-backed RSA 2048 keys, the strictest it documents for keys of usual size, and for
+ * secrets.
+ */
 export const azureVaultRates: VaultRates = {
   windowSeconds: 10,
   keyCreations: 10,
@@ -25,7 +28,7 @@ export const azureVaultRates: VaultRates = {
 
 const creations = new Set<Permission>(['create', 'import', 'rotate', 'certificates/create', 'certificates/import'])
 
-/** Counts the requests of each vault by their kind, in windows that begin at the same moments for all. */
+/** Counts each vault's requests by kind, in windows that start at the same moments for all. */
 export class RateLimits {
   readonly #rates: VaultRates
   readonly #limit: RateLimit

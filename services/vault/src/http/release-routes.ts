@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { admit, type App, type AppParts } from './admission.ts'
 import { apiVersionOf, releaseApiVersionOf } from './request.ts'
 
-/** Secure key release and the generation counter of guest states. */
+/** Secure key release and the generation counters of guest states. */
 export function addReleaseRoutes(app: App, parts: AppParts): void {
   for (const path of ['/keys/:name/release', '/keys/:name/:version/release']) {
     app.post(path, async (request): Promise<KeyReleaseAnswer> => {
@@ -13,7 +13,7 @@ export function addReleaseRoutes(app: App, parts: AppParts): void {
     })
   }
 
-  // The platform's vault alone has keys of VMs that are placed.
+  // Only the platform's vault has keys of placed VMs.
   app.put('/keys/:name/:version/placement', async (request) => {
     const { vault, name, version } = await admit(parts, request, 'create')
     apiVersionOf(request.query)

@@ -1,8 +1,8 @@
 import { badParameter, shown } from '../errors.ts'
 
-/** What stock clients ask: az 7.6-preview.2, the SDK for JavaScript 2025-07-01, others 7.x. */
+/** Versions that stock clients send: az 7.6-preview.2, the JavaScript SDK 2025-07-01, others 7.x. */
 const apiVersions = /^(7\.[0-6](-preview(\.\d+)?)?|20(2[5-9]|[3-9]\d)-\d\d-\d\d(-preview)?)$/
-/** The first version that answers a release as a JWS. */
+/** The first version that returns a release as a JWS. */
 const withoutRelease = /^7\.[0-2]/
 
 /** @throws ServiceError 400 BadParameter */
@@ -32,7 +32,7 @@ export function releaseApiVersionOf(query: unknown): string {
 
 export interface Page {
   limit: number
-  /** Where the page before ended; empty for the first. */
+  /** Where the previous page ended; empty for the first. */
   after: string
 }
 

@@ -139,7 +139,7 @@ describeStores('secrets', (open) => {
   })
 })
 
-/** Bytes of the database's files; Postgres' belong to its server. */
+/** Bytes of the database's files; Postgres's belong to its server. */
 function storedText(store: Store): string {
   if (store.engine === 'postgres') return ''
   const directory = store.url.slice('sqlite:'.length)

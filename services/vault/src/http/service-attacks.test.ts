@@ -16,7 +16,7 @@ let stateDir: string
 beforeAll(() => void (stateDir = mkdtempSync(join(tmpdir(), 'strongroom-attacks-'))))
 afterAll(() => rmSync(stateDir, { recursive: true }))
 
-/** The attacks of docs/attacks.md on vaults and the service that keeps them; those on single keys are in attacks.test.ts. */
+/** The attacks of docs/attacks.md on vaults and their service; those on single keys are in attacks.test.ts. */
 describeStores('an attacker of the service', (open) => {
   const policyRequest = (policy: unknown, more: object = {}): object => ({
     ...keyRequest(),
@@ -33,7 +33,7 @@ describeStores('an attacker of the service', (open) => {
       secureboot: true,
       'x-ms-runtime': { keys: [transferJwk] },
     }
-    // The same, with what a guest itself may put into its token.
+    // The same, with what a guest can put into its own token.
     const claiming = {
       ...trustedLaunch,
       'x-ms-runtime': {
@@ -68,7 +68,7 @@ describeStores('an attacker of the service', (open) => {
       [403, 'iss'],
       [403, 'x-ms-policy-result'],
     ])
-    // A policy that asks for nothing but the issuer: what is not a token over evidence counts for nothing there either.
+    // A policy that requires only the issuer: anything but a token about evidence is refused there too.
     const byIssuer = { version: '1.0.0', anyOf: [{ authority: providerUrl, allOf: [{ claim: 'iss', equals: providerUrl }] }] } // prettier-ignore
     const made = await ok('POST', '/keys/loose/create', policyRequest(byIssuer))
     const loose = `/keys/loose/${(made.key.kid as string).split('/').at(-1)}`
@@ -115,7 +115,7 @@ describeStores('an attacker of the service', (open) => {
     ] as const)
       expect([method, path, (await send(method, path, body, 'bob')).status]).toEqual([method, path, 403])
     expect(await ok('GET', '/keys/k')).toEqual(before)
-    // The same name in his own vault is another key.
+    // The same name in Bob's vault is another key.
     const kv2 = 'kv2.vault.strongroom.internal'
     const mine = await vault.call('bob', 'POST', '/keys/k/create', { ...keyRequest(), release_policy }, kv2)
     expect([mine.status, mine.body.key.n === before.key.n]).toEqual([200, false])
@@ -165,17 +165,17 @@ describeStores('an attacker of the service', (open) => {
     }
     expect(await asBob()).toEqual([200, undefined, 'of bob'])
     const refused = [500, 'SecretUnreadable', undefined]
-    // Alice's secret in Bob's row, which is made equal to hers in all but the vault.
+    // Alice's secret in Bob's row, which is made equal to hers except for the vault.
     const { version, sealed } = await rowOf('secret_version', 'kv1')
     const into = (values: Record<string, unknown>): Promise<unknown> =>
       store.db.updateTable('secret_version').set(values).where('vault', '=', 'kv2').execute()
     await into({ version, sealed })
     expect(await asBob()).toEqual(refused)
-    // Bob's own key, in place of his secret of the same name and version.
+    // Bob's own key in place of his secret of the same name and version.
     const key = await rowOf('key_version', 'kv2')
     await into({ version: key['version'], sealed: key['material'] })
     expect(await asBob()).toEqual(refused)
-    // And alice's key in place of his.
+    // Alice's key in place of Bob's.
     const theirs = await rowOf('key_version', 'kv1')
     await store.db
       .updateTable('key_version')
@@ -208,7 +208,7 @@ describeStores('an attacker of the service', (open) => {
       ['securitydomain/download', 'allowed', undefined],
       ['securitydomain/upload', 'refused', 'Conflict'],
     ])
-    // Who was given shares, by their certificates.
+    // The holders of shares, by certificate.
     expect(tried[1]!.subject).toMatch(/^3 of [A-Za-z0-9_-]{43} [A-Za-z0-9_-]{43} [A-Za-z0-9_-]{43}$/)
     expect((await hsm.owner('GET', '/keys/k')).status).toBe(200)
     await hsm.vault.close()

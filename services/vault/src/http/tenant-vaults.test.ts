@@ -122,7 +122,7 @@ describeStores('vaults of tenants', (open) => {
     expect(logged.every((entry) => entry.objectId === principalIds.bob && entry.via?.service === 'control-plane')).toBe(
       true,
     )
-    // Beyond the rate of refusals it fills no further.
+    // Beyond the refusal rate, it stops growing.
     expect((await ask('DELETE', '/deletedvaults/kv1')).status).toBe(429)
     expect((await loggedIn(store, 'kv1')).filter(({ verdict }) => verdict === 'refused')).toHaveLength(4)
 

@@ -16,7 +16,7 @@ const oct = (bits: number) => ({
 })
 type Row = Record<'sign' | 'encrypt' | 'wrapkey', string[]>
 
-/** Every kind of key, and what it does: Azure's "Key types, algorithms, and operations", each kind also as -HSM. */
+/** Every kind of key and its operations: Azure's "Key types, algorithms, and operations", each kind also as -HSM. */
 const table: [kind: string, request: object, row: Row][] = [
   ['RSA 2048', { kty: 'RSA', key_size: 2048 }, rsa],
   ['RSA 3072', { kty: 'RSA', key_size: 3072 }, rsa],
@@ -98,7 +98,7 @@ describeStores('keys of each kind', (open) => {
     expect(refusalOf(await send('POST', '/keys/mac/encrypt', { alg: 'A256GCM', value }))[1]).toBe(
       'KeyOperationForbidden',
     )
-    // An oct key signs only where its maker said so.
+    // An oct key signs only if its creator requested it.
     await ok('POST', '/keys/plain/create', { kty: 'oct' })
     expect(refusalOf(await send('POST', '/keys/plain/sign', { alg: 'HS256', value }))[1]).toBe('KeyOperationForbidden')
     await vault.close()

@@ -35,7 +35,7 @@ export function deletedBundleOf(key: KeyVersion & DeletedAt, vault: Vault): Dele
   return { ...bundleOf(key, vault), ...deletedFields(key) }
 }
 
-/** Lists name keys without version, lists of versions with it. */
+/** Lists name keys without a version, lists of versions with it. */
 export function itemOf(key: KeyVersion, vault: Vault, version?: string): KeyItem {
   return { kid: keyId(key, version), attributes: attributesOf(key, vault), tags: key.tags }
 }

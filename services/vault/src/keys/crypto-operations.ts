@@ -14,10 +14,10 @@ import { keyEntry, type Keys } from './keys.ts'
 import { parseCryptoRequest, type CryptoOperation } from './operation-input.ts'
 import { assertUsable } from '../objects/usage.ts'
 
-/** What Azure lets a key do outside its times: to undo what it did. */
+/** Operations that Azure allows outside a key's validity: undoing earlier ones. */
 const undoing = new Set<CryptoOperation>(['decrypt', 'unwrapKey', 'verify'])
 
-/** Uses of keys: each is checked against the key's attributes and operations, and in the log before its answer leaves. */
+/** Uses of keys: each is checked against the key's attributes and operations, and logged before its answer leaves. */
 export class CryptoOperations {
   readonly #o: { keys: Keys; keystore: Keystore; log: OperationLog; clock: Clock }
 

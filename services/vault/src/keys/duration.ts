@@ -1,4 +1,4 @@
-/** A span of the calendar, ISO 8601 section 5.5.2.2 in the part that Azure's policies use. */
+/** A calendar span: the part of ISO 8601 section 5.5.2.2 that Azure's policies use. */
 export interface Duration {
   years: number
   months: number
@@ -7,7 +7,7 @@ export interface Duration {
 
 const form = /^P(?=\d)(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})D)?$/
 
-/** Undefined where the text is not a duration of years, months and days, or an empty one. */
+/** Undefined if the text is not a duration of years, months and days, or is empty. */
 export function parseDuration(text: string): Duration | undefined {
   const match = form.exec(text)
   if (!match) return undefined
@@ -15,7 +15,7 @@ export function parseDuration(text: string): Duration | undefined {
   return duration.years + duration.months + duration.days === 0 ? undefined : duration
 }
 
-/** @param seconds since 1970; `sign` -1 goes back; a day that the month lacks becomes its last one */
+/** @param seconds since 1970; `sign` -1 goes back; a day that the month lacks becomes its last day */
 export function shifted(seconds: number, duration: Duration, sign: 1 | -1 = 1): number {
   const date = new Date(seconds * 1000)
   const day = date.getUTCDate()
@@ -27,7 +27,7 @@ export function shifted(seconds: number, duration: Duration, sign: 1 | -1 = 1): 
   return Math.floor(date.getTime() / 1000)
 }
 
-/** At least: a month is taken as 28 days and a year as 365. */
+/** Lower bound: a month counts 28 days and a year 365. */
 export function leastDays({ years, months, days }: Duration): number {
   return years * 365 + months * 28 + days
 }

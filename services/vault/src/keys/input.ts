@@ -12,7 +12,7 @@ import { parseReleasePolicy } from '../release/policy.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { defaultPolicyContentType, type KeyPolicy } from './key-version.ts'
 
-/** What a key may do where nobody says; an oct key signs only where it is asked for. */
+/** Default operations of a key; an oct key signs only on request. */
 const usualOperations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
   RSA: ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'],
   EC: ['sign', 'verify'],
@@ -26,7 +26,7 @@ const operations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
 const sizes = { RSA: [2048, 3072, 4096], oct: [128, 192, 256] } as const
 const curves: EllipticCurve[] = ['P-256', 'P-384', 'P-521', 'P-256K']
 const types: KeyType[] = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM', 'oct', 'oct-HSM']
-/** Tags of this beginning are the service's own. */
+/** Tags with this prefix belong to the service. */
 const reservedTags = guestStateGenerationTag.slice(0, 'x-strongroom-'.length)
 
 export interface NewKey {
@@ -56,7 +56,7 @@ export function withPurpose(kty: KeyType, spec: KeySpec, o: Pick<NewKey, 'keyOps
     return { ...spec, purpose: 'mac' }
   }
   if (spec.type !== 'RSA' || !keyOps.includes('import')) return spec
-  // Who could also decrypt with it would read the keys that are wrapped to it.
+  // A key that could also decrypt would expose the keys wrapped to it.
   if (kty === 'RSA-HSM' && keyOps.length === 1 && !o.exportable) return { ...spec, purpose: 'exchange' }
   throw badParameter('A key exchange key is of type RSA-HSM, not exportable, and has the one operation import.', {
     target: 'key_ops',

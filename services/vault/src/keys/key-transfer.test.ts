@@ -9,7 +9,7 @@ import { keyRequest } from '../testing/test-vault.ts'
 
 const pkcs8 = (key: KeyObject): Buffer => key.export({ type: 'pkcs8', format: 'der' })
 
-/** What the tool of another HSM's maker does: wraps a key to the public half of the key exchange key. */
+/** What another HSM vendor's tool does: wraps a key to the public half of the key exchange key. */
 function transferBlob(exchange: KeyBundle, secret: Uint8Array, o: Partial<KeyTransferBlob> = {}): KeyTransferBlob {
   const { kid, n, e } = exchange.key
   const wrapped = rsaAesKeyWrap({ secret, wrappingKey: { n: n!, e: e! }, algorithm: 'CKM_RSA_AES_KEY_WRAP' })

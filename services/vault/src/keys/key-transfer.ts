@@ -6,7 +6,7 @@ import { objectOf } from '../objects/attributes.ts'
 import { checkObjectName, checkVersion } from '../objects/names.ts'
 import type { Vault } from '../vaults/vault.ts'
 
-/** What another HSM wrapped, and for which key of this vault. */
+/** A key wrapped by another HSM, and the key of this vault it was wrapped for. */
 export interface KeyTransfer {
   exchange: { name: string; version: string | undefined }
   algorithm: ReleaseWrapping
@@ -18,7 +18,7 @@ const target = 'key.key_hsm'
 
 /**
  * `key_hsm`: base64url of a KeyTransferBlob.
- * @throws ServiceError 400 BadParameter, with the member that is wrong
+ * @throws ServiceError 400 BadParameter, naming the invalid member
  */
 export function parseTransfer(value: unknown, vault: Vault): KeyTransfer {
   let blob: Record<string, unknown>
@@ -41,7 +41,7 @@ export function parseTransfer(value: unknown, vault: Vault): KeyTransfer {
   }
 }
 
-/** The address of a key of this vault: no other vault's key is looked up. */
+/** Address of a key in this vault: other vaults' keys are not looked up. */
 function exchangeOf(kid: unknown, vault: Vault): KeyTransfer['exchange'] {
   const begin = `https://${vaultHost(vault.name)}/keys/`
   if (typeof kid !== 'string' || !kid.toLowerCase().startsWith(begin)) {
@@ -53,7 +53,7 @@ function exchangeOf(kid: unknown, vault: Vault): KeyTransfer['exchange'] {
 }
 
 function bytesOf(value: unknown, place: string): Buffer {
-  // az pads what it encodes.
+  // az pads its base64url.
   const text = typeof value === 'string' && value.length <= textLimit ? value.replace(/={1,2}$/, '') : ''
   if (/^[A-Za-z0-9_-]+$/.test(text) && text.length % 4 !== 1) return Buffer.from(text, 'base64url')
   throw badParameter('The key to import is not valid.', {

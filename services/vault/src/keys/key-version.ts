@@ -18,7 +18,7 @@ export interface KeyVersion extends Versioned {
 }
 
 export interface KeyPolicy {
-  /** Base64url, as it was sent. */
+  /** Base64url, as sent. */
   data: string
   contentType: string
   immutable: boolean
@@ -79,7 +79,7 @@ export const keyRows: RowForm<KeyVersion, KeyVersionRow> = {
   changed,
 }
 
-/** The material too: it is bound to the release policy. */
+/** Including the material, which is bound to the release policy. */
 function changed(
   key: KeyVersion,
 ): ReturnType<typeof changeableColumnsOf> &

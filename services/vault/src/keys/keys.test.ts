@@ -11,7 +11,7 @@ import { unwrapRelease } from '../testing/unwrap.ts'
 import { Keys } from './keys.ts'
 import { KeyRepository } from './repository.ts'
 
-/** All bytes of a SQLite store; empty for Postgres, whose files are not ours to read. */
+/** All bytes of a SQLite store; empty for Postgres, whose files are not readable here. */
 function storedBytes(store: Store): Buffer {
   if (store.engine === 'postgres') return Buffer.alloc(0)
   const directory = store.url.slice('sqlite:'.length)

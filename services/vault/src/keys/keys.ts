@@ -23,16 +23,16 @@ export interface KeysParts {
   keystore: Keystore
   log: OperationLog
   clock: Clock
-  /** Keys that are purged, where the keystore has to destroy them. */
+  /** Purged keys that the keystore must destroy. */
   removed?: RemovedKeys
 }
 
-/** Where a draft's material comes from. */
+/** Source of a draft's material. */
 type Make = (
   draft: KeyVersion,
 ) => Promise<Pick<KeyVersion, 'material'> & Partial<Pick<KeyVersion, 'publicParts' | 'spec'>>>
 
-/** What callers do with keys, their uses and release excepted. Permission has been checked before. */
+/** Operations on keys, except uses and release. Permission has been checked before. */
 export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
   readonly #o: KeysParts
 
@@ -41,14 +41,14 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
     this.#o = o
   }
 
-  /** A new key, or a new version of a key that exists. */
+  /** A new key, or a new version of an existing key. */
   async create(caller: Caller, place: Place, body: unknown): Promise<KeyVersion> {
     return this.add(caller, 'create', place, parseCreate(body, place.vault), (draft) =>
       this.#o.keystore.generate(draft.spec, bindingOf(draft)),
     )
   }
 
-  /** As `create`, of a key that was made elsewhere. */
+  /** Like `create`, for a key created elsewhere. */
   async importKey(caller: Caller, place: Place, body: unknown): Promise<KeyVersion> {
     const request = parseImport(body, place.vault)
     if (request.kind === 'wrapped') return this.#importWrapped(caller, place, request)
@@ -63,7 +63,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
     }
   }
 
-  /** What is wrapped is opened by a key of this vault that is for nothing else; that use is in the log as one. */
+  /** Wrapped material is opened by a key of this vault with no other purpose; that use is logged as one. */
   async #importWrapped(
     caller: Caller,
     place: Place,
@@ -92,7 +92,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
     }
   }
 
-  /** The step that creation, import and rotation share: nothing is kept before its material is. */
+  /** The step that creation, import and rotation share: nothing is stored before its material is. */
   async add(caller: By, operation: string, place: Place, wanted: NewKey, make: Make): Promise<KeyVersion> {
     const { repository, store, log } = this.#o
     const name = nameOf(place)
@@ -110,12 +110,12 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
       publicParts: {},
       material: new Uint8Array(0),
     }
-    // A token would keep what is made and then refused.
+    // A token would keep a key that is created and then refused.
     await this.assertRoom(place)
     const made = await make(draft)
     return store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, place.name)
-      // Deleted while the key was being made.
+      // Deleted while the key was being created.
       this.assertWritable(object, place.name)
       await this.assertRoom(place, tx)
       const key: KeyVersion = { ...draft, ...made, shownName: object?.shown_name ?? place.name }
@@ -167,7 +167,7 @@ export function keyEntry(caller: By, operation: string, key: KeyVersion): LogEnt
   }
 }
 
-/** @throws ServiceError 403 where the key may not be used now; 400 BadParameter where it is not a key exchange key */
+/** @throws ServiceError 403 if the key may not be used now; 400 BadParameter if it is not a key exchange key */
 function exchangeBits(key: KeyVersion, at: Date): number {
   assertUsable(key, { noun: 'key', operation: 'import', at })
   if (key.spec.type === 'RSA' && key.spec.purpose === 'exchange') return key.spec.bits
@@ -179,7 +179,7 @@ function exchangeBits(key: KeyVersion, at: Date): number {
   })
 }
 
-/** Azure's limits of a managed HSM; a vault has none. The row of the key that is being made is counted already. */
+/** Azure's limits for a managed HSM; a vault has none. The new key's own row is already counted. */
 const hsmLimits = { keys: 5000, versions: 100 }
 
 /** @throws ServiceError 403 KeyLimitReached */
@@ -200,7 +200,7 @@ function assertRoom(vault: string, name: string, counts: { keys: number; version
   })
 }
 
-/** In the platform vault every policy is immutable, whether or not its maker asked. */
+/** In the platform vault every policy is immutable, even if not requested. */
 function frozenInPlatform(vault: string, policy: KeyPolicy): KeyPolicy {
   return vault === platformVault ? { ...policy, immutable: true } : policy
 }

@@ -5,7 +5,7 @@ import { bindingOf, type KeyVersion } from './key-version.ts'
 
 /**
  * The same version for another vault, its material bound to the new place.
- * @throws ServiceError 400 BadParameter where an HSM-backed key would come into a vault of the standard tier
+ * @throws ServiceError 400 BadParameter if an HSM-backed key would enter a vault of the standard tier
  */
 export function movedKey(keystore: Keystore): (key: KeyVersion, to: Vault) => Promise<KeyVersion> {
   return async (key, to) => {

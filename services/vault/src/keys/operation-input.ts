@@ -13,12 +13,12 @@ import type { KeyUse } from '../keystore/keystore.ts'
 import { objectOf } from '../objects/attributes.ts'
 import type { KeyVersion } from './key-version.ts'
 
-/** Largest value that an operation takes, in bytes. */
+/** Largest value that an operation accepts, in bytes. */
 const valueLimit = 64 * 1024
 
 export type CryptoOperation = Extract<KeyOperation, 'encrypt' | 'decrypt' | 'sign' | 'verify' | 'wrapKey' | 'unwrapKey'>
 
-/** An operation with its algorithm found fit for the key and its values read. */
+/** An operation whose algorithm fits the key, with parsed values. */
 export type CryptoRequest =
   | { kind: 'secret'; use: KeyUse; aad?: Uint8Array }
   | { kind: 'publicEncrypt'; algorithm: RsaEncryption; value: Uint8Array }
@@ -28,7 +28,7 @@ export type CryptoRequest =
       digest: Uint8Array
       signature: Uint8Array
     }
-  /** The same code is made again and compared. */
+  /** The same code is computed again and compared. */
   | { kind: 'verifyMac'; use: Extract<KeyUse, { operation: 'mac' }>; signature: Uint8Array }
 
 /** @throws ServiceError 400 BadParameter */
@@ -107,7 +107,7 @@ function cipherRequest(
   }
   const gcmEncrypt = mode === 'gcm' && operation === 'encrypt'
   if (gcmEncrypt && o.iv !== undefined && o.iv !== null) {
-    // Whoever chooses it can repeat it, and with it gives the key away.
+    // A caller who chooses it can repeat it, and so reveal the key.
     throw badParameter('The initialisation vector of AES-GCM is made by the service.', {
       target: 'iv',
       expected: 'no iv',
@@ -158,7 +158,7 @@ function notSupported(key: KeyVersion, value: unknown, fitting: string[]): Retur
 }
 
 function bytesOf(value: unknown, target: string, o: { empty?: boolean } = {}): Uint8Array {
-  // Some clients pad; what is not base64url is refused, and not read as something else.
+  // Some clients pad; anything but base64url is refused rather than read differently.
   const text = typeof value === 'string' ? value.replace(/={1,2}$/, '') : undefined
   if (text !== undefined && /^[A-Za-z0-9_-]*$/.test(text) && text.length % 4 !== 1) {
     const bytes = Buffer.from(text, 'base64url')

@@ -52,7 +52,7 @@ export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
       .execute()
   }
 
-  /** How many keys a vault has, deleted ones too, and how many versions the one has. */
+  /** How many keys a vault has, including deleted ones, and how many versions this one has. */
   async counts(o: Name, transaction?: DatabaseTransaction): Promise<{ keys: number; versions: number }> {
     const tx = (transaction as Transaction<Tables> | undefined) ?? this.db
     const versions = tx.selectFrom('key_version').where('vault', '=', o.vault).where('name', '=', o.name)
@@ -62,7 +62,7 @@ export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
     }
   }
 
-  /** JSON as it was set; undefined where the key has none. */
+  /** JSON as set; undefined if the key has none. */
   async rotationPolicy(o: Name): Promise<string | undefined> {
     const row = await this.db
       .selectFrom('key_object')

@@ -4,10 +4,10 @@ import { objectOf } from '../objects/attributes.ts'
 import { leastDays, parseDuration, shifted, type Duration } from './duration.ts'
 import type { KeyVersion } from './key-version.ts'
 
-/** Azure's bounds, in days. */
+/** Azure's limits, in days. */
 const least = { expiry: 28, trigger: 7 }
 
-/** What a key without a policy of its own has. */
+/** Policy of a key without one. */
 export const defaultRotationPolicy: RotationPolicy = {
   lifetimeActions: [{ trigger: { timeBeforeExpiry: 'P30D' }, action: { type: 'Notify' } }],
   attributes: {},
@@ -30,7 +30,7 @@ export function parseRotationPolicy(body: unknown): RotationPolicy {
   return { lifetimeActions, attributes: { ...(expiryTime !== undefined && { expiryTime: expiryTime as string }) } }
 }
 
-/** When the policy makes the version after this one, seconds since 1970; undefined where it makes none. */
+/** When the policy creates the next version, seconds since 1970; undefined if it does not. */
 export function nextRotation(policy: RotationPolicy, key: Pick<KeyVersion, 'created' | 'exp'>): number | undefined {
   const rotate = policy.lifetimeActions.find(({ action }) => action.type === 'Rotate')
   if (!rotate) return undefined
@@ -40,7 +40,7 @@ export function nextRotation(policy: RotationPolicy, key: Pick<KeyVersion, 'crea
   return shifted(key.exp, known(timeBeforeExpiry), -1)
 }
 
-/** Expiry of a version that is made at `now`. */
+/** Expiry of a version created at `now`. */
 export function expiryOf(policy: RotationPolicy, now: number): number | undefined {
   const { expiryTime } = policy.attributes
   return expiryTime === undefined ? undefined : shifted(now, known(expiryTime))

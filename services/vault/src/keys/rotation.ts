@@ -7,7 +7,7 @@ import { bindingOf, type KeyVersion } from './key-version.ts'
 import { keyEntry, type Keys, type KeysParts } from './keys.ts'
 import { defaultRotationPolicy, expiryOf, nextRotation, parseRotationPolicy } from './rotation-policy.ts'
 
-/** When a rotation that could not be made is tried again. */
+/** When a failed rotation is retried. */
 const retrySeconds = 24 * 3600
 
 interface StoredPolicy extends RotationPolicy {
@@ -15,7 +15,7 @@ interface StoredPolicy extends RotationPolicy {
   updated: number
 }
 
-/** New versions of keys, on request or when their policy says so. */
+/** New versions of keys, on request or when due by policy. */
 export class Rotation {
   readonly #o: KeysParts & { keys: Keys; vault(name: string): Promise<Vault | undefined>; logger: Logger }
 
@@ -49,7 +49,7 @@ export class Rotation {
     })
   }
 
-  /** A new version like the current one, with material of its own and the expiry that the policy says. */
+  /** A new version like the current one, with new material and the policy's expiry. */
   async rotate(caller: By, place: Place): Promise<KeyVersion> {
     const { keys, keystore } = this.#o
     const current = await keys.get(place)
@@ -63,7 +63,7 @@ export class Rotation {
     )
   }
 
-  /** Rotates what is due. A key that cannot be rotated keeps no other from it. Returns how many were. */
+  /** Rotates what is due. A failure does not stop the others. Returns how many were rotated. */
   async rotateDue(): Promise<number> {
     const { repository, keys, logger } = this.#o
     let rotated = 0
@@ -78,7 +78,7 @@ export class Rotation {
       } catch (error) {
         logger.error({ err: error, vault: name.vault, name: name.name }, 'a key could not be rotated')
       }
-      // Of a deleted vault, or one that fails: it makes room for others and is tried again.
+      // In a deleted vault, or failing: makes room for others and is retried.
       const rotateAt = keys.now() + retrySeconds
       await this.#o.store.transaction((tx) => repository.setRotation(tx, { ...name, rotateAt }))
     }

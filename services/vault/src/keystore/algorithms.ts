@@ -14,7 +14,7 @@ export interface RsaSignature {
   padding: 'pkcs1' | 'pss'
 }
 
-/** PKCS#1 v1.5 over what the caller has encoded already. */
+/** PKCS#1 v1.5 over what the caller already encoded. */
 export interface PlainRsaSignature {
   type: 'RSA'
   digest: undefined
@@ -27,7 +27,7 @@ export interface EcSignature {
   digest: DigestName
 }
 
-/** RFC 7518 section 3.1 and RFC 8812 for ES256K; RSNULL is Azure's own name. */
+/** RFC 7518 section 3.1 and RFC 8812 for ES256K; RSNULL is Azure's name. */
 export const signatures: Record<
   Exclude<SignatureAlgorithm, MacAlgorithm>,
   RsaSignature | PlainRsaSignature | EcSignature
@@ -48,10 +48,10 @@ export const signatures: Record<
 /** HMAC under oct keys, RFC 7518 section 3.2. */
 export const macs: Record<MacAlgorithm, DigestName> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' }
 
-/** RFC 8017 section 9.2: what PKCS#1 v1.5 adds to a value at least. */
+/** RFC 8017 section 9.2: the minimum that PKCS#1 v1.5 adds to a value. */
 export const pkcs1Overhead = 11
 
-/** OAEP hash; undefined is PKCS#1 v1.5. */
+/** OAEP hash; undefined means PKCS#1 v1.5. */
 export const rsaEncryptions: Record<RsaEncryption, 'sha1' | 'sha256' | undefined> = {
   'RSA-OAEP': 'sha1',
   'RSA-OAEP-256': 'sha256',
@@ -63,7 +63,7 @@ export interface AesMode {
   mode: 'gcm' | 'cbc' | 'cbcpad'
 }
 
-/** CBC without PAD takes whole blocks; CBCPAD pads as PKCS#7. */
+/** CBC without PAD accepts whole blocks only; CBCPAD pads as PKCS#7. */
 export const aesCiphers: Record<AesCipher, AesMode> = {
   A128GCM: { bits: 128, mode: 'gcm' },
   A192GCM: { bits: 192, mode: 'gcm' },
@@ -76,7 +76,7 @@ export const aesCiphers: Record<AesCipher, AesMode> = {
   A256CBCPAD: { bits: 256, mode: 'cbcpad' },
 }
 
-/** `bits` undefined takes a key of any size. */
+/** `bits` undefined accepts a key of any size. */
 export const aesWrappings: Record<AesWrapping, { bits?: 128 | 192 | 256; padded: boolean }> = {
   A128KW: { bits: 128, padded: false },
   A192KW: { bits: 192, padded: false },

@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import { readSecretFile, ServiceError } from '@strongroom/platform'
 
-/** Where keys are made and kept. The PIN is in a file of its own, or a credential of systemd, never here. */
+/** Where keys are created and kept. The PIN is in a separate file or a systemd credential, never here. */
 export type KeystoreConfiguration = { kind: 'software' } | Pkcs11Configuration
 
 export interface Pkcs11Configuration {
@@ -14,8 +14,8 @@ export interface Pkcs11Configuration {
   /** File with the PIN of the token's user; by default systemd's credential `strongroom-pkcs11-pin`. */
   pinFile?: string
   /**
-   * Where the fresh AES key of a release is made. `token` (default): in the token, which has to do RSA-OAEP with the hash that
-   * is asked for. `memory`: in our memory where the token does not; the private key stays in the token all the same.
+   * Where the fresh AES key of a release is created. `token` (default): in the token, which must support RSA-OAEP with
+   * the requested hash. `memory`: in our memory if the token does not; the private key still stays in the token.
    */
   transportKey?: 'token' | 'memory'
 }
@@ -59,7 +59,7 @@ export async function readKeystoreConfiguration(path: string): Promise<KeystoreC
   return { ...read, pinFile }
 }
 
-/** The PIN; one newline at its end does not count. @throws ServiceError TokenPinMissing, SecretFileExposed */
+/** The PIN, without one trailing newline. @throws ServiceError TokenPinMissing, SecretFileExposed */
 export async function readPin(o: Pkcs11Configuration): Promise<string> {
   const { CREDENTIALS_DIRECTORY } = process.env
   const path = o.pinFile ?? (CREDENTIALS_DIRECTORY ? join(CREDENTIALS_DIRECTORY, 'strongroom-pkcs11-pin') : undefined)

@@ -11,7 +11,7 @@ const prefixes: Record<DigestName, string> = {
 
 export const digestBytes: Record<DigestName, number> = { sha256: 32, sha384: 48, sha512: 64 }
 
-/** DigestInfo of a digest that was made elsewhere. */
+/** DigestInfo of a digest computed elsewhere. */
 export function digestInfo(name: DigestName, digest: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(prefixes[name], 'hex'), digest])
 }

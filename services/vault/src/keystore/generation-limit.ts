@@ -1,9 +1,12 @@
 import { ConcurrencyLimit, ServiceError } from '@strongroom/platform'
 
-/** Keys that are made at a time, and those that wait: an RSA key fills threads of Node's pool for seconds; others must keep some. */
+/**
+ * Keys created at a time, and waiting: RSA generation occupies threads of Node's pool for seconds, and others must keep
+ * some.
+ */
 const [atOnce, waiting] = [2, 256] as const
 
-/** Of one keystore. */
+/** For one keystore. */
 export function generationLimit(): ConcurrencyLimit {
   return new ConcurrencyLimit({
     atOnce,

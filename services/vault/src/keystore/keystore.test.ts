@@ -30,13 +30,13 @@ const binding: KeyBinding = {
 }
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const wrappingKey = publicKey.export({ format: 'jwk' }) as { n: string; e: string }
-/** What every keystore has; others are a matter of the token. */
+/** Supported by every keystore; others depend on the token. */
 const algorithm = 'CKM_RSA_AES_KEY_WRAP'
 const rsa: KeySpec = { type: 'RSA', bits: 2048 }
 
 interface Driver {
   name: string
-  /** Keys in the clear are ours to take in software only. */
+  /** Only a software keystore accepts plain keys. */
   imports: boolean
   open: (sealer: Sealer) => Promise<Keystore>
 }
@@ -242,7 +242,7 @@ describe.each(drivers)('a keystore: $name', ({ name, imports, open }) => {
     for (const [mac, hash] of Object.entries(macs)) {
       const using = use({ operation: 'mac', algorithm: mac as keyof typeof macs, value: Buffer.from('text') })
       if (!imports && mac !== 'HS256') {
-        // RFC 7518 section 3.2 wants a key as long as the hash, and SoftHSM too.
+        // RFC 7518 section 3.2 requires a key as long as the hash, and so does SoftHSM.
         await expect(using).rejects.toMatchObject({ code: 'KeyOperationNotSupported', status: 400 })
         continue
       }

@@ -1,7 +1,7 @@
 import { SealError, ServiceError, type Sealer } from '@strongroom/platform'
 import type { KeyBinding } from './keystore.ts'
 
-/** Material of keys, sealed for the binding that it was made under. */
+/** Key material, sealed for its binding. */
 export interface SealedMaterial {
   /** The plain bytes are overwritten. */
   seal(plain: Uint8Array, binding: KeyBinding): Promise<Uint8Array>

@@ -4,7 +4,7 @@ import { readPin, type KeystoreConfiguration } from './configuration.ts'
 import type { Keystore } from './keystore.ts'
 import { createSoftwareKeystore } from './software.ts'
 
-/** Which keystore the keys of a store are in; fixed by the first start. */
+/** Which keystore a store's keys are in; fixed by the first start. */
 interface Recorded {
   kind: KeystoreConfiguration['kind']
   /** Of the token. */
@@ -14,7 +14,7 @@ interface Recorded {
 const recordName = 'keystore'
 
 /**
- * The keystore of a store. It is the one that the keys were made in, or none: keys of one open in no other.
+ * A store's keystore. Only the one that the keys were created in is accepted: its keys open in no other.
  * @throws ServiceError KeystoreChanged, and those of the token
  */
 export async function openKeystore(o: {
@@ -43,7 +43,7 @@ async function openOne(
   logger: Logger | undefined,
 ): Promise<{ keystore: Keystore; serial?: string }> {
   if (configuration.kind === 'software') return { keystore: createSoftwareKeystore(sealer) }
-  // Loaded only where it is used: most installations have no token.
+  // Loaded on demand: most installations have no token.
   const { openPkcs11Keystore } = await import('./pkcs11/pkcs11.ts')
   const keystore = await openPkcs11Keystore({
     sealer,
@@ -65,7 +65,7 @@ async function openOne(
   return { keystore, serial: keystore.serial }
 }
 
-/** A store that has keys and no record is one from before there was a choice. */
+/** A store with keys and no record predates the choice. */
 async function unrecorded(store: Store): Promise<Recorded | undefined> {
   const row = await store.db.selectFrom('key_version').select('version').limit(1).executeTakeFirst()
   return row && { kind: 'software' }

@@ -12,7 +12,7 @@ describe('opened keys', () => {
     opened.keep('a', material, key)
     expect(opened.get('a', Buffer.from('one'))).toBe(key)
     expect(opened.get('b', material)).toBeUndefined()
-    // A row that was edited behind the service's back is opened again, and found out.
+    // A row edited behind the service's back is opened again, and the edit detected.
     expect(opened.get('a', Buffer.from('two'))).toBeUndefined()
     now = 101
     expect(opened.get('a', material)).toBeUndefined()

@@ -8,8 +8,8 @@ interface Opened {
 }
 
 /**
- * Private keys that were used a moment ago, still open: opening one costs about as much as a signature, and OpenSSL prepares a
- * key at its first use. Keys are handles of OpenSSL's memory, not buffers of ours. Bounded in number and time.
+ * Recently used private keys, kept open: opening one costs about as much as a signature, and OpenSSL prepares a key at
+ * its first use. Keys are handles to OpenSSL's memory, not buffers of ours. Bounded in number and time.
  */
 export class OpenedKeys {
   readonly #limit: number
@@ -23,7 +23,7 @@ export class OpenedKeys {
     this.#now = o.now ?? ((): number => performance.now())
   }
 
-  /** Only for the very material and place that it was opened from. */
+  /** Only for the exact material and place it was opened from. */
   get(place: string, material: Uint8Array): KeyObject | undefined {
     const found = this.#opened.get(place)
     if (found && this.#now() < found.until && equalBytes(found.material, material)) return found.key

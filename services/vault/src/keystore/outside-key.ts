@@ -4,7 +4,7 @@ import type { ServiceError } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import type { KeySpec, PublicParts } from './keystore.ts'
 
-/** A key that was made elsewhere, its halves found to belong together. */
+/** A key created elsewhere, its halves verified to match. */
 export interface OutsideKey {
   spec: KeySpec
   /** PKCS#8 DER, or the raw bytes of an oct key. */
@@ -29,8 +29,8 @@ export function outsideKeyOf(type: KeySpec['type'], jwk: Record<string, unknown>
 }
 
 /**
- * The same of bytes that were unwrapped: PKCS#8 DER, or raw.
- * @throws an error where it is not such a key, or one that a vault does not take
+ * The same for unwrapped bytes: PKCS#8 DER, or raw.
+ * @throws an error if it is not such a key, or one that vaults refuse
  */
 export function outsideKeyFrom(type: KeySpec['type'], secret: Uint8Array): OutsideKey {
   if (type === 'oct') return octKeyOf(secret)
@@ -60,7 +60,7 @@ function rsaKey(jwk: Record<string, unknown>): OutsideKey {
   return { spec: { type: 'RSA', bits } as KeySpec, secret: proven(key), publicParts: { n, e } }
 }
 
-/** RFC 8017 section 3.2. OpenSSL signs well also with a wrong CRT exponent, so a signature does not show it. */
+/** RFC 8017 section 3.2. OpenSSL also signs with a wrong CRT exponent, so a signature does not reveal it. */
 function belongTogether(jwk: Record<string, unknown>, e: bigint): boolean {
   const [n, d, p, q, dp, dq, qi] = ['n', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) =>
     BigInt(`0x${Buffer.from(partOf(jwk, name), 'base64url').toString('hex')}`),
@@ -86,7 +86,7 @@ function privateKeyOf(jwk: Record<string, unknown>): KeyObject {
   }
 }
 
-/** The private half as PKCS#8, once it has signed what the given public half verifies. */
+/** The private half as PKCS#8, after its signature verified under the given public half. */
 function proven(key: KeyObject): Uint8Array {
   const probe = Buffer.from('strongroom import')
   let whole = false
@@ -102,7 +102,7 @@ function proven(key: KeyObject): Uint8Array {
 function partOf(jwk: Record<string, unknown>, name: string): string {
   const value = jwk[name]
   if (typeof value === 'string' && value.length <= textLimit && /^[A-Za-z0-9_-]+$/.test(value)) return value
-  // The value may be private: only its kind is named.
+  // The value may be private: only its kind is reported.
   throw wrong(`key.${name}`, `base64url of at most ${textLimit} characters`, typeof value)
 }
 

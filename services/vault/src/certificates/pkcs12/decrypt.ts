@@ -7,7 +7,7 @@ import { badFile, wrongPassword } from './refused.ts'
 import type { Rounds } from './rounds.ts'
 
 /**
- * Decrypts what an AlgorithmIdentifier of PBES2 or of PKCS#12's own encryption by Triple DES says.
+ * Decrypts what an AlgorithmIdentifier describes: PBES2, or PKCS#12's own Triple DES.
  * @param algorithm at the AlgorithmIdentifier
  * @throws ServiceError BadParameter
  */
@@ -57,7 +57,7 @@ function deciphered(name: string, key: Uint8Array, iv: Uint8Array, encrypted: Ui
     const decipher = createDecipheriv(name, key, iv)
     return Buffer.concat([decipher.update(encrypted), decipher.final()])
   } catch {
-    // Padding, or an IV of another length: the answer is the same, whatever it was.
+    // Bad padding, or an IV of the wrong length: the error is the same for both.
     throw wrongPassword()
   } finally {
     key.fill(0)

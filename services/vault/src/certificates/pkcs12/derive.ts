@@ -2,29 +2,29 @@ import { createHash } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Rounds } from './rounds.ts'
 
-/** What derived bytes are for (RFC 7292 appendix B.3). */
+/** Purposes of derived bytes (RFC 7292 appendix B.3). */
 export const purposes = { key: 1, iv: 2, mac: 3 } as const
 
-/** After so many rounds others have a turn: who sends a file chooses their number (attack W27). */
+/** Yields to other work after this many rounds: the sender of a file chooses their number (attack W27). */
 const roundsAtOnce = 2_000
 
-/** Bytes of a block of the digest: `v` of RFC 7292. */
+/** Block length of the digest in bytes: `v` of RFC 7292. */
 const blockOf = (digest: string): number => (digest === 'sha1' || digest === 'sha256' ? 64 : 128)
 
-/** A password as PKCS#12 hashes it: UTF-16, big-endian, with a zero at the end; without a password there is nothing. */
+/** A password as PKCS#12 hashes it: UTF-16, big-endian, with a terminating zero; empty without a password. */
 export function passwordBytes(password: string | undefined): Uint8Array {
   if (password === undefined) return new Uint8Array(0)
   return Buffer.from(`${password}\0`, 'utf16le').swap16()
 }
 
-/** Against a round of PBKDF2's: a hash of its own here costs some twenty of those inside OpenSSL. */
+/** Relative to a round of PBKDF2: one hash here costs about twenty inside OpenSSL. */
 const costOfRound = 20
 
 /**
  * The key derivation of RFC 7292 appendix B.2.
- * @param o.password as `passwordBytes` gives it
- * @param o.rounds that the file has left; absent for a file of our own
- * @throws ServiceError BadParameter where it has not as many
+ * @param o.password from `passwordBytes`
+ * @param o.rounds budget left for the file; absent for our own files
+ * @throws ServiceError BadParameter if the budget is exceeded
  */
 export async function derive(o: {
   digest: string
@@ -54,13 +54,13 @@ export async function derive(o: {
   return Buffer.concat(found).subarray(0, o.bytes)
 }
 
-/** The bytes again and again, up to a multiple of a block; of none there is nothing. */
+/** The bytes repeated up to a multiple of a block; empty for empty input. */
 function repeated(bytes: Uint8Array, block: number): Buffer {
   const length = Math.ceil(bytes.length / block) * block
   return Buffer.from(Array.from({ length }, (_, index) => bytes[index % bytes.length]!))
 }
 
-/** `part + addend + 1`, modulo what fits into the part. */
+/** `part + addend + 1`, modulo the part's size. */
 function addOne(part: Buffer, addend: Buffer): void {
   let carry = 1
   for (let at = part.length - 1; at >= 0; at--) {

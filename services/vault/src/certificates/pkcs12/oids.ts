@@ -1,4 +1,4 @@
-/** Object identifiers of PKCS#12 (RFC 7292), PKCS#5 (RFC 8018) and what they are made of. */
+/** Object identifiers of PKCS#12 (RFC 7292), PKCS#5 (RFC 8018) and their parts. */
 export const oids = {
   data: '1.2.840.113549.1.7.1',
   encryptedData: '1.2.840.113549.1.7.6',
@@ -12,7 +12,7 @@ export const oids = {
   shaAnd3Des: '1.2.840.113549.1.12.1.3',
 } as const
 
-/** Digests by which a file is protected, as node names them. */
+/** Digests that protect a file, by their Node names. */
 export const digests: Readonly<Record<string, string>> = {
   '1.3.14.3.2.26': 'sha1',
   '2.16.840.1.101.3.4.2.1': 'sha256',
@@ -28,7 +28,7 @@ export const functions: Readonly<Record<string, string>> = {
   '1.2.840.113549.2.11': 'sha512',
 }
 
-/** Ciphers of PBES2, with the bytes of their keys. */
+/** Ciphers of PBES2, with their key lengths in bytes. */
 export const ciphers: Readonly<Record<string, { name: string; keyBytes: number }>> = {
   '2.16.840.1.101.3.4.1.2': { name: 'aes-128-cbc', keyBytes: 16 },
   '2.16.840.1.101.3.4.1.22': { name: 'aes-192-cbc', keyBytes: 24 },

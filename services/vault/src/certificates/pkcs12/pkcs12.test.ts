@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await rm(folder, { recursive: true, force: true }))
 
-/** A file that OpenSSL writes. */
+/** A file written by OpenSSL. */
 async function exported(password: string, ...options: string[]): Promise<Uint8Array> {
   const out = join(folder, 'out.pfx')
   await run('openssl', ['pkcs12', '-export', '-in', 'cert.pem', '-inkey', 'key.pem', '-out', out, '-passout', `pass:${password}`, ...options], { cwd: folder }) // prettier-ignore
@@ -77,7 +77,7 @@ describe('PKCS#12', () => {
     await expect(readPkcs12(file, 'x')).rejects.toThrow('150000 rounds')
   })
 
-  /** A PFX that whoever knows its password made: its MAC fits. */
+  /** A PFX from an attacker who knows its password: the MAC is valid. */
   async function forged(o: { parts: Uint8Array[]; macBytes?: number }): Promise<Uint8Array> {
     const data = (content: Uint8Array): Uint8Array => sequence(oid(oids.data), tagged(0, octetString(content)))
     const safe = sequence(...o.parts)
@@ -102,7 +102,7 @@ describe('PKCS#12', () => {
     )
     const iv = new Uint8Array(16)
     const aes = createCipheriv('aes-256-cbc', pbkdf2Sync('x', new Uint8Array(8), 900_000, 32, 'sha1'), iv)
-    // No bags at all, so that no count of those ends it.
+    // No bags at all, so that no limit on them ends it.
     const empty = Buffer.concat([aes.update(sequence()), aes.final()])
     const content = tagged(0, empty).map((byte, at) => (at === 0 ? 0x80 : byte))
     const part = sequence(

@@ -7,25 +7,26 @@ import { digests, oids } from './oids.ts'
 import { badFile, wrongPassword } from './refused.ts'
 import { Rounds } from './rounds.ts'
 
-/** What a file holds, each as DER. */
+/** Contents of a file, each as DER. */
 export interface Contents {
   /** PrivateKeyInfo (PKCS#8). */
   keys: Uint8Array[]
   certificates: Uint8Array[]
 }
 
-/** What opens the encrypted parts of one file. */
+/** Opens the encrypted parts of one file. */
 export interface Opening {
   password: string
   rounds: Rounds
 }
 
-/** Bags of a file: a key and a chain. */
+/** Bags in a file: a key and a chain. */
 const mostBags = 64
 
 /**
- * Reads a PFX (RFC 7292) in DER, protected by a password: integrity by HMAC, keys and certificates in clear or encrypted.
- * @throws ServiceError BadParameter; ParseError for what is not DER of this structure
+ * Reads a PFX (RFC 7292) in DER, protected by a password: integrity by HMAC, keys and certificates in clear or
+ * encrypted.
+ * @throws ServiceError BadParameter; ParseError for other DER or other bytes
  */
 export async function readPkcs12(file: Uint8Array, password: string): Promise<Contents> {
   const outer = new DerReader(file, 'PKCS#12')
@@ -74,9 +75,9 @@ async function checkMac(mac: DerReader, content: Uint8Array, { password, rounds 
   const iterations = mac.atEnd ? 1 : readSmallInteger(mac, 'iterations')
   if (digest === undefined) throw badFile('has a MAC with another digest', 'SHA-1 or SHA-2')
   const { length } = createHash(digest).digest()
-  // What is derived is as long as this says.
+  // The derived length follows from this.
   if (expected.length !== length) throw badFile(`has a MAC of ${expected.length} bytes`, `${length}`)
-  // Programs disagree on what no password is: nothing, or an empty text.
+  // Programs represent a missing password differently: as nothing, or as an empty text.
   const passwords = password === '' ? [passwordBytes(''), passwordBytes(undefined)] : [passwordBytes(password)]
   for (const each of passwords) {
     const o = { digest, password: each, salt, iterations, rounds, purpose: purposes.mac, bytes: length }
@@ -104,7 +105,10 @@ async function readBags(bags: DerReader, found: Contents, opening: Opening): Pro
   }
 }
 
-/** EncryptedPrivateKeyInfo (RFC 5958 section 3), of a file or of a PEM block. @param reader at it. @throws as `readPkcs12` */
+/**
+ * EncryptedPrivateKeyInfo (RFC 5958 section 3), from a file or a PEM block. @param reader positioned at it. @throws
+ * like `readPkcs12`
+ */
 export async function decryptKey(reader: DerReader, opening: Opening): Promise<Uint8Array> {
   const info = reader.sequence('EncryptedPrivateKeyInfo')
   const algorithm = new DerReader(info.next('encryptionAlgorithm').raw, 'algorithm')

@@ -1,7 +1,7 @@
 import type { ServiceError } from '@strongroom/platform'
 import { badParameter } from '../../errors.ts'
 
-/** @param what for example `is encrypted by RC2`; never a part of the file's content */
+/** @param what for example `is encrypted by RC2`; never part of the file's content */
 export const badFile = (what: string, expected: string): ServiceError =>
   badParameter(`The certificate to import ${what}.`, {
     target: 'value',

@@ -3,13 +3,13 @@ import { badFile } from './refused.ts'
 /** About a second of one core. */
 const most = 2_000_000
 
-/** Rounds of key derivation that one file may ask for, all its parts together: who sends it chooses them (attack W27). */
+/** Budget of key-derivation rounds for one file, all parts together: the sender chooses them (attack W27). */
 export class Rounds {
   #left = most
 
   /**
-   * @param iterations as the file has them
-   * @param times how many hashes each costs, beside one of PBKDF2's
+   * @param iterations as in the file
+   * @param times cost of one hash, relative to PBKDF2's
    * @throws ServiceError BadParameter
    */
   take(iterations: number, times = 1): void {

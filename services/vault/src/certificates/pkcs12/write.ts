@@ -3,13 +3,14 @@ import { algorithms, integer, octetString, oid, sequence, setOf, tagged } from '
 import { derive, passwordBytes, purposes } from './derive.ts'
 import { oids } from './oids.ts'
 
-/** As OpenSSL. The password is empty: what it protects against is a damaged file. */
+/** OpenSSL's default. The password is empty: it only protects against a damaged file. */
 const iterations = 2048
 const password = ''
 
 /**
- * A PFX without a password, as Key Vault's secrets carry a certificate: the key under PBES2 (AES-256), the chain in clear, a MAC by SHA-256.
- * @param o.key PKCS#8 DER; undefined where the key stays inside
+ * A PFX without a password, as in Key Vault's certificate secrets: the key under PBES2 (AES-256), the chain in clear, a
+ * MAC by SHA-256.
+ * @param o.key PKCS#8 DER; undefined if the key stays inside
  * @param o.certificates DER, the key's own first
  */
 export async function writePkcs12(o: { key: Uint8Array | undefined; certificates: Uint8Array[] }): Promise<Uint8Array> {

@@ -12,7 +12,7 @@ import { openWrapped } from '../../testing/unwrap.ts'
 import { wrapInside } from './release.ts'
 import { Token } from './token.ts'
 
-/** Of Debian's p11-kit and p11-kit-modules: the token in a process of its own, as behind a network HSM's module. */
+/** Debian's p11-kit and p11-kit-modules: the token in a separate process, as behind a network HSM's module. */
 const clientModule = ['x86_64', 'aarch64']
   .map((name) => `/usr/lib/${name}-linux-gnu/pkcs11/p11-kit-client.so`)
   .find(existsSync)
@@ -35,7 +35,7 @@ describe.skipIf(!hasSoftHsm || clientModule === undefined)('the memory of a proc
   function startServer(): { stop: () => Promise<void> } {
     rmSync(socket(), { force: true })
     const args = ['server', '--foreground', '--provider', softhsmModule, '--name', socket(), `pkcs11:token=${label}`]
-    // A group of its own: it has a process for each connection, and they go together.
+    // A separate process group: it has a process per connection, and they end together.
     const child = spawn('p11-kit', args, {
       stdio: 'ignore',
       detached: true,
@@ -106,14 +106,14 @@ describe.skipIf(!hasSoftHsm || clientModule === undefined)('the memory of a proc
     hsm.remove()
   })
 
-  /** Every part of a private key that is not public, and so must not be found. */
+  /** Every non-public part of a private key, which must not be found. */
   const canariesOf = (pkcs8: Buffer): Canary[] => {
     const jwk = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ format: 'jwk' })
     return (['d', 'p', 'q', 'dp', 'qi'] as const).map((part) =>
       canaryOf(part, Buffer.from(jwk[part]!, 'base64url').subarray(8, 40)),
     )
   }
-  /** What is public is found, so that the search would find what is not. */
+  /** Public values are found, which shows that the search would find private ones. */
   const publicOf = (n: string): Canary[] => [canaryOf('n', Buffer.from(n.slice(0, 60)))]
 
   it('holds no part of a private key that was made and used, in all of its memory', { timeout: 180_000 }, async () => {
@@ -121,7 +121,7 @@ describe.skipIf(!hasSoftHsm || clientModule === undefined)('the memory of a proc
     try {
       const { n, id } = (await child.ask('make')) as { n: string; id: string }
       for (let round = 0; round < 5; round++) expect(await child.ask('sign')).toEqual({ signed: 256 })
-      // Learned from the token behind the process's back: it is exportable, and we have the PIN.
+      // Read from the token behind the process's back: the key is exportable, and we have the PIN.
       const token = await Token.open({ module: softhsmModule, label, pin: () => Promise.resolve(hsm.pin) })
       const wrapped = await token.withSession((session) => {
         const key = token.find(session, session.binding.CKO_PRIVATE_KEY, Buffer.from(id, 'hex'))!
@@ -143,7 +143,7 @@ describe.skipIf(!hasSoftHsm || clientModule === undefined)('the memory of a proc
   })
 
   it('holds no part of a released key, and no PIN, in a snapshot of its heap', async () => {
-    // The module itself is in this process, so that only the heap is ours.
+    // The module itself is in this process, so only the heap is ours.
     const child = await startChild(softhsmModule)
     try {
       const { n } = (await child.ask('make')) as { n: string }

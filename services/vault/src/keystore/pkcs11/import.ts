@@ -26,8 +26,8 @@ interface Transfer {
 }
 
 /**
- * A key that another HSM wrapped, unwrapped inside the token: neither it nor the AES key around it is in our memory.
- * @throws ServiceError 400 BadParameter, in the same words whatever does not open
+ * Unwraps a key from another HSM inside the token: neither it nor the AES key around it enters our memory.
+ * @throws ServiceError 400 BadParameter, with one message for every failure
  */
 export async function unwrapInside(session: Session, o: Transfer): Promise<Made & { spec: KeySpec }> {
   const { binding: b, module, handle } = session
@@ -75,7 +75,7 @@ export async function unwrapInside(session: Session, o: Transfer): Promise<Made 
   }
 }
 
-/** What the token now holds, and that it signs what its public half verifies. */
+/** What the token now holds, verified to sign what its public half accepts. */
 async function described(
   session: Session,
   key: Handle,
@@ -106,8 +106,8 @@ async function described(
 }
 
 /**
- * A wrap with padding is 8 bytes longer than what it holds, which fits one size of AES keys; SoftHSM says 0 for the length of
- * an unwrapped key. A key that is not an AES key encrypts nothing.
+ * A padded wrap is 8 bytes longer than its content, which fits one AES key size; SoftHSM reports 0 for the length of an
+ * unwrapped key. A key that is not an AES key encrypts nothing.
  */
 function octBits(session: Session, key: Handle, o: Transfer): number {
   const { binding: b, module, handle } = session
@@ -122,7 +122,10 @@ function octBits(session: Session, key: Handle, o: Transfer): number {
 
 const ecAlgorithms = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512', 'P-256K': 'ES256K' } as const
 
-/** A token keeps no public half beside a private key: the one point that verifies two signatures is it (SEC 1 section 4.1.6). */
+/**
+ * A token stores no public half beside a private key: it is the one point that verifies two signatures (SEC 1 section
+ * 4.1.6).
+ */
 async function ecPublicParts(
   session: Session,
   key: Handle,
