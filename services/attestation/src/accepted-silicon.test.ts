@@ -125,7 +125,7 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
 
   it('counts there also with what a mirror serves of it, and there alone (attack K10)', async () => {
     await serveVendors(vendors, strange, '00606a000000')
-    // That the mirror had none was believed for a minute.
+    // The mirror's absent answer is cached for a minute.
     test.clock.set(new Date(Date.now() + 61_000))
     const guest = await strange.amd.launch({ firmware: firmware(), vCPUs: 2, vcpuType: 'EPYC-Milan' })
     const body = snpBody(await guest.report(boundTo(runtimeBytes)))
@@ -151,7 +151,7 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
       otherWords(outdated),
     )
     vendors.answers.set(path, { ...served, body })
-    // That the mirror had none was believed for a minute.
+    // The mirror's absent answer is cached for a minute.
     test.clock.set(new Date(now + 240_000))
     const answer = await tdx(witness)
     expect([answer.status, answer.body.error?.code]).toEqual([400, 'PolicyEvaluationError'])

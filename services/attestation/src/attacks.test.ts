@@ -36,7 +36,7 @@ const [snpPath, policyPath] = [`/attest/SevSnpVm${query}`, `/policies/SevSnpVm${
 const owner = { token: ownerObjectId, contentType: 'text/plain' }
 const b64 = (bytes: Uint8Array | string): string => Buffer.from(bytes as string).toString('base64url')
 
-/** The attacks of docs/attacks.md on an attestation service as a whole, each as who has the wire alone tries it. */
+/** The attacks of docs/attacks.md on an attestation service as a whole, tried by a client that has only the wire. */
 describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker with the wire', () => {
   let test: TestService
   let body: Record<string, unknown>
@@ -103,7 +103,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker with the wire', ()
       )
       return await Promise.all(judged)
     }
-    // No policy speaks in the service's name.
+    // No policy can issue claims in the service's name.
     for (const name of policyStatementClaims) {
       const policy = `version=1.0;authorizationrules{=>permit();};issuancerules{=>issue(type="${name}", value="Updated");};`
       const { status, body: refused } = await setPolicy(unsignedPolicyJws(policy))
@@ -189,7 +189,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker with the wire', ()
 
   it('passes no statement of a TPM for one of another kind, nor one whose magic, type, time or nonce he changed (attack V3)', async () => {
     const parts = await guest.parts({ nonce: 'signed', signNonce: true })
-    // Both are signed by this VM's attestation key; each is what the other should be.
+    // Both are signed by this VM's attestation key, but swapped.
     const { message, signature } = parts.key
     expectRefused(
       await test.post(guestPath, guestBody({ ...parts, quote: { message, signature } })),

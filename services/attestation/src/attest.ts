@@ -27,13 +27,14 @@ export class Attester {
   }
 
   /**
-   * @throws ServiceError PolicyEvaluationError where the policy does not permit the evidence; PolicyParsingError for a
-   *   draft that cannot be read
+   * @throws ServiceError PolicyEvaluationError if the policy does not permit the evidence; PolicyParsingError for an
+   * invalid
+   *   draft
    */
   async attest(o: {
     provider: Provider
     evidence: AttestedEvidence
-    /** Address that asks. */
+    /** The caller's address. */
     caller: string
     nonce?: string
     draftPolicy?: string
@@ -88,7 +89,7 @@ export class Attester {
             'x-ms-policy-hash': policy.hash,
             ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
           }
-    // A draft may permit anything, so what comes of it is signed by nobody and decides nothing.
+    // A draft may permit anything, so its result is unsigned and decides nothing.
     if (draftPolicy !== undefined) return this.#tokens.unsigned(provider, claims).token
     const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome), outcome.properties.get('omit_x5c'))
     const permitted = { outcome: 'Permitted', code: null, message: null, token_id: issued.id } as const
@@ -104,7 +105,7 @@ interface FailedRule {
   found: string
 }
 
-/** AMD's and Intel's security advisories that touch the platform, of a guest those of its hardware. */
+/** AMD's and Intel's security advisories that apply to the platform; for a guest, to its hardware. */
 function advisoriesOf({ claims, isolation }: AttestedEvidence): string[] {
   const found = (isolation?.claims ?? claims)['attester_advisory_ids']
   return Array.isArray(found) ? (found as string[]) : []

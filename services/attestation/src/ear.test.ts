@@ -83,7 +83,7 @@ describe.skipIf(!firmwareIsThere)('EAT attestation results', () => {
         },
       },
     })
-    // No claim of the other form stands where a release policy would look for it.
+    // No claim of the other form appears where a release policy would look for it.
     expect(Object.keys(result).filter((name) => name.startsWith('x-ms-'))).toEqual([])
   })
 

@@ -10,7 +10,7 @@ export function invalidParameter(o: {
   expected?: string
   found?: string
   remedy?: string
-  /** The finer code of ours, in `details`. */
+  /** Our more specific code, in `details`. */
   reason?: ErrorCode
   cause?: unknown
 }): ServiceError {
@@ -22,7 +22,7 @@ export function invalidParameter(o: {
   })
 }
 
-/** Translates what the evidence package throws; anything else is returned as it is. */
+/** Translates errors of the evidence package; anything else is returned unchanged. */
 export function evidenceFailure(error: unknown, target: string): unknown {
   if (error instanceof ParseError || error instanceof VerificationError) {
     const subject = error instanceof VerificationError ? error.subject : undefined
@@ -65,7 +65,7 @@ export function policyFailure(error: unknown): unknown {
   })
 }
 
-/** 400 PolicyEvaluationError: the evidence is genuine and the policy does not permit it. */
+/** 400 PolicyEvaluationError: the evidence is genuine, but the policy does not permit it. */
 export function policyDenial(
   denial: Denial,
   policyHash: string,

@@ -15,7 +15,7 @@ import {
 
 const corpus = '/work/shared/evidence/confidential-containers-trustee'
 const path = '/attest/SevSnpVm?api-version=2022-08-01'
-/** What a policy has to say of evidence whose root has no revocation list here, and of a platform of 2024. */
+/** What a policy needs to accept evidence whose root has no revocation list here, from a 2024 platform. */
 const lenient =
   'version=1.0;authorizationrules{[type=="x-strongroom-revocation-checked", value==false] && [type=="x-strongroom-tcb-status", value=="OutOfDate"]=>permit();};'
 
@@ -41,7 +41,7 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
     beforeAll(async () => {
       await silicon()
       const hcl = parseHclReport(Uint8Array.from(readFileSync(`${corpus}/az-snp-vtpm/hcl-report.bin`)))
-      // VCEK, ASK and ARK, as the metadata service hands them out.
+      // VCEK, ASK and ARK, as the metadata service returns them.
       const pem = readFileSync(`${corpus}/az-snp-vtpm/vcek.pem`, 'utf8')
       body = snpBody(hcl.hardwareReport, { pem, runtime: hcl.claims })
       idKeyDigest = toHex(parseSnpReport(hcl.hardwareReport).idKeyDigest)
@@ -71,7 +71,7 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
       for (const baseline of [undefined, { idKeyDigests: [idKeyDigest], launchMeasurements: [] }]) {
         const service = await open(baseline === undefined ? {} : { baseline })
         const claims = claimsOf(await service.post(path, body))
-        // With a known paravisor the revocation list is still missing.
+        // With a known paravisor, the revocation list is still missing.
         expect(claims['x-ms-compliance-status']).toBeUndefined()
         await service.close()
       }

@@ -28,12 +28,12 @@ import { otherWords, resigned } from './testing/tdx-evidence.ts'
 
 const vmId = 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE'
 const simulatedFmspc = '53494d000001'
-/** Guest policy of SNP with bit 19: debugging allowed. */
+/** SNP guest policy with bit 19: debugging allowed. */
 const debugPolicy = 0xb001fn
 /** With bit 18: a migration agent may be associated. */
 const migrationPolicy = 0x7001fn
 
-/** Whoever has root inside a guest, or the host's side of it, and sends what he likes to /attest/AzureGuest. */
+/** An attacker with root inside a guest, or on its host, sends anything to /attest/AzureGuest. */
 describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', () => {
   let processor: Silicon
   let authority: Awaited<ReturnType<typeof testAuthority>>
@@ -109,7 +109,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
   })
 
   it('has no hardware report of the same VM vouch for another attestation key (attack V2)', async () => {
-    // Certificate, VM and statements are all of the forged key; the report binds the TPM's.
+    // Certificate, VM and statements all belong to the forged key; the report binds the TPM's.
     const parts = await forged.parts()
     const { isolation } = await guest.parts()
     expect(await refusal({ ...parts, isolation })).toEqual(
@@ -124,7 +124,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker inside a guest', (
   it('has no boot options of Windows vouched for by a log that no register covers (attack W7)', async () => {
     const started = await TestGuest.boot({ authority, vmId })
     try {
-      // What Windows measures of its options: EV_EVENT_TAG in registers 12 and 13.
+      // How Windows measures its options: EV_EVENT_TAG in registers 12 and 13.
       const options: LogRecord[] = [12, 13].map((pcr) => ({ pcr, type: 6, data: Uint8Array.of(1, 2, 3) }))
       await started.tpm.measure(options)
       const withOptions = [...firmwarePcrs, 12, 13]

@@ -16,7 +16,10 @@ import {
 
 const volume = 15
 
-/** Registers beyond those that Azure's library quotes: who writes a guest's program and the policy may ask for them. */
+/**
+ * Registers beyond those that Azure's library quotes: the authors of a guest's program and of the policy may require
+ * them.
+ */
 describe.skipIf(!firmwareIsThere || !tpmIsThere)('policies over the registers of a guest', () => {
   let test: TestService
   let authority: Awaited<ReturnType<typeof testAuthority>>

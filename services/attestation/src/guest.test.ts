@@ -136,7 +136,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect((await post(parts)).status).toBe(200)
     expect(await refusal(parts)).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
     const fresh = await guest.parts()
-    // An old key with a new quote is taken: neither pair was seen, and both are of this boot.
+    // An old key with a new quote is accepted: neither pair was seen, and both are from this boot.
     expect((await post(fresh, { key: parts.key })).status).toBe(200)
   })
 
@@ -145,7 +145,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     for (const parts of [first, second]) expect((await post(parts)).status).toBe(200)
     expect(await refusal(first, { key: second.key })).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
     expect(await refusal(second, { key: first.key })).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
-    // Nor by a key that nobody has seen.
+    // Nor by a previously unseen key.
     const unseen = await guest.parts()
     expect(await refusal(first, { key: unseen.key })).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
   })
@@ -172,7 +172,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect(await refusal(own, { key: foreign.key })).toEqual(['TpmInfo.EncKeyCertifyInfo', 'TpmSignatureInvalid'])
     expect(await refusal(own, { akCertificate: foreign.akCertificate })).toEqual(['TpmInfo.AikCert', 'BindingMismatch'])
     expect(await refusal(own, { akPublic: foreign.akPublic })).toEqual(['TpmInfo.AikCert', 'BindingMismatch'])
-    // Everything of the TPM is the other VM's, the hardware's report is this one's.
+    // The TPM's part is another VM's; the hardware's report is this one's.
     expect(await refusal(foreign, { isolation: own.isolation })).toEqual([
       'IsolationInfo.Evidence.RunTimeData',
       'BindingMismatch',

@@ -41,7 +41,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
   })
   afterAll(() => test?.close())
 
-  /** Refused in the envelope, with a reason: never a token, never an error of ours. */
+  /** Refused in the error envelope, with a reason: never a token, never a server error. */
   const expectRefusal = async (path: string, body: unknown): Promise<void> => {
     const answer = await test.post(`${path}${query}`, body)
     expect(answer.status, JSON.stringify(answer.body)).toBe(400)
@@ -115,7 +115,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
     )
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: quote.length - 1 }), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
-        // Line ends of the PEM text in a quote may be of any kind; all else counts.
+        // Line ends in a quote's PEM text may be of any kind; all other bytes count.
         if (quote[at] === 0x0a || at === quote.length - 1) return
         const changed = Uint8Array.from(quote)
         changed[at]! ^= mask

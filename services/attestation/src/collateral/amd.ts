@@ -33,7 +33,7 @@ export class AmdCollateral {
   }
 
   /**
-   * Undefined where no source knows the chip or product.
+   * Undefined if no source knows the chip or product.
    * @param caller whose report it is; absent for the platform's own
    * @throws ServiceError CollateralUnavailable, TooManyRequests
    */
@@ -50,8 +50,9 @@ export class AmdCollateral {
   }
 
   /**
-   * The list that this root signed: two sources may have lines of processors of one name. Undefined where no source has one.
-   * @throws ServiceError CollateralUnavailable, TooManyRequests; VerificationError for a list of this root that is not current
+   * The list signed by this root: two sources may have processor lines of one name. Undefined if no source has one.
+   * @throws ServiceError CollateralUnavailable, TooManyRequests; VerificationError for a list of this root that is not
+   * current
    */
   async revocationList(
     o: VerifyContext & { product: string; issuer: Certificate; at: Date; caller: string | undefined },
@@ -63,7 +64,7 @@ export class AmdCollateral {
   }
 
   /**
-   * Holds a list that came with a request to those that are kept of the same root, also of what has expired.
+   * Compares a list sent with a request with the stored ones of the same root, including expired ones.
    * @throws ServiceError InvalidParameter with CollateralSuperseded
    */
   async requireNotOlder(sent: Uint8Array, o: VerifyContext & { product: string; issuer: Certificate }): Promise<void> {

@@ -21,7 +21,7 @@ describeStores('the collateral cache', (openStore) => {
   const identity = (nextUpdate: string, issueDate = new Date(now).toISOString()): Uint8Array =>
     bytes(JSON.stringify({ enclaveIdentity: { issueDate, nextUpdate } }))
   const inDays = (days: number): Uint8Array => identity(new Date(now + days * day).toISOString())
-  /** Of times alone; the rest is for refused-answers.test.ts. */
+  /** Covers times only; the rest is in refused-answers.test.ts. */
   const judge: Judge = ({ path: of, expiresAt }, { at }) =>
     Promise.resolve(expiresAt > at ? [] : [{ path: of, expected: 'a current one', found: 'an old one' }])
   const open = async (
@@ -144,7 +144,7 @@ describeStores('the collateral cache', (openStore) => {
     expect(await cache.put(path, itemOf(urgent, 3))).toBe('imported')
     expect((await cache.get(path))!.body).toEqual(urgent)
     expect(await cache.put(path, itemOf(before, 90))).toBe('kept')
-    // Due, and the source still has the one of before.
+    // Due, but the source still has the old one.
     now += 2.9 * day
     await cache.refreshDue()
     expect((await cache.get(path))!.body).toEqual(urgent)

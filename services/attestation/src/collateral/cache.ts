@@ -10,21 +10,21 @@ import type { CollateralSource } from './sources.ts'
 import { judgedBy } from './judged-by.ts'
 import type { VendorBudget } from './vendor-budget.ts'
 
-/** Why an item does not count under the roots of its source; `items` holds it and what it may be judged by. */
+/** Why an item is not accepted under the roots of its source; `items` contains it and what it may be judged by. */
 export type Judge = (item: BundledItem, o: { items: readonly BundledItem[]; at: Date }) => Promise<readonly Refusal[]>
 
-/** Fetched again this long before it expires, or at a tenth of its life where that is shorter. */
+/** Refetched this long before it expires, or at a tenth of its lifetime if that is shorter. */
 const longestMarginMs = 24 * 3600_000
-/** That a source has no such item is believed for so long. */
+/** How long a source's absent answer is cached. */
 const absenceMs = 60_000
-/** A refresh that failed is tried again after so long, and so is what was answered and refused. */
+/** When a failed refresh, or a refused answer, is retried. */
 const retryMs = 60_000
-/** That a chip's certificate is in use is noted so often. */
+/** How often the use of a chip's certificate is recorded. */
 const useNotedMs = 24 * 3600_000
 
 /**
  * Endorsements of one source by path: in memory, in the store, and from addresses that the operator chose. Nothing in a
- * request can make it call another (attack K7). What is answered is judged before it is kept; expired items are never given out.
+ * request can redirect it (attack K7). Answers are judged before they are stored; expired items are never returned.
  */
 export class CollateralCache {
   readonly source: CollateralSource
@@ -46,7 +46,7 @@ export class CollateralCache {
     logger: Logger
     source: CollateralSource
     judge: Judge
-    /** What callers may ask of the source; absent: as much as they like. */
+    /** How much callers may request from the source; unlimited if absent. */
     budget?: VendorBudget
     chipLimit?: number
   }) {
@@ -59,15 +59,15 @@ export class CollateralCache {
   }
 
   /**
-   * Undefined where the source says that it has none, or is never asked and nothing was imported.
-   * @param caller whose evidence needs it; absent where the service itself does
-   * @throws ServiceError CollateralUnavailable (503) if it is unavailable and no stored one is still valid;
-   *   TooManyRequests (429) where this caller has asked for too much
+   * Undefined if the source has none, or is never asked and nothing was imported.
+   * @param caller whose evidence needs it; absent for the service itself
+   * @throws ServiceError CollateralUnavailable (503) if the source is unavailable and no stored item is valid;
+   *   TooManyRequests (429) if this caller has requested too much
    */
   async get(path: string, caller?: string): Promise<CollateralItem | undefined> {
     const now = this.#clock.now().getTime()
     const isHere = (this.#items.get(path)?.item.expiresAt.getTime() ?? 0) > now
-    // Another process may have put a newer one there; another caller may fetch it while the store is read.
+    // Another process may have stored a newer one; another caller may fetch it while the store is read.
     const stored = isHere ? undefined : await this.#fromStore(path)
     const kept = this.#items.get(path) ?? stored
     const valid = kept !== undefined && kept.item.expiresAt.getTime() > now
@@ -77,14 +77,14 @@ export class CollateralCache {
       return kept?.item
     }
     if (valid) {
-      // Nobody waits for a source while what is kept counts.
+      // Nobody waits for a source while the stored item is valid.
       if (now >= refreshAt(kept.item).getTime() && now >= (this.#retryAt.get(path) ?? 0)) void this.#refresh(path)
       return kept.item
     }
     if (now < (this.#absentUntil.get(path) ?? 0)) return undefined
     const refused = this.#refused.get(path)
     if (refused !== undefined && now < refused.until) throw unavailable(path, refused, now)
-    // Waiting for what another caller asked counts as no request.
+    // Waiting for another caller's request is not counted.
     if (caller !== undefined && !this.#fetching.has(path)) this.#budget?.take(caller)
     try {
       return await this.#fetchOnce(path)
@@ -93,35 +93,35 @@ export class CollateralCache {
     }
   }
 
-  /** Fetches what is due before anybody waits for it. What fails is logged, and tried again. */
+  /** Fetches what is due before anybody waits for it. Failures are logged, and retried. */
   async refreshDue(): Promise<void> {
     const now = this.#clock.now()
     for (const { path, item } of await this.#rows.list('', new Date(now.getTime() + longestMarginMs)))
       if (refreshAt(item) <= now && this.source.asks(path)) await this.#refresh(path)
   }
 
-  /** Lets go what nobody needs to be kept. */
+  /** Removes what nobody needs. */
   async prune(): Promise<void> {
     await this.#rows.prune(this.#clock.now())
   }
 
-  /** Lets end what is being fetched and written. */
+  /** Waits for running fetches and writes. */
   async close(): Promise<void> {
     while (this.#fetching.size + this.#noting.size > 0)
       await Promise.allSettled([...this.#fetching.values(), ...this.#noting])
   }
 
-  /** Everything that is kept of this source under paths that begin so, also what has expired; by path. */
+  /** Everything stored for this source under paths with this prefix, including expired items; by path. */
   async list(prefix = ''): Promise<{ path: string; item: CollateralItem }[]> {
     return await this.#rows.list(prefix)
   }
 
-  /** What is kept under a path, also what has expired. Nobody is asked for it. */
+  /** What is stored under a path, even if expired. No source is asked. */
   async kept(path: string): Promise<CollateralItem | undefined> {
     return (this.#items.get(path) ?? (await this.#fromStore(path)))?.item
   }
 
-  /** Keeps an item that came otherwise; what is newer stays, also once it has expired. The caller has verified it. */
+  /** Stores an item from elsewhere, unless the stored one is newer, even if expired. The caller has verified it. */
   async put(path: string, item: CollateralItem): Promise<'imported' | 'kept'> {
     const now = this.#clock.now()
     const present = (await this.#fromStore(path))?.item
@@ -134,7 +134,7 @@ export class CollateralCache {
     return 'imported'
   }
 
-  /** Never throws: what is kept still counts until it expires. */
+  /** Never throws: the stored item stays valid until it expires. */
   async #refresh(path: string): Promise<void> {
     if (this.#fetching.has(path)) return
     let error: unknown
@@ -190,7 +190,7 @@ export class CollateralCache {
     return item
   }
 
-  /** What an item of this path is judged by: it has to be there; and the list of Intel's root, where one is kept. */
+  /** What an item of this path is judged by, which must be available; and the list of Intel's root, if stored. */
   async #beside(path: string): Promise<BundledItem[]> {
     const by = judgedBy(path)
     const needed = by === undefined ? undefined : await this.get(by)
@@ -217,7 +217,7 @@ export class CollateralCache {
     await this.#rows.write(path, kept, o)
   }
 
-  /** Nobody waits for it. */
+  /** Nobody waits for this. */
   #noteUse(path: string, kept: KeptItem, now: number): void {
     kept.usedAt = now
     const noting = this.#rows
@@ -228,7 +228,7 @@ export class CollateralCache {
   }
 }
 
-/** An item as a bundle has it, or why it is none of this path. */
+/** An item in bundle form, or why it does not fit this path. */
 function bundled(path: string, { body, headers }: FetchedCollateral): BundledItem | string {
   const kind = kindOf(path)
   if (kind === undefined) return 'a path that no vendor has'
@@ -239,25 +239,25 @@ function bundled(path: string, { body, headers }: FetchedCollateral): BundledIte
   }
 }
 
-/** Of an answer's headers only those that carry the issuer's chain. */
+/** Only the answer's headers that contain the issuer's chain. */
 function chainHeaders(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.endsWith('-issuer-chain')))
 }
 
-/** A later list may end sooner: what the vendor made last holds. Of one time, what counts (longer) does. */
+/** A later list may expire sooner: the vendor's latest wins. At equal times, the one valid (longer) wins. */
 function replaces(path: string, item: CollateralItem, present: CollateralItem, now: Date): boolean {
   const kind = kindOf(path)
   const order = kind === undefined ? 0 : compareIssue(kind, item.body, present.body)
   return order === 0 ? present.expiresAt <= now || item.expiresAt > present.expiresAt : order > 0
 }
 
-/** When an item is fetched again. */
+/** When an item is refetched. */
 export function refreshAt(item: { fetchedAt: Date; expiresAt: Date }): Date {
   const life = item.expiresAt.getTime() - item.fetchedAt.getTime()
   return new Date(item.expiresAt.getTime() - Math.min(longestMarginMs, life / 10))
 }
 
-/** Paths hold chip ids from requests, so the memory is bounded; the oldest goes first. */
+/** Paths contain chip ids from requests, so the memory is bounded; the oldest is evicted first. */
 function remember<T>(map: Map<string, T>, path: string, value: T): void {
   map.delete(path)
   map.set(path, value)

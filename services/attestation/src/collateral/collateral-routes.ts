@@ -3,10 +3,10 @@ import { requireAttestationBearer } from '../routes/management-scope.ts'
 import type { Collateral } from './collateral.ts'
 import type { SourceName } from './sources.ts'
 
-/** A bundle with hundreds of processors and the longest lists is well under this. */
+/** A bundle with hundreds of processors and the longest lists is well below this. */
 const bundleLimit = 64 * 1024 * 1024
 
-/** `/collateral` (contract/attestation-collateral.ts): for the owner alone. */
+/** `/collateral` (contract/attestation-collateral.ts): for the owner only. */
 export async function collateralRoutes(
   app: FastifyInstance,
   o: { collateral: Collateral; verifier: TokenVerifier; tenantId: string; allowed(objectId: string): boolean },

@@ -27,7 +27,7 @@ describeStores('what is kept of chips', (openStore) => {
       clock,
       logger: createLogger({ level: 'silent' }),
       source: { ...vendorSource(vendors.endpoints, clock), name: source },
-      // One certificate stands for all chips, so that thousands need not be made; what is judged is tested elsewhere.
+      // One certificate serves for all chips, so that thousands need not be created; judging is tested elsewhere.
       judge: () => Promise.resolve([]),
       chipLimit,
     })
@@ -72,7 +72,7 @@ describeStores('what is kept of chips', (openStore) => {
     await cache.get(list)
     await other.get(chip(0))
     for (const number of [0, 1]) await cache.put(chip(number), itemOf())
-    // Fetched before the operator brought it.
+    // Fetched before the operator imported it.
     await cache.get(chip(2))
     expect(await cache.put(chip(2), { ...itemOf(), expiresAt: new Date(now + day) })).toBe('kept')
     await cache.get(chip(3))
@@ -85,7 +85,7 @@ describeStores('what is kept of chips', (openStore) => {
     const fetched = [34, 35, 36, 37, 38, 39]
     expect(await paths(cache)).toEqual([0, 1, 2, 3, ...fetched].map(chip).concat(authorities, list))
     expect(await paths(other)).toEqual([chip(0), authorities])
-    // Of imported ones alone the longest unused leaves too.
+    // Among imported ones only, the longest unused is removed too.
     for (let number = 50; number < 60; number++) {
       now += day
       await cache.put(chip(number), itemOf())
@@ -107,7 +107,7 @@ describeStores('what is kept of chips', (openStore) => {
       await cache.prune()
     }
     expect(await paths(cache)).toEqual([chip(0), chip(1), authorities])
-    // And is fetched again when its chip comes back.
+    // And is refetched when its chip returns.
     const later = open()
     expect((await later.get(chip(2)))!.body).toEqual(vcek)
     expect(vendors.asked.filter((path) => path === `/kds${chip(2)}`)).toHaveLength(2)

@@ -5,18 +5,18 @@ import type { CollateralItem } from './collateral-item.ts'
 import { kindOf } from './kinds.ts'
 import type { SourceName } from './sources.ts'
 
-/** An item with the time (ms) that its use was noted; infinity where nobody has to know. */
+/** An item with the time (ms) of its last recorded use; infinity if not needed. */
 export interface KeptItem {
   item: CollateralItem
   usedAt: number
 }
 
-/** Chips' certificates of one source that stay: anybody may have one fetched by a report of that chip. */
+/** Maximum chip certificates kept per source: anybody can cause one to be fetched by a report of that chip. */
 export const chipLimit = 10_000
-/** A chip's certificate that was fetched and that nobody used for so long leaves. */
+/** A fetched chip certificate unused for this long is removed. */
 const idleMs = 90 * 24 * 3600_000
 
-/** What is kept of one source in the store, and how much of it. */
+/** What is stored for one source, and how much. */
 export class CollateralRows {
   readonly #db: Kysely<Tables>
   readonly #source: SourceName
@@ -38,7 +38,10 @@ export class CollateralRows {
     return row === undefined ? undefined : storedOf(row)
   }
 
-  /** Everything under paths that begin so, also what has expired; by path. @param endsBefore what expires before this alone */
+  /**
+   * Everything under paths with this prefix, including expired items; by path. @param endsBefore only what expires
+   * before this
+   */
   async list(prefix: string, endsBefore?: Date): Promise<{ path: string; item: CollateralItem }[]> {
     let rows = this.#db.selectFrom('collateral').selectAll()
     if (endsBefore !== undefined) rows = rows.where('expires_at', '<=', endsBefore.toISOString())
@@ -49,7 +52,7 @@ export class CollateralRows {
     return found.map((row) => ({ path: row.path.slice(this.#key('').length), item: storedOf(row).item }))
   }
 
-  /** What an operator brought stays so, also once a newer one of it was fetched. */
+  /** What an operator imported stays marked so, even once a newer version was fetched. */
   async write(path: string, { item, usedAt }: KeptItem, o: { imported: boolean }): Promise<void> {
     const ofOneChip = usedAt !== Infinity
     const row = {
@@ -65,7 +68,7 @@ export class CollateralRows {
       .values({ path: this.#key(path), imported: 0, ...row })
       .onConflict((conflict) => conflict.column('path').doUpdateSet(row))
       .execute()
-    // Counting at each one would be felt where thousands come.
+    // Counting on each write would be slow when thousands arrive.
     if (ofOneChip && ++this.#newChips >= Math.ceil(this.#limit / 100)) await this.#trim()
   }
 
@@ -79,8 +82,8 @@ export class CollateralRows {
   }
 
   /**
-   * Chips' certificates leave that have expired, and those that were fetched and are used no more. What else has expired
-   * stays until a newer one comes: its date keeps an older one from taking its place.
+   * Removes expired chip certificates, and fetched ones no longer used. Other expired items stay until a newer one
+   * arrives: their date prevents an older one from replacing them.
    */
   async prune(now: Date): Promise<void> {
     const at = now.toISOString()
@@ -95,7 +98,7 @@ export class CollateralRows {
     await this.#trim()
   }
 
-  /** Of too many the longest unused leave, those that were fetched before those that were imported. */
+  /** Beyond the limit, the longest unused are removed, fetched ones before imported ones. */
   async #trim(): Promise<void> {
     this.#newChips = 0
     const kept = this.#db.selectFrom('collateral').where((of) => this.#chips(of))
@@ -115,13 +118,13 @@ export class CollateralRows {
     return of.and([of('used_at', 'is not', null), of('path', 'like', `${this.#key('')}%`)])
   }
 
-  /** Items of two sources may lie under one path: both have processors of one line. */
+  /** Two sources may have items under one path: both have processors of one line. */
   #key(path: string): string {
     return `${this.#source}:${path}`
   }
 }
 
-/** An item that was used now. */
+/** An item used just now. */
 export function usedNow(path: string, item: CollateralItem, now: Date): KeptItem {
   return { item, usedAt: kindOf(path)?.ofOneChip === true ? now.getTime() : Infinity }
 }

@@ -21,7 +21,7 @@ import { VendorBudget } from './vendor-budget.ts'
 import { verifyBundle, verifyItem } from './verify-bundle.ts'
 import { textOf } from '../text.ts'
 
-/** How often it is looked whether something is due. */
+/** How often due items are looked for. */
 const refreshEveryMs = 10 * 60_000
 
 export interface CollateralOptions {
@@ -29,7 +29,7 @@ export interface CollateralOptions {
   wire: WireClient
   clock: Clock
   logger: Logger
-  /** Where the installation's own processors are endorsed, for example https://collateral.strongroom.internal. */
+  /** Endorsements of the installation's own processors, for example https://collateral.strongroom.internal. */
   baseUrl: string
   endpoints: VendorEndpoints
   anchors: Anchors
@@ -56,7 +56,7 @@ export class Collateral {
         source: installationSource(o),
         judge: judgeUnder(this.#rooted(o.anchors.all.simulated)),
       }),
-      // A mirror may serve the silicon of another installation, which counts at some providers.
+      // A mirror may serve another installation's silicon, which some providers accept.
       vendors: new CollateralCache({
         ...o,
         source: vendorSource(o.endpoints, o.clock),
@@ -82,7 +82,7 @@ export class Collateral {
     for (const cache of this.#all()) await cache.close()
   }
 
-  /** Lets go what is used no more, and fetches everything that is due. */
+  /** Removes what is no longer used, and fetches everything due. */
   async refresh(): Promise<void> {
     this.#refreshing ??= (async () => {
       for (const cache of this.#all()) {
@@ -116,7 +116,7 @@ export class Collateral {
     return status
   }
 
-  /** TCB infos of TDX platforms that are kept and count, the installation's own first. Nobody is asked for them. */
+  /** Stored valid TCB infos of TDX platforms, the installation's own first. No source is asked. */
   async tcbInfos(): Promise<string[]> {
     const now = this.#clock.now()
     const lists = await Promise.all(this.#all().map(async (cache) => await cache.list(collateralPaths.tdxTcbInfo(''))))
@@ -124,8 +124,9 @@ export class Collateral {
   }
 
   /**
-   * What one source has, without what expired: items of two sources are judged by different roots. A bundle is whole: AMD's
-   * authorities are fetched where evidence brought its own chain, and what nothing in the bundle vouches for is left out.
+   * What one source has, without expired items: items of two sources are judged by different roots. A bundle is
+   * complete: AMD's authorities are fetched if evidence came with its own chain, and items that nothing in the bundle
+   * vouches for are left out.
    */
   async export(source: SourceName): Promise<CollateralBundle> {
     const cache = this.#caches[source]
@@ -146,8 +147,8 @@ export class Collateral {
   }
 
   /**
-   * All of it or nothing. Where it goes follows from the roots that it verifies under.
-   * @throws ServiceError CollateralRefused with every item that cannot be read, is out of date or does not verify
+   * All of it or nothing. The roots that it verifies under determine where it is stored.
+   * @throws ServiceError CollateralRefused with every item that is unreadable, out of date or does not verify
    */
   async import(value: unknown): Promise<CollateralImport> {
     const items = parseBundle(value)
@@ -185,7 +186,7 @@ function judgeUnder(anchors: TrustAnchors): Judge {
 
 const isEarly = (path: string): boolean => path.endsWith('&update=early')
 
-/** The vendor's next set of each platform that is known. Nothing is judged by it, so that it may be absent. */
+/** The vendor's next set for each known platform. Nothing is judged by it, so it may be absent. */
 async function askForEarly(cache: CollateralCache): Promise<void> {
   for (const { path } of await cache.list(collateralPaths.tdxTcbInfo('')))
     if (!isEarly(path)) await cache.get(`${path}&update=early`).catch(() => undefined)

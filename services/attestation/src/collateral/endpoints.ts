@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ServiceError, type Installation } from '@strongroom/platform'
 
-/** Addresses of the vendors' services, or of a mirror in the same form. An absent one is never asked. */
+/** Addresses of the vendors' services, or of a mirror of the same form. An absent one is never asked. */
 export interface VendorEndpoints {
-  /** AMD's Key Distribution Service: `/vcek/v1/…` follows. */
+  /** AMD's Key Distribution Service, without `/vcek/v1/…`. */
   amd?: string
-  /** Intel's Provisioning Certification Service: `/tdx/certification/v4/…` and `/sgx/certification/v4/…` follow. */
+  /** Intel's Provisioning Certification Service, without `/tdx/certification/v4/…` and `/sgx/certification/v4/…`. */
   intel?: string
-  /** The whole address of the revocation list of Intel's root. */
+  /** Full address of the revocation list of Intel's root. */
   intelRootCrl?: string
 }
 
@@ -22,7 +22,7 @@ export const endpointsFile = 'collateral-endpoints.json'
 const names = ['amd', 'intel', 'intelRootCrl'] as const
 
 /**
- * STATE/collateral-endpoints.json. Without it a hardware installation asks the vendors and a simulated one asks nobody.
+ * STATE/collateral-endpoints.json. By default a hardware installation asks the vendors and a simulated one asks nobody.
  * @throws ServiceError CollateralEndpointsInvalid
  */
 export async function readVendorEndpoints(stateDir: string, mode: Installation['mode']): Promise<VendorEndpoints> {
@@ -55,7 +55,7 @@ export function parseVendorEndpoints(text: string, path: string): VendorEndpoint
   return value as VendorEndpoints
 }
 
-/** Clear text is for a mirror on this machine only. */
+/** Plain HTTP only for a mirror on this machine. */
 function isEndpoint(value: unknown): boolean {
   if (typeof value !== 'string' || !URL.canParse(value)) return false
   const url = new URL(value)

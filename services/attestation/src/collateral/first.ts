@@ -1,4 +1,6 @@
-/** The answer of the first that has one. Where none has and one failed, the failure: then it is not known that none has. */
+/**
+ * The answer of the first source that has one. If none has one and a source failed, its failure: the item may exist.
+ */
 export async function firstThatHas<S, T>(
   sources: readonly S[],
   ask: (source: S) => Promise<T | undefined>,

@@ -13,11 +13,11 @@ import { startVendorServer, type VendorServer } from '../testing/vendor-server.t
 
 const phala = '/work/shared/evidence/Phala-Network-dcap-qvl'
 const attestPath = '/attest/TdxVm?api-version=2022-08-01'
-/** When Intel's words of the corpus counted. */
+/** When the corpus's Intel collateral was valid. */
 const then = new Date('2025-06-25T00:00:00Z')
 const asOwner = { token: ownerObjectId }
 
-/** Has the server answer with Intel's own words of that time. */
+/** Makes the server answer with Intel's own collateral of that time. */
 function serveIntel(server: VendorServer, quote: Uint8Array): void {
   const kept = JSON.parse(readFileSync(`${phala}/tdx_quote_collateral.json`, 'utf8')) as Record<string, string>
   const { certification } = parseTdxQuote(quote)
@@ -102,7 +102,7 @@ describe.skipIf(!existsSync(`${phala}/tdx_quote`))(
 const evidence = '/work/shared/evidence'
 const snpPath = '/attest/SevSnpVm?api-version=2022-08-01'
 
-/** Reports that name their line and VCEKs of genuine chips, and the authorities as AMD’s service serves them. */
+/** Reports that name their line, VCEKs of genuine chips, and the authorities as AMD’s service serves them. */
 const chips = [
   [
     'Genoa',

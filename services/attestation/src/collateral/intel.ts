@@ -28,8 +28,8 @@ export class IntelCollateral {
   }
 
   /**
-   * Undefined where no source knows the platform. Two roots may have platforms of one FMSPC (another installation's silicon):
-   * what stands under another root is of another platform.
+   * Undefined if no source knows the platform. Two roots may have platforms with one FMSPC (another installation's
+   * silicon): collateral under another root belongs to another platform.
    * @param o.caller whose quote it is; absent for the platform's own
    * @throws ServiceError CollateralUnavailable, TooManyRequests
    */
@@ -63,7 +63,8 @@ export class IntelCollateral {
   }
 
   /**
-   * Holds what came with a request to what is kept of the same root, also of what has expired: what Intel said last holds.
+   * Compares collateral sent with a request with what is stored for the same root, even if expired: Intel's latest
+   * wins.
    * @throws ServiceError InvalidParameter with CollateralSuperseded
    */
   async requireNotOlder(sent: TdxCollateral, platform: PlatformIdentity & VerifyContext): Promise<void> {
@@ -73,7 +74,7 @@ export class IntelCollateral {
       (header: string) =>
       (kept: CollateralItem): boolean =>
         isUnder(root, chainOf(kept, header), platform)
-    // The list of the root comes without a chain: its own signature says whose it is.
+    // The root's list comes without a chain: its own signature identifies the issuer.
     const signedByRoot = async ({ body }: CollateralItem): Promise<boolean> =>
       await isListOf(body, { ...platform, issuer: root, at: crlOf(body, platform).thisUpdate })
     const items: [
@@ -96,12 +97,15 @@ export class IntelCollateral {
   }
 }
 
-/** The platform that a PCK certificate is of, as collateral is looked up. */
+/** The platform of a PCK certificate, as collateral is looked up. */
 export interface PlatformIdentity {
   /** 12 lower-case hexadecimal digits. */
   fmspc: string
   authority: 'platform' | 'processor'
-  /** Of the quote's chain. Roots are compared by their keys: who sends a certificate may re-encode its signature (attack W3). */
+  /**
+   * From the quote's chain. Roots are compared by key: the sender of a certificate may re-encode its signature (attack
+   * W3).
+   */
   root: Certificate
 }
 
@@ -110,7 +114,7 @@ function isUnder(root: Certificate, chainPem: string, context: VerifyContext): b
   return ours !== undefined && equal(certificateOf(ours, context).publicKey.spki, root.publicKey.spki)
 }
 
-/** Collateral that came with a request. @throws ServiceError InvalidParameter */
+/** Collateral sent with a request. @throws ServiceError InvalidParameter */
 export function collateralFromRequest(value: unknown): TdxCollateral | undefined {
   if (value === undefined || value === null) return undefined
   const body = value as Partial<Record<keyof TdxCollateralBody, unknown>>
@@ -146,7 +150,7 @@ export function collateralFromRequest(value: unknown): TdxCollateral | undefined
   }
 }
 
-/** Issuer's chain in PEM of an item; empty where it has none. */
+/** An item's issuer chain in PEM; empty if it has none. */
 export function chainOf(item: Pick<CollateralItem, 'headers'>, header: string): string {
   return decodeURIComponent(item.headers[header] ?? '')
 }

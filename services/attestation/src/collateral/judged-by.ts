@@ -1,6 +1,6 @@
 import { collateralPaths } from '@strongroom/contract'
 
-/** Path of the authorities that an item of AMD's is judged by; undefined for items of others. */
+/** Path of the authorities that judge an item of AMD's; undefined for other items. */
 export function amdAuthoritiesPath(path: string): string | undefined {
   const [, signer, product] = /^\/(vcek|vlek)\/v1\/([A-Za-z]+)\//.exec(path) ?? []
   return signer === undefined || product === undefined
@@ -8,7 +8,7 @@ export function amdAuthoritiesPath(path: string): string | undefined {
     : collateralPaths.snpCertificateChain(product).replace('/vcek/', `/${signer}/`)
 }
 
-/** Path of what has to be there before an item of this path can be judged. */
+/** Path of what must be available to judge an item of this path. */
 export function judgedBy(path: string): string | undefined {
   if (path === collateralPaths.tdxRootRevocationList) return collateralPaths.tdxQeIdentity
   const authorities = amdAuthoritiesPath(path)

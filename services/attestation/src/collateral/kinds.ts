@@ -4,20 +4,23 @@ import { textOf } from '../text.ts'
 
 type Vendor = 'amd' | 'intel'
 
-/** What lies under a path of the collateral service (contract `collateralPaths`). */
+/** What a path of the collateral service contains (contract `collateralPaths`). */
 export interface CollateralKind {
   vendor: Vendor
   /** For people. */
   name: string
-  /** When a body stops to count. Throws where the body is not what the path promises. */
+  /** When a body expires. Throws if the body does not match the path. */
   expiryOf(body: Uint8Array): Date
-  /** When the vendor made it; of two the later one holds, whichever counts for longer. */
+  /** When the vendor created it; the later of two wins, whichever expires later. */
   issuedOf(body: Uint8Array): Date
-  /** Rises with what the vendor knows, and goes before the time of issue; absent where the vendor gives no such number. */
+  /**
+   * Increases with the vendor's knowledge, and takes precedence over the time of issue; absent if the vendor has no
+   * such number.
+   */
   editionOf?(body: Uint8Array): number
-  /** Where a body belongs by its own words; absent where it does not say. Throws as `expiryOf`. */
+  /** The path that a body states for itself; absent if it does not. Throws like `expiryOf`. */
   pathOf?(body: Uint8Array): string
-  /** There are as many as chips: what nobody uses leaves. */
+  /** One per chip: unused ones are removed. */
   ofOneChip?: true
 }
 
@@ -72,7 +75,10 @@ export function kindOf(path: string): CollateralKind | undefined {
   return kinds.find(([form]) => form.test(path))?.[1]
 }
 
-/** Below zero where the vendor made the first body of a kind before the second, by its number where it has one, then by time. */
+/**
+ * Below zero if the vendor created the first body of a kind before the second: by edition number if there is one, then
+ * by time.
+ */
 export function compareIssue(kind: CollateralKind, left: Uint8Array, right: Uint8Array): number {
   const byEdition = (kind.editionOf?.(left) ?? 0) - (kind.editionOf?.(right) ?? 0)
   return byEdition || kind.issuedOf(left).getTime() - kind.issuedOf(right).getTime()
@@ -107,7 +113,7 @@ function tcbInfoPath(body: Uint8Array): string {
   return collateralPaths.tdxTcbInfo(fmspcIn(body))
 }
 
-/** The text does not say which set it is of: its place does. */
+/** The text does not name its set: its place does. */
 function earlyTcbInfoPath(body: Uint8Array): string {
   return collateralPaths.tdxEarlyTcbInfo(fmspcIn(body))
 }

@@ -26,7 +26,7 @@ import { fmspcOf } from '../testing/vendor-server.ts'
 const day = 24 * 3600_000
 const query = '?api-version=2022-08-01'
 
-/** Items of a collateral in other bytes whose signature holds as well. */
+/** Items of a collateral in other bytes whose signature is also valid. */
 const reencoded = {
   tcbInfo: { path: collateralPaths.tdxTcbInfo, encode: withOtherSignature },
   qeIdentity: { path: () => collateralPaths.tdxQeIdentity, encode: withOtherSignature },
@@ -40,7 +40,7 @@ const reencoded = {
   },
 }
 
-/** The operator of a platform sends collateral that its vendor signed, and that the service has newer. */
+/** A platform's operator sends collateral that its vendor signed, but the service has newer. */
 describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
   const keys = new Map<string, Uint8Array>()
   const now = new Date()
@@ -90,7 +90,7 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
       expect([name, status, body.error?.code]).toEqual([name, 400, 'PolicyEvaluationError'])
       expect(JSON.stringify(body.error.details), name).toContain('OutOfDate')
     }
-    // The same quote and collateral, where the service knows nothing: nothing else is wrong with them.
+    // The same quote and collateral, with a service that knows nothing: they have no other fault.
     expect((await attestTdx(await open(), withReencodedRoot(quote), older)).status).toBe(200)
   })
 
@@ -111,7 +111,7 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
         'InvalidParameter',
         'CollateralSuperseded',
       ])
-      // What is not older is taken.
+      // Collateral that is not older is accepted.
       const whole = await attestTdx(test, quote, await processor.intel.collateral())
       expect([whole.status, whole.body.error]).toEqual([200, undefined])
     },
@@ -122,13 +122,13 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
     async (member) => {
       const test = await open()
       const { encode } = reencoded[member]
-      // Something has to be lacking, or the service's own is taken without a look at what was sent.
+      // Something must be missing, or the service uses its own without examining what was sent.
       const lacking = reencoded[member === 'tcbInfo' ? 'qeIdentity' : 'tcbInfo'].path(fmspc)
       const paths = Object.values(reencoded).map((each) => each.path(fmspc))
       await importItems(test, newer, paths.filter((each) => each !== lacking)) // prettier-ignore
       const other = encode(older[member] as never)
       expect(other).not.toEqual(older[member])
-      // Where the service knows nothing, the other encoding is as good as the first.
+      // If the service knows nothing, the other encoding is as good as the first.
       expect((await attestTdx(await open(), quote, { ...older, [member]: other })).status).toBe(200)
       const { status, body } = await attestTdx(test, quote, {
         ...(await processor.intel.collateral()),
@@ -216,7 +216,7 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
     test.clock.set(new Date(soon.getTime() + 1000))
     const answer = await test.post(`/attest/SevSnpVm${query}`, snpBody(report, { pem, crl }))
     expect([answer.status, answer.body.error?.details?.[0]?.code]).toEqual([400, 'CollateralSuperseded'])
-    // A list that is not older counts while the service has none that does.
+    // A list that is not older is accepted while the service has no valid one.
     const later = { keys: store, product, thisUpdate: soon, nextUpdate: new Date(now.getTime() + day) }
     const sent = snpBody(report, { pem, crl: await urgentAmdList(later) })
     expect((await test.post(`/attest/SevSnpVm${query}`, sent)).status).toBe(200)
@@ -229,7 +229,7 @@ function itemOf(path: string, from: TdxCollateral): Partial<TdxCollateral> {
   return path === collateralPaths.tdxRootRevocationList ? { rootCaCrl: from.rootCaCrl } : { pckCrl: from.pckCrl }
 }
 
-/** Brings a service these items of a collateral, as an operator does. */
+/** Imports these collateral items into a service, as an operator does. */
 async function importItems(test: TestService, collateral: TdxCollateral, paths: string[]): Promise<void> {
   const fake = new FakeCollateral()
   const fmspc = /fmspc=(\w+)/.exec(paths.join(' '))?.[1] ?? '0'.repeat(12)

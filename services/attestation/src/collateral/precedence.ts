@@ -3,8 +3,8 @@ import { invalidParameter } from '../errors.ts'
 import { compareIssue, kindOf } from './kinds.ts'
 
 /**
- * Of two words of a vendor about one thing the later one holds: who sends the earlier one of a thing that this service knows
- * newer is refused, however genuine and current it is (attack W3).
+ * Of two statements of a vendor about one thing, the later wins: an earlier one than this service knows is refused,
+ * however genuine and current (attack W3).
  * @throws ServiceError InvalidParameter with CollateralSuperseded
  */
 export function requireNotOlder(o: { path: string; sent: Uint8Array; kept: Uint8Array; target: string }): void {
@@ -21,11 +21,11 @@ export function requireNotOlder(o: { path: string; sent: Uint8Array; kept: Uint8
   })
 }
 
-/** Codes of a list that another root signed. */
+/** Codes for a list signed by another root. */
 const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
 
 /**
- * Whether this authority signed a list: a name alone is of several roots.
+ * Whether this authority signed a list: several roots may share a name.
  * @throws VerificationError for a list of this authority that is not current at `at`
  */
 export async function isListOf(

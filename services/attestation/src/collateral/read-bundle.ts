@@ -2,7 +2,7 @@ import { collateralBundleFormat, type CollateralBundle, type CollateralBundleIte
 import { chipLimit } from './collateral-rows.ts'
 import { kindOf, type CollateralKind } from './kinds.ts'
 
-/** An item of a bundle with its bytes. Nothing of it is verified yet. */
+/** A bundle item with its bytes, not yet verified. */
 export interface BundledItem {
   path: string
   kind: CollateralKind
@@ -17,11 +17,11 @@ export interface Refusal {
   found: string
 }
 
-/** More than what is kept of one source. */
+/** More than is stored for one source. */
 const itemLimit = chipLimit + 2_000
 const headerNames = new Set(['tcb-info-issuer-chain', 'sgx-enclave-identity-issuer-chain', 'sgx-pck-crl-issuer-chain'])
 
-/** The items of a bundle, or every reason why it is none. */
+/** The items of a bundle, or every reason why it is invalid. */
 export function readBundle(value: unknown): { items: BundledItem[] } | { refusals: Refusal[] } {
   const bundle = (value ?? {}) as Partial<CollateralBundle>
   if (bundle.format !== collateralBundleFormat || bundle.version !== 1 || !Array.isArray(bundle.items))

@@ -1,10 +1,10 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Refusal } from './read-bundle.ts'
 
-/** A source answered what does not count: not of the path, not signed under its roots, not current, or older than what is kept. */
+/** A source's answer was refused: wrong path, not signed under its roots, not current, or older than the stored one. */
 export class RefusedAnswer extends Error {
   readonly refusal: Refusal
-  /** The source is asked again at this time, in ms. */
+  /** When the source is asked again, in ms. */
   readonly until: number
 
   constructor(refusal: Refusal, until: number) {
@@ -15,7 +15,7 @@ export class RefusedAnswer extends Error {
   }
 }
 
-/** The refused answer behind an error; it may be of what an item is judged by. */
+/** The refused answer behind an error; possibly about what an item is judged by. */
 export function refusedIn(error: unknown): RefusedAnswer | undefined {
   if (error instanceof RefusedAnswer) return error
   return error instanceof ServiceError && error.cause !== undefined ? refusedIn(error.cause) : undefined

@@ -40,7 +40,7 @@ describe.skipIf(!firmwareIsThere)('an answer of a vendor or mirror that does not
   }
   const status = async (): Promise<CollateralStatus['items']> =>
     ((await test.call('GET', '/collateral', asOwner)).body as CollateralStatus).items
-  /** At the vendor's service and, of TDX and AMD, here. */
+  /** At the vendor's service and, for TDX and AMD, here. */
   const paths = (): Record<string, [there: string, here: string]> => {
     const at = (base: string, path: string): [string, string] => [`${base}${path}`, path]
     return {
@@ -140,7 +140,7 @@ describe.skipIf(!firmwareIsThere)('an answer of a vendor or mirror that does not
       const before = (await status()).find(({ path }) => path === here)!
       const asked = vendors.asked.filter((path) => path === there).length
       test.clock.set(new Date(Date.parse(before.refreshAt) + 1000))
-      // What the others are judged by ends sooner than this one.
+      // What the others are judged by expires before this one.
       for (const [path] of Object.values(paths())) change(path)
       await attest[tee]()
       await expect

@@ -4,21 +4,21 @@ import type { VendorEndpoints } from './endpoints.ts'
 import { kindOf } from './kinds.ts'
 import { getFromVendor } from './vendor-client.ts'
 
-/** `installation`: the installation's own silicon. `vendors`: AMD and Intel, or what was imported of theirs. */
+/** `installation`: the installation's own silicon. `vendors`: AMD and Intel, or what was imported from them. */
 export type SourceName = 'installation' | 'vendors'
 
 /** Where collateral comes from. */
 export interface CollateralSource {
   name: SourceName
-  /** For people: the addresses that are asked; empty where none is. */
+  /** For display: the addresses asked; empty if there are none. */
   endpoints: string[]
-  /** False where this source is never asked for the path: then only what was imported counts. */
+  /** False if this source is never asked for the path: then only imported items are used. */
   asks(path: string): boolean
-  /** Undefined where the source says that it has none. Throws where it does not answer. */
+  /** Undefined if the source has none. Throws if it does not answer. */
   fetch(path: string): Promise<FetchedCollateral | undefined>
 }
 
-/** The service at `baseUrl`, which speaks for the installation's own processors. */
+/** The service at `baseUrl`, which endorses the installation's own processors. */
 export function installationSource(o: { wire: WireClient; baseUrl: string }): CollateralSource {
   const baseUrl = o.baseUrl.replace(/\/$/, '')
   return {
@@ -39,8 +39,9 @@ export function installationSource(o: { wire: WireClient; baseUrl: string }): Co
 }
 
 /**
- * AMD's Key Distribution Service and Intel's Provisioning Certification Service, each where an address is set. One that says that it
- * is asked too often is left alone for as long as it wants: anybody may send reports of made-up chips, and each is a question to it.
+ * AMD's Key Distribution Service and Intel's Provisioning Certification Service, each if an address is set. One that
+ * reports too many requests is left alone for as long as it asks: anybody can send reports of made-up chips, and each
+ * causes a request.
  */
 export function vendorSource(endpoints: VendorEndpoints, clock: Clock = systemClock): CollateralSource {
   const addressOf = (path: string): string | undefined => {
@@ -50,7 +51,7 @@ export function vendorSource(endpoints: VendorEndpoints, clock: Clock = systemCl
     const base = endpoints[kind.vendor]
     return base === undefined ? undefined : `${base.replace(/\/$/, '')}${path}`
   }
-  /** By host: what it said, and until when that counts. */
+  /** By host: what it answered, and until when that applies. */
   const leftAlone = new Map<string, { until: number; error: ServiceError }>()
   return {
     name: 'vendors',

@@ -52,7 +52,7 @@ describe.skipIf(!firmwareIsThere)('a caller who has the vendors asked', () => {
     new DataView(made.buffer).setUint32(chipIdAt, n)
     return made
   }
-  /** Reports of chips that there are not, one after the other. */
+  /** Reports of nonexistent chips, one after the other. */
   const makeUp = async (from: number, count: number, o: { from?: string; token?: string }): Promise<Answer[]> => {
     const answers: Answer[] = []
     for (let n = from; n < from + count; n++) answers.push(await test.post(snpPath, snpBody(ofChip(n)), o))
@@ -70,7 +70,7 @@ describe.skipIf(!firmwareIsThere)('a caller who has the vendors asked', () => {
     const asked = vendors.asked.length
     expect((await test.post(snpPath, snpBody(report), { from: well })).status).toBe(200)
     expect(vendors.asked.length).toBeGreaterThan(asked)
-    // What is here already is no question, and neither is evidence that brings its own.
+    // Stored items cause no request, and neither does evidence that comes with its own.
     expect((await test.post(snpPath, snpBody(report), { from: ill })).status).toBe(200)
     const pem = await chainPem()
     expect((await test.post(snpPath, snpBody(report, { pem }), { from: ill })).status).toBe(200)
@@ -87,7 +87,7 @@ describe.skipIf(!firmwareIsThere)('a caller who has the vendors asked', () => {
     const answers = await Promise.all(bodies.map(async (body) => await test.post(snpPath, body, { from: ill })))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([429, 503]))
     expect(vendors.asked.length).toBeLessThanOrEqual(16)
-    // The platform shows who it is: hosts boot many guests.
+    // The platform identifies itself: hosts boot many guests.
     const hosts = await makeUp(500, 40, { from: ill, token: platform })
     expect(new Set(hosts.map(({ status }) => status))).toEqual(new Set([503]))
   })

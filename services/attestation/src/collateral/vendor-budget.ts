@@ -1,26 +1,26 @@
 import { ServiceError, type Clock } from '@strongroom/platform'
 
-/** Questions that one caller may cause at a moment: two processors that are new here, and what their lines need. */
+/** Requests that one caller can cause at once: two unknown processors and what their lines need. */
 const mostAtOnce = 16
-/** One more every so many milliseconds. */
+/** One more per this many milliseconds. */
 const oneMoreMs = 30_000
-/** Callers that are counted; who has asked least lately is forgotten first. */
+/** Number of callers tracked; the one least recently active is forgotten first. */
 const countedCallers = 10_000
 
 /**
- * What each caller makes a service ask of the vendors. Anybody may send reports of made-up chips, each of which is a question that
- * nobody asked before; a vendor that is asked too often refuses all questions of this installation (attack Q11).
+ * Limits the vendor requests that each caller can cause. Anybody can send reports of made-up chips, each of which
+ * causes a new request; a vendor that is asked too often refuses this installation altogether (attack Q11).
  */
 export class VendorBudget {
   readonly #clock: Clock
-  /** By caller: when all that it has asked will be forgotten, in ms. */
+  /** By caller: when all its past requests are forgotten, in ms. */
   readonly #filledAt = new Map<string, number>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** Counts one question. @throws ServiceError 429 TooManyRequests, where nothing is counted */
+  /** Counts one request. @throws ServiceError 429 TooManyRequests; nothing is counted then */
   take(caller: string): void {
     const now = this.#clock.now().getTime()
     const filledAt = Math.max(this.#filledAt.get(caller) ?? 0, now) + oneMoreMs

@@ -1,14 +1,14 @@
 import { exchange, HttpFailure, ServiceError, type HttpAnswer } from '@strongroom/platform'
 import type { FetchedCollateral } from './collateral-item.ts'
 
-/** The longest list of Intel's is well under this. */
+/** Intel's longest list is well below this. */
 const answerLimit = 8 * 1024 * 1024
 const timeoutMs = 20_000
 /** Seconds. */
 const [shortestWait, longestWait] = [10, 300]
 
 /**
- * One GET of an address that the operator set. Follows no redirect, so that only that address is ever called.
+ * One GET of an address that the operator configured. Redirects are not followed, so only that address is ever called.
  * @returns undefined for 404
  * @throws ServiceError VendorUnreachable (503), VendorRefused (502; 503 with `retry-after` for its limits)
  */
@@ -49,7 +49,7 @@ function refused(url: URL, { status, headers }: HttpAnswer): ServiceError {
   })
 }
 
-/** Seconds that a vendor wants to be left alone. Its word counts within bounds; a date, or nothing, counts as the least. */
+/** Seconds to wait before asking a vendor again. Its value is bounded; a date, or no value, means the minimum. */
 function waitOf(retryAfter: string | undefined): number {
   const seconds = /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) : 0
   return Math.min(Math.max(seconds, shortestWait), longestWait)

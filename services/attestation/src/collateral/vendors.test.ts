@@ -212,7 +212,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       const { product } = await processor.amd.endorsements()
       const [crl, chain] = [collateralPaths.snpRevocationList(product), collateralPaths.snpCertificateChain(product)]
       expect((await status(test)).items.map(({ path }) => path)).toEqual([chain, crl])
-      // As releases that kept lists without what vouches for them left it.
+      // As left by releases that stored lists without what vouches for them.
       const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation', sealer: testSealer })
       await store.db.deleteFrom('collateral').where('path', '=', `vendors:${chain}`).execute()
       await store.close()
@@ -322,7 +322,7 @@ async function emptyStore(): Promise<
   return { store, clock: systemClock, logger: createLogger({ level: 'silent' }), judge: () => Promise.resolve([]) }
 }
 
-/** Nearly a bundle: one item at least, so that none of them is empty and good. */
+/** Nearly a bundle: at least one item, so that none is empty and valid. */
 const bundles = fc.record({
   format: fc.constant('strongroom-collateral'),
   version: fc.constant(1),

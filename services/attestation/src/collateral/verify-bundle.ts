@@ -22,8 +22,8 @@ interface Context {
 }
 
 /**
- * Whether every item is signed under these roots and current. Items that others are judged by (AMD's authorities, the root of
- * Intel's chains) are taken from the bundle itself, so that a bundle is whole.
+ * Whether every item is signed under these roots and current. What other items are judged by (AMD's authorities, the
+ * root of Intel's chains) comes from the bundle itself, so that a bundle is complete.
  */
 export async function verifyBundle(o: Context): Promise<Refusal[]> {
   const refusals: Refusal[] = []
@@ -31,7 +31,7 @@ export async function verifyBundle(o: Context): Promise<Refusal[]> {
   return refusals
 }
 
-/** Why an item does not count: in a bundle, or as the answer of a source. */
+/** Why an item is refused: in a bundle, or as a source's answer. */
 export async function verifyItem(item: BundledItem, o: Context): Promise<Refusal[]> {
   const { path, kind, expiresAt } = item
   const refusals: Refusal[] = []
@@ -51,7 +51,7 @@ export async function verifyItem(item: BundledItem, o: Context): Promise<Refusal
   return refusals
 }
 
-/** A check that was skipped proves nothing, so it fails here. */
+/** A skipped check proves nothing, so it fails here. */
 function firstFailure(check: Check): Check | undefined {
   if (check.children.length === 0) return check.outcome === 'passed' || check.optional === true ? undefined : check
   for (const child of check.children) {
@@ -99,7 +99,7 @@ async function judgeIntel(item: BundledItem, o: Context): Promise<Check> {
   })
 }
 
-/** The root's certificate comes with no item of its own, only at the end of the others' chains. */
+/** The root's certificate is no separate item: it is only at the end of the others' chains. */
 function rootOf(o: Context, anchors: readonly TrustAnchor[]): Uint8Array {
   for (const { headers } of o.items) {
     const pem = Object.values(headers)[0]

@@ -10,7 +10,7 @@ const witness = 'witness.weu.attest.strongroom.internal'
 const root = { name: 'ARK', spkiSha256: 'ab'.repeat(32) }
 const anchors = { simulated: true, amd: [root], intel: [] as (typeof root)[] }
 const entry = { providers: [witness], anchors }
-/** What was expected and found; `read` where the text is read. */
+/** Expected and found; `read` if the text is accepted. */
 const refusal = (value: unknown): unknown[] => {
   try {
     parseAcceptedSilicon(typeof value === 'string' ? value : JSON.stringify(value), 'f')
@@ -38,7 +38,7 @@ describe('STATE/accepted-silicon.json', () => {
       { hosts: second.providers, anchors: { simulated: true, amd: [root], intel: [root, root] } },
     ])
     expect(parseAcceptedSilicon('{}', 'f')).toEqual([])
-    // What else another installation's file says of a root is not taken over.
+    // Other members that another installation's file has for a root are ignored.
     expect(parseAcceptedSilicon(JSON.stringify(withRoots([{ ...root, more: 1 }])), 'f')[0]?.anchors.amd).toEqual([root])
   })
 

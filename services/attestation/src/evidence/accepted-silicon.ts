@@ -6,12 +6,12 @@ import { ServiceError } from '@strongroom/platform'
 import type { AcceptedSilicon } from './anchors.ts'
 
 /**
- * Simulated silicon of other installations that providers of this one verify for them. An object by name, each
- * `{ "providers": [host names], "anchors": what the other installation's anchors.json holds }`.
+ * Simulated silicon of other installations that providers here verify. An object by name, each `{ "providers": [host
+ * names], "anchors": contents of the other installation's anchors.json }`.
  */
 export const acceptedSiliconFile = 'accepted-silicon.json'
 
-/** STATE/accepted-silicon.json; none without the file. @throws ServiceError AcceptedSiliconInvalid */
+/** STATE/accepted-silicon.json; empty without the file. @throws ServiceError AcceptedSiliconInvalid */
 export async function readAcceptedSilicon(stateDir: string): Promise<AcceptedSilicon[]> {
   const path = join(stateDir, acceptedSiliconFile)
   try {
@@ -49,7 +49,7 @@ export function parseAcceptedSilicon(text: string, path: string): AcceptedSilico
 
 const hostForm = /^[a-z0-9-]{3,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.internal$/
 
-/** Shared providers speak for this installation's own VMs: strange silicon never counts there. */
+/** Shared providers vouch for this installation's own VMs: foreign silicon is never accepted there. */
 function hostsOf(path: string, place: string, value: unknown): string[] {
   const shared = attestationRegionCodes.map(sharedAttestationHost)
   const isHost = (each: unknown): each is string =>

@@ -95,7 +95,7 @@ describe('silicon of other installations', () => {
       ['03', '01', '02'],
       ['03', '01', '02'],
     ])
-    // The installation's own and the vendors' count there too.
+    // The installation's own and the vendors' roots are accepted there too.
     for (const anchor of [own, ...genuineAmdAnchors])
       expect(
         [at('one').amd, anywhere.amd].map((list) => list.some(({ spkiSha256 }) => spkiSha256 === anchor.spkiSha256)),

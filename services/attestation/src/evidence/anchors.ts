@@ -1,27 +1,30 @@
 import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
 import { ServiceError, type Installation } from '@strongroom/platform'
 
-/** The roots that count here: the vendors' own always, the installation's simulated ones in simulated mode alone. */
+/** The accepted roots: always the vendors' own, and the installation's simulated ones in simulated mode only. */
 export interface Anchors {
   all: TrustAnchors
-  /** `all`, and beside them the roots of other installations' silicon that count at this provider; `all` without one. */
+  /** `all`, plus the roots of other installations' silicon accepted at this provider; `all` without one. */
   at: (providerHost: string | undefined) => TrustAnchors
-  /** Those that count at one provider or more. */
+  /** Those accepted at one provider or more. */
   anywhere: TrustAnchors
-  /** Whether a root is of the installation's own silicon, by the SHA-256 of its public key. */
+  /** Whether a root belongs to the installation's own silicon, by the SHA-256 of its public key. */
   isSimulated: (spkiSha256: string) => boolean
 }
 
 /** Simulated silicon of another installation, and the providers that verify it. */
 export interface AcceptedSilicon {
   anchors: TrustAnchors
-  /** Host names of providers. Nowhere else does this silicon count: its owner could attest as any VM of this installation. */
+  /**
+   * Host names of providers. This silicon is accepted nowhere else: its owner could attest as any VM of this
+   * installation.
+   */
   hosts: readonly string[]
 }
 
 /**
- * @throws ServiceError TrustAnchorsNotAllowed where a hardware installation is given any root but AMD's and Intel's
- *   (attack K10), TrustAnchorsMissing where a simulated one is given none of its own (attack K5)
+ * @throws ServiceError TrustAnchorsNotAllowed if a hardware installation is given any root but AMD's and Intel's
+ *   (attack K10), TrustAnchorsMissing if a simulated one has none of its own (attack K5)
  */
 export function openAnchors(
   given: TrustAnchors,

@@ -2,32 +2,32 @@ import { compliantCvm } from '@strongroom/contract'
 import type { EvidenceRecord } from '../record/evidence-record.ts'
 import type { OfferedType } from '../providers/providers.ts'
 
-/** Evidence that was verified, as claims; nothing here is the word of the sender alone. */
+/** Verified evidence, as claims; none rests on the sender's word alone. */
 export interface AttestedEvidence {
   type: OfferedType
   /** `x-ms-attestation-type`. */
   attestationType: 'sevsnpvm' | 'tdxvm' | 'azurevm' | 'tpm'
-  /** True when the root belongs to the installation: no host is kept out. */
+  /** True if the root belongs to the installation: no protection from the host. */
   simulated: boolean
   /** SHA-256 of report or quote, lower-case hexadecimal. */
   digest: string
-  /** Claims of this technology, runtime and init-time data included. */
+  /** Claims of this technology, including runtime and init-time data. */
   claims: Record<string, unknown>
-  /** Claims that policies see and no token shows. */
+  /** Claims that policies see but no token contains. */
   policyClaims?: Record<string, unknown>
-  /** Of a guest: the evidence of its hardware, whose claims are nested in its own. */
+  /** For a guest: the evidence of its hardware, whose claims are nested in the guest's. */
   isolation?: AttestedEvidence
-  /** Weaknesses that a policy accepts by naming their claim in an authorization rule, or not at all. */
+  /** Weaknesses that a policy can accept only by naming their claim in an authorization rule. */
   byNameOnly: Weakness[]
-  /** What is kept of it with the decision. */
+  /** What is stored of it with the decision. */
   record: EvidenceRecord
-  /** What keeps it from being a compliant confidential VM; empty for one that is. */
+  /** Why it is not a compliant confidential VM; empty for one that is. */
   shortcomings: Shortcoming[]
 }
 
 export interface Weakness {
   claim: string
-  /** The claim whose member it is; absent where it is a claim of its own. */
+  /** The claim that contains it; absent for a top-level claim. */
   within?: string
   message: string
 }
@@ -38,17 +38,17 @@ export interface Shortcoming {
   message: string
 }
 
-/** Who sent evidence, and where. */
+/** Who sent evidence, and to which provider. */
 export interface Asking {
-  /** Whose roots count; those that count everywhere where it is absent. */
+  /** Whose roots are accepted; by default, those accepted everywhere. */
   providerHost?: string
-  /** Who is counted for what AMD and Intel are asked for it; absent for the platform's own. */
+  /** Who is charged for requests to AMD and Intel; absent for the platform itself. */
   caller: string | undefined
 }
 
 /**
- * What the service itself says of evidence: all that policies see and tokens show. Compliance is said of the hardware's own
- * evidence alone; of a guest, in the claims nested for its hardware.
+ * The service's own claims about evidence: everything that policies see and tokens show. Compliance is claimed only for
+ * the hardware's own evidence; for a guest, in the claims nested for its hardware.
  */
 export function serviceClaims(evidence: AttestedEvidence): Record<string, unknown> {
   const ofHardware = evidence.type === 'SevSnpVm' || evidence.type === 'TdxVm'

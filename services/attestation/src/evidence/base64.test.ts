@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { bytesOf } from './request.ts'
 
-/** What Node makes of a text and back again. */
+/** A text decoded and encoded again by Node. */
 function givesItselfBack(text: string): boolean {
   const alphabet = /[+/=]/.test(text) ? 'base64' : 'base64url'
   const again = Buffer.from(text, alphabet).toString(alphabet)

@@ -25,7 +25,7 @@ describe('an SNP machine', () => {
     const under = (launchMeasurements: string[], idKeyDigests: string[]): string[] =>
       shortcomings({ simulated: false, baseline: { launchMeasurements, idKeyDigests } })
     expect([under([measurement], []), under([], [key]), under(['00', measurement], ['00'])]).toEqual([[], [], []])
-    // A key is not a measurement, nor the reverse.
+    // A key is not a measurement, and vice versa.
     for (const [measurements, keys] of [
       [[key], [measurement]],
       [[measurement.slice(2)], [key.toUpperCase()]],
@@ -73,7 +73,7 @@ describe('a TDX machine', () => {
     const mrTd = '22'.repeat(48)
     expect(shortcomings({ simulated: false })).toEqual(['tdx_mrtd'])
     expect(shortcomings({ simulated: false, baseline: { launchMeasurements: [mrTd], idKeyDigests: [] } })).toEqual([])
-    // It has no identity key: a list of them lets nobody in.
+    // It has no identity key: a list of keys admits nobody.
     expect(shortcomings({ simulated: false, baseline: { launchMeasurements: [], idKeyDigests: [mrTd] } })).toEqual([
       'tdx_mrtd',
     ])

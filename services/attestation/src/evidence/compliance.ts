@@ -4,9 +4,9 @@ import type { Shortcoming } from './attested.ts'
 import type { BoundData } from './request.ts'
 
 /**
- * Launch measurements or identity keys of paravisors that are trusted to write runtime data. Evidence of genuine silicon
- * is compliant only under one of them: on rented hardware anyone can run a guest that binds any `vmUniqueId` to a report.
- * The installation's own silicon launches only what its host gives it, so there the root is the statement.
+ * Launch measurements or identity keys of paravisors trusted to write runtime data. Evidence of genuine silicon is
+ * compliant only under one of them: on rented hardware anyone can run a guest that binds any `vmUniqueId` to a report.
+ * The installation's own silicon launches only what its host gives it, so there the root suffices.
  */
 export interface ComplianceBaseline {
   /** Lower-case hexadecimal: SNP launch digests and MRTDs, 48 bytes each. */
@@ -15,7 +15,7 @@ export interface ComplianceBaseline {
   idKeyDigests: string[]
 }
 
-/** Baseline of an SNP confidential VM: asked for by the paravisor, closed to host and migration agent. */
+/** Baseline of an SNP confidential VM: requested by the paravisor, closed to host and migration agent. */
 export function snpShortcomings(o: {
   verified: VerifiedSnp
   runtime: BoundData | undefined
@@ -23,7 +23,7 @@ export function snpShortcomings(o: {
   baseline: ComplianceBaseline
 }): Shortcoming[] {
   const { report } = o.verified
-  // Azure's hosts run newer microcode than they have committed; what the key vouches for is the reported TCB.
+  // Azure's hosts run newer microcode than they have committed; the key vouches for the reported TCB.
   const allow = { provisionalFirmware: true }
   const failures = appraiseSnp(o.verified, { measurements: 'any', reportData: 'any', allow })
   return [
@@ -41,7 +41,7 @@ export function snpShortcomings(o: {
 /** Baseline of a TDX confidential VM: closed to the host, interrupts under its own control, platform up to date. */
 export function tdxShortcomings(o: {
   verified: VerifiedTdx
-  /** What the platform lacks, where Intel does not call it up to date. */
+  /** What the platform lacks, if Intel does not report it as up to date. */
   shortfall: TdxShortfall | undefined
   runtime: BoundData | undefined
   simulated: boolean
@@ -79,10 +79,10 @@ function trustedLaunch(o: {
   ]
 }
 
-/** A UUID, and not the one of zeros: a field that nobody filled names no VM, and all who leave it so would be the same one. */
+/** A UUID other than zero: an unset field names no VM, and all that leave it unset would be the same VM. */
 const vmIdForm = /^(?![0-]+$)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** A confidential VM says who it is and brings a key to which secrets can be released. */
+/** A confidential VM identifies itself and provides a key to which secrets can be released. */
 export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming[] {
   const path = 'x-ms-runtime'
   const json = runtime?.json
@@ -100,7 +100,7 @@ export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming
   return found
 }
 
-/** How data that the evidence is bound to appears in a token: JSON parsed, other bytes as base64url under a name of ours. */
+/** How the bound data appears in a token: JSON parsed, other bytes as base64url under a name of ours. */
 export function dataClaims(runtime: BoundData | undefined, initTime: BoundData | undefined): Record<string, unknown> {
   const claims: Record<string, unknown> = {}
   for (const [name, data] of [

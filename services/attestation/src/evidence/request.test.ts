@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
 import { boundData, bytesOf, callBody, checkBinding, jsonOf, nonceOf, objectBody } from './request.ts'
 
-/** Target and expectation of the refusal; `taken` where there is none. */
+/** Target and expectation of the refusal; `taken` if accepted. */
 function refusal(read: () => unknown): unknown[] {
   try {
     read()

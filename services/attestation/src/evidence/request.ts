@@ -7,7 +7,7 @@ import { invalidParameter } from '../errors.ts'
 export interface BoundData {
   bytes: Uint8Array
   dataType: 'JSON' | 'Binary'
-  /** Parsed where it is JSON. */
+  /** Parsed if it is JSON. */
   json?: unknown
 }
 
@@ -24,7 +24,7 @@ export function objectBody(body: unknown): Record<string, unknown> {
   })
 }
 
-/** The body of a call: an object that is not nested so deep that it could not be printed. @throws ServiceError InvalidParameter */
+/** The body of a call: an object shallow enough to be printed. @throws ServiceError InvalidParameter */
 export function callBody(body: unknown): Record<string, unknown> {
   const object = objectBody(body)
   if (depthOf(object, depthLimit) <= depthLimit) return object
@@ -48,8 +48,9 @@ export function bytesOf(value: unknown, target: string): Uint8Array {
 }
 
 /**
- * Whether the bytes give this very text back, with its padding or without: Node skips what it does not know and takes either
- * alphabet. A text that skips anything gives fewer bytes than its length says; only its last characters can say a thing twice.
+ * Whether the bytes re-encode to this exact text, with or without padding: Node skips unknown characters and accepts
+ * either alphabet. A text with skipped characters yields fewer bytes than its length implies; only its last characters
+ * are ambiguous.
  */
 function isExact(value: string, alphabet: 'base64' | 'base64url', bytes: Buffer): boolean {
   const padding = value.endsWith('==') ? 2 : value.endsWith('=') ? 1 : 0
@@ -61,7 +62,7 @@ function isExact(value: string, alphabet: 'base64' | 'base64url', bytes: Buffer)
   return bytes.toString(alphabet, wholeBytes).slice(0, digits - wholeDigits) === value.slice(wholeDigits, digits)
 }
 
-/** Undefined where there is none. @throws ServiceError InvalidParameter */
+/** Undefined if there is none. @throws ServiceError InvalidParameter */
 export function boundData(value: unknown, target: string): BoundData | undefined {
   if (value === undefined || value === null) return undefined
   const { data, dataType } = objectBody(value) as Partial<AttestedData>
@@ -73,8 +74,8 @@ export function boundData(value: unknown, target: string): BoundData | undefined
       found: JSON.stringify(dataType) ?? 'nothing',
     })
   }
-  // Azure's library in Rust sends no runtime data in this way; as where there is no member, nothing is bound. Init-time data that is
-  // empty is a claim about the hardware's field for it.
+  // Azure's Rust library sends empty text for absent runtime data: nothing is bound, as without the member. Empty
+  // init-time data is a claim about the hardware's field for it.
   if (data === '' && target === 'runtimeData') return undefined
   const bytes = bytesOf(data, `${target}.data`)
   if (bytes.length > dataLimit) {
@@ -89,7 +90,7 @@ export function boundData(value: unknown, target: string): BoundData | undefined
   return { bytes, dataType, json: jsonOf(bytes, `${target}.data`) }
 }
 
-/** @throws ServiceError InvalidParameter where the bytes are not JSON in UTF-8, or nested too deep to be printed */
+/** @throws ServiceError InvalidParameter if the bytes are not JSON in UTF-8, or nested too deep to be printed */
 export function jsonOf(bytes: Uint8Array, target: string): unknown {
   try {
     const json = JSON.parse(textOf(bytes)) as unknown
@@ -105,7 +106,7 @@ export function jsonOf(bytes: Uint8Array, target: string): unknown {
   }
 }
 
-/** Counts no further than the limit: what is parsed without recursion may be too deep to be printed. */
+/** Counts no further than the limit: values parsed without recursion may be too deep to print. */
 function depthOf(value: unknown, limit: number): number {
   if (typeof value !== 'object' || value === null) return 0
   if (limit < 0) return 1
@@ -125,7 +126,7 @@ export function nonceOf(value: unknown): string | undefined {
 }
 
 /**
- * The link between hardware and data: the field starts with the digest of the exact bytes, and what follows is zero.
+ * The link between hardware and data: the field starts with the digest of the exact bytes; the rest is zero.
  * @throws ServiceError InvalidParameter
  */
 export function checkBinding(o: {

@@ -26,7 +26,7 @@ export function snpClaims(
     'x-ms-sevsnpvm-snpfw-svn': reportedTcb.snp,
     'x-ms-sevsnpvm-tee-svn': reportedTcb.tee,
     'x-ms-sevsnpvm-vmpl': report.vmpl,
-    // Ours beside Azure's: a policy can keep out a product that is known to be opened.
+    // Our addition to Azure's claims: a policy can exclude a product known to be compromised.
     'x-strongroom-product': product,
   }
 }

@@ -35,17 +35,17 @@ interface Verification {
   report: SnpReport
   verified: VerifiedSnp
   chain: SnpChain
-  /** Absent where no source has a list of this root. */
+  /** Absent if no source has a list of this root. */
   crl: Uint8Array | undefined
 }
 
-/** Ours: absent where a current revocation list was consulted, else false. */
+/** Our claim: absent if a current revocation list was consulted, else false. */
 const revocationClaim = 'x-strongroom-revocation-checked'
 const unchecked = 'there is no revocation list of this root, either at the collateral service or in the request'
 
 interface SnpEvidenceBytes {
   report: SnpReport
-  /** Absent where it did not come with the request; so is the list. */
+  /** Absent if it did not come with the request; so is the list. */
   chain: SnpChain | undefined
   crl: Uint8Array | undefined
 }
@@ -58,7 +58,7 @@ export class SnpVerifier {
   readonly #tcbMinimum: TcbMinimum
   readonly #clock: Clock
   readonly #context: VerifyContext
-  /** Of certificates that the cache of `means` gives out again. */
+  /** For certificates that the cache of `means` returns again. */
   readonly #products = new WeakMap<Certificate, SnpProduct>()
 
   constructor(o: {
@@ -177,9 +177,9 @@ export class SnpVerifier {
   }
 
   /**
-   * The collateral service's list where it has one of this root; else the one that was sent. Undefined where neither
-   * exists: what then comes of the evidence is for the policy to say, by name. A list that exists and is not current, and
-   * a collateral service that does not answer, are errors.
+   * The collateral service's list of this root if it has one; else the one sent. Undefined without either: a policy
+   * then decides, naming the claim. A list that is not current, or a collateral service that does not answer, is an
+   * error.
    */
   async #revocationList(
     evidence: { report: SnpReport; chain: SnpChain; anchors: TrustAnchors },
@@ -203,13 +203,13 @@ export class SnpVerifier {
       return sent
     }
     if (unavailable === undefined) return undefined
-    // What no list could make good is refused for what it is: to repeat it would not help.
+    // Faults that no list could fix are reported as such: retrying would not help.
     await verifySnp({ ...evidence, at, ...this.#context })
     throw unavailable
   }
 }
 
-/** Whatever is not text is refused as no PEM. */
+/** Anything but text is refused as invalid PEM. */
 const pemText = new TextDecoder()
 
 function readReport(body: Record<string, unknown>, context: VerifyContext): SnpEvidenceBytes {

@@ -91,7 +91,7 @@ describe('the TCB that evidence of SNP is held to', () => {
 })
 
 describe('STATE/tcb-minimum.json', () => {
-  /** What was expected and found; `read` where the text is read. */
+  /** Expected and found; `read` if the text is accepted. */
   const refusal = (value: unknown): unknown[] => {
     try {
       parseTcbMinimum(typeof value === 'string' ? value : JSON.stringify(value), 'f')

@@ -15,14 +15,14 @@ import {
 import { ServiceError } from '@strongroom/platform'
 import type { Shortcoming, Weakness } from './attested.ts'
 
-/** Least security versions of AMD's processors that the operator asks for, above those of the advisories. */
+/** Minimum security versions of AMD's processors that the operator requires beyond the advisories. */
 export const tcbMinimumFile = 'tcb-minimum.json'
-/** Ours: AMD gives no verdict on its platforms as Intel does. */
+/** Our claim: AMD publishes no platform status as Intel does. */
 export const tcbStatusClaim = 'x-strongroom-tcb-status'
 
 type RaisedMinimum = Partial<Record<SnpLine, Partial<TcbVersion>>>
 
-/** What evidence of SNP is held to: the fixes of AMD's advisories, and what the operator asks for beyond. */
+/** Requirements on SNP evidence: the fixes of AMD's advisories, and the operator's own. */
 export class TcbMinimum {
   readonly #raised: RaisedMinimum
 
@@ -36,7 +36,7 @@ export class TcbMinimum {
     return minimum
   }
 
-  /** @returns `UpToDate` where every version meets the minimum, with what is wrong where one does not */
+  /** @returns `UpToDate` if every version meets the minimum, else what is wrong */
   judge(verified: VerifiedSnp): {
     claims: Record<string, unknown>
     byNameOnly: Weakness[]
@@ -48,7 +48,7 @@ export class TcbMinimum {
     const lacks = snpShortfall(verified.report, platform.product, minimum)
     const bounds = { reported: { minimum }, launch: { minimum } }
     const any = { measurements: 'any', reportData: 'any', vmpls: [verified.report.vmpl] } as const
-    // The other rules of an appraisal are compliance's.
+    // The other appraisal rules belong to compliance.
     const failures = appraiseSnp(verified, { ...any, tcb: bounds }).filter(({ path }) =>
       /^(reported|launch)Tcb/.test(path),
     )
@@ -79,7 +79,7 @@ function describe({ id, name, references, lacks }: OpenAdvisory): string {
   return `${id} (${[...(name === undefined ? [] : [name]), ...references].join(', ')}): ${lacks.join(', ')}`
 }
 
-/** STATE/tcb-minimum.json; without it the advisories' own. @throws ServiceError TcbMinimumInvalid */
+/** STATE/tcb-minimum.json; by default the advisories' minimum. @throws ServiceError TcbMinimumInvalid */
 export async function readTcbMinimum(stateDir: string): Promise<TcbMinimum> {
   const path = join(stateDir, tcbMinimumFile)
   try {
@@ -90,7 +90,10 @@ export async function readTcbMinimum(stateDir: string): Promise<TcbMinimum> {
   }
 }
 
-/** @throws ServiceError TcbMinimumInvalid: an unknown line or part, no version, or one below what the advisories ask for */
+/**
+ * @throws ServiceError TcbMinimumInvalid: an unknown line or component, no version, or one below the advisories'
+ * minimum
+ */
 export function parseTcbMinimum(text: string, path: string): RaisedMinimum {
   let value: unknown
   try {

@@ -13,7 +13,7 @@ export function tdxClaims(
   return {
     ...dataClaims(data.runtime, data.initTime),
     attester_tcb_status: tcbStatus,
-    // Ours beside Azure's: why the status is what it is.
+    // Our addition to Azure's claims: the reason for the status.
     ...(advisoryIds.length === 0 ? {} : { attester_advisory_ids: advisoryIds }),
     dbgstat: has(tdAttributes.debug) ? 'enabled' : 'disabled',
     eat_profile: 'https://aka.ms/maa-eat-profile-tdxvm',
@@ -47,7 +47,7 @@ function moduleSvn(teeTcbSvn: Uint8Array): number {
   return teeTcbSvn[0]! + 256 * teeTcbSvn[1]!
 }
 
-/** The eight bytes as they lie in the quote. */
+/** The eight bytes in quote order. */
 function littleEndianHex(value: bigint): string {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigUint64(0, value, true)

@@ -93,7 +93,7 @@ export class TdxVerifier {
       const chain = pckChain(quote).map((der) => certificateOf(der, this.#context))
       const anchors = this.#anchors.at(providerHost)
       const at = this.#clock.now()
-      // Intel is asked of no platform that Intel has not certified: a made-up one costs its sender nothing (attack Q11).
+      // Intel is asked only about platforms it has certified: a made-up one causes no request (attack Q11).
       await verifyPath({ chain, anchors: anchors.intel, at, ...this.#context })
       const collateral = await this.#collateralFor(chain, { sent: body['collateral'], caller })
       const verified = await verifyTdx({ quote, collateral, anchors, at, ...this.#context })
@@ -113,8 +113,8 @@ export class TdxVerifier {
   }
 
   /**
-   * The collateral service's word where it knows the platform; else what was sent, unless that is older than what is kept.
-   * Both are signed by Intel or refused.
+   * The collateral service's data if it knows the platform; else what was sent, unless that is older than the stored
+   * data. Both are signed by Intel or refused.
    */
   async #collateralFor(
     chain: readonly Certificate[],

@@ -43,7 +43,7 @@ const json = (bytes: Uint8Array): object => ({ data: toBase64Url(bytes), dataTyp
 let fake: FakeCollateral
 let snp: SnpVerifier
 let tdx: TdxVerifier
-/** What the service found absent or silent it asks for again after a while. */
+/** What the service found absent or unavailable is requested again after a while. */
 let ahead = 0
 const later = (): void => void (ahead += 120_000)
 beforeEach(async () => {
@@ -74,7 +74,7 @@ beforeEach(async () => {
   })
 })
 
-/** Status, code, target and reason of the refusal; `taken` where there is none. */
+/** Status, code, target and reason of the refusal; `taken` if accepted. */
 async function judged(verifying: Promise<AttestedEvidence>): Promise<unknown> {
   const error: unknown = await verifying.then(
     () => undefined,
@@ -128,7 +128,7 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
     later()
     expect(await judged(verify(snpBody(report)))).toBe('taken')
     const asked = fake.asked.length
-    // Version 2 does not say of which product it is; a key that is of the provider is of no chip.
+    // Version 2 does not name its product; a provider's key belongs to no chip.
     const ofVersion2 = Uint8Array.from(report).fill(0, 0x188, 0x18b)
     ofVersion2[0] = 2
     const byVlek = Uint8Array.from(report)
@@ -175,7 +175,7 @@ describe.skipIf(!firmwareIsThere)('a report of SNP', () => {
       expect.any(String),
       undefined,
     ])
-    // What no list could make good is refused for what it is.
+    // Faults that no list could fix are reported as such.
     const changed = Uint8Array.from(report)
     changed[0x90]! ^= 1
     expect(await judged(verify(snpBody(changed, { pem })))).toEqual(refused('report', 'ReportSignatureInvalid'))
@@ -346,7 +346,7 @@ describe.skipIf(!firmwareIsThere)('a quote of TDX', () => {
         await withLevels((level) => [higher(level), { ...level, tcbStatus: 'OutOfDate' }]),
         [['tcbStatus', 'attester_tcb_status'], ['attester_tcb_status']],
       ],
-      // Another way to be up to date is nothing that it lacks.
+      // An alternative way to be up to date is nothing it lacks.
       [await withLevels((level) => [level, higher(level)]), [[], []]],
     ] as const) {
       const { byNameOnly, shortcomings } = await verify(quote, { collateral: collateralBody(sent) })
@@ -384,7 +384,7 @@ describe.skipIf(!firmwareIsThere)('a quote of TDX', () => {
 
   it('without its certificates is refused', async () => {
     const quote = Buffer.from(await quoteOf())
-    // In their place an encrypted identity of the processor (type 3), which Intel alone resolves.
+    // Replaced by an encrypted processor identity (type 3), which only Intel can resolve.
     const start = quote.indexOf('-----BEGIN CERTIFICATE-----') - 6
     const other = Buffer.concat([quote.subarray(0, start), Buffer.alloc(6 + 404)])
     other.set([3, 0, 0x94, 1, 0, 0], start)

@@ -29,7 +29,7 @@ const documentation = readFileSync(join(import.meta.dirname, '../../../../docs/a
 const golden = (type: Type): Shape =>
   JSON.parse(readFileSync(join(import.meta.dirname, `${type}.json`), 'utf8')) as Shape
 
-/** Names and types. What a guest or a relying party put in is theirs: its members have no names of ours. */
+/** Names and types. Members that a guest or a relying party chose are omitted. */
 function shapeOf(value: unknown, name = ''): string | Shape {
   if (Array.isArray(value)) return 'array'
   if (typeof value !== 'object' || value === null) return Number.isInteger(value) ? 'integer' : typeof value
@@ -37,7 +37,7 @@ function shapeOf(value: unknown, name = ''): string | Shape {
   return Object.fromEntries(Object.entries(value).map(([member, inner]) => [member, shapeOf(inner, member)]))
 }
 
-/** Members of ours, which Azure's tokens do not have. */
+/** Our own members, which Azure's tokens lack. */
 function withoutOwn(shape: Shape): Shape {
   return Object.fromEntries(
     Object.entries(shape)
@@ -64,7 +64,7 @@ describe('golden claims', () => {
   it.skipIf(!existsSync(corpus))('of sevsnpvm are those of a real token and of Azure’s documentation', () => {
     const token = readFileSync(join(corpus, 'Azure-Samples-microsoft-azure-attestation/sev-snp-jwt.txt'), 'utf8')
     const real = shapeOf(decodeJwt(token.trim())) as Shape
-    // The sample is of a container group: it has no runtime data and is not judged for compliance.
+    // The sample is from a container group: it has no runtime data and is not judged for compliance.
     const { 'x-ms-runtime': _runtime, 'x-ms-compliance-status': _status, ...rest } = withoutOwn(golden('sevsnpvm'))
     expect(rest).toEqual(real)
   })
@@ -98,7 +98,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('tokens', () => {
       ['azurevm-tdx', 'Tdx'],
       ['azurevm-trusted-launch', 'TrustedLaunch'],
     ] as const) {
-      // Registers 12 and 13 as well: only they show that no option of Windows' was measured.
+      // Registers 12 and 13 as well: only they show that no Windows boot option was measured.
       const parts = await guest.parts({ isolation, registers: [0, 1, 2, 3, 4, 5, 6, 7, 12, 13] })
       const { body } = await test.post(guestPath, guestBody(parts))
       tokens.set(type, await guest.tpm.open(body.token as string, parts.key))

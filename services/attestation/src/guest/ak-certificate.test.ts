@@ -13,7 +13,7 @@ const usage = (hex: string): { oid: string; value: Uint8Array } => ({ oid: '2.5.
 const clientAuth = '06082b06010505070302'
 const own = '06056781050803'
 
-/** Certificates of the key of `SoftTpm` by another authority, each with one thing that differs. */
+/** Certificates for `SoftTpm`'s key from another authority, each with one difference. */
 const others = async (spki: Uint8Array) => {
   const authority = await testAuthority()
   const certify = async (o: object = {}): Promise<Uint8Array> => {
@@ -70,7 +70,7 @@ describe('a certificate of an attestation key', () => {
       chain: [tpm.certificate, parsePem(tpm.caPem)[0]],
       fingerprint: createHash('sha256').update(tpm.spki).digest('hex'),
     })
-    // By the authority that issued it, whichever is named first, and in one text or two.
+    // By the authority that issued it, whichever is named first, in one text or two.
     expect((await verify(other.good)).chain).toEqual([other.good, parsePem(other.caPem)[0]])
     const both = authorities(`${other.caPem}${tpm.caPem}`)
     for (const certificate of [tpm.certificate, other.good])

@@ -17,18 +17,18 @@ import {
   type TrustAnchor,
 } from '@strongroom/evidence'
 
-/** An attestation key that an authority of ours certified. */
+/** An attestation key certified by an authority of ours. */
 export interface CertifiedKey {
   /** CN of the certificate: the VM's id, upper case. */
   vmId: string
   key: TpmPublicKey
-  /** DER without padding, the authority after it. */
+  /** DER without padding, followed by the authority. */
   chain: Uint8Array[]
-  /** SHA-256 of the key's SubjectPublicKeyInfo, lower-case hexadecimal: names the TPM. */
+  /** SHA-256 of the key's SubjectPublicKeyInfo, lower-case hexadecimal: identifies the TPM. */
   fingerprint: string
 }
 
-/** The authorities whose certificates of attestation keys count: none unless they are given. */
+/** The authorities whose attestation-key certificates are accepted: none by default. */
 export class AttestationKeyAuthorities {
   readonly #roots: Certificate[]
   readonly #context: VerifyContext
@@ -41,8 +41,8 @@ export class AttestationKeyAuthorities {
   }
 
   /**
-   * Checks a certificate of an attestation key, and that it is of this key.
-   * @param o.certificate DER, perhaps with zeros after it
+   * Verifies a certificate of an attestation key, and that it belongs to this key.
+   * @param o.certificate DER, possibly zero-padded
    * @param o.key TPM2B_PUBLIC, whose attributes must be an attestation key's too; or the key alone
    * @throws VerificationError UntrustedRoot, CertificateNotForThisUse, CertificateExpired, …, TpmKeyNotAllowed,
    *   BindingMismatch; ParseError
@@ -110,7 +110,9 @@ function attestationKeyIn(akPublic: Uint8Array): TpmPublicKey {
   })
 }
 
-/** The DER value at the start, whose length has two bytes; an NV index has zeros behind it. What else is there the parser refuses. */
+/**
+ * The DER value at the start, with a two-byte length; an NV index pads it with zeros. The parser refuses anything else.
+ */
 function withoutPadding(bytes: Uint8Array): Uint8Array {
   const end = 4 + bytes[2]! * 256 + bytes[3]!
   return bytes.subarray(end).every((byte) => byte === 0) ? bytes.subarray(0, end) : bytes
@@ -120,7 +122,7 @@ function describe(modulus: Uint8Array | undefined): string {
   return modulus === undefined ? 'no RSA key' : `RSA modulus ${toBase64Url(modulus).slice(0, 22)}…`
 }
 
-/** Public key of a modulus and exponent, for encryption. */
+/** RSA public key from modulus and exponent, for encryption. */
 export function rsaPublicKey(key: { modulus: Uint8Array; exponent: number }): KeyObject {
   return createPublicKey({ key: rsaJwk(key), format: 'jwk' })
 }

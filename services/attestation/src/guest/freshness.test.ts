@@ -29,7 +29,7 @@ const statement = (o: Partial<TpmStatement> = {}): TpmStatement => ({
   target: 'quote',
   ...o,
 })
-/** Reason, expectation and what was found; `taken` where it is taken. */
+/** Reason, expected and found; `taken` if accepted. */
 const accept = async (o: Partial<TpmStatement> = {}): Promise<unknown> => {
   const error: unknown = await freshness.accept(statement(o)).then(
     () => undefined,
@@ -51,7 +51,7 @@ const before = (found: string, newest = 'reset count 5, restart count 7'): unkno
   found,
 ]
 
-/** As if so many more had been taken, with times from `from` on, each a millisecond after the one before. */
+/** Accepts this many more, with times from `from` on, a millisecond apart. */
 const taken = async (count: number, from: number): Promise<void> => {
   const of = (n: number): object => ({ fingerprint: 'ak', digest: `d${n}`, clock: String(from + n) })
   const rows = Array.from({ length: count }, (_, n) => of(n + 1))
@@ -100,11 +100,11 @@ describe('statements of a TPM', () => {
   })
 
   it('are remembered 256 at a time, and older ones count as used by their time', async () => {
-    // The times as text would be in another order.
+    // As text, the times would sort differently.
     expect(await accept({ digest: 'd0', clock: 900n })).toBe('taken')
     await taken(255, 900)
     expect(await accept({ digest: 'd256', clock: 1156n })).toBe('taken')
-    // That of 900 ms is forgotten, and nothing is taken that is not newer.
+    // That of 900 ms is forgotten, and only newer ones are accepted.
     for (const [clock, expected] of [
       [899, replayed(899)],
       [900, replayed(900)],
@@ -120,7 +120,7 @@ describe('statements of a TPM', () => {
   it('that were forgotten are not taken again for one that came late (attack K1)', async () => {
     await accept({ digest: 'd0', clock: 1000n })
     await taken(255, 1000)
-    // Made before all others and kept back; it is older than the one that is forgotten for it.
+    // Made before all others and held back; it is older than the one forgotten for it.
     expect(await accept({ digest: 'kept back', clock: 1n })).toBe('taken')
     expect(await accept({ digest: 'next', clock: 2000n })).toBe('taken')
     expect(await accept({ digest: 'd0', clock: 1000n })).toEqual(replayed(1000))

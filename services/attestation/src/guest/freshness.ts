@@ -3,26 +3,26 @@ import type { Kysely } from 'kysely'
 import { invalidParameter } from '../errors.ts'
 import type { Tables } from '../store/tables.ts'
 
-/** One statement of a TPM about itself, as its signature dates it. */
+/** One statement of a TPM about itself, with the time in its signature. */
 export interface TpmStatement {
-  /** Names the attestation key. */
+  /** Identifies the attestation key. */
   fingerprint: string
   resetCount: number
   restartCount: number
   /** Milliseconds of the TPM's clock. */
   clock: bigint
-  /** SHA-256 of the signed bytes, or of the challenge that they answer, lower-case hexadecimal. */
+  /** SHA-256 of the signed bytes, or of the answered challenge, lower-case hexadecimal. */
   digest: string
-  /** Member of the request that holds it, for errors. */
+  /** Request member that contains it, for errors. */
   target: string
 }
 
-/** Statements of one boot that are remembered one by one; older ones count as used. */
+/** Number of statements per boot remembered individually; older ones count as used. */
 const remembered = 256
 
 /**
- * Takes each statement of a TPM once, and none from before a restart that it has shown (attacks V8, K1): a TPM's counters only
- * rise, so what is older than the newest seen belongs to a machine that is gone.
+ * Accepts each statement of a TPM once, and none from before a restart it has shown (attacks V8, K1): a TPM's counters
+ * only increase, so anything older than the newest seen belongs to an earlier boot.
  */
 export class Freshness {
   readonly #store: Store
@@ -67,12 +67,12 @@ export class Freshness {
   }
 }
 
-/** Resets first, restarts after them: both only rise. */
+/** Resets first, then restarts: both only increase. */
 function bootNumber({ resetCount, restartCount }: TpmStatement): bigint {
   return (BigInt(resetCount) << 32n) | BigInt(restartCount)
 }
 
-/** The floor never falls: of what lies below it, no statement is remembered any more (attack K1). */
+/** The floor never drops: statements below it are no longer remembered (attack K1). */
 async function forgetOldest(
   tx: Kysely<Tables>,
   { fingerprint, floor }: Pick<Tables['tpm_boot'], 'fingerprint' | 'floor'>,

@@ -2,14 +2,15 @@ import type { BootState } from '@strongroom/evidence'
 import { guestProtocolVersion, type GuestRequest } from './guest-request.ts'
 
 /**
- * Each start of Windows extends these registers: options go into 12, details of what was loaded into 13. What is still zero
- * there, no Windows has started. Its log is not asked: no register of firmware's covers it, and who sends it can leave it out.
+ * Each start of Windows extends these registers: options into 12, details of what was loaded into 13. If they are zero,
+ * no Windows has started. The log is not consulted: no firmware register covers these records, and the sender can omit
+ * them.
  */
 const windowsRegisters = [12, 13]
 
 /**
- * Outer claims of a guest, `x-ms-azurevm-*` (facts section 5.4). What quoted registers do not say is absent: no claim is true
- * or false for lack of a record (attack W7).
+ * Outer claims of a guest, `x-ms-azurevm-*` (facts section 5.4). Claims without support in quoted registers are absent:
+ * no claim is true or false for lack of a record (attack W7).
  */
 export function guestClaims(o: { request: GuestRequest; vmId: string; boot: BootState }): Record<string, unknown> {
   const { os } = o.request
@@ -33,7 +34,7 @@ export function guestClaims(o: { request: GuestRequest; vmId: string; boot: Boot
   }
 }
 
-/** Windows' boot options on a machine whose registers show that no Windows was started. */
+/** Windows boot options on a machine whose registers show that no Windows was started. */
 const withoutWindows: Record<string, unknown> = {
   'x-ms-azurevm-bootdebug-enabled': false,
   'x-ms-azurevm-elam-enabled': false,

@@ -33,7 +33,7 @@ const whole = {
 }
 const read = (change: object = {}, name = 'AttestationInfo'): GuestRequest =>
   readGuestRequest({ [name]: base64(JSON.stringify({ ...whole, ...change })) })
-/** Target and expectation of the refusal; `read` where there is none. */
+/** Target and expectation of the refusal; `read` if accepted. */
 const refusal = (change: object): unknown[] => {
   try {
     read(change)
@@ -175,7 +175,7 @@ describe('what a guest says of its TPM', () => {
     expect(ak(0, 1, 9, 5, 5)).toEqual([0, 1, 9])
     expect(ak(0, 0, 9)).toEqual([0, 0])
     expect(ak(1, 1, ...Array(300).fill(4))).toHaveLength(259)
-    // What is cut stays so, and is refused where it is parsed.
+    // Truncated input stays truncated, and is refused by the parser.
     expect([ak(0, 9, 1), ak(7)]).toEqual([[0, 9, 1], [7]])
   })
 

@@ -17,7 +17,7 @@ import {
 
 type Claims = Record<string, unknown>
 
-/** Members that `print_*_claims` of src/attestation_provider.py read: where one is absent the tool ends with an error. */
+/** Members that `print_*_claims` of src/attestation_provider.py read: the tool fails if one is absent. */
 const printed = {
   SevSnp: [
     'x-ms-attestation-type',
@@ -42,7 +42,7 @@ const printed = {
 } as const
 
 const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString('base64')
-/** TPM2B_NAMEs of the key, which the tool's answer of TPM2_ReadPublic has behind the public area. */
+/** TPM2B_NAMEs of the key, which the tool's TPM2_ReadPublic response has after the public area. */
 const names = Buffer.concat([Buffer.from('0022000b', 'hex'), Buffer.alloc(32, 1), Buffer.from('0022000b', 'hex'), Buffer.alloc(32, 2)]) // prettier-ignore
 
 /** `GuestAttestationParameters.toJson` and what it calls, of Azure/cvm-attestation-tools at 1f543f7. */
@@ -72,7 +72,7 @@ function pythonBody(parts: RequestParts, isolation: unknown): { AttestationInfo:
   return { AttestationInfo: toBase64Url(Buffer.from(JSON.stringify(info))) }
 }
 
-/** `GuestAttestationParameters` of Azure/azure-guest-attestation-sdk at 5efec76, which serde writes. */
+/** `GuestAttestationParameters` of Azure/azure-guest-attestation-sdk at 5efec76, serialised by serde. */
 function rustBody(parts: RequestParts, isolation: unknown): { AttestationInfo: string } {
   const body = pythonBody(parts, isolation)
   const info = JSON.parse(Buffer.from(body.AttestationInfo, 'base64url').toString('utf8')) as Record<string, unknown>
@@ -105,7 +105,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
       await authority?.remove()
     })
 
-    /** The hardware's evidence, in base64url without padding, of SNP with its certificates. */
+    /** The hardware's evidence in base64url without padding; for SNP with its certificates. */
     const evidence = async (type: 'SevSnp' | 'Tdx'): Promise<Uint8Array> => {
       const reportData = boundTo(guest.claims)
       if (type === 'Tdx') return await tdxQuote(reportData)
@@ -157,7 +157,8 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
         const sent = type === 'Tdx' ? await evidence(type) : Buffer.from(JSON.stringify(snp))
         const runtimeData = { data: '', dataType: 'JSON' }
         const { status, body } = await test.post(path, { [member]: base64(sent), runtimeData })
-        // Empty is none: the evidence is judged, and the default policy wants a machine that says what it is.
+        // Empty counts as absent: the evidence is judged, and the default policy requires a machine that identifies
+        // itself.
         expect([status, body.error?.code, body.error?.details]).toEqual([
           400,
           'PolicyEvaluationError',
@@ -183,7 +184,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
           rustBody(parts, { Type: type, ...(Evidence && { Evidence }) }),
         )
         expect(status, JSON.stringify(body)).toBe(200)
-        // The library opens the answer with the key that it made from the same registers.
+        // The library opens the answer with the key it created from the same registers.
         const claims = decodeJwt(await guest.tpm.open((body as { token: string }).token, parts.key))
         expect('x-ms-isolation-tee' in claims).toBe(type !== 'TrustedLaunch')
       },

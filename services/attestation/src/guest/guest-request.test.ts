@@ -31,7 +31,7 @@ const whole = {
 }
 const bodyOf = (info: unknown): unknown => ({ AttestationInfo: base64(JSON.stringify(info)) })
 
-/** Reads it, or refuses it with an error of the caller's: never with one of ours. */
+/** Accepts it, or refuses it with a caller error, never a server error. */
 const readsOrRefuses = (body: unknown): void => {
   try {
     readGuestRequest(body)
@@ -41,7 +41,7 @@ const readsOrRefuses = (body: unknown): void => {
   }
 }
 
-/** Every place in the request that holds a value, as the names that lead there. */
+/** Every path in the request that leads to a value. */
 function pathsIn(value: unknown, path: string[] = []): string[][] {
   if (typeof value !== 'object' || value === null) return [path]
   return [path, ...Object.entries(value).flatMap(([name, item]) => pathsIn(item, [...path, name]))]

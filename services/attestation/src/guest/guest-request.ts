@@ -2,7 +2,7 @@ import { bytesOf, jsonOf, objectBody } from '../evidence/request.ts'
 import { invalidParameter } from '../errors.ts'
 import { textOf } from '../text.ts'
 
-/** What a guest says of its operating system: its own word, shown in the token as such. */
+/** What a guest reports about its operating system: unverified, and shown as such in the token. */
 interface GuestOs {
   type: string
   distro: string
@@ -13,14 +13,14 @@ interface GuestOs {
 
 /** `TpmInfo`: everything by or about the attestation key of the guest's TPM. */
 interface GuestTpm {
-  /** DER, perhaps with the zeros that fill its NV index. */
+  /** DER, possibly with its NV index's zero padding. */
   akCertificate: Uint8Array
   /** TPM2B_PUBLIC */
   akPublic: Uint8Array
   /** TPMS_ATTEST */
   quote: Uint8Array
   quoteSignature: Uint8Array
-  /** TPM2B_PUBLIC of the key to which the answer is sealed. */
+  /** TPM2B_PUBLIC of the key that the answer is sealed to. */
   encryptionKey: Uint8Array
   /** TPMS_ATTEST of that key, by the attestation key. */
   certifyInfo: Uint8Array
@@ -31,7 +31,7 @@ interface GuestTpm {
 
 type IsolationType = 'SevSnp' | 'Tdx' | 'TrustedLaunch'
 
-/** `IsolationInfo`: the hardware's part, as the direct calls take it. */
+/** `IsolationInfo`: the hardware's part, as the direct calls accept it. */
 interface GuestIsolation {
   type: IsolationType
   /** base64: JSON with SnpReport and VcekCertChain, or a TD quote. */
@@ -40,17 +40,17 @@ interface GuestIsolation {
   runtimeData?: string
 }
 
-/** Values in base64 as they were sent, perhaps in objects. */
+/** Base64 values as sent, possibly nested in objects. */
 interface ClientPayload {
   [name: string]: string | ClientPayload
 }
 
 /** Content of `attestationInfo` (facts section 5.2). */
 export interface GuestRequest {
-  /** UTF-8 JSON as it was sent. */
+  /** UTF-8 JSON as sent. */
   raw: Uint8Array
   os: GuestOs
-  /** `binary_bios_measurements`; empty where the guest has none. */
+  /** `binary_bios_measurements`; empty if the guest has none. */
   tcgLog: Uint8Array
   clientPayload: ClientPayload
   tpm: GuestTpm
@@ -101,7 +101,7 @@ export function jsonObject(bytes: Uint8Array, target: string): Record<string, un
   throw invalidParameter({ target, message: `${target} is not a JSON object.`, expected: 'base64url of a JSON object' })
 }
 
-/** A guest whose firmware hands out no log sends nothing: then no claim rests on one. */
+/** A guest whose firmware exposes no log sends nothing: then no claim rests on one. */
 function tcgLog(value: unknown): Uint8Array {
   return value === undefined || value === null || value === '' ? new Uint8Array() : bytesOf(value, 'TcgLogs')
 }
@@ -112,7 +112,7 @@ function member(info: Record<string, unknown>, name: string): Record<string, unk
   throw invalidParameter({ target: name, message: `${name} is missing.`, expected: 'a JSON object' })
 }
 
-/** Text in base64. */
+/** Base64-encoded text. */
 function text(value: unknown, target: string): string {
   if (value === '') return ''
   const bytes = bytesOf(value, target)
@@ -120,7 +120,7 @@ function text(value: unknown, target: string): string {
     const decoded = textOf(bytes)
     if (decoded.length <= textLimit) return decoded
   } catch {
-    // Said below, for both faults.
+    // Reported below, for both faults.
   }
   throw invalidParameter({
     target,
@@ -129,7 +129,7 @@ function text(value: unknown, target: string): string {
   })
 }
 
-/** Azure's library in C++ sends a number, its tool in Python the text of VERSION_ID: `22`, `04`, `6.1`. */
+/** Azure's C++ library sends a number, its Python tool the text of VERSION_ID: `22`, `04`, `6.1`. */
 function versionNumber(value: unknown, target: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
   const [, leading] = typeof value === 'string' ? (/^(\d{1,9})(\.\d{1,9}){0,3}$/.exec(value) ?? []) : []
@@ -165,7 +165,10 @@ function payloadOf(payload: Record<string, unknown>, target: string): ClientPayl
   )
 }
 
-/** The TPM2B_PUBLIC at the start: Azure's tool in Python sends TPM2_ReadPublic's whole answer, with the key's names behind it. */
+/**
+ * The TPM2B_PUBLIC at the start: Azure's Python tool sends TPM2_ReadPublic's whole response, with the key's names after
+ * it.
+ */
 function firstSized(bytes: Uint8Array): Uint8Array {
   const size = bytes.length < 2 ? 0 : bytes[0]! * 256 + bytes[1]!
   return bytes.subarray(0, 2 + size)
@@ -250,7 +253,7 @@ function isolationInfo(info: Record<string, unknown>): GuestIsolation {
   const { Proof: proof, RunTimeData: runtimeData } = objectBody(evidence)
   return {
     type: type as IsolationType,
-    // Some clients send the proof of SNP as an object.
+    // Some clients send SNP's proof as an object.
     proof:
       typeof proof === 'object' && proof !== null
         ? Buffer.from(JSON.stringify(proof)).toString('base64')

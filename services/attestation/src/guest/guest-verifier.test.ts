@@ -19,7 +19,7 @@ const base64 = (bytes: Uint8Array | string): string => Buffer.from(bytes as stri
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const debugPolicy = 0xb001fn
 
-/** Statements of an attestation key that is at hand, each wrong in one thing; a real TPM makes those of ../guest.test.ts. */
+/** Statements of a software attestation key, each with one fault; ../guest.test.ts uses a real TPM. */
 describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
   const clock = { now: () => new Date() }
   const records = bootRecords()
@@ -38,11 +38,11 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
 
   interface Parts {
     measured?: readonly LogRecord[]
-    /** Registers beside those of firmware, quoted too. */
+    /** Quoted registers other than the firmware's. */
     beside?: readonly number[]
     quote?: StatementParts
     certify?: StatementParts
-    /** How a statement is signed: the TPM's structure, as tpm2-tools write it, or the bare signature of the stock library. */
+    /** Signature form: the TPM's structure, as tpm2-tools write it, or the stock library's bare signature. */
     signed?: 'bare' | 'structure'
     isolation?: unknown
     payload?: unknown
@@ -84,7 +84,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
   }
   const verify = async (o: Parts = {}): ReturnType<GuestVerifier['verify']> =>
     await verifier().verify(await body(o), { caller: undefined })
-  /** Target and reason of the refusal; `taken` where there is none. */
+  /** Target and reason of the refusal; `taken` if accepted. */
   const judged = async (o: Parts = {}, mode?: 'simulated' | 'hardware'): Promise<unknown> => {
     const error: unknown = await verifier(mode)
       .verify(await body(o), { caller: undefined })
@@ -146,7 +146,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     const { evidence } = await verifier('hardware').verify(await body({ isolation: await onSnp() }), {
       caller: undefined,
     })
-    // What the silicon is says its root, not the installation.
+    // The root determines what the silicon is, not the installation.
     expect(evidence.simulated).toBe(true)
   })
 
@@ -175,7 +175,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     const at = ['IsolationInfo.Evidence.RunTimeData', 'BindingMismatch']
     for (const change of [{ key: tpm.encryptionJwk }, { vmUniqueId: tpm.vmId.replace('A', 'B') }, { vmUniqueId: 7 }])
       expect(await judged({ isolation: await onSnp(claimsOf(change)) })).toEqual(at)
-    // However it writes the VM's id.
+    // In any spelling of the VM's id.
     const isolation = await onSnp(claimsOf({ vmUniqueId: tpm.vmId.toLowerCase() }))
     expect(await judged({ isolation })).toBe('taken')
   })
@@ -198,7 +198,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
   it('are signed barely, or in the structure of the TPM', async () => {
     expect(await judged({ signed: 'structure' })).toBe('taken')
     expect(await judged({ quote: { clock: 1001n }, signed: 'bare' })).toBe('taken')
-    // What is neither is read as the structure, and is none.
+    // Anything else is parsed as the structure, and fails.
     for (const length of [128, 255, 257, 300])
       expect(await judged({ tpm: { PcrSignature: base64(new Uint8Array(length).fill(1)) } })).toEqual([
         'TpmInfo.PcrQuote',
@@ -214,7 +214,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     for (const other of [{}, { nonce: '' }, { nonce: base64('twice') }])
       expect(await judged({ payload: other, quote: { nonce: bytes('once'), clock: 1002n } })).toEqual(mismatch)
     expect(await judged({ payload: { nonce: { a: base64('once') } } })).toEqual(['ClientPayload.nonce', undefined])
-    // What a key is certified over says nothing: tpm2-tools write a constant.
+    // What a key is certified over is irrelevant: tpm2-tools write a constant.
     expect(await judged({ certify: { nonce: bytes('constant') }, quote: { clock: 1003n } })).toBe('taken')
   })
 
@@ -236,7 +236,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
 
   it('show registers of what runs on the firmware, whose log is not held to them', async () => {
     const loaded = [8, 9].map((pcr) => ({ pcr, type: 13, data: Uint8Array.of(pcr) }))
-    // A boot loader logs what it extends; what it starts extends the same registers and logs nothing.
+    // A boot loader logs what it extends; what it starts extends the same registers without a log.
     const { evidence } = await verify({
       measured: [...records, ...loaded, ...loaded],
       beside: [8, 9],
@@ -245,7 +245,7 @@ describe.skipIf(!firmwareIsThere)('a guest’s statements', () => {
     expect(evidence.claims['x-ms-azurevm-attested-pcrs']).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     const moved = [...records, { pcr: 7, type: 13, data: Uint8Array.of(1) }]
     expect(await judged({ measured: moved })).toEqual(['TcgLogs', 'EventLogMismatch'])
-    // Without a log nothing is said of the boot.
+    // Without a log there are no claims about the boot.
     const silent = await verify({ log: new Uint8Array(), quote: { clock: 1001n } })
     expect(silent.evidence.claims).not.toHaveProperty('secureboot')
     expect(silent.evidence.record.own['tpmQuote']).not.toHaveProperty('eventLog')

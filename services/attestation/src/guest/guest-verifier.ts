@@ -36,16 +36,16 @@ import { readGuestRequest, type GuestRequest } from './guest-request.ts'
 
 /** Name of the nested claims of the hardware. */
 const isolationClaim = 'x-ms-isolation-tee'
-/** Registers that firmware alone extends and logs; claims come from these. */
+/** Registers that only firmware extends and logs; claims come from these. */
 const firmwareRegisters = 8
 
 export interface AttestedGuest {
   evidence: AttestedEvidence
-  /** Of the guest's TPM, bound to its registers: the answer is sealed to it. */
+  /** In the guest's TPM, bound to its registers: the answer is sealed to it. */
   encryptionKey: KeyObject
 }
 
-/** `/attest/AzureGuest`: from the body to verified claims. Every part is bound to the one before it, or refused. */
+/** `/attest/AzureGuest`: from the body to verified claims. Every part is bound to the previous one, or refused. */
 export class GuestVerifier {
   readonly #authorities: AttestationKeyAuthorities
   readonly #snp: SnpVerifier
@@ -81,7 +81,7 @@ export class GuestVerifier {
     await this.#freshness.accept({
       fingerprint: key.fingerprint,
       ...statements,
-      // The quote alone: with another certified key an old one would be no newer (attack W10).
+      // The quote alone: another certified key would not make an old quote newer (attack W10).
       digest: createHash('sha256').update(tpm.quote).digest('hex'),
       target: 'TpmInfo.PcrQuote',
     })
@@ -185,7 +185,7 @@ function requireSameVm(bound: unknown, certified: string): void {
 
 type Statements = { resetCount: number; restartCount: number; clock: bigint }
 
-/** Quote and certified key: by the same attestation key, in the same boot, over the same registers. */
+/** Quote and certified key: from the same attestation key, in the same boot, over the same registers. */
 async function verifyStatements({
   tpm,
   clientPayload,
@@ -197,7 +197,7 @@ async function verifyStatements({
       message: tpm.quote,
       signature: signatureOf(tpm.quoteSignature),
       akPublic: tpm.akPublic,
-      // The stock library quotes over nothing; who signs a nonce must sign the one of the payload.
+      // The stock library quotes over nothing; a signed nonce must be the payload's.
       nonce: parseTpmsAttest(tpm.quote).extraData.length === 0 ? new Uint8Array() : nonce,
       pcrs: tpm.pcrs,
       bank: 'sha256',
@@ -210,7 +210,7 @@ async function verifyStatements({
       message: tpm.certifyInfo,
       signature: signatureOf(tpm.certifySignature),
       akPublic: tpm.akPublic,
-      // The library certifies over nothing, tpm2-tools over a constant: what dates the statement is the TPM's clock in it.
+      // The library certifies over nothing, tpm2-tools over a constant: the TPM's clock dates the statement.
       nonce: parseTpmsAttest(tpm.certifyInfo).extraData,
       objectPublic: tpm.encryptionKey,
     })

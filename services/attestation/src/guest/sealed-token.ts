@@ -4,8 +4,9 @@ import { constants, createCipheriv, publicEncrypt, randomBytes, type KeyObject }
 const associatedData = Buffer.from('Transport Key')
 
 /**
- * Seals a token to a key of a TPM (facts section 5.3): a fresh AES-256 key encrypts the token, RSAES-PKCS1-v1_5 that key.
- * @returns base64url of the JSON that the client library opens
+ * Seals a token to a key of a TPM (facts section 5.3): a fresh AES-256 key encrypts the token, RSAES-PKCS1-v1_5 that
+ * key.
+ * @returns base64url of the JSON for the client library
  */
 export function sealToken(token: string, to: KeyObject): string {
   const key = randomBytes(32)

@@ -1,10 +1,10 @@
 import { KeyObject, X509Certificate, type webcrypto } from 'node:crypto'
 import { issueSelfSigned } from '@strongroom/platform'
 
-/** The certificate in `x5c`: self-signed, names the issuer, says nothing that the key does not. @returns DER */
+/** The certificate in `x5c`: self-signed, names the issuer, and states nothing that the key does not. @returns DER */
 export function selfSignedCertificate(o: {
   issuer: string
-  /** Extractable, of RSASSA-PKCS1-v1_5. */
+  /** Extractable, for RSASSA-PKCS1-v1_5. */
   privateKey: webcrypto.CryptoKey
   notBefore: Date
   notAfter: Date

@@ -8,11 +8,11 @@ import { selfSignedCertificate } from './certificate.ts'
 
 const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const dayMs = 24 * 3600_000
-/** Providers whose current key's name is kept as it was read last. */
+/** Number of providers whose current key's name is cached. */
 const foundKeys = 64
 /** How long one key signs. */
 export const signingLifeMs: number = 90 * dayMs
-/** The longest that a policy lets a token live; a retired key is published for as long. */
+/** The longest token lifetime that a policy allows; a retired key stays published for as long. */
 export const longestTokenLifeMs: number = 365 * dayMs
 
 export interface SigningKey {
@@ -31,7 +31,9 @@ export interface PublishedKey {
   x5c: string[]
 }
 
-/** RSA keys that sign tokens: one signs per provider, earlier ones stay published until their last token has expired. */
+/**
+ * RSA keys that sign tokens: one per provider signs, earlier ones stay published until their last token has expired.
+ */
 export class SigningKeys {
   readonly #store: Store
   readonly #db: Kysely<Tables>
@@ -51,18 +53,18 @@ export class SigningKeys {
     this.#current = (host) => found.get(host, () => read(host))
   }
 
-  /** The key that signs now; made where the provider has none. */
+  /** The current signing key; created if the provider has none. */
   async current(provider: Provider): Promise<SigningKey> {
     const kid = (await this.#currentKid(provider)) ?? (await this.#replace(provider, undefined))
     return { kid, privateKey: await this.#privateKey(provider, kid) }
   }
 
-  /** Makes a new key and signs with it from now on. */
+  /** Creates a new key and signs with it from now on. */
   async rotate(provider: Provider): Promise<void> {
     await this.#replace(provider, await this.#currentKid(provider))
   }
 
-  /** Replaces the key that signs once it is 90 days old. @returns whether it did; false where there is none yet */
+  /** Replaces the signing key once it is 90 days old. @returns whether it did; false if there is none yet */
   async renew(provider: Provider): Promise<boolean> {
     const kid = await this.#currentKid(provider)
     if (kid === undefined) return false
@@ -73,7 +75,7 @@ export class SigningKeys {
       .where('kid', '=', kid)
       .executeTakeFirstOrThrow()
     if (this.#clock.now().getTime() - Date.parse(created_at) < signingLifeMs) return false
-    // Where another process was faster, its key holds.
+    // If another process was faster, its key is used.
     await this.#replace(provider, kid)
     return true
   }
@@ -89,12 +91,12 @@ export class SigningKeys {
     return Buffer.from(certificate, 'base64url')
   }
 
-  /** Drops the opened keys of a provider that is gone. */
+  /** Drops the opened keys of a removed provider. */
   forget(provider: Provider): void {
     for (const name of this.#opened.keys()) if (name.startsWith(`${provider.host} `)) this.#opened.delete(name)
   }
 
-  /** Drops the opened keys of providers that another process has removed. */
+  /** Drops the opened keys of providers removed by another process. */
   keepOnly(present: readonly Provider[]): void {
     const hosts = new Set(present.map(({ host }) => host))
     for (const name of this.#opened.keys()) if (!hosts.has(name.split(' ')[0]!)) this.#opened.delete(name)
@@ -112,7 +114,7 @@ export class SigningKeys {
       )
       .orderBy('created_at', 'desc')
       .execute()
-    // The one that signs first: some clients try no other.
+    // The signing key first: some clients try no other.
     const ordered = [...rows.filter((row) => row.retired_at === null), ...rows.filter((row) => row.retired_at !== null)]
     return ordered.map(({ kid, certificate }) => publishedKey(kid, Buffer.from(certificate, 'base64url')))
   }
@@ -121,7 +123,7 @@ export class SigningKeys {
     return (await this.#current(provider.host))?.kid
   }
 
-  /** Makes a key that takes the place of `previous`; where another process was faster, its key holds. */
+  /** Creates a key that replaces `previous`; if another process was faster, its key is used. */
   async #replace(provider: Provider, previous: string | undefined): Promise<string> {
     const made = await this.#make(provider)
     return this.#store.transaction(async (transaction) => {
@@ -187,7 +189,7 @@ export class SigningKeys {
     if (opening === undefined) {
       opening = this.#open(provider, kid)
       this.#opened.set(name, opening)
-      // A failure is not remembered: the next call tries again.
+      // A failure is not cached: the next call tries again.
       opening.catch(() => this.#opened.delete(name))
     }
     return opening

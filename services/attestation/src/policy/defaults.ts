@@ -2,8 +2,8 @@ import { compliantCvm } from '@strongroom/contract'
 import type { OfferedType } from '../providers/providers.ts'
 
 /**
- * What holds until the owner sets a policy: only a compliant confidential VM gets a token. Azure does not publish its
- * own defaults; this one denies whatever the baseline does not vouch for.
+ * Applies until the owner sets a policy: only a compliant confidential VM gets a token. Azure does not publish its own
+ * defaults; this one denies whatever the baseline does not vouch for.
  */
 const compliantOnly = `version=1.0;
 
@@ -17,7 +17,7 @@ issuancerules
 };
 `
 
-/** A guest without a hardware report gets a token that says nothing of hardware; one with a report must be compliant. */
+/** A guest without a hardware report gets a token without hardware claims; one with a report must be compliant. */
 const compliantGuest = `version=1.2;
 
 configurationrules

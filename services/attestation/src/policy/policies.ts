@@ -15,10 +15,10 @@ export interface LoadedPolicy extends StoredPolicy {
   hash: string
 }
 
-/** Policies in force that are kept as they were read last. */
+/** Number of policies in force that are cached. */
 const loadedPolicies = 64
 
-/** The policies of all providers. Each decision goes by the row as it stands then; the parse of a text is kept. */
+/** The policies of all providers. Each decision uses the row as it is then; the parsed text is cached. */
 export class Policies {
   readonly #store: Store
   readonly #db: Kysely<Tables>
@@ -56,14 +56,14 @@ export class Policies {
       } catch (error) {
         throw policyFailure(error)
       }
-      // Drafts come from anyone; a small memory is enough for the policies in force.
+      // Drafts come from anyone; a small cache is enough for the policies in force.
       if (this.#parsed.size >= 64) this.#parsed.clear()
       this.#parsed.set(hash, syntax)
     }
     return { text, hash, syntax, jws: unsignedPolicyJws(text) }
   }
 
-  /** @throws ServiceError PolicyParsingError: a policy that cannot be read is never stored; ProviderNotFound */
+  /** @throws ServiceError PolicyParsingError: an invalid policy is never stored; ProviderNotFound */
   async set(provider: Provider, type: OfferedType, policy: StoredPolicy, callerObjectId: string): Promise<void> {
     this.parse(policy.text)
     const changed = {

@@ -15,7 +15,8 @@ const longestChain = 6
 /**
  * Reads a signer's certificate as clients send it: a JWK with `x5c`.
  * @param target what the certificate came in, for errors
- * @throws ServiceError InvalidParameter where a link of the chain is missing, the root is not an authority, a certificate is not valid now,
+ * @throws ServiceError InvalidParameter if a link of the chain is missing, the root is not an authority, a certificate
+ * is not valid now,
  *   or the key cannot sign RS256
  */
 export function readPolicyCertificate(jwk: unknown, now: Date, target: string): PolicyCertificate {
@@ -30,7 +31,7 @@ export function readPolicyCertificate(jwk: unknown, now: Date, target: string): 
   return certificateOf(readChain(x5c as string[], now, target), target)
 }
 
-/** As `readPolicyCertificate`, from the `x5c` of a JWS header. */
+/** Like `readPolicyCertificate`, from the `x5c` of a JWS header. */
 export function readChain(x5c: readonly string[], now: Date, target: string): X509Certificate[] {
   const chain = x5c.map((text) => {
     try {

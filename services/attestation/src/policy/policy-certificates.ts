@@ -6,7 +6,7 @@ import type { Provider } from '../providers/providers.ts'
 import type { Tables } from '../store/tables.ts'
 import type { PolicyCertificate } from './policy-certificate.ts'
 
-/** Whose signatures count for the policies of isolated providers. */
+/** Certificates whose signatures are accepted for policies of isolated providers. */
 export class PolicyCertificates {
   readonly #store: Store
   readonly #db: Kysely<Tables>
@@ -18,7 +18,7 @@ export class PolicyCertificates {
     this.#clock = o.clock
   }
 
-  /** In the order in which they were added. */
+  /** In insertion order. */
   async list(provider: Provider): Promise<PolicySigningCertificate[]> {
     const rows = await this.#rows(this.#db, provider).execute()
     return rows.map(({ jwk }) => JSON.parse(jwk) as PolicySigningCertificate)
@@ -44,7 +44,9 @@ export class PolicyCertificates {
     })
   }
 
-  /** @throws ServiceError InvalidOperation for the last one: nobody could ever change anything again; ProviderNotFound */
+  /**
+   * @throws ServiceError InvalidOperation for the last one: the policy could never be changed again; ProviderNotFound
+   */
   async remove(provider: Provider, thumbprint: string): Promise<void> {
     await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>

@@ -2,8 +2,8 @@ import type { PolicyOutcome } from '@strongroom/policy'
 import { ServiceError } from '@strongroom/platform'
 
 /**
- * The property `required_pcr_mask`: bit n asks that the quote covers PCR n. Asked of evidence of a TPM alone, and only where a policy
- * sets it: Azure's default of all 24 registers would refuse the quotes of its own guests.
+ * The property `required_pcr_mask`: bit n requires the quote to cover PCR n. Only for TPM evidence, and only if a
+ * policy sets it: Azure's default of all 24 registers would refuse its own guests' quotes.
  * @throws ServiceError PolicyEvaluationError
  */
 export function requireQuotedPcrs(

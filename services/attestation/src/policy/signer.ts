@@ -6,8 +6,9 @@ import type { PolicyCertificates } from './policy-certificates.ts'
 import type { Envelope } from './stored-policy.ts'
 
 /**
- * Holds an isolated provider to its signers: the envelope must be signed by the key of one of its certificates, and that
- * certificate's chain must be valid now. In AAD mode the caller's role is the authority, and any signature or none is taken.
+ * Restricts an isolated provider to its signers: the key of one of its certificates must have signed the envelope, and
+ * that certificate's chain must be valid now. In AAD mode the caller's role is the authority, and the envelope may have
+ * any signature or none.
  * @throws ServiceError InvalidOperation, InvalidParameter
  */
 export async function requireSigner(
@@ -31,7 +32,7 @@ export async function requireSigner(
   readChain(trusted.x5c, o.now(), 'x5c')
 }
 
-/** A certificate that was renewed for the same key signs as the one that was registered. */
+/** A certificate renewed for the same key signs like the registered one. */
 const keyOf = (certificate: X509Certificate): string =>
   certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
 

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { compactVerify, decodeProtectedHeader, exportJWK, importX509, type JWK } from 'jose'
 import { textOf } from '../text.ts'
 
-/** A policy as it is stored: the envelope that was sent and the text in it. */
+/** A stored policy: the envelope as sent and the text in it. */
 export interface StoredPolicy {
   jws: string
   text: string
@@ -29,13 +29,13 @@ export function unsignedPolicyJws(text: string): string {
 export interface Envelope {
   jws: string
   payload: Uint8Array
-  /** Who signed it; absent for an unsigned one. */
+  /** The signer; absent for an unsigned envelope. */
   signer?: { certificate: X509Certificate; jwk: JWK }
 }
 
 /**
- * Opens an envelope: unsigned, or RS256 with the certificate of its signer in `x5c`. Whose signature counts is asked elsewhere:
- * in Azure's AAD mode the caller's role is the authority, and the signer is shown in tokens.
+ * Opens an envelope: unsigned, or RS256 with the certificate of its signer in `x5c`. Accepted signers are checked
+ * elsewhere: in Azure's AAD mode the caller's role is the authority, and the signer is shown in tokens.
  * @throws ServiceError InvalidOperation
  */
 export async function openEnvelope(jws: string): Promise<Envelope> {
@@ -53,7 +53,7 @@ export async function openEnvelope(jws: string): Promise<Envelope> {
 }
 
 /**
- * What an envelope says before its signature was looked at; `x5c` of a signed one, never empty.
+ * Reads an envelope before its signature is verified; `x5c` of a signed one is never empty.
  * @throws ServiceError InvalidOperation
  */
 export function parseEnvelope(jws: string): { payload: Uint8Array; x5c?: string[] } {
@@ -73,7 +73,7 @@ export function parseEnvelope(jws: string): { payload: Uint8Array; x5c?: string[
   return { payload: Buffer.from(parts[1]!, 'base64url'), x5c }
 }
 
-/** The policy in an envelope. @throws ServiceError InvalidOperation where there is none */
+/** The policy in an envelope. @throws ServiceError InvalidOperation if there is none */
 export function policyOf({ jws, payload, signer }: Envelope): StoredPolicy {
   return { jws, text: readText(payload), ...(signer === undefined ? {} : { signer: signer.jwk }) }
 }
@@ -81,7 +81,7 @@ export function policyOf({ jws, payload, signer }: Envelope): StoredPolicy {
 /** Names under which clients send a signer's certificate: the SDKs, the documentation's text, its sample. */
 const certificateClaims = ['policyCertificate', 'x-ms-policyCertificate', 'maa-policyCertificate']
 
-/** The JWK in an envelope that adds or removes a signer. @throws ServiceError InvalidOperation where there is none */
+/** The JWK in an envelope that adds or removes a signer. @throws ServiceError InvalidOperation if there is none */
 export function certificateOf({ payload }: Envelope): unknown {
   const json = readJson(payload)
   const claim = certificateClaims.find((name) => json?.[name] !== undefined)

@@ -4,8 +4,8 @@ import type { Tables } from '../store/tables.ts'
 import type { Provider } from './providers.ts'
 
 /**
- * Within the transaction that writes something for a provider: holds the provider's row until it is done. Nothing is written for one
- * that is removed at this moment, nor for the next of its name: that would be another tenant's.
+ * Within the transaction that writes something for a provider: locks the provider's row until the end. Nothing is
+ * written for a provider being removed, nor for a later one of the same name, which would be another tenant's.
  * @throws ServiceError ProviderNotFound
  */
 export async function requirePresent(store: Store, tx: Kysely<Tables>, provider: Provider): Promise<void> {

@@ -20,7 +20,7 @@ const made = { name: 'alpha', regionCode: 'weu', callerObjectId: 'me' }
 let folder: string
 let certificates: PolicyCertificate[]
 
-/** Self-signed authorities, made once. */
+/** Self-signed authorities, created once. */
 function certificate(name: string, valid = '30'): PolicyCertificate['jwk'] {
   const path = join(folder, name)
   const basic = 'basicConstraints=critical,CA:TRUE'
@@ -41,7 +41,7 @@ it('a signer is refused once its certificate has expired', () => {
   expect(readPolicyCertificate(jwk, clock.now(), 'x').thumbprint).toMatch(/^[0-9A-F]{40}$/)
   const later = new Date(Date.now() + 2 * 24 * 3600_000)
   expect(() => readPolicyCertificate(jwk, later, 'x')).toThrow(/not valid/)
-  // Certificates that do not belong together are not a chain, whatever each says.
+  // Certificates that do not belong together are not a chain, whatever each one contains.
   const stranger = certificates[0]!.jwk.x5c[0]!
   expect(() => readPolicyCertificate({ kty: 'RSA', x5c: [jwk.x5c[0]!, stranger] }, clock.now(), 'x')).toThrow(
     /not valid/,
@@ -93,7 +93,7 @@ describeStores('providers and their certificates', (openStore) => {
     await providers.reserveElsewhere()
     const wanted = { ...made, resourceId: '/r/a', certificates: [] }
     await expect(providers.create(wanted)).rejects.toMatchObject({ code: 'NameNotAvailable' })
-    // Keys are released on that name's word also after the operator has taken it out.
+    // That name still vouches for key releases after the operator has removed it.
     const later = new Providers({ store, clock })
     await later.reserveElsewhere()
     await expect(later.create(wanted)).rejects.toMatchObject({ code: 'NameNotAvailable' })
