@@ -58,22 +58,22 @@ export interface VaultContext extends ServiceContext {
   /** Issues the certificate of the key that signs what is released. */
   authority: InstallationAuthority
   platformAccess: PlatformAccess
-  /** How many requests each tenant vault takes; unlimited where left out. */
+  /** Request rate of each tenant vault; unlimited by default. */
   rates?: VaultRates
-  /** Where keys are made and kept; software where left out. */
+  /** Where keys are created and kept; software by default. */
   keystore?: KeystoreConfiguration | undefined
-  /** Whether Azure's shared attestation providers in release policies stand for those of this installation. */
+  /** Whether Azure's shared attestation providers in release policies map to those of this installation. */
   mapsAzureProviders?: boolean
 }
 
 export interface VaultService extends Service {
-  /** Walks the operation log; `broken` where entries were altered or are missing. */
+  /** Verifies the operation log; `broken` if entries were altered or are missing. */
   verifyOperationLog(): Promise<LogVerdict>
 }
 
 /**
- * The key service: `{vault}.vault.strongroom.internal`, and `keyvault.strongroom.internal` for the resource manager, which
- * makes the vaults of tenants. The vault `platform` always exists. Its database holds keys and secrets sealed under
+ * The key service: `{vault}.vault.strongroom.internal`, and `keyvault.strongroom.internal` for the resource manager,
+ * which creates tenants' vaults. The vault `platform` always exists. Its database holds keys and secrets sealed under
  * `context.sealer`, and an operation log that proves edits.
  */
 export async function createVaultService(context: VaultContext): Promise<VaultService> {
@@ -86,7 +86,7 @@ export async function createVaultService(context: VaultContext): Promise<VaultSe
   }
 }
 
-/** The same on a store that is open already; closing the service closes it. */
+/** The same on an open store; closing the service closes it. */
 export async function createVaultServiceOn(store: Store, context: VaultContext): Promise<VaultService> {
   const { clock, authority, wire, installation, verifier, platformAccess } = context
   const logger = context.logger.child({ service: 'vault' })
@@ -245,7 +245,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
       logger.info({ rotated, renewed }, 'keys and certificates were renewed as their policies require')
   }
   let running: Promise<void> = Promise.resolve()
-  /** In the background, one after another; what fails is logged and tried again the next time. */
+  /** In the background, one after another; failures are logged and retried the next time. */
   const inBackground = (...works: (() => Promise<void>)[]): void => {
     for (const work of works) {
       running = running

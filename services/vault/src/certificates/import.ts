@@ -19,7 +19,7 @@ export interface OutsideCertificate {
 }
 
 /**
- * A certificate with its private key, as PEM or PKCS#12. Clients send PEM as it is or as base64.
+ * A certificate with its private key, as PEM or PKCS#12. Clients send PEM plain or as base64.
  * @throws ServiceError 400 BadParameter; no message repeats what was sent
  */
 export async function readImport(value: unknown, pwd: unknown): Promise<OutsideCertificate> {

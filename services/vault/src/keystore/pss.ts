@@ -2,9 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { digestBytes, equalBytes, type DigestName } from './digest-info.ts'
 
 /**
- * EMSA-PSS of RFC 8017 section 9.1 over a digest that was made elsewhere (node:crypto signs messages only), with MGF1
- * and a salt as long as the digest, as RFC 7518 section 3.5 has it.
- * @param modulusBits length of the modulus; the result has its bytes
+ * EMSA-PSS of RFC 8017 section 9.1 over an existing digest (node:crypto signs messages only), with MGF1 and a salt as
+ * long as the digest, as in RFC 7518 section 3.5.
+ * @param modulusBits length of the modulus, which is also the result's
  */
 export function encodePss(name: DigestName, digest: Uint8Array, modulusBits: number): Buffer {
   const size = digestBytes[name]
@@ -20,7 +20,7 @@ export function encodePss(name: DigestName, digest: Uint8Array, modulusBits: num
   return padded(Buffer.concat([db, h, Buffer.of(0xbc)]), Math.ceil(modulusBits / 8))
 }
 
-/** @param encoded what the public operation gave, as long as the modulus */
+/** @param encoded result of the public operation, as long as the modulus */
 export function verifyPss(name: DigestName, digest: Uint8Array, encoded: Uint8Array, modulusBits: number): boolean {
   const size = digestBytes[name]
   const emBits = modulusBits - 1

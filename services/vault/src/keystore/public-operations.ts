@@ -22,7 +22,7 @@ export function encryptWith(parts: PublicParts, algorithm: RsaEncryption, value:
   }
 }
 
-/** False for every signature that is not one by this key over this digest; never throws for its bytes. */
+/** False for every signature that is not this key's over this digest; never throws because of its bytes. */
 export function verifySignature(o: {
   spec: KeySpec
   parts: PublicParts
@@ -38,7 +38,7 @@ export function verifySignature(o: {
     if (o.spec.type !== 'RSA' || o.signature.length !== o.spec.bits / 8) return false
     const key = rsaKeyOf(o.parts)
     if (algorithm.padding === 'pkcs1') {
-      // Compared whole, so that nothing but the one right encoding passes.
+      // Compared as a whole, so that only the one valid encoding passes.
       const found = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, o.signature)
       return equalBytes(found, algorithm.digest === undefined ? o.digest : digestInfo(algorithm.digest, o.digest))
     }

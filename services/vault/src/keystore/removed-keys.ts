@@ -36,9 +36,9 @@ export const removedKeysMigrations: Record<string, Migration> = {
 const atOnce = 100
 
 /**
- * Keys of a token that were purged and are still in it. They are noted in the transaction that removes their rows, so
- * that no crash leaves one behind, and destroyed afterwards; a token that is away is tried again. A keystore that keeps
- * nothing itself has nothing to destroy.
+ * Purged keys that a token still holds. They are recorded in the transaction that removes their rows, so that no crash
+ * leaves one behind, and destroyed afterwards; an absent token is retried. A keystore that stores nothing itself has
+ * nothing to destroy.
  */
 export class RemovedKeys {
   readonly #o: { store: Store; keystore: Keystore; logger: Logger }
@@ -47,7 +47,7 @@ export class RemovedKeys {
     this.#o = o
   }
 
-  /** Before the rows of a key, or of all keys of a vault, are deleted. */
+  /** Call before deleting the rows of a key, or of all keys of a vault. */
   async note(transaction: DatabaseTransaction, o: { vault: string; name?: string }): Promise<void> {
     if (!this.#o.keystore.keepsKeys) return
     const tx = transaction as Transaction<Tables>
@@ -57,7 +57,7 @@ export class RemovedKeys {
       const { vault, name, version } = key
       return { vault, name, version, key: JSON.stringify(key) }
     })
-    // Keys of certificates that were not signed yet go with their vault.
+    // Keys of unsigned certificates go with their vault.
     if (o.name === undefined)
       rows.push(...(await tx.selectFrom('certificate_pending').select(['vault', 'name', 'version', 'key']).where('vault', '=', o.vault).execute())) // prettier-ignore
     for (let start = 0; start < rows.length; start += atOnce) {
@@ -68,7 +68,7 @@ export class RemovedKeys {
     }
   }
 
-  /** Destroys what was noted. What fails stays noted, and is logged. */
+  /** Destroys the recorded keys. Failures stay recorded, and are logged. */
   async destroy(): Promise<void> {
     const { store, keystore, logger } = this.#o
     if (!keystore.keepsKeys) return

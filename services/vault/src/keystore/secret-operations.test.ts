@@ -22,7 +22,7 @@ const rsaSpec: KeySpec = { type: 'RSA', bits: 2048 }
 describe('uses of a secret key', () => {
   it('signs digests as every other implementation verifies them over the message', () => {
     for (const [algorithm, { type, digest, ...rest }] of Object.entries(signatures)) {
-      // RSNULL has no message: the caller has encoded what is padded.
+      // RSNULL has no message: the caller has encoded the padded value.
       if (digest === undefined) continue
       const curve = 'curve' in rest ? rest.curve : undefined
       const pair =

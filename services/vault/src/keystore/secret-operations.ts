@@ -32,10 +32,10 @@ export const curves: Record<EllipticCurve, typeof p256> = {
 }
 
 /**
- * A use of an opened key. The algorithm has been found fit for the key before.
+ * A use of an opened key. The algorithm was already checked against the key.
  * @param secret PKCS#8 DER or the raw bytes of an oct key
- * @throws ServiceError 400 BadParameter where a value does not decrypt: one text for all causes, so that nobody learns
- * from it at which step it failed
+ * @throws ServiceError 400 BadParameter if a value does not decrypt: one message for all causes, so that nobody learns
+ * which step failed
  */
 export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUseResult {
   if (spec.type === 'RSA') return useRsaKey(privateKeyOf(secret), spec, use)
@@ -58,7 +58,7 @@ export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUs
   }
 }
 
-/** As `useSecret`, of an RSA key that is open already. */
+/** Like `useSecret`, for an RSA key that is already open. */
 export function useRsaKey(key: KeyObject, { bits }: Extract<KeySpec, { type: 'RSA' }>, use: KeyUse): KeyUseResult {
   if (use.operation === 'sign') return { value: signedRsa(key, bits, use) }
   try {
@@ -69,7 +69,7 @@ export function useRsaKey(key: KeyObject, { bits }: Extract<KeySpec, { type: 'RS
   throw unusableValue(use)
 }
 
-/** One text for all causes. */
+/** One message for all causes. */
 export function unusableValue(use: { operation: KeyUse['operation']; algorithm: string }): ServiceError {
   return badParameter(`The value does not ${use.operation === 'decrypt' ? 'decrypt' : use.operation} with this key.`, {
     target: 'value',
@@ -98,7 +98,7 @@ function signedRsa(
   if (signature.type !== 'RSA') throw new TypeError(`${algorithm} is for EC keys`)
   if (signature.padding === 'pkcs1') {
     const encoded = signature.digest === undefined ? value : digestInfo(signature.digest, value)
-    // PKCS #1 v1.5 is the default; a key by itself is taken without a look at what else could be meant.
+    // PKCS #1 v1.5 is the default; a bare key skips the search for other options.
     return privateEncrypt(key, encoded)
   }
   return privateEncrypt({ key, padding: constants.RSA_NO_PADDING }, encodePss(signature.digest, value, bits))
@@ -114,7 +114,7 @@ function wrapped(
   secret: Uint8Array,
   { operation, algorithm, value }: Extract<KeyUse, { operation: 'wrap' | 'unwrap' }>,
 ): Uint8Array {
-  // OpenSSL takes nothing for a wrap of nothing.
+  // OpenSSL accepts empty input as a wrap of nothing.
   if (value.length === 0) throw new TypeError('there is nothing to wrap')
   const { padded } = aesWrappings[algorithm]
   const name = `id-aes${secret.length * 8}-wrap${padded ? '-pad' : ''}`
@@ -145,7 +145,7 @@ function sealed(secret: Uint8Array, bits: number, use: Extract<KeyUse, { operati
 function opened(secret: Uint8Array, bits: number, use: Extract<KeyUse, { operation: 'seal' | 'open' }>): KeyUseResult {
   const tag = use.operation === 'open' ? use.tag : undefined
   if (use.iv === undefined || tag === undefined) throw new TypeError('GCM has an initialisation vector and a tag')
-  // Shorter tags would be guessed.
+  // Shorter tags could be guessed.
   const decipher = createDecipheriv(`aes-${bits}-gcm` as 'aes-256-gcm', secret, use.iv, { authTagLength: 16 })
   if (use.aad) decipher.setAAD(use.aad)
   decipher.setAuthTag(tag)

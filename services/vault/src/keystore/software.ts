@@ -10,14 +10,14 @@ import { privateKeyOf, useRsaKey, useSecret } from './secret-operations.ts'
 import { unwrappedKey } from './unusable-transfer.ts'
 import { rsaAesKeyUnwrap, rsaAesKeyWrap } from './wrap.ts'
 
-/** RSA keys that stay open after their last opening, and how long. */
+/** RSA keys that stay open after their last use, and for how long. */
 const openedKeys = 64
 const openedMs = 30_000
 
 /**
- * Keys in software: sealed with AES-256-GCM under a key of each version, open in memory only while they are used, an RSA key
- * that signs or decrypts for half a minute.
- * Buffers that held a private key are overwritten; copies inside OpenSSL are OpenSSL's to clear.
+ * Keys in software: sealed with AES-256-GCM under a key per version, open in memory only while in use (an RSA key that
+ * signs or decrypts, for half a minute). Buffers that held a private key are overwritten; copies inside OpenSSL are
+ * OpenSSL's to clear.
  */
 export function createSoftwareKeystore(sealer: Sealer): Keystore {
   const sealed = sealedMaterial(sealer.derive('keystore'))
@@ -70,13 +70,13 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
     },
     rebind: async (material, from, to) => sealed.seal(await sealed.open(material, from), to),
     exportKey: (material, binding) => sealed.open(material, binding),
-    // What was sealed lies in the row alone, and goes with it.
+    // Sealed material is in the row only, and goes with it.
     destroy: () => Promise.resolve(),
     close: () => {},
   }
 }
 
-/** The material is bound to more; it is compared whole. */
+/** The material is bound to more, and is compared as a whole. */
 const placeOf = ({ vault, name, version }: KeyBinding): string => `${vault}/${name}/${version}`
 
 async function generate(spec: KeySpec): Promise<{ publicParts: PublicParts; secret: Uint8Array }> {

@@ -55,8 +55,8 @@ export function wrapTransportKey(o: {
 }
 
 /**
- * The reverse of `rsaAesKeyWrap`. The caller overwrites the result.
- * @throws an error where any part of it does not open
+ * Inverse of `rsaAesKeyWrap`. The caller overwrites the result.
+ * @throws an error if any part does not open
  */
 export function rsaAesKeyUnwrap(o: {
   wrapped: Uint8Array

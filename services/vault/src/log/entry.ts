@@ -1,26 +1,29 @@
-/** What the log keeps of one operation. */
+/** The log's record of one operation. */
 export interface LogEntry {
-  /** Who asked; `vault` or `control-plane` where a service acts on its own. */
+  /** The caller; `vault` or `control-plane` if a service acts on its own. */
   objectId: string
   appId: string
-  /** The service that a request came through, and the principal that it called as. Absent where the caller asked itself. */
+  /** The service that a request came through, and the principal it used. Absent for direct calls. */
   via?: { service: 'control-plane'; objectId: string; appId: string }
   operation: string
   vault: string
   keyName: string
   keyVersion?: string
-  /** What else it was about: the role, principal and scope of an assignment, the holders of a security domain, the epoch of a placement. */
+  /**
+   * Further subject: the role, principal and scope of an assignment, the holders of a security domain, the epoch of a
+   * placement.
+   */
   subject?: string
   verdict: 'allowed' | 'refused'
   /** Error code of a refusal. */
   code?: string
-  /** SHA-256 of the attestation token, hexadecimal: enough to find it again, nothing to replay. */
+  /** SHA-256 of the attestation token, hexadecimal: enough to identify it, nothing to replay. */
   tokenDigest?: string
-  /** SHA-256 of the release policy that the decision was made by. */
+  /** SHA-256 of the release policy that the decision was based on. */
   policyHash?: string
 }
 
-/** JSON of the entry as it is hashed and kept; fields that are empty are left out. */
+/** JSON of the entry as hashed and stored, without empty fields. */
 export function entryText(entry: LogEntry, at: Date): string {
   const {
     objectId,

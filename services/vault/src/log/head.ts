@@ -25,8 +25,8 @@ export function headRow(vault: string, frontier: Frontier, checkpoint: string): 
 }
 
 /**
- * The tree's right edge, when it is the one that this service signed.
- * @param trusted a checkpoint that is known to be signed by us, so that it is not verified again
+ * The tree's right edge, if this service signed it.
+ * @param trusted a checkpoint known to be ours, which is not verified again
  * @throws TransparencyError
  */
 export async function openHead(key: LogKey, row: LogHeadRow, trusted?: string): Promise<Frontier> {
@@ -34,7 +34,7 @@ export async function openHead(key: LogKey, row: LogHeadRow, trusted?: string): 
   const hashes = row.frontier.split(' ').map((hash) => Uint8Array.from(Buffer.from(hash, 'hex')))
   const frontier: Frontier = { size: row.size, hashes }
   if (row.checkpoint === trusted) {
-    // Signed text begins with the very same lines, so comparing the text compares size and root.
+    // Signed text begins with exactly these lines, so comparing the text compares size and root.
     if (isFrontier(frontier) && trusted.startsWith(textOf(key, row.vault, frontier))) return frontier
   } else {
     const { name } = key.noteKey(row.vault)
@@ -50,12 +50,12 @@ export async function openHead(key: LogKey, row: LogHeadRow, trusted?: string): 
   })
 }
 
-/** How far a log had come that was committed. */
+/** The size and root of a log that was committed. */
 export type Reached = Pick<LogHeadRow, 'size' | 'checkpoint'>
 
 /**
- * A store that somebody put back to an earlier state is whole and signed: only who knows that it was further can tell. One that
- * went another way since then has another checkpoint of the same size.
+ * A store restored to an earlier state is complete and signed: only someone who remembers a later state can tell. A
+ * store that diverged since then has another checkpoint of the same size.
  * @throws TransparencyError LogCut, LogForked
  */
 export function assertReached(head: Reached, reached: Reached | undefined): void {

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'no
 import { vaultHost } from '@strongroom/contract'
 import type { NoteKey } from '@strongroom/transparency'
 
-/** Signs the checkpoints of all logs of the installation; the origin in each tells them apart. */
+/** Signs the checkpoints of all logs of the installation; the origin in each distinguishes them. */
 export interface LogKey {
   noteKey(vault: string): NoteKey
   sign(message: Uint8Array): Uint8Array

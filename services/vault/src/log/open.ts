@@ -4,7 +4,7 @@ import { newLogKey, openLogKey } from './log-key.ts'
 import { OperationLog } from './operation-log.ts'
 import { logMigrations } from './tables.ts'
 
-/** The operation log of a store; its tables and its signing key (sealed in the store) are made where they are missing. */
+/** A store's operation log; creates missing tables and the signing key (sealed in the store). */
 export async function openOperationLog(o: { store: Store; sealer: Sealer; clock: Clock }): Promise<OperationLog> {
   const { store, sealer, clock } = o
   await store.migrate('vault-log', logMigrations)

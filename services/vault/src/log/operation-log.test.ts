@@ -156,7 +156,7 @@ describeStores('the operation log', (open) => {
     })
   })
 
-  /** Takes the last transaction of a log out of the store, as somebody does who puts a moment's old copy back. */
+  /** Removes a log's last transaction from the store, like someone who restores a recent copy. */
   const undoing = async (
     store: Store,
     work: () => Promise<unknown>,
@@ -193,12 +193,12 @@ describeStores('the operation log', (open) => {
     await expect(store.transaction((tx) => log.appendIn(tx, entry))).rejects.toMatchObject(refusal)
     expect((await log.verify()).broken).toMatchObject({ vault: 'platform', reason: expect.stringContaining('shorter') })
     expect(await loggedIn(store)).toHaveLength(12)
-    // Another vault's log is whole.
+    // Another vault's log is intact.
     await log.append({ ...entry, vault: 'kv1' })
     await undone.again()
     await log.append(entry)
     expect(await log.verify()).toEqual({ entries: 16 })
-    // What was never seen further is told apart by readers.
+    // Only readers can tell if this service never saw the later state.
     await undoing(store, () => log.append(entry))
     await again().append(entry)
   })

@@ -25,23 +25,23 @@ import type { LogKey } from './log-key.ts'
 import type { LogEntryRow, LogHeadRow, LogNodeRow, LogTables } from './tables.ts'
 import { verifyTree, type LogVerdict } from './verify.ts'
 
-/** What a checkpoint or an entry may have at most; tlog-tiles writes lengths in two bytes. */
+/** Maximum size of a checkpoint or an entry; tlog-tiles writes lengths in two bytes. */
 const longestEntry = 65_535
-/** Entries that are written in one transaction at most. */
+/** Maximum entries written in one transaction. */
 const groupLimit = 64
 
 /**
- * Who did what with which key: a Merkle tree for each vault, with a signed checkpoint after every transaction. An entry is
- * written in the transaction of what it records, or before the answer leaves. Nothing is added to a tree that is not
- * the one that was signed last.
+ * Records which principal did what with which key: a Merkle tree per vault, with a signed checkpoint after every
+ * transaction. An entry is written in the transaction it records, or before the answer leaves. A tree that differs from
+ * the last signed one is never extended.
  */
 export class OperationLog {
   readonly #store: Store
   readonly #clock: Clock
   readonly #key: LogKey
-  /** Of each vault the last checkpoint that we signed, committed or not: it is not verified again. */
+  /** The last checkpoint we signed for each vault, committed or not: it is not verified again. */
   readonly #signed = new Map<string, string>()
-  /** Of each vault the longest log that the store has had: nothing is added to a shorter one, or to another of its size. */
+  /** The longest log that the store has had for each vault: a shorter one, or another of that size, is not extended. */
   readonly #reached = new Map<string, Reached>()
   readonly #commit: GroupCommit<LogEntry>
 
@@ -53,8 +53,8 @@ export class OperationLog {
   }
 
   /**
-   * Entries that wait while a transaction runs are written together in the next one, so that their number is not bounded by
-   * how often the disk confirms. Resolves when the entry is on the disk.
+   * Entries that wait while a transaction runs are written together in the next one, so that throughput is not bounded
+   * by disk confirmations. Resolves when the entry is on disk.
    * @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: the operation to be recorded is refused
    */
   append(entry: LogEntry): Promise<void> {
@@ -62,9 +62,9 @@ export class OperationLog {
   }
 
   /**
-   * As `append`, with what is to hold once the vault's other writers wait for this entry: whatever they record is committed before it,
-   * and seen by `check`, or comes after it.
-   * @throws ServiceError what `check` refuses with: nothing is recorded then
+   * Like `append`, with a condition checked while the vault's other writers wait for this entry: what they record is
+   * either committed before it and visible to `check`, or comes after it.
+   * @throws ServiceError what `check` throws; then nothing is recorded
    */
   async appendWhere(entry: LogEntry, check: (tx: DatabaseTransaction) => Promise<void>): Promise<void> {
     await this.#written(async (tx) => {
@@ -140,12 +140,12 @@ export class OperationLog {
       : head.checkpoint
   }
 
-  /** The key that the checkpoints of a vault verify under, as C2SP signed-note writes it. */
+  /** The key that verifies a vault's checkpoints, in C2SP signed-note format. */
   verifierKey(vault: string): string {
     return formatNoteKey(this.#key.noteKey(vault))
   }
 
-  /** Bytes of a tile or a bundle of entries; undefined where the log does not reach so far. */
+  /** Bytes of a tile or an entry bundle; undefined beyond the log's end. */
   async tile(vault: string, tile: Tile): Promise<Uint8Array | undefined> {
     const start = tile.index * tileWidth
     const end = start + tile.width
@@ -175,7 +175,10 @@ export class OperationLog {
     return rows.length === tile.width ? Buffer.concat(rows.map((row) => Buffer.from(row.hash, 'hex'))) : undefined
   }
 
-  /** Walks the logs of all vaults. What was put back whole before this service started is told apart by readers only. */
+  /**
+   * Verifies the logs of all vaults. Only readers can detect a complete older store restored before this service
+   * started.
+   */
   async verify(): Promise<LogVerdict> {
     const vaults = await this.#db.selectFrom('log_entry').select('vault').distinct().execute()
     const heads = await this.#db.selectFrom('log_head').select('vault').execute()
@@ -194,7 +197,7 @@ export class OperationLog {
     return this.#store.db as Kysely<LogTables>
   }
 
-  /** The first writer makes the head; the row is then the lock that orders the writers of the vault. */
+  /** The first writer creates the head; its row is then the lock that orders the vault's writers. */
   async #lockedHead(tx: Transaction<LogTables>, vault: string): Promise<LogHeadRow> {
     const rows = tx.selectFrom('log_head').selectAll().where('vault', '=', vault)
     const found = await forUpdate(this.#store, rows).executeTakeFirst()
@@ -216,7 +219,7 @@ export class OperationLog {
     try {
       assertReached(head, this.#reached.get(head.vault))
       const frontier = await openHead(this.#key, head, own)
-      // What we signed may be of this very transaction, which can still be undone.
+      // What we signed may be from this very transaction, which can still be rolled back.
       if (head.checkpoint !== own) this.#reach(head.vault, head)
       return frontier
     } catch (cause) {

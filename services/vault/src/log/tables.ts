@@ -13,7 +13,7 @@ export interface LogEntryRow {
   vault: string
   /** From 0. */
   position: number
-  /** The bytes that are hashed, as UTF-8. */
+  /** The hashed bytes, as UTF-8. */
   entry: string
   leaf_hash: string
 }
@@ -58,7 +58,7 @@ export const logMigrations: Record<string, Migration> = {
         .addColumn('hash', 'text', (column) => column.notNull())
         .addPrimaryKeyConstraint('log_node_key', ['vault', 'level', 'position'])
         .execute()
-      // The chain of MACs that the tree takes the place of.
+      // The chain of MACs that the tree replaces.
       await db.schema.dropTable('operation_log').ifExists().execute()
       await db.schema.dropTable('operation_log_head').ifExists().execute()
     },

@@ -13,13 +13,13 @@ import type { LogKey } from './log-key.ts'
 import type { LogTables } from './tables.ts'
 
 export interface LogVerdict {
-  /** Entries that were found good. */
+  /** Number of valid entries. */
   entries: number
-  /** How far the log has come that was found good. */
+  /** Size and root of the valid log. */
   reached?: Reached
   broken?: {
     vault: string
-    /** First entry that was altered or is missing, from 0; absent where only the whole does not fit its signature. */
+    /** First altered or missing entry, from 0; absent if only the whole does not match its signature. */
     index?: number
     reason: string
   }
@@ -28,8 +28,8 @@ export interface LogVerdict {
 const pageSize = 512
 
 /**
- * Recomputes the tree of a vault's log from its entries, and compares all that is stored with it.
- * @param reached how far it had come before
+ * Recomputes the tree of a vault's log from its entries and compares everything stored with it.
+ * @param reached its earlier size and root
  */
 export async function verifyTree(
   db: Kysely<LogTables>,
@@ -37,7 +37,7 @@ export async function verifyTree(
   vault: string,
   reached?: Reached,
 ): Promise<LogVerdict> {
-  // The last entry is looked up before the head: what is written meanwhile moves both, the head further.
+  // The last entry is read before the head: writes in between move both, the head further.
   const last = await db
     .selectFrom('log_entry')
     .select('position')

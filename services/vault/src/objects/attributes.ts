@@ -21,7 +21,7 @@ export function flagOf(value: unknown, target: string): boolean | undefined {
   throw badParameter(`${target} is not a boolean.`, { target, expected: 'true or false', found: shown(value) })
 }
 
-/** What `attributes` of keys and secrets have in common. @throws ServiceError 400 BadParameter */
+/** Common to the `attributes` of keys and secrets. @throws ServiceError 400 BadParameter */
 export function commonAttributesOf(attributes: Record<string, unknown>): CommonAttributes {
   const time = (name: 'nbf' | 'exp'): number | undefined => {
     const given = attributes[name]
@@ -48,7 +48,7 @@ export function assertOrder(nbf: number | undefined, exp: number | undefined): v
   })
 }
 
-/** @param reserved beginning of tags that are the service's own; @throws ServiceError 400 BadParameter */
+/** @param reserved prefix of the service's own tags @throws ServiceError 400 BadParameter */
 export function tagsOf(value: unknown, reserved?: string): Record<string, string> | undefined {
   if (value === undefined || value === null) return undefined
   const o = objectOf(value, 'tags')

@@ -18,9 +18,9 @@ import { folded } from './names.ts'
 import type { ObjectRepository, RowForm } from './repository.ts'
 import type { Versioned } from './versioned.ts'
 
-/** Azure's bound. */
+/** Azure's limit. */
 const versionLimit = 500
-/** What a backup has at most, with what JSON puts around it. */
+/** Maximum size of a backup, with its JSON wrapping. */
 export const backupBytes: number = 8 * 1024 * 1024
 
 interface Blob {
@@ -40,18 +40,18 @@ export interface BackupParts<V extends Versioned, Row extends VersionRow> {
   form: RowForm<V, Row>
   kind: 'key' | 'secret'
   entry: (caller: Caller, operation: string, version: V) => LogEntry
-  /** Runs once the name is the restored object's. @throws ServiceError where the vault holds no more */
+  /** Runs once the restored object has the name. @throws ServiceError if the vault is full */
   assertRoom?: (place: Place, tx: DatabaseTransaction) => Promise<void>
-  /** The security domain that a backup of this place is for, and for no other; undefined for vaults. */
+  /** The only security domain that this place's backups open in; undefined for vaults. */
   domainOf: (vault: Vault) => Promise<string | undefined>
-  /** The same version in another vault. @throws ServiceError where the vault does not take it */
+  /** The same version in another vault. @throws ServiceError if the vault refuses it */
   moved: (version: V, to: Vault) => Promise<V>
 }
 
 /**
- * Backups of one name with all its versions: opaque to their holder, of use only to this installation, and only where the
- * name is free. Whatever the object was bound to comes back with it. What leaves a managed HSM comes back into its security domain alone:
- * who may back its keys up could use them in a vault of their own otherwise.
+ * Backups of one name with all its versions: opaque to their holder, usable only by this installation, and only if the
+ * name is free. Bindings of the object are restored with it. What leaves a managed HSM returns only to its security
+ * domain: otherwise someone who may back up its keys could use them in a vault of their own.
  */
 export class Backups<V extends Versioned, Row extends VersionRow> {
   readonly #o: BackupParts<V, Row>
@@ -79,7 +79,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
     return { value: Buffer.from(sealed).toString('base64url') }
   }
 
-  /** @returns the current version as it stands in its new place */
+  /** @returns the current version as restored */
   async restore(caller: Caller, vault: Vault, body: unknown): Promise<V> {
     const { repository, lifecycle, form, store, log, entry, moved } = this.#o
     const { shownName, rows, domain } = await this.#open(objectOf(body, 'body').value)

@@ -9,7 +9,7 @@ import { folded } from './names.ts'
 import type { Name, ObjectRepository } from './repository.ts'
 import type { DeletedAt, Versioned } from './versioned.ts'
 
-/** Where a request points to. */
+/** What a request addresses. */
 export interface Place {
   vault: Vault
   name: string
@@ -20,17 +20,17 @@ export interface LifecycleParts<V extends Versioned, Row extends VersionRow> {
   repository: ObjectRepository<V, Row>
   log: OperationLog
   clock: Clock
-  /** How messages and codes name the object. */
+  /** The object's name in messages and codes. */
   noun: 'Key' | 'Secret' | 'Certificate'
-  /** Entry of the operation log for what was done with a version. */
+  /** Operation-log entry for an operation on a version. */
   entry: (caller: By, operation: string, version: V) => LogEntry
-  /** What is deleted, recovered and purged with it, under the same name. */
+  /** Objects of the same name that are deleted, recovered and purged with it. */
   companions?: readonly Pick<ObjectRepository<never, never>, 'lockObject' | 'setDeleted' | 'remove'>[]
-  /** Runs after a purge that a caller asked for; must not throw. */
+  /** Runs after a requested purge; must not throw. */
   afterPurge?: (() => Promise<void>) | undefined
 }
 
-/** Soft delete, recovery and purge, the same for keys, secrets and certificates. Permission has been checked before. */
+/** Soft delete, recovery and purge for keys, secrets and certificates alike. Permission has been checked before. */
 export class Lifecycle<V extends Versioned, Row extends VersionRow> {
   readonly #o: LifecycleParts<V, Row>
 
@@ -44,7 +44,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     return found
   }
 
-  /** Soft delete, of all versions. */
+  /** Soft-deletes all versions. */
   async delete(caller: Caller, place: Place): Promise<V & DeletedAt> {
     const { store, repository, log, entry } = this.#o
     const found = await this.get(place)
@@ -82,7 +82,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     return this.get(place)
   }
 
-  /** For ever: the material of all versions is erased. Purge protection holds until the retention is over. */
+  /** Permanent: the material of all versions is erased. Purge protection holds until the retention ends. */
   async purge(caller: Caller, place: Place): Promise<void> {
     const found = await this.getDeleted(place)
     if (place.vault.enablePurgeProtection) {
@@ -102,7 +102,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     await this.#o.afterPurge?.()
   }
 
-  /** Purges what was deleted longer ago than it may be recovered. Returns how many. */
+  /** Purges what was deleted before its recovery period. Returns how many were purged. */
   async purgeDue(): Promise<number> {
     const due = await this.#o.repository.due(this.now(), 200)
     for (const name of due) await this.#purge(name, vaultItself, this.now())
@@ -110,7 +110,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     return due.length
   }
 
-  /** What a certificate holds changes with the certificate alone. @throws ServiceError 403 ForbiddenByPolicy */
+  /** Objects of a certificate change only with it. @throws ServiceError 403 ForbiddenByPolicy */
   assertUnmanaged(object: ObjectRow | undefined, name: string): void {
     if (object?.managed !== 1) return
     const noun = this.#o.noun.toLowerCase()
@@ -162,7 +162,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     await store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name)
       if (!object || !isDeleted(object)) throw this.#deletedNotFound(name.name)
-      // Recovered and deleted again since it was found due.
+      // Recovered and deleted again since it became due.
       if (dueAt !== undefined && (object.purge_at ?? 0) > dueAt) return
       await repository.remove(tx, name)
       await this.#withCompanions(tx, (each) => each.remove(tx, name), name)

@@ -6,19 +6,19 @@ const hostEnd = `.vault.${domain}`
 
 const hsmHostEnd = managedHsmVaultName('') + `.${domain}`
 
-/** Name of the managed HSM that a host name (lower case, without port) stands for. */
+/** Name of the managed HSM that a host name (lower case, without port) refers to. */
 export function hsmOfHost(host: string): string | undefined {
   const name = host.endsWith(hsmHostEnd) ? host.slice(0, -hsmHostEnd.length) : ''
   return isVaultName(name) ? name : undefined
 }
 
-/** Name of the vault that a host name (lower case, without port) stands for. */
+/** Name of the vault that a host name (lower case, without port) refers to. */
 export function vaultOfHost(host: string): string | undefined {
   const name = host.endsWith(hostEnd) ? host.slice(0, -hostEnd.length) : ''
   return isVaultName(name) ? name : undefined
 }
 
-/** Azure's rule for vaults' names, in lower case: 3 to 24 letters, digits and single hyphens, a letter first. */
+/** Azure's rule for vault names, in lower case: 3 to 24 letters, digits and single hyphens, starting with a letter. */
 export const isVaultName = (name: string): boolean => namePattern.test(name)
 
 /** @throws ServiceError 400 BadParameter */
@@ -41,5 +41,5 @@ export function checkVersion(value: unknown): string {
   })
 }
 
-/** As names are kept and compared. */
+/** Form in which names are stored and compared. */
 export const folded = (name: string): string => name.toLowerCase()

@@ -12,8 +12,8 @@ import type { ObjectRow, VersionRow } from '../store/tables.ts'
 import type { DeletedAt, ShownRow, Versioned } from './versioned.ts'
 
 /**
- * Names and versions are read and written alike for keys, secrets and certificates, so the queries are typed by the common columns of
- * one pair of tables and run on either.
+ * Names and versions are read and written alike for keys, secrets and certificates, so the queries are typed by the
+ * common columns of one pair of tables and run on each.
  */
 interface CommonTables {
   objects: ObjectRow
@@ -27,7 +27,7 @@ export interface RowForm<V extends Versioned, Row extends VersionRow> {
   }
   fromRow(row: ShownRow<Row>): V
   toRow(object: V, ordinal: number): Row
-  /** What an update writes. */
+  /** The columns that an update writes. */
   changed(object: V): Partial<Row>
 }
 
@@ -38,7 +38,7 @@ export interface Name {
 
 type JoinedRow = VersionRow & Pick<ObjectRow, 'shown_name' | 'deleted_at' | 'purge_at'>
 
-/** Versions that are kept as they were read last. */
+/** Most recently read versions kept in memory. */
 const foundVersions = 256
 
 /** Rows of objects and their versions. `deleted` picks the soft-deleted ones or the others, never both. */
@@ -78,7 +78,7 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
       .executeTakeFirst()
   }
 
-  /** Makes the object's own row where it is missing, and locks it until the transaction ends. */
+  /** Creates the object's own row if missing, and locks it until the transaction ends. */
   async lockObject(tx: DatabaseTransaction, o: Name, shownName?: string): Promise<ObjectRow | undefined> {
     if (shownName !== undefined) {
       await (tx as Transaction<Tables>)
@@ -122,12 +122,12 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
       .execute()
   }
 
-  /** Without `version` the current one. */
+  /** The current version by default. */
   async version(
     o: Name & { version?: string | undefined; deleted?: boolean },
     tx?: DatabaseTransaction,
   ): Promise<V | undefined> {
-    // Requests look up live keys; the rest comes seldom.
+    // Requests look up live keys; other lookups are rare.
     if (tx === undefined && o.deleted !== true) {
       return this.#found.get(`${o.vault}/${o.name}/${o.version ?? ''}`, async () => {
         const row =
@@ -141,7 +141,7 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     return row && this.#read(row)
   }
 
-  /** Versions of one object in the order they were made. */
+  /** Versions of one object in creation order. */
   async versions(o: Name & { after: number; limit: number }): Promise<{ version: V; ordinal: number }[]> {
     const rows = await this.#joined(false)
       .where('versions.vault', '=', o.vault)
@@ -153,7 +153,7 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     return rows.map((row) => ({ version: this.#read(row), ordinal: row.ordinal }))
   }
 
-  /** Current versions in the order of the names. */
+  /** Current versions in name order. */
   async current(o: {
     vault: string
     after: string
@@ -173,14 +173,14 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
       .execute()
   }
 
-  /** Whether the name has versions, deleted ones too. */
+  /** Whether the name has versions, including deleted ones. */
   async isUsed(tx: DatabaseTransaction, o: Name): Promise<boolean> {
     const query = this.#common(tx).selectFrom(this.#versions).select('versions.version')
     const found = query.where('versions.vault', '=', o.vault).where('versions.name', '=', o.name)
     return (await found.limit(1).executeTakeFirst()) !== undefined
   }
 
-  /** Of a key or a secret: the certificate of its name has it. */
+  /** For a key or a secret that belongs to the certificate of its name. */
   async setManaged(tx: DatabaseTransaction, o: Name): Promise<void> {
     await (tx as Transaction<Tables>)
       .updateTable(this.#form.tables.objects as 'key_object')
@@ -200,7 +200,7 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     }
   }
 
-  /** Soft-deleted objects whose time is over. */
+  /** Soft-deleted objects whose retention has ended. */
   async due(now: number, limit: number): Promise<Name[]> {
     return this.#common()
       .selectFrom(this.#objects)
@@ -241,7 +241,7 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     return (tx ?? this.store.db) as unknown as Kysely<CommonTables>
   }
 
-  /** Kysely reads `table as alias`; the alias is what the types go by. */
+  /** Kysely reads `table as alias`; types follow the alias. */
   get #objects(): 'objects' {
     return `${this.#form.tables.objects} as objects` as 'objects'
   }

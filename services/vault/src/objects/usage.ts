@@ -3,8 +3,8 @@ import { ServiceError } from '@strongroom/platform'
 import type { Versioned } from './versioned.ts'
 
 /**
- * Whether an object may be used now. Azure lets expired and not yet valid keys undo what they did (decrypt, unwrap,
- * verify), so that data is not lost; a disabled one does nothing.
+ * Whether an object may be used now. Azure lets expired and not yet valid keys undo earlier operations (decrypt,
+ * unwrap, verify), so that data is not lost; a disabled key does nothing.
  * @param operation as Azure names it in the message
  * @throws ServiceError 403 with KeyDisabled, KeyNotYetValid or KeyExpired
  */

@@ -5,7 +5,7 @@ export interface Versioned {
   /** Name of the vault. */
   vault: string
   name: string
-  /** As it was first written. */
+  /** As first written. */
   shownName: string
   version: string
   enabled: boolean

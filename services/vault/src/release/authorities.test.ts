@@ -11,7 +11,7 @@ const jwkOf = (bits: number, more: object = {}): Record<string, unknown> => ({
   ...more,
 })
 
-/** Of a throw-away RSA key of 2048 bits, as base64 of its DER. */
+/** For a throw-away RSA key of 2048 bits, as base64 of its DER. */
 const certificate = kept('certificate', () =>
   execFileSync(
     'openssl',
@@ -76,7 +76,7 @@ describe('keys of authorities', () => {
     expect([await asked(-3600, 'provider-1'), await asked(-1, 'provider-1')]).toEqual([3, 4])
   })
 
-  /** Providers by number, all with the same key. */
+  /** Numbered providers, all with the same key. */
   const many = () => {
     let now = new Date(0)
     const asked: string[] = []
@@ -106,7 +106,7 @@ describe('keys of authorities', () => {
     for (let number = 0; number < 64; number++) await ask(number)
     await ask(0)
     expect(asked).toHaveLength(64)
-    // The one that was fetched first goes, and no other.
+    // The one fetched first is evicted, and no other.
     await ask(64)
     await ask(1)
     expect(asked).toHaveLength(65)
@@ -160,7 +160,7 @@ describe('keys of authorities', () => {
       { kid: 'list', kty: 'RSA', x5c: 'AAAA' },
       { kid: 'half', kty: 'RSA', n: jwkOf(2048)['n'] },
       jwkOf(2048, { kid: 'kind', kty: 'EC' }),
-      // Half a key beside a certificate: the certificate is whole.
+      // Half a key beside a certificate: the certificate is complete.
       { kid: 'n', kty: 'RSA', n: 'AAAA', x5c: [certificate] },
       { kid: 'e', kty: 'RSA', e: 'AQAB', x5c: [certificate] },
     ]
@@ -225,7 +225,7 @@ describe('keys of authorities', () => {
       expect(await authorities.key(providerUrl, 'provider-1')).toBeUndefined()
       expect(provider.asked).toHaveLength(1)
     }
-    // One that can be used is found behind any of it.
+    // A usable one is found after any of these.
     const { provider, authorities } = setUp()
     provider.published.keys.unshift(null as never, 1 as never, [] as never)
     expect(await authorities.key(providerUrl, 'provider-1')).toBeDefined()

@@ -4,7 +4,7 @@ import { findVerifier, ServiceError, type AttestationVerifier, type Clock, type 
 import { meantAuthority } from '@strongroom/release-policy'
 
 const keptMs = 3600_000
-/** A token with an unknown key id makes the keys be fetched again, but not more often than this. */
+/** A token with an unknown key id triggers a refetch, but not more often than this. */
 const refetchMs = 30_000
 const authoritiesKept = 64
 const keysPerAuthority = 32
@@ -16,9 +16,9 @@ interface Published {
 }
 
 /**
- * The signing keys that attestation providers publish under `/certs`. Only providers of this installation are asked, and
- * those of other origins that the operator named, each at the address that the operator gave: a token or a policy that
- * names another host makes no request leave.
+ * The signing keys that attestation providers publish under `/certs`. Only providers of this installation are asked,
+ * and those of other origins that the operator named, at the configured address: a token or a policy that names another
+ * host causes no request.
  */
 export class Authorities {
   readonly #wire: WireClient
@@ -32,7 +32,7 @@ export class Authorities {
     wire: WireClient
     clock: Clock
     verifiers?: readonly AttestationVerifier[] | undefined
-    /** Whether Azure's shared providers in policies stand for those of this installation. */
+    /** Whether Azure's shared providers in policies map to those of this installation. */
     mapsAzureProviders?: boolean | undefined
   }) {
     this.#wire = o.wire
@@ -41,7 +41,7 @@ export class Authorities {
     this.#mapsAzureProviders = o.mapsAzureProviders ?? false
   }
 
-  /** The issuer whose tokens count for an authority that a policy names; undefined where it names none. */
+  /** The issuer whose tokens are accepted for an authority in a policy; undefined if it names none. */
   meant(authority: string): string | undefined {
     return meantAuthority(authority, { mapsAzureProviders: this.#mapsAzureProviders })
   }
@@ -50,7 +50,7 @@ export class Authorities {
     return this.#trusted(authority) !== undefined
   }
 
-  /** The issuer that an authority means, where its tokens count here. */
+  /** The issuer that an authority means, if its tokens are accepted here. */
   #trusted(authority: string): string | undefined {
     const issuer = this.meant(authority)
     if (issuer === undefined) return undefined
@@ -59,7 +59,7 @@ export class Authorities {
       : undefined
   }
 
-  /** The key of this id, undefined where the authority publishes none. Errors of the fetch are ServiceErrors. */
+  /** The key with this id; undefined if the authority does not publish it. Fetch errors are ServiceErrors. */
   async key(authority: string, kid: string): Promise<KeyObject | undefined> {
     const issuer = this.#trusted(authority)
     if (issuer === undefined) return undefined
@@ -71,7 +71,7 @@ export class Authorities {
     return published.keys.get(kid)
   }
 
-  /** Many requests at once make one fetch. */
+  /** Concurrent requests share one fetch. */
   #fetch(authority: string): Promise<Published> {
     const running = this.#fetching.get(authority)
     if (running) return running
@@ -97,7 +97,7 @@ export class Authorities {
   }
 }
 
-/** Keys that cannot be used are left out: an authority may publish others for other purposes. */
+/** Unusable keys are left out: an authority may publish others for other purposes. */
 function readKeys(body: unknown): Map<string, KeyObject> {
   const list = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined
   const keys = new Map<string, KeyObject>()

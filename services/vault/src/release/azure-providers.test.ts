@@ -67,7 +67,7 @@ describeStores("a release policy that names Azure's shared provider", (open) => 
     const vault = await createTestVault(await open(), { mapsAzureProviders: true })
     await make(vault, authority)
     expect((await release(vault)).status).toBe(403)
-    // Nobody's token of Azure's name is one of ours.
+    // A token under Azure's name is never one of ours.
     expect((await release(vault, { iss: authority })).status).toBeGreaterThanOrEqual(403)
     expect(vault.provider.asked.filter((url) => !url.endsWith('.strongroom.internal/certs'))).toEqual([])
     await vault.close()

@@ -68,7 +68,7 @@ describe('a decision', () => {
       { authority: `${providerUrl}/`, allOf: [met] },
     ])
     expect(answer).toMatchObject({ claims })
-    // An entry of another authority is met by no token of this one.
+    // A token from one authority never satisfies another authority's entry.
     expect((await refusalOf([foreign, { authority: providerUrl, allOf: [unmet('b')] }])).details).toHaveLength(1)
   })
 

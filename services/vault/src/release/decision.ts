@@ -8,8 +8,8 @@ import { verifyAttestationToken, type AttestationToken } from './token.ts'
 const detailsShown = 20
 
 /**
- * Decides whether a token satisfies a release policy: some entry of its issuer's authority has all its conditions met.
- * @throws ServiceError 403 with every condition that stood in the way
+ * Decides whether a token satisfies a release policy: an entry for its issuer has all its conditions met.
+ * @throws ServiceError 403 with every condition that failed
  */
 export async function decideRelease(o: {
   policy: ReleasePolicy
@@ -34,7 +34,7 @@ export async function decideRelease(o: {
   throw denied(verified.authority, failures)
 }
 
-/** @param failures one at least: the token's issuer has an entry, and each entry failed */
+/** @param failures at least one: the token's issuer has an entry, and each entry failed */
 function denied(authority: string, failures: FailedCondition[]): ServiceError {
   const details = failures.slice(0, detailsShown).map((failure) => detailOf(authority, failure))
   const { message, target, innererror } = details[0]!

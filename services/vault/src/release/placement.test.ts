@@ -7,7 +7,7 @@ import { createTestVault, keyRequest, type Answer, type TestVault } from '../tes
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 const ticketOf = (): string => randomBytes(32).toString('base64url')
 
-/** Claims of a token that the key's policy takes, with the epoch that was attested. */
+/** Claims of a token that satisfies the key's policy, with the attested epoch. */
 function claimsAt(vault: TestVault, epoch: unknown): Record<string, unknown> {
   const runtime = vault.claims['x-ms-runtime'] as Record<string, Record<string, unknown>>
   const configuration = { ...runtime['vm-configuration'], ...(epoch !== undefined && { 'placement-epoch': epoch }) }
@@ -68,7 +68,7 @@ describeStores('the key of a VM that a fleet carries', (open) => {
     const releases = (await loggedIn(store)).filter(({ operation }) => operation === 'release')
     expect(releases.filter(({ verdict }) => verdict === 'allowed')).toHaveLength(1)
     expect(releases.filter(({ verdict }) => verdict === 'refused')).toHaveLength(attempts.length)
-    // Whoever reads the log finds the order of epochs in it.
+    // The log shows the order of epochs.
     const allowed = (await loggedIn(store)).filter(({ verdict, operation }) => verdict === 'allowed' && /placeKey|release/.test(operation)) // prettier-ignore
     expect(allowed.map(({ operation, subject }) => `${operation} ${subject}`)).toEqual(['placeKey epoch 1', 'placeKey epoch 2', 'release epoch 2']) // prettier-ignore
     await vault.close()
@@ -81,7 +81,7 @@ describeStores('the key of a VM that a fleet carries', (open) => {
     const refused = { status: 409, body: { error: { code: 'PlacementOver' } } }
     expect(await place(1, first)).toMatchObject(refused)
     expect(await place(2, first)).toMatchObject(refused)
-    // Said again, it is what it was.
+    // Repeating it changes nothing.
     expect((await place(2, second)).status).toBe(200)
     expect(await ask(1, { epoch: 1, ticket: first })).toMatchObject(over)
     expect((await ask(2, { epoch: 2, ticket: second })).status).toBe(200)

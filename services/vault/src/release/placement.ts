@@ -7,7 +7,9 @@ import type { KeyPlacementRow } from '../store/tables.ts'
 
 type Key = Pick<KeyPlacementRow, 'vault' | 'name' | 'version'>
 
-/** Where the VMs of platform keys are placed, as the resource manager says. A key without a placement is for no fleet. */
+/**
+ * Where the VMs of platform keys are placed, from the resource manager. A key without a placement is not in a fleet.
+ */
 export class KeyPlacements {
   readonly #store: Store
 
@@ -19,12 +21,12 @@ export class KeyPlacements {
     return await this.#of(db, key).executeTakeFirst()
   }
 
-  /** Until the transaction ends nobody raises it. */
+  /** Nobody can raise it until the transaction ends. */
   async lock(tx: DatabaseTransaction, key: Key): Promise<KeyPlacementRow | undefined> {
     return await forUpdate(this.#store, this.#of(tx, key)).executeTakeFirst()
   }
 
-  /** The epoch never goes back, and stands for one ticket. Idempotent. @throws ServiceError PlacementOver */
+  /** The epoch never decreases, and belongs to one ticket. Idempotent. @throws ServiceError PlacementOver */
   async raise(tx: DatabaseTransaction, row: KeyPlacementRow): Promise<void> {
     const before = await this.lock(tx, row)
     if (before !== undefined) {
@@ -32,7 +34,7 @@ export class KeyPlacements {
       if (row.epoch <= before.epoch) throw over(row.epoch, `an epoch above ${before.epoch}`)
     }
     const table = tx as Kysely<Tables>
-    // Of two first placements at one moment the second fails, rather than write an older epoch over a newer one.
+    // Of two concurrent first placements the second fails, rather than write an older epoch over a newer one.
     if (before === undefined) await table.insertInto('key_placement').values(row).execute()
     else {
       const { epoch, ticket_hash, vault, name, version } = row
@@ -57,8 +59,8 @@ export class KeyPlacements {
 }
 
 /**
- * Whether who asks for a release is where the VM is placed now: the attested claims have the epoch, and the request its ticket, which
- * nobody has but the host that was given the VM.
+ * Whether the caller of a release is where the VM is placed now: the attested claims contain the epoch, and the request
+ * its ticket, which only the VM's host has.
  * @throws ServiceError 403 Forbidden (PlacementOver)
  */
 export function assertPlaced(row: KeyPlacementRow, o: { claims: Record<string, unknown>; placement: unknown }): void {
@@ -72,7 +74,7 @@ export function assertPlaced(row: KeyPlacementRow, o: { claims: Record<string, u
 const isTicketOf = (ticket: string, row: KeyPlacementRow): boolean =>
   timingSafeEqual(createHash('sha256').update(ticket).digest(), Buffer.from(row.ticket_hash, 'hex'))
 
-/** Undefined outside of a fleet. */
+/** Undefined outside a fleet. */
 export function attestedEpoch(claims: Record<string, unknown>): unknown {
   const runtime = claims['x-ms-runtime'] as { 'vm-configuration'?: Record<string, unknown> } | undefined
   return runtime?.['vm-configuration']?.['placement-epoch']

@@ -162,7 +162,7 @@ describe('reading a release policy', () => {
     expect(parseReleasePolicy(of(0))).toBe(first)
     for (let number = 1; number <= 70; number++)
       expect(parseReleasePolicy(of(number)).anyOf).toMatchObject([{ allOf: [{ equals: number }] }])
-    // Kept for a while and not for ever, and never where it is long.
+    // Cached for a while, never if it is long.
     expect(parseReleasePolicy(of(0))).not.toBe(first)
     expect(parseReleasePolicy(of(0))).toEqual(first)
     const long = encoded(JSON.stringify(policyWith({})).padEnd(16 * 1024, ' '))
@@ -174,7 +174,7 @@ describe('reading a release policy', () => {
     const first = parseReleasePolicy(of(0))
     for (let number = 1; number < 64; number++) parseReleasePolicy(of(number))
     expect(parseReleasePolicy(of(0))).toBe(first)
-    // One more, and the one that was read first is gone.
+    // One more, and the one read first is evicted.
     const second = parseReleasePolicy(of(1))
     parseReleasePolicy(of(64))
     expect(parseReleasePolicy(of(1))).toBe(second)

@@ -6,7 +6,7 @@ const sizeLimit = 64 * 1024
 const contentTypePattern = /^application\/json(; ?charset=utf-8)?$/i
 
 /**
- * Reads a release policy as it comes over the wire.
+ * Parses a release policy from the wire.
  * @param data base64url
  * @throws ServiceError 400 BadParameter with the place
  */
@@ -41,7 +41,10 @@ export function parseReleasePolicy(data: unknown, contentType?: unknown): Releas
   }
 }
 
-/** One text always means the same, and each release reads its key's policy again: the last ones stay read. Few, and none that is long. */
+/**
+ * One text always has one meaning, and each release parses its key's policy again, so the most recent ones are cached.
+ * Few, and no long ones.
+ */
 const read = new Map<string, ReleasePolicy>()
 const readLimit = { policies: 64, length: 16 * 1024 }
 

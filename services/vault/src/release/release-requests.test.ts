@@ -14,7 +14,9 @@ import { loggedIn } from '../testing/logged.ts'
 import { createTestVault, keyRequest, transferJwk, type Answer, type TestVault } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 
-/** One vault for all tests, which have a key each. Its signing key is not made again for each mutant of the release. */
+/**
+ * One vault for all tests, which have a key each. Its signing key is not regenerated for each mutant of the release.
+ */
 let vault: TestVault
 let store: Store
 const ended: (() => Promise<void>)[] = []
@@ -56,14 +58,14 @@ const refusal = ({ status, body }: Answer): unknown[] => {
   const { code, target, innererror = {} } = body.error
   return [status, code, target, innererror.expected, innererror.found]
 }
-/** What is logged of a key after it was made. */
+/** What is logged about a key after its creation. */
 const logged = async ({ name }: Opened): Promise<LogEntry[]> =>
   (await loggedIn(store)).filter(({ keyName, operation }) => keyName === name && operation !== 'create')
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 const openedBy = ({ body }: Answer): ReturnType<typeof unwrapRelease> =>
   unwrapRelease({ jws: body.value, transferKey: vault.transferKey, caPem: vault.authority.caPem })
 
-/** What a caller writes wrong in a request, one thing at a time. The engine of the store does not matter to it. */
+/** Mistakes in a caller's request, one at a time. The store's engine does not matter. */
 describe('a request for a release', () => {
   it('is refused by its wrapping, its nonce or its whole, before any key is looked for', async () => {
     const here = await opened()
@@ -201,7 +203,7 @@ describe('a request to count a guest state', () => {
   })
 })
 
-/** `placement.test.ts` asks for more of it, of both engines. */
+/** `placement.test.ts` tests it further, on both engines. */
 describe('a release of a key whose VM is placed', () => {
   const [first, second] = ['first ticket', 'second ticket']
   const place = async (
@@ -270,7 +272,7 @@ describe('a release of a key whose VM is placed', () => {
     const here = await opened()
     const { wire } = vault.provider
     const asked = wire.request.bind(wire)
-    // Keys of the authority are asked for again where a token names one that is not known.
+    // The authority's keys are fetched again if a token names an unknown one.
     wire.request = async <T>(o: WireRequest) => {
       wire.request = asked
       await vault.call('controlPlane', 'DELETE', `/keys/${here.name}`)

@@ -162,7 +162,7 @@ describeStores('key release', (open) => {
     const doubled = [`${header2}.${part(claims)}`, `${part({ alg: 'RS256', kid: 'provider-1' })}.${claims2}`].map(
       (input) => `${input}.${sign('sha256', Buffer.from(input), provider.signingKey).toString('base64url')}`,
     )
-    // Characters whose low byte is a letter of the good token, spaces, padding and a fourth part.
+    // Characters whose low byte is a letter of the valid token, spaces, padding and a fourth part.
     const strange = [good.replace('J', '\u014a'), ` ${good}`, `${good}\n`, good.replace('.', '=.'), `${good}.AA`]
     for (const target of [undefined, '', 'a.b', 'a.b.c', 7, {}, 'x'.repeat(200_000), ...doubled, ...strange]) {
       const answer = await vault.call('orchestrator', 'POST', `/keys/vm-1/${version}/release`, { target })
@@ -356,12 +356,12 @@ describeStores('the generation of a guest state', (open) => {
     const earlier = await codeNow()
     expect((await advance(vault, version, 7)).status).toBe(200)
     const latest = await codeNow()
-    // Edited: whatever asks for the key is refused, and the edit is not taken over by what is written next.
+    // Edited: any request for the key is refused, and the next write does not adopt the edit.
     await put(1, latest)
     for (const generation of [1, 2, 8])
       expect((await advance(vault, version, generation)).body.error.code).toBe('RowAltered')
     expect((await release(vault, version, vault.claims)).status).toBe(500)
-    // Put back with the code that it had: by the next start at the latest.
+    // Restored with its old code: detected by the next start at the latest.
     await put(1, earlier)
     if (store.engine === 'sqlite')
       expect((await release(vault, version, vault.claims)).body.error.code).toBe('StoreAltered')

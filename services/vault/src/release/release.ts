@@ -45,7 +45,10 @@ interface ReleaseParts {
   signer: CertifiedSigner
 }
 
-/** Secure key release: a key leaves only to the environment that its policy describes, wrapped to the key inside its evidence. */
+/**
+ * Secure key release: a key leaves only for the environment that its policy describes, wrapped to the key inside its
+ * evidence.
+ */
 export class KeyRelease {
   readonly #o: ReleaseParts
 
@@ -90,8 +93,8 @@ export class KeyRelease {
       const answer = await this.#o.signer.sign(released)
       const about = key.vault === platformVault ? epochText(attestedEpoch(token.claims)) : undefined
       const entry = { ...this.#entry(caller, 'release', key, 'allowed', token.digest), ...about }
-      // Only the platform's keys are placed. A placement is in the same log: one that comes after this entry is logged after it, and
-      // one that came before is seen here, a first one too that was made while the release was prepared.
+      // Only the platform's keys are placed. Placements are in the same log: one made after this entry is logged after
+      // it, and one made before is visible here, including a first one made while the release was prepared.
       if (key.vault !== platformVault) await this.#o.log.append(entry)
       else
         await this.#o.log.appendWhere(entry, async (tx) => {
@@ -103,8 +106,8 @@ export class KeyRelease {
   }
 
   /**
-   * Raises the lowest generation of the guest state that is not rolled back. The token must satisfy the release policy:
-   * who could not open the guest state cannot count it either.
+   * Raises the lowest generation of the guest state that counts as not rolled back. The token must satisfy the release
+   * policy: someone who could not open the guest state cannot count it either.
    */
   async advance(
     caller: Caller,
@@ -137,7 +140,9 @@ export class KeyRelease {
     })
   }
 
-  /** The resource manager's word on where the key's VM is placed; what asks for the key from elsewhere is refused for ever. */
+  /**
+   * The resource manager's statement of where the key's VM is placed; requests from elsewhere are refused permanently.
+   */
   async place(caller: Caller, target: Target & { version: string }, body: unknown): Promise<{ epoch: number }> {
     const key = await this.#o.keys.get(target, target.version)
     const { epoch, ticketSha256: ticket_hash } = read(keyPlacementRequest, body, {
@@ -162,7 +167,7 @@ export class KeyRelease {
     if (row !== undefined) assertPlaced(row, o)
   }
 
-  /** One read of the key serves the decision and what follows from it; a refusal is recorded and passed on. */
+  /** One read of the key serves the decision and what follows from it; a refusal is recorded and rethrown. */
   async #decided<T>(
     caller: Caller,
     operation: string,
@@ -204,7 +209,7 @@ export class KeyRelease {
   }
 }
 
-/** The epoch in the log: whoever reads it finds that no release to an earlier one follows a later one. */
+/** The epoch in the log: it shows readers that no release to an earlier epoch follows a later one. */
 const epochText = (epoch: unknown): Pick<LogEntry, 'subject'> =>
   Number.isSafeInteger(epoch) ? { subject: `epoch ${Number(epoch)}` } : {}
 

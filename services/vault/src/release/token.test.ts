@@ -26,7 +26,7 @@ const refusalOf = async (token: unknown, authorities?: string[]): Promise<Servic
   if (error instanceof ServiceError) return error
   throw new Error('the token was accepted', { cause: error })
 }
-/** Status, code, what is at fault, and the code of the reason. */
+/** Status, code, faulty part, and the code of the reason. */
 const refusal = async (token: unknown, authorities?: string[]): Promise<unknown[]> => {
   const { status, code, target, details } = await refusalOf(token, authorities)
   return [status, code, target, details?.[0]?.code]

@@ -19,7 +19,7 @@ export interface AttestationToken {
   /** SHA-256 of the compact form, hexadecimal. */
   digest: string
   claims: Record<string, unknown>
-  /** The authority of the policy that the issuer is. */
+  /** The policy's authority that matches the issuer. */
   authority: string
 }
 
@@ -30,9 +30,9 @@ export function tokenDigest(token: unknown): string {
 }
 
 /**
- * Verifies an attestation token: issuer is one of the policy's authorities, RS256 by a key that this authority
- * publishes, inside its time.
- * @throws ServiceError 400 BadParameter (no token), 403 Forbidden (a token that does not count)
+ * Verifies an attestation token: its issuer is one of the policy's authorities, it is signed with RS256 by a key that
+ * this authority publishes, and it is within its validity.
+ * @throws ServiceError 400 BadParameter (no token), 403 Forbidden (an unacceptable token)
  */
 export async function verifyAttestationToken(o: {
   token: unknown
@@ -48,7 +48,8 @@ export async function verifyAttestationToken(o: {
       typeof token === 'string' ? `${token.length} characters` : shown(token),
     )
   }
-  // RFC 7515 section 7.1. Decoders skip what is not base64url, so that other text could read as what was signed.
+  // RFC 7515 section 7.1. Decoders skip characters outside base64url, so that other text could decode to what was
+  // signed.
   if (!compactForm.test(token)) throw malformed('a JSON web token in compact form', 'something else')
   let header: Record<string, unknown>
   let unverified: Record<string, unknown>
@@ -58,7 +59,7 @@ export async function verifyAttestationToken(o: {
   } catch {
     throw malformed('a JSON web token in compact form', 'something else')
   }
-  // Whoever else reads the token may have kept the other one.
+  // Another reader of the token may have kept the other member.
   for (const part of token.split('.').slice(0, 2)) {
     const twice = duplicateName(Buffer.from(part, 'base64url').toString())
     if (twice !== undefined) throw malformed('each name once', `${shown(twice)} twice`)
@@ -89,7 +90,7 @@ export async function verifyAttestationToken(o: {
   if (!verify('sha256', signed, key, signature)) {
     throw unverifiable('signature', `a signature by the key ${shown(kid)} of ${authority}`, 'one that does not verify')
   }
-  // The bytes that were signed are those that were decoded above.
+  // The signed bytes are those decoded above.
   const claims = unverified
   refuseFor(kindFault(claims))
   refuseFor(timeFault(claims, Math.floor(o.clock.now().getTime() / 1000)))

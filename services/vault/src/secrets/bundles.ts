@@ -3,7 +3,7 @@ import type { DeletedAt } from '../objects/versioned.ts'
 import { recoveryLevelOf, type Vault } from '../vaults/vault.ts'
 import type { SecretVersion } from './secret-version.ts'
 
-/** Lists name secrets without version, everything else with it. */
+/** Lists name secrets without a version, everything else with it. */
 export function secretItemOf(secret: SecretVersion, vault: Vault, version?: string): SecretItem {
   const base = `https://${vaultHost(secret.vault)}/secrets/${secret.shownName}`
   return {

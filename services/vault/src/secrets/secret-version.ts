@@ -2,7 +2,7 @@ import type { RowForm } from '../objects/repository.ts'
 import { changeableColumnsOf, versionedOf, type Versioned } from '../objects/versioned.ts'
 import type { SecretVersionRow } from '../store/tables.ts'
 
-/** Version of a secret. Its value stays sealed until someone who may asks for it. */
+/** Version of a secret. Its value stays sealed until a permitted caller reads it. */
 export interface SecretVersion extends Versioned {
   contentType: string | undefined
   sealed: Uint8Array

@@ -22,7 +22,7 @@ export interface SecretsParts {
   clock: Clock
 }
 
-/** What callers do with secrets. Permission has been checked before. */
+/** Operations on secrets. Permission has been checked before. */
 export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
   readonly #o: SecretsParts
 
@@ -31,7 +31,7 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
     this.#o = o
   }
 
-  /** A new secret, or a new version of one that exists. */
+  /** A new secret, or a new version of an existing one. */
   async set(caller: Caller, place: Place, body: unknown): Promise<{ secret: SecretVersion; value: string }> {
     const { repository, store, log } = this.#o
     const o = objectOf(body, 'body')
@@ -62,7 +62,10 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
     return { secret, value }
   }
 
-  /** The value leaves only of a version that is enabled and inside its times, and only after its entry is in the log. */
+  /**
+   * Returns the value only for a version that is enabled and within its validity, and only after its log entry is
+   * written.
+   */
   async read(
     caller: Caller,
     place: Place,
@@ -107,7 +110,7 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
     })
   }
 
-  /** A value for one version, as its row keeps it. @throws ServiceError 400 BadParameter where it is too long */
+  /** A value for one version, as its row stores it. @throws ServiceError 400 BadParameter if it is too long */
   async sealed(secret: Pick<SecretVersion, 'vault' | 'name' | 'version'>, value: string): Promise<Uint8Array> {
     return await this.#o.sealer.seal(Buffer.from(valueOf(value), 'utf8'), contextOf(secret))
   }
@@ -161,7 +164,7 @@ function contextOf(secret: Pick<SecretVersion, 'vault' | 'name' | 'version'>): s
 
 function valueOf(value: unknown): string {
   if (typeof value !== 'string') {
-    // Whatever else was sent may be the secret all the same.
+    // Any other input may still be the secret.
     throw badParameter('The value of the secret is not a string.', {
       target: 'value',
       expected: 'a text',

@@ -14,12 +14,12 @@ import { keepSecret, keptSecret, readSecret } from '../store/secrets.ts'
 const dayMs = 24 * 3600_000
 const certificateDays = 90
 const renewBeforeDays = 7
-/** What a key of the service signs, and nothing else does. */
+/** What a key of the service signs, exclusively. */
 export interface SigningPurpose {
-  /** Begins the names under which key and certificate are kept. */
+  /** Prefix of the names under which key and certificate are stored. */
   name: string
   subject: string
-  /** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with one usage alone; DER, hexadecimal. */
+  /** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with a single usage; DER, hexadecimal. */
   extendedKeyUsage: string
 }
 
@@ -39,7 +39,7 @@ export const attestationSigning: SigningPurpose = {
 
 interface Signing {
   key: KeyObject
-  /** Base64url of the header, which is the same in all that this key signs. */
+  /** Base64url of the header, which is the same in everything that this key signs. */
   header: string
   x5c: string[]
   renewAt: number
@@ -53,7 +53,10 @@ interface SignerParts {
   purpose: SigningPurpose
 }
 
-/** Signs for one purpose, under a certificate for that alone: a receiver can tell the vault's word from anyone else's. */
+/**
+ * Signs for one purpose, under a certificate for that purpose only: a recipient can distinguish the vault's statements
+ * from anyone else's.
+ */
 export class CertifiedSigner {
   readonly #o: SignerParts
   #signing: Promise<Signing> | undefined
@@ -62,7 +65,7 @@ export class CertifiedSigner {
     this.#o = o
   }
 
-  /** Makes key and certificate ahead of the first use. */
+  /** Creates key and certificate before the first use. */
   async prepare(): Promise<void> {
     await this.#current()
   }
@@ -113,7 +116,7 @@ export class CertifiedSigner {
     }
   }
 
-  /** Kept over restarts, so that starting does not have to issue one. */
+  /** Kept across restarts, so that a start need not issue one. */
   async #certificate(key: KeyObject): Promise<string> {
     const { store, sealer, clock, authority, purpose } = this.#o
     const certificateName = `${purpose.name}-certificate`
@@ -137,7 +140,7 @@ export class CertifiedSigner {
   }
 }
 
-/** Usable until here: a certificate counts for longer than a receiver's clock may lag. */
+/** Usable until here: a certificate is valid for longer than a recipient's clock may lag. */
 function renewalOf(certificate: X509Certificate): number {
   return Date.parse(certificate.validTo) - renewBeforeDays * dayMs
 }

@@ -9,8 +9,8 @@ interface Place {
 }
 
 /**
- * A secret of the service itself, made once and kept sealed. Of several processes that start at once the first one's
- * is kept by all.
+ * A secret of the service itself, created once and stored sealed. If several processes start at once, all use the first
+ * one's.
  */
 export async function keptSecret(o: Place & { make: () => Promise<Uint8Array> }): Promise<Uint8Array> {
   const kept = await readSecret(o)
@@ -34,7 +34,7 @@ export async function readSecret(o: Place): Promise<Uint8Array | undefined> {
   return row && (await o.sealer.open(Buffer.from(row.sealed, 'base64'), contextOf(o.name)))
 }
 
-/** Keeps a value in place of the one before. */
+/** Stores a value, replacing the earlier one. */
 export async function keepSecret(o: Place & { value: Uint8Array }): Promise<void> {
   const text = await sealed(o, o.value)
   await (o.store.db as Kysely<Tables>)

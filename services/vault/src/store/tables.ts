@@ -14,19 +14,19 @@ export interface VaultRow {
 /** The common row of all versions of one name. */
 export interface ObjectRow {
   vault: string
-  /** Lower case: names are compared without case, and shown as they were first written. */
+  /** Lower case: names are compared without case, and shown as first written. */
   name: string
   shown_name: string
   deleted_at: number | null
   purge_at: number | null
-  /** 1 of a key or a secret that the certificate of its name has. */
+  /** 1 for a key or a secret that belongs to the certificate of its name. */
   managed?: number | null | undefined
 }
 
 export interface CertificateObjectRow extends ObjectRow {
   /** CertificatePolicy as JSON. */
   policy: string | null
-  /** When the policy makes the next version. */
+  /** When the policy creates the next version. */
   renew_at: number | null
 }
 
@@ -47,7 +47,7 @@ export interface CertificateContactsRow {
   contacts: string
 }
 
-/** A request for a certificate that waits to be signed elsewhere. */
+/** A request for a certificate that is to be signed elsewhere. */
 export interface CertificatePendingRow {
   vault: string
   name: string
@@ -69,7 +69,7 @@ export interface CertificateVersionRow extends VersionRow {
 export interface KeyObjectRow extends ObjectRow {
   /** RotationPolicy as JSON; null is Azure's default. */
   rotation_policy: string | null
-  /** When the policy makes the next version. */
+  /** When the policy creates the next version. */
   rotate_at: number | null
 }
 
@@ -92,7 +92,7 @@ export interface KeyVersionRow extends VersionRow {
   kty: string
   key_ops: string
   public_jwk: string
-  /** Base64 of what the keystore gave; without the keystore's key it is worth nothing. */
+  /** Base64 of what the keystore returned; useless without the keystore's key. */
   material: string
   exportable: number
   release_policy: string | null
@@ -107,7 +107,7 @@ export interface SecretVersionRow extends VersionRow {
   sealed: string
 }
 
-/** Where the VM of a platform key is placed now: its release is for nobody else. */
+/** Where the VM of a platform key is placed now: the key is released to nobody else. */
 export interface KeyPlacementRow {
   vault: string
   name: string

@@ -1,6 +1,6 @@
 /**
- * A vault under load that its parent kills: reads CrashOrder from standard input, then writes one line of JSON for every write
- * that was acknowledged, each after its answer.
+ * A vault under load that its parent kills: reads CrashOrder from standard input, then writes one line of JSON for
+ * every acknowledged write, after its answer.
  */
 import { randomUUID } from 'node:crypto'
 import { writeSync } from 'node:fs'
@@ -11,11 +11,11 @@ import { createVaultServiceOn } from '../service.ts'
 export interface CrashOrder {
   url: string
   service: string
-  /** Hexadecimal; of this test alone. */
+  /** Hexadecimal; for this test only. */
   masterKey: string
   /** Administrator of the vault kv1. */
   objectId: string
-  /** Begins the names of this round's keys. */
+  /** Prefix of the names of this round's keys. */
   prefix: string
 }
 
@@ -59,7 +59,7 @@ async function send<T>(method: 'POST' | 'PATCH' | 'PUT', path: string, payload: 
   return JSON.parse(answer.body) as T
 }
 
-// A pipe takes short lines whole, and at once.
+// A pipe accepts short lines atomically, and at once.
 const tell = (line: Acknowledged): void => void writeSync(1, `${JSON.stringify(line)}\n`)
 
 async function worker(worker: number): Promise<never> {

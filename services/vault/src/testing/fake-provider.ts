@@ -4,10 +4,10 @@ import { kept } from '@strongroom/platform/testing'
 
 export const providerUrl = 'https://sharedweu.weu.attest.strongroom.internal'
 
-/** An attestation provider that attests whatever a test wants, behind the services' own wire. */
+/** An attestation provider that attests whatever a test needs, over the services' own wire. */
 export interface FakeProvider {
   wire: WireClient
-  /** URLs that were asked. */
+  /** URLs that were requested. */
   asked: string[]
   /** What the provider publishes; a test may change it. */
   published: { keys: Record<string, unknown>[] }

@@ -4,11 +4,11 @@ import { compactDecrypt, CompactEncrypt } from 'jose'
 import { thumbprintOf } from '../hsm/security-domain.ts'
 import { joinShares } from '../hsm/shamir.ts'
 
-/** Someone who holds a share of a security domain. */
+/** A holder of a share of a security domain. */
 export interface TestHolder {
   privateKey: KeyObject
   pem: string
-  /** As the wire takes it. */
+  /** In wire format. */
   jwk: { x5c: string[] }
 }
 
@@ -31,7 +31,10 @@ const derived = (master: Uint8Array, label: string): Uint8Array =>
     .update(Buffer.from([0, 0, 0, 2, 0]))
     .digest()
 
-/** What `az keyvault security-domain upload` does on the holders' side: shares together, then under the exchange key. */
+/**
+ * What `az keyvault security-domain upload` does for the holders: combines the shares, then encrypts under the exchange
+ * key.
+ */
 export async function prepareUpload(o: {
   domain: string
   holders: TestHolder[]

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import type { LogEntry } from '../log/entry.ts'
 import type { LogTables } from '../log/tables.ts'
 
-/** What the operation log of a vault holds, in its order. */
+/** Entries of a vault's operation log, in order. */
 export async function loggedIn(store: Store, vault = 'platform'): Promise<(LogEntry & { at: string })[]> {
   const rows = await (store.db as Kysely<LogTables>)
     .selectFrom('log_entry')

@@ -7,7 +7,7 @@ export const vaultHost = 'kv1.vault.strongroom.internal'
 type Method = 'GET' | 'PUT' | 'PATCH' | 'DELETE' | 'POST'
 export type Send = (method: Method, path: string, body?: unknown, as?: Principal) => Promise<Answer>
 
-/** A vault kv1 that alice administers, and how to ask it, as alice unless it is said who asks. */
+/** A vault kv1 that alice administers, and a function to call it, as alice by default. */
 export async function openVault(
   store: Parameters<typeof createTestVault>[0],
   grants: VaultGrant[] = [],

@@ -3,7 +3,9 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 const chunkBytes = 1024 * 1024
 const untouched = Buffer.alloc(chunkBytes)
 
-/** Every writable byte of a process that it has touched, in pieces that overlap by `overlap`; ours to read as its parent. */
+/**
+ * Every writable byte that a process has touched, in pieces that overlap by `overlap`; readable to us as its parent.
+ */
 export function* memoryOf(pid: number, overlap: number): Generator<Buffer> {
   const memory = openSync(`/proc/${pid}/mem`, 'r')
   try {
@@ -17,7 +19,7 @@ export function* memoryOf(pid: number, overlap: number): Generator<Buffer> {
           const piece = buffer.subarray(0, readSync(memory, buffer, 0, buffer.length, start))
           if (!piece.equals(untouched.subarray(0, piece.length))) yield piece
         } catch {
-          // A region that went away meanwhile.
+          // A region that disappeared meanwhile.
         }
       }
     }

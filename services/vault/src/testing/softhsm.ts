@@ -9,17 +9,17 @@ export const hasSoftHsm: boolean = existsSync(softhsmModule)
 
 export interface SoftHsm {
   directory: string
-  /** For SOFTHSM2_CONF of other programs; this process has it already. */
+  /** For SOFTHSM2_CONF of other programs; this process already has it. */
   configuration: string
   pin: string
-  /** Makes a token. The module sees it when it is (re)started. */
+  /** Creates a token. The module sees it once it is (re)started. */
   addToken(label: string): void
-  /** Takes all tokens away. */
+  /** Removes all tokens. */
   removeTokens(): void
   remove(): void
 }
 
-/** A SoftHSM of its own. One for a process: the module reads where its tokens lie once. */
+/** A separate SoftHSM. One per process: the module reads the location of its tokens only once. */
 export function createSoftHsm(): SoftHsm {
   const directory = mkdtempSync(join(tmpdir(), 'strongroom-softhsm-'))
   const tokens = join(directory, 'tokens')

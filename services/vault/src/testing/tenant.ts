@@ -7,7 +7,7 @@ export interface Tenant {
   vault: TestVault
   /** As alice, who administers the vault kv1. */
   send: (method: Method, path: string, body?: unknown, as?: Principal) => Promise<Answer>
-  /** The same, where anything but success fails the test. */
+  /** The same; anything but success fails the test. */
   ok: (method: Method, path: string, body?: unknown) => Promise<Answer['body']>
 }
 
@@ -34,7 +34,7 @@ export async function startTenant(
 
 export const b64 = (bytes: Uint8Array | string): string => Buffer.from(bytes as string).toString('base64url')
 
-/** Status, Azure's closer reason or the code, and the place. */
+/** Status, Azure's inner reason or the code, and the place. */
 export const refusalOf = ({ status, body }: Answer): unknown[] => [
   status,
   body.error.innererror?.code ?? body.error.code,

@@ -7,12 +7,12 @@ import { createTestVault, principalIds, type Answer, type Principal, type TestVa
 export const cryptoUserRole = '21dbd100-6940-42c2-9190-5d6cb909625b'
 export const cryptoOfficerRole = '515eb02d-2335-4d2d-92f2-b1cbdf9c3778'
 export const authorization = '/providers/Microsoft.Authorization'
-/** A container, as a backup and a restore name it. */
+/** A container, as named by a backup and a restore. */
 export const storageOf = (container: string): { storageResourceUri: string; token: string } => ({
   storageResourceUri: `https://backup.strongroom.internal/${container}`,
   token: 'sas',
 })
-/** Three who hold a security domain. */
+/** Three holders of a security domain. */
 export const holders: TestHolder[] = ['a', 'b', 'c'].map(createHolder)
 
 /** A managed HSM whose administrator is the owner. */
@@ -74,7 +74,7 @@ export async function startHsm(store: Store, stateDir: string, name = 'hsm1'): P
   return hsm
 }
 
-/** The same, its security domain handed out, whose owner makes and uses keys. */
+/** The same, with its security domain downloaded, whose owner creates and uses keys. */
 export async function activeHsm(store: Store, stateDir: string, name?: string): Promise<TestHsm> {
   const hsm = await startHsm(store, stateDir, name)
   const answers = [await hsm.download(), await hsm.assign('owner', cryptoUserRole)]

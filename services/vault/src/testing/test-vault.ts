@@ -35,7 +35,7 @@ import type { Vault } from '../vaults/vault.ts'
 import { createFakeProvider, providerUrl, type FakeProvider } from './fake-provider.ts'
 
 export const vmId = '6506B531-1634-431E-99D2-42B7D3414AD0'
-/** The last two are tenants' principals, without any right until a test gives them one. */
+/** The last two are tenants' principals, without any right until a test grants one. */
 export type Principal = 'controlPlane' | 'orchestrator' | 'owner' | 'alice' | 'bob'
 export const principalIds: Record<Principal, string> = {
   controlPlane: randomUUID(),
@@ -66,7 +66,7 @@ export interface TestVault {
     host?: string,
     headers?: Record<string, string>,
   ): Promise<Answer>
-  /** As the resource manager: makes or changes a tenant's vault. */
+  /** As the resource manager: creates or changes a tenant's vault. */
   putVault(name: string, o?: Partial<VaultDefinition>): Promise<Answer>
   /** On the resource manager's wire. */
   manage(
@@ -103,7 +103,7 @@ export const transferJwk: Record<string, unknown> = {
 
 const knownAudiences = new Set([vaultAudience, vaultManagementAudience, managedHsmAudience])
 
-/** What the resource manager would say of a vault that gives nobody anything. */
+/** The resource manager's definition of a vault that grants nobody anything. */
 export function vaultDefinition(name: string, o: Partial<VaultDefinition> = {}): VaultDefinition {
   return {
     resourceId: `/subscriptions/${installation.subscriptionId}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/${name}`,
@@ -136,12 +136,12 @@ export async function createTestVault(
     rates?: VaultRates
     keystore?: KeystoreConfiguration
     mapsAzureProviders?: boolean
-    /** Else a folder of its own. */
+    /** Default: a separate folder. */
     stateDir?: string
     logger?: Logger
-    /** Takes what is to be done in the end: after the test that opens the vault, where it is left out. */
+    /** Registers cleanup work; by default after the test that opens the vault. */
     inTheEnd?: (work: () => Promise<void>) => void
-    /** Claims of a principal's token, beside who it is. */
+    /** Further claims of a principal's token. */
     claims?: Partial<Record<Principal, Record<string, unknown>>>
   } = {},
 ): Promise<TestVault> {

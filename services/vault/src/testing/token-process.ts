@@ -1,7 +1,7 @@
 /**
- * A process that uses keys in a PKCS#11 token, for a test that looks into its memory. Started with one argument, JSON: Options.
- * Answers a line of JSON for each line that it is sent: `make`, `sign`, `release`, `snapshot`,
- * `hold BASE64` (keeps what it is given, so that a search for it can be seen to succeed).
+ * A process that uses keys in a PKCS#11 token, for a test that looks into its memory. Started with one argument, JSON:
+ * Options. Answers a line of JSON for each line that it is sent: `make`, `sign`, `release`, `snapshot`, `hold BASE64`
+ * (keeps the value in memory, to show that a search for it succeeds).
  */
 import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'

@@ -3,7 +3,7 @@ import type { ReleasedKey, ReleasedKeyEnvelope, ReleaseWrapping } from '@strongr
 
 const oaep = { CKM_RSA_AES_KEY_WRAP: 'sha1', RSA_AES_KEY_WRAP_256: 'sha256', RSA_AES_KEY_WRAP_384: 'sha384' }
 
-/** What the receiver of a release does: checks the signature under the CA, then unwraps with the transfer key. */
+/** The recipient's side of a release: verifies the signature under the CA, then unwraps with the transfer key. */
 export function unwrapRelease(o: { jws: string; transferKey: KeyObject; caPem: string }): {
   payload: ReleasedKey
   envelope: ReleasedKeyEnvelope
@@ -25,7 +25,7 @@ export function unwrapRelease(o: { jws: string; transferKey: KeyObject; caPem: s
   return { payload, envelope, secret: openWrapped(ciphertext, o.transferKey, envelope.header.enc) }
 }
 
-/** The reverse of rsaAesKeyWrap. */
+/** Inverse of rsaAesKeyWrap. */
 export function openWrapped(wrapped: Uint8Array, transferKey: KeyObject, enc: ReleaseWrapping): Buffer {
   const modulusBytes = transferKey.asymmetricKeyDetails!.modulusLength! / 8
   const aesKey = privateDecrypt(

@@ -5,8 +5,8 @@ import { read } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 
 /**
- * Reads what the resource manager says of a vault. Whatever is missing or not understood is refused: access is decided by it.
- * Ids of principals are given in lower case.
+ * Reads the resource manager's definition of a vault. Anything missing or unknown is refused, because access depends on
+ * it. Principal ids are lower case.
  * @throws ServiceError 400 BadParameter with the place
  */
 export function parseVaultChange(body: unknown): VaultChange {
@@ -23,7 +23,7 @@ export function parseVaultChange(body: unknown): VaultChange {
   }
 }
 
-/** Whether an address lies in one of the ranges. IPv4 peers may come as IPv6-mapped addresses. */
+/** Whether an address is in one of the ranges. IPv4 peers may appear as IPv6-mapped addresses. */
 export function inRanges(address: string, ranges: string[]): boolean {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
   const family = isIP(plain)

@@ -5,7 +5,7 @@ import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
 
-/** Of what a vault holds, versions before the objects that they refer to. */
+/** Contents of a vault, versions before the objects they refer to. */
 const objectTables = [
   'key_version',
   'key_object',
@@ -18,10 +18,10 @@ const objectTables = [
   'certificate_pending',
 ] as const
 
-/** Vaults that are kept as they were read last. */
+/** Most recently read vaults kept in memory. */
 const foundVaults = 256
 
-/** Rows of the vaults that tenants have. */
+/** Rows of tenants' vaults. */
 export class VaultRepository {
   readonly #store: Store
   readonly #removed: RemovedKeys | undefined
@@ -41,7 +41,7 @@ export class VaultRepository {
     return this.#store.db as Kysely<Tables>
   }
 
-  /** Deleted ones too. */
+  /** Includes deleted ones. */
   async find(name: string): Promise<StoredVault | undefined> {
     return this.#found.get(name, async () => {
       const row = await this.#find(name)
@@ -68,7 +68,7 @@ export class VaultRepository {
     return rows.map((row) => row.name)
   }
 
-  /** False where another request made a vault of this name first. */
+  /** False if another request created a vault of this name first. */
   async insert(transaction: DatabaseTransaction, row: VaultRow): Promise<boolean> {
     const written = await (transaction as Transaction<Tables>)
       .insertInto('vault')
@@ -86,7 +86,7 @@ export class VaultRepository {
     await (transaction as Transaction<Tables>).updateTable('vault').set(values).where('name', '=', name).execute()
   }
 
-  /** With everything that the vault held. */
+  /** With everything that the vault contains. */
   async remove(transaction: DatabaseTransaction, name: string): Promise<void> {
     const tx = transaction as Transaction<Tables>
     await this.#removed?.note(tx, { vault: name })

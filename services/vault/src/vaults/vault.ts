@@ -12,7 +12,7 @@ import type { VaultRow } from '../store/tables.ts'
 export interface Vault extends VaultDefinition {
   /** Lower case. */
   name: string
-  /** Of a managed HSM, whose local roles rule instead of grants and policies. */
+  /** For a managed HSM, whose local roles replace grants and policies. */
   hsm?: HsmAccess
 }
 
@@ -36,7 +36,7 @@ export function platformVaultOf(installation: { tenantId: string; region: string
   }
 }
 
-/** Azure's name for what can become of a deleted object of the vault. */
+/** Azure's name for the recoverability of the vault's deleted objects. */
 export function recoveryLevelOf(vault: Vault): string {
   const kind = vault.softDeleteRetentionInDays < 90 ? 'CustomizedRecoverable' : 'Recoverable'
   return vault.enablePurgeProtection ? kind : `${kind}+Purgeable`

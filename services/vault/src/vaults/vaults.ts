@@ -17,7 +17,7 @@ import { deletedVaultRecordOf, vaultRecordOf, type StoredVault } from './vault.t
 
 const nameRule = 'The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.'
 
-/** The vaults of tenants, as the resource manager makes, changes and deletes them. */
+/** Tenants' vaults, as the resource manager creates, changes and deletes them. */
 export class Vaults {
   readonly #o: { store: Store; repository: VaultRepository; log: OperationLog; clock: Clock }
 
@@ -95,7 +95,7 @@ export class Vaults {
     })
   }
 
-  /** For ever, with everything in it. Purge protection holds until the retention is over, whoever asks. */
+  /** Permanent, with all contents. Purge protection holds until the retention ends, for everyone. */
   async purge(by: By, given: string): Promise<void> {
     const found = await this.#findDeleted(given)
     if (found.enablePurgeProtection) {
@@ -111,7 +111,7 @@ export class Vaults {
     await this.#purge(by, found.name)
   }
 
-  /** Purges vaults whose retention is over. Returns how many. */
+  /** Purges vaults whose retention has ended. Returns how many. */
   async purgeDue(): Promise<number> {
     const now = Math.floor(this.#o.clock.now().getTime() / 1000)
     const due = await this.#o.repository.due(now)
@@ -119,7 +119,7 @@ export class Vaults {
     return due.length
   }
 
-  /** Whether there is a vault of the name, be it a deleted one. */
+  /** Whether a vault of this name exists, even a deleted one. */
   async isKnown(given: string): Promise<boolean> {
     return isVaultName(given.toLowerCase()) && (await this.#o.repository.find(given.toLowerCase())) !== undefined
   }
@@ -183,7 +183,7 @@ export class Vaults {
     await this.#o.store.transaction(async (tx) => {
       const found = await this.#o.repository.lock(tx, name)
       if (found?.deletedAt === undefined) throw deletedVaultNotFound(name)
-      // Recovered and deleted again since it was found due.
+      // Recovered and deleted again since it became due.
       if (dueAt !== undefined && (found.purgeAt ?? 0) > dueAt) return
       await this.#o.repository.remove(tx, name)
       await this.#record(tx, by, 'vault/purge', name)

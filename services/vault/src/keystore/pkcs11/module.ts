@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs'
 import { ServiceError } from '@strongroom/platform'
 import type * as pkcs11js from 'pkcs11js'
 
-/** The binding's constants and classes; it is optional, so it is loaded when it is needed. */
+/** The binding's constants and classes; it is optional, so it is loaded on demand. */
 export type Binding = typeof pkcs11js
 export type Module = pkcs11js.PKCS11
 export type Template = pkcs11js.Template
 export type Mechanism = pkcs11js.Mechanism
 export type Handle = pkcs11js.Handle
 
-/** Cryptoki is initialised once for a process, whoever uses the module in it. */
+/** Cryptoki is initialised once per process, whichever part uses the module. */
 const loaded = new Map<string, { binding: Binding; module: Module }>()
 
 /**
@@ -46,7 +46,7 @@ export async function loadModule(path: string): Promise<{ binding: Binding; modu
   return made
 }
 
-/** Lets go of all sessions and connections that the module holds, and starts it again. */
+/** Drops all sessions and connections of the module, and starts it again. */
 export function restartModule(binding: Binding, module: Module): void {
   try {
     module.C_Finalize()
@@ -65,7 +65,7 @@ function initialise(binding: Binding, module: Module): void {
   }
 }
 
-/** Return value of Cryptoki; undefined for errors of another kind. */
+/** Return value of Cryptoki; undefined for other errors. */
 export function codeOf(error: unknown): number | undefined {
   const { name, code } = error as { name?: string; code?: unknown }
   return name === 'Pkcs11Error' && typeof code === 'number' ? code : undefined

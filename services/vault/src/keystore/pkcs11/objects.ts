@@ -4,7 +4,7 @@ import type { KeyBinding, KeySpec, PublicParts } from '../keystore.ts'
 import type { Binding, Handle, Template } from './module.ts'
 import type { Session } from './token.ts'
 
-/** Object identifiers of the curves as CKA_EC_PARAMS has them (DER). */
+/** Object identifiers of the curves in CKA_EC_PARAMS (DER). */
 export const curveOids: Record<EllipticCurve, string> = {
   'P-256': '06082a8648ce3d030107',
   'P-384': '06052b81040022',
@@ -18,7 +18,7 @@ export interface Made {
   id: Buffer
 }
 
-/** What every key of ours is: it stays in the token (sensitive) and may leave it wrapped only where it is exportable. */
+/** Common to all our keys: sensitive, so they stay in the token, and may leave it wrapped only if exportable. */
 function keptTemplate(b: Binding, id: Buffer, binding: KeyBinding): Template {
   return [
     { type: b.CKA_TOKEN, value: true },
@@ -32,7 +32,7 @@ function keptTemplate(b: Binding, id: Buffer, binding: KeyBinding): Template {
   ]
 }
 
-/** The class, the type and the uses of a secret half. */
+/** Class, type and uses of a secret half. */
 function kindTemplate(b: Binding, spec: Pick<KeySpec, 'type'> & { purpose?: string }): Template {
   const allowed = (...types: number[]): Template => types.map((type) => ({ type, value: true }))
   switch (spec.type) {
@@ -51,7 +51,7 @@ function kindTemplate(b: Binding, spec: Pick<KeySpec, 'type'> & { purpose?: stri
   }
 }
 
-/** Everything that a key gets that is unwrapped into the token; its id is found in `id`. */
+/** Attributes of a key unwrapped into the token; its id is found in `id`. */
 export function unwrapTemplate(
   b: Binding,
   o: { spec: Pick<KeySpec, 'type'> & { purpose?: string }; id: Buffer; binding: KeyBinding },
@@ -64,7 +64,7 @@ export function unwrapTemplate(
   return [...(type === 'oct' ? [] : isPrivate), ...kindTemplate(b, o.spec), ...keptTemplate(b, o.id, o.binding)]
 }
 
-/** A key that is made in the token. Its public half is kept by us, not by the token. */
+/** A key created in the token. We store its public half, not the token. */
 export async function generateInside(session: Session, spec: KeySpec, binding: KeyBinding): Promise<Made> {
   const { binding: b, module, handle } = session
   const id = randomBytes(16)
@@ -98,7 +98,7 @@ export async function generateInside(session: Session, spec: KeySpec, binding: K
   return { publicParts, id }
 }
 
-/** A token that ignores what it is asked for would hand the key out; such a key is destroyed at once. */
+/** A token that ignores the template would give the key out; such a key is destroyed at once. */
 export function assertKept({ binding: b, module, handle }: Session, object: Handle, exportable: boolean): void {
   const asked = [b.CKA_SENSITIVE, b.CKA_EXTRACTABLE]
   const values = module.C_GetAttributeValue(
@@ -123,7 +123,7 @@ export function rsaParts(session: Session, object: Handle): PublicParts {
   return { n: text(b.CKA_MODULUS), e: text(b.CKA_PUBLIC_EXPONENT) }
 }
 
-/** CKA_EC_POINT is the uncompressed point inside an OCTET STRING; some tokens leave the wrapping out. */
+/** CKA_EC_POINT is the uncompressed point inside an OCTET STRING; some tokens omit the wrapping. */
 function ecParts(session: Session, object: Handle): PublicParts {
   const value = attribute(session, object, session.binding.CKA_EC_POINT)
   const point = value[0] === 4 && value.length % 2 === 1 && value[1] !== value.length - 2 ? value : octetString(value)
@@ -144,7 +144,7 @@ function withoutZeros(bytes: Buffer): Buffer {
   return bytes.subarray(Math.max(first, 0))
 }
 
-/** The class that the secret half of such a key has. */
+/** Class of such a key's secret half. */
 export function secretClass(b: Binding, type: KeySpec['type']): number {
   return type === 'oct' ? b.CKO_SECRET_KEY : b.CKO_PRIVATE_KEY
 }

@@ -66,7 +66,7 @@ describe.skipIf(!hasSoftHsm)('a PKCS#11 token', () => {
     expect(() => module.C_GetAttributeValue(session, key, [{ type: b.CKA_PRIVATE_EXPONENT }])).toThrow('SENSITIVE')
     expect(() => module.C_SetAttributeValue(session, key, [{ type: b.CKA_SENSITIVE, value: false }])).toThrow()
     const { material } = await keystore.generate({ type: 'EC', curve: 'P-256' }, kept)
-    // The row claims that the key may leave, under a valid seal: the token still knows better.
+    // The row claims, under a valid seal, that the key may leave: the token knows better.
     const forged = await keystore.rebind(material, kept, exportable)
     const wrapping = keystore.wrapForRelease({
       material: forged,

@@ -17,7 +17,7 @@ import { standingOf } from './standing.ts'
 import { Token, type Session, type TokenOptions } from './token.ts'
 import { useInside } from './uses.ts'
 
-/** What we keep of a key: where it is. Sealed to its binding, so that a row that was changed leads nowhere. */
+/** What we store of a key: its location. Sealed to its binding, so that a changed row leads nowhere. */
 interface Reference {
   serial: string
   /** CKA_ID, hexadecimal. */
@@ -26,7 +26,7 @@ interface Reference {
 }
 
 export interface Pkcs11Keystore extends Keystore {
-  /** Serial of the token: keys are found in this one only. */
+  /** Serial of the token: keys are found in this token only. */
   serial: string
   ability: ReleaseAbility
 }
@@ -37,7 +37,7 @@ export type Pkcs11Options = TokenOptions & {
   transportKey?: TransportKey
 }
 
-/** Keys inside a PKCS#11 token: made there, used there, and wrapped there for release. */
+/** Keys inside a PKCS#11 token: created, used, and wrapped for release there. */
 export async function openPkcs11Keystore(o: Pkcs11Options): Promise<Pkcs11Keystore> {
   const token = await Token.open(o)
   try {
@@ -176,7 +176,7 @@ function importNotSupported(expected: string): ServiceError {
   })
 }
 
-/** A VM's key that could be released with another wrapping than hosts ask for would be found out at its first boot only. */
+/** A VM's key that cannot be released with the wrapping that hosts request would only be noticed at its first boot. */
 const neededBy = (binding: KeyBinding): ReleaseWrapping | undefined =>
   binding.vault === platformVault ? hostReleaseWrapping : undefined
 

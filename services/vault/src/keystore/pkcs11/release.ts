@@ -5,11 +5,14 @@ import { oaepHashes, wrapTransportKey } from '../wrap.ts'
 import type { Binding, Handle, Mechanism, Template } from './module.ts'
 import type { Session } from './token.ts'
 
-/** CKM_AES_KEY_WRAP_KWP of PKCS#11 3.0; older modules do the same under CKM_AES_KEY_WRAP_PAD, some do another thing. */
+/**
+ * CKM_AES_KEY_WRAP_KWP of PKCS#11 3.0; older modules do the same under CKM_AES_KEY_WRAP_PAD, which some implement
+ * differently.
+ */
 const keyWrapPadMechanisms = [0x210b, 0x210a]
 const largestWrapped = 8192
 
-/** Where the fresh AES key of a release is made. */
+/** Where the fresh AES key of a release is created. */
 export type TransportKey = 'token' | 'memory'
 
 /** What a token can wrap for release: the mechanism of its RFC 5649 wrap, and the algorithms that work with it. */
@@ -60,8 +63,9 @@ export async function wrapInside(session: Session, o: Wrapping): Promise<Buffer>
 }
 
 /**
- * As wrapInside for tokens whose RSA-OAEP lacks the hash: the AES key is made in our memory and brought into the token,
- * where it wraps the key. Someone who reads our memory at that moment can open this one release, but does not get the key.
+ * Like wrapInside, for tokens whose RSA-OAEP lacks the hash: the AES key is created in our memory and imported into the
+ * token, where it wraps the key. Someone who reads our memory at that moment can open this one release, but does not
+ * get the key.
  */
 export async function wrapWithOurTransportKey(session: Session, o: Wrapping): Promise<Buffer> {
   const { binding: b, module, handle } = session
@@ -92,8 +96,8 @@ export async function wrapWithOurTransportKey(session: Session, o: Wrapping): Pr
 }
 
 /**
- * Tries each combination on a throw-away key and opens the result: lists of mechanisms say neither which hashes OAEP
- * takes, nor what a module means by its padded key wrap.
+ * Tries each combination on a throw-away key and opens the result: mechanism lists show neither which hashes OAEP
+ * supports nor what a module means by its padded key wrap.
  */
 export async function releaseAbility(session: Session, allowed: TransportKey): Promise<ReleaseAbility> {
   const { binding: b, module, handle } = session
@@ -131,7 +135,7 @@ export async function releaseAbility(session: Session, allowed: TransportKey): P
   }
 }
 
-/** Whether a wrap of a key of 16 bytes gives them back; false for everything that the token cannot do. */
+/** Whether wrapping a 16-byte key and unwrapping it returns the key; false for anything the token cannot do. */
 async function opens(wrap: () => Promise<Buffer>, privateKey: KeyObject, algorithm: ReleaseWrapping): Promise<boolean> {
   try {
     const wrapped = await wrap()
@@ -155,7 +159,7 @@ export function oaep(b: Binding, hash: 'sha1' | 'sha256' | 'sha384'): Mechanism 
   }[hash] as [number, number]
   return {
     mechanism: b.CKM_RSA_PKCS_OAEP,
-    // sourceData null: an empty label. The binding's type lacks the null that it takes.
+    // sourceData null: an empty label. The binding's type lacks the null that it accepts.
     parameter: { type: b.CK_PARAMS_RSA_OAEP, hashAlg, mgf, source: 1, sourceData: null } as never,
   }
 }

@@ -4,7 +4,7 @@ import type { ReleaseAbility } from './release.ts'
 import { attribute } from './objects.ts'
 import type { Session } from './token.ts'
 
-/** What the token reports about itself and of the object that is the key's secret half (PKCS#11 3.0 sections 4.9 and 4.10). */
+/** What the token reports about itself and about the key's secret object (PKCS#11 3.0 sections 4.9 and 4.10). */
 export function standingOf(
   session: Session,
   key: Handle,
@@ -42,7 +42,7 @@ export function standingOf(
   }
 }
 
-/** Undefined is what the token has no answer to: it is left out, and counts as neither. */
+/** Undefined if the token has no answer: left out, and counted as neither. */
 function flag(session: Session, key: Handle, type: number): boolean | undefined {
   try {
     const value = attribute(session, key, type)

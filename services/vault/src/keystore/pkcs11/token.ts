@@ -6,9 +6,9 @@ export interface TokenOptions {
   module: string
   /** Label of the token. */
   label: string
-  /** Reads the user's PIN; it is not kept. */
+  /** Reads the user's PIN, which is not stored. */
   pin: () => Promise<string>
-  /** The token that keys were made in before; another one of the same label does not pass for it. */
+  /** The token that earlier keys were created in; another one with the same label is refused. */
   serial?: string
 }
 
@@ -21,10 +21,10 @@ export interface Session {
 const sessionsAtOnce = 4
 /** CKS_RW_USER_FUNCTIONS, PKCS#11 section 3.3; the binding does not name it. */
 const loggedIn = 3
-/** Session handles are of the module's choosing; found objects stay valid while any session lives. */
+/** Session handles are chosen by the module; found objects stay valid while any session lives. */
 const rememberedObjects = 4096
 
-/** A token with a logged-in pool of sessions. When it is lost, each use says so, and tries to find it again. */
+/** A token with a logged-in pool of sessions. If it is lost, each use reports it and tries to reconnect. */
 export class Token {
   readonly serial: string
   readonly #o: TokenOptions
@@ -56,8 +56,8 @@ export class Token {
   }
 
   /**
-   * Runs `work` with a session that nobody else uses meanwhile.
-   * @throws ServiceError 503 TokenUnavailable where the token is lost; what `work` throws otherwise
+   * Runs `work` with a session for its exclusive use.
+   * @throws ServiceError 503 TokenUnavailable if the token is lost; otherwise whatever `work` throws
    */
   async withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
     if (this.#lost) await this.#reopen()
@@ -70,7 +70,7 @@ export class Token {
         this.#lost = true
         throw this.#unavailable(error)
       }
-      // What failed may have left an operation open, which would stand in the way of the next one.
+      // A failure may have left an operation open, which would block the next one.
       handle = this.#replaced(handle)
       throw error
     } finally {
@@ -78,7 +78,7 @@ export class Token {
     }
   }
 
-  /** The one object of this class and id; undefined where the token has none. */
+  /** The one object with this class and id; undefined if the token has none. */
   find(session: Session, objectClass: number, id: Buffer): Handle | undefined {
     const { binding, module, handle } = session
     const place = `${objectClass}/${id.toString('hex')}`
@@ -104,7 +104,7 @@ export class Token {
     return object
   }
 
-  /** Where the token is plugged in now. */
+  /** The slot that the token is in now. */
   get slot(): Handle {
     return this.#slot
   }
@@ -128,7 +128,7 @@ export class Token {
     this.#open = handles.length
   }
 
-  /** One attempt at a time; who comes meanwhile waits for its end. */
+  /** One attempt at a time; others wait for its end. */
   #reopen(): Promise<void> {
     this.#reopening ??= this.#reopenOnce().finally(() => (this.#reopening = undefined))
     return this.#reopening
@@ -136,7 +136,7 @@ export class Token {
 
   async #reopenOnce(): Promise<void> {
     try {
-      // Sessions of a token that was away are void, and a connection to it has to be recreated.
+      // Sessions of a token that was away are void, and its connections must be recreated.
       if (this.#idle.length < this.#open) throw new Error('uses of the lost token have not ended yet')
       this.#objects.clear()
       restartModule(this.#binding, this.#module)
@@ -187,7 +187,7 @@ export class Token {
     return this.#module.C_OpenSession(this.#slot, CKF_SERIAL_SESSION | CKF_RW_SESSION)
   }
 
-  /** The new one comes first: when the last session closes, the user is logged out. */
+  /** The new session first: when the last one closes, the user is logged out. */
   #replaced(handle: Handle): Handle {
     try {
       const fresh = this.#openSession()

@@ -11,7 +11,7 @@ import type { Session } from './token.ts'
 
 const tagBytes = 16
 
-/** Room that a result may take beyond its input: a block of padding, a tag, or a signature. */
+/** How much longer than its input a result may be: a block of padding, a tag, or a signature. */
 const room = 1024
 
 interface UsedKey {
@@ -22,7 +22,7 @@ interface UsedKey {
 
 /**
  * A use of a key inside the token.
- * @throws ServiceError 400 BadParameter as useSecret does; 400 KeyOperationNotSupported where the token lacks the mechanism
+ * @throws ServiceError 400 BadParameter like useSecret; 400 KeyOperationNotSupported if the token lacks the mechanism
  */
 export async function useInside(session: Session, o: UsedKey, use: KeyUse): Promise<KeyUseResult> {
   try {
@@ -106,7 +106,7 @@ async function decrypted(
   return module.C_DecryptAsync(handle, Buffer.from(value), Buffer.alloc(value.length + room))
 }
 
-/** What is wrapped is the caller's, so it may pass through our memory; the key that wraps it does not. */
+/** The wrapped value is the caller's, so it may pass through our memory; the wrapping key does not. */
 async function wrapped(
   session: Session,
   o: UsedKey,
@@ -123,7 +123,7 @@ async function wrapped(
     { type: b.CKA_SENSITIVE, value: false },
     { type: b.CKA_EXTRACTABLE, value: true },
   ]
-  // Some modules crash or wrap nothing where there is nothing to wrap.
+  // Some modules crash, or wrap nothing, on empty input.
   if (value.length === 0 || (!padded && value.length % 8 !== 0)) throw unusableValue({ operation, algorithm })
   const object =
     operation === 'wrap'
@@ -176,13 +176,17 @@ function gcm(b: Binding, iv: Uint8Array, aad: Uint8Array | undefined): Mechanism
   }
 }
 
-/** Begins an operation: what a token refuses here is the mechanism or its parameters, as it has seen no value yet. */
+/**
+ * Begins an operation: a refusal here concerns the mechanism or its parameters, because the token has seen no value
+ * yet.
+ */
 function begun({ binding: b }: Session, algorithm: string, begin: () => void): void {
   const unknown = [
     b.CKR_MECHANISM_INVALID,
     b.CKR_MECHANISM_PARAM_INVALID,
     b.CKR_ARGUMENTS_BAD,
-    // The key was made for another use, as a token takes none for AES and for HMAC; or it is shorter than the token wants.
+    // The key was created for another use, since tokens refuse one for both AES and HMAC; or it is too short for the
+    // token.
     b.CKR_KEY_TYPE_INCONSISTENT,
     b.CKR_KEY_SIZE_RANGE,
     b.CKR_KEY_FUNCTION_NOT_PERMITTED,

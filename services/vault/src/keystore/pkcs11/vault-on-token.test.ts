@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true })
 })
 
-/** How many private keys the token holds that are not of a session alone. */
+/** How many private keys the token holds permanently. */
 async function keysInToken(): Promise<number> {
   const { binding: b, module } = await loadModule(softhsmModule)
   const slot = module.C_GetSlotList(true).find((each) => module.C_GetTokenInfo(each).label.trimEnd() === 'vault')!
@@ -57,7 +57,7 @@ describeStores('a vault whose keys are in a token', (open) => {
     const opened = unwrapRelease({ jws: answer.body.value, transferKey, caPem: authority.caPem })
     const released = createPublicKey(createPrivateKey({ key: opened.secret, format: 'der', type: 'pkcs8' }))
     expect(released.export({ format: 'jwk' }).n).toBe(created.body.key.n)
-    // What hosts ask for, and SoftHSM's OAEP lacks.
+    // What hosts request, and SoftHSM's OAEP lacks.
     const enc = 'RSA_AES_KEY_WRAP_256'
     const asked = await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target, enc })
     expect(unwrapRelease({ jws: asked.body.value, transferKey, caPem: authority.caPem }).secret).toEqual(opened.secret)
@@ -74,7 +74,7 @@ describeStores('a vault whose keys are in a token', (open) => {
       expect([refused.status, refused.body.error.code]).toEqual([400, 'KeyNotExportable'])
       expect(refused.body.error.message).toContain('RSA_AES_KEY_WRAP_256')
       expect(refused.body.error.innererror.remedy).toContain('transportKey')
-      // A tenant's key is made: its releases with SHA-1 work in the token, and others are refused when they are asked for.
+      // A tenant's key is created: its releases with SHA-1 work in the token, others are refused on request.
       await vault.putVault('kv1', { grants: [adminGrant('owner')] })
       const host = 'kv1.vault.strongroom.internal'
       expect((await vault.call('owner', 'POST', '/keys/k/create', keyRequest(), host)).status).toBe(200)
