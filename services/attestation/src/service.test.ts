@@ -116,7 +116,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     const none = await test.post(path, snpBody(report, { pem }))
     expect(none.body.error.code).toBe('PolicyEvaluationError')
     expect(JSON.stringify(none.body.error.details)).toContain('revocation list')
-    // A stranger's list of the same product does not count here, then the right one beside it.
+    // Another authority's list for the same product is not accepted; the right one beside it is.
     await serveCollateral(fake, await newSilicon())
     test.clock.set(new Date(Date.now() + 61_000))
     const { crl } = await (await silicon()).amd.endorsements()
@@ -171,7 +171,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     for (const name of await readdir(stateDir)) {
       const bytes = await readFile(join(stateDir, name))
       expect(bytes.includes('PRIVATE KEY')).toBe(false)
-      // PKCS#8 of an RSA key in base64url begins like this.
+      // Base64url of an RSA key's PKCS#8 begins like this.
       expect(bytes.includes('MIIEv'), name).toBe(false)
     }
   })

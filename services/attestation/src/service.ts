@@ -36,25 +36,25 @@ import { Decisions } from './store/decisions.ts'
 import { migrations } from './store/migrations.ts'
 import { TokenIssuer } from './tokens/token.ts'
 
-/** How often signing keys are looked at. */
+/** How often signing keys are checked. */
 const dayMs = 24 * 3600_000
 
 export interface AttestationOptions {
   anchors: TrustAnchors
   /**
-   * Where the installation's own processors are endorsed, for example https://collateral.strongroom.internal. Beside it only
-   * the addresses of STATE/collateral-endpoints.json are ever called.
+   * Endorsements of the installation's own processors, for example https://collateral.strongroom.internal. Only this
+   * and the addresses in STATE/collateral-endpoints.json are ever called.
    */
   collateralUrl: string
-  /** Who may read and set policies of the providers that regions share. Absent: nobody. */
+  /** May read and set policies of regions' shared providers. By default nobody. */
   ownerObjectId?: string
-  /** Paravisors under which genuine silicon counts as compliant. Absent: none. */
+  /** Paravisors under which genuine silicon counts as compliant. Default: none. */
   baseline?: ComplianceBaseline
-  /** PEM of the authorities that certify attestation keys of guests' TPMs. Absent: none, and so no guest is attested. */
+  /** PEM of the authorities that certify attestation keys of guests' TPMs. Default: none, so no guest is attested. */
   attestationKeyAuthorities?: readonly string[]
-  /** Attest calls that one caller may make. */
+  /** Limit on one caller's attest calls. */
   callerLimit?: CallerLimit
-  /** Object ids of principals that attest for the platform: they are counted by themselves. Absent: none. */
+  /** Object ids of principals that attest for the platform: they are counted separately. Default: none. */
   platformCallers?: readonly string[]
   /** Name of the store within `storeUrl`. */
   storeService?: string
@@ -95,7 +95,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const { wire, collateralUrl: baseUrl } = context
   const collateral = new Collateral({ store, wire, clock, logger, baseUrl, endpoints, anchors })
   const baseline = context.baseline ?? { launchMeasurements: [], idKeyDigests: [] }
-  // The cache keeps parsed bytes and good signatures only: time, trust and revocation are judged at each request.
+  // The cache stores only parsed bytes and valid signatures: time, trust and revocation are judged at each request.
   const verification: VerifyContext = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
   const snp = new SnpVerifier({
     anchors,
@@ -154,7 +154,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
       { matches: (host) => host === attestationManagementHost, app: managementApp },
     ],
     start: async () => {
-      // Made before the first boot waits for it; other providers' keys when they are first asked for.
+      // Created before the first boot waits for it; other providers' keys on first use.
       await keys.current(sharedProvider)
       await renewKeys()
       renewal = setInterval(

@@ -1,4 +1,4 @@
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** @throws TypeError where the bytes are not UTF-8 */
+/** @throws TypeError if the bytes are not UTF-8 */
 export const textOf = (bytes: Uint8Array): string => utf8.decode(bytes)

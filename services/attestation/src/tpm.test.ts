@@ -80,7 +80,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     })
     expect(claims['x-ms-compliance-status']).toBeUndefined()
     expect(claims['events']).toBeUndefined()
-    // A key that only the sender vouches for is not a key of the machine.
+    // A key that only the sender vouches for is not the machine's.
     expect(claims['cnf']).toBeUndefined()
   })
 
@@ -116,7 +116,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
   })
 
   it('bounds a query by the place of an event in the log, as Azure’s examples do', async () => {
-    // Where the separator is not found by its EventSeq, such policies have no bound at all: what came later would count.
+    // If EventSeq does not find the separator, such policies have no bound: later events would count.
     const before = (pcr: number): string => `version=1.2;
       authorizationrules{
         c:[type=="events", issuer=="AttestationService"] => add(type="end", value=JmesPath(c.value, "Events[?EventTypeString == 'EV_SEPARATOR' && PcrIndex == \`${pcr}\`] | @[0].EventSeq"));
@@ -133,7 +133,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
       statuses.push((await send(await request())).status)
     }
     await test.call('POST', '/policies/Tpm:reset?api-version=2022-08-01', owner)
-    // Register 23 has no separator: nothing is asked, and nothing permits.
+    // Register 23 has no separator: nothing is evaluated, and nothing permits.
     expect(statuses).toEqual([200, 400])
   })
 

@@ -74,7 +74,7 @@ describeStores('two server processes on one database', (openStore) => {
         const gone = await attest(there)
         expect(gone).toMatchObject({ status: 404, body: { error: { code: 'ProviderNotFound' } } })
         expect((await there.call('GET', '/certs', { host })).status).toBe(404)
-        // Recreated it is another: no key and no policy of the first comes back.
+        // Recreated, it is a new provider: no key and no policy of the first one returns.
         expect((await manage(there, 'PUT')).status).toBe(201)
         const anew = (await here.call('GET', '/certs', { host })).body.keys as { kid: string }[]
         expect(anew).toHaveLength(1)

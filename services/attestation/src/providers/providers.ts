@@ -13,23 +13,23 @@ import type { Kysely } from 'kysely'
 import type { PolicyCertificate } from '../policy/policy-certificate.ts'
 import type { Tables } from '../store/tables.ts'
 
-/** One issuer of tokens with policies of its own. */
+/** One token issuer with separate policies. */
 export interface Provider {
   /** Host name, which is also the provider's key in the store. */
   host: string
   name: string
   regionCode: string
-  /** `iss` of its tokens; no slash at the end. */
+  /** `iss` of its tokens, without a trailing slash. */
   issuer: string
-  /** Isolated: every policy and every change of signers is signed by one of the provider's certificates. */
+  /** Isolated: every policy and every change of signers must be signed under one of the provider's certificates. */
   trustModel: AttestationTrustModel
-  /** Of the resource that made it; absent for the provider that a region shares. */
+  /** The resource behind it; absent for a region's shared provider. */
   resourceId?: string
   /** ISO time; absent for a shared provider. */
   createdAt?: string
 }
 
-/** The provider that a region shares. */
+/** A region's shared provider. */
 const shared = (regionCode: string): Provider => ({
   host: sharedAttestationHost(regionCode),
   name: `shared${regionCode}`,
@@ -38,23 +38,23 @@ const shared = (regionCode: string): Provider => ({
   trustModel: 'AAD',
 })
 
-/** By host name. Each has its own policies and signing keys, which are made when they are first asked for. */
+/** By host name. Each has separate policies and signing keys, created on first use. */
 const sharedProviders: ReadonlyMap<string, Provider> = new Map(
   attestationRegionCodes.map((code) => [sharedAttestationHost(code), shared(code)]),
 )
 
-/** The provider that the home region shares. */
+/** The home region's shared provider. */
 export const sharedProvider: Provider = shared(homeRegion.code)
 
-/** Providers of tenants that are kept as they were read last. */
+/** Number of tenants' providers that are cached. */
 const foundProviders = 64
 const nameForm = /^[a-z0-9][a-z0-9-]{1,22}[a-z0-9]$/
 const hostForm = /^[a-z0-9][a-z0-9-]{1,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.internal$/
 
 /**
- * Providers by host name: the one that each region shares, which exist always, and those that the resource manager made.
- * Each request reads its provider's row again, so that several processes on one database serve the same providers, and none
- * speaks for one that another has removed.
+ * Providers by host name: each region's shared one, which always exist, and those created by the resource manager. Each
+ * request reads its provider's row again, so that several processes on one database serve the same providers, and none
+ * answers for one that another has removed.
  */
 export class Providers {
   readonly #store: Store
@@ -64,7 +64,9 @@ export class Providers {
   readonly #row: (host: string) => Promise<Tables['provider'] | undefined>
   readonly #found: RowCache<Provider>
 
-  /** @param o.elsewhere hosts whose tokens another origin signs: no provider of this installation may have such a name */
+  /**
+   * @param o.elsewhere hosts whose tokens another origin signs: no provider of this installation may have such a name
+   */
   constructor(o: { store: Store; clock: Clock; elsewhere?: readonly string[] }) {
     this.#store = o.store
     this.#db = o.store.db as Kysely<Tables>
@@ -76,7 +78,7 @@ export class Providers {
     this.#found = new RowCache({ store: o.store, tables: ['provider'], limit: foundProviders })
   }
 
-  /** Whether providers have such host names; that there is this one only `get` says. */
+  /** Whether providers have host names like this; only `get` shows that this one exists. */
   serves(host: string): boolean {
     return hostForm.test(host)
   }
@@ -97,9 +99,9 @@ export class Providers {
   }
 
   /**
-   * Takes the names of other origins out of those that providers may have, for good: after the operator has taken one out of
-   * the configuration, keys are still released on that name's word, and nobody may make a provider that has it.
-   * @throws ServiceError AttestationVerifierNameTaken: one issuer may have one meaning only
+   * Permanently reserves the names of other origins: after the operator has removed one from the configuration, key
+   * releases still rely on that name, so nobody may create a provider with it.
+   * @throws ServiceError AttestationVerifierNameTaken: one issuer must have one meaning
    */
   async reserveElsewhere(): Promise<void> {
     const taken = await this.#store.transaction(async (transaction) => {
@@ -128,8 +130,8 @@ export class Providers {
   }
 
   /**
-   * Makes a provider, or finds it again where the same resource asks twice.
-   * @throws ServiceError InvalidParameter for a name that is not a host name, NameNotAvailable where it is another's
+   * Creates a provider, or returns the existing one if the same resource asks again.
+   * @throws ServiceError InvalidParameter for an invalid host name, NameNotAvailable if another resource has it
    */
   async create(o: {
     name: string
@@ -164,7 +166,7 @@ export class Providers {
         .values(row)
         .onConflict((conflict) => conflict.column('host').doNothing())
         .executeTakeFirst()
-      // Somebody else was faster: theirs holds.
+      // Another request was faster, and its provider is used.
       if (numInsertedOrUpdatedRows === 0n)
         return await tx.selectFrom('provider').selectAll().where('host', '=', host).executeTakeFirstOrThrow()
       for (const { thumbprint, jwk } of o.certificates) {
@@ -183,8 +185,8 @@ export class Providers {
   }
 
   /**
-   * The provider is another resource's from now on, because its resource was given another id. Idempotent.
-   * @throws ServiceError NameNotAvailable where it is neither's
+   * Assigns the provider to another resource, because its resource's id changed. Idempotent.
+   * @throws ServiceError NameNotAvailable if it belongs to neither
    */
   async move(provider: Provider, o: { from: string; to: string }): Promise<Provider> {
     const same = (a: string | undefined, b: string): boolean => a?.toLowerCase() === b.toLowerCase()
@@ -201,12 +203,12 @@ export class Providers {
     return { ...provider, resourceId: o.to }
   }
 
-  /** Forgets a provider with all that it holds; its decisions stay on record. False where there was none. */
+  /** Removes a provider with everything it holds, except its recorded decisions. False if there was none. */
   async remove(provider: Provider): Promise<boolean> {
     const { host } = provider
     const gone = await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
-      // Its row first: who makes a key for it at this moment holds that row, and its key goes too.
+      // Its row first: a concurrent creation of its key locks that row, so that key is removed too.
       const removed = await tx.deleteFrom('provider').where('host', '=', host).executeTakeFirst()
       for (const table of ['policy', 'policy_certificate', 'signing_key', 'signing_key_current'] as const)
         await tx.deleteFrom(table).where('provider', '=', host).execute()
@@ -250,6 +252,6 @@ function invalidName(name: string): ServiceError {
   })
 }
 
-/** What can be attested here; the other types of the wire are refused by name. */
+/** What can be attested here; other types of the wire are refused by name. */
 export type OfferedType = AttestationType
 export const offeredTypes: readonly OfferedType[] = attestationTypes

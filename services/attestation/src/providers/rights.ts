@@ -2,12 +2,15 @@ import { managementAudience, managementHost, type AccessQuestion } from '@strong
 import { ServiceError, type Caller, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { Provider } from './providers.ts'
 
-/** `Microsoft.Attestation/attestationProviders/attestation/{right}`: what the roles Attestation Reader and Contributor give. */
+/**
+ * `Microsoft.Attestation/attestationProviders/attestation/{right}`, as granted by the roles Attestation Reader and
+ * Contributor.
+ */
 export type Right = 'read' | 'write' | 'delete'
 
 /**
- * Who may read and change the policies of a provider: for the one that a region shares, the owner of the installation; for a tenant's
- * own, whoever has a role there. The resource manager is asked at each call, so that a role that was taken away counts for nothing.
+ * Rights to read and change a provider's policies: for a region's shared provider, the installation's owner; for a
+ * tenant's, holders of a role there. The resource manager is asked at each call, so that a revoked role has no effect.
  */
 export class Rights {
   readonly #wire: WireClient
@@ -20,7 +23,7 @@ export class Rights {
     this.#isOwner = o.isOwner
   }
 
-  /** @throws ServiceError 403 Forbidden; what the resource manager answers where it cannot say */
+  /** @throws ServiceError 403 Forbidden; the resource manager's error if it cannot answer */
   async require(caller: Caller, provider: Provider, right: Right): Promise<void> {
     if (await this.#allows(caller, provider, right)) return
     const role = right === 'read' ? 'Attestation Reader' : 'Attestation Contributor'

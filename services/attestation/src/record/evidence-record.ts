@@ -6,17 +6,19 @@ import type { BoundData } from '../evidence/request.ts'
 const toBase64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
 
-/** Evidence as it is kept with a decision: JSON in which `strongroom evidence verify` finds every piece by what it is. */
+/**
+ * Evidence stored with a decision: JSON in which `strongroom evidence verify` recognises every piece by its content.
+ */
 export interface EvidenceRecord {
-  /** What this evidence alone has; bytes as base64. */
+  /** What is specific to this evidence; bytes as base64. */
   own: Record<string, unknown>
-  /** What much evidence has in common (certificates, revocation lists, Intel's signed texts): kept once. */
+  /** What many pieces of evidence share (certificates, revocation lists, Intel's signed texts): stored once. */
   shared: Record<string, SharedText>
 }
 
-/** A text that is written out only where it is not kept yet. */
+/** A text that is only generated if it is not stored yet. */
 interface SharedText {
-  /** Names the text: SHA-256 of what it is made from, base64url. */
+  /** Identifies the text: SHA-256 of what it is generated from, base64url. */
   digest: string
   text: () => string
 }
@@ -56,8 +58,8 @@ export function tdxRecord(o: {
 }
 
 /**
- * A guest's: the hardware's report with the claims that name the attestation key, and the quote by that key. An SNP report goes into
- * the form that the paravisor gives it, in which one thing vouches for the next.
+ * A guest's record: the hardware's report with the claims that name the attestation key, and that key's quote. An SNP
+ * report is stored in the paravisor's form, in which each part vouches for the next.
  */
 export function guestRecord(o: {
   isolation: EvidenceRecord | undefined
@@ -80,7 +82,7 @@ function hclReport(hardwareReport: Uint8Array, claims: Uint8Array): string {
   return toBase64(buildHclReport({ hardwareReport, reportType: 'SNP', claims }))
 }
 
-/** A quote of a TPM, in the members by which it is found. */
+/** A TPM quote, in the members by which it is recognised. */
 export function tpmQuoteRecord(o: {
   message: Uint8Array
   signature: Uint8Array
@@ -99,10 +101,10 @@ function plain(text: string): SharedText {
   return { digest: createHash('sha256').update(text).digest('base64url'), text: () => text }
 }
 
-/** Texts by the first of the bytes that they are made of: caches give the same bytes out for each report of a chip. */
+/** Texts by the first of their source bytes: caches return the same bytes for each report of a chip. */
 const armouredTexts = new WeakMap<Uint8Array, { parts: readonly Uint8Array[]; text: SharedText }>()
 
-/** PEM of DER, which nobody changes. */
+/** PEM of DER that nobody changes. */
 function armoured(label: string, first: Uint8Array, ...others: Uint8Array[]): SharedText {
   const parts = [first, ...others]
   const known = armouredTexts.get(first)

@@ -4,7 +4,7 @@ import type { OfferedType } from '../providers/providers.ts'
 import type { OnRefused } from '../routes/attest-routes.ts'
 import type { Decisions } from '../store/decisions.ts'
 
-/** Member of each request that holds the evidence. */
+/** Member of each request that contains the evidence. */
 const evidenceMember: Record<OfferedType, string> = {
   SevSnpVm: 'report',
   TdxVm: 'quote',
@@ -12,10 +12,10 @@ const evidenceMember: Record<OfferedType, string> = {
   Tpm: 'data',
 }
 
-/** Requests that are larger are on record without what was sent: nobody has to be anyone to send them. */
+/** Larger requests are recorded without their content: anyone can send them anonymously. */
 const keptRequest = 256 * 1024
 
-/** Puts refused evidence on record, as it was sent: it may be no evidence at all. */
+/** Records refused evidence as it was sent: it may be no evidence at all. */
 export function refusalRecorder(decisions: Decisions): OnRefused {
   return async ({ provider, type, body, caller, error }) => {
     if (!(error instanceof ServiceError)) return

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 
 const known: readonly string[] = attestationApiVersions
 
-/** Azure answers no attestation call without a version that it knows. */
+/** Azure answers no attestation call without a known version. */
 export function requireApiVersion(request: FastifyRequest): void {
   const found = (request.query as Record<string, unknown>)['api-version']
   if (typeof found === 'string' && known.includes(found)) return

@@ -30,7 +30,7 @@ export function attestRoutes(
     tpm: TpmVerifier
     challenges: Challenges
     onRefused: OnRefused
-    /** Who is counted for what a request needs; undefined for the platform. */
+    /** Who is charged for a request; undefined for the platform. */
     counted: (request: FastifyRequest) => string | undefined
   },
 ): void {
@@ -56,7 +56,7 @@ export function attestRoutes(
         ...(draftPolicy === undefined ? {} : { draftPolicy }),
       })
       if (formOf(request) === 'maa') return { token }
-      // Media types say the profile too (RFC 9782, section 3).
+      // The media type includes the profile (RFC 9782, section 3).
       reply.type(`${earMediaType}; eat_profile="${earProfile}"`)
       return token
     })
@@ -114,7 +114,7 @@ function tpmAnswer({ wrapped }: { wrapped: boolean }, answer: Record<string, str
   return { data: Buffer.from(JSON.stringify(wrapped ? { payload: answer } : answer)).toString('base64url') }
 }
 
-/** An event log in base64 in base64: Linux hands out up to some hundred KiB. */
+/** An event log in base64 in base64: Linux exposes up to some hundred KiB. */
 const guestBodyLimit = 4 * 1024 * 1024
 
 function onRefusal(o: Omit<Refusal, 'error'>, told: OnRefused): (error: unknown) => Promise<never> {
@@ -128,12 +128,12 @@ interface Refusal {
   provider: string
   type: OfferedType
   body: Record<string, unknown>
-  /** Address that asked. */
+  /** The caller's address. */
   caller: string
   error: unknown
 }
 
-/** Told of evidence that was refused, before the refusal is answered. */
+/** Called for refused evidence, before the refusal is answered. */
 export type OnRefused = (refusal: Refusal) => Promise<void>
 
 function draftOf(body: Record<string, unknown>, type: OfferedType): string | undefined {

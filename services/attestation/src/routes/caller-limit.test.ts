@@ -18,7 +18,7 @@ describe('callers', () => {
     })
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
     expect((await test.call('GET', '/tcbbaselines/TdxVm?api-version=2025-06-01')).status).toBe(429)
-    // Whoever verifies tokens is not in anyone's way.
+    // Clients that verify tokens are not limited.
     expect((await test.call('GET', '/certs')).status).toBe(200)
   })
 
@@ -32,7 +32,7 @@ describe('callers', () => {
       return found
     }
     expect(await statuses(ill, 50)).toEqual([400, 400, 400, ...Array<number>(47).fill(429)])
-    // Neither a token that is not the platform's nor another route gives him more.
+    // Neither a foreign token nor another route gives the caller more.
     expect(await statuses(ill, 2, { token: ownerObjectId })).toEqual([429, 429])
     expect(await statuses(well, 3)).toEqual([400, 400, 400])
     expect(await statuses(well, 1)).toEqual([429])

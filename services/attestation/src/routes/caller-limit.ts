@@ -9,19 +9,20 @@ export interface CallerLimit {
   seconds: number
 }
 
-/** Far above what hosts that boot and guests that renew their tokens ask for; far below what keeps a processor busy. */
+/** Far above the needs of booting hosts and guests that renew tokens; far below what keeps a processor busy. */
 export const defaultCallerLimit: CallerLimit = { requests: 1_000, seconds: 10 }
 
 export interface Callers {
   limit: CallerLimit
   verifier: TokenVerifier
-  /** Object ids of principals that attest for the platform: a host that boots VMs is counted by itself. */
+  /** Object ids of principals that attest for the platform: a host that boots VMs is counted separately. */
   platform: readonly string[]
 }
 
 /**
- * Limits the routes that `routes` adds, which learn whose address a request is counted by: none where the platform asks. Attestation is anonymous, so callers are counted by their address: each guest has one
- * of its own on the way here, which its host gives it (attack W4). The platform shows who it is by a token.
+ * Limits the routes that `routes` adds, and gives them the address that a request is counted by, if not the platform's.
+ * Attestation is anonymous, so callers are counted by address: each guest has its own, assigned by its host (attack
+ * W4). The platform identifies itself by a token.
  */
 export async function limited(
   app: FastifyInstance,
@@ -50,7 +51,7 @@ export async function limited(
           headers: { 'retry-after': String(retryAfter) },
         }),
     })
-    // After the body, so that nobody who sends slowly keeps a place.
+    // After the body, so that a slow sender holds no place.
     scope.addHook('preHandler', async (request, { raw: response }) => {
       const caller = named.get(request) ?? request.ip
       if (caller !== request.ip) {
@@ -70,7 +71,7 @@ export async function limited(
   })
 }
 
-/** A token that is not good makes nobody else of its sender. */
+/** An invalid token does not change who the sender is. */
 async function callerOf(request: FastifyRequest, { verifier, platform }: Callers): Promise<string> {
   const token = bearerOf(request)
   if (token === undefined || platform.length === 0) return request.ip

@@ -6,7 +6,7 @@ import { certificateOf, openEnvelope } from '../policy/stored-policy.ts'
 import type { Provider } from '../providers/providers.ts'
 import { bodyText, managed, managementScope, type ManagementOptions } from './management-scope.ts'
 
-/** `/certificates`: who may sign the policies of an isolated provider. */
+/** `/certificates`: signers of an isolated provider's policies. */
 export async function certificateRoutes(app: FastifyInstance, o: ManagementOptions): Promise<void> {
   await managementScope(app, o, (scope) => {
     scope.get('/certificates', async (request) => {

@@ -43,7 +43,7 @@ describe.skipIf(!firmwareIsThere)('decisions on record', () => {
     expect(answer.status).toBe(200)
     return answer.body as DecisionBundle
   }
-  /** As `strongroom evidence verify bundle.json --anchors anchors.json --ca ca.pem` does it. */
+  /** Like `strongroom evidence verify bundle.json --anchors anchors.json --ca ca.pem`. */
   const offline = async (bundle: unknown): Promise<Judgement> => {
     const pieces = detect('bundle.json', new TextEncoder().encode(JSON.stringify(bundle)))
     const root = parseCertificate(parsePem(authority.caPem)[0]!)

@@ -8,12 +8,12 @@ import { managed, managementScope, type ManagementOptions } from './management-s
 
 const defaultPage = 50
 const largestPage = 500
-/** With claims, which take more room. */
+/** With claims, which are larger. */
 const largestExpandedPage = 100
 
 type DecisionOptions = ManagementOptions & { decisions: Decisions }
 
-/** `/decisions` (contract/attestation-decisions.ts): what a provider decided, for who may read its policies. */
+/** `/decisions` (contract/attestation-decisions.ts): a provider's decisions, for callers who may read its policies. */
 export async function decisionRoutes(app: FastifyInstance, o: DecisionOptions): Promise<void> {
   await managementScope(app, o, (scope) => {
     scope.get('/decisions', async (request): Promise<DecisionList> => {
@@ -135,7 +135,7 @@ function pageSize(request: FastifyRequest, largest: number): number {
   })
 }
 
-/** Where a page ends is where the next begins. */
+/** The next page begins where this one ends. */
 function nextLink(
   request: FastifyRequest,
   provider: Provider,

@@ -8,11 +8,11 @@ const claimsSupported = [
   ['x-ms-policy-hash', 'x-ms-policy-signer', 'x-ms-runtime', 'x-ms-inittime', 'x-strongroom-simulated'],
 ].flat()
 
-/** What verifiers of tokens read; anonymous and without api-version. */
+/** What token verifiers read; anonymous and without api-version. */
 export function discoveryRoutes(app: FastifyInstance, o: { providers: Providers; keys: SigningKeys }): void {
   app.get('/certs', async (request, reply) => {
     const provider = await providerOf(request, o.providers)
-    // The stock verifiers ask for either type and take both.
+    // The stock verifiers request either type and accept both.
     reply.type('application/json; charset=utf-8').header('cache-control', 'public, max-age=300')
     return { keys: await o.keys.published(provider) }
   })

@@ -7,7 +7,7 @@ describe('calls of a caller', () => {
   let test: TestService | undefined
   afterEach(() => test?.close())
 
-  /** So many of one caller at once, none of which ends before it is told to. */
+  /** This many concurrent calls of one caller, none of which ends before it is told to. */
   function begin(calls: FairCalls, caller: string, count: number): { begun: number; refused: unknown[] } {
     const seen = { begun: 0, refused: [] as unknown[] }
     for (let n = 0; n < count; n++)

@@ -1,27 +1,27 @@
 import { ConcurrencyLimit, OtherPeers, ServiceError } from '@strongroom/platform'
 
-/** Calls of one caller that are judged at a time: while others call too, and while nobody else does. */
+/** How many calls of one caller are judged at a time: while others call too, and otherwise. */
 const amongOthers = 1
 const alone = 16
-/** Of one caller, each with a body of up to 4 MiB. */
+/** Per caller, each with a body of up to 4 MiB. */
 const mostWaiting = 128
 
 /**
- * Judges the calls of each caller one after the other while others call too: all are judged by one thread, and whoever has many under
- * way takes as many turns of it for each turn of another (attack W4).
+ * Judges each caller's calls one after the other while others call too: one thread judges all of them, so concurrent
+ * calls would otherwise get a turn each for every turn of another caller (attack W4).
  */
 export class FairCalls {
   readonly #calls = new Map<string, ConcurrencyLimit>()
   readonly #others = new OtherPeers()
 
-  /** Somebody calls who never waits. */
+  /** Records a call that never waits. */
   note(caller: string): void {
     this.#others.note(caller)
   }
 
   /**
-   * Resolves when the call may be judged; `leave` has to follow, once.
-   * @throws ServiceError TooManyRequests, after which nothing has to follow
+   * Resolves when the call may be judged; `leave` must follow, once.
+   * @throws ServiceError TooManyRequests; `leave` must not follow then
    */
   async enter(caller: string): Promise<void> {
     this.note(caller)

@@ -22,7 +22,7 @@ export interface ManagementOptions {
   now: () => Date
 }
 
-/** Lets no request pass that has no token for the attestation service. */
+/** Refuses requests without a token for the attestation service. */
 export function requireAttestationBearer(o: {
   verifier: TokenVerifier
   tenantId: string
@@ -34,7 +34,7 @@ export function requireAttestationBearer(o: {
   })
 }
 
-/** Makes a scope of routes for those who manage a provider: signed-in callers, bodies as text. */
+/** Creates a scope of routes for provider management: signed-in callers, bodies as text. */
 export async function managementScope(
   app: FastifyInstance,
   o: ManagementOptions,
@@ -51,7 +51,7 @@ export async function managementScope(
   })
 }
 
-/** The provider of a request whose caller has the right there. */
+/** The provider of a request whose caller has the right. */
 export async function managed(request: FastifyRequest, o: ManagementOptions, right: Right): Promise<Provider> {
   requireApiVersion(request)
   const provider = await providerOf(request, o.providers)

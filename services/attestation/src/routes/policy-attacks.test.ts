@@ -22,7 +22,7 @@ const attestPath = '/attest/SevSnpVm?api-version=2022-08-01'
 const policyPath = '/policies/SevSnpVm?api-version=2022-08-01'
 const owner = { token: ownerObjectId, contentType: 'text/plain' }
 
-/** The attacks on policies of the facts (P1 to P4, P6), as an attacker has them: over HTTP. */
+/** The attacks on policies of the facts (P1 to P4, P6), over HTTP. */
 describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
   let test: TestService
   let body: Record<string, unknown>
@@ -92,7 +92,7 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
     const rules =
       '=>add(type="x-ms-compliance-status", value="azure-compliant-cvm"); [type=="x-ms-compliance-status", issuer=="AttestationService"]=>permit();'
     await set(rules)
-    // Nothing is weak in it that a policy has to name: it says of no VM whose it is, so that compliance alone is missing.
+    // It has no weakness that a policy must name: it states no VM id, so only compliance is missing.
     const runtime = new TextEncoder().encode('{"keys":[{"kid":"k"}]}')
     const unnamed = snpBody(await snpReport({ reportData: boundTo(runtime) }), { pem: await chainPem(), runtime })
     const { error } = (await test.post(attestPath, unnamed)).body
@@ -172,7 +172,7 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
 
   it('a policy is done as far as its steps go, and no further (attack P4)', async () => {
     const numbers = Array.from({ length: 60 }, (_, n) => n).join(',')
-    // Each of these rules takes some 7,400 of 200,000 steps.
+    // Each of these rules costs some 7,400 of 200,000 steps.
     const rules = (count: number): string => 'c:[type=="a"]&&d:[type=="a"]=>permit();'.repeat(count)
     const text = (count: number): string =>
       `version=1.2;authorizationrules{=>add(type="a", value=JsonToClaimValue("[${numbers}]"));${rules(count)}};`

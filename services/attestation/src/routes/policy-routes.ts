@@ -25,12 +25,12 @@ export async function policyRoutes(app: FastifyInstance, o: ManagementOptions): 
       return { token: (await o.tokens.sign(provider, { 'x-ms-policy-result': 'Updated', ...resultOf(policy) })).token }
     })
 
-    // The router takes the colon for a parameter; doubled it is a plain one.
+    // The router treats a colon as a parameter; doubled, it is literal.
     scope.post('/policies/:type(^[A-Za-z]+)::reset', async (request) => {
       const provider = await managed(request, o, 'delete')
       const type = typeOf(request)
       const text = bodyText(request)
-      // Tools send nothing at all where no signature is asked for.
+      // Tools send an empty body if no signature is required.
       if (text !== '' || provider.trustModel === 'Isolated') await requireSigner(provider, await openEnvelope(text), o)
       await o.policies.reset(provider, type)
       request.log.info({ provider: provider.host, type, caller: request.caller.objectId }, 'attestation policy reset')

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import type { FastifyRequest } from 'fastify'
 import { sharedProvider, type Provider, type Providers } from '../providers/providers.ts'
 
-/** The provider that a request speaks to: its host name says it. */
+/** The provider that a request addresses by host name. */
 export async function providerOf(request: FastifyRequest, providers: Providers): Promise<Provider> {
   const host = request.hostname.toLowerCase()
   const provider = await providers.get(host)

@@ -61,7 +61,7 @@ describe('the wire of the resource manager', () => {
     expect((await manage('PUT', 'weu/mine', definition('other'))).body.error).toMatchObject({
       code: 'NameNotAvailable',
     })
-    // The name of the provider that a region shares is nobody's.
+    // Nobody can have the name of a region's shared provider.
     expect((await manage('PUT', 'weu/sharedweu', definition('sharedweu'))).body.error.code).toBe('NameNotAvailable')
     expect((await manage('DELETE', 'weu/sharedweu')).status).toBe(204)
     expect((await test.call('GET', '/certs')).status).toBe(200)
@@ -112,7 +112,7 @@ describe('the wire of the resource manager', () => {
     await test.service.close()
     test = await openService({ anchors: (await silicon()).anchors, stateDir: test.stateDir })
     expect(await kids()).toEqual([kid, before])
-    // A year on no token of the earlier key can be alive.
+    // After a year, no token of the earlier key is still valid.
     test.clock.set(new Date(Date.now() + 366 * 24 * 3600_000))
     expect(await kids()).toEqual([kid])
     test.clock.set(new Date())
@@ -146,7 +146,7 @@ describe('the wire of the resource manager', () => {
       expect((await reset()).status).toBe(403)
       rights.add('delete')
       expect(claimsOf(await reset())['x-ms-policy-token-hash']).toEqual(expect.any(String))
-      // One tenant's right at a provider is none at another's, nor at the shared one.
+      // A tenant's right at one provider gives none at another's, nor at the shared one.
       expect(
         (await test.call('PUT', policies, { ...as, host: 'sharedweu.weu.attest.strongroom.internal' })).status,
       ).toBe(403)

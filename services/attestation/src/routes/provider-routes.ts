@@ -25,7 +25,7 @@ interface ProviderRoutesOptions {
   now: () => Date
 }
 
-/** `attestationManagementWire`, for the resource manager's principal alone. */
+/** `attestationManagementWire`, for the resource manager's principal only. */
 export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): void {
   serveWire(app, attestationManagementWire)
   app.addHook(
@@ -57,7 +57,7 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
       certificates,
       callerObjectId,
     })
-    // The key is made now, so that the first attestation does not wait for it.
+    // The key is created now, so that the first attestation does not wait for it.
     await o.keys.current(provider)
     reply.code(created ? 201 : 200)
     return recordOf(provider)
@@ -101,7 +101,7 @@ function requireResourceManager(request: FastifyRequest): void {
   })
 }
 
-/** @throws ServiceError ProviderNotFound, also for the providers that regions share: they are not resources */
+/** @throws ServiceError ProviderNotFound, also for regions' shared providers: they are not resources */
 async function find(request: FastifyRequest, providers: Providers): Promise<Provider> {
   const { region, name } = request.params as { region: string; name: string }
   const host = attestationProviderHost(name, region)

@@ -10,7 +10,7 @@ const policies = '/policies/SevSnpVm?api-version=2022-08-01'
 const tenant = '55555555-5555-4555-8555-555555555555'
 const permitAll = unsignedPolicyJws('version=1.0;authorizationrules{=>permit();};')
 
-/** A name of a provider passes from one tenant to another, also while a call of the first is under way. */
+/** A provider's name passes from one tenant to another, even during a call of the first. */
 describe('a provider that was deleted', () => {
   let test: TestService
   const manage = async (method: string, owner: string): Promise<Answer> =>
@@ -25,7 +25,7 @@ describe('a provider that was deleted', () => {
         }),
       }),
     })
-  /** Deletes the provider while the service asks the resource manager whether the caller may do what he wants. */
+  /** Deletes the provider while the service asks the resource manager about the caller's rights. */
   const passOn = (then: () => Promise<unknown>): void => {
     const { collateral } = test
     const answer = collateral.request.bind(collateral)

@@ -42,8 +42,8 @@ describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
         tcbReleaseDate: tcbInfo['issueDate'],
       },
     ])
-    // Anybody may ask: nobody else is asked for it, also where something of a vendor's lacks what it is judged by (the
-    // evidence asks for the list and its authorities).
+    // Anonymous, so it causes no requests to others, even if a vendor's item lacks what it is judged by (the evidence
+    // then asks for the list and its authorities).
     const asked = test.collateral.asked.length
     test.collateral.answers.set(collateralPaths.snpRevocationList('Milan'), {
       body: (await (await silicon()).amd.endorsements()).crl,

@@ -8,15 +8,15 @@ import type { Providers } from '../providers/providers.ts'
 import { requireApiVersion } from './api-version.ts'
 import { providerOf } from './provider-of.ts'
 
-/** What evidence of a technology is measured against. */
+/** Reference for the evidence of one technology. */
 interface TcbBaseline {
-  /** `azuredefault`, as Azure names it, the FMSPC of a platform of Intel's, or AMD's line of processors. */
+  /** Azure's name `azuredefault`, the FMSPC of an Intel platform, or AMD's processor line. */
   tcbIdentifier: string
   isSelectedTcb: boolean
-  /** Of Intel's TCB info: its number, and when it was issued. */
+  /** From Intel's TCB info: its number and date of issue. */
   tcbEvaluationDataNumber?: number
   tcbReleaseDate?: string
-  /** Of a line of AMD's: least versions, the advisories that they answer, and those that no version shows. */
+  /** For an AMD line: minimum versions, the advisories they fix, and those that no version shows. */
   minimum?: Partial<TcbVersion>
   advisories?: string[]
   advisoriesNotShown?: string[]
@@ -25,8 +25,9 @@ interface TcbBaseline {
 const standard: TcbBaseline = { tcbIdentifier: 'azuredefault', isSelectedTcb: true }
 
 /**
- * `GET /tcbbaselines/{type}`: anonymous, like the keys. SNP is measured against the least versions that answer AMD's
- * advisories, raised by STATE/tcb-minimum.json; TDX against the TCB info that Intel signed for the platform: each of those at hand is listed.
+ * `GET /tcbbaselines/{type}`: anonymous, like the keys. SNP is compared with the minimum versions that fix AMD's
+ * advisories, raised by STATE/tcb-minimum.json; TDX with the TCB info that Intel signed for the platform: every stored
+ * one is listed.
  */
 export function tcbBaselineRoutes(
   app: FastifyInstance,
@@ -74,7 +75,7 @@ async function platforms(collateral: Collateral): Promise<TcbBaseline[]> {
   return [...found.values()]
 }
 
-/** Undefined where the text is not a TCB info of a platform. */
+/** Undefined if the text is not a platform's TCB info. */
 function baselineIn(text: string): TcbBaseline | undefined {
   const { tcbInfo } = JSON.parse(text) as { tcbInfo?: Record<string, unknown> }
   const { fmspc, issueDate, tcbEvaluationDataNumber } = tcbInfo ?? {}

@@ -1,8 +1,8 @@
 import type { Migration } from '@strongroom/platform'
 
 /**
- * Who brought an item, and when a chip's certificate was last used. Of rows that do not say, it is not known that they can be
- * fetched again: they count as imported.
+ * Who supplied an item, and when a chip's certificate was last used. Older rows do not show whether they can be fetched
+ * again: they count as imported.
  */
 export const collateralUseMigration: Migration = {
   up: async (db) => {

@@ -3,9 +3,9 @@ import type { Tables } from './tables.ts'
 
 export type Decision = Tables['decision']
 
-/** What is written down of one decision. */
+/** The record of one decision. */
 export interface DecisionEntry {
   row: Decision
-  /** JSON beside the row, and the evidence; absent where none can be kept. */
+  /** JSON beside the row, and the evidence; absent if none can be stored. */
   bundle?: { content: Record<string, unknown>; evidence: EvidenceRecord }
 }

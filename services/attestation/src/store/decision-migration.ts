@@ -1,6 +1,6 @@
 import type { Migration } from '@strongroom/platform'
 
-/** Who asked and what was found, with each decision; and the evidence that it was made on. */
+/** Each decision's caller, findings, and the evidence it was based on. */
 export const decisionMigration: Migration = {
   up: async (db) => {
     await db.schema.alterTable('decision').addColumn('caller', 'text').execute()

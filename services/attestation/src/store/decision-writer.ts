@@ -4,16 +4,16 @@ import type { DecisionEntry } from './decision-entry.ts'
 import { textKnownMs, type Retention } from './retention.ts'
 import type { Tables } from './tables.ts'
 
-/** Decisions that go into one transaction at most. */
+/** Maximum decisions in one transaction. */
 const groupLimit = 200
 
-/** Writes decisions in the order they were made; several that wait go in together. A decision counts once it is on disk. */
+/** Writes decisions in order; several waiting ones are written together. A decision counts once it is on disk. */
 export class DecisionWriter {
   readonly #store: Store
   readonly #clock: Clock
   readonly #retention: Retention
   readonly #commit: GroupCommit<DecisionEntry>
-  /** Texts that are surely in the store, by digest, and until when. */
+  /** Texts known to be in the store, by digest, with an expiry. */
   readonly #knownTexts = new Map<string, number>()
 
   constructor(o: { store: Store; clock: Clock; retention: Retention }) {

@@ -8,14 +8,14 @@ import { DecisionWriter } from './decision-writer.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
 import type { Tables } from './tables.ts'
 
-/** Evidence takes more room than what is said of it. */
+/** Evidence is larger than its findings. */
 const defaultKept: RetentionLimits = { decisions: 100_000, decided: 5_000, refused: 500 }
 
-/** Whose decisions: an earlier provider of the name was another's, and so is what it decided. */
+/** Whose decisions: an earlier provider of the same name was another tenant's, and so are its decisions. */
 type Recorded = Pick<Provider, 'host' | 'createdAt'>
 const since = ({ createdAt }: Recorded): string => createdAt ?? ''
 
-/** The record of what was decided, on which evidence, under which policy (attack K9). */
+/** The record of decisions with their evidence and policy (attack K9). */
 export class Decisions {
   readonly #db: Kysely<Tables>
   readonly #clock: Clock
@@ -38,7 +38,7 @@ export class Decisions {
     await this.#retention.trimTexts(this.#db)
   }
 
-  /** Newest first. @param o.before only what is older than this decision of the same provider */
+  /** Newest first. @param o.before only decisions older than this one, of the same provider */
   async list(o: { limit: number; provider?: Recorded; before?: Pick<Decision, 'at' | 'id'> }): Promise<Decision[]> {
     const { limit, provider, before } = o
     let query = this.#db.selectFrom('decision').selectAll().orderBy('at', 'desc').orderBy('id', 'desc').limit(limit)
@@ -61,7 +61,7 @@ export class Decisions {
       .executeTakeFirst()
   }
 
-  /** What the policies of these decisions were asked about, by id; nothing of those whose evidence is not kept. */
+  /** The claims that the policies of these decisions evaluated, by id; omitted if the evidence is no longer stored. */
   async claimsOf(ids: readonly string[]): Promise<Map<string, DecidedClaims>> {
     if (ids.length === 0) return new Map()
     const rows = await this.#db.selectFrom('decision_bundle').select(['id', 'content']).where('id', 'in', ids).execute()
@@ -73,7 +73,7 @@ export class Decisions {
     )
   }
 
-  /** Evidence and what goes with it, put together again; undefined where none was or is kept. */
+  /** Evidence with its shared texts, reassembled; undefined if none is stored. */
   async bundle(id: string): Promise<Record<string, unknown> | undefined> {
     const row = await this.#db.selectFrom('decision_bundle').selectAll().where('id', '=', id).executeTakeFirst()
     if (row === undefined) return undefined

@@ -3,7 +3,10 @@ import { sql, type Kysely, type SelectQueryBuilder } from 'kysely'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import type { Tables } from './tables.ts'
 
-/** How many rows may be kept. What was refused has a share of the evidence of its own, so that nobody can push out what was decided. */
+/**
+ * How many rows are kept. Refusals have a separate share of the evidence, so that nobody can push out granted
+ * decisions.
+ */
 export interface RetentionLimits {
   decisions: number
   decided: number
@@ -12,9 +15,9 @@ export interface RetentionLimits {
 
 type Kind = keyof RetentionLimits
 
-/** Rows go in steps so short that no caller notices, with the transaction that made them too many. */
+/** Rows are removed in steps too short for callers to notice, in the transaction that exceeded the limit. */
 const step = 16
-/** Decisions after which the rows are counted again: other processes write too. Counting reads an index from end to end. */
+/** Decisions after which rows are counted again, because other processes write too. Counting scans an index. */
 const countEvery = 5_000
 const kinds: readonly Kind[] = ['decisions', 'decided', 'refused']
 const outcomesOf: Record<'decided' | 'refused', Decision['outcome'][]> = {
@@ -22,14 +25,14 @@ const outcomesOf: Record<'decided' | 'refused', Decision['outcome'][]> = {
   refused: ['Refused'],
 }
 
-/** So long a text is not written again. Texts without a reference are kept for longer. */
+/** How long a text is not written again. Unreferenced texts are kept for longer. */
 export const textKnownMs: number = 3600_000
 
-/** Holds the record of decisions to its limits: attest calls are anonymous, so their number is not ours to choose. */
+/** Enforces limits on the decision record: attest calls are anonymous, so their number is not ours to choose. */
 export class Retention {
   readonly #clock: Clock
   readonly #limits: RetentionLimits
-  /** As far as this process knows; absent where nothing is known. */
+  /** As far as this process knows; undefined if unknown. */
   #rows: RetentionLimits | undefined
   #sinceCount = 0
   #bundlesRemoved = false
@@ -40,10 +43,10 @@ export class Retention {
     this.#limits = o.limits
   }
 
-  /** Within the transaction that has written the entries. */
+  /** Within the transaction that wrote the entries. */
   async trim(tx: Kysely<Tables>, entries: readonly DecisionEntry[]): Promise<void> {
     const known = this.#rows
-    // Until the transaction is committed nothing is known: it may yet be undone.
+    // Unknown until the transaction commits: it may be rolled back.
     this.#rows = undefined
     this.#sinceCount += entries.length
     const rows = known === undefined || this.#sinceCount >= countEvery ? await this.#counted(tx) : sum(known, entries)
@@ -57,18 +60,18 @@ export class Retention {
     this.#rows = rows
   }
 
-  /** What `trim` found does not hold: its transaction was undone. */
+  /** `trim`'s counts are invalid: its transaction was rolled back. */
   forget(): void {
     this.#rows = undefined
   }
 
-  /** Texts to which no bundle refers any more, and which no process takes for written; once an hour. */
+  /** Removes texts that no bundle refers to and no process counts as written; once an hour. */
   async trimTexts(db: Kysely<Tables>): Promise<void> {
     const now = this.#clock.now().getTime()
     if (!this.#bundlesRemoved || now < this.#textsPruned + textKnownMs) return
     this.#textsPruned = now
     this.#bundlesRemoved = false
-    // Within the statement: bundles are not read for it.
+    // Within the statement, so that bundles are not read for it.
     await db
       .deleteFrom('evidence_text')
       .where('used_at', '<', new Date(now - 2 * textKnownMs).toISOString())
@@ -111,8 +114,8 @@ async function dropDecisions(tx: Kysely<Tables>, surplus: number): Promise<void>
 }
 
 async function dropBundles(tx: Kysely<Tables>, outcomes: Decision['outcome'][], surplus: number): Promise<void> {
-  // The oldest of each outcome come from the index; asked for several at once, the engines would sort all rows. Within the statement,
-  // so that whole bundles are read, and verified, once: when they go.
+  // The oldest of each outcome come from the index; for several at once, the engines would sort all rows. Within the
+  // statement, so that whole bundles are read and verified only once, on removal.
   const oldestOf = (outcome: Decision['outcome']): SelectQueryBuilder<Oldest, 'oldest', Oldest['oldest']> =>
     tx
       .selectFrom(

@@ -172,7 +172,7 @@ describeStores('policies and decisions', (openStore) => {
     await freshness.accept({ ...at, digest: 'b', clock: 900n })
     for (let more = 0; more < 300; more++)
       await freshness.accept({ ...at, digest: `${more}`, clock: 2000n + BigInt(more) })
-    // Forgotten one by one, and still refused by its time.
+    // Individually forgotten, and still refused by its time.
     await expect(freshness.accept(at)).rejects.toEqual(reason('StatementReplayed'))
     await expect(freshness.accept({ ...at, restartCount: 0, digest: 'c' })).rejects.toEqual(
       reason('StatementBeforeRestart'),
@@ -180,7 +180,7 @@ describeStores('policies and decisions', (openStore) => {
     await expect(freshness.accept({ ...at, resetCount: 4, restartCount: 9, digest: 'c' })).rejects.toEqual(
       reason('StatementBeforeRestart'),
     )
-    // After a restart the TPM's clock goes on, and statements start over.
+    // After a restart the TPM's clock continues, and statements start over.
     await freshness.accept({ ...at, resetCount: 6, restartCount: 0, clock: 3000n, digest: 'd' })
     await expect(freshness.accept({ ...at, digest: 'e', clock: 9000n })).rejects.toEqual(
       reason('StatementBeforeRestart'),

@@ -5,7 +5,7 @@ export interface Tables {
     provider: string
     kid: string
     created_at: string
-    /** When the key stopped to sign; null while it signs. Still published then, for as long as its tokens may live. */
+    /** When the key stopped signing; null while it signs. It stays published while its tokens may be valid. */
     retired_at: string | null
     /** PKCS#8, sealed. */
     sealed: string
@@ -14,7 +14,7 @@ export interface Tables {
   }
   /** Which key signs. One row per provider, so that two processes that start at once agree. */
   signing_key_current: { provider: string; kid: string }
-  /** Policies that were set; where a row is absent the default holds. */
+  /** Policies that were set; the default applies without a row. */
   policy: {
     provider: string
     type: string
@@ -27,7 +27,7 @@ export interface Tables {
     /** Object id of the caller. */
     updated_by: string
   }
-  /** Providers of tenants; those that the regions share are in no row. */
+  /** Tenants' providers; the regions' shared ones have no row. */
   provider: {
     host: string
     name: string
@@ -36,7 +36,7 @@ export interface Tables {
     trust_model: 'AAD' | 'Isolated'
     created_at: string
   }
-  /** Hosts that once named a provider of another origin: keys may still be released on that name's word. */
+  /** Hosts that once named a provider of another origin: key releases may still rely on that name. */
   provider_elsewhere: { host: string; named_at: string }
   /** Certificates that may sign policies of an isolated provider. */
   policy_certificate: {
@@ -57,9 +57,9 @@ export interface Tables {
     headers: string
     fetched_at: string
     expires_at: string
-    /** 1 where an operator brought it. */
+    /** 1 if an operator imported it. */
     imported: number
-    /** Of a chip's certificate: when it was last used, to the day. Null where an item does not leave for lack of use. */
+    /** For a chip's certificate: the day of its last use. Null if the item is not removed for lack of use. */
     used_at: string | null
   }
   /** One row per attest call that reached a decision. */
@@ -72,30 +72,32 @@ export interface Tables {
     evidence_digest: string
     policy_hash: string
     outcome: 'Permitted' | 'Denied' | 'Refused'
-    /** Error code and message of what was not permitted, else null. */
+    /** Error code and message of a denial, else null. */
     code: string | null
     message: string | null
-    /** jti of the token that was issued, else null. */
+    /** jti of the issued token, else null. */
     token_id: string | null
     simulated: number
-    /** Address that asked. */
+    /** The caller's address. */
     caller: string | null
     /** JSON of DecisionFindings. */
     findings: string | null
   }
-  /** What a decision was made on. The newest are kept. */
+  /** The evidence behind a decision. The newest are kept. */
   decision_bundle: {
     id: string
     at: string
     outcome: string
-    /** JSON of what this decision alone has. */
+    /** JSON of what is specific to this decision. */
     content: string
     /** JSON: digests of `evidence_text` by member. */
     shared: string
   }
-  /** Certificates, revocation lists and the like, kept once for all decisions; `digest` names what they are made from. */
+  /**
+   * Certificates, revocation lists and other texts, stored once for all decisions; `digest` identifies their source.
+   */
   evidence_text: { digest: string; text: string; used_at: string }
-  /** The newest boot that a TPM has shown; numbers as decimal texts, for they outgrow the engines' integers. */
+  /** A TPM's newest known boot; numbers as decimal text, because they exceed the engines' integers. */
   tpm_boot: {
     /** SHA-256 of the attestation key. */
     fingerprint: string
@@ -105,6 +107,6 @@ export interface Tables {
     floor: string
     updated_at: string
   }
-  /** Statements of that boot that were used. */
+  /** Statements from that boot that were used. */
   tpm_statement: { fingerprint: string; digest: string; clock: string }
 }

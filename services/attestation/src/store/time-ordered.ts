@@ -1,6 +1,6 @@
 /**
- * A random UUID as one of version 7 (RFC 9562, section 5.7): milliseconds first, so that new rows go to the end of an index. With
- * random ones each decision would change a page of its own in every index.
+ * Rewrites a random UUID as version 7 (RFC 9562, section 5.7): milliseconds first, so that new rows go to the end of an
+ * index. Random ids would change a separate page in every index per decision.
  */
 export function timeOrdered(uuid: string, now: Date): string {
   const time = now.getTime().toString(16).padStart(12, '0')

@@ -4,8 +4,8 @@ import type { InstallationAuthority } from '@strongroom/platform'
 import { attestationKeyUsageExtension, type RequestParts, type TestGuest } from './guest.ts'
 
 /**
- * A guest whose attestation key is not a TPM's: whoever holds it signs what he likes, so that a statement can be wrong in one
- * thing alone. Everything else is as the real guest's: its certificate, its claims, its registers.
+ * A guest whose attestation key is outside any TPM: its holder signs anything, so that a statement can have a single
+ * fault. Everything else is a real guest's: certificate, claims, registers.
  */
 export class ForgedGuest {
   readonly #guest: TestGuest
@@ -37,7 +37,7 @@ export class ForgedGuest {
     return new ForgedGuest({ guest, pair, certificate: parsePem(pem)[0]! })
   }
 
-  /** A request in which each statement was changed so, and signed again. */
+  /** A request with each statement changed and signed again. */
   async parts(
     o: Parameters<TestGuest['parts']>[0] & {
       quote?: (message: Uint8Array) => Uint8Array
@@ -69,7 +69,7 @@ function rsaPair() {
   return generateKeyPairSync('rsa', { modulusLength: 2048 })
 }
 
-/** The bytes with others from there on. */
+/** The bytes, overwritten from that offset. */
 export function withBytes(bytes: Uint8Array, at: number, others: readonly number[]): Uint8Array {
   const changed = Uint8Array.from(bytes)
   changed.set(others, at)

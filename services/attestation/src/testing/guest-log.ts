@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { ByteWriter, parseGuid } from '@strongroom/evidence'
 import { efiVendor, parseSignatureLists, parseVariableStore, variableData } from '@strongroom/evidence/expected'
 
-/** One record to be written: what is measured, and what the log shows of it. */
+/** A record to write: what is measured, and what the log shows of it. */
 export interface LogRecord {
   pcr: number
   type: number
@@ -46,7 +46,7 @@ export function bootRecords(o: { secureBoot?: boolean; debugger?: boolean } = {}
   ]
 }
 
-/** What the TPM is extended with, record by record. */
+/** The digest that the TPM is extended with for a record. */
 export function digestOf(record: LogRecord): Uint8Array {
   return sha256(record.measured ?? record.data)
 }

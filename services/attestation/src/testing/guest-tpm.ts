@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryBackedDirectory, run, startProgram, type OwnedProcess } from '@strongroom/platform'
 import { digestOf, type LogRecord } from './guest-log.ts'
 
-/** Debian's swtpm and tpm2-tools have to be there; without them tests of guests are skipped, plainly. */
+/** Debian's swtpm and tpm2-tools are required; without them, guest tests are reported as skipped. */
 export const tpmIsThere: boolean = ['swtpm', 'tpm2_quote', 'tpm2_rsadecrypt'].every((name) =>
   existsSync(`/usr/bin/${name}`),
 )
@@ -21,7 +21,7 @@ export interface Statement {
   signature: Uint8Array
 }
 
-/** A key for encryption, as the stock library makes it: primary of the null hierarchy, bound to registers. */
+/** An encryption key as the stock library creates it: a primary of the null hierarchy, bound to registers. */
 export interface EphemeralKey extends Statement {
   /** TPM2B_PUBLIC */
   publicArea: Uint8Array
@@ -29,7 +29,7 @@ export interface EphemeralKey extends Statement {
   pcrs: readonly number[]
 }
 
-/** A guest's TPM: real swtpm, driven by tpm2-tools as programs in a guest drive theirs. */
+/** A guest's TPM: real swtpm, driven by tpm2-tools as in a guest. */
 export class GuestTpm {
   readonly #directory: string
   #process: OwnedProcess
@@ -61,7 +61,7 @@ export class GuestTpm {
     return tpm
   }
 
-  /** Power off and on: registers are zero, the null hierarchy and all transient keys are gone. */
+  /** Power off and on: registers are zero; the null hierarchy and all transient keys are gone. */
   async restart(): Promise<void> {
     await this.tool('tpm2_shutdown', ['-c'])
     await stop(this.#process)
@@ -160,7 +160,7 @@ export class GuestTpm {
     return { message: await readFile(message), signature: await readFile(signature), publicArea, context, pcrs }
   }
 
-  /** Opens a sealed answer with the ephemeral key: only while the registers are as they were. */
+  /** Opens a sealed answer with the ephemeral key: only while the registers are unchanged. */
   async open(sealed: string, key: EphemeralKey): Promise<string> {
     const envelope = JSON.parse(Buffer.from(sealed, 'base64url').toString()) as {
       EncryptedInnerKey: string
@@ -192,7 +192,7 @@ export class GuestTpm {
     return (await run({ command: name, args, env, timeoutMs: 20_000 })).stdout
   }
 
-  /** A session in which the registers were shown; with `policy`, a trial one whose digest goes there. */
+  /** A session in which the registers were checked; with `policy`, a trial session whose digest is written there. */
   async #session(pcrs: readonly number[], args: string[], policy?: string): Promise<string> {
     const session = this.#path()
     await this.tool('tpm2_startauthsession', ['-S', session, ...args])
@@ -202,7 +202,7 @@ export class GuestTpm {
     return session
   }
 
-  /** tpm2-tools leave what they load, and this TPM has room for three objects. */
+  /** tpm2-tools leave loaded objects behind, and this TPM has room for three. */
   async #flush(): Promise<void> {
     await this.tool('tpm2_flushcontext', ['-t'])
   }

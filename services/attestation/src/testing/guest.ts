@@ -16,7 +16,7 @@ import { GuestTpm, type EphemeralKey, type Statement } from './guest-tpm.ts'
 export const firmwarePcrs: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7]
 export const guestPath = '/attest/AzureGuest?api-version=2020-10-01'
 
-/** An authority of an installation, which certifies attestation keys. */
+/** An installation's authority, which certifies attestation keys. */
 export async function testAuthority(): Promise<InstallationAuthority & { remove(): Promise<void> }> {
   const stateDir = await mkdtemp(join(tmpdir(), 'A-authority-'))
   const { installation } = await openInstallation({ stateDir })
@@ -25,7 +25,7 @@ export async function testAuthority(): Promise<InstallationAuthority & { remove(
   return { ...authority, remove: () => rm(stateDir, { recursive: true, force: true }) }
 }
 
-/** ExtKeyUsageSyntax with `attestationKeyUsage` alone. */
+/** ExtKeyUsageSyntax with `attestationKeyUsage` only. */
 export const attestationKeyUsageExtension: { oid: string; value: Uint8Array } = {
   oid: '2.5.29.37',
   value: fromHex('300706056781050803'),
@@ -44,13 +44,13 @@ export interface RequestParts {
   osType: string
 }
 
-/** A running guest of a VM: TPM with a certified attestation key, measured boot, and the paravisor's claims. */
+/** A running VM guest: TPM with a certified attestation key, measured boot, and the paravisor's claims. */
 export class TestGuest {
   readonly vmId: string
   readonly tpm: GuestTpm
   readonly records: LogRecord[]
   readonly akCertificate: Uint8Array
-  /** Claims that the hardware's report binds. */
+  /** Claims bound by the hardware's report. */
   readonly claims: Uint8Array
 
   private constructor(o: Pick<TestGuest, 'vmId' | 'tpm' | 'records' | 'akCertificate' | 'claims'>) {
@@ -65,7 +65,7 @@ export class TestGuest {
     authority: InstallationAuthority
     vmId: string
     records?: LogRecord[]
-    /** Without the usage of attestation keys in the certificate. */
+    /** Omits the attestation-key usage from the certificate. */
     withoutUsage?: boolean
     configuration?: Record<string, unknown>
   }): Promise<TestGuest> {
@@ -95,7 +95,7 @@ export class TestGuest {
         'user-data': '0'.repeat(128),
       }),
     )
-    // The NV index has zeros behind the certificate, and the stock library sends them along.
+    // The NV index pads the certificate with zeros, and the stock library sends them too.
     const akCertificate = new Uint8Array(2048)
     akCertificate.set(parsePem(pem)[0]!)
     return new TestGuest({ vmId: o.vmId, tpm, records, akCertificate, claims })
@@ -105,17 +105,17 @@ export class TestGuest {
     return this.tpm.close()
   }
 
-  /** Everything of a request, taken from the running TPM. */
+  /** Everything in a request, taken from the running TPM. */
   async parts(
     o: {
       isolation?: 'SevSnp' | 'Tdx' | 'TrustedLaunch'
       nonce?: string
       signNonce?: boolean
-      /** Those of firmware, as the stock library has it, where absent. */
+      /** Default: the firmware's, as in the stock library. */
       registers?: readonly number[]
-      /** What the hardware's report binds; of this guest's TPM where absent. */
+      /** What the hardware's report binds; default: this guest's TPM. */
       claims?: Uint8Array
-      /** Of the SNP guest. */
+      /** For the SNP guest. */
       policy?: bigint
     } = {},
   ): Promise<RequestParts> {
@@ -159,7 +159,7 @@ export async function snpProof(reportData: Uint8Array, policy?: bigint): Promise
   return Buffer.from(JSON.stringify(proof)).toString('base64')
 }
 
-/** Body of the call, in the form of the stock library. */
+/** Body of the call, as the stock library sends it. */
 export function guestBody(parts: RequestParts): { AttestationInfo: string } {
   const info = {
     AttestationProtocolVersion: parts.version,

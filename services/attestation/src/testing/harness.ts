@@ -33,19 +33,19 @@ export const ownerObjectId = '11111111-1111-4111-8111-111111111111'
 const tenantId = '22222222-2222-4222-8222-222222222222'
 
 const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.fd'
-/** Debian's firmware has to be there to be measured; without it tests of evidence are skipped, plainly. */
+/** Measuring requires Debian's firmware; without it, evidence tests are reported as skipped. */
 export const firmwareIsThere: boolean = existsSync(firmwarePath)
 export const firmware = (): Uint8Array => Uint8Array.from(readFileSync(firmwarePath))
 
 let shared: Promise<Silicon> | undefined
-/** PKCS#8 of the keys of `silicon`, by name: for who signs in its vendors' names. */
+/** PKCS#8 of `silicon`'s keys, by name: to sign in its vendors' names. */
 export const sharedKeys: Map<string, Uint8Array> = kept('silicon', () => new Map<string, Uint8Array>())
-/** One processor per test file: its RSA-4096 keys take seconds to make. */
+/** One processor per test file: its RSA-4096 keys take seconds to generate. */
 export function silicon(): Promise<Silicon> {
   return (shared ??= newSilicon({ keys: sharedKeys }))
 }
 
-/** @param o.keys PKCS#8 by name: those of another start make the same processor; @param o.at the time of its collateral */
+/** @param o.keys PKCS#8 by name: the same keys make the same processor @param o.at time of its collateral */
 export function newSilicon(o: { keys?: Map<string, Uint8Array>; at?: Date } = {}): Promise<Silicon> {
   const { keys = new Map<string, Uint8Array>(), at } = o
   return createSilicon({
@@ -57,11 +57,11 @@ export function newSilicon(o: { keys?: Map<string, Uint8Array>; at?: Date } = {}
   })
 }
 
-/** The collateral service, in memory: what it is asked, and what it answers. */
+/** An in-memory collateral service: its requests and answers. */
 export class FakeCollateral implements WireClient {
   readonly asked: string[] = []
   readonly answers: Map<string, { body: Uint8Array; headers?: Record<string, string> }> = new Map()
-  /** The resource manager's answer to who may what at a provider; where it is absent nobody answers. */
+  /** The resource manager's answer about rights at a provider; without it, nobody answers. */
   access: ((path: string, question: AccessQuestion) => boolean) | undefined
   /** Set to make every call fail. */
   down: boolean = false
@@ -84,7 +84,7 @@ export class FakeCollateral implements WireClient {
   close(): void {}
 }
 
-/** Serves the endorsements of a processor as AMD's and Intel's services do. */
+/** Serves a processor's endorsements as AMD's and Intel's services do. */
 export async function serveCollateral(fake: FakeCollateral, from: Silicon): Promise<void> {
   const amd = await from.amd.endorsements()
   const { bootLoader, tee, snp, microcode } = amd.tcb
@@ -146,16 +146,16 @@ export interface Answer {
   body: any
 }
 
-/** A service whose bearer tokens are object ids in clear. */
+/** A service whose bearer tokens are plain object ids. */
 export async function openService(
   o: Partial<AttestationOptions> & {
     anchors: TrustAnchors
     mode?: 'simulated' | 'hardware'
     stateDir?: string
     collateral?: FakeCollateral
-    /** Addresses of vendors' services; none where absent, so that no test calls the real ones. */
+    /** Addresses of vendors' services; none by default, so that no test calls the real ones. */
     endpoints?: VendorEndpoints
-    /** Where its data lies; a folder of its own where absent. */
+    /** Where its data is; a separate folder by default. */
     storeUrl?: string
     verifiers?: readonly AttestationVerifier[]
   },

@@ -17,7 +17,7 @@ const jwkOf = ({ publicKey }: { publicKey: KeyObject }): { kty: 'RSA'; n: string
   return { kty: 'RSA', n: n!, e: e! }
 }
 
-/** What a statement says beside its subject; a second of one boot where it is left out. */
+/** Contents of a statement besides its subject; by default one second into a boot. */
 export interface StatementParts {
   nonce?: Uint8Array
   clock?: bigint
@@ -26,13 +26,13 @@ export interface StatementParts {
 }
 
 /**
- * An attestation key that is in no TPM, certified as one that is: whoever holds it states what he likes, at once, so that a statement
- * can be wrong in one thing alone. What a TPM itself does is tested with a real one (`GuestTpm`).
+ * An attestation key outside any TPM, certified like one inside: its holder can state anything, at once, so that a
+ * statement can have a single fault. A TPM's own behaviour is tested with a real one (`GuestTpm`).
  */
 export class SoftTpm {
   readonly vmId: string = 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE'
   readonly #key = pair('soft-tpm')
-  /** For encryption; its private half is nowhere needed. */
+  /** For encryption; its private half is not needed. */
   readonly #other = pair('soft-tpm-other')
   readonly certificate: Uint8Array
   readonly caPem: string
@@ -66,7 +66,7 @@ export class SoftTpm {
     return publicArea(this.jwk.n, { attributes, policy: new Uint8Array(), scheme: [0x0014, 0x000b] })
   }
 
-  /** TPM2B_PUBLIC of a key for encryption that opens while the registers have these values. */
+  /** TPM2B_PUBLIC of an encryption key that opens while the registers have these values. */
   async encryptionKey(pcrs: ReadonlyMap<number, Uint8Array>): Promise<Uint8Array> {
     const { fixedTpm, fixedParent, sensitiveDataOrigin, decrypt } = objectAttributes
     const attributes = fixedTpm | fixedParent | sensitiveDataOrigin | decrypt
@@ -115,7 +115,7 @@ export class SoftTpm {
 async function certify(): Promise<{ certificate: Uint8Array; caPem: string }> {
   const authority = await testAuthority()
   const pem = await authority.issueCertificate({
-    // Lower case: the id counts, not how it is written.
+    // Lower case: the id matters, not its spelling.
     subject: 'CN=aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee',
     publicKey: Uint8Array.from(pair('soft-tpm').publicKey.export({ type: 'spki', format: 'der' })),
     usages: ['digitalSignature'],
@@ -152,7 +152,7 @@ function publicArea(
   )
 }
 
-/** Values that registers have after these records, those of firmware at least. */
+/** Register values after these records, at least the firmware's. */
 export function extended(records: readonly LogRecord[] = bootRecords()): Map<number, Uint8Array> {
   const pcrs = new Map([0, 1, 2, 3, 4, 5, 6, 7].map((pcr): [number, Uint8Array] => [pcr, new Uint8Array(32)]))
   for (const record of records)
@@ -165,7 +165,7 @@ export function platformClaimOf(o: {
   quote: Uint8Array
   /** TPMT_SIGNATURE */
   signature: Uint8Array
-  /** Zero where one is absent. */
+  /** Absent ones are zero. */
   pcrs: ReadonlyMap<number, Uint8Array>
 }): Uint8Array {
   const writer = new ByteWriter().u32le(0x414c5054).u32le(1).u32le(0x0b)

@@ -5,10 +5,12 @@ import { parsePem } from '@strongroom/evidence'
 /** Order of P-256. */
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
-/** Where a quote (version 4) says how long what follows is: all signature data, the certification data in it. */
+/**
+ * Offsets in a quote (version 4) of the lengths of what follows: all signature data, and the certification data in it.
+ */
 export const lengthsAt: readonly [number, number] = [632, 636 + 128 + 2]
 
-/** The same quote whose root certificate is another file: the signature on it as (r, n − s), which verifies as (r, s) does. */
+/** The same quote with another file for its root certificate: the signature (r, n − s) verifies like (r, s). */
 export function withReencodedRoot(quote: Uint8Array): Uint8Array {
   const start = Buffer.from(quote).indexOf('-----BEGIN CERTIFICATE-----')
   const chain = parsePem(Buffer.from(quote.subarray(start)).toString('latin1').replaceAll('\0', ''))
@@ -23,7 +25,7 @@ export function withReencodedRoot(quote: Uint8Array): Uint8Array {
 /** A certificate, or another structure signed by ECDSA with P-256, with s replaced by n − s. */
 export function withOtherS(der: Uint8Array): Uint8Array {
   const [toBeSigned, algorithm, signature] = children(der) as [Uint8Array, Uint8Array, Uint8Array]
-  // Tag, length and the octet of unused bits come first; then r and s, each a value of at most 33 bytes of content.
+  // Tag, length and the unused-bits octet come first; then r and s, each a value of at most 33 bytes of content.
   const [r, s] = children(signature.subarray(3)).map((value) =>
     BigInt(`0x${Buffer.from(value.subarray(2)).toString('hex')}`),
   ) as [bigint, bigint]
@@ -38,7 +40,10 @@ export function withOtherSignature(text: string): string {
   )
 }
 
-/** A signed text of Intel's collateral with other words, signed again by the key that may. @param pkcs8 of the TCB signing key */
+/**
+ * An Intel collateral text with changed content, signed again by the authorised key. @param pkcs8 of the TCB signing
+ * key
+ */
 export function resigned(text: string, pkcs8: Uint8Array, change: (body: string) => string): string {
   const [, member, body] = /^\{"(\w+)":(.*),"signature":"[0-9a-f]+"\}$/.exec(text)!
   const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
@@ -47,7 +52,7 @@ export function resigned(text: string, pkcs8: Uint8Array, change: (body: string)
   return `{"${member}":${changed},"signature":"${signature}"}`
 }
 
-/** For `resigned`: a TCB info of other dates, and perhaps of another status and number. */
+/** For `resigned`: a TCB info with other dates, and optionally another status and number. */
 export function otherWords(o: {
   issued: Date
   until: Date

@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest'
 import { Freshness } from '../guest/freshness.ts'
 import { migrations } from '../store/migrations.ts'
 
-/** Which statements were seen, in a store of its own that goes with the test. */
+/** Tracks used statements, in a separate store that is removed with the test. */
 export async function openTestFreshness(clock: Clock): Promise<Freshness> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-freshness-'))
   const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })

@@ -13,10 +13,10 @@ export interface IssuedChallenge {
   service_context: string
 }
 
-/** What a client of `/attest/Tpm` sends in its second message, to be changed at will. */
+/** A client's second message to `/attest/Tpm`, freely changeable. */
 export interface TpmMessageParts {
   issued: IssuedChallenge
-  /** Signed by the TPM; the challenge where absent. */
+  /** Signed by the TPM; default: the challenge. */
   signed?: Uint8Array
   keys: { publicKey: KeyObject; privateKey: KeyObject }
   bank?: 'sha1' | 'sha256'
@@ -26,7 +26,7 @@ export interface TpmMessageParts {
   tpm?: Record<string, unknown>
 }
 
-/** @param host the provider; the region's shared one where absent */
+/** @param host the provider; default: the region's shared one */
 export async function sendTpm(test: TestService, message: unknown, host?: string): Promise<Answer> {
   const body = { data: Buffer.from(JSON.stringify(message)).toString('base64url') }
   return test.post(tpmPath, body, host === undefined ? {} : { host })

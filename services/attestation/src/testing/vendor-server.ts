@@ -15,11 +15,11 @@ interface Answer {
 /** A server on loopback in the form of AMD's Key Distribution Service and Intel's Provisioning Certification Service. */
 export interface VendorServer {
   endpoints: VendorEndpoints
-  /** Paths with queries, in the order they came. */
+  /** Paths with queries, in order. */
   asked: string[]
   /** What it answers, by path with query; 404 elsewhere. */
   answers: Map<string, Answer>
-  /** Answers every request with this status instead, until it is undefined again. */
+  /** Answers every request with this status until it is undefined again. */
   fails: number | undefined
   /** Sent along with that status. */
   retryAfter?: string | undefined
@@ -50,7 +50,7 @@ export async function startVendorServer(): Promise<VendorServer> {
   })
 }
 
-/** Has it serve these processors' endorsements, under the vendors' paths. */
+/** Makes it serve these processors' endorsements, under the vendors' paths. */
 export async function serveVendors(server: VendorServer, silicon: Silicon, fmspc: string): Promise<void> {
   const { product, hardwareId, tcb, vcek, chainPem, crl } = await silicon.amd.endorsements()
   const identity = { product, hwid: toHex(hardwareId), ...tcb }

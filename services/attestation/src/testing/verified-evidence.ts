@@ -7,16 +7,16 @@ import {
   type VerifiedTdx,
 } from '@strongroom/evidence'
 
-/** Bytes of ATTESTATION_REPORT (AMD 56860): each field of a report is filled with a byte of its own. */
+/** Length of ATTESTATION_REPORT (AMD 56860); each field is filled with a different byte. */
 const reportLength = 1184
 
-/** A report as it is after verification, of a machine that meets every rule, to be changed in one place. */
+/** A verified report of a machine that passes every rule, to be changed in one place. */
 export function verifiedSnp(
   o: { edit?: (bytes: Uint8Array) => void; product?: VerifiedSnp['product'] } = {},
 ): VerifiedSnp {
   const { product = 'Milan' } = o
   const bytes = new Uint8Array(reportLength)
-  // Version 3, guest SVN 7; guest policy: ABI 0.31, SMT, the bit that is always set.
+  // Version 3, guest SVN 7; guest policy: ABI 0.31, SMT, and the bit that is always set.
   bytes.set([3, 0, 0, 0, 7])
   bytes.set([31, 0, 3], 8)
   bytes.fill(0x10, 0x10, 0x20).fill(0x20, 0x20, 0x30)
@@ -57,7 +57,7 @@ export function verifiedSnp(
   }
 }
 
-/** What a quote says of a TD that meets every rule, each field filled with a byte of its own. */
+/** A TD quote body that passes every rule, each field filled with a different byte. */
 export const tdBody = (change: Partial<TdBody> = {}): TdBody => ({
   teeTcbSvn: Uint8Array.of(5, 1, 6, ...new Uint8Array(13)),
   mrSeam: new Uint8Array(48).fill(0x21),
@@ -74,7 +74,7 @@ export const tdBody = (change: Partial<TdBody> = {}): TdBody => ({
   ...change,
 })
 
-/** A verified quote as far as claims and compliance look at it. */
+/** A verified quote, as far as claims and compliance use it. */
 export function verifiedTdx(
   change: Partial<Pick<VerifiedTdx, 'body' | 'tcbStatus' | 'advisoryIds'>> = {},
 ): VerifiedTdx {

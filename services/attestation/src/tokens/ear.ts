@@ -6,7 +6,7 @@ export const earProfile = 'tag:ietf.org,2026:rats/ear#04'
 /** Media type of an EAT as a JWT (RFC 9782). */
 export const earMediaType = 'application/eat+jwt'
 
-/** Tiers of AR4SI (draft-ietf-rats-ar4si, section 3.2), best first, each with the least value that is of it. */
+/** Tiers of AR4SI (draft-ietf-rats-ar4si, section 3.2), best first, each with its lowest value. */
 const tiers = [
   { name: 'affirming', from: 2 },
   { name: 'warning', from: 32 },
@@ -14,12 +14,12 @@ const tiers = [
 ] as const
 type Tier = (typeof tiers)[number]['name'] | 'none'
 
-/** Trustworthiness vector of AR4SI, section 3.1; what is not appraised is absent. */
+/** Trustworthiness vector of AR4SI, section 3.1; claims that are not appraised are absent. */
 type Vector = Partial<
   Record<'instance-identity' | 'configuration' | 'executables' | 'hardware' | 'runtime-opaque', number>
 >
 
-/** Values of the vector that are said here, by the names of AR4SI. */
+/** Values of the vector used here, by AR4SI names. */
 const value = {
   trustworthyInstance: 2,
   approvedConfiguration: 2,
@@ -32,9 +32,9 @@ const value = {
 } as const
 
 /**
- * Claims of an EAT attestation result over evidence that the policy permitted. Same facts as the other token: each attester says
- * its claims, and the vector why it is trusted or what is wrong with it.
- * @throws ServiceError InvalidParameter for a nonce that no EAT can carry
+ * Claims of an EAT attestation result for evidence that the policy permitted. Same facts as the other token: each
+ * attester's claims, and a vector of why it is trusted or what is wrong with it.
+ * @throws ServiceError InvalidParameter for a nonce that no EAT can contain
  */
 export function earClaims(o: {
   evidence: AttestedEvidence
@@ -58,7 +58,7 @@ export function earClaims(o: {
   }
 }
 
-/** Whether a client asks for the result in this form. */
+/** Whether a client requests this form of result. */
 export function wantsEar(accept: string | undefined): boolean {
   return (accept ?? '').split(',').some((range) => range.trim().split(';')[0]?.trim().toLowerCase() === earMediaType)
 }
@@ -108,7 +108,7 @@ function vectorOf(part: AttestedEvidence): Vector {
   }
 }
 
-/** A TPM says which machine it is and what was booted. Where the log says nothing of that, nothing is said. */
+/** A TPM identifies its machine and what was booted. Without support in the log, the vector is silent on it. */
 function tpmVector(claims: Record<string, unknown>): Vector {
   const secureBoot = claims['secureboot'] ?? claims['secureBootEnabled']
   return {

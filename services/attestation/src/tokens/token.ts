@@ -4,7 +4,7 @@ import { UnsecuredJWT, type JWTPayload } from 'jose'
 import type { SigningKeys } from '../keys/signing-keys.ts'
 import type { Provider } from '../providers/providers.ts'
 
-/** 8 hours: what Azure's tokens live, whatever its documentation says of a day. */
+/** 8 hours: the actual lifetime of Azure's tokens, although its documentation states a day. */
 export const defaultLifeSeconds: number = 8 * 3600
 
 const idBytes = 32
@@ -14,7 +14,7 @@ export interface IssuedToken {
   id: string
 }
 
-/** Signs tokens of a provider: RS256, header `alg, jku, kid, typ`, claims in alphabetical order as Azure has them. */
+/** Signs a provider's tokens: RS256, header `alg, jku, kid, typ`, claims in alphabetical order as in Azure's. */
 export class TokenIssuer {
   readonly #keys: SigningKeys
   readonly #clock: Clock
@@ -40,8 +40,8 @@ export class TokenIssuer {
   }
 
   /**
-   * The property `omit_x5c` puts the certificate's thumbprint (true) or the certificate (false) into the header. Azure's tokens carry
-   * neither where a policy does not say, whatever the documentation's default is.
+   * The property `omit_x5c` puts the certificate's thumbprint (true) or the certificate (false) into the header.
+   * Azure's tokens contain neither unless a policy sets it, whatever default the documentation states.
    */
   async #certificateMember(
     provider: Provider,
@@ -61,7 +61,7 @@ export class TokenIssuer {
     return { token: new UnsecuredJWT(payload).encode(), id }
   }
 
-  /** 32 random bytes in hexadecimal. They are drawn many at a time: each draw asks the operating system. */
+  /** 32 random bytes in hexadecimal, drawn many at a time because each draw is a system call. */
   #newId(): string {
     if (this.#drawn.length < idBytes) this.#drawn = randomBytes(128 * idBytes)
     const id = this.#drawn.toString('hex', 0, idBytes)
@@ -76,7 +76,7 @@ export class TokenIssuer {
   ): { payload: JWTPayload; id: string } {
     const now = Math.floor(this.#clock.now().getTime() / 1000)
     const id = this.#newId()
-    // The service's own claims come last: nothing that was read from a request can take their place.
+    // The service's own claims come last: nothing from a request can replace them.
     const all = {
       ...claims,
       iss: provider.issuer,
@@ -84,7 +84,7 @@ export class TokenIssuer {
       nbf: now,
       exp: now + lifeSeconds,
       jti: id,
-      // An EAT says its version by its profile.
+      // An EAT states its version by its profile.
       ...('eat_profile' in claims && 'submods' in claims ? {} : { 'x-ms-ver': '1.0' }),
     }
     const sorted = Object.entries(all).toSorted(([left], [right]) => (left < right ? -1 : 1))
@@ -93,8 +93,8 @@ export class TokenIssuer {
 }
 
 /**
- * JWS in compact form (RFC 7515 section 7.1), RS256. Straight to the cryptography, for this is what each attest call waits for: the
- * way through WebCrypto and its thread pool costs half as much again as the signature.
+ * JWS in compact form (RFC 7515 section 7.1), RS256. Calls the cryptography directly, because each attest call waits
+ * for it: WebCrypto and its thread pool add half the cost of the signature.
  */
 function signed(header: Record<string, unknown>, payload: JWTPayload, key: KeyObject): string {
   const input = [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')

@@ -7,13 +7,13 @@ import type { Provider } from '../providers/providers.ts'
 const lifeMs = 5 * 60_000
 const challengeLength = 32
 
-/** What a client gets to have its TPM sign, and the sealed note by which the service knows it again. */
+/** What a client's TPM must sign, and the sealed context by which the service recognises it. */
 export interface Challenge {
   challenge: Uint8Array
   context: Uint8Array
 }
 
-/** Challenges of `/attest/Tpm`: kept nowhere but in the sealed context that the client hands back. */
+/** Challenges of `/attest/Tpm`: stored only in the sealed context that the client returns. */
 export class Challenges {
   readonly #sealer: Sealer
   readonly #clock: Clock

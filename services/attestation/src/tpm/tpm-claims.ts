@@ -9,10 +9,10 @@ import {
   type VerifiedEventLog,
 } from '@strongroom/evidence'
 
-/** Bytes of event data beyond which a policy sees the digest alone. */
+/** Size of event data beyond which a policy sees only the digest. */
 const shownBytes = 16 * 1024
 
-/** Registers for policies: read-only there, and so in no token (facts section 5.5). */
+/** Registers for policies: read-only there, and therefore in no token (facts section 5.5). */
 export function registerClaim(pcrs: ReadonlyMap<number, Uint8Array>): Record<string, unknown> {
   return { PCRs: [...pcrs].map(([Index, value]) => ({ Index, Digests: { SHA256: toHex(value) } })) }
 }
@@ -37,7 +37,7 @@ function eventClaim(event: MeasuredEvent): Record<string, unknown> {
   }
 }
 
-/** Undefined for data of another form. */
+/** Undefined for malformed data. */
 function measuredVariable(data: Uint8Array): Record<string, unknown> | undefined {
   try {
     const { vendor, name, data: content } = parseMeasuredVariable(data)

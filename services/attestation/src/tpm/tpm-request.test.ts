@@ -29,7 +29,7 @@ const payloadOf = (change: object = {}, ofTpm: object = {}): object => ({
 })
 const signed = async (payload: object, alg = 'PS256', key = own.privateKey): Promise<string> =>
   await new CompactSign(bytes(JSON.stringify(payload))).setProtectedHeader({ alg }).sign(key)
-/** A message whose signature nobody looks at. */
+/** A message with an unverified signature. */
 const unsigned = (payload: object): string => `e30.${base64(JSON.stringify(payload))}.AA`
 const bodyOf = (message: unknown): Record<string, unknown> => ({ data: base64(JSON.stringify(message)) })
 const fault = (error: unknown): unknown[] => {

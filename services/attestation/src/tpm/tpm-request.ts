@@ -7,16 +7,16 @@ import type { Challenge } from './challenges.ts'
 /** `{"type":"aikcert"}`: the client asks for a challenge. */
 export interface TpmInit {
   kind: 'init'
-  /** Whether the message came inside `payload`, as the SDKs send it; the answer goes back likewise. */
+  /** Whether the message came inside `payload`, as the SDKs send it; the answer has the same form. */
   wrapped: boolean
 }
 
-/** `{"request":"<JWS>"}`: the client answers one. */
+/** `{"request":"<JWS>"}`: the client's answer to a challenge. */
 export interface TpmRequest {
   kind: 'request'
   wrapped: boolean
   relyingParty: string | undefined
-  /** base64url as sent: comes back in the token. */
+  /** base64url as sent; returned in the token. */
   relyingPartyData: string | undefined
   challenge: Challenge
   /** DER */
@@ -41,7 +41,7 @@ export async function readTpmMessage(body: Record<string, unknown>): Promise<Tpm
   return message
 }
 
-/** The same before the request's signature was looked at: nobody vouches for what is in it. */
+/** The same before the request's signature is verified: its content is unverified. */
 export function parseTpmMessage(body: Record<string, unknown>): { jws: string; message: TpmInit | TpmRequest } {
   const outer = jsonObject(bytesOf(body['data'], 'data'), 'data')
   const wrapped = typeof outer['payload'] === 'object' && outer['payload'] !== null
@@ -92,10 +92,10 @@ export function parseTpmMessage(body: Record<string, unknown>): { jws: string; m
   return { jws, message: request }
 }
 
-/** The key in the request signs it: whoever sends it holds that key. */
+/** The key in the request signs it, which proves possession. */
 async function verifySender(jws: string, key: JWK): Promise<void> {
   try {
-    // Of an RSA key alone this is one, whatever else attest_key holds.
+    // Valid for an RSA key only, whatever else attest_key contains.
     const { kty, n, e } = key
     const rsa = await importJWK({ kty: kty!, n: n!, e: e! }, decodeProtectedHeader(jws).alg)
     await compactVerify(jws, rsa, { algorithms })

@@ -36,11 +36,11 @@ describe.skipIf(!firmwareIsThere)('a TPM that answers a challenge', () => {
 
   interface Parts {
     challenge?: Challenge
-    /** What is signed; the challenge where absent. */
+    /** What is signed; default: the challenge. */
     nonce?: Uint8Array
     /** What the registers are extended with; the log shows `records`. */
     measured?: readonly LogRecord[]
-    /** Registers beside those of firmware, quoted too. */
+    /** Quoted registers other than the firmware's. */
     beside?: readonly number[]
     statement?: StatementParts
     message?: (message: Uint8Array) => Uint8Array
@@ -66,7 +66,7 @@ describe.skipIf(!firmwareIsThere)('a TPM that answers a challenge', () => {
       ...change,
     }
   }
-  /** Target and reason of the refusal; `taken` where there is none. */
+  /** Target and reason of the refusal; `taken` if accepted. */
   const judged = async (sent: TpmRequest, mode: 'simulated' | 'hardware' = 'simulated'): Promise<unknown> => {
     const error: unknown = await verifier(mode)
       .verify(provider, sent)
@@ -157,13 +157,13 @@ describe.skipIf(!firmwareIsThere)('a TPM that answers a challenge', () => {
 
   it('shows registers of what runs on the firmware, whose log is not held to them', async () => {
     const loaded = [8, 9].map((pcr) => ({ pcr, type: 13, data: Uint8Array.of(pcr) }))
-    // A boot loader logs what it extends; what it starts extends the same registers and logs nothing.
+    // A boot loader logs what it extends; what it starts extends the same registers without a log.
     const measured = [...records, ...loaded, ...loaded]
     const sent = await request({ measured, beside: [8, 9] }, { bootLog: eventLog([...records, ...loaded]) })
     const { policyClaims } = await verifier('simulated').verify(provider, sent)
     const { PCRs } = policyClaims!['pcrs'] as { PCRs: { Index: number }[] }
     expect(PCRs.map(({ Index }) => Index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-    // Those of firmware are, each of them.
+    // The firmware's are, each of them.
     for (const pcr of [0, 7]) {
       const moved = await request({ measured: [...records, { pcr, type: 13, data: Uint8Array.of(1) }] })
       expect(await judged(moved)).toEqual(['request.srtm_boot_log', 'EventLogMismatch'])

@@ -92,7 +92,7 @@ export class TpmVerifier {
     }
   }
 
-  /** The host runs this TPM: alone, it proves something only to who trusts the host. */
+  /** The host runs this TPM: alone, it proves something only to those who trust the host. */
   #requireTrustworthyTpm(): void {
     if (this.#mode === 'simulated') return
     throw invalidParameter({
@@ -122,7 +122,7 @@ function requireRsa({ akPublic }: TpmRequest): RsaKey {
   return tpmKeyFromJwk(akPublic) as RsaKey
 }
 
-/** What a TPM signs that binds the sender's key too: SHA-256 of challenge and RFC 7638 thumbprint. */
+/** What a TPM signs to bind the sender's key too: SHA-256 of challenge and RFC 7638 thumbprint. */
 async function boundChallenge({ challenge, attestKey }: TpmRequest): Promise<Uint8Array> {
   const thumbprint = Buffer.from(await calculateJwkThumbprint(attestKey), 'base64url')
   return createHash('sha256').update(challenge.challenge).update(thumbprint).digest()
