@@ -23,20 +23,20 @@ export interface HostServiceOptions extends ServiceContext {
   authority: InstallationAuthority
   /** The only principal that may call the host. */
   controlPlaneObjectId: string
-  /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
+  /** How long a guest may take from power-on to its report; default by acceleration. */
   bootLimitSeconds?: number
   /** VMs that ran when the last server ended stay off. */
   keepVmsOff?: boolean
 }
 
-/** The roots that this host's processors are under, and the key that signs what its images measure. */
+/** The roots of this host's processors, and the key that signs image measurements. */
 export interface HostService extends Service {
   anchors: TrustAnchors
-  /** What it has for hosts that join. */
+  /** What it provides to joining hosts. */
   home: HomeHost
 }
 
-/** What runs on a host: the host wire, the processors' endorsements, and the VMs themselves. */
+/** What runs on a host: the host wire, the processors' endorsements, and the VMs. */
 export async function createHostService(context: HostServiceOptions): Promise<HostService> {
   const silicon = await openSilicon(context)
   const rows = await openServiceStore(context, 'host')
@@ -94,7 +94,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   }
 }
 
-/** Simulated processors exist in simulated mode only; in hardware mode their code is not even loaded. */
+/** Simulated processors exist in simulated mode only; hardware mode does not even load their code. */
 async function openSilicon(context: HostServiceOptions): Promise<Silicon | undefined> {
   if (context.installation.mode !== 'simulated') return undefined
   const { createSilicon } = await import('@strongroom/silicon')

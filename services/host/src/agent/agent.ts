@@ -19,27 +19,30 @@ import { OwnLease } from './lease.ts'
 export { SimulatedCarrier, type Carrier } from './carrier.ts'
 export { joinFleet } from './join.ts'
 
-/** After a call that failed, in milliseconds. */
+/** Delay after a failed call, in milliseconds. */
 const retryMs = 500
-/** Between two beats at least, in milliseconds. */
+/** Minimum between two beats, in milliseconds. */
 const leastPauseMs = 50
-/** A beat that is not answered by then was in vain: the next one still comes within the lease. */
+/** A beat unanswered by then has failed: the next one still arrives within the lease. */
 const beatMs = 5_000
-/** A report is answered when all of it is taken. */
+/** A report is answered once all of it is accepted. */
 const reportMs = 120_000
-/** How often the lease is looked at, in milliseconds. */
+/** How often the lease is checked, in milliseconds. */
 const lookMs = 100
 
-/** What a host reports about itself when it changes. */
+/** A host's state, reported when it changes. */
 export interface AgentState {
   name: string
   /** Whether the control plane counts on it. */
   leased: boolean
-  /** Why not, as the last beat was answered. */
+  /** Why not, from the answer to the last beat. */
   error?: string
 }
 
-/** What runs on a joined host: renews its lease and its certificate, carries what it is given, and ends it when the lease is over. */
+/**
+ * Runs on a joined host: renews its lease and certificate, carries the VMs it is given, and ends them when the lease
+ * expires.
+ */
 export class HostAgent {
   readonly #directory: string
   readonly #logger: Logger
@@ -47,7 +50,7 @@ export class HostAgent {
   #carrier: Carrier | undefined
   readonly #lease: OwnLease
   readonly #stopped = new AbortController()
-  /** What was reported and taken, by VM. */
+  /** Reports that were accepted, by VM. */
   readonly #told = new Map<string, string>()
   #identity: HostIdentity
   #client: FleetClient
@@ -72,14 +75,14 @@ export class HostAgent {
   }
 
   /** @throws ServiceError HostNotJoined */
-  /** @param o.carrier where it is absent, what the installation has hosts carry */
+  /** @param o.carrier default: what the installation has hosts carry */
   static async open(o: { directory: string; logger: Logger; clock?: Clock; carrier?: Carrier }): Promise<HostAgent> {
     const identity = await findIdentity(o.directory)
     if (identity === undefined) throw notJoined(o.directory)
     return new HostAgent({ clock: systemClock, carrier: undefined, ...o, identity })
   }
 
-  /** Until `stop`. @throws what is not an answer of the control plane: a defect, or a directory that cannot be written */
+  /** Until `stop`. @throws anything that is not an answer of the control plane: a bug, or an unwritable directory */
   async run(onChange: (state: AgentState) => void): Promise<void> {
     let told = ''
     const tell = (state: Omit<AgentState, 'name'>): void => {
@@ -123,7 +126,7 @@ export class HostAgent {
     )
     if (installation === undefined) return undefined
     if (installation.compute === 'simulated') return new SimulatedCarrier()
-    // A host of VMs without guests, and the server, which has this module too, have no use for QEMU here.
+    // Neither a host of VMs without guests nor the server, which loads this module too, uses QEMU here.
     const { GuestCarrier } = await import('./guests/guest-carrier.ts')
     const [identity, client] = [() => this.#identity, () => this.#client]
     const { directory, clock, logger } = { directory: this.#directory, clock: this.#clock, logger: this.#logger }
@@ -137,7 +140,7 @@ export class HostAgent {
     await this.#running?.catch(() => {})
   }
 
-  /** Self fence: what runs without a lease may run elsewhere. */
+  /** Self-fence: what runs without a lease may also run elsewhere. */
   #endAll(): void {
     this.#carrier?.endAll()
     this.#revision = undefined
@@ -156,7 +159,7 @@ export class HostAgent {
           calls = [],
         } = await this.#client.post<BeatAnswer>('/beat', asked, beatMs)
         this.#lease.renewed(sentAt, leaseSeconds)
-        // An answer that was too long on its way is of no lease any more, nor one to a question of before its end.
+        // An answer that arrives too late renews no lease, nor does one to a question from before its end.
         if (this.#lease.isOver || asked.revision !== this.#revision) return leastPauseMs
         if (carry !== undefined) {
           carrier.carry(carry)
@@ -189,7 +192,7 @@ export class HostAgent {
       }
       const { over } = await this.#client.post<ReportAnswer>('/report', { vms } satisfies VmsReport, reportMs)
       for (const vm of vms) this.#told.set(vm.vmId, JSON.stringify(vm))
-      // The next beat says what is to be carried in their place.
+      // The next beat returns what to carry instead.
       if (over.length > 0) this.#logger.info({ over }, 'VMs that are placed elsewhere')
       return 0
     })
@@ -200,7 +203,7 @@ export class HostAgent {
     return reports.filter((vm) => this.#told.get(vm.vmId) !== JSON.stringify(vm))
   }
 
-  /** Does `work` until the agent is stopped, with the pause that it gives back; refusals and lost connections are tried again. */
+  /** Runs `work` until the agent is stopped, with the pause it returns; refusals and lost connections are retried. */
   async #again(
     work: () => Promise<number>,
     onRefused: (error: ServiceError) => void = () => {},
@@ -221,7 +224,7 @@ export class HostAgent {
     }
   }
 
-  /** Once two thirds of its time are over; for the same key. */
+  /** After two thirds of its validity; for the same key. */
   async #renewCertificate(): Promise<void> {
     const { validFromDate, validToDate } = new X509Certificate(this.#identity.certificate)
     const [from, to] = [validFromDate.getTime(), validToDate.getTime()]

@@ -1,29 +1,29 @@
 import type { HostAnswer, HostCall, VmOrder, VmReport } from '@strongroom/contract'
 
-/** What carries VMs on a joined host. */
+/** Carries VMs on a joined host. */
 export interface Carrier {
-  /** These VMs and no others, each as it is wanted; what is not among them ends. */
+  /** Exactly these VMs, each in its wanted state; others are ended. */
   carry(orders: readonly VmOrder[]): void
-  /** All that runs ends at once: the host's lease is over. */
+  /** Ends everything at once: the host's lease has expired. */
   endAll(): void
-  /** Of VMs that have come to where they were wanted. */
+  /** VMs that have reached their wanted state. */
   reports(): VmReport[]
-  /** Called when `reports` has something new. */
+  /** Called when `reports` has changed. */
   onChange: () => void
-  /** What the control plane asks of a guest; absent where there are none. */
+  /** The control plane's requests to a guest; absent without guests. */
   answer?(call: HostCall): Promise<Omit<HostAnswer, 'id'>>
-  /** Once all has ended, for good. */
+  /** Ends everything, permanently. */
   close?(): Promise<void>
 }
 
 interface CarriedVm {
   order: VmOrder
-  /** The start that it runs by; undefined while it is off. */
+  /** The number of its current start; undefined while off. */
   runs: number | undefined
   starting: NodeJS.Timeout | undefined
 }
 
-/** How long a VM without a guest takes to start, in milliseconds. */
+/** Start time of a VM without a guest, in milliseconds. */
 const startMs = 20
 
 /** Carries VMs without guests: they run, or they do not. */

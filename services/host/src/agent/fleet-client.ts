@@ -5,7 +5,7 @@ import type { HostIdentity } from './host-identity.ts'
 
 const answerLimit = 16 * 1024 * 1024
 
-/** The control plane as hosts call it: by its own name, whatever address it is reached at. */
+/** The control plane as hosts call it: by its own name, at any address. */
 export class FleetClient {
   readonly #agent: Agent
   readonly #via: { host: string; port: number; servername: string }
@@ -16,12 +16,12 @@ export class FleetClient {
     this.#agent = agent
   }
 
-  /** Believes whoever answers: for the authority's certificate alone, which is held to its hash. */
+  /** Trusts any server: only to fetch the authority's certificate, which is checked against its hash. */
   static believing(address: string): FleetClient {
     return new FleetClient(address, new Agent({ rejectUnauthorized: false, minVersion: 'TLSv1.3' }))
   }
 
-  /** Trusts the authority; with an identity it shows the host's certificate. */
+  /** Trusts the authority; with an identity it presents the host's certificate. */
   static under(o: { address: string; authority: string; identity?: HostIdentity }): FleetClient {
     const own = o.identity && { cert: o.identity.certificate, key: o.identity.privateKey }
     return new FleetClient(o.address, new Agent({ ca: o.authority, ...own, keepAlive: true, minVersion: 'TLSv1.3' }))
@@ -31,7 +31,7 @@ export class FleetClient {
     return (await this.#send('GET', path, undefined, 10_000)).toString('utf8')
   }
 
-  /** @throws ServiceError as the control plane refused; PeerUnreachable, PeerTimeout */
+  /** @throws ServiceError from the control plane; PeerUnreachable, PeerTimeout */
   async post<T>(path: string, body: object, timeoutMs = 10_000): Promise<T> {
     return JSON.parse((await this.#send('POST', path, body, timeoutMs)).toString('utf8')) as T
   }

@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFileAtomically, ServiceError, writeFileAtomically } from '@strongroom/platform'
 
-/** Who a joined host is. Lies in its directory, readable by its user alone. */
+/** A joined host's identity. Stored in its directory, readable only by its user. */
 export interface HostIdentity {
   hostId: string
   name: string
@@ -27,7 +27,7 @@ export async function keepIdentity(directory: string, identity: HostIdentity): P
   await writeFileAtomically(fileOf(directory), JSON.stringify(identity))
 }
 
-/** Undefined where nobody has joined from there. */
+/** Undefined if nobody has joined from there. */
 export async function findIdentity(directory: string): Promise<HostIdentity | undefined> {
   try {
     return JSON.parse(await readFile(fileOf(directory), 'utf8')) as HostIdentity

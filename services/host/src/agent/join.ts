@@ -5,7 +5,8 @@ import { FleetClient } from './fleet-client.ts'
 import { alreadyJoined, findIdentity, keepNewIdentity } from './host-identity.ts'
 
 /**
- * Joins the fleet: fetches the authority and holds it to the hash in the code, makes the host's key, has it certified.
+ * Joins the fleet: fetches the authority and compares it with the hash in the code, creates the host's key, and has it
+ * certified.
  * @param o.address ADDRESS:PORT of the control plane
  * @throws ServiceError JoinCodeRefused, HostAlreadyJoined, PeerUnreachable
  */

@@ -1,8 +1,8 @@
 import type { Clock } from '@strongroom/platform'
 
 /**
- * What a host knows of its own lease: it ends, by the time since the machine's boot, as long after the last answered beat was sent as
- * the answer says. So it is over here before it is over in the database, whatever the wall clocks say.
+ * A host's view of its own lease: it expires, by the time since the machine's boot, as long after the last answered
+ * beat was sent as the answer states. So it expires here before it does in the database, whatever the wall clocks show.
  */
 export class OwnLease {
   readonly #elapsed: () => number
@@ -12,7 +12,7 @@ export class OwnLease {
     this.#elapsed = () => (clock.elapsed?.() ?? { milliseconds: performance.now() }).milliseconds
   }
 
-  /** For `renewed`, once the answer is there. */
+  /** For `renewed`, once the answer has arrived. */
   get sentAt(): number {
     return this.#elapsed()
   }

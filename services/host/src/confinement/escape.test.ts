@@ -13,8 +13,9 @@ import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { giveTo } from './vm-user.ts'
 
 /**
- * What has taken over a VM's QEMU or swtpm: a program of that name is started as the real one is, tries what an attacker would, and
- * tells how far it came. The server is this process; it runs as root, as no VM has a user of its own otherwise.
+ * Code that has taken over a VM's QEMU or swtpm: a program of that name, started like the real one, tries an attacker's
+ * actions and reports how far it got. This process is the server; it runs as root, because otherwise no VM has a
+ * separate user.
  */
 const root = process.geteuid?.() === 0
 const landlock = hasLandlock()
@@ -129,11 +130,11 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
     setuid: join(programs, 'id'),
   })
 
-  /** Everything that was tried, with what came of it; all but these came to nothing. */
+  /** All attempts and their results; all but these failed. */
   const expectOnly = (said: Said, allowed: string[]): void => {
     expect(Object.keys(said).length).toBeGreaterThan(28)
     const done = Object.keys(said).filter((name) => said[name] === 'yes')
-    // Without Landlock its own user keeps it from what is somebody's, and not from what is everybody's.
+    // Without Landlock its user protects private files, but not world-readable ones.
     const shared = [
       'read a file that every user may read',
       'write the temporary directory',
@@ -145,10 +146,10 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
   const program = async (name: string, text: string): Promise<void> =>
     await writeFile(join(programs, name), text, { mode: 0o755 })
 
-  /** What came of it in place of QEMU, with a VM's user or without. */
+  /** The results of a program in QEMU's place, with or without a VM's user. */
   const asQemu = async (user: number | undefined): Promise<Said> => {
     const [disk, errorLog] = [join(state, 'own-disk.raw'), join(state, 'qemu.log')]
-    // QEMU is handed firmware, variables and disk from the fourth descriptor on.
+    // QEMU receives firmware, variables and disk from the fourth descriptor on.
     await program('qemu-system-x86_64', attacker({ ...targets(), disk: 6 }, 'sys.stderr.write(text)'))
     const doors = {
       metadata: '/m',

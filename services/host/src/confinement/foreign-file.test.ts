@@ -11,13 +11,13 @@ import { candidateUser } from './vm-user.ts'
 
 const root = process.geteuid?.() === 0
 const vmId = '5A1E0000-0000-4000-8000-00000000F07E'
-/** As root a VM's, so that what is the server's is a stranger's. */
+/** As root, a VM's user, so that the server's files are foreign. */
 const user = root ? candidateUser(vmId) : undefined
 
 let folder: string
 let secret: string
 let tpm: TpmDirectory
-/** What was kept of the vTPM's state. */
+/** The vTPM state that was saved. */
 let saved: string[]
 let writeBack: WriteBack
 
@@ -41,7 +41,7 @@ beforeEach(async () => {
 
 afterEach(async () => await rm(folder, { recursive: true, force: true }))
 
-/** What an swtpm that was taken over leaves in place of its state, while the server carries it to the guest state. */
+/** What a compromised swtpm leaves in place of its state, while the server moves it into the guest state. */
 describe('the state that a vTPM leaves', () => {
   it('is kept where it is a file of swtpm’s', async () => {
     await writeBack.stop()

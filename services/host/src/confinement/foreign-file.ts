@@ -3,9 +3,9 @@ import { open } from 'node:fs/promises'
 import { ServiceError } from '@strongroom/platform'
 
 /**
- * Reads a file that a program of another user wrote, which may have been taken over: a link, a pipe, another user's file or one
- * without end is not read. The directory of its name is that user's, so that the name may lead anywhere.
- * @param o.user whose file it is; this process's where absent
+ * Reads a file written by a program of another user, which may be compromised: a link, a pipe, another user's file or
+ * an endless file is refused. The directory belongs to that user, so the name may lead anywhere.
+ * @param o.user the file's owner; default: this process's user
  * @param o.most bytes
  * @throws ServiceError ForeignFileRefused
  */
@@ -20,7 +20,7 @@ export async function readForeignFile(o: { path: string; user: number | undefine
     if (found.uid !== (o.user ?? process.geteuid?.())) throw refused(o, `a file of user ${found.uid}`)
     if (found.nlink > 1) throw refused(o, `a file with ${found.nlink} names`)
     if (found.size > o.most) throw refused(o, `${found.size} bytes`)
-    // It may grow meanwhile: no more is read than was looked at.
+    // It may grow meanwhile: no more than the checked length is read.
     const bytes = Buffer.alloc(found.size)
     const { bytesRead } = await file.read(bytes, 0, found.size, 0)
     return bytes.subarray(0, bytesRead)

@@ -1,6 +1,6 @@
 import { hasLandlock } from '@strongroom/platform'
 
-/** Sentences for the instance view of a VM whose programs are held to less than they could be. */
+/** Notices in the instance view of a VM whose programs are less confined than possible. */
 export function confinementNotices(user: number | undefined): string[] {
   const notices: string[] = []
   if (user === undefined)

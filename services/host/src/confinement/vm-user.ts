@@ -4,13 +4,13 @@ import { chmod, chown, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /**
- * Users of VMs are numbers that nobody gives out: above those of systemd's containers and below 2^31 (systemd, UIDS-GIDS). They
- * have no name, no file on a disk and no process but the VM's.
+ * VM users are unassigned numbers: above those of systemd's containers and below 2^31 (systemd, UIDS-GIDS). They have
+ * no name, no file on a disk and no process but the VM's.
  */
 const firstUser = 0x7000_0000
 const users = 2 ** 27
 
-/** The number at which a VM's user is looked for; with `attempt` the next, where another VM has it. */
+/** The number tried first for a VM's user; `attempt` gives the next, if another VM has it. */
 export function candidateUser(vmId: string, attempt: number = 0): number {
   const digest = createHash('sha256').update(`${vmId.toUpperCase()}:${attempt}`).digest()
   return firstUser + (digest.readUInt32BE(0) % users)
@@ -23,7 +23,7 @@ export const hasUsers = (map: string): boolean =>
     return first <= firstUser && first + count >= firstUser + users
   })
 
-/** Root of a user namespace, as in a container without root, may only be whom the namespace has. */
+/** Root of a user namespace, as in a rootless container, may only switch to users that the namespace has. */
 function maySetUsers(): boolean {
   return (
     process.geteuid?.() === 0 &&
@@ -32,9 +32,9 @@ function maySetUsers(): boolean {
 }
 
 /**
- * Gives a VM's memory-backed directory to a user that no other such directory on this machine is given to: it is in the
- * directory's group, passes through, and neither lists nor writes it.
- * @returns the user's number; undefined where this process may not start programs as another user
+ * Gives a VM's memory-backed directory to a user that no other such directory on this machine has: its group may
+ * traverse the directory, but neither list nor write it.
+ * @returns the user's number; undefined if this process may not start programs as another user
  */
 export async function giveUser(directory: string, vmId: string): Promise<number | undefined> {
   if (!maySetUsers()) return undefined
@@ -47,12 +47,12 @@ export async function giveUser(directory: string, vmId: string): Promise<number 
   return user
 }
 
-/** Of a program that belongs to no VM, for as long as it runs; undefined as with giveUser. */
+/** For a program that belongs to no VM, while it runs; undefined as with giveUser. */
 export function freshUser(): number | undefined {
   return maySetUsers() ? candidateUser(randomUUID()) : undefined
 }
 
-/** Of all installations of this machine. */
+/** For all installations of this machine. */
 async function usersBeside(directory: string): Promise<Set<number>> {
   const root = dirname(directory)
   const names = (await readdir(root)).filter((name) => name.startsWith('strongroom-'))
@@ -60,7 +60,7 @@ async function usersBeside(directory: string): Promise<Set<number>> {
   return new Set(found.flatMap((each) => (each === undefined ? [] : [each.gid])))
 }
 
-/** Gives a file, socket or directory that this process has just made, where nobody else writes, to a VM's user. */
+/** Gives a file, socket or directory, just created where nobody else writes, to a VM's user. */
 export async function giveTo(path: string, user: number | undefined): Promise<void> {
   if (user !== undefined) await chown(path, user, user)
 }

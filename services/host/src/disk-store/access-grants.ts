@@ -25,8 +25,8 @@ export interface OpenGrant {
 const version = '2024-11-04'
 
 /**
- * Who may read or write a disk by its address alone, and how long: one grant a disk, each under a key of its own, so that
- * what is taken back stays dead when the disk is given out again.
+ * Grants to read or write a disk by its address alone, with an expiry: one per disk, each under a separate key, so that
+ * a revoked one stays invalid when the disk is granted again.
  */
 export class AccessGrants {
   readonly #directory: string
@@ -61,13 +61,13 @@ export class AccessGrants {
     await rm(this.#path(id), { force: true })
   }
 
-  /** What the disk is given out for now. */
+  /** The disk's current grant. */
   async find(id: string): Promise<{ permission: DiskPermission; until: string } | undefined> {
     const grant = await this.#read(id)
     return grant && { permission: grant.permission, until: grant.until }
   }
 
-  /** @throws ServiceError AuthenticationFailed in the words of Azure's blob service */
+  /** @throws ServiceError AuthenticationFailed, worded as in Azure's blob service */
   async open(address: string): Promise<OpenGrant> {
     const url = URL.canParse(address) ? new URL(address) : undefined
     const [, id = '', part = ''] = url?.pathname.split('/') ?? []

@@ -8,14 +8,16 @@ import { fixedVhdFooter, footerLength } from './vhd.ts'
 
 type HttpApp = ReturnType<typeof createHttpApp>
 
-/** Where the bytes behind an address lie. */
+/** The file behind an address. */
 export interface BlobFile {
   path: string
-  /** A disk is shown as a fixed VHD, as Azure shows it: raw, and a footer. What is being uploaded is shown as it was written. */
+  /**
+   * A disk is served as a fixed VHD, as Azure does: raw data and a footer. An upload in progress is served as written.
+   */
   footer: boolean
 }
 
-/** Most that one request writes: as Azure's page blobs. */
+/** Maximum size of one write, as for Azure's page blobs. */
 const pageLimit = 4 * 1024 * 1024
 const page = 512
 
@@ -25,8 +27,8 @@ interface Path {
 }
 
 /**
- * What answers at the addresses that `POST /disks/{id}/access` gives. The address is the whole right: no token is asked for,
- * and nothing is served to one that is wrong, old or taken back.
+ * Serves the addresses from `POST /disks/{id}/access`. The address is the only credential: no token is required, and a
+ * wrong, expired or revoked one gets nothing.
  */
 export function createBlobApp(o: {
   grants: AccessGrants
@@ -66,7 +68,7 @@ export function createBlobApp(o: {
     const blob = await open_(request.url)
     if (blob.permission !== 'Write') throw readOnly()
     if (request.query.comp === undefined) {
-      // Put Blob: the length was fixed when the disk was made.
+      // Put Blob: the length was fixed when the disk was created.
       return await reply.code(201).header('x-ms-request-server-encrypted', 'true').send()
     }
     if (request.query.comp !== 'page') throw invalid('comp', 'page', request.query.comp)

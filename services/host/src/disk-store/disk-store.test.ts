@@ -145,7 +145,7 @@ describe('a disk that is uploaded', () => {
   const content = Buffer.alloc(mebibyte, 'u')
 
   beforeEach(async () => {
-    // A protective MBR, which raw disks begin with.
+    // A protective MBR, at the start of raw disks.
     content.writeUInt16LE(0xaa55, 510)
     const bytes = mebibyte + 512
     await disks.put({ id, name: 'upload', source: { from: 'upload', bytes, withGuestState: false } })

@@ -27,7 +27,7 @@ import { copyDisk, importFile, inspectDisk, takeUpload, type DiskFiles } from '.
 import { ownerOfGuestState, readCertificates, rebindGuestState } from './rebind.ts'
 import { storedFiles, listStored, readStored, writeStored, type StoredFiles, type KeptRecord } from './record.ts'
 
-/** Disks that this host keeps beside its VMs: snapshots, images, and what no VM has. */
+/** Disks that this host stores besides VMs' own: snapshots, images, and unattached disks. */
 export class DiskStore {
   readonly #services: HostServices
   readonly #host: Host
@@ -40,7 +40,7 @@ export class DiskStore {
     this.grants = new AccessGrants(services)
   }
 
-  /** Takes up copies that a server that ended left half done. */
+  /** Resumes copies that an earlier server left unfinished. */
   async start(): Promise<void> {
     for (const record of await listStored(this.#services.stateDir))
       if (record.status.state === 'Running') this.#begin(record)
@@ -51,7 +51,7 @@ export class DiskStore {
     await Promise.all([...this.#work.values()].map(({ done }) => done))
   }
 
-  /** With the same specification again nothing changes, except that a failed copy is tried again. */
+  /** Repeating a specification changes nothing, except that a failed copy is retried. */
   async put(spec: StoredDiskSpec): Promise<StoredDiskStatus> {
     const present = await readStored(this.#services.stateDir, spec.id)
     if (present !== undefined && !isDeepStrictEqual(bare(present.spec), bare(spec))) throw anotherSpec(spec.id)
@@ -73,7 +73,7 @@ export class DiskStore {
     return { ...status, ...(access !== undefined && { access }), ...(attachedTo !== undefined && { attachedTo }) }
   }
 
-  /** Resolves when nothing is left. Idempotent. @throws ServiceError DataDiskInUse */
+  /** Resolves when everything is removed. Idempotent. @throws ServiceError DataDiskInUse */
   async remove(id: string): Promise<void> {
     const holder = this.#host.holderOf(id)
     if (holder !== undefined) throw diskInUse(id, holder.spec.vmId)
@@ -84,7 +84,7 @@ export class DiskStore {
     await rm(storedFiles(this.#services.stateDir, id).directory, { recursive: true, force: true })
   }
 
-  /** What was uploaded is taken: its addresses are dead, and it is looked at. */
+  /** Accepts an upload: its addresses become invalid, and it is inspected. */
   async finish(id: string, given: FinishUpload): Promise<StoredDiskStatus> {
     const record = await this.#require(id)
     await this.grants.revoke(id)
@@ -102,12 +102,12 @@ export class DiskStore {
     return await this.grants.grant(id, request)
   }
 
-  /** Whose guest state an upload says it is; undefined where nothing was written yet. */
+  /** Owner of the guest state in an upload; undefined if nothing was written yet. */
   async ownerOfUpload(id: string): Promise<string | undefined> {
     return await ownerOfGuestState(storedFiles(this.#services.stateDir, id).guestState).catch(() => undefined)
   }
 
-  /** The file behind an address. @throws ServiceError where it must not be read now */
+  /** The file behind an address. @throws ServiceError if it must not be read now */
   async locate(id: string, part: BlobPart, permission: DiskPermission): Promise<BlobFile> {
     const files = await this.#filesForAccess(id, permission)
     const path = part === 'disk.vhd' ? files.disk : files.guestState
@@ -127,7 +127,7 @@ export class DiskStore {
     return filesOf(kept, storedFiles(this.#services.stateDir, id))
   }
 
-  /** What a running guest writes is not a copy of anything. @throws ServiceError InstanceNotStopped */
+  /** A disk that a running guest writes cannot be copied consistently. @throws ServiceError InstanceNotStopped */
   #requireAtRest(id: string): void {
     const state = this.#host.holderOf(id)?.status().power.state ?? 'Stopped'
     if (state !== 'Stopped' && state !== 'Failed') throw notStopped(state)
@@ -160,7 +160,7 @@ export class DiskStore {
     try {
       const uploaded = await this.#fill(record, step, signal)
       status.state = uploaded ? 'Succeeded' : 'Uploading'
-      // An address is a right as long as it lives: it is not kept once it has served.
+      // An address grants access while it is valid: it is removed once used.
       if (uploaded) record.spec = bare(spec)
     } catch (error) {
       // The server ends or the disk is removed: the next start copies again.
@@ -173,7 +173,7 @@ export class DiskStore {
     await writeStored(stateDir, record)
   }
 
-  /** False where a client has to write first. */
+  /** False if a client must write first. */
   async #fill(record: KeptRecord, step: (name: string) => Promise<void>, signal: AbortSignal): Promise<boolean> {
     const { spec } = record
     const files = storedFiles(this.#services.stateDir, spec.id)
@@ -326,7 +326,7 @@ export class DiskStore {
   }
 }
 
-/** Without the signatures of addresses. */
+/** Without the addresses' signatures. */
 function bare(spec: StoredDiskSpec): StoredDiskSpec {
   const { source } = spec
   if (source.from !== 'uri') return spec

@@ -14,12 +14,12 @@ import type { StoredFiles } from './record.ts'
 export interface DiskFiles {
   disk: string
   guestState?: string
-  /** PEM; db of VMs made of the disk. */
+  /** PEM; db of VMs created from the disk. */
   certificates?: string
   guest?: GuestIdentity
 }
 
-/** Copies a raw disk, appearing whole or not at all. */
+/** Copies a raw disk; it appears whole or not at all. */
 export async function copyDisk(from: string, to: string, signal: AbortSignal): Promise<void> {
   const partial = `${to}.partial`
   try {
@@ -31,7 +31,7 @@ export async function copyDisk(from: string, to: string, signal: AbortSignal): P
   }
 }
 
-/** A file of the operator's, in any format that images come in. @throws ServiceError NotADiskImage, ImageNotFound */
+/** Imports a file of the operator's, in any image format. @throws ServiceError NotADiskImage, ImageNotFound */
 export async function importFile(uri: string, to: string, signal: AbortSignal): Promise<string | undefined> {
   const path = fileURLToPath(uri)
   const found = await stat(path).catch(() => undefined)
@@ -49,7 +49,7 @@ export async function importFile(uri: string, to: string, signal: AbortSignal): 
   return await extraCertificate(path)
 }
 
-/** What a client wrote, as a raw disk: a fixed or dynamic VHD, or raw. @throws ServiceError NotADiskImage */
+/** Converts a client's upload to a raw disk: a fixed or dynamic VHD, or raw. @throws ServiceError NotADiskImage */
 export async function takeUpload(path: string, signal: AbortSignal): Promise<void> {
   const format = await detectFormat(path)
   if (format === 'raw') return
@@ -73,7 +73,7 @@ export async function takeUpload(path: string, signal: AbortSignal): Promise<voi
 }
 
 /**
- * Looks what a disk holds: an operating system that VMs can be made of, or every property that it lacks.
+ * Inspects a disk: an operating system to create VMs from, or every property it lacks.
  * @param o.certificates PEM; what the image's signer needs in db
  */
 export async function inspectDisk(o: {

@@ -10,9 +10,9 @@ import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 
 /**
- * Makes the guest state of a copy: it opens for the copy's identity alone, holds the UEFI variables, and, where the disk is
- * encrypted, its volume key. The source's vTPM stays behind: no seed of it is in the copy, so that VMs made of the copy have
- * vTPMs of their own and nothing that was sealed to the source's opens in them.
+ * Creates the guest state of a copy: it opens for the copy's identity only, and holds the UEFI variables and, if the
+ * disk is encrypted, its volume key. The source's vTPM is not copied: VMs created from the copy have their own vTPMs,
+ * and nothing sealed to the source's opens in them.
  */
 export async function rebindGuestState(o: {
   services: StateServices
@@ -44,7 +44,7 @@ export async function rebindGuestState(o: {
   }
 }
 
-/** The volume key of the VM's OS disk, which its vTPM holds. */
+/** The volume key of the VM's OS disk, from its vTPM. */
 async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Promise<Buffer> {
   const user = await giveUser(runtimeDir, vmId)
   const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user, state: state.tpm() })
@@ -68,7 +68,7 @@ const madeBefore = (): ServiceError =>
     remedy: 'Copy the data you need out of the VM, then recreate it.',
   })
 
-/** What a VM begins with that is made of a captured disk. The key is wiped by the caller. */
+/** Initial state of a VM created from a captured disk. The caller wipes the key. */
 export async function readCaptured(o: {
   services: StateServices
   signal: AbortSignal
@@ -83,7 +83,7 @@ export async function readCaptured(o: {
   }
 }
 
-/** For whom an uploaded guest state says that it opens. */
+/** The identity that an uploaded guest state opens for. */
 export async function ownerOfGuestState(path: string): Promise<string> {
   return await GuestState.ownerOf(path)
 }

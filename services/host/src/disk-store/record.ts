@@ -5,13 +5,13 @@ import { writeFileAtomically } from '@strongroom/platform'
 import { imageFiles } from '../image/catalog.ts'
 import { isVmId } from '../instances/layout.ts'
 
-/** What is kept of a disk between starts of the server. Holds no secret. */
+/** A disk's record between starts of the server. Holds no secret. */
 export interface KeptRecord {
   spec: StoredDiskSpec
   status: Omit<StoredDiskStatus, 'access'>
 }
 
-/** Files of one kept disk, under STATE/disks/{id}; those of an image have an image's names. */
+/** Files of one stored disk, under STATE/disks/{id}; an image's have an image's names. */
 export interface StoredFiles {
   directory: string
   disk: string
@@ -56,7 +56,7 @@ export async function listStored(stateDir: string): Promise<KeptRecord[]> {
   return records.filter((record) => record !== undefined)
 }
 
-/** The image that a kept disk holds, by ImageRecord.id, with the path that it has now. */
+/** The image on a stored disk, by ImageRecord.id, with its current path. */
 export async function findStoredImage(
   stateDir: string,
   imageId: string,

@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto'
 
 export const footerLength = 512
 
-/** Footer of a fixed VHD (Microsoft's Virtual Hard Disk Image Format Specification, 2006): the disk itself comes before it. */
+/**
+ * Footer of a fixed VHD (Microsoft's Virtual Hard Disk Image Format Specification, 2006), which follows the disk's
+ * data.
+ */
 export function fixedVhdFooter(diskBytes: number, id: Uint8Array = randomBytes(16)): Buffer {
   const footer = Buffer.alloc(footerLength)
   footer.write('conectix', 0, 'latin1')
   footer.writeUInt32BE(2, 8)
   footer.writeUInt32BE(0x0001_0000, 12)
   footer.fill(0xff, 16, 24)
-  // Time stamp 0: the first second of 2000. What was downloaded twice is the same bytes.
+  // Time stamp 0: the first second of 2000, so that two downloads are identical.
   footer.write('strm', 28, 'latin1')
   footer.writeUInt32BE(0x0001_0000, 32)
   footer.write('Wi2k', 36, 'latin1')

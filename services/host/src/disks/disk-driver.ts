@@ -1,29 +1,32 @@
 import type { AnySpec } from '@strongroom/contract'
 import type { VmFiles } from '../instances/layout.ts'
 
-/** What QEMU opens as a VM's OS disk: a file that it is handed, or an NBD export named `os` behind a unix socket. */
+/** What QEMU opens as a VM's OS disk: a file passed to it, or an NBD export named `os` behind a unix socket. */
 export type MachineDisk = string | { nbd: string }
 
-/** What a boot has of its OS disk, until it is closed. */
+/** A boot's OS disk, until closed. */
 interface OpenDisk {
   disk: MachineDisk
   close(): Promise<void>
 }
 
 /**
- * Where the disks and guest states of VMs lie. All of it is ciphertext of the guest's or of the paravisor's: a driver is trusted for
- * availability alone.
+ * Stores VMs' disks and guest states. All of it is encrypted by the guest or the paravisor: a driver is trusted for
+ * availability only.
  */
 export interface DiskDriver {
-  /** Before a VM is made or booted: its image is in the cache of this machine. @throws ServiceError ImageNotFound, ImageChanged */
+  /**
+   * Before a VM is created or booted: puts its image into this machine's cache. @throws ServiceError ImageNotFound,
+   * ImageChanged
+   */
   fetchImage(spec: AnySpec, signal: AbortSignal): Promise<void>
-  /** Before a boot: the guest state as it was written last lies at `files.guestState`. */
+  /** Before a boot: puts the last written guest state at `files.guestState`. */
   fetchState(spec: AnySpec, files: VmFiles): Promise<void>
-  /** Once a VM was made at `files`. */
+  /** After a VM was created at `files`. */
   keep(spec: AnySpec, files: VmFiles, signal: AbortSignal): Promise<void>
-  /** @param at the boot's memory-backed directory, and as whom QEMU runs */
+  /** @param at the boot's memory-backed directory, and the user that QEMU runs as */
   open(spec: AnySpec, files: VmFiles, at: { runtimeDir: string; user: number | undefined }): Promise<OpenDisk>
-  /** Called with each guest state before it counts; absent where the file at `files.guestState` is the one that does. */
+  /** Called with each guest state before it counts; absent if the file at `files.guestState` is authoritative. */
   writeState?(vmId: string, bytes: Uint8Array): Promise<void>
 }
 

@@ -21,7 +21,7 @@ export const partitionTypes = {
 const sector = 512
 const maximumEntries = 256
 
-/** Partitions of a raw disk with a GUID partition table, in their order on the disk; undefined where there is no valid table. */
+/** Partitions of a raw disk with a GUID partition table, in disk order; undefined without a valid table. */
 export async function readPartitions(path: string): Promise<Partition[] | undefined> {
   const file = await open(path, 'r')
   try {

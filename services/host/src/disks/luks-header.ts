@@ -5,12 +5,12 @@ import { volumeForm } from '@strongroom/evidence/expected'
 import { run } from '@strongroom/platform'
 import { insertRange } from './sparse.ts'
 
-/** What lies before the data: 16 MiB, as systemd-repart and cryptsetup leave it. */
+/** Space before the data: 16 MiB, as systemd-repart and cryptsetup reserve it. */
 export const headerBytes: number = volumeForm.offsetSectors * 512
 
 /**
- * Writes the LUKS2 header of an encrypted volume: it tells programs what the partition is, and opens nothing. It has no key
- * slot, for the key lies in the VM's TPM; and no boot reads it.
+ * Writes an encrypted volume's LUKS2 header: it shows programs what the partition is, and opens nothing. It has no key
+ * slot, because the key is in the VM's TPM, and no boot reads it.
  * @param o.runtimeDir memory-backed
  * @returns its UUID
  */
@@ -33,7 +33,7 @@ export async function writeLuksHeader(o: {
     await writeFile(header, '', { mode: 0o600 })
     await truncate(header, headerBytes)
     await writeFile(key, o.volumeKey, { mode: 0o600 })
-    // cryptsetup wants a slot, which goes again.
+    // cryptsetup requires a slot, which is removed again.
     await writeFile(passphrase, o.volumeKey.subarray(0, 32), { mode: 0o600 })
     await cryptsetup(
       'luksFormat',

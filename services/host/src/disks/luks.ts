@@ -5,7 +5,7 @@ export interface LuksInspection {
   uuid: string
   /** For example aes-xts-plain64. */
   cipher: string
-  /** None where the key is in the virtual TPM alone. */
+  /** Zero if the key is only in the virtual TPM. */
   keySlots: number
 }
 
@@ -19,7 +19,7 @@ const maximumHeader = 4 * 1024 * 1024
 
 /**
  * Reads the LUKS2 header of a raw disk's root partition (LUKS2 On-Disk Format Specification 1.1.0 sections 2.1 and 3).
- * Undefined where the root partition is not LUKS2. Needs no key and finds none.
+ * Undefined if the root partition is not LUKS2. Neither uses nor returns a key.
  */
 export async function inspectLuks(disk: string): Promise<LuksInspection | undefined> {
   const root = (await readPartitions(disk))?.find((partition) => partition.type === partitionTypes.rootX64)

@@ -53,7 +53,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** As much of the disk as the image's content reaches. */
+/** The part of the disk with the image's content. */
 async function start(path: string): Promise<Buffer> {
   const file = await open(path, 'r')
   try {
@@ -73,7 +73,7 @@ const encrypt = async (name: string, sizeGiB = 1, imageKey?: Uint8Array, from = 
     ...(imageKey !== undefined && { imageKey }),
   })
 
-/** The file system of an encrypted disk as cryptsetup decrypts it: its LUKS2 header and the volume key. */
+/** An encrypted disk's file system, decrypted by cryptsetup with its LUKS2 header and the volume key. */
 async function decrypted(name: string, volumeKey: Uint8Array): Promise<Buffer> {
   const root = (await readPartitions(join(directory, name)))![1]!
   const volume = join(directory, `${name}.volume`)

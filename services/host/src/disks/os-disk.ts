@@ -27,7 +27,8 @@ export interface EncryptedVolume {
 }
 
 /**
- * Makes a VM's OS disk as a copy of its image, as large as asked for; the guest grows its file system at its first boot.
+ * Creates a VM's OS disk as a copy of its image in the requested size; the guest grows its file system at its first
+ * boot.
  * @throws ServiceError OsDiskTooSmall, ImageNotQualified, StorageFull
  */
 export async function copyOsDisk(o: OsDiskRequest): Promise<void> {
@@ -38,10 +39,10 @@ export async function copyOsDisk(o: OsDiskRequest): Promise<void> {
 }
 
 /**
- * Makes a VM's OS disk with the image's root file system under a fresh volume key. Nothing on the disk opens it: its LUKS2
- * header has no key slot.
+ * Creates a VM's OS disk with the image's root file system under a new volume key. Nothing on the disk opens it: its
+ * LUKS2 header has no key slot.
  * @param o.runtimeDir memory-backed
- * @param o.imageKey volume key under which the image's root is already, where it was captured from an encrypted VM
+ * @param o.imageKey volume key of the image's root, if captured from an encrypted VM
  * @throws ServiceError OsDiskTooSmall, ImageNotQualified, StorageFull
  */
 export async function encryptOsDisk(
@@ -86,9 +87,9 @@ export async function encryptOsDisk(
   return volume
 }
 
-/** Lets `fill` make the disk beside its final place, grows it and moves it there. */
+/** Lets `fill` create the disk beside its final place, then grows and moves it. */
 async function laid(o: OsDiskRequest, fill: (at: { disk: string; directory: string }) => Promise<void>): Promise<void> {
-  // 0700, because systemd-repart's files are readable to all.
+  // 0700, because systemd-repart's files are world-readable.
   const directory = await mkdtemp(join(dirname(o.out), '.os-disk-'))
   const disk = join(directory, 'disk.raw')
   try {
@@ -147,8 +148,8 @@ async function requireSize(o: OsDiskRequest, neededBytes: number): Promise<void>
 }
 
 /**
- * Refuses before anything is written: a disk that fills up stops every VM and the database on it as well.
- * @param encryptedBytes what is encrypted is written whole, beside a copy of what the image really holds
+ * Checks before anything is written: a full disk stops every VM and the database on it.
+ * @param encryptedBytes encrypted data is written completely, next to a sparse copy of the image
  */
 async function requireSpace(o: OsDiskRequest, encryptedBytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(dirname(o.out))

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 
-/** One partition's definition (repart.d(5)), section [Partition]; keys in the order in which they are written. */
+/** One partition's definition (repart.d(5)), section [Partition]; keys in order. */
 export type PartitionDefinition = [key: string, value: string][]
 
 /**
@@ -26,7 +26,7 @@ export async function repart(o: {
     '--dry-run=no',
     '--offline=yes',
     '--no-pager',
-    // Without it every identifier follows from this machine's id: two VMs would have the same partition UUIDs.
+    // Otherwise every identifier derives from this machine's id: two VMs would have the same partition UUIDs.
     '--seed=random',
     `--definitions=${o.directory}`,
     `--empty=${o.create ? 'create' : 'refuse'}`,

@@ -4,7 +4,7 @@ import { run } from '@strongroom/platform'
 const block = 1024 * 1024
 const zeros = Buffer.alloc(block)
 
-/** A file (0600) of that length, all of it a hole; replaces what is there. */
+/** A sparse file (0600) of that length; replaces an existing one. */
 export async function makeEmpty(path: string, bytes: number): Promise<void> {
   const file = await open(path, 'w', 0o600)
   try {
@@ -14,7 +14,7 @@ export async function makeEmpty(path: string, bytes: number): Promise<void> {
   }
 }
 
-/** Copies a whole file; blocks of zeros become holes, and file systems that can share blocks do. */
+/** Copies a file; blocks of zeros become holes, and blocks are shared if the file system can. */
 export async function copySparse(from: string, to: string, signal?: AbortSignal): Promise<void> {
   await run({
     command: 'cp',
@@ -80,7 +80,7 @@ export async function insertRange(o: {
   }
 }
 
-/** Waits until a file's content has reached the disk. */
+/** Waits until a file's content is on the disk. */
 export async function flush(path: string): Promise<void> {
   const file = await open(path, 'r+')
   try {

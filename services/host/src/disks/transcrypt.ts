@@ -1,7 +1,9 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
-/** Unit of encryption: LUKS2's sector. Its tweak is its place in sectors of 512 bytes, as dm-crypt counts (plain64). */
+/**
+ * Unit of encryption: LUKS2's sector. Its tweak is its offset in sectors of 512 bytes, as dm-crypt counts (plain64).
+ */
 const sectorBytes = 4096
 const smallSector = 512
 const chunkBytes = 1024 ** 2
@@ -10,7 +12,7 @@ const chunkBytes = 1024 ** 2
  * Copies a range of a file into another under a volume key, by AES-256-XTS as dm-crypt does it (aes-xts-plain64). Every
  * sector is written, so that a reader of the result cannot tell what was empty.
  * @param o.length a multiple of 4096
- * @param o.oldKey where the source is encrypted in the same way; 64 bytes, as `newKey`
+ * @param o.oldKey for a source encrypted in the same way; 64 bytes, like `newKey`
  */
 export async function transcrypt(o: {
   from: { path: string; offset: number }
@@ -21,7 +23,7 @@ export async function transcrypt(o: {
   signal?: AbortSignal
 }): Promise<void> {
   if (o.length % sectorBytes !== 0) throw new RangeError('only whole sectors can be encrypted')
-  // Bytes would be looked at again for each sector, which takes three times as long as to encrypt it.
+  // Raw bytes would be imported again for each sector, which takes three times as long as encrypting it.
   const newKey = createSecretKey(o.newKey)
   const oldKey = o.oldKey && createSecretKey(o.oldKey)
   const source = await open(o.from.path, 'r')

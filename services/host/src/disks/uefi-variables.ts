@@ -10,8 +10,8 @@ const templates = {
 } as const
 
 /**
- * Writes a VM's first UEFI variables: with Secure Boot Microsoft's keys and the certificates that signed the image's
- * boot chain in db, without it an empty store (set-up mode). The file is new or replaced whole, mode 0600.
+ * Writes a VM's initial UEFI variables: with Secure Boot, Microsoft's keys plus, in db, the certificates that signed
+ * the image's boot chain; without it, an empty store (set-up mode). The file is created or replaced whole, mode 0600.
  * @param o.dbCertificates DER
  */
 export async function makeUefiVariables(o: {
@@ -42,13 +42,13 @@ export async function makeUefiVariables(o: {
   }
 }
 
-/** The variables that a VM with Secure Boot starts from, before the image's own certificates. */
+/** The variables of a VM with Secure Boot, before the image's certificates are added. */
 export async function microsoftVariables(): Promise<Uint8Array> {
   await requireFirmware(templates.enrolled)
   return readFile(templates.enrolled)
 }
 
-/** What the variables of every VM are made from: with Secure Boot, and without. */
+/** Sources of every VM's variables: with Secure Boot, and without. */
 export async function variableTemplates(): Promise<Uint8Array[]> {
   const paths = [templates.enrolled, templates.empty]
   for (const path of paths) await requireFirmware(path)

@@ -1,4 +1,4 @@
-/** JSON in which bytes are `{ base64 }`: what goes to and from a processor of another machine. */
+/** JSON with bytes as `{ base64 }`: exchanged with another machine's processor. */
 export function encodeBytes(value: unknown): unknown {
   if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') }
   if (typeof value !== 'object' || value === null) return value

@@ -21,7 +21,7 @@ import { VmStorage } from './vm-storage.ts'
 
 const documentsDays = 30
 
-/** What the server's own host has for those that have joined: storage, images, processors, certificates. */
+/** What the server's own host provides to joined hosts: storage, images, processors, certificates. */
 export class HomeHost extends VmStorage {
   readonly #o: {
     authority: InstallationAuthority

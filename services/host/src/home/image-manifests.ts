@@ -10,10 +10,10 @@ import { findImage, imageFiles } from '../image/catalog.ts'
 
 const names = [imageFiles.disk, imageFiles.boot, imageFiles.certificates] as const
 
-/** The images of this machine, as joined hosts fetch them: each file by the digest of its content. */
+/** This machine's images, as joined hosts fetch them: each file by its content's digest. */
 export class ImageManifests {
   readonly #cacheDir: string
-  /** SHA-256 by file, length and time of change: an image's files are large, and do not change. */
+  /** SHA-256 by file, length and modification time: images' files are large and do not change. */
   readonly #digests = new Map<string, Promise<string>>()
 
   constructor(cacheDir: string) {

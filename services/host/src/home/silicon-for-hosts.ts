@@ -6,16 +6,19 @@ import { launchOnSilicon, type LaunchedVm } from '../paravisor/silicon.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { encodeBytes } from './bytes.ts'
 
-/** Launches of one VM that are kept: a boot, and what opens a guest state beside it. */
+/** Launches kept per VM: a boot, and what opens a guest state beside it. */
 const mostLaunches = 4
 
 /**
- * The simulated processors as joined hosts ask them. Their keys are the installation's and leave it to no host; a report is made over
- * claims of the very VM and epoch that the host carries, and over no others.
+ * The simulated processors for joined hosts. Their keys belong to the installation and never reach a host; a report
+ * covers only claims of the VM and epoch that the host carries.
  */
 export class SiliconForHosts {
   readonly #silicon: Silicon
-  /** By VM: a processor knows what it launched, until it is off. Reports after a restart of the server are of the next boot. */
+  /**
+   * By VM: a processor remembers what it launched until it is off. After a server restart, reports belong to the next
+   * boot.
+   */
   readonly #launches = new Map<string, { id: string; epoch: number; launched: LaunchedVm }[]>()
 
   constructor(silicon: Silicon) {

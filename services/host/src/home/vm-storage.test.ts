@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(stateDir, { recursive: true, force: true })
 })
 
-/** A socket that leads to the disk at this epoch, as a host has one. */
+/** A socket to the disk at this epoch, as a host has one. */
 async function door(epoch: number): Promise<string> {
   const path = join(stateDir, `door-${epoch}-${servers.length}`)
   const server = createServer((socket) => {

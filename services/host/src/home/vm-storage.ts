@@ -13,13 +13,13 @@ import {
 import { isVmId } from '../instances/layout.ts'
 import { capacity } from '../vmgs/layout.ts'
 
-/** How long the daemon may take to listen, in milliseconds. */
+/** How long the daemon may take to start listening, in milliseconds. */
 const listenMs = 10_000
 
 interface Stored {
-  /** The highest that was named. */
+  /** The highest known one. */
   epoch: number
-  /** Serves the disk of this epoch. */
+  /** Serves this epoch's disk. */
   daemon?: OwnedProcess
   /** Connections to it. */
   open: number
@@ -28,8 +28,9 @@ interface Stored {
 }
 
 /**
- * OS disks and guest states of VMs that joined hosts carry, under STATE/fleet/{vmId}. Each epoch's disk is served by a
- * qemu-storage-daemon of its own. A later epoch begins with the end of that process: nothing of the earlier can be written after.
+ * OS disks and guest states of VMs that joined hosts carry, under STATE/fleet/{vmId}. A separate qemu-storage-daemon
+ * serves each epoch's disk. A later epoch begins by ending that process: nothing can be written for the earlier one
+ * afterwards.
  */
 export class VmStorage {
   readonly #directory: string
@@ -41,7 +42,7 @@ export class VmStorage {
     this.#logger = o.logger
   }
 
-  /** NBD, of the export `os`. @throws ServiceError PlacementOver */
+  /** NBD, for the export `os`. @throws ServiceError PlacementOver */
   async openDisk(o: { vmId: string; epoch: number; sizeGiB: number }): Promise<Socket> {
     return await this.#inTurn(o.vmId, async (stored) => {
       await this.#raise(o.vmId, stored, o.epoch)
@@ -60,7 +61,7 @@ export class VmStorage {
       connection.once('close', () => {
         this.#logger.info({ ...at, bytes: connection.bytesWritten }, 'a disk was closed')
         stored.open -= 1
-        // Of a VM that is off no process is left.
+        // No process remains for a VM that is off.
         if (stored.open === 0) void this.#inTurn(o.vmId, async (now) => (now.open === 0 ? await end(now) : undefined))
       })
       return connection
@@ -129,7 +130,7 @@ export class VmStorage {
   }
 }
 
-/** Of holes, as long as it is to be. */
+/** Sparse, in full length. */
 async function lay(path: string, bytes: number): Promise<void> {
   const size = await stat(path).then(
     (found) => found.size,
@@ -157,7 +158,7 @@ const startDaemon = (o: { directory: string; disk: string; socket: string }): Ow
     dieWithParent: true,
   })
 
-/** Commas separate options in QEMU's arguments and are written twice inside a value. */
+/** Commas separate options in QEMU's arguments and are doubled inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
 
 async function connected(path: string): Promise<Socket> {

@@ -7,7 +7,7 @@ type HttpApp = ReturnType<typeof createHttpApp>
 const der = 'application/pkix-cert'
 const crlType = 'application/pkix-crl'
 
-/** What AMD's KDS and Intel's PCS would answer for this installation's processors. Anonymous, as theirs are. */
+/** What AMD's KDS and Intel's PCS would answer for this installation's processors. Anonymous, like theirs. */
 export function createCollateralApp(o: { silicon: Silicon | undefined; logger: Logger }): HttpApp {
   const app = createHttpApp({ name: 'collateral', logger: o.logger })
   const { silicon } = o

@@ -39,7 +39,7 @@ const idOf = (request: { params: Path['Params'] }): string => {
   })
 }
 
-/** Disks that are kept beside the VMs (packages/contract/src/stored-disk.ts). */
+/** Disks stored besides VMs' own (packages/contract/src/stored-disk.ts). */
 export function diskRoutes(
   app: ReturnType<typeof createHttpApp>,
   disks: DiskStore,

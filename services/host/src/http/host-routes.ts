@@ -35,7 +35,7 @@ interface VmPath {
   Params: { vmId: string }
 }
 
-/** The wire between control plane and host, `hostWire`. Only the control plane may call. */
+/** The wire between control plane and host, `hostWire`. For the control plane only. */
 export function createHostApp(o: {
   host: Host
   disks: DiskStore

@@ -19,8 +19,8 @@ export interface BuildsOptions {
 }
 
 /**
- * The builds of the reference image and its variants, one at a time each; what they made lies in the cache, so their state
- * survives a restart.
+ * Builds of the reference image and its variants, one at a time each; results are in the cache, so their state survives
+ * a restart.
  */
 export class ImageBuilds {
   readonly #o: BuildsOptions
@@ -42,7 +42,7 @@ export class ImageBuilds {
   async start(variant: ImageVariant): Promise<ImageBuildStatus> {
     const present = await this.status(variant)
     const { cacheDir, clock, logger, measurements, sealer } = this.#o
-    // An image that another installation built into the cache: this one says by its own key what it measures.
+    // An image that another installation built into the cache: this one signs its measurements with its own key.
     if (present.image !== undefined) await measurements.current(present.image)
     if (present.state === 'Running' || present.state === 'Succeeded') return present
     const status: ImageBuildStatus = { state: 'Running', steps: [] }

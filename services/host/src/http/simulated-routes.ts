@@ -12,7 +12,7 @@ interface VmPath {
   Params: { vmId: string }
 }
 
-/** `parseSpec` says what is wrong with the specification. */
+/** `parseSpec` reports what is wrong with the specification. */
 const bootOfSpec = object({ bootId: lowerCaseGuid, spec: anyObject })
 
 /** Boots without a guest, for their evidence. */

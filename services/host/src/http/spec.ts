@@ -27,7 +27,7 @@ const invalid = (o: {
 const ownProvider = /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/
 
 /**
- * @param verifiers issuers of other origins that the operator named
+ * @param verifiers issuers of other origins named by the operator
  * @throws ServiceError InvalidInstanceSpec
  */
 export function requireProvider(provider: string, verifiers: readonly string[], target: string): void {
@@ -53,8 +53,8 @@ function requireSubnets(interfaces: readonly GuestInterface[] = []): void {
 }
 
 /**
- * @param verifiers issuers of other origins that the operator named
- * @throws ServiceError InvalidInstanceSpec with every field that is wrong
+ * @param verifiers issuers of other origins named by the operator
+ * @throws ServiceError InvalidInstanceSpec with every invalid field
  */
 export function parseSpec(body: unknown, vmId: string, verifiers: readonly string[] = []): AnySpec {
   const spec = readBody(anySpec, body)

@@ -18,7 +18,7 @@ let directory: string
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-agent-'))))
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
-/** The guest's agent with a folder in place of the guest's disk, as a program that does nothing by itself. */
+/** The guest's agent on a folder instead of the guest's disk, loaded as a program without side effects. */
 async function agentOn(disk: string): Promise<string> {
   const agent = await readFile(join(recipesDirectory, 'common/agent'), 'utf8')
   const path = join(directory, `${disk}.pl`)
@@ -32,7 +32,7 @@ async function agentOn(disk: string): Promise<string> {
   return path
 }
 
-/** Up to what the agent settled. What it then goes by, by name. */
+/** Runs the agent until it has applied its settings. Returns them by name. */
 async function settle(disk: string, spec: typeof exampleSpec, caPem = 'CA'): Promise<Record<string, string>> {
   const told = join(directory, 'told')
   await writeFile(told, provisioningLines({ spec, caPem, nonce: new Uint8Array(20), reported: false }))
@@ -51,7 +51,10 @@ print 'key ', from_base64($_), "\n" for our @ssh_keys;`
   )
 }
 
-/** An authority of the host's, in PEM. @param nameConstraints and further extensions as OpenSSL's configuration has them */
+/**
+ * An authority created by the host, in PEM. @param nameConstraints and further extensions, in OpenSSL's configuration
+ * syntax
+ */
 async function certificate(nameConstraints?: string, ...further: string[]): Promise<string> {
   const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', join(directory, 'host.key')]
   const given = [...(nameConstraints === undefined ? [] : [`nameConstraints=${nameConstraints}`]), ...further]
@@ -101,7 +104,7 @@ describe('the guest’s agent', () => {
     })
   })
 
-  /** Whether the agent finds the certificates in this PEM to be one authority that is constrained as an installation's is. */
+  /** Whether the agent accepts this PEM as one authority with an installation's constraints. */
   async function constrained(pem: string): Promise<boolean> {
     const path = join(directory, 'given.pem')
     await writeFile(path, pem)
@@ -174,7 +177,7 @@ while (<STDIN>) { chomp; my $bytes = pack 'H*', $_; my $text = base64($bytes); p
     )
   })
 
-  /** Runs a script with the agent, whose metadata endpoint this is. @returns what it prints */
+  /** Runs a script with the agent and this metadata endpoint. @returns its output */
   async function withEndpoint(
     disk: string,
     answer: (o: { path: string; response: ServerResponse }) => void,

@@ -34,7 +34,7 @@ afterAll(async () => await rm(work, { recursive: true, force: true }))
 
 const at = (path: string): string => join(work, path)
 
-/** The system partition with the image's own boot file, and firmware that started it. */
+/** The system partition with the image's own boot file, and the firmware that started it. */
 beforeEach(async () => {
   for (const path of ['esp', 'state', 'efi']) await rm(at(path), { recursive: true, force: true })
   for (const path of ['esp/EFI/BOOT', 'state', 'efi']) await mkdir(at(path), { recursive: true })
@@ -50,7 +50,7 @@ const document = (generation: number, image = 'debian-13-minimal'): string => {
   return `${Buffer.from('{}').toString('base64url')}.${Buffer.from(said).toString('base64url')}.c2ln`
 }
 
-/** One call of the guest's program, with its TPM, and with folders instead of partition and firmware. */
+/** One call of the guest's program, with its TPM, and folders instead of partition and firmware. */
 async function bootFile(...args: string[]): Promise<string> {
   const source = join(recipesDirectory, 'common')
   const agent = await readFile(join(source, 'agent'), 'utf8')
@@ -138,7 +138,7 @@ describe('the guest’s boot files', () => {
     expect([await onDisk('BOOT/BOOTX64.EFI'), await onDisk('Linux/other.efi')]).toEqual(['kernel 2', 'the image’s own'])
     expect((await slots())[0]).toBe(laidDown(document(2)))
     expect(await bootFile('status')).toMatch(/^default +kernel 6.12.2-cloud-amd64, generation 2$[^]*^this boot +default$/m) // prettier-ignore
-    // As where power was lost before the end: nothing is exchanged back.
+    // As after a power loss before the end: nothing is swapped back.
     await firmwareStarted(1)
     expect(await bootFile('settle')).toBe('')
     expect(await onDisk('BOOT/BOOTX64.EFI')).toBe('kernel 2')

@@ -22,13 +22,13 @@ import { imageFiles } from './catalog.ts'
 import { updatedAs } from './describe.ts'
 import { publisherName } from './publisher.ts'
 
-/** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM ever ran. */
+/** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM's first boot. */
 export interface ExpectedPcrs {
-  /** When the initrd opens the disk: what reads the disk's key. */
+  /** When the initrd opens the disk: required to read its key. */
   atUnlock: BootRegisters
-  /** When the guest reports: what its quote shows. */
+  /** When the guest reports: shown by its quote. */
   atReady: BootRegisters
-  /** What the firmware's event log replays to: without the phases that systemd adds to PCR 11 later. */
+  /** What the firmware's event log replays to: without the phases that systemd later adds to PCR 11. */
   firmwareLog: BootRegisters
 }
 
@@ -38,7 +38,7 @@ export async function dbCertificates(image: Pick<ImageRecord, 'path'>): Promise<
   return text.trim() === '' ? [] : parsePem(text)
 }
 
-/** Whose updates VMs of this image take; nobody's where it names none, or its publisher is not the one who signed for db. */
+/** Whose updates VMs of this image accept; nobody's if it names none, or if its publisher is not the signer in db. */
 export async function updatesOf(
   image: Pick<ImageRecord, 'path'>,
 ): Promise<{ publisher: string; image: string } | undefined> {
@@ -57,7 +57,7 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array => {
 /**
  * Predicts the PCRs of a boot.
  * @param o.variables content of the VM's flash file of UEFI variables
- * @param o.machine PCR 1 of the machine that the VM is to run on; left out where nothing is to run
+ * @param o.machine PCR 1 of the machine that the VM is to run on; omitted if nothing is to run
  * @param o.update what starts instead of the image's own boot file, signed by the same key
  */
 export async function expectedPcrs(o: {
@@ -78,7 +78,7 @@ export async function expectedPcrs(o: {
 }
 
 /**
- * All that predicts the registers of an image's VMs, with Secure Boot and without.
+ * Everything needed to predict the registers of an image's VMs, with Secure Boot and without.
  * @param o.variables content of the flash files that VMs of the image start with
  */
 export async function measureImage(o: {
@@ -106,12 +106,12 @@ async function withBootFile<T>(image: Pick<ImageRecord, 'path'>, use: (boot: PeI
   try {
     return await use(parsePe(bytes))
   } finally {
-    // Some 65 MiB. A server that idles makes no garbage, and so would keep them for as long as it does.
+    // Some 65 MiB. An idle server collects no garbage, and would keep them.
     bytes.buffer.transfer(0)
   }
 }
 
-/** Measures a boot file that is to be an update of an image. @param bytes are gone afterwards */
+/** Measures a boot file that is to update an image. @param bytes detached afterwards */
 export async function measureUpdate(bytes: Uint8Array): Promise<BootFile> {
   return await measureBootFile({ image: parsePe(bytes), kernel: true, sha256 })
 }

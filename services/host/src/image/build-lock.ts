@@ -7,8 +7,8 @@ import { imagesDirectory } from './catalog.ts'
 const pollMs = 500
 
 /**
- * Runs `work` while no other process works on the same image. Waits for the other to end; a lock whose process is gone
- * is taken over.
+ * Runs `work` while no other process works on the same image. Waits for another to end; the lock of a dead process is
+ * replaced.
  */
 export async function withImageLock<T>(
   o: { cacheDir: string; id: string; signal?: AbortSignal; waiting?: () => void },
@@ -42,7 +42,7 @@ async function dropStale(path: string): Promise<void> {
   if (holder === undefined) return
   const [pid, startTime] = holder.trim().split(' ')
   if (pid !== undefined && startTime !== undefined && sameProcess(Number(pid), startTime)) return
-  // Moved aside first: where another took the dead owner's place in the meantime, its lock is put back.
+  // Moved aside first: if another process replaced the dead owner meanwhile, its lock is restored.
   const aside = `${path}.${process.pid}`
   try {
     await rename(path, aside)

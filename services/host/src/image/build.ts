@@ -26,18 +26,18 @@ export interface BuildOptions {
   cacheDir: string
   /** Default: the reference image's. */
   source?: RecipeSource
-  /** Called as each step starts, with a name for people. */
+  /** Called as each step starts, with a display name. */
   progress?: (step: string) => void
   signal?: AbortSignal
   /** Debian mirror; default http://deb.debian.org/debian. Packages are verified against Debian's archive keys. */
   mirror?: string
-  /** Keeps the image's signing key for its updates; without it, the key is gone when the image is built. */
+  /** Keeps the image's signing key for its updates; otherwise the key is destroyed after the build. */
   sealKey?: (privateKey: KeyObject) => Promise<Uint8Array>
 }
 
 /**
- * Builds an image, or finds it: Debian with a signed unified kernel image and our provisioning agent. The
- * same recipe is built once a cache, by one process at a time, and appears whole or not at all.
+ * Builds or finds an image: Debian with a signed unified kernel image and our provisioning agent. A recipe is built
+ * once per cache, by one process at a time, and appears whole or not at all.
  * @throws ServiceError ImageBuildFailed naming the step; MissingProgram
  */
 export async function buildImage(o: BuildOptions): Promise<ImageRecord> {
@@ -57,7 +57,7 @@ export async function buildImage(o: BuildOptions): Promise<ImageRecord> {
 
 async function build(o: BuildOptions, recipe: Recipe): Promise<ImageRecord> {
   await requireStub()
-  // With the lock held, whatever lies here was left by a process that died.
+  // With the lock held, anything here was left by a dead process.
   const partial = join(imagesDirectory(o.cacheDir), `.partial-${recipe.id}`)
   await rm(partial, { recursive: true, force: true })
   await mkdir(join(partial, 'work'), { recursive: true, mode: 0o700 })
@@ -107,14 +107,14 @@ class ImageBuilder {
     const hooks = (name: 'essential' | 'customize'): string[] =>
       this.#recipe.hooks[name].map((program) => `--${name}-hook='${program.replaceAll("'", `'\\''`)}' "$1"`)
     await this.#run('setpriv', [
-      // A server that dies takes the build along.
+      // The build ends with the server.
       '--pdeathsig=TERM',
       ...(root && (await mayMount()) ? ['--bounding-set=-sys_admin', '--inh-caps=-sys_admin'] : []),
       'mmdebstrap',
       '--quiet',
       '--variant=minbase',
-      // Always as in a container, without the privilege to mount: no mount can outlive the build, and so removing what
-      // is left of one can never reach into this machine's /dev. Users other than root need user namespaces.
+      // Always as in a container, without the privilege to mount: no mount can outlive the build, so removing its
+      // remains can never reach this machine's /dev. Users other than root need user namespaces.
       `--mode=${root ? 'root' : 'unshare'}`,
       '--components=main',
       '--format=tar',
@@ -124,7 +124,7 @@ class ImageBuilder {
       '--aptopt=Acquire::Retries "3"',
       '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
-      // The recipe's own initrd takes their place (recipes/common/essential.sh).
+      // The recipe's own initrd replaces them (recipes/common/essential.sh).
       '--dpkgopt=path-exclude=/etc/kernel/*/tiny-initramfs',
       '--dpkgopt=path-exclude=/usr/sbin/update-tirfs',
       ...hooks('essential'),
@@ -149,9 +149,9 @@ class ImageBuilder {
       './boot',
       './usr/lib/os-release',
     ])
-    // Room for metadata and a first boot; the rest of the disk comes with growing.
+    // Space for metadata and a first boot; growing adds the rest.
     const mebibytes = Math.ceil(((await stat(archive)).size / mebibyte) * 1.15 + 96)
-    // Blocks as large as LUKS2's sectors: on a small file system mke2fs would take smaller ones.
+    // Blocks as large as LUKS2's sectors: mke2fs would choose smaller ones for a small file system.
     const options = [
       '-q',
       '-t',
@@ -179,7 +179,7 @@ class ImageBuilder {
     await writeFile(release, `${system.trimEnd()}\n${fields}`)
     const { withNewKey } = await import('./signing-key.ts')
     await withNewKey(async (key) => {
-      // ukify runs by whatever python3 comes first in PATH, which need not be the one that has its modules.
+      // ukify runs with the first python3 in PATH, which may lack its modules.
       await this.#run('/usr/bin/python3', [
         '/usr/bin/ukify',
         'build',
@@ -230,7 +230,7 @@ class ImageBuilder {
       id: this.#recipe.id,
       name: this.#recipe.name,
       directory: this.#partial,
-      // Only the reference image stands in where none is named.
+      // Only the reference image is used by default.
       source: this.#recipe.name === recipeSources.reference.name ? 'reference' : 'import',
       qualifies: { confidential: true, diskEncryption: this.#recipe.opensDisk, reasons: [] },
     })
@@ -259,7 +259,7 @@ class ImageBuilder {
 
   async #run(command: string, args: string[]): Promise<void> {
     const { signal } = this.#o
-    // Another user's namespace cannot enter our directory: there mmdebstrap keeps to the machine's own.
+    // Another user's namespace cannot enter our directory: mmdebstrap then uses the machine's own.
     const directory = process.getuid?.() === 0 ? { TMPDIR: this.#work } : {}
     await run({ command, args, cwd: this.#work, env: directory, ...(signal && { signal }) })
   }

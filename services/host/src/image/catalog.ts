@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
 
-/** Directory of the cached images; one directory an image, which appears whole. */
+/** Directory of cached images, one directory each, which appears whole. */
 export function imagesDirectory(cacheDir: string): string {
   return join(cacheDir, 'images')
 }
@@ -11,20 +11,20 @@ export function imageDirectory(cacheDir: string, id: string): string {
   return join(imagesDirectory(cacheDir), id)
 }
 
-/** Ids are directory names: anything else is not the name of an image. */
+/** Ids are directory names: anything else names no image. */
 const imageIdPattern: RegExp = /^[a-z0-9][a-z0-9.-]{0,126}$/
 
 /** Names inside an image's directory. */
 export const imageFiles = {
   disk: 'disk.raw',
   record: 'image.json',
-  /** The unified kernel image as it lies on the ESP; what predictions are computed from. */
+  /** The unified kernel image on the ESP; predictions are computed from it. */
   boot: 'boot.efi',
-  /** Certificates that go into db so that the firmware accepts the boot file; PEM, may be empty. */
+  /** Certificates for db, so that the firmware accepts the boot file; PEM, may be empty. */
   certificates: 'db.pem',
 } as const
 
-/** Beside them, on the machine that built the image: the private key of its certificate, which signs its updates; sealed. */
+/** On the machine that built the image: the sealed private key of its certificate, which signs its updates. */
 export const publisherKeyFile = 'publisher.key.sealed'
 
 export async function listImages(cacheDir: string): Promise<ImageRecord[]> {
@@ -35,7 +35,7 @@ export async function listImages(cacheDir: string): Promise<ImageRecord[]> {
   return records.filter((record) => record !== undefined).toSorted((a, b) => a.builtAt.localeCompare(b.builtAt))
 }
 
-/** The image's record, with the path that it has now: a cache may be moved. Undefined where there is no such image. */
+/** The image's record, with its current path: a cache may be moved. Undefined if there is no such image. */
 export async function findImage(cacheDir: string, id: string): Promise<ImageRecord | undefined> {
   if (!imageIdPattern.test(id)) return undefined
   const directory = imageDirectory(cacheDir, id)

@@ -8,7 +8,7 @@ import { parsePe, type PeImage } from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
 import { diskKeyField, updatesField } from './recipe.ts'
 
-/** The record of an image whose disk and boot file lie in `directory`. What the OS is, the boot file says. */
+/** The record of an image whose disk and boot file are in `directory`. The boot file names the OS. */
 export async function describeImage(o: {
   id: string
   name: string
@@ -26,7 +26,7 @@ export async function describeImage(o: {
     version: `${os.versionId.split('.')[0] ?? '0'}.0.${builtAt.toISOString().slice(0, 10).replaceAll('-', '')}`,
     path,
     sizeBytes: (await stat(path)).size,
-    // A captured disk is as large as its VM's, and nobody compares it with anything.
+    // A captured disk is as large as its VM's, and is never compared by digest.
     sha256: o.source === 'capture' ? '' : await sha256(path),
     builtAt: builtAt.toISOString(),
     source: o.source,
@@ -45,12 +45,12 @@ export function operatingSystem(boot: PeImage): ImageRecord['os'] {
   }
 }
 
-/** True where the kernel image names itself as one whose initrd takes the OS disk's key from the vTPM. */
+/** True if the kernel image states that its initrd takes the OS disk's key from the vTPM. */
 export function opensWithVtpmKey(boot: PeImage): boolean {
   return releaseField(boot, diskKeyField.name) === diskKeyField.value
 }
 
-/** Name under which the kernel image takes updates; undefined where it takes none. */
+/** Name under which the kernel image accepts updates; undefined if it accepts none. */
 export function updatedAs(boot: PeImage): string | undefined {
   return releaseField(boot, updatesField) || undefined
 }

@@ -2,14 +2,14 @@ import { open, stat, truncate } from 'node:fs/promises'
 import { copySparse } from '../disks/sparse.ts'
 import { copyImage } from '../qemu/image-copy.ts'
 
-/** Disks are made of these, in bytes. */
+/** Sector size of disks, in bytes. */
 const sector = 512
 
 export type DiskFormat = 'raw' | 'qcow2' | 'vpc'
 
 /**
- * Format of a disk file by its own marks, never by its name: VHD (`vpc`) ends with a `conectix` footer, qcow2 begins with
- * its magic, anything that begins with a boot sector is taken as raw. Undefined for everything else.
+ * Format of a disk file by its content, never its name: VHD (`vpc`) ends with a `conectix` footer, qcow2 begins with
+ * its magic, anything with a boot sector is raw. Undefined for everything else.
  */
 export async function detectFormat(path: string): Promise<DiskFormat | undefined> {
   const file = await open(path, 'r')
@@ -22,7 +22,7 @@ export async function detectFormat(path: string): Promise<DiskFormat | undefined
     }
     if ((await read(0, 4)) === 'QFI\xfb') return 'qcow2'
     if ((await read(size - 512, 8)) === 'conectix') return 'vpc'
-    // The protective MBR that a GPT disk begins with.
+    // The protective MBR at the start of a GPT disk.
     return (await read(510, 2)) === '\x55\xaa' ? 'raw' : undefined
   } finally {
     await file.close()
@@ -32,7 +32,7 @@ export async function detectFormat(path: string): Promise<DiskFormat | undefined
 /** Offsets in a qcow2 header (QEMU, docs/interop/qcow2.txt). */
 const qcow2 = { version: 4, backingFile: 8, incompatible: 72, externalData: 4n } as const
 
-/** True when the file tells the reader to open other files: such an image could carry any file of this host away. */
+/** True if the file makes the reader open other files: such an image could leak any file of this host. */
 export async function refersToOtherFiles(path: string, format: DiskFormat): Promise<boolean> {
   if (format !== 'qcow2') return false
   const file = await open(path, 'r')

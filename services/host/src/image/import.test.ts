@@ -32,7 +32,7 @@ beforeAll(async () => {
       args: [
         '/usr/bin/ukify',
         'build',
-        // Any PE image stands for a kernel.
+        // Any PE image can serve as a kernel.
         `--linux=${stub}`,
         '--cmdline=quiet',
         `--os-release=@${join(directory, release)}`,
@@ -52,7 +52,7 @@ beforeAll(async () => {
     }
     return key.certificatePem
   })
-  // One byte of the command line, after signing.
+  // One byte of the command line, changed after signing.
   const tampered = await readFile(join(directory, 'signed.efi'))
   tampered[tampered.indexOf('quiet')] = 'Q'.charCodeAt(0)
   await writeFile(join(directory, 'tampered.efi'), tampered)
@@ -62,7 +62,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** A disk with this boot file, and beside it the certificate unless told otherwise. */
+/** A disk with this boot file, with the certificate beside it by default. */
 async function disk(o: { boot?: string; root?: boolean; certificate?: boolean }): Promise<string> {
   const path = join(directory, `disk-${++count}.raw`)
   const esp: PartitionDefinition = [

@@ -13,7 +13,8 @@ import { qualify } from './qualification.ts'
 const namePattern = /^[a-z0-9][a-z0-9.-]{0,62}$/
 
 /**
- * Takes a raw, qcow2 or VHD image into the cache. A certificate in `{path}.db.pem` goes into db of VMs made from it.
+ * Imports a raw, qcow2 or VHD image into the cache. A certificate in `{path}.db.pem` goes into db of VMs created from
+ * it.
  * @throws ServiceError ImageNotQualified with every reason in `details`; NotADiskImage; ImageNotFound; InvalidParameter
  */
 export async function importImage(o: {
@@ -83,7 +84,7 @@ export async function takeDisk(o: { path: string; signal?: AbortSignal }, to: st
   await convertToRaw({ from: o.path, format, to, ...(o.signal && { signal: o.signal }) })
 }
 
-/** The first certificate of `{path}.db.pem`, or undefined where there is no such file. */
+/** The first certificate in `{path}.db.pem`; undefined without such a file. */
 export async function extraCertificate(path: string): Promise<string | undefined> {
   let text: string
   try {

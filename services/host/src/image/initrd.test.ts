@@ -13,7 +13,7 @@ import { startSwtpm, stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { recipesDirectory } from './recipe.ts'
 
-/** What the initrd does with the vTPM, up to what it does with the disk: its own functions, in a shell of this machine's. */
+/** The initrd's own TPM functions, up to opening the disk, in a shell on this machine. */
 const init = readFileSync(join(recipesDirectory, 'common/init'), 'utf8')
 const functions = ['tpm', 'return_code', 'read_disk_key', 'read_index'].map((name) => {
   const found = new RegExp(`^${name}\\(\\) \\{(?:.*\\}\\n|\\n[^]*?^\\}\\n)`, 'm').exec(init)?.[0]
@@ -48,12 +48,12 @@ beforeAll(async () => {
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
-/** What read_disk_key says after a boot with these extensions. */
+/** Output of read_disk_key after a boot with these extensions. */
 async function readInInitrd(extend: readonly number[], byte = 1): Promise<{ code: number | null; said: string }> {
   const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })
   try {
     for (const register of [2, 3, 6]) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${separator}`])
-    // The machine is one, whatever it boots.
+    // The same machine, whatever it boots.
     const digest = (register: number): string => (register === 1 ? '01' : `0${byte}`).repeat(32)
     for (const register of extend) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${digest(register)}`])
     const listing = (await tpmTool(tpm, 'tpm2_nvreadpublic', ['0x01400100'])).toString()
@@ -71,8 +71,8 @@ async function runShell(socket: string, script: string): Promise<{ code: number 
     const made = connect(socket, () => done(made)).once('error', fail)
   })
   device.pause()
-  // A read of /dev/tpm0 waits for the answer. Node makes what a child inherits block up to descriptor 2 only, so a socket passed
-  // as 3 gives EAGAIN where swtpm has not answered yet.
+  // Reading /dev/tpm0 waits for the answer. Node makes inherited descriptors blocking only up to 2, so a socket passed
+  // as 3 gives EAGAIN if swtpm has not answered yet.
   const child = spawn('sh', ['-c', `exec 3<&0 0</dev/null\n${script}`], { stdio: [device, 'pipe', 'inherit'] })
   let said = ''
   child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')))
@@ -83,7 +83,7 @@ async function runShell(socket: string, script: string): Promise<{ code: number 
 
 const booted = [1, 4, 7, 11]
 
-/** PCRs of a boot whose measurements are of this byte alone. */
+/** PCRs of a boot whose measurements all are this byte. */
 const registersOfUpdate = (byte: number): { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array } => {
   const value = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, byte)).digest()
   return { 4: value, 7: value, 11: value }
@@ -102,7 +102,7 @@ describe('the initrd', () => {
     expect(await readInInitrd([...booted, register])).toEqual({ code: 1, said: '' })
   })
 
-  // One boot each: a boot of the vTPM takes a dozen programs, and a busy machine long for them.
+  // One boot each: a boot of the vTPM runs a dozen programs, which is slow on a busy machine.
   it.each([
     ['the image’s own, beside an update', { image: true, updates: [2], lowest: 0 }, 1, 0],
     ['an update, beside the image’s own', { image: true, updates: [2], lowest: 0 }, 2, 0],

@@ -6,7 +6,7 @@ import type { Jwk } from '@strongroom/evidence'
 import { imageMeasurementsType } from '@strongroom/evidence/expected'
 import { createFileAtomically, type Sealer } from '@strongroom/platform'
 
-/** The key by which an installation says what its images measure. It signs nothing else. */
+/** The key with which an installation signs image measurements. It signs nothing else. */
 export interface MeasurementKey {
   /** As verifiers pin it: `anchors.json`, member `images`. */
   publicJwk: Jwk
@@ -16,7 +16,9 @@ export interface MeasurementKey {
 
 const context = 'image/measurement-key'
 
-/** Opens STATE/image-measurements.key.sealed, or makes it. @throws where it is not sealed by this installation's master key */
+/**
+ * Opens or creates STATE/image-measurements.key.sealed. @throws if it is not sealed by this installation's master key
+ */
 export async function openMeasurementKey(o: { stateDir: string; sealer: Sealer }): Promise<MeasurementKey> {
   const path = join(o.stateDir, 'image-measurements.key.sealed')
   for (;;) {
@@ -30,7 +32,7 @@ export async function openMeasurementKey(o: { stateDir: string; sealer: Sealer }
     }
     const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
     const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' })
-    // Of two servers that start at once, the first one's is everybody's.
+    // If two servers start at once, both use the first one's key.
     if (await createFileAtomically(path, await o.sealer.seal(pkcs8, context))) return measurementKey(privateKey)
   }
 }

@@ -1,9 +1,9 @@
 import { createHash, constants, sign, type KeyObject } from 'node:crypto'
 
-/** An RSA key as OpenPGP has it: version 4 (RFC 9580), which every apt since 2005 verifies. */
+/** An RSA key in OpenPGP form: version 4 (RFC 9580), which every apt since 2005 verifies. */
 export interface OpenPgpKey {
   privateKey: KeyObject
-  /** When it was made: part of its fingerprint. */
+  /** Time of creation: part of its fingerprint. */
   createdAt: Date
   userId: string
 }
@@ -39,7 +39,7 @@ function publicKeyBody({ privateKey, createdAt }: OpenPgpKey): Buffer {
   return Buffer.concat([uint(version, 1), uint(seconds(createdAt), 4), uint(rsa, 1), ...numbers])
 }
 
-/** What is hashed of a key, for its fingerprint and under a signature (sections 5.5.4.2, 5.2.4). */
+/** What is hashed of a key, for its fingerprint and in a signature (sections 5.5.4.2, 5.2.4). */
 const hashedKey = (body: Uint8Array): Buffer => Buffer.concat([Buffer.from([0x99]), uint(body.length, 2), body])
 
 const subpacket = (type: number, content: Uint8Array): Buffer =>
@@ -64,7 +64,7 @@ function signaturePacket(
   return packet(tags.signature, Buffer.concat([fields, uint(unhashed.length, 2), unhashed, check, mpi(signature)]))
 }
 
-/** The certificate: key, name, and the key's own signature over both; as apt's `signed-by` reads it. */
+/** The certificate: key, name, and the key's self-signature; as apt's `signed-by` reads it. */
 export function openPgpCertificate(key: OpenPgpKey): Uint8Array {
   const [body, userId] = [publicKeyBody(key), Buffer.from(key.userId)]
   const signed = Buffer.concat([hashedKey(body), Buffer.from([0xb4]), uint(userId.length, 4), userId])
@@ -76,7 +76,10 @@ export function openPgpCertificate(key: OpenPgpKey): Uint8Array {
   ])
 }
 
-/** A text with its signature below it (cleartext signature framework, section 7). @param text lines that begin with no dash */
+/**
+ * A text followed by its signature (cleartext signature framework, section 7). @param text without lines that begin
+ * with a dash
+ */
 export function signCleartext(key: OpenPgpKey, text: string, at: Date): string {
   const lines = text.trimEnd().split('\n')
   if (lines.some((line) => /^-|\s$/.test(line))) throw new TypeError('a line begins with a dash, or ends with a space')

@@ -63,7 +63,7 @@ describe('the published measurements of an image', () => {
     const exchanged = { ...image, path: join(copy, imageFiles.disk) }
     expect(await published.current(exchanged)).toBe(first)
     expect((await readdir(join(stateDir, 'image-measurements'))).filter((name) => name.startsWith('.'))).toEqual([])
-    // Another image is another document.
+    // Another image has another document.
     expect((await read(await published.current({ ...exchanged, id: 'other' }))).image.id).toBe('other')
   })
 
@@ -71,7 +71,7 @@ describe('the published measurements of an image', () => {
     const current = await published.current(image)
     const { atReady: registers } = await expectedPcrs({ image, variables: await variables(true) })
     const directory = join(stateDir, 'image-measurements')
-    // As after an update of dbx: the document of before lies beside the current one.
+    // As after an update of dbx: the earlier document is kept beside the current one.
     const [name = ''] = await readdir(directory)
     const text = await readFile(join(directory, name), 'utf8')
     const document = JSON.parse(Buffer.from(text.split('.')[1]!, 'base64url').toString()) as {

@@ -18,9 +18,10 @@ import type { MeasurementKey } from './measurement-key.ts'
 type MeasurableImage = Pick<ImageRecord, 'path' | 'id' | 'name' | 'version' | 'source'>
 
 /**
- * What the installation says of its images, signed: STATE/image-measurements/{image id}.{inputs}.jws. Said once for an image and
- * the UEFI variables that its VMs start with, never again: another boot file in the same place is none of the image's. Debian's
- * updates of dbx make another document; VMs of before have the variables, and so the document, that they were made with.
+ * The installation's signed statements about its images: STATE/image-measurements/{image id}.{inputs}.jws. Made once
+ * for an image and its VMs' initial UEFI variables, never changed: another boot file in its place is not the image's.
+ * Debian's dbx updates lead to another document; earlier VMs keep the variables, and so the document, they were created
+ * with.
  */
 export class PublishedMeasurements {
   readonly #directory: string
@@ -34,7 +35,7 @@ export class PublishedMeasurements {
     this.#clock = o.clock
   }
 
-  /** The document of VMs that are made of this image now. */
+  /** The document for VMs created from this image now. */
   async current(image: MeasurableImage): Promise<string> {
     const path = join(this.#directory, `${image.id}.${await inputsOf(image)}.jws`)
     const found = await readFile(path, 'utf8').catch(ignoreMissing)
@@ -47,7 +48,9 @@ export class PublishedMeasurements {
     return await making
   }
 
-  /** The document that predicts these registers; where none does, the current one, by which a verifier then finds that. */
+  /**
+   * The document that predicts these registers; otherwise the current one, with which a verifier detects the mismatch.
+   */
   async predicting(image: MeasurableImage, o: { registers: BootRegisters; secureBoot: boolean }): Promise<string> {
     const current = await this.current(image)
     const names = (await readdir(this.#directory)).filter((name) => name.startsWith(`${image.id}.`))
@@ -68,7 +71,7 @@ export class PublishedMeasurements {
         measurements.image.id === image.id && bootRegisters.every((index) => equal(found[index], o.registers[index]))
       )
     } catch {
-      // Damaged, or of another key: it says nothing.
+      // Damaged, or signed by another key: ignored.
       return false
     }
   }
@@ -93,7 +96,7 @@ export class PublishedMeasurements {
   }
 }
 
-/** What the UEFI variables of an image's VMs are made of. The certificates of an image that was built here are its own alone. */
+/** Sources of the UEFI variables of an image's VMs. An image built here has unique certificates. */
 async function inputsOf(image: MeasurableImage): Promise<string> {
   const hash = createHash('sha256')
   for (const template of await variableTemplates()) hash.update(template)

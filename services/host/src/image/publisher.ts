@@ -7,8 +7,8 @@ import { ServiceError, type Sealer } from '@strongroom/platform'
 import { imageFiles, publisherKeyFile } from './catalog.ts'
 
 /**
- * Who signs an image's boot files, for Secure Boot and as updates: the key of the one certificate that the image brings for db. PCR 7
- * names that certificate, so that a verifier who knows what the image measures knows its publisher too.
+ * Signs an image's boot files, for Secure Boot and as updates: the key of the one certificate that the image adds to
+ * db. PCR 7 covers that certificate, so a verifier who knows the image's measurements knows its publisher too.
  */
 export interface Publisher {
   privateKey: KeyObject
@@ -63,7 +63,10 @@ export function publisher(o: { privateKey: KeyObject; certificatePem: string }):
   }
 }
 
-/** SHA-256 of the certificate's SubjectPublicKeyInfo, hexadecimal: as a VM's TPM names the publisher. @param certificate DER */
+/**
+ * SHA-256 of the certificate's SubjectPublicKeyInfo, hexadecimal: how a VM's TPM identifies the publisher. @param
+ * certificate DER
+ */
 export function publisherName(certificate: Uint8Array): string {
   const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
   return createHash('sha256').update(spki).digest('hex')

@@ -18,19 +18,19 @@ import { microsoftVariables, toPem } from '../disks/uefi-variables.ts'
 import { opensWithVtpmKey, operatingSystem } from './describe.ts'
 import { diskKeyField } from './recipe.ts'
 
-/** Azure's limit for a disk that is encrypted with the VM (VHD smaller than 32 GB). */
+/** Azure's limit for a disk encrypted with the VM (VHD smaller than 32 GB). */
 const encryptionLimit = 32 * 1024 ** 3
 
 export interface Qualification {
-  /** Why the image cannot carry a confidential VM at all; empty where it can. */
+  /** Why the image cannot run a confidential VM at all; empty if it can. */
   refusals: ErrorDetail[]
-  /** Why it can carry one only without disk encryption. */
+  /** Why it can run one only without disk encryption. */
   encryptionReasons: string[]
 }
 
 /**
- * Checks a raw disk against everything that a confidential VM needs and says all that is wrong at once.
- * @param o.bootFile where the boot file is written that was found on the ESP
+ * Checks a raw disk against all requirements of a confidential VM and reports every fault at once.
+ * @param o.bootFile where to write the boot file found on the ESP
  * @param o.extraCertificates PEM file of certificates that the operator adds to db for this image
  */
 export async function qualify(o: {
@@ -68,7 +68,7 @@ export async function qualify(o: {
   return { refusals, encryptionReasons: await encryptionReasons(o.disk, partitions, boot) }
 }
 
-/** What the firmware starts, or why that is nothing which it could start. */
+/** What the firmware starts, or why it could not start it. */
 async function readBootFile(o: { disk: string; bootFile: string }, esp: Partition): Promise<PeImage | ErrorDetail[]> {
   const place = '\\EFI\\BOOT\\BOOTX64.EFI'
   try {

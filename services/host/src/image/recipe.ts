@@ -4,7 +4,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageVariant } from '@strongroom/contract'
 
-/** Folders of files that go into images or make them; kept as they are, so that a reader sees all that the guest runs of ours. */
+/**
+ * Folders of files that are copied into images or build them, stored as plain files so that readers see everything of
+ * ours that a guest runs.
+ */
 export const recipesDirectory: string = join(import.meta.dirname, 'recipes')
 const part = (name: string): string => join(recipesDirectory, name)
 
@@ -12,8 +15,8 @@ const part = (name: string): string => join(recipesDirectory, name)
 export interface RecipeSource {
   name: string
   /**
-   * Folders in the order in which they take effect: `packages.txt`, hooks of mmdebstrap's that are called with the root (`essential.sh`
-   * before packages configure, `customize.sh` after all of them), and the files that those put into it.
+   * Folders in order of effect: `packages.txt`, mmdebstrap hooks that are called with the root (`essential.sh` before
+   * packages are configured, `customize.sh` after all of them), and the files that those install.
    */
   parts: readonly string[]
   kernelCommandLine: string
@@ -22,13 +25,13 @@ export interface RecipeSource {
 }
 
 /**
- * Kernel command line, inside the signed image. The host reaches a system that starts through strings of its own making, and
- * none is listened to: no credentials of systemd's from SMBIOS, fw_cfg or the ESP (systemd.system-credentials(7)), no partition
- * mounted for its type (systemd-gpt-auto-generator(8)), no SSH on a vsock (systemd-ssh-generator(8)), no image to resume from.
- * A panic ends the machine: QEMU runs with -no-reboot.
+ * Kernel command line, inside the signed image. The host reaches a starting system through strings of its own making;
+ * all are ignored: no systemd credentials from SMBIOS, fw_cfg or the ESP (systemd.system-credentials(7)), no partition
+ * mounted for its type (systemd-gpt-auto-generator(8)), no SSH on a vsock (systemd-ssh-generator(8)), no image to
+ * resume from. A panic ends the machine: QEMU runs with -no-reboot.
  *
- * `lsm` is the kernel's own list without tomoyo, which has no policy here, and bpf: systemd would read all of the kernel's type information
- * at every boot for a setting (RestrictFileSystems) that no unit of the image has.
+ * `lsm` is the kernel's list without tomoyo, which has no policy here, and bpf: systemd would read all of the kernel's
+ * type information at every boot for a setting (RestrictFileSystems) that no unit of the image has.
  */
 const kernelCommandLine: string = [
   'console=ttyS0,115200 loglevel=4 no_timer_check panic=10',
@@ -47,25 +50,25 @@ export const recipeSources: Record<ImageVariant, RecipeSource> = {
 export const suite = 'trixie'
 
 /**
- * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the second form that there was
+ * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the second format
  * (recipes/common/init; docs/design/0009-disk-key.md).
  */
 export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '2' }
 
 /**
- * In `.osrel` of a kernel image: what its updates are for, and that its initrd opens a disk for which several boot files are admitted
- * (docs/design/0018-kernel-updates.md).
+ * In `.osrel` of a kernel image: which image its updates are for, and that its initrd opens a disk that admits several
+ * boot files (docs/design/0018-kernel-updates.md).
  */
 export const updatesField = 'STRONGROOM_UPDATES'
 
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
 
-/** Goes up when the builder itself makes another image from the same files. */
+/** Increased when the builder makes another image from the same files. */
 const builderVersion = 5
 
 export interface Recipe extends RecipeSource {
-  /** Name of the image in the cache: the same recipe is built once. */
+  /** Name of the image in the cache: a recipe is built once. */
   id: string
   packages: string[]
   /** Programs that mmdebstrap calls, by the name of its hook. */

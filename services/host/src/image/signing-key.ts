@@ -13,7 +13,7 @@ export interface SigningKey {
   privateKey: KeyObject
 }
 
-/** Makes the Secure Boot key of an image and lends it while `use` runs. Its certificate goes into db. */
+/** Creates an image's Secure Boot key and lends it while `use` runs. Its certificate goes into db. */
 export async function withNewKey<T>(use: (key: SigningKey) => Promise<T>): Promise<T> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const from = new Date()
@@ -29,7 +29,9 @@ export async function withNewKey<T>(use: (key: SigningKey) => Promise<T>): Promi
   return await withKeyFiles({ privateKey, certificatePem }, use)
 }
 
-/** Lends a key as files, in memory-backed storage and only while `use` runs: programs that sign boot files take no other form. */
+/**
+ * Lends a key as files, in memory-backed storage, while `use` runs: programs that sign boot files accept no other form.
+ */
 export async function withKeyFiles<T>(
   { privateKey, certificatePem }: Pick<SigningKey, 'privateKey' | 'certificatePem'>,
   use: (key: SigningKey) => Promise<T>,

@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => await rm(folder, { recursive: true, force: true }))
 
-/** A real apt with nothing but this repository. */
+/** A real apt with only this repository. */
 async function apt(name: string, ...args: string[]): Promise<string> {
   const root = join(folder, name)
   for (const path of ['lists/partial', 'cache/archives/partial', 'etc'])

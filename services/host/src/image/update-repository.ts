@@ -9,9 +9,9 @@ import type { Publisher } from './publisher.ts'
 export const repositoryKeyFile = 'publisher.pgp'
 
 /**
- * Makes the folder that guests take an image's updates from with apt: flat (`deb URL ./`), with all packages of the image's updates, under
- * the publisher's signature. Any web server serves it. It is replaced whole.
- * @param o.updates folder of the image's updates, each in a folder of its own
+ * Creates the folder from which guests install an image's updates with apt: flat (`deb URL ./`), with all packages of
+ * the image's updates, signed by the publisher. Any web server can serve it. Replaced as a whole.
+ * @param o.updates folder of the image's updates, each in a subfolder
  * @returns its path
  */
 export async function makeRepository(o: {

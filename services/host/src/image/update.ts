@@ -10,22 +10,22 @@ import { openPublisher, type Publisher } from './publisher.ts'
 import { withKeyFiles } from './signing-key.ts'
 import { makeRepository } from './update-repository.ts'
 
-/** Where a guest keeps what the package brings. */
+/** Where a guest stores the package's files. */
 const installed = 'usr/lib/strongroom/update'
-/** One index of the vTPM holds the document, beside 67 bytes of a MAC. */
+/** One index of the vTPM holds the document, beside a MAC of 67 bytes. */
 const mostDocument = 1980
 
 /**
- * Makes an update of an image's boot file: signed for Secure Boot and, in a document of what it measures, by the image's publisher
- * (docs/design/0018-kernel-updates.md), and packed for Debian. It lies in STATE/image-updates/{image}/{release}-{generation}-{digest}, and
- * in the repository beside it, which apt reads.
- * @param o.path unified kernel image; a signature that it has is replaced
+ * Creates an update of an image's boot file: signed by the image's publisher for Secure Boot and in a document of its
+ * measurements (docs/design/0018-kernel-updates.md), and packed for Debian. It is in
+ * STATE/image-updates/{image}/{release}-{generation}-{digest}, and in the repository beside it, which apt reads.
+ * @param o.path unified kernel image; an existing signature is replaced
  * @throws ServiceError PublisherKeyMissing, ImageNotQualified
  */
 export async function makeUpdate(o: {
   image: ImageRecord
   path: string
-  /** Left out: that of the highest update of the image that there is, or 0. */
+  /** Default: that of the image's highest update, or 0. */
   generation?: number | undefined
   stateDir: string
   sealer: Sealer
@@ -67,7 +67,7 @@ async function highestGeneration(updates: string): Promise<number> {
   return Math.max(0, ...made)
 }
 
-/** What is signed opens disks: only a boot file whose initrd opens this image's, by the rules for it. */
+/** Signed files open disks: only a boot file whose initrd opens this image's, by its rules, is signed. */
 async function requireFitting(image: ImageRecord, path: string): Promise<{ release: string }> {
   let boot: PeImage
   try {
@@ -86,7 +86,7 @@ async function requireFitting(image: ImageRecord, path: string): Promise<{ relea
   if (wanted === undefined || found !== wanted)
     throw refused(`a boot file of ${wanted ?? 'an image that takes updates'}`, found ?? 'a boot file that opens no disk with a key of the vTPM') // prettier-ignore
   const { kernel: release } = operatingSystem(boot)
-  // It becomes a part of names of files and packages.
+  // It becomes part of file and package names.
   if (!/^[A-Za-z0-9][A-Za-z0-9.+~-]{0,99}$/.test(release))
     throw refused('the kernel’s release in the section .uname', release || 'none')
   return { release }
@@ -103,7 +103,7 @@ async function signForSecureBoot(path: string, publisher: Publisher): Promise<vo
   await rename(`${path}.signed`, path)
 }
 
-/** A package of Debian's whose configuration installs the boot file. It needs the package that has the kernel's modules. */
+/** A Debian package whose configuration installs the boot file. It depends on the package with the kernel's modules. */
 async function pack(o: {
   work: string
   image: string
@@ -136,7 +136,7 @@ async function pack(o: {
   await writeFile(join(root, 'DEBIAN/postinst'), configure.join('\n'), { mode: 0o755 })
   for (const name of ['linux.efi', 'linux.jws']) await copyFile(join(o.work, name), join(directory, name))
   for (const path of [root, join(root, 'DEBIAN'), join(root, 'usr'), join(root, 'usr/lib'), join(root, 'usr/lib/strongroom'), directory]) await chmod(path, 0o755) // prettier-ignore
-  // The kernel and the initrd in it are compressed already.
+  // The kernel and initrd inside are already compressed.
   const args = [
     '--root-owner-group',
     '-Znone',

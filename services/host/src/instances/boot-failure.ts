@@ -15,9 +15,9 @@ import {
 } from './errors.ts'
 
 /**
- * What follows a boot that did not become ready: another one by itself, or the error that it ends with.
- * @param o.mayRepeat false where the VM was started again often enough
- * @returns notice: for the VM's owner, where the boot that follows is not the one that was wanted
+ * What follows a failed boot: an automatic retry, or the final error.
+ * @param o.mayRepeat false if the VM was restarted often enough
+ * @returns notice: for the VM's owner, if the following boot is not the requested one
  */
 export async function afterFailedBoot(o: {
   outcome: Exclude<BootOutcome, { kind: 'ready' }>
@@ -33,18 +33,18 @@ export async function afterFailedBoot(o: {
     outcome,
     sealedTo: sealedTo && (current.opensFor ?? [sealedTo]),
   })
-  // The firmware removed BootNext before it started what it named: now it starts the default.
+  // The firmware removed BootNext before starting its target: now it starts the default.
   if (mayRepeat && current.startsOtherOnce) return { again: true, notice: otherDidNotComeUp(error), error }
   if (mayRepeat && outcome.kind === 'silent') return { again: true, notice: startedAgain(error), error }
   return { again: false, error }
 }
 
-/** Why a guest did not become ready. To be asked before anything ends its vTPM: the registers say which link broke. */
+/** Why a guest did not become ready. Call before its vTPM ends: the registers show which link broke. */
 async function explainFailedBoot(o: {
   outcome: Exclude<BootOutcome, { kind: 'ready' }>
   guest: Pick<RunningGuest, 'registers'>
   acceleration: Acceleration
-  /** Of each boot that opens the disk; absent where it is not encrypted. */
+  /** For each boot that can open the disk; absent without encryption. */
   sealedTo: Record<string, string>[] | undefined
   console: GuestConsole
 }): Promise<ServiceError> {

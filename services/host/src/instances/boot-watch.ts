@@ -9,23 +9,23 @@ export type BootOutcome =
   | { kind: 'refused'; error: ServiceError }
   | { kind: 'bootLoader'; line: string }
   | { kind: 'timeout'; seconds: number }
-  /** Nothing on the console for as long. */
+  /** Nothing on the console for this long. */
   | { kind: 'silent'; seconds: number }
 
 /** From power-on to the guest's report. */
 const limitSeconds: Record<Acceleration, number> = { kvm: 60, tcg: 600 }
 
 /**
- * How long a guest's console may be silent before it counts as hung: a share of its limit that leaves time for a second boot within
- * what the first one had, and at least so many seconds.
+ * How long a guest's console may be silent before the guest counts as hung: a share of its limit that leaves time for a
+ * second boot, and at least this many seconds.
  */
 const silentShare = 0.4
 const leastSilentSeconds = 60
 
-/** What OVMF writes when nothing on the disk may be started (MdeModulePkg, BdsDxe). It then waits for a key for ever. */
+/** OVMF's output when nothing on the disk may be started (MdeModulePkg, BdsDxe). It then waits for a key forever. */
 const firmwareGaveUp = /BdsDxe: (?:failed to (?:load|start) Boot\d+[^\r\n]*|No bootable option[^\r\n]*)/
 
-/** Waits for what a boot comes to. Never rejects. */
+/** Waits for a boot's outcome. Never rejects. */
 export async function awaitBoot(o: {
   ended: Promise<GuestEnd>
   ready: Promise<void>
@@ -33,7 +33,7 @@ export async function awaitBoot(o: {
   console: Pick<GuestConsole, 'head' | 'said'>
   acceleration: Acceleration
   limitSeconds?: number
-  /** Asked each second: a console that is silent meanwhile says nothing of a hung guest. */
+  /** Called each second: if true, a silent console does not indicate a hung guest. */
   silenceExcused(): boolean
 }): Promise<BootOutcome> {
   const seconds = o.limitSeconds ?? limitSeconds[o.acceleration]

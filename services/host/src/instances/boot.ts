@@ -55,15 +55,15 @@ export interface BootRequest {
   step(name: string): void
   signal: AbortSignal
   commands: CommandQueue
-  /** Called when the guest's boot report verified. */
+  /** Called when the guest's boot report is verified. */
   onReady(evidence: AnyBootEvidence | undefined): Promise<void>
-  /** Called when the guest says how it is. */
+  /** Called with the guest's health report. */
   onHealth(health: GuestHealth): void
-  /** Called when it was refused; the refusal goes to the guest as well. */
+  /** Called when it was refused; the guest receives the refusal as well. */
   onRefused(error: ServiceError): void
 }
 
-/** One boot from the paravisor to power-on. What fails leaves nothing in clear and nothing running. */
+/** One boot, from the paravisor to power-on. A failure leaves nothing in clear and nothing running. */
 export async function boot(o: BootRequest): Promise<Booted> {
   const { services, record, files } = o
   const { spec } = record
@@ -74,7 +74,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
   await sweepRuntime(spec.vmId)
   const runtime = await makeRuntime(spec.vmId)
   const { runtimeDir, user } = runtime
-  // Beside the release of the key, which is waited for longer.
+  // Concurrent with the release of the key, which takes longer.
   const machine = machineRegister({
     acceleration,
     cpuModel: cpuModelOf(spec),
@@ -166,11 +166,11 @@ export async function boot(o: BootRequest): Promise<Booted> {
         },
       },
     }).catch((error: unknown) => {
-      // powerOn has ended the vTPM and closed the guest state itself.
+      // powerOn has already ended the vTPM and closed the guest state.
       opened = undefined
       throw error
     })
-    // Without a name it is gone with QEMU, however that ends.
+    // Without a name it disappears with QEMU, however that ends.
     await rm(files.temporaryDisk, { force: true })
     const launched = {
       vCPUs: fitted.vCPUs,
@@ -227,11 +227,11 @@ async function openConfidential(
   })
 }
 
-/** Ordinary sizes whose name has an `a` are AMD's, as Azure names them. */
+/** Ordinary sizes with an `a` in their name are AMD's, by Azure's naming. */
 const cpuModelOf = (spec: BootRequest['record']['spec']): string =>
   cpuModels[isOrdinary(spec) ? (/^Standard_[A-Z]+\d+a/.test(spec.size.name) ? 'SNP' : 'TDX') : spec.tee]
 
-/** A VM that is not confidential: what it measured is checked where it has a vTPM, and no evidence is made of it. */
+/** A VM that is not confidential: its measurements are checked if it has a vTPM, and no evidence is produced. */
 async function serveOrdinary(
   o: BootRequest,
   opened: OpenedOrdinary,
@@ -341,7 +341,7 @@ async function serveMetadata(
   })
 }
 
-/** SubjectPublicKeyInfo of a certificate in PEM. */
+/** SubjectPublicKeyInfo of a PEM certificate. */
 function certifiedKey(pem: string): Uint8Array {
   return Uint8Array.from(new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }))
 }
@@ -353,7 +353,7 @@ const publicKeysOf = (
   ekSpki: Buffer.from(identity.ekSpki, 'base64'),
 })
 
-/** Puts the guest state under the first key of the VM's disk-encryption set. @returns the key's identifier */
+/** Rewraps the guest state under the first key of the VM's disk-encryption set. @returns the key's identifier */
 export async function rewrapGuestState(o: {
   services: HostServices
   record: InstanceRecord

@@ -25,7 +25,7 @@ const conversion = {
 let directory: string
 let files: VmFiles
 let record: InstanceRecord
-/** What a server that starts finds. */
+/** What a starting server finds. */
 let saved: InstanceRecord
 let request: ConversionRequest
 beforeEach(async () => {
@@ -58,7 +58,7 @@ afterEach(async () => await rm(directory, { recursive: true, force: true }))
 
 const state = async (): Promise<string> => await readFile(files.guestState, 'utf8')
 const leftover = async (): Promise<boolean> => await access(files.convertedState).then(() => true, () => false) // prettier-ignore
-/** A server that starts on what was saved and on the files. */
+/** Starts a server with the saved state and files. */
 const restart = async (): Promise<InstanceRecord> => {
   record = structuredClone(saved)
   await adoptConverted({ record, files, save: async () => void (saved = structuredClone(record)) })

@@ -21,8 +21,9 @@ export interface ConversionRequest {
 }
 
 /**
- * Moves a stopped VM to the other technology. Until the record names the new technology and key, all is as it was and what was
- * made lies beside; from then on the new guest state counts, also after a crash: `adoptConverted` finishes it.
+ * Converts a stopped VM to the other technology. Until the record names the new technology and key, everything is
+ * unchanged and the new files are kept aside; from then on the new guest state counts, even after a crash:
+ * `adoptConverted` finishes it.
  */
 export async function convertInstance(o: ConversionRequest, conversion: InstanceConversion): Promise<void> {
   const { services, record, files } = o
@@ -70,7 +71,7 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
   }
 }
 
-/** Brings a conversion that was cut short to its end: its guest state takes its place where it counts, and goes where it does not. */
+/** Finishes an interrupted conversion: its guest state is moved into place if it counts, and removed otherwise. */
 export async function adoptConverted(o: Pick<ConversionRequest, 'record' | 'files' | 'save'>): Promise<void> {
   const { record, files } = o
   if (record.converted !== true) return await rm(files.convertedState, { force: true })

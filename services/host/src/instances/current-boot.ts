@@ -5,12 +5,14 @@ import type { Acceleration } from '../qemu/arguments.ts'
 import type { GuestConsole } from '../qemu/serial-log.ts'
 import type { Deferred } from './deferred.ts'
 
-/** The boot of a VM that is under way or has come to its guest. */
+/** A VM's current boot, in progress or completed. */
 export interface Current {
   guest: RunningGuest
   console: GuestConsole
   acceleration: Acceleration
-  /** The guest reported: it listens to ACPI. Before that nobody in it may, and waiting would be in vain. */
+  /**
+   * The guest reported, so it listens to ACPI. Before that nothing in it may listen, and waiting would be pointless.
+   */
   reported: boolean
   ready: Deferred<void>
   refused: Deferred<ServiceError>

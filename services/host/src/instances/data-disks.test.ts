@@ -36,7 +36,7 @@ let store: InstanceStore
 let services: HostServices
 let host: Host
 let disks: DiskStore
-/** What the running guest was given and had taken from it. */
+/** Disks plugged into and removed from the running guest. */
 let plugged: string[]
 let pluggingFails: boolean
 let end: (end: GuestEnd) => void
@@ -131,7 +131,7 @@ describe('data disks of a host', () => {
   it('are the VM’s after a crash of the server as they were asked for last', async () => {
     await startVm()
     await host.setDataDisks(vmId, [attached(0, 0)])
-    // As after kill -9: nobody stopped anything.
+    // As after kill -9: nothing was stopped.
     const next = new Host(services)
     await next.start()
     expect(next.get(vmId).status().dataDisks).toHaveLength(1)

@@ -15,7 +15,7 @@ const scsiDisk = (stateDir: string, { lun, disk }: AttachedDisk): ScsiDisk => ({
   serial: disk,
 })
 
-/** What a boot gives to the guest. @throws ServiceError DataDiskMissing: a guest is not started without its data. */
+/** The data disks for a boot. @throws ServiceError DataDiskMissing: a guest is not started without its data. */
 export async function disksAtBoot(stateDir: string, record: InstanceRecord): Promise<ScsiDisk[]> {
   const disks = record.dataDisks ?? []
   for (const disk of disks) await prepare(stateDir, disk)
@@ -23,8 +23,8 @@ export async function disksAtBoot(stateDir: string, record: InstanceRecord): Pro
 }
 
 /**
- * Has a VM have these data disks and no others. What is asked for is recorded before a running guest sees it, so that the
- * boot after a crash gives it; where the guest cannot be given it, the record says what the guest has.
+ * Sets a VM's data disks to exactly these. The request is recorded before a running guest sees it, so that the boot
+ * after a crash applies it; if the guest cannot take a disk, the record shows what the guest has.
  * @throws ServiceError DataDiskMissing, DataDiskNotReady, DataDiskNotPlugged
  */
 export async function placeDataDisks(
@@ -59,12 +59,12 @@ async function keep(o: { record: InstanceRecord; save(): Promise<void> }, disks:
   await o.save()
 }
 
-/** A guest that has powered off is there until it is cleared away, and takes no more disks. */
+/** A powered-off guest exists until it is cleaned up, and accepts no more disks. */
 async function hasEnded(guest: RunningGuest | undefined): Promise<boolean> {
   return guest === undefined || (await Promise.race([guest.ended.then(() => true), nextTurn(false)]))
 }
 
-/** The disk is whole, and as long as it is to be. */
+/** The disk is complete and has its full length. */
 async function prepare(stateDir: string, { disk, sizeGiB }: AttachedDisk): Promise<void> {
   const kept = await readStored(stateDir, disk)
   const path = storedFiles(stateDir, disk).disk

@@ -2,7 +2,7 @@ import type { ErrorDetail, AnySpec } from '@strongroom/contract'
 import { ProgramError, ServiceError, toErrorDetail, type Logger } from '@strongroom/platform'
 import type { InstanceRecord } from './record.ts'
 
-/** Any failure of a VM's work for its instance view; what is not ours goes to the log whole. */
+/** Any failure of a VM's work, for its instance view; unexpected ones are logged in full. */
 export function describeFailure(error: unknown, logger: Logger): ErrorDetail {
   if (error instanceof ServiceError) return error.toDetail()
   logger.error({ err: error }, 'work on a VM failed')
@@ -26,8 +26,8 @@ export function notFound(vmId: string): ServiceError {
   })
 }
 
-/** The registers that tell why a disk stayed closed. */
-/** @param o.sealedTo of each boot that opens the disk: the one that is nearest is told of */
+/** The registers that show why a disk stayed locked. */
+/** @param o.sealedTo for each boot that can open the disk: differences from the nearest one are reported */
 export function diskDidNotUnlock(o: {
   sealedTo: Record<string, string>[]
   found: Record<string, string> | undefined
@@ -68,11 +68,13 @@ const opensForNone = (): ServiceError =>
     remedy: 'Restore the VM from a backup: a system that did not open the disk removed what the vTPM named.',
   })
 
-/** What a VM's notices say when the boot file that its guest wanted started once did not come up, and its default is started. */
+/**
+ * Notice for a VM whose guest requested another boot file once, which did not come up, so that its default is started.
+ */
 export const otherDidNotComeUp = (error: ServiceError): string =>
   `The new boot file did not come up (${error.code}: ${error.message}) The default was started.`
 
-/** What a VM's notices say when a boot of it stood still and was begun again. */
+/** Notice for a VM whose boot hung and was restarted. */
 export const startedAgain = (error: ServiceError): string =>
   `${error.message} It was started again. (${error.found ?? ''})`
 
@@ -167,7 +169,7 @@ export const notReady = (found: string): ServiceError =>
     remedy: 'Start the VM and wait until it is ready.',
   })
 
-/** FAQ S9: there is no code that makes one, and QEMU leaves the guest's memory out of its own core files. */
+/** FAQ S9: there is no code that makes one, and QEMU excludes the guest's memory from its core files. */
 export const noMemoryDump = (): ServiceError =>
   new ServiceError({
     code: 'MemoryDumpRefused',

@@ -15,7 +15,7 @@ export class Host {
     this.#services = services
   }
 
-  /** Brings every VM where it was asked to be when the last server ended. */
+  /** Restores every VM's requested state after the last server ended. */
   async start(): Promise<void> {
     for (const record of await this.#services.store.list()) {
       const instance = new Instance(this.#services, record)
@@ -39,7 +39,7 @@ export class Host {
     return instance
   }
 
-  /** Provisions; with the same spec again it changes nothing, except that a failed provisioning is repeated. */
+  /** Provisions a VM; repeating a spec changes nothing, except that a failed provisioning is retried. */
   async put(spec: AnySpec): Promise<Instance> {
     const present = this.#instances.get(spec.vmId)
     if (present !== undefined && !present.removed) {
@@ -61,12 +61,14 @@ export class Host {
     return instance
   }
 
-  /** The VM that has the disk as a data disk. */
+  /** The VM that has the disk attached. */
   holderOf(disk: string): Instance | undefined {
     return this.#present().find((instance) => instance.holds(disk))
   }
 
-  /** A disk is one VM's. @throws ServiceError InstanceNotFound, DataDiskInUse, DataDiskMissing, DataDiskNotReady */
+  /**
+   * A disk belongs to one VM. @throws ServiceError InstanceNotFound, DataDiskInUse, DataDiskMissing, DataDiskNotReady
+   */
   async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<Instance> {
     const instance = this.get(vmId)
     for (const { disk } of disks) {

@@ -57,7 +57,7 @@ export class InstanceStore {
       .execute()
   }
 
-  /** The hash of a password never lies in clear on the host's disk. */
+  /** A password hash is never stored in clear on the host's disk. */
   async #sealed(record: InstanceRecord): Promise<KeptRecord> {
     const { passwordHash, ...osProfile } = record.spec.osProfile
     if (passwordHash === undefined) return record

@@ -18,7 +18,7 @@ interface FakeGuest {
   end: (end: GuestEnd) => void
   stopped: boolean
   asked: boolean
-  /** What its stop ends with, once nothing of it runs. */
+  /** The error that its stop ends with, once nothing runs. */
   fails?: ServiceError
 }
 
@@ -93,7 +93,7 @@ afterEach(async () => {
 })
 
 const power = (): string => host.get(vmId).status().power.state
-/** What comes in its own time: on a busy machine that may be long. */
+/** For what may take long on a busy machine. */
 const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, 20_000)
 const reaches = (state: string): Promise<unknown> => eventually(() => expect(power()).toBe(state))
 
@@ -344,7 +344,7 @@ describe('a VM under a customer’s key', () => {
 })
 
 describe('a server that was killed', () => {
-  /** A second host over the same store, as after kill -9: nothing of the first one's memory. */
+  /** A second host over the same store, as after kill -9: without the first one's memory. */
   async function restarted(): Promise<Host> {
     const next = new Host(services)
     await next.start()

@@ -29,24 +29,24 @@ import { RecordedWork } from './recorded-work.ts'
 import type { HostServices } from './services.ts'
 
 /**
- * One VM of this host: its record, its work one piece at a time, and its running guest. What was asked for is recorded
- * before it is done, so that a server that was killed finishes it at its next start.
+ * One VM of this host: its record, its work one piece at a time, and its running guest. Requests are recorded before
+ * they are executed, so that a killed server finishes them at its next start.
  */
 export class Instance {
   readonly #services: HostServices
   readonly #work: RecordedWork
   readonly #files: VmFiles
-  /** Of the boot that runs. */
+  /** Of the running boot. */
   #commands: CommandQueue
-  /** Of the boot that is under way. */
+  /** Aborts the boot in progress. */
   #abort = new AbortController()
-  /** Of provisioning: a stop leaves it be. */
+  /** Aborts provisioning, which a stop does not. */
   readonly #discard = new AbortController()
   #current: Current | undefined
   #reboots = 0
-  /** What became of the boot before this one, which this one follows by itself. */
+  /** Outcome of the previous boot, which this one automatically follows. */
   readonly #follows: string[] = []
-  /** Disks that it is about to have, beside those in the record. */
+  /** Disks about to be attached, besides those in the record. */
   #claimed: string[] = []
   #closing = false
 
@@ -64,7 +64,7 @@ export class Instance {
     return instance
   }
 
-  /** Resumes the VM as a server that ended left it. */
+  /** Resumes the VM in the state that an earlier server left. */
   async resume(): Promise<void> {
     await sweepRuntime(this.spec.vmId)
     const record = this.#work.record
@@ -103,7 +103,7 @@ export class Instance {
     return this.#services.store.evidence(this.spec.vmId)
   }
 
-  /** Gives a running guest a command. @throws ServiceError InstanceNotReady */
+  /** Sends a command to a running guest. @throws ServiceError InstanceNotReady */
   command(request: CommandRequest): CommandStatus {
     if (this.#work.record.power.state !== 'Ready') throw notReady(this.#work.record.power.state)
     return this.#commands.submit(request)
@@ -113,7 +113,7 @@ export class Instance {
     return this.#commands.find(id)
   }
 
-  /** Provisions again where the last attempt failed; otherwise there is nothing to do. */
+  /** Retries a failed provisioning; otherwise does nothing. */
   async provisionAgain(): Promise<void> {
     if (this.#work.record.provisioning.state !== 'Failed') return
     this.#work.record.provisioning = { state: 'Running', steps: [] }
@@ -158,7 +158,7 @@ export class Instance {
     })
   }
 
-  /** Work on disk and guest state at rest: whatever is asked of the VM meanwhile waits. @throws ServiceError InstanceNotStopped */
+  /** Works on disk and guest state at rest; other requests for the VM wait. @throws ServiceError InstanceNotStopped */
   async whileOff<T>(work: (record: InstanceRecord, files: VmFiles) => Promise<T>): Promise<T> {
     return await this.#work.whileOff(async () => await work(this.#work.record, this.#files))
   }
@@ -177,12 +177,12 @@ export class Instance {
     await this.#work.save()
   }
 
-  /** Whether it is the data disk's VM, or is becoming it. */
+  /** Whether the data disk is attached to it, or about to be. */
   holds(disk: string): boolean {
     return this.#claimed.includes(disk) || (this.#work.record.dataDisks ?? []).some((each) => each.disk === disk)
   }
 
-  /** These data disks and no others, also while it runs. The disks count as held from the call on. */
+  /** Attaches exactly these data disks, also while running. They count as held from the call on. */
   async setDataDisks(disks: AttachedDisk[]): Promise<void> {
     const claims = disks.map(({ disk }) => disk)
     this.#claimed.push(...claims)
@@ -198,7 +198,7 @@ export class Instance {
     }
   }
 
-  /** Puts the guest state under the first of the keys. Both keys are in the record before, for a boot that comes between. */
+  /** Rewraps the guest state under the first of the keys. Both keys are recorded first, for a boot in between. */
   async rewrap(customerKey: CustomerKey): Promise<void> {
     this.#work.requireStopped()
     this.#work.requireProvisioned()
@@ -213,7 +213,7 @@ export class Instance {
     })
   }
 
-  /** Moves the VM to the other technology: whole, or not at all. */
+  /** Converts the VM to the other technology, completely or not at all. */
   async convert(conversion: InstanceConversion): Promise<void> {
     this.#work.requireStopped()
     this.#work.requireProvisioned()
@@ -224,7 +224,7 @@ export class Instance {
     })
   }
 
-  /** Destroys disk, guest state and vTPM; resolves when nothing is left. */
+  /** Destroys disk, guest state and vTPM; resolves when everything is gone. */
   async remove(): Promise<void> {
     if (this.#work.removed) return
     this.#work.record.desired = 'deleted'
@@ -235,7 +235,7 @@ export class Instance {
     await this.#work.idle
   }
 
-  /** The server ends: the guest is powered off, and booted again at the next start where it was wanted. */
+  /** The server ends: the guest is powered off, and booted again at the next start if requested. */
   async close(): Promise<void> {
     this.#closing = true
     this.#abort.abort()
@@ -248,13 +248,16 @@ export class Instance {
     await this.#work.idle
   }
 
-  /** The VM is another host's: whatever runs here ends at once and leaves nothing, not a byte to the VM's disk and guest state. */
+  /**
+   * The VM belongs to another host: whatever runs here ends at once without writing anything to its disk or guest
+   * state.
+   */
   async discard(): Promise<void> {
     this.#closing = true
     this.#abort.abort()
     this.#discard.abort()
     this.#work.leave()
-    // What runs now does not wait for what is under way, which may wait for a control plane that does not answer.
+    // Stops what runs without waiting for work in progress, which may wait for an unresponsive control plane.
     await this.#halt(false, 'discard')
     this.#work.enqueue(async () => {
       await this.#halt(false, 'discard')
@@ -327,7 +330,7 @@ export class Instance {
     void this.#watch(current)
   }
 
-  /** Follows a guest until it has ended; every change goes through the queue. */
+  /** Watches a guest until it has ended; every change goes through the queue. */
   async #watch(current: Current): Promise<void> {
     const outcome = await awaitBoot({
       ended: current.guest.ended,
@@ -335,7 +338,8 @@ export class Instance {
       refused: current.refused.promise,
       console: current.console,
       acceleration: current.acceleration,
-      // Once: a guest without a serial console has the whole limit then. Under KVM that is a minute: nothing is gained.
+      // Once: a guest without a serial console then has the whole limit. Under KVM that is a minute, so nothing is
+      // lost.
       silenceExcused: () => this.#reboots > 0 || current.acceleration === 'kvm' || current.guest.waitsForRoom,
       ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })
@@ -385,7 +389,7 @@ export class Instance {
     try {
       await current.guest[end]()
     } finally {
-      // Whatever could not be written back, the guest no longer runs.
+      // Even if the state could not be written back, the guest no longer runs.
       this.#current = undefined
     }
   }

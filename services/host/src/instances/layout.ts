@@ -8,13 +8,13 @@ export interface VmFiles {
   directory: string
   disk: string
   guestState: string
-  /** A guest state for the other technology, until it counts. */
+  /** A guest state for the other technology, until it is adopted. */
   convertedState: string
   /** vTPM and UEFI variables of a VM that is not confidential. */
   ordinaryState: string
   serialLog: string
   qemuLog: string
-  /** Of the boot that begins: nobody finds it once the guest has it. */
+  /** For the starting boot: unlinked once the guest has it. */
   temporaryDisk: string
 }
 
@@ -39,19 +39,19 @@ export function vmFiles(stateDir: string, vmId: string): VmFiles {
   }
 }
 
-/** Name of a VM's memory-backed directory; ids are unique, so whatever carries one is of this VM. */
+/** Name of a VM's memory-backed directory; ids are unique, so anything with that name belongs to this VM. */
 function runtimeName(vmId: string): string {
   return `vm-${vmId.toLowerCase()}`
 }
 
-/** File in a memory-backed directory that names the process it belongs to. */
+/** File in a memory-backed directory that names its owning process. */
 const ownerFile = 'owner'
 
-/** Where one boot lives, and as whom. */
+/** Where one boot runs, and as which user. */
 export interface Runtime {
-  /** Memory-backed: in it lie vTPM state and variables in clear. */
+  /** Memory-backed: contains vTPM state and variables in clear. */
   runtimeDir: string
-  /** As whom the VM's QEMU and swtpm run; absent where this process may not start programs as another user. */
+  /** The user of the VM's QEMU and swtpm; absent if this process may not start programs as another user. */
   user: number | undefined
 }
 
@@ -64,8 +64,8 @@ export async function makeRuntime(vmId: string): Promise<Runtime> {
 }
 
 /**
- * Removes what a server that was killed left in memory: vTPM state and variables in clear. What belongs to another
- * process that still runs stays: a copied state directory has the same ids, and must not end the original's guests.
+ * Removes what a killed server left in memory: vTPM state and variables in clear. Files of another running process
+ * stay: a copied state directory has the same ids, and must not end the original's guests.
  */
 export async function sweepRuntime(vmId: string): Promise<void> {
   const prefix = `strongroom-${runtimeName(vmId)}-`
@@ -79,7 +79,7 @@ export async function sweepRuntime(vmId: string): Promise<void> {
   }
 }
 
-/** Nothing is left of a VM on this machine. */
+/** Removes every trace of a VM from this machine. */
 export async function removeTraces(vmId: string, files: VmFiles): Promise<void> {
   await sweepRuntime(vmId)
   await rm(files.directory, { recursive: true, force: true })

@@ -14,7 +14,7 @@ import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { OrdinaryState } from './ordinary-state.ts'
 
-/** Disk, UEFI variables and, where it is to have one, vTPM of a VM that is not confidential. Nothing is sealed to anything. */
+/** Creates disk, UEFI variables and optionally vTPM of a VM that is not confidential. Nothing is sealed. */
 export async function provisionOrdinary(o: {
   spec: OrdinarySpec
   image: ImageRecord
@@ -56,23 +56,25 @@ export async function provisionOrdinary(o: {
   }
 }
 
-/** What a boot of an ordinary VM is powered on with. */
+/** What an ordinary VM is powered on with. */
 export interface OpenedOrdinary extends PoweredState {
   expected: ExpectedPcrs
-  /** TPM2B_PUBLIC of the vTPM's attestation key, which nobody certifies; absent without a vTPM. */
+  /** TPM2B_PUBLIC of the vTPM's uncertified attestation key; absent without a vTPM. */
   akPublic: Uint8Array | undefined
 }
 
-/** Lays vTPM and variables into memory-backed files, and starts the vTPM. No processor measures it, no key is released. */
+/**
+ * Writes vTPM and variables to memory-backed files, and starts the vTPM. No processor measures it, no key is released.
+ */
 export async function openOrdinary(o: {
   spec: OrdinarySpec
   image: ImageRecord
   files: VmFiles
   sealer: Sealer
   runtimeDir: string
-  /** As whom its vTPM runs. */
+  /** The user of its vTPM. */
   user: number | undefined
-  /** PCR 1 of the machine that the VM is to run on. */
+  /** PCR 1 of the machine that the VM will run on. */
   machine: Promise<Uint8Array>
   step(name: string): void
 }): Promise<OpenedOrdinary> {

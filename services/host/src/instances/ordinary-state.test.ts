@@ -39,7 +39,7 @@ describe('the state of a VM that is not confidential', () => {
   })
 })
 
-/** A tmpfs of few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
+/** A small tmpfs needs CAP_SYS_ADMIN, which a plain container lacks. */
 const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
 
 describe.skipIf(!mayMount)('on a full disk', () => {

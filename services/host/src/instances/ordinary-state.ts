@@ -8,18 +8,18 @@ interface Content {
   tpm?: string
 }
 
-/** How much a state may grow over the one before it, in bytes. */
+/** How much a state may grow over the previous one, in bytes. */
 const growth = 64 * 1024
 
 const context = (vmId: string): string => `ordinary VM ${vmId}`
 
 /**
- * vTPM and UEFI variables of a VM that is not confidential, sealed under a key of the installation: at rest they are not in
- * clear, but the host opens them whenever it likes, and no attestation stands between.
+ * vTPM and UEFI variables of a VM that is not confidential, sealed under a key of the installation: encrypted at rest,
+ * but the host can open them at any time, without attestation.
  */
 export class OrdinaryState {
   readonly #path: string
-  /** Room for one more write, which lies beside the state until it takes its place: a full disk stops no write of a running VM. */
+  /** Space for one more write, reserved beside the state: a full disk must not stop a running VM's write. */
   readonly #reserve: string
   readonly #vmId: string
   readonly #sealer: Sealer
@@ -45,7 +45,7 @@ export class OrdinaryState {
     await state.#write()
   }
 
-  /** For a boot. @throws NodeJS.ErrnoException ENOSPC where there is no room for what the guest will write */
+  /** For a boot. @throws NodeJS.ErrnoException ENOSPC without room for the guest's writes */
   static async open(o: { path: string; vmId: string; sealer: Sealer }): Promise<OrdinaryState> {
     const sealed = await readFile(o.path)
     const plain = await o.sealer.open(sealed, context(o.vmId))
@@ -80,7 +80,7 @@ export class OrdinaryState {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
       await rm(this.#reserve, { force: true })
       await writeFileAtomically(this.#path, sealed)
-      // From what the state of before has freed. Without it, the next write is the one that may fail.
+      // From the space that the previous state freed. Otherwise the next write may fail.
       await this.#hold(sealed.length).catch(() => {})
     }
   }

@@ -23,7 +23,7 @@ import { provisionOrdinary } from './ordinary-guest.ts'
 import type { InstanceRecord } from './record.ts'
 
 export interface Provisioned {
-  /** Absent where no report binds the vTPM: VMs that are not confidential. */
+  /** Absent if no report binds the vTPM: VMs that are not confidential. */
   identity?: NonNullable<InstanceRecord['identity']>
   sealedTo: InstanceRecord['sealedTo']
   volume: InstanceRecord['volume']
@@ -31,8 +31,8 @@ export interface Provisioned {
 }
 
 /**
- * Makes a VM's vTPM, UEFI variables, OS disk and guest state. Whatever an interrupted run left is thrown away first: the
- * parts belong together. Nothing secret touches a disk in clear.
+ * Creates a VM's vTPM, UEFI variables, OS disk and guest state. Remains of an interrupted run are removed first,
+ * because the parts belong together. No secret touches a disk in clear.
  * @throws ServiceError ImageNotFound, ImageNotQualified, OsDiskTooSmall, …
  */
 export async function provision(
@@ -61,7 +61,7 @@ export async function provision(
     return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
   }
   if (spec.security.encryption === 'NonPersistedTPM') {
-    // vTPM and UEFI variables are made at each boot: there is nothing to keep and no key to keep it under.
+    // vTPM and UEFI variables are created at each boot: there is nothing to store and no key to store it under.
     await o.step('Copy OS disk')
     await copyOsDisk({ image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal })
     return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
@@ -133,7 +133,7 @@ export async function provision(
 /** The machine is admitted at each boot. */
 const ofImage = ({ 1: _machine, ...registers }: BootRegisters): Omit<BootRegisters, 1> => registers
 
-/** Encrypts the OS disk and lays its key into the VM's TPM. @returns the digest that PCR 15 of its boots begins with */
+/** Encrypts the OS disk and stores its key in the VM's TPM. @returns the digest that PCR 15 of its boots begins with */
 async function encryptedDisk(
   o: Parameters<typeof copyOsDisk>[0] & {
     runtimeDir: string
@@ -193,7 +193,7 @@ async function requireImage(
   })
 }
 
-/** A VM goes on booting when the image that it was made of is gone: what predicts its registers is its own. */
+/** A VM still boots if its image is gone: it has a copy of what predicts its registers. */
 async function keepImage(image: ImageRecord, files: VmFiles): Promise<void> {
   const directory = join(files.directory, 'image')
   await mkdir(directory, { mode: 0o700 })
@@ -202,7 +202,7 @@ async function keepImage(image: ImageRecord, files: VmFiles): Promise<void> {
   await writeFile(join(directory, imageFiles.record), JSON.stringify(image), { mode: 0o600 })
 }
 
-/** The image that a VM was made of, as far as a boot needs it: its boot file and its certificates. */
+/** A VM's image as far as a boot needs it: boot file and certificates. */
 export async function imageOfVm(
   o: { cacheDir: string; stateDir: string },
   spec: AnySpec,

@@ -1,26 +1,26 @@
 import type { AnySpec, AttachedDisk, ErrorDetail, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
 
-/** What is kept of a VM between starts of the server. Its one secret, the hash of a password, the store seals. */
+/** A VM's record between starts of the server. The store seals its only secret, a password hash. */
 export interface InstanceRecord {
   spec: AnySpec
-  /** What was asked for last. A server that starts brings every VM there. */
+  /** The last requested state. A starting server restores it. */
   desired: 'running' | 'stopped' | 'deleted'
   provisioning: InstanceStatus['provisioning']
   power: InstanceStatus['power']
   launched?: NonNullable<InstanceStatus['launched']>
-  /** `spec` is of the other technology, and the guest state for it has not taken its place yet. */
+  /** `spec` has the other technology, and its guest state is not in place yet. */
   converted?: boolean
   notices: string[]
-  /** In order of their LUNs; absent where there are none. */
+  /** In LUN order; absent without data disks. */
   dataDisks?: AttachedDisk[]
   sshPort?: number
   /** Public keys of the vTPM, SubjectPublicKeyInfo in base64. Absent until provisioned. */
   identity?: { akSpki: string; ekSpki: string }
-  /** SHA-256 PCRs that the OS disk's key is sealed to, hexadecimal by register. Absent where the disk is not encrypted. */
+  /** SHA-256 PCRs that the OS disk's key is sealed to, hexadecimal by register. Absent without encryption. */
   sealedTo?: Record<string, string>
   /** What PCR 15 of every boot begins with, hexadecimal: the digest of the volume on the OS disk. */
   volume?: string
-  /** Identifier of the customer's key that the guest state is under. */
+  /** Identifier of the customer's key that wraps the guest state. */
   wrappedBy?: string
 }
 
@@ -34,7 +34,7 @@ export function newRecord(spec: AnySpec, now: Date): InstanceRecord {
   }
 }
 
-/** Adds a step; the one before it ends. */
+/** Begins a step, ending the previous one. */
 export function beginStep(steps: StepTiming[], name: string, now: Date): void {
   endStep(steps, now)
   steps.push({ name, startedAt: now.toISOString() })
@@ -50,7 +50,7 @@ export function setPower(record: InstanceRecord, state: PowerState, now: Date, e
   record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
 }
 
-/** What a host tells of a VM: not the hash of its password. */
+/** What a host reports about a VM: without the hash of its password. */
 function toldSpec(spec: AnySpec): AnySpec {
   const { passwordHash: _, ...osProfile } = spec.osProfile
   return { ...spec, osProfile }

@@ -6,13 +6,13 @@ import { beginStep, endStep } from './record.ts'
 import type { RecordedWork } from './recorded-work.ts'
 import type { HostServices } from './services.ts'
 
-/** Provisions a VM as its record asks, and records each step and what came of it. */
+/** Provisions a VM as its record specifies, and records each step and the outcome. */
 export async function provisionRecorded(o: {
   services: HostServices
   work: RecordedWork
   files: VmFiles
   signal: AbortSignal
-  /** The server ends: the next start provisions again. */
+  /** The server is ending: the next start provisions again. */
   closing: () => boolean
 }): Promise<void> {
   const { work, services } = o

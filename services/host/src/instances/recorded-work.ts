@@ -4,7 +4,7 @@ import { beingDeleted, describeFailure, notProvisioned, notStopped } from './err
 import { beginStep, endStep, setPower, type InstanceRecord } from './record.ts'
 import type { HostServices } from './services.ts'
 
-/** A VM's record as it is kept, and the work on the VM, one piece at a time. */
+/** A VM's stored record, and its work, one piece at a time. */
 export class RecordedWork {
   readonly record: InstanceRecord
   readonly logger: Logger
@@ -22,12 +22,12 @@ export class RecordedWork {
     return this.record.desired === 'deleted'
   }
 
-  /** Nothing is left of the VM, its record included. */
+  /** The VM is gone, including its record. */
   get removed(): boolean {
     return this.#removed
   }
 
-  /** Resolves when all work that was queued so far is done. Never rejects. */
+  /** Resolves when all work queued so far is done. Never rejects. */
   get idle(): Promise<void> {
     return this.#queue
   }
@@ -36,12 +36,12 @@ export class RecordedWork {
     if (!this.#removed) await this.#services.store.save(this.record)
   }
 
-  /** Nothing is recorded of the VM any more: it is another host's. */
+  /** Stops recording: the VM belongs to another host. */
   leave(): void {
     this.#removed = true
   }
 
-  /** Takes the record away; nothing is written of it any more. */
+  /** Deletes the record; nothing more is written to it. */
   async forget(): Promise<void> {
     await this.#services.store.remove(this.record.spec.vmId)
     this.#removed = true
@@ -53,7 +53,7 @@ export class RecordedWork {
     await this.save()
   }
 
-  /** The next step of the boot that is under way. */
+  /** The next step of the boot in progress. */
   beginStep(name: string): void {
     beginStep(this.record.power.steps, name, this.now())
     void this.save().catch((error: unknown) => this.logger.error({ err: error }, 'a record was not written'))
@@ -63,7 +63,7 @@ export class RecordedWork {
     endStep(this.record.power.steps, this.now())
   }
 
-  /** Work that fails leaves the VM as failed. */
+  /** Failed work marks the VM as failed. */
   enqueue(work: () => Promise<void>): void {
     this.#queue = this.#queue.then(work).catch(async (error: unknown) => {
       this.logger.error({ err: error }, 'work on a VM failed')
@@ -71,7 +71,7 @@ export class RecordedWork {
     })
   }
 
-  /** Work whose end is waited for, after all that was asked of the VM before. */
+  /** Awaited work, after everything requested of the VM before. */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
     this.requireExisting()
     const done = this.#queue.then(work)
@@ -79,7 +79,7 @@ export class RecordedWork {
     return await done
   }
 
-  /** Work on disk and guest state at rest: whatever is asked of the VM meanwhile waits. @throws ServiceError InstanceNotStopped */
+  /** Works on disk and guest state at rest; other requests for the VM wait. @throws ServiceError InstanceNotStopped */
   async whileOff<T>(work: () => Promise<T>): Promise<T> {
     return await this.inTurn(async () => {
       this.requireStopped()

@@ -5,7 +5,7 @@ import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import type { InstanceStore } from './instance-store.ts'
 
-/** Where what is kept of VMs lies. */
+/** Where VMs' records are stored. */
 export type InstanceRecords = Pick<InstanceStore, 'list' | 'save' | 'saveEvidence' | 'evidence' | 'remove'>
 
 /** What every VM of the host works with. */
@@ -15,11 +15,11 @@ export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifie
   silicon: Silicon | undefined
   store: InstanceRecords
   measurements: Pick<PublishedMeasurements, 'predicting'>
-  /** Where OS disks and guest states lie. */
+  /** Where OS disks and guest states are. */
   disks: DiskDriver
   /** Probed once, on first use. */
   acceleration(): Promise<ProbeResult>
-  /** From power-on to the guest's report; by the acceleration where it is absent. */
+  /** From power-on to the guest's report; default by acceleration. */
   bootLimitSeconds?: number
   /** VMs that ran when the last server ended stay off. */
   keepVmsOff?: boolean

@@ -4,7 +4,7 @@ import { algorithms, signedData } from '@strongroom/der'
 import type { Clock, InstallationAuthority } from '@strongroom/platform'
 import { licenceOf, marketplaceOf } from './instance-metadata.ts'
 
-/** What Azure answers at /metadata/attested/document. */
+/** Azure's answer at /metadata/attested/document. */
 export interface AttestedDocument {
   encoding: 'pkcs7'
   /** base64 of a CMS SignedData (RFC 5652) over the JSON text, with the signer's certificate. */
@@ -13,7 +13,7 @@ export interface AttestedDocument {
 
 const documentMs = 6 * 3600_000
 const certificateDays = 30
-/** The signer is replaced this long before its certificate ends: a document never outlives it. */
+/** The signer is replaced this long before its certificate expires: a document never outlives it. */
 const renewMs = 24 * 3600_000
 const dayMs = 24 * 3600_000
 
@@ -31,8 +31,8 @@ interface Signer {
 }
 
 /**
- * Signs the attested documents of one guest's boot. Key and certificate are made at the first document and live in memory;
- * whoever verifies a document trusts the installation's authority and the certificate's name.
+ * Signs the attested documents of one guest's boot. Key and certificate are created for the first document and stay in
+ * memory; verifiers trust the installation's authority and the certificate's name.
  */
 export class DocumentSigner {
   readonly #authority: InstallationAuthority
@@ -44,7 +44,7 @@ export class DocumentSigner {
     this.#clock = o.clock
   }
 
-  /** @param o.nonce of the guest; the time where it gave none, as on Azure */
+  /** @param o.nonce the guest's; default: the time, as on Azure */
   async document(o: { spec: AnySpec; subscriptionId: string; nonce?: string }): Promise<AttestedDocument> {
     const now = this.#clock.now()
     const marketplace = marketplaceOf(o.spec)
@@ -73,7 +73,7 @@ export class DocumentSigner {
     const pem = await this.#authority.issueCertificate({
       subject: `CN=${metadataSignerName}`,
       publicKey: new Uint8Array(await subtle.exportKey('spki', publicKey)),
-      // What S/MIME verifiers look for.
+      // Expected by S/MIME verifiers.
       usages: ['emailProtection'],
       days: certificateDays,
     })
@@ -103,7 +103,7 @@ function azureTime(at: Date): string {
   return `${iso.slice(5, 7)}/${iso.slice(8, 10)}/${iso.slice(2, 4)} ${iso.slice(11, 19)} -0000`
 }
 
-/** `20260925-084217`: the end of the document's life. */
+/** `20260925-084217`: the end of the document's validity. */
 function timestampNonce(now: Date): string {
   const iso = new Date(now.getTime() + documentMs).toISOString()
   return `${iso.slice(0, 10).replaceAll('-', '')}-${iso.slice(11, 19).replaceAll(':', '')}`

@@ -8,8 +8,8 @@ import { startGuestProxy } from './guest-proxy.ts'
 import { spec, TestEndpoints } from './test-endpoints.ts'
 
 /**
- * A host’s own disk, sealed to the vTPM of a VM, runs in it until its report is refused. This is what its programs get of the
- * platform until then.
+ * A host’s own disk, sealed to a VM's vTPM, runs in it until its report is refused. This is what its programs can reach
+ * of the platform until then.
  */
 let endpoints: TestEndpoints
 let directory: string
@@ -22,7 +22,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-/** What others take for the VM's own word, in the spellings that lead there. */
+/** What others accept as the VM's own word, in all spellings that lead there. */
 const spoken = [
   ['GET', '/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'],
   ['GET', '/metadata//identity/oauth2/token/?api-version=2018-02-01&resource=r'],
@@ -56,7 +56,7 @@ describe('before a boot was reported', () => {
         }
         expect((await endpoints.report(guest, Buffer.alloc(5))).status).toBe(403)
       }
-      // What says nothing of the VM to others is there: the agent needs it to report.
+      // What makes no statement about the VM to others is available: the agent needs it to report.
       for (const path of ['/metadata/instance?api-version=2021-02-01', '/metadata/strongroom/provisioning'])
         expect((await endpoints.send({ guest, path })).status).toBe(200)
       expect(endpoints.asked.length).toBe(asked)

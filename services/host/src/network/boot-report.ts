@@ -1,13 +1,13 @@
 import { ServiceError } from '@strongroom/platform'
 
-/** What the guest's agent posts when its services run. Everything in it is the guest's word until it is verified. */
+/** What the guest's agent posts when its services run. All of it is unverified. */
 export interface BootReport {
   nonce: Uint8Array
   quoteMessage: Uint8Array
   quoteSignature: Uint8Array
   pcrs: Map<number, Uint8Array>
   eventLog: Uint8Array
-  /** What systemd says it extended; absent from images that do not report it. */
+  /** What systemd states it extended; absent from images that do not report it. */
   userspaceLog?: Uint8Array
 }
 
@@ -28,7 +28,7 @@ export function parseBootReport(body: unknown): BootReport {
   }
 }
 
-/** Of a machine without a vTPM: that it is up, for this boot's nonce. @throws ServiceError 400 InvalidBootReport */
+/** From a machine without a vTPM: that it is up, with this boot's nonce. @throws ServiceError 400 InvalidBootReport */
 export function parseReportWithoutTpm(body: unknown): Uint8Array {
   if (typeof body !== 'object' || body === null) throw invalid('body', 'a JSON object')
   const fields = body as Record<string, unknown>

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import type { AnySpec } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 
-/** Where cloud-init's NoCloud data source looks: the machine's serial number says so (see qemu/arguments.ts). */
+/** Where cloud-init's NoCloud data source looks: given by the machine's serial number (see qemu/arguments.ts). */
 export const cloudInitPath = '/metadata/strongroom/cloud-init'
 
 /**
- * The files of NoCloud for an image that has cloud-init. They are served until the guest has reported: they need no header
- * that keeps forged requests out, and later nobody has to read them.
+ * NoCloud's files for an image with cloud-init. Served until the guest has reported: they require no header against
+ * forged requests, and nobody needs them later.
  */
 export function cloudInitRoutes(app: FastifyInstance, o: { spec: AnySpec; open(): boolean }): void {
   const file = (name: string, content: () => string | Buffer): void => {
@@ -22,13 +22,13 @@ export function cloudInitRoutes(app: FastifyInstance, o: { spec: AnySpec; open()
   file('meta-data', () => metaData(o.spec))
   file('vendor-data', () => vendorData(o.spec))
   file('user-data', () => Buffer.from(o.spec.osProfile.customData ?? '', 'base64'))
-  // Without this file cloud-init waits for it; the machine's only interface is set by DHCP.
+  // Without this file cloud-init waits for it; DHCP configures the machine's only interface.
   file('network-config', () =>
     JSON.stringify({ version: 2, ethernets: { primary: { match: { name: 'e*' }, dhcp4: true } } }),
   )
 }
 
-/** JSON is YAML: no value of a request can become a member of its own. */
+/** JSON is YAML: no value from a request can become a separate member. */
 function metaData(spec: AnySpec): string {
   const settings = createHash('sha256').update(JSON.stringify(spec.osProfile)).digest('hex').slice(0, 8)
   return JSON.stringify({
@@ -39,7 +39,7 @@ function metaData(spec: AnySpec): string {
   })
 }
 
-/** The administrator's account. Custom data is the owner's own and comes after it. */
+/** The administrator's account. The owner's custom data comes after it. */
 function vendorData(spec: AnySpec): string {
   const { adminUsername, sshPublicKeys, passwordHash } = spec.osProfile
   const user = {

@@ -1,9 +1,9 @@
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 
-/** What a host remembers of commands that ended. */
+/** How many finished commands a host remembers. */
 const kept = 50
-/** How long the guest's agent is kept waiting for one, in milliseconds. */
+/** How long the guest's agent waits for a command, in milliseconds. */
 const waitMs = 25_000
 
 interface Entry {
@@ -12,8 +12,8 @@ interface Entry {
 }
 
 /**
- * Commands for one running guest. The guest fetches them one at a time and decides itself whether it runs them: the host
- * carries them and is not believed. They live as long as this boot.
+ * Commands for one running guest. The guest fetches them one at a time and decides itself whether to run them: the host
+ * only transports them. They live as long as this boot.
  */
 export class CommandQueue {
   readonly #clock: Clock
@@ -42,7 +42,7 @@ export class CommandQueue {
     return this.#entries.get(id)?.status
   }
 
-  /** The next command, which counts as running from now on; undefined after a while without one. */
+  /** The next command, which counts as running from now on; undefined if none arrives for a while. */
   async next(): Promise<CommandRequest | undefined> {
     const found = this.#take()
     if (found !== undefined) return found
@@ -66,7 +66,7 @@ export class CommandQueue {
     entry.status = { ...entry.status, ...result, state, endedAt: this.#clock.now().toISOString() }
   }
 
-  /** Nobody waits any more: the guest has ended. */
+  /** The guest has ended: nobody waits any longer. */
   close(): void {
     for (const wake of this.#waiting.splice(0)) wake()
   }

@@ -4,10 +4,10 @@ import { read, ServiceError, type FastifyInstance } from '@strongroom/platform'
 import type { CommandQueue } from './command-queue.ts'
 
 const path = '/metadata/strongroom/commands'
-/** What the agent sends of each stream: 4 KiB, as Azure's does. */
+/** What the agent sends of each stream: 4 KiB, like Azure's. */
 const most = 4096
 
-/** The guest's side of commands: it fetches the next one, and says what became of it. */
+/** The guest's side of commands: fetches the next one, and reports its result. */
 export function commandRoutes(app: FastifyInstance, commands: CommandQueue): void {
   app.get(`${path}/next`, async (_request, reply) => {
     const next = await commands.next()
@@ -20,7 +20,7 @@ export function commandRoutes(app: FastifyInstance, commands: CommandQueue): voi
   })
 }
 
-/** Lines of a key and a value in base64, as the provisioning answer has them. */
+/** Lines of a key and a base64 value, as in the provisioning answer. */
 export function commandLines(request: CommandRequest): string {
   const entries: [string, string][] = [
     ['id', request.id],

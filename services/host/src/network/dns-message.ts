@@ -7,7 +7,7 @@ export interface DnsQuestion {
   name: string
   type: number
   class: number
-  /** The question as it was sent, to be repeated. */
+  /** The question as sent, to be repeated. */
   raw: Uint8Array
 }
 
@@ -16,18 +16,18 @@ export const dnsCodes = { good: 0, formatError: 1, noSuchName: 3, notImplemented
 const internet = 1
 const labelForm = /^[\x21-\x7e]{1,63}$/
 
-/** Undefined for what is not a query with one question: it is not answered. */
+/** Undefined unless it is a query with one question: others are not answered. */
 export function parseDnsQuery(message: Uint8Array): DnsQuestion | undefined {
   const view = Buffer.from(message.buffer, message.byteOffset, message.length)
   if (view.length < 12 + 5) return undefined
   const flags = view.readUInt16BE(2)
-  // A response, or another operation than a query.
+  // A response, or an operation other than a query.
   if ((flags & 0xf800) !== 0 || view.readUInt16BE(4) !== 1) return undefined
   const labels: string[] = []
   let at = 12
   for (;;) {
     const length = view[at]
-    // A pointer has nothing that it could lead back to.
+    // A pointer could only point back to nothing.
     if (length === undefined || length > 63) return undefined
     at += 1
     if (length === 0) break
@@ -49,7 +49,7 @@ export function parseDnsQuery(message: Uint8Array): DnsQuestion | undefined {
 }
 
 /**
- * The answer to a question, with the one address or none.
+ * The answer to a question, with one address or none.
  * @param o.address four bytes, for a question of type A
  */
 export function dnsAnswer(
@@ -63,7 +63,7 @@ export function dnsAnswer(
   if (o.address === undefined) return Buffer.concat([header, question.raw])
   header.writeUInt16BE(1, 6)
   const record = Buffer.alloc(12)
-  // The name is that of the question.
+  // The name is the question's.
   record.writeUInt16BE(0xc00c, 0)
   record.writeUInt16BE(dnsTypes.a, 2)
   record.writeUInt16BE(internet, 4)

@@ -1,10 +1,10 @@
 import { chmod } from 'node:fs/promises'
 import type { Server } from 'node:net'
 
-/** Connections of one guest to a door that speaks no HTTP. What is beyond is closed at once. */
+/** Connections of one guest to a door that does not speak HTTP. Further ones are closed at once. */
 export const connectionLimit = 128
 
-/** Has a server listen where one VM's network alone leads; those of HTTP bound their connections themselves. */
+/** Makes a server listen where only one VM's network leads; HTTP servers limit their connections themselves. */
 export async function openDoor(server: Server, path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

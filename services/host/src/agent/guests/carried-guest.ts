@@ -12,14 +12,14 @@ export interface GuestServices extends HostServices {
   disks: PeerDisks
 }
 
-/** One guest of this host at one epoch: brought to where its orders say, one order at a time. */
+/** One guest of this host at one epoch: brought to its ordered state, one order at a time. */
 export class CarriedGuest {
   readonly epoch: number
   readonly #services: GuestServices
   readonly #logger: Logger
   #instance: Instance | undefined
   #order: VmOrder
-  /** The start that it was started by. */
+  /** The number of its current start. */
   #run = 0
   #queue: Promise<void> = Promise.resolve()
   #isOver = false
@@ -44,7 +44,7 @@ export class CarriedGuest {
       .catch((error: unknown) => this.#logger.error({ err: error }, 'an order was not carried out'))
   }
 
-  /** The VM is another host's, or nobody's: all of it ends here, and nothing is written. */
+  /** The VM is another host's, or gone: it ends here, and nothing is written. */
   async discard(): Promise<void> {
     this.#isOver = true
     this.#services.store.close()
@@ -64,7 +64,7 @@ export class CarriedGuest {
     this.#run = order.run
     this.#services.store.run = order.run
     if (!isOff(this.#instance)) return await this.#instance.restart()
-    // Changed while it was off, for example to another size.
+    // Changed while off, for example to another size.
     if (order.record !== undefined) this.#instance = await this.#made(order)
     await this.#instance.start()
   }

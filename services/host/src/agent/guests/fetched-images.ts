@@ -9,7 +9,9 @@ import { openFleetStream } from './fleet-stream.ts'
 
 const allowed: readonly string[] = [imageFiles.disk, imageFiles.boot, imageFiles.certificates]
 
-/** Images of the server in this machine's cache: an image appears there whole, each file held to its digest, or not at all. */
+/**
+ * The server's images in this machine's cache: an image appears whole, each file verified by its digest, or not at all.
+ */
 export class FetchedImages {
   readonly #cacheDir: string
   readonly #manifest: (id: string) => Promise<ImageManifest>
@@ -47,7 +49,7 @@ export class FetchedImages {
   }
 }
 
-/** What TLS gives at a time is less. */
+/** TLS delivers less at a time. */
 const zeros = Buffer.alloc(1024 * 1024)
 
 /** Holes stay holes. */

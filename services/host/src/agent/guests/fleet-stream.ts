@@ -4,14 +4,14 @@ import { fleetStream } from '@strongroom/contract/wires'
 import { ServiceError } from '@strongroom/platform'
 import type { HostIdentity } from '../host-identity.ts'
 
-/** More than the answer to an Upgrade has. */
+/** More than the headers of an Upgrade answer. */
 const mostHeaders = 16 * 1024
 const answerMs = 10_000
 
 /**
  * A stream of the fleet's wire, under the host's certificate.
  * @param path `/disk/{vmId}/{epoch}`, `/guest/{vmId}/{epoch}` or `/image/{id}/{sha256}`
- * @throws ServiceError as the control plane refused; PeerUnreachable
+ * @throws ServiceError from the control plane; PeerUnreachable
  */
 export async function openFleetStream(identity: HostIdentity, path: string): Promise<TLSSocket> {
   const at = new URL(`https://${identity.address}`)
@@ -45,7 +45,7 @@ export async function openFleetStream(identity: HostIdentity, path: string): Pro
   }
 }
 
-/** Reads the headers of the answer, and leaves what follows them in the socket. */
+/** Reads the answer's headers, and leaves what follows in the socket. */
 async function answered(socket: TLSSocket): Promise<void> {
   let head = Buffer.alloc(0)
   for (;;) {
@@ -76,7 +76,7 @@ async function refusal(socket: TLSSocket, status: number, rest: Buffer): Promise
   }
 }
 
-/** Without a reader in the background, so that nothing is lost between the headers and what follows. */
+/** Without a background reader, so that nothing between headers and stream is lost. */
 async function nextPiece(socket: TLSSocket): Promise<Buffer> {
   for (;;) {
     const piece = socket.read() as Buffer | null

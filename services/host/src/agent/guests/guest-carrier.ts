@@ -31,13 +31,13 @@ interface Parts {
   logger: Logger
 }
 
-/** Carries real guests: as the server's own host does, with what that has asked of the control plane instead. */
+/** Carries real guests like the server's own host, but asks the control plane for what it lacks. */
 export class GuestCarrier implements Carrier {
   readonly #o: Parts
   readonly #relay: Awaited<ReturnType<typeof startGuestRelay>>
   readonly #images: FetchedImages
   readonly #guests = new Map<string, CarriedGuest>()
-  /** What ends: a VM that comes back at once begins after it. */
+  /** VMs that are ending: one that returns at once starts afterwards. */
   readonly #ending = new Map<string, Promise<void>>()
   #probed: Promise<ProbeResult> | undefined
   onChange: () => void = () => {}
@@ -81,7 +81,7 @@ export class GuestCarrier implements Carrier {
     for (const [vmId, guest] of this.#guests) this.#end(vmId, guest)
   }
 
-  /** How guests are, each says by its records. */
+  /** Guests report their state through their records. */
   reports(): [] {
     return []
   }
@@ -106,7 +106,7 @@ export class GuestCarrier implements Carrier {
     }
   }
 
-  /** A stream of the control plane's to the guest's SSH, which a port of this machine's loopback leads to. */
+  /** A stream from the control plane to the guest's SSH, through a port on this machine's loopback. */
   async #joinSsh(call: HostCall, instance: Instance): Promise<Omit<HostAnswer, 'id'>> {
     const { stream: name } = call.body ?? {}
     const { ssh, power } = instance.status()
@@ -158,7 +158,7 @@ export class GuestCarrier implements Carrier {
       },
       stateDir: directory,
       cacheDir: this.#cacheDir,
-      // Nothing is sealed on a joined host: what is kept of its VMs the control plane has.
+      // A joined host seals nothing: its VMs' records are with the control plane.
       sealer: createSealer(randomBytes(32)),
       clock,
       logger,

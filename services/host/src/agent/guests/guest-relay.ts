@@ -4,14 +4,14 @@ import type { HostIdentity } from '../host-identity.ts'
 import { openFleetStream } from './fleet-stream.ts'
 import { streamDoor } from './stream-door.ts'
 
-/** The installation's TLS port as guests of this host reach it: by a port of this machine's loopback, and the fleet's wire. */
+/** The installation's TLS port for this host's guests: through a loopback port of this machine and the fleet's wire. */
 export async function startGuestRelay(o: {
   identity: () => HostIdentity
   /** VMs of this host, with their epochs. */
   carried: () => Iterable<{ vmId: string; epoch: number }>
 }): Promise<{ port: number; close(): Promise<void> }> {
   const door = streamDoor(async (socket) => {
-    // Doors of guests connect from an address of each VM's own.
+    // Guests' connections come from an address per VM.
     const vm = [...o.carried()].find(({ vmId }) => guestAddress(vmId) === socket.remoteAddress)
     if (vm === undefined) throw new Error('no guest of this host')
     return await openFleetStream(o.identity(), `/guest/${vm.vmId}/${vm.epoch}`)

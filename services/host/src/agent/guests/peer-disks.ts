@@ -11,8 +11,9 @@ import { streamDoor } from './stream-door.ts'
 import type { VmPeer } from './vm-peer.ts'
 
 /**
- * Disks behind NBD and guest states of the control plane's storage, through the fleet's wire: the host's certificate says who comes,
- * and the epoch what may be opened. On this machine lies nothing that the VM's next host would need.
+ * Disks behind NBD, and guest states in the control plane's storage, through the fleet's wire: the host's certificate
+ * identifies the caller, and the epoch decides what may be opened. Nothing that the VM's next host needs is on this
+ * machine.
  */
 export class PeerDisks implements DiskDriver {
   readonly #peer: VmPeer
@@ -24,7 +25,7 @@ export class PeerDisks implements DiskDriver {
     this.#images = images
   }
 
-  /** Nothing is written for this placement any more, whatever is still under way. */
+  /** Nothing more is written for this placement, whatever is under way. */
   close(): void {
     this.#isOver = true
   }

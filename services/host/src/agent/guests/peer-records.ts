@@ -7,11 +7,13 @@ import type { VmPeer } from './vm-peer.ts'
 
 const retryMs = 500
 
-/** What is kept of one VM: the control plane has it, so that the VM's next host goes on from there. The last that was saved counts. */
+/**
+ * One VM's record, stored by the control plane so that the VM's next host continues from it. The last one saved counts.
+ */
 export class PeerRecords implements InstanceRecords {
   readonly #peer: VmPeer
   readonly #logger: Logger
-  /** The start that what is saved is about. */
+  /** The start that the saved state refers to. */
   run = 0
   #last: object | undefined
   #evidence: AnyBootEvidence | undefined
@@ -24,7 +26,7 @@ export class PeerRecords implements InstanceRecords {
     this.#logger = logger
   }
 
-  /** Nothing is said of the VM any more. */
+  /** Nothing more is reported about the VM. */
   close(): void {
     this.#isOver = true
   }
@@ -33,7 +35,7 @@ export class PeerRecords implements InstanceRecords {
     return await Promise.resolve([])
   }
 
-  /** Comes to the control plane as soon as that answers; the VM does not wait for it. */
+  /** Reaches the control plane once it answers; the VM does not wait for it. */
   async save(record: InstanceRecord): Promise<void> {
     const { spec: _spec, power: _power, provisioning, ...kept } = record
     this.#last = structuredClone({ run: this.run, status: toStatus(record), record: { ...kept, provisioning } })

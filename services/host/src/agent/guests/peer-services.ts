@@ -8,7 +8,7 @@ import type { HostServices } from '../../instances/services.ts'
 import type { DistantSilicon, HardwareReport, LaunchedVm } from '../../paravisor/silicon.ts'
 import type { VmPeer } from './vm-peer.ts'
 
-/** Services of the installation: the control plane calls them, where the VM of the peer needs it. */
+/** Services of the installation: the control plane calls them for the peer's VM. */
 export const peerWire = (peer: VmPeer): WireClient => ({
   request: async <T>(o: Parameters<WireClient['request']>[0]) => {
     const { method, url, body, timeoutMs } = o
@@ -19,7 +19,7 @@ export const peerWire = (peer: VmPeer): WireClient => ({
   close: () => {},
 })
 
-/** A host has no token: what it asks with the platform's rights, the control plane asks for it. */
+/** A host has no token: the control plane makes its privileged requests. */
 export const noTokens: TokenSource = { token: async () => await Promise.resolve('') }
 
 const usages: Record<string, CarriedKey['usage']> = {
@@ -47,7 +47,7 @@ export const peerMeasurements = (peer: VmPeer): HostServices['measurements'] => 
   },
 })
 
-/** The installation's simulated processors. No key of theirs is on a host, and none makes a report but of the host's own VMs. */
+/** The installation's simulated processors. Their keys are on no host, and they report only on the host's own VMs. */
 export function peerSilicon(peer: VmPeer, anchors: DistantSilicon['anchors']): DistantSilicon {
   const ask = async <T>(o: Omit<CarriedSilicon, 'vmId' | 'epoch'>): Promise<T> =>
     decodeBytes(await peer.post('/silicon', o)) as T

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { joinStreams } from '@strongroom/platform'
 
-/** Joins each connection to a stream of its own. */
+/** Joins each connection to a separate stream. */
 export function streamDoor(open: (from: Socket) => Promise<Duplex>): { server: Server; close(): Promise<void> } {
   const all = new Set<Duplex>()
   const track = (stream: Duplex): void => {

@@ -1,11 +1,11 @@
 import type { FleetClient } from '../fleet-client.ts'
 import type { HostIdentity } from '../host-identity.ts'
 
-/** The control plane, asked for one VM at one epoch. */
+/** The control plane, asked on behalf of one VM at one epoch. */
 export interface VmPeer {
   vmId: string
   epoch: number
-  /** As it is now: certificates are renewed. */
+  /** The current one: certificates are renewed. */
   identity(): HostIdentity
   /** @throws ServiceError PlacementOver, or as the control plane refused */
   post<T>(path: string, body: object, timeoutMs?: number): Promise<T>
