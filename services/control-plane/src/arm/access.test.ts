@@ -163,7 +163,7 @@ describe('what a group has', () => {
     expect((await access.heldBy(alice)).map(({ principal_id: id }) => id)).toEqual([team])
     expect(await access.identitiesOf(alice.toUpperCase())).toEqual([alice])
     expect(await access.identitiesOf(alice)).toEqual([alice, 'another', team])
-    // That another group has it too, in which he is not, takes nothing away.
+    // Another group with the right, which he is not in, takes nothing away.
     await give({ name: 'N2', principalId: ownerId, principalType: 'Group' })
     expect(await access.allows(alice, read, vm)).toBe(true)
     groups.set(alice, ['another'])

@@ -27,38 +27,38 @@ export interface Assignment {
   created_by: string
 }
 
-/** Text that is not an id refers to nothing, which is another mistake than a missing role. */
+/** Text that is not an id refers to nothing, which is a different mistake from a missing role. */
 const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)
 
-/** An installation has one management group, the root of its tenant, and its subscription is in it. */
+/** An installation has one management group, its tenant's root, which contains its subscription. */
 const managementGroup = /^\/providers\/microsoft\.management\/managementgroups\/[^/]+$/
 
-/** Whether an assignment at `scope` reaches `path`: the same, or above it at a segment's border. */
+/** Whether an assignment at `scope` covers `path`: equal, or above it at a segment boundary. */
 export const covers = (scope: string, path: string): boolean =>
   scope === '/' ||
   path === scope ||
   path.startsWith(`${scope}/`) ||
   (path.startsWith('/subscriptions/') && managementGroup.test(scope))
 
-/** As on Azure, whoever has a role in a subscription, be it at one resource, may read the subscription's own record. */
+/** As on Azure, anyone with a role in a subscription, even at one resource, may read the subscription's own record. */
 export const subscriptionRead = 'Microsoft.Resources/subscriptions/read'
 const subscription = /^\/subscriptions\/[^/]+$/
 
-/** Of an assignment that was made, or (`gone`) is about to be removed. */
+/** An assignment that was added, or (`gone`) is about to be removed. */
 export interface AccessChange {
   scope: string
   gone?: Pick<Assignment, 'scope' | 'name'>
   asker: OnBehalfOf
 }
 
-/** Who may do what: role assignments over scopes. Nothing is allowed that no assignment allows. */
+/** Authorisation: role assignments over scopes. Default deny. */
 export class Access {
   readonly #resources: ResourceStore
   readonly #clock: Clock
   readonly #groupsOf: (objectId: string) => Promise<string[]>
   readonly #listeners: ((change: AccessChange) => Promise<void>)[] = []
 
-  /** @param groupsOf object ids of the groups that a principal is in, as the directory has them now */
+  /** @param groupsOf object ids of a principal's groups, currently in the directory */
   constructor(resources: ResourceStore, clock: Clock, groupsOf: (objectId: string) => Promise<string[]>) {
     this.#resources = resources
     this.#clock = clock
@@ -66,8 +66,8 @@ export class Access {
   }
 
   /**
-   * For services that hold rights of their own by these assignments. They hear of a new one after it is written and of a
-   * removal before it is: where they do not answer, the request fails and no right outlives its assignment.
+   * For services with rights derived from these assignments. They are notified of a new one after it is written and of
+   * a removal before: if they do not answer, the request fails, and no right outlives its assignment.
    */
   onChange(listener: (change: AccessChange) => Promise<void>): void {
     this.#listeners.push(listener)
@@ -89,7 +89,7 @@ export class Access {
   }
 
   /**
-   * What a request refers to elsewhere needs a role there too: writing a VM does not give its interface away.
+   * What a request refers to elsewhere requires a role there too: writing a VM does not give its interface away.
    * @throws ServiceError 403 LinkedAuthorizationFailed
    */
   async requireLinked(caller: Caller, path: string, links: Link[]): Promise<void> {
@@ -110,7 +110,7 @@ export class Access {
     const key = keyOf(path)
     if (action === subscriptionRead && subscription.test(key)) return await this.#hasAnyRoleIn(objectId, key)
     if ((await this.#thatAllow(await this.assignmentsOf(objectId), action, key)).length > 0) return true
-    // The directory is asked only where some group has the right: most installations have none.
+    // The directory is queried only if some group has the right: most installations have none.
     const groups = await this.#thatAllow(await this.#assignmentsOfGroups(), action, key)
     if (groups.length === 0) return false
     const member = new Set(await this.#groupsOf(objectId))
@@ -136,7 +136,7 @@ export class Access {
     return await query.where('principal_type', '=', 'Group').execute()
   }
 
-  /** Input to a principal or to a group that it is in. */
+  /** Granted to a principal or to one of its groups. */
   async heldBy(objectId: string): Promise<Assignment[]> {
     const [own, groups] = [await this.assignmentsOf(objectId), await this.#assignmentsOfGroups()]
     if (groups.length === 0) return own
@@ -144,7 +144,7 @@ export class Access {
     return [...own, ...groups.filter((assignment) => member.has(assignment.principal_id))]
   }
 
-  /** The principal, and every group that it is in. */
+  /** The principal and all its groups. */
   async identitiesOf(objectId: string): Promise<string[]> {
     return [objectId.toLowerCase(), ...(await this.#groupsOf(objectId))]
   }
@@ -201,7 +201,7 @@ export class Access {
       const written = await insert.onConflict((conflict) => conflict.doNothing()).executeTakeFirst()
       if (Number(written.numInsertedOrUpdatedRows ?? 0) !== 1) throw roleChanged(role)
     })
-    // Whoever has the role has other rights from now on, wherever that is.
+    // Holders of the role have other rights from now on, wherever assigned.
     await this.#tell({ scope: '/', asker })
   }
 
@@ -242,7 +242,7 @@ export class Access {
       .executeTakeFirst()
   }
 
-  /** The assignment as it stands, and whether it is new. The same role of the same principal exists once per scope. */
+  /** The current assignment, and whether it is new. The same role of the same principal exists once per scope. */
   async assign(o: {
     scope: string
     name: string

@@ -6,7 +6,7 @@ import type { Tables } from '../store/tables.ts'
 
 export type ActivityRow = Tables['activity']
 
-/** One row for every request that changed something or was refused: who, what, where, with which result. */
+/** One row per request that changed something or was refused: who, what, where, with which result. */
 export class ActivityLog {
   readonly #resources: ResourceStore
   readonly #clock: Clock
@@ -22,9 +22,9 @@ export class ActivityLog {
     resourceId: string
     status: number
     correlationId: string
-    /** Of what goes on after the answer. */
+    /** For work that continues after the answer. */
     operationId?: string | undefined
-    /** The transaction of what it tells of. */
+    /** The transaction of the change it records. */
     tx?: Db
   }): Promise<void> {
     await (o.tx ?? this.#resources.db)
@@ -47,7 +47,7 @@ export class ActivityLog {
     await this.#resources.db.deleteFrom('activity').where('at', '<', day.toISOString()).execute()
   }
 
-  /** Newest first, at most 200. @param o.below a resource, with all that is below it */
+  /** Newest first, at most 200. @param o.below a resource and everything below it */
   async list(o: { since?: string; below?: string; correlationId?: string }): Promise<ActivityRow[]> {
     let query = this.#resources.db.selectFrom('activity').selectAll()
     if (o.since !== undefined) query = query.where('at', '>=', o.since)

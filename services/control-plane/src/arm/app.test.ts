@@ -34,7 +34,7 @@ const dispatcher = {
     return await Promise.resolve(reply)
   },
 } as unknown as Dispatcher
-/** Those of the described namespaces: an app that does not have them does not start. */
+/** From the described namespaces: an app without them does not start. */
 const routes: Route[] = managerWire.operations.map(({ method, path }) => ({
   method,
   path: path.replaceAll(/:(\w+)/g, '{$1}'),
@@ -43,7 +43,7 @@ const routes: Route[] = managerWire.operations.map(({ method, path }) => ({
 }))
 const logger = createLogger({ level: 'silent' })
 const app = createArmApp({ logger, verifier, tenantId: 'tenant', dispatcher, routes: () => routes })
-// Not by the first test: what it alone reached, the others would not be asked about.
+// Not in the first test: others would not see routes that it alone reached.
 beforeAll(async () => await app.ready())
 afterAll(async () => await app.close())
 interface Injected {
@@ -68,7 +68,7 @@ const send = async (
     ...(o.text !== undefined && { payload: o.text }),
   })) as unknown as Injected
 
-/** Status of a request whose path is sent as it stands, which no client's library does. */
+/** Status of a request whose path is sent unchanged, which no client library does. */
 const raw = async (path: string): Promise<number> => {
   if (!app.server.listening) await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo

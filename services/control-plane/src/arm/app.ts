@@ -17,15 +17,15 @@ import type { ArmRequest, Method } from './request.ts'
 import type { Route } from './router.ts'
 import { withoutFinalSlashes } from './resource-id.ts'
 
-/** Azure's limit on a template, which is the longest body there is. */
+/** Azure's limit on a template, which is the longest body. */
 const bodyLimit = 4 * 1024 * 1024
 
-/** az sends a template as it stands in its file, comments included. Doubled slashes are gone from the URL here. */
+/** az sends a template as it is in its file, including comments. Doubled slashes are already removed from the URL. */
 const takesTemplates = (url: string): boolean => /\/microsoft\.resources\/deployments\//i.test(url)
 
 export type HttpApp = ReturnType<typeof createHttpApp>
 
-/** What is read of the web framework's request. */
+/** The parts of the web framework's request that are used. */
 interface Request {
   url: string
   method: string
@@ -35,7 +35,7 @@ interface Request {
   id: string
 }
 
-/** What a management token may be made out to: Azure's clients differ in the host and in the last slash. */
+/** Accepted audiences of a management token: Azure's clients differ in host and trailing slash. */
 const managementAudiences: string[] = ['https://management.azure.com', 'https://management.core.windows.net'].flatMap(
   (audience) => [audience, `${audience}/`],
 )
@@ -62,7 +62,7 @@ export function createArmApp(o: {
   // The two documents a client reads before it can sign in.
   app.get('/metadata/endpoints', async () => metadataDocument(o.tenantId))
   app.get('/aliases.json', async () => aliasDocument())
-  // Refusals link to it, and whoever was refused may have no token.
+  // Refusals link to it, and a refused caller may have no token.
   app.get('/docs/faq', async (_request, reply) => await reply.type('text/html; charset=utf-8').send(await faqPage()))
 
   void app.register(async (scope) => {
@@ -107,14 +107,14 @@ function toArmRequest(request: Request): ArmRequest {
   }
 }
 
-/** The caller's own id where it sent one that can be kept: what belongs to one run is found by it in the activity log. */
+/** The caller's own id, if it sent a valid one: it groups a run's entries in the activity log. */
 function correlationOf(request: Request): string {
   const given = request.headers['x-ms-correlation-request-id']
   return typeof given === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(given) ? given : request.id
 }
 
 /**
- * An encoded slash or dot segment never becomes part of another path than the one that was authorised. The web framework has
+ * An encoded slash or dot segment must never become part of another path than the authorised one. The web framework has
  * refused what does not decode.
  */
 function decodePath(path: string): string {

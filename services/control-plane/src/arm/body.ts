@@ -1,12 +1,12 @@
 import { ServiceError } from '@strongroom/platform'
 import json5 from 'json5'
 
-/** No request nests deeper; what does is made to exhaust a stack. */
+/** No request nests deeper; deeper bodies are meant to exhaust a stack. */
 const depthLimit = 100
 
 /**
- * A request's JSON, undefined for an empty body. `lenient` takes what az sends for templates: comments, trailing commas,
- * names without quotes, and texts over several lines.
+ * A request's JSON, undefined for an empty body. `lenient` accepts what az sends for templates: comments, trailing
+ * commas, unquoted names, and multi-line texts.
  * @throws ServiceError InvalidRequestContent
  */
 export function parseBody(text: string, o: { lenient: boolean }): unknown {
@@ -32,7 +32,7 @@ function parseLenient(text: string): unknown {
   }
 }
 
-/** Texts with their line ends and tabs written as escapes: a template's longer expressions stand on several lines. */
+/** Texts with line ends and tabs escaped: a template's longer expressions span several lines. */
 function escapeLineEnds(text: string): string {
   let result = ''
   let from = 0
@@ -51,7 +51,10 @@ function escapeLineEnds(text: string): string {
 
 const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** The deepest nesting, counted before anything is built. Brackets in texts and comments (JSON5's too) are none. */
+/**
+ * The deepest nesting, counted before anything is built. Brackets in texts and comments (including JSON5's) do not
+ * count.
+ */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
@@ -66,8 +69,8 @@ function depthOf(text: string): number {
 }
 
 /**
- * Index of the last character of the comment that begins at `at`, else `at`. What never ends takes all the rest. A slash
- * outside texts begins a comment, or what follows it is not read.
+ * Index of the last character of the comment that begins at `at`, else `at`. An unterminated one extends to the end. A
+ * slash outside texts begins a comment, or the following is not parsed.
  */
 function endOfComment(text: string, at: number): number {
   if (text[at] !== '/') return at
@@ -76,7 +79,7 @@ function endOfComment(text: string, at: number): number {
   return end === -1 ? text.length : end + 1
 }
 
-/** Index of the quote that closes the text; what never ends takes all the rest. */
+/** Index of the quote that closes the text; an unterminated one extends to the end. */
 function endOfText(text: string, begin: number): number {
   let at = begin + 1
   while (at < text.length && text[at] !== text[begin]) at += text[at] === '\\' ? 2 : 1
@@ -90,7 +93,10 @@ function endOfLine(text: string, begin: number): number {
   return at
 }
 
-/** A member of this name would become an object's prototype where it is copied carelessly. Without recursion: depth was counted from text. */
+/**
+ * A member of this name could become an object's prototype when copied carelessly. Without recursion: depth was counted
+ * in the text.
+ */
 function refuseProto(root: unknown): void {
   const left = [root]
   for (let value = left.pop(); value !== undefined; value = left.pop()) {

@@ -25,7 +25,7 @@ const validate = async (t: Loose): Promise<Loose> =>
   (await ask('POST', `${deploymentPath()}/validate`, deploymentBody(t))).body
 const many = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n))
 
-/** One thread answers everybody: these took it for a minute to an hour, with rights in one group. */
+/** One thread answers everybody: these occupied it for a minute to an hour, with rights in one group. */
 describe('one request within the limit of its length', () => {
   const slashes = `${'/'.repeat(2_000_000)}x`
 
@@ -73,7 +73,7 @@ describe('one request within the limit of its length', () => {
     const waits = address('waits', { dependsOn: [...names, ...many(30_000, () => 'loop')] })
     const { error, properties } = await validate(template([made, left, waits]))
     expect([error, properties?.validatedResources.length]).toEqual([undefined, 791])
-    // What each of a loop carries counts as often as it is there.
+    // What each iteration of a loop contains counts every time.
     const heavy = address("[concat('b', copyIndex())]", { copy: copies, dependsOn: many(2_000, () => 'left') })
     expect((await validate(template([heavy, left]))).error.message).toContain('with its loops written out')
   })

@@ -80,7 +80,7 @@ describe('a request', () => {
   it('of anybody who is signed in needs no role where its answer says nothing', async () => {
     expect((await rights.ask('GET', '/me', { as: alice })).status).toBe(200)
     expect((await rights.ask('POST', '/me', { as: alice })).status).toBe(200)
-    // No subscription is named in these.
+    // These name no subscription.
     for (const at of ['/subscriptions', '/providers/x']) expect((await rights.ask('GET', at)).status).toBe(200)
     expect(await log()).toEqual([])
   })

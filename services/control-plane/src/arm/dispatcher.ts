@@ -8,7 +8,7 @@ import { requireApiVersion, type ArmReply, type ArmRequest } from './request.ts'
 import { signedIn, type Route, Router } from './router.ts'
 import { substituteAt } from './substitutes.ts'
 
-/** What every request passes, whether a client sent it or a deployment: route → role → lock → handler → activity log. */
+/** The path of every request, from a client or a deployment: route → role → lock → handler → activity log. */
 export class Dispatcher {
   readonly #routes: () => Route[]
   #compiled: Router | undefined
@@ -35,12 +35,12 @@ export class Dispatcher {
     return (this.#compiled ??= new Router(this.#routes()))
   }
 
-  /** Whether the resource manager has the route: unknown types of a template are refused before anything is made. */
+  /** Whether the resource manager has the route: unknown types in a template are refused before anything is created. */
   knows(method: ArmRequest['method'], path: string): boolean {
     return this.#router.match(method, path) !== undefined
   }
 
-  /** The role that the request would need, for checks before a deployment. @throws ServiceError AuthorizationFailed */
+  /** The role that the request needs, for checks before a deployment. @throws ServiceError AuthorizationFailed */
   async authorise(request: Pick<ArmRequest, 'method' | 'path' | 'caller'>): Promise<void> {
     const match = this.#router.match(request.method, request.path)
     if (match === undefined) throw this.#notFound(request)

@@ -2,7 +2,7 @@ import { managementHost, type ErrorDetail } from '@strongroom/contract'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** The rules of the FAQ that this system implements, each in one sentence: what a refusal says beside its own message. */
+/** The FAQ rules that this system implements, each in one sentence: added to a refusal's own message. */
 export const faqRules = {
   S1: 'Data in use is encrypted with keys that the processor generates and that cannot be extracted.',
   S2: 'The host is attested before any data is processed, and each VM has its own virtual TPM.',
@@ -36,10 +36,10 @@ export const faqRules = {
 
 export type FaqRuleId = keyof typeof faqRules
 
-/** Where the answer to a rule stands; served by the resource manager itself, without a token. */
+/** Where a rule's answer is; served by the resource manager itself, without a token. */
 export const faqLink = (rule: FaqRuleId): string => `https://${managementHost}/docs/faq#${rule.toLowerCase()}`
 
-/** The entry of a refusal's `details` that cites a rule. */
+/** The entry in a refusal's `details` that cites a rule. */
 export const faqRule = (rule: FaqRuleId): ErrorDetail => ({
   code: 'FaqRule',
   target: rule,
@@ -50,7 +50,7 @@ const source = join(import.meta.dirname, '../../../../docs/faq.md')
 
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
-/** The answers of docs/faq.md as a plain page: each rule's heading can be linked to by its number in lower case. */
+/** The answers of docs/faq.md as a plain page: each rule's heading has an anchor with its number in lower case. */
 export const faqPage = async (): Promise<string> => htmlOf(await readFile(source, 'utf8'))
 
 /** @param markdown headings and paragraphs; a rule's heading begins with its number */

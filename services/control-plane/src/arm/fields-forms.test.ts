@@ -3,7 +3,7 @@ import type { ServiceError } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
 import { Fields, refuse, withoutNulls, type Problem, type SettledProblem } from './fields.ts'
 
-/** What a reader makes of a value, and what it says is wrong with it. */
+/** What a reader makes of a value, and the problems it reports. */
 const read = <T>(value: unknown, how: (fields: Fields) => T): [T, unknown[]] => {
   const fields = new Fields({ Name: value })
   return [how(fields), fields.problems.map(({ target, expected, found }) => [target, expected, found])]

@@ -5,8 +5,8 @@ import { faqRule } from './faq-rule.ts'
 export type { Problem, SettledProblem } from './refusals.ts'
 
 /**
- * The refusal of a request with all its problems: the first is the error, all of them are its details, and after them
- * the FAQ's rules that they follow from.
+ * Refuses a request with all its problems: the first is the error, all are its details, followed by the FAQ rules they
+ * result from.
  */
 export function refuse(problems: Problem[]): ServiceError {
   const [first] = problems
@@ -17,12 +17,14 @@ export function refuse(problems: Problem[]): ServiceError {
   return new ServiceError({ ...first, ...(details.length > 0 && { details }) })
 }
 
-/** Longer than every limit of Azure's. Entries are compared with each other, so that their number counts twice (attack W22). */
+/**
+ * Longer than any of Azure's limits. Entries are compared with each other, so their number counts twice (attack W22).
+ */
 const longestList = 5_000
 
 /**
- * Reads a request body that came from one of many clients: names in any case, null as absent, booleans also as text
- * (templates send "true"). What has the wrong form is added to `problems`, so that one answer names all of it.
+ * Reads a request body from any client: names in any case, null as absent, booleans also as text (templates send
+ * "true"). Invalid values are added to `problems`, so that one answer names them all.
  */
 export class Fields {
   readonly path: string
@@ -80,7 +82,7 @@ export class Fields {
     return undefined
   }
 
-  /** One of the values, in any case; returned as spelled in `values`. */
+  /** One of the values, in any case; returned as in `values`. */
   oneOf<const T extends string>(name: string, values: readonly T[]): T | undefined {
     const text = this.text(name)
     if (text === undefined) return undefined
@@ -174,7 +176,7 @@ export class Fields {
   }
 }
 
-/** A copy without nulls, however deep: Azure's clients send null for what they leave open. */
+/** A deep copy without nulls: Azure's clients send null for what they leave open. */
 export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls)
   if (typeof value !== 'object' || value === null) return value

@@ -34,14 +34,14 @@ describe('roles that a group has', () => {
   it('are its members’ while they are members, at the scope and with the actions of the role alone', async () => {
     plane.wire.principalTypes.set(team, 'Group')
     expect((await give({ principalType: 'User' })).body.error.code).toBe('UnmatchedPrincipalType')
-    // What is left out is what the directory says.
+    // Omitted groups are read from the directory.
     expect((await give()).body.properties.principalType).toBe('Group')
     expect(await asRobot('GET', group)).toBe(403)
     plane.wire.groups.set(robot, ['0f2a9f3e-0000-4000-8000-0000000ee222', team])
     expect(await asRobot('GET', group)).toBe(200)
     expect(await asRobot('DELETE', group)).toBe(403)
     expect(await asRobot('GET', `${subscription}/resourceGroups`)).toBe(403)
-    // Whoever has a role in a subscription sees it: sign-in looks for one.
+    // Anyone with a role in a subscription sees it: sign-in looks for one.
     expect(await seen()).toEqual([[subscription], 200])
     plane.wire.groups.set(robot, [])
     expect(await seen()).toEqual([[], 403])

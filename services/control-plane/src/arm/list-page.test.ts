@@ -21,7 +21,7 @@ const spec = `${groupOf('one')}/providers/Microsoft.Resources/templateSpecs/spec
 const gallery = `${groupOf('one')}/providers/Microsoft.Compute/galleries/gallery`
 const definition = `${gallery}/images/image`
 
-/** What lies within other resources, each beside a neighbour whose name begins like its own; and six groups more. */
+/** Nested resources, each beside a neighbour whose name has the same prefix; and six more groups. */
 async function nested(plane: TestPlane): Promise<void> {
   const location = 'westeurope'
   const put = async (path: string, properties: object): Promise<void> => {
@@ -45,7 +45,7 @@ async function nested(plane: TestPlane): Promise<void> {
   }
 }
 
-/** Names on each page, following `nextLink` as it is. */
+/** Names on each page, following `nextLink` unchanged. */
 async function follow(
   plane: TestPlane,
   path: string,
@@ -72,7 +72,7 @@ describeStores('pages of a list', (open) => {
     for (const [path, total] of [
       [`${groupOf('one')}/providers/${type}`, names.length],
       [`/subscriptions/${subscriptionId}/providers/${type}`, 2 * names.length],
-      // What is filtered by what the store cannot look for; template specs and their versions among it.
+      // Filters that the store cannot apply; template specs and their versions included.
       [`${groupOf('ONE')}/resources`, names.length + 1 + 12 + 2 + 8],
       [`/subscriptions/${subscriptionId}/resourcegroups`, 8],
       [`${spec}/versions`, 7],
@@ -98,7 +98,7 @@ describeStores('pages of a list', (open) => {
     const list = `${groupOf('one')}/providers/${type}`
     const [whole = []] = await follow(plane, list)
     const seen = await follow(plane, `${list}?$top=3`, async (page) => {
-      // The one that the next page begins behind.
+      // The one after which the next page begins.
       await plane.send('DELETE', `/subscriptions/${subscriptionId}/resourceGroups/${page.at(-1)}`)
       await plane.send('DELETE', `/subscriptions/${subscriptionId}/resourceGroups/${page[0]}`)
     })

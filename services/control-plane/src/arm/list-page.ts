@@ -5,11 +5,11 @@ import { pageOf, replyWith } from './paging.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
 export interface Listing<Internal> {
-  /** All types where it is left out. */
+  /** Default: all types. */
   type?: string
-  /** Id of the group, or of something in it; the whole subscription where it is left out. */
+  /** Id of the group, or of something in it; default: the whole subscription. */
   groupId?: string
-  /** What else a resource has to be, beyond what the store can look for. */
+  /** A further condition that the store cannot apply. */
   keep?: (resource: Resource<Internal>) => boolean
   view(resource: Resource<Internal>): Record<string, unknown> | Promise<Record<string, unknown>>
 }
@@ -17,7 +17,7 @@ export interface Listing<Internal> {
 const batch = 256
 
 /**
- * One page of a list of resources, read from the store as a page: what a list costs is what it shows, however many there are.
+ * One page of a list of resources, read from the store as a page: a list costs what it shows, whatever its length.
  * @throws ServiceError InvalidQueryParameterValue
  */
 export async function listPage<Internal = Json>(
@@ -29,7 +29,7 @@ export async function listPage<Internal = Json>(
   const { type, groupId, keep = () => true } = o
   const filter = { ...(type !== undefined && { type }), ...(groupId !== undefined && { groupId }) }
   const found: Resource<Internal>[] = []
-  // A filter that keeps few is not asked row by row; one more than the page holds says whether there is a next one.
+  // A selective filter reads several rows at a time; one more than the page shows whether there is a next one.
   const limit = o.keep === undefined ? size + 1 : Math.max(size + 1, batch)
   for (let from = after === undefined ? undefined : keyOf(after); found.length <= size;) {
     const rows = await plane.resources.page<Internal>(filter, { limit, ...(from !== undefined && { after: from }) })

@@ -11,7 +11,7 @@ afterEach(async () => await rights.close())
 
 const put = async (scope: string, level: 'CanNotDelete' | 'ReadOnly', name = 'L1', notes = 'why') =>
   await rights.locks.put({ scope, name, level, notes })
-/** What is found in the way; `free` where nothing is. */
+/** The lock found; `free` if none. */
 const held = async (
   method: Method,
   path: string,

@@ -8,7 +8,7 @@ import type { Method } from './request.ts'
 export type LockLevel = 'CanNotDelete' | 'ReadOnly'
 export type Lock = ManagementLockTable
 
-/** Locks over scopes: what a role allows, a lock can still forbid, to everyone. */
+/** Locks over scopes: a lock can forbid what a role allows, for everyone. */
 export class Locks {
   readonly #resources: ResourceStore
   readonly #clock: Clock
@@ -65,14 +65,14 @@ export class Locks {
 
   /** @throws ServiceError 409 ScopeLocked */
   async require(o: { method: Method; action: string; path: string }): Promise<void> {
-    // A lock stands in the way of everything but its own removal.
+    // A lock blocks everything but its own removal.
     if (o.action.toLowerCase().startsWith('microsoft.authorization/')) return
     const locks = await this.list()
     const key = keyOf(o.path)
     const deletes = o.method === 'DELETE'
     const holding = locks.filter((lock) => {
       if (lock.level === 'CanNotDelete' && !deletes) return false
-      // Deleting a scope deletes what lies under it, and with it what is locked there.
+      // Deleting a scope deletes everything under it, including what is locked there.
       return covers(lock.scope, key) || (deletes && covers(key, lock.scope))
     })
     if (holding.length === 0) return

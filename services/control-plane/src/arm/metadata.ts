@@ -1,6 +1,6 @@
 import { domain, loginHost, managementAudience, managementHost, referenceImageUrn } from '@strongroom/contract'
 
-/** What `az cloud register` reads: one object, not a list. No token is needed, nothing in it is secret. */
+/** What `az cloud register` reads: one object, not a list. Requires no token; nothing in it is secret. */
 export function metadataDocument(tenantId: string): Record<string, unknown> {
   return {
     name: 'Strongroom',
@@ -26,7 +26,7 @@ export function metadataDocument(tenantId: string): Record<string, unknown> {
   }
 }
 
-/** Azure's aliases: none of their images is here, and whoever uses one is told what is, instead of what an alias is. */
+/** Azure's aliases: none of their images is available, and using one reports what is, rather than what an alias is. */
 const azureAliases: Record<string, [publisher: string, offer: string, sku: string]> = {
   Ubuntu2204: ['Canonical', '0001-com-ubuntu-server-jammy', '22_04-lts-gen2'],
   Ubuntu2404: ['Canonical', 'ubuntu-24_04-lts', 'server'],
@@ -38,7 +38,7 @@ const azureAliases: Record<string, [publisher: string, offer: string, sku: strin
   FlatcarLinuxFreeGen2: ['kinvolk', 'flatcar-container-linux-free', 'stable-gen2'],
 }
 
-/** Short names of images, as `az vm create --image` takes them. */
+/** Short names of images, as `az vm create --image` accepts them. */
 export function aliasDocument(): Record<string, unknown> {
   const latest = { version: 'latest', architecture: 'x64' }
   const azure = Object.entries(azureAliases).map(

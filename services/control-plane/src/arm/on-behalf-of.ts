@@ -1,7 +1,7 @@
 import { onBehalfOfHeader, onBehalfOfText, type AskedBy } from '@strongroom/contract'
 import type { ArmRequest } from './request.ts'
 
-/** Whom the key service's log names: undefined where nobody asked, so that no earlier request is named in its place. */
+/** Named in the key service's log: undefined without a caller, so that no earlier request is named instead. */
 export type OnBehalfOf = AskedBy | undefined
 
 export const onBehalfOf = ({ caller: { objectId, appId } }: Pick<ArmRequest, 'caller'>): AskedBy => ({

@@ -3,7 +3,7 @@ import { ServiceError, type Clock, type Operation, type OperationRunner } from '
 import type { Db, ResourceStore } from '../store/resources.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
-/** What the host reported while an operation ran, kept beside the runner's own record. */
+/** The host's reports while an operation ran, stored beside the runner's record. */
 export class OperationNotes {
   readonly #resources: ResourceStore
   readonly #clock: Clock
@@ -35,7 +35,7 @@ export class OperationNotes {
       .execute()
   }
 
-  /** Marks that the operation's failure leaves what it made in place, for its owner to look at. */
+  /** Marks that a failed operation leaves what it created, for its owner to inspect. */
   async keep(operationId: string): Promise<void> {
     await this.#resources.db
       .insertInto('operation_note')
@@ -53,7 +53,7 @@ const statuses: Record<Operation['status'], ArmOperation['status']> = {
   Canceled: 'Canceled',
 }
 
-/** The runner's steps first, then the host's: neither list ever shifts an index that a client has seen. */
+/** The runner's steps first, then the host's: neither list shifts an index that a client has seen. */
 export async function operationView(o: {
   operation: Operation
   notes: OperationNotes
@@ -77,8 +77,8 @@ export async function operationView(o: {
 }
 
 /**
- * Headers of a request that goes on after its answer. Retry-After is never 0: azure-core then waits 30 s. A PUT has no
- * Location: its result is the resource itself.
+ * Headers of a request that continues after its answer. Retry-After is never 0: azure-core then waits 30 s. A PUT has
+ * no Location: its result is the resource itself.
  */
 export function asyncHeaders(
   request: ArmRequest,
@@ -95,13 +95,13 @@ export function asyncHeaders(
   }
 }
 
-/** The operation that a reply says goes on. */
+/** The operation that a reply refers to. */
 export function operationIdOf({ headers }: Pick<ArmReply, 'headers'>): string | undefined {
   const url = headers?.['azure-asyncoperation'] ?? headers?.['location']
   return url === undefined ? undefined : /\/operations\/([A-Za-z0-9-]+)/.exec(url)?.[1]
 }
 
-/** 202 with the operation to follow; a PUT shows its resource as well. */
+/** 202 with the operation to poll; a PUT shows its resource as well. */
 export function accepted(
   plane: { subscriptionId: string },
   request: ArmRequest,
@@ -113,7 +113,7 @@ export function accepted(
   return { status: 202, headers: asyncHeaders(request, where), ...(body !== undefined && { body }) }
 }
 
-/** Begins an operation on a resource, in the transaction that prepares it. @param asker whose it is */
+/** Begins an operation on a resource, in the transaction that prepares it. @param asker its caller */
 export const begin = async <Params>(
   runner: OperationRunner,
   tx: Db,
@@ -123,7 +123,7 @@ export const begin = async <Params>(
   params: Params,
 ): Promise<Operation> => await runner.submit({ kind, resourceId: resource.key, principal: asker?.objectId, params, tx })
 
-/** The operations of a resource that have not ended. */
+/** A resource's unfinished operations. */
 export const underWay = async (runner: OperationRunner, key: string): Promise<Operation[]> =>
   (await runner.listFor(key)).filter(({ status }) => status === 'Running' || status === 'Undoing')
 
@@ -154,7 +154,7 @@ export async function monitorReply(request: ArmRequest, operation: Operation): P
   throw operationError(operation)
 }
 
-/** Why an operation ended otherwise than it should have. */
+/** Why an operation failed. */
 export function operationError(operation: Operation): ServiceError {
   const code = operation.status === 'Canceled' ? 'Canceled' : 'Failed'
   const message = `The operation ended as ${operation.status}.`

@@ -5,7 +5,7 @@ import { listPage, type Listing } from './list-page.ts'
 import type { ArmRequest } from './request.ts'
 
 const ids = Array.from({ length: 1_000 }, (_, n) => `/s/R${String(n).padStart(4, '0')}`)
-/** A store of these resources that remembers how it was asked. */
+/** A store of these resources that records its queries. */
 function storeOf(all: readonly string[]): { plane: Plane; asked: unknown[][] } {
   const asked: unknown[][] = []
   const page = async (filter: object, o: { limit: number; after?: string }): Promise<unknown[]> => {

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { keyOf } from './resource-id.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
-/** Resources on one page where the client does not ask for fewer. */
+/** Default page size. */
 const pageSize = 1_000
 
 interface Item {
@@ -10,8 +10,9 @@ interface Item {
 }
 
 /**
- * A list that was made whole, in pages (those of the store come as pages: list-page.ts), with the address of the next one in `nextLink`. The place in the list is the id of the last
- * resource on a page: what is made or deleted meanwhile neither hides nor doubles another one.
+ * Splits a complete list into pages (store-backed lists are read as pages: list-page.ts), with the next one's address
+ * in `nextLink`. The position is the id of the last resource on a page: resources created or deleted meanwhile neither
+ * hide nor duplicate another.
  * @throws ServiceError InvalidQueryParameterValue
  */
 export function paged(request: ArmRequest, reply: ArmReply): ArmReply {
@@ -25,14 +26,14 @@ export function paged(request: ArmRequest, reply: ArmReply): ArmReply {
   return { ...reply, ...replyWith(request, value, more ? value.at(-1)!.id : undefined) }
 }
 
-/** Which page a request asks for: so many, after the resource of this id. @throws ServiceError InvalidQueryParameterValue */
+/** The requested page: a count, after the resource with this id. @throws ServiceError InvalidQueryParameterValue */
 export function pageOf(request: ArmRequest): { size: number; after?: string } {
   const token = request.query['$skiptoken']
   const size = topOf(request.query['$top']) ?? pageSize
   return { size, ...(token !== undefined && { after: decode(token) }) }
 }
 
-/** @param last id of the last resource on the page, where there is a next page */
+/** @param last id of the last resource on the page, if there is a next page */
 export function replyWith(request: ArmRequest, value: unknown[], last: string | undefined): ArmReply {
   if (last === undefined) return { status: 200, body: { value }, isPage: true }
   const query = new URLSearchParams({ ...request.query, $skiptoken: Buffer.from(last).toString('base64url') })
@@ -40,7 +41,7 @@ export function replyWith(request: ArmRequest, value: unknown[], last: string | 
   return { status: 200, body: { value, nextLink }, isPage: true }
 }
 
-/** Lists that page themselves, and those of what is not a resource, stay as they are. */
+/** Lists that page themselves, and lists of other things than resources, are unchanged. */
 function isList(body: unknown): body is { value: Item[] } {
   if (typeof body !== 'object' || body === null || 'nextLink' in body || !('value' in body)) return false
   return (
@@ -50,7 +51,7 @@ function isList(body: unknown): body is { value: Item[] } {
   )
 }
 
-/** Where the resource itself is gone: lists are in the order of their ids. */
+/** If the resource itself is gone: lists are in id order. */
 function startAfter(items: Item[], id: string): number {
   const exact = items.findIndex((item) => item.id === id)
   if (exact !== -1) return exact + 1

@@ -4,7 +4,7 @@ import { parseBody } from './body.ts'
 
 const strict = (text: string): unknown => parseBody(text, { lenient: false })
 const lenient = (text: string): unknown => parseBody(text, { lenient: true })
-/** What was expected and found; `read` where the text is read. */
+/** Expected and found; `read` if the text is accepted. */
 const refusal = (read: () => unknown): unknown => {
   try {
     read()
@@ -27,7 +27,7 @@ describe('the text of a body', () => {
     const text = `{ "a": "one\n\ttwo\r\nthree \\" four", // it's "\n b: 'x\ny', /* " */ "c": "\\\\" }`
     expect(lenient(text)).toEqual({ a: 'one\n\ttwo\r\nthree " four', b: 'x\ny', c: '\\' })
     expect(refusal(() => strict(text))).not.toBe('read')
-    // JSON5's own way to go on: the line end after a backslash is not part of the text.
+    // JSON5's line continuation: the line end after a backslash is not part of the text.
     expect(lenient("{ a: 'one\\\ntwo' }")).toEqual({ a: 'onetwo' })
   })
 

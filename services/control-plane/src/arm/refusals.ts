@@ -3,7 +3,7 @@ import { ServiceError, type ServiceErrorOptions } from '@strongroom/platform'
 import type { FaqRuleId } from './faq-rule.ts'
 
 export type Problem = CodeWithStatus & ProblemParticulars
-/** One whose status the catalogue says. */
+/** A code with a single status in the catalogue. */
 export type SettledProblem = { code: SettledCode; status?: never } & ProblemParticulars
 
 interface ProblemParticulars {
@@ -12,14 +12,14 @@ interface ProblemParticulars {
   expected?: string
   found?: string
   remedy?: string
-  /** The rule of the FAQ that it follows from, where one does. */
+  /** The FAQ rule it results from, if any. */
   rule?: FaqRuleId
 }
 
-/** What is particular to a problem beside its code, its place and its message. */
+/** Details of a problem besides code, place and message. */
 export type Particulars = Omit<SettledProblem, 'code' | 'status' | 'message' | 'target'>
 
-/** A value that a parameter cannot have. */
+/** An invalid parameter value. */
 export const invalid = (target: string, message: string, more: Particulars = {}): Problem => ({
   code: 'InvalidParameter',
   message,
@@ -27,11 +27,14 @@ export const invalid = (target: string, message: string, more: Particulars = {})
   ...more,
 })
 
-/** A parameter that a request has to have, in Azure's words. */
+/** A required parameter is missing, in Azure's words. */
 export const missing = (parameter: string, target: string, more: Particulars = {}): Problem =>
   invalid(target, `Required parameter '${parameter}' is missing (null).`, { found: 'null', ...more })
 
-/** A reference to what is not there. @param what for example identity @param type of the resource that it has to be */
+/**
+ * A reference to something that does not exist. @param what for example identity @param type required type of the
+ * resource
+ */
 export const noSuch = (what: string, id: string, o: { target: string; type: string; remedy: string }): Problem => ({
   code: 'InvalidResourceReference',
   message: `The ${what} ${id.slice(0, 300)} does not exist.`,
@@ -41,7 +44,7 @@ export const noSuch = (what: string, id: string, o: { target: string; type: stri
   remedy: o.remedy,
 })
 
-/** What Azure has and this installation has not. */
+/** Something Azure has and this installation lacks. */
 export const unsupported = (target: string, message: string, more: Particulars = {}): Problem => ({
   code: 'NotSupported',
   status: 400,
@@ -50,7 +53,7 @@ export const unsupported = (target: string, message: string, more: Particulars =
   ...more,
 })
 
-/** What stays as it was made, in Azure's words. `target` is the property itself where it is left out. */
+/** A property that cannot be changed after creation, in Azure's words. `target` defaults to the property itself. */
 export const unchangeable = (
   property: string,
   { target = property, ...more }: Omit<SettledProblem, 'code' | 'status' | 'message'>,
@@ -61,7 +64,7 @@ export const unchangeable = (
   ...more,
 })
 
-/** What cannot be done with a resource as it stands. */
+/** Something that is impossible in the resource's current state. */
 export const notAllowed = (
   message: string,
   more: Omit<ServiceErrorOptions, 'code' | 'status' | 'message'> = {},

@@ -6,10 +6,10 @@ export interface Region {
   name: string
   displayName: string
   regionalDisplayName: string
-  /** Of the region's attestation provider. */
+  /** The code in the region's attestation provider. */
   code: string
   zones: string[]
-  /** Series of sizes that the region offers. */
+  /** Size series offered in the region. */
   series: string[]
 }
 
@@ -21,7 +21,7 @@ export const locationKey = (location: string): string => location.toLowerCase().
 export const findRegion = (location: string): Region | undefined =>
   regions.find((region) => region.name === locationKey(location))
 
-/** The region's name, or a problem in Azure's words and the text as given. */
+/** The region's name, or a problem in Azure's words with the text as given. */
 export function requireLocation(fields: Fields, location: string): string {
   const region = findRegion(location)
   if (region !== undefined) return region.name

@@ -153,7 +153,7 @@ describe('rules of the FAQ', () => {
     expect(page).toMatch(/^<!doctype html>/)
     expect(page.match(/<h1>/g)).toHaveLength(1)
     expect(page).not.toMatch(/## S\d|<h1>#|<p>\s*<\/p>/)
-    // Nothing of the text is markup.
+    // No text is interpreted as markup.
     const text = page.replaceAll(/<\/?(?:html|h1|h2|p|title)\b[^>]*>|<meta[^>]*>|<!doctype html>/g, '')
     expect(text).not.toMatch(/[<>]|&(?!amp;|lt;|gt;)/)
   })

@@ -2,12 +2,12 @@ import { ServiceError, type Caller } from '@strongroom/platform'
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
 
-/** One request after routing. Path parameters keep the case the client wrote. */
+/** One request after routing. Path parameters keep the client's case. */
 export interface ArmRequest {
   method: Method
   /** Without query. */
   path: string
-  /** Scheme and authority the client used: URLs in headers are made from it. */
+  /** Scheme and authority that the client used, for URLs in headers. */
   origin: string
   params: Record<string, string>
   /** Keys in lower case. */
@@ -22,7 +22,7 @@ export interface ArmReply {
   status: number
   body?: unknown
   headers?: Record<string, string>
-  /** A list that is the page that was asked for already. */
+  /** A list that is already the requested page. */
   isPage?: true
 }
 
@@ -38,7 +38,7 @@ export function param(request: ArmRequest, name: string): string {
 const versionForm = /^\d{4}-\d{2}-\d{2}(-preview|-alpha|-beta)?$/
 
 /**
- * Templates mix versions from 2015 to today, so any date is taken; a missing one is a client's mistake.
+ * Templates mix versions from 2015 to today, so any date is accepted; a missing one is a client's mistake.
  * @throws ServiceError MissingApiVersionParameter, InvalidApiVersionParameter
  */
 export function requireApiVersion(query: Record<string, string>): void {

@@ -1,23 +1,26 @@
-/** A resource id taken apart. Parts keep the case they were written in; `key` is what ids are compared by. */
+/** A parsed resource id. Parts keep their case; `key` is for comparing ids. */
 export interface ResourceId {
   id: string
   key: string
   subscriptionId: string
-  /** Empty for resources of a subscription or of the tenant, as deployments can be. */
+  /** Empty for resources of a subscription or of the tenant, such as some deployments. */
   resourceGroup: string
   /** For example Microsoft.Network/virtualNetworks/subnets; Microsoft.Resources/resourceGroups for a group. */
   type: string
   name: string
-  /** Names along the types, the last one is `name`. */
+  /** Names matching the types; the last one is `name`. */
   names: string[]
 }
 
-/** The look-behind has each run of slashes looked at once; else a text of many takes the square of their number (attack W22). */
+/**
+ * The look-behind makes each run of slashes be examined once; otherwise a text of many slashes takes quadratic time
+ * (attack W22).
+ */
 export const withoutFinalSlashes = (text: string): string => text.replace(/(?<!\/)\/+$/, '')
 
 export const keyOf = (id: string): string => withoutFinalSlashes(id.toLowerCase())
 
-/** The id's parts, or undefined where the text is not the id of a group or of a resource. */
+/** The id's parts, or undefined if the text is not the id of a group or a resource. */
 export function parseResourceId(id: string): ResourceId | undefined {
   const parts = withoutFinalSlashes(id).split('/')
   if (parts[0] !== '' || parts.some((part, index) => index > 0 && (part === '' || !isSegment(part)))) return undefined
@@ -58,7 +61,7 @@ function parseOutsideGroups(parts: string[]): ResourceId | undefined {
   }
 }
 
-/** Control characters, and dot segments that a path normaliser somewhere might fold, are never part of a name. */
+/** Control characters, and dot segments that a path normaliser might fold, are never part of a name. */
 function isSegment(part: string): boolean {
   // oxlint-disable-next-line no-control-regex -- they are what is refused
   return part !== '.' && part !== '..' && !/[\u0000-\u001f\u007f\\?#%<>]/.test(part)

@@ -1,6 +1,6 @@
 import type { Resource } from '../store/resources.ts'
 
-/** What of a resource clients see. */
+/** The parts of a resource that clients see. */
 export type Shown = Omit<Resource, 'internal'>
 
 /** A resource as clients see it. */

@@ -16,7 +16,7 @@ describe('a role', () => {
     ['Microsoft.Compute/*/read', 'Microsoft.Compute/virtualMachines/extensions/read', true],
     ['Microsoft.Compute/*/read', 'Microsoft.Compute/read', false],
     ['microsoft.compute/VIRTUALMACHINES/write', 'Microsoft.Compute/virtualMachines/write', true],
-    // Its other characters stand for themselves.
+    // Its other characters are literal.
     ['Microsoft.Compute/a', 'MicrosoftXCompute/a', false],
     ['a+/read', 'aa/read', false],
     ['a(b)/[c]', 'a(b)/[c]', true],
@@ -25,7 +25,7 @@ describe('a role', () => {
     ['', '', true],
   ])('of %s has %s: %s', (pattern, action, expected) => {
     expect(allows([pattern], [], action)).toBe(expected)
-    // What it is given for is what it can be taken away by.
+    // A right for granting can also be revoked.
     expect(allows(['*'], [pattern], action)).toBe(!expected)
   })
 

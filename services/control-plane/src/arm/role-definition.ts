@@ -1,4 +1,4 @@
-/** A set of rights: what `actions` allow, less what `notActions` take away. */
+/** A set of rights: what `actions` allow, minus `notActions`. */
 export interface RoleDefinition {
   /** GUID in lower case. */
   id: string
@@ -6,10 +6,10 @@ export interface RoleDefinition {
   description: string
   actions: string[]
   notActions: string[]
-  /** What the role allows with the data in a resource, which no action allows. */
+  /** Rights to the data in a resource, which no action grants. */
   dataActions?: string[]
   notDataActions?: string[]
-  /** Scopes at which the role can be assigned; absent: at every one. */
+  /** Scopes at which the role can be assigned; all by default. */
   assignableScopes?: string[]
 }
 
@@ -18,7 +18,7 @@ const patterns = new Map<string, RegExp>()
 function fits(pattern: string, action: string): boolean {
   let expression = patterns.get(pattern)
   if (expression === undefined) {
-    // Stars in a row are one: `.*.*.*…` would take for ever to find that nothing fits.
+    // Consecutive stars are merged: `.*.*.*…` would backtrack forever on a mismatch.
     const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/\*+/g, '.*')
     expression = new RegExp(`^${escaped}$`, 'i')
     if (patterns.size > 2_000) patterns.clear()

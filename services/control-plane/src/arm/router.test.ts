@@ -29,7 +29,7 @@ describe('routes', () => {
 
   it('with a literal win over parameters, from the left', () => {
     expect(found('GET', '/a/literal')).toEqual(['/a/Literal', '/a/Literal', {}])
-    // Either has one literal: the one further left decides.
+    // Both have one literal: the leftmost decides.
     expect(found('GET', '/a/b')).toEqual(['/a/{x}', '/a/b', { x: 'b' }])
     expect(found('GET', '/other/b')).toEqual(['/{x}/b', '/other/b', { x: 'other' }])
     expect(found('GET', '/a/1/c')).toEqual(['/a/{y}/{z}', '/a/1/c', { y: '1', z: 'c' }])

@@ -1,13 +1,13 @@
 import type { ArmReply, ArmRequest, Method } from './request.ts'
 
-/** Routes that any verified caller may use, because their answer shows only what that caller may see. */
+/** Routes for any verified caller, because their answer shows only what that caller may see. */
 export const signedIn: unique symbol = Symbol('signed in')
 
 export interface Route {
   method: Method
-  /** Literal segments match in any case; {name} takes one segment. */
+  /** Literal segments match in any case; {name} matches one segment. */
   path: string
-  /** What the caller must be allowed to do at the path's scope. There is no default. */
+  /** The action that the caller must be allowed at the path's scope. There is no default. */
   action: string | typeof signedIn
   handle(request: ArmRequest): Promise<ArmReply>
 }
@@ -30,7 +30,7 @@ export const route: Record<Lowercase<Method>, RouteOf> = {
 
 export interface Match {
   route: Route
-  /** The path with the route's own spelling of its literal segments: ids look the same whatever a client's case was. */
+  /** The path with the route's spelling of literal segments: ids look the same for every client. */
   path: string
   params: Record<string, string>
 }
@@ -40,7 +40,7 @@ interface Compiled {
   segments: ({ literal: string; spelled: string } | { param: string })[]
 }
 
-/** Routes by method and number of segments; literal segments win over parameters, in order from the left. */
+/** Routes by method and number of segments; literal segments take precedence over parameters, from the left. */
 export class Router {
   readonly #routes = new Map<string, Compiled[]>()
 
@@ -57,7 +57,7 @@ export class Router {
     }
   }
 
-  /** Undefined where no route has this path and method. */
+  /** Undefined if no route has this path and method. */
   match(method: Method, path: string): Match | undefined {
     const parts = split(path)
     const lower = parts.map((part) => part.toLowerCase())
@@ -75,7 +75,7 @@ export class Router {
     return undefined
   }
 
-  /** Methods that the path has, for 405. */
+  /** Methods of the path, for 405. */
   methods(path: string): Method[] {
     const all: Method[] = ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE']
     return all.filter((method) => this.match(method, path) !== undefined)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { substituteAt, substituteFor } from './substitutes.ts'
 
-/** Azure's types that clients ask for most and that this installation does not have. */
+/** Azure's most used types that this installation lacks. */
 const types = `
 Microsoft.Compute/proximityPlacementGroups
 Microsoft.Compute/hostGroups Microsoft.Compute/diskAccesses

@@ -1,6 +1,6 @@
 import { parseResourceId } from './resource-id.ts'
 
-/** What serves instead of a type that is not offered here. */
+/** Alternatives to types that are not offered here. */
 const substitutes: readonly [type: string, instead: string][] = [
   ['Microsoft.Compute/proximityPlacementGroups', 'Omit it: an installation is in one place.'],
   ['Microsoft.Compute/hostGroups', 'Omit it: an installation’s host carries no other tenant’s VMs.'],
@@ -49,7 +49,7 @@ const substitutes: readonly [type: string, instead: string][] = [
 
 const byType = new Map(substitutes.map(([type, instead]) => [type.toLowerCase(), instead]))
 
-/** What to do instead, for a type or for one within it; undefined where nothing is known of it. */
+/** The alternative to a type or a nested one; undefined if there is none. */
 export function substituteFor(type: string): string | undefined {
   const parts = type.toLowerCase().split('/')
   for (let length = parts.length; length > 1; length -= 1) {
@@ -59,7 +59,7 @@ export function substituteFor(type: string): string | undefined {
   return undefined
 }
 
-/** Of a request's path: the type of its resource, or of the list that it asks for. */
+/** The type in a request's path: of its resource, or of the list it requests. */
 export function substituteAt(path: string): string | undefined {
   const type = parseResourceId(path)?.type ?? parseResourceId(`${path}/x`)?.type
   return type === undefined ? undefined : substituteFor(type)

@@ -9,14 +9,14 @@ import { FakeWire } from '../testing/fake-wire.ts'
 import { Mortal } from '../testing/mortal.ts'
 import { openTestPlane, type TestPlane } from '../testing/test-plane.ts'
 
-/** Kinds of sagas that the driver without guests cannot run, each with the reason. */
+/** Kinds of sagas that the driver without guests cannot run, with reasons. */
 const elsewhere: Record<string, string> = {
   'vm.convert': 'its image has no kernel that converts; compute/vm-conversion.test.ts and the system tests kill it',
 }
 
 const seen = new Set<string>()
 
-/** A resource manager that can die, on data and among services that stay. */
+/** A resource manager that can die, with data and services that stay. */
 async function live(store: Store, wire: FakeWire): Promise<{ plane: TestPlane; mortal: Mortal }> {
   const mortal = new Mortal()
   const plane = await openTestPlane(store, wire, {
@@ -27,7 +27,7 @@ async function live(store: Store, wire: FakeWire): Promise<{ plane: TestPlane; m
   return { plane, mortal }
 }
 
-/** Lines that one has and the other has not. */
+/** Lines that only one of the two has. */
 const difference = (expected: string[], found: string[]): string[] => [
   ...expected.filter((line) => !found.includes(line)).map((line) => `- ${line}`),
   ...found.filter((line) => !expected.includes(line)).map((line) => `+ ${line}`),
@@ -70,14 +70,15 @@ describeStores('after kill -9 before any of its effects,', (open) => {
         deaths += 1
         const heard = await answered
         closing.push(plane.service.close().catch(() => {}))
-        // Others see at once that a process of their own host is dead; this one lives on, so its leases are taken here.
+        // Other processes notice at once when a process on their host dies; this one lives on, so its leases are taken
+        // here.
         await store.db
           .updateTable('strongroom_operation')
           .set({ lease_owner: null, lease_until: null })
           .where('lease_owner', 'is not', null)
           .execute()
         ;({ plane, mortal } = await live(store, wire))
-        // Whoever got no answer asks again.
+        // A caller without an answer asks again.
         if (!heard) await scenario.act(inGroup(plane, group), group)
         await settled(plane)
         expect([at, ...difference(expected, await stateOfGroup(plane, group))]).toEqual([at])

@@ -19,12 +19,12 @@ import {
 const children: PlaneProcess[] = []
 afterEach(() => children.splice(0).forEach((each) => each.kill()))
 
-/** One resource manager in a process of its own. */
+/** One resource manager in a separate process. */
 class PlaneProcess {
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, (reply: TestReply | undefined) => void>()
   #asked = 0
-  /** Steps of operations that it wrote. */
+  /** Operation steps it wrote. */
   worked = 0
   readonly ended: Promise<unknown>
   isOver = false
@@ -56,7 +56,7 @@ class PlaneProcess {
     return made
   }
 
-  /** Undefined where the process died before it answered. */
+  /** Undefined if the process died before it answered. */
   async send(method: string, path: string, body?: unknown): Promise<TestReply | undefined> {
     const id = (this.#asked += 1)
     const answered = new Promise<TestReply | undefined>((answer) => this.#waiting.set(id, answer))
@@ -98,7 +98,7 @@ const asPlane = (process: PlaneProcess): TestPlane =>
   ({ send: async (...args: [string, string, unknown?]) => (await process.send(...args))! }) as unknown as TestPlane
 const unfinished = async (store: Store): Promise<number> =>
   (await store.db.selectFrom('strongroom_operation').select('id').where('ended_at', 'is', null).execute()).length
-/** The operations are another process's, or have ended. */
+/** The operations belong to another process, or have ended. */
 const hasLeft = async (store: Store, process: PlaneProcess): Promise<boolean> => {
   const rows = await store.db.selectFrom('strongroom_operation').select('lease_owner').execute()
   return rows.every((row) => !String(row['lease_owner']).includes(` ${process.pid} `))
@@ -116,7 +116,7 @@ describeStores('a server process', (open) => {
     let process = await PlaneProcess.start(store)
     for (const name of names) await makeNetwork(asPlane(process), name)
     let killed = 0
-    /** Every process lives a little longer than the last one: none gets far, and all of them get somewhere. */
+    /** Every process lives slightly longer than the previous one, so that together they get through everything. */
     const restart = async (): Promise<void> => {
       killed += 1
       process = await PlaneProcess.start(store, 12 + killed)
@@ -128,7 +128,7 @@ describeStores('a server process', (open) => {
       for (;;) {
         const asked = process
         const reply = await asked.send(method, path, body)
-        // An answer of 500 may be the last that a dying process says.
+        // A dying process may answer 500 last.
         if (reply !== undefined && reply.status < 500) return
         await asked.ended
         await restart()
@@ -159,7 +159,7 @@ describeStores('a server process', (open) => {
     expect(reservations.map(({ cores }) => Number(cores))).toEqual([2, 2])
   }, 180_000)
 
-  /** A process that hangs keeps its connections and its locks: that another one goes on beside it is PostgreSQL's. */
+  /** A hung process keeps its connections and locks: PostgreSQL lets another one continue beside it. */
   it.each([
     ['SIGKILL', 3],
     ['SIGSTOP', 3],
@@ -182,7 +182,7 @@ describeStores('a server process', (open) => {
         expect.stringContaining(` ${dying.pid} `),
       ])
       const next = await PlaneProcess.start(store)
-      // What a process needs that is there already: how long this machine takes to start one is not part of it.
+      // The start of a process is excluded: this machine's start-up time is not what is measured.
       const since = performance.now()
       await until(async () => await hasLeft(store, dying))
       const seconds = (performance.now() - since) / 1000
@@ -208,7 +208,7 @@ describeStores('a server process', (open) => {
     })
     expect(deployed?.status).toBe(201)
     await until(async () => (await unfinished(store)) === 0)
-    // Either may be quick enough to take all that there is at one moment; over a while both work.
+    // Either may briefly take everything; over a while both work.
     while (!two.every((each, index) => each.worked > before[index]!)) {
       await Promise.all(names.map(async (name, index) => await two[index % 2]!.send('POST', `${vmPath(name)}/restart`)))
       await until(async () => (await unfinished(store)) === 0)
@@ -218,7 +218,7 @@ describeStores('a server process', (open) => {
       const seen = await two[(index + 1) % 2]!.send('GET', url.pathname + url.search)
       expect(seen?.body.status).toBe('Succeeded')
     }
-    // Values of secure parameters are in the memory of one process: the other one leaves that deployment alone.
+    // Values of secure parameters are in one process's memory: the other leaves that deployment alone.
     expect((await two[1].send('GET', deploymentPath))?.body.properties.provisioningState).toBe('Succeeded')
   }, 60_000)
 })
