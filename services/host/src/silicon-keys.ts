@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createFileAtomically, type Sealer } from '@strongroom/platform'
 import type { KeyStore } from '@strongroom/silicon'
 
-/** Private keys of the simulated processors, sealed, under STATE/silicon. Their loss makes another processor. */
+/** Sealed private keys of the simulated processors, under STATE/silicon. Losing them means new processors. */
 export async function openSiliconKeys(o: { stateDir: string; sealer: Sealer }): Promise<KeyStore> {
   const directory = join(o.stateDir, 'silicon')
   await mkdir(directory, { recursive: true, mode: 0o700 })

@@ -8,7 +8,7 @@ import {
 } from '@strongroom/platform'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 
-/** A specification that is accepted, for tests. */
+/** A valid specification, for tests. */
 export const exampleSpec: InstanceSpec = {
   vmId: '5A1E0000-0000-4000-8000-0000000007E5',
   resourceId: '/subscriptions/s/resourceGroups/group/providers/Microsoft.Compute/virtualMachines/first',
@@ -26,7 +26,7 @@ export const exampleSpec: InstanceSpec = {
   tags: {},
 }
 
-/** The certification authority of an installation that lives in `stateDir`. */
+/** The certification authority of an installation in `stateDir`. */
 export async function testAuthority(stateDir: string): Promise<InstallationAuthority> {
   const { installation } = await openInstallation({ stateDir })
   const sealer = createSealer(new Uint8Array(32).fill(7))
@@ -35,7 +35,7 @@ export async function testAuthority(stateDir: string): Promise<InstallationAutho
 
 let silicon: Promise<Silicon> | undefined
 
-/** One pair of simulated processors per test file: their keys take seconds to make. */
+/** One pair of simulated processors per test file: their keys take seconds to generate. */
 export function testSilicon(): Promise<Silicon> {
   const keys = new Map<string, Uint8Array>()
   silicon ??= createSilicon({

@@ -107,7 +107,7 @@ describe('the endpoint', () => {
     expect(status).toBe(200)
     const metaData = JSON.parse(text) as Record<string, unknown>
     expect(metaData['local-hostname']).toBe(exampleSpec.osProfile.computerName)
-    // A key with a line break in it stays one key.
+    // A key containing a line break stays one key.
     expect(metaData['public-keys']).toHaveLength(2)
     const vendor = await endpoints.send({ guest, path: '/metadata/strongroom/cloud-init/vendor-data' })
     expect(vendor.text.split('\n')[0]).toBe('#cloud-config')

@@ -6,16 +6,19 @@ import type { ProxyTarget } from './proxy-target.ts'
 import { startRelayDoor } from './relay-door.ts'
 import { startTimeServer } from './time-server.ts'
 
-/** All that a guest's network leads to but its metadata endpoint, on the sockets of its doors. */
+/** Everything a guest's network leads to except its metadata endpoint, on its doors' sockets. */
 export async function startGuestDoors(o: {
   doors: Omit<Doors, 'metadata'>
-  /** Of the installation, on 127.0.0.1. */
+  /** The installation's port, on 127.0.0.1. */
   tlsPort: number
   vmId: string
-  /** Whether this boot's report was taken. Until then nothing says that the VM's own disk runs, and nothing leads anywhere. */
+  /**
+   * Whether this boot's report was accepted. Until then nothing shows that the VM's own disk runs, so every door stays
+   * closed.
+   */
   reported(): boolean
   now(): Date
-  /** In place of `resolveTarget`, for tests. */
+  /** Replaces `resolveTarget` in tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
 }): Promise<{ close(): Promise<void> }[]> {
   const { doors, ...gate } = o

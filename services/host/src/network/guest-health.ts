@@ -3,8 +3,8 @@ import { healthReport } from '@strongroom/contract/wires'
 import { read } from '@strongroom/platform'
 
 /**
- * Reads what a guest says of its swap, clock, TPM and disks. @param at when it was said
- * @throws ServiceError 400 InvalidGuestHealth with every member that is wrong
+ * Reads a guest's report about its swap, clock, TPM and disks. @param at time of the report
+ * @throws ServiceError 400 InvalidGuestHealth with every invalid member
  */
 export const parseGuestHealth = (body: unknown, at: Date): GuestHealth => ({
   ...read(healthReport, body, { code: 'InvalidGuestHealth', subject: 'The guest’s report of its state' }),

@@ -7,7 +7,7 @@ import { addressOf } from './guest-names.ts'
 
 vi.mock('node:dns/promises', { spy: true })
 
-/** A name server that answers for one name, and for `silent` ones never. */
+/** A name server that answers for one name, and never for `silent` ones. */
 describe('a name that a guest asks for', () => {
   let server: Socket
   let servers: Resolver
@@ -42,7 +42,7 @@ describe('a name that a guest asks for', () => {
     void Promise.race(silent).then(() => (isOver = true))
     expect(await addressOf('Deb.Example.org', servers)).toBe('93.184.216.34')
     expect(isOver).toBe(false)
-    // Two of its calls go on at a time, whoever makes them.
+    // It allows only two calls at a time for the whole process.
     expect(lookup).not.toHaveBeenCalled()
     servers.cancel()
     await Promise.all(silent)

@@ -1,22 +1,22 @@
 import { Resolver } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
 
-/** What is asked of name servers; Node's `Resolver` has it. */
+/** The queries sent to name servers, as in Node's `Resolver`. */
 export type NameServers = Pick<Resolver, 'resolve4' | 'resolve6'>
 
 /**
- * The host's name servers, asked by c-ares and not by `lookup`: of that, two at a time go on for all of this process, so that a guest
- * whose names nobody answers would keep every other name from being found (attack W23).
+ * The host's name servers, queried by c-ares and not by `lookup`, which allows two calls at a time for the whole
+ * process: a guest asking for unanswered names would block every other lookup (attack W23).
  */
 const hosts: NameServers = new Resolver({ timeout: 2_000, tries: 2 })
 
-/** A name of the DNS: of several labels, the last of which is not a number, for such are spellings of addresses. */
+/** A DNS name: several labels, the last of which is not a number, because such texts are spellings of addresses. */
 const nameForm =
   /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?![0-9]+$|0x[0-9a-f]*$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 
 /**
- * One address of a name, IPv4 where the host has a way for it; undefined where there is none, and for what is not a name of the DNS: one
- * of one label is some machine beside the host.
+ * One address of a name, IPv4 if the host has a route; undefined without one, and for anything but a DNS name: a name
+ * with one label is a machine near the host.
  */
 export async function addressOf(name: string, servers: NameServers = hosts): Promise<string | undefined> {
   if (!nameForm.test(name)) return undefined

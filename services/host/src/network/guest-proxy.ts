@@ -6,18 +6,22 @@ import { openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
 import { resolveTarget } from './proxy-target.ts'
 
-/** Of one guest: what it opens costs the host two each. */
+/** Per guest: each costs the host two connections. */
 const mostConnections = 512
 
 /**
  * CONNECT proxy of one guest, on a unix socket that only its network leads to. Names of the installation go to its own
- * TLS port, public addresses pass, all else is refused: a guest must not reach what listens on the host or beside it.
+ * TLS port, public addresses are allowed, everything else is refused: a guest must not reach what listens on the host
+ * or near it.
  */
 export async function startGuestProxy(o: {
   socket: string
   tlsPort: number
   vmId: string
-  /** Whether this boot's report was taken. Until then nothing says that the VM's own disk runs, and nothing leads anywhere. */
+  /**
+   * Whether this boot's report was accepted. Until then nothing shows that the VM's own disk runs, so the proxy stays
+   * closed.
+   */
   reported(): boolean
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Duplex>()

@@ -19,11 +19,11 @@ const proxy = '169.254.169.253:3128'
 const web = '169.254.169.253:80'
 const names = '169.254.169.253:53'
 
-/** The doors of a guest, by the packets of its network. */
+/** A guest's doors, tried with packets of its network. */
 describe('a guest’s network', () => {
   let folder: string
   let service: Server
-  /** In place of a public address. */
+  /** Stands in for a public address. */
   let outside: Server
   let reported: boolean
   /** Connections that reached the installation’s port. */
@@ -58,7 +58,7 @@ describe('a guest’s network', () => {
     outside.listen(0, '127.0.0.1')
     await once(outside, 'listening')
     const place = { host: '127.0.0.1', port: (outside.address() as { port: number }).port, own: false }
-    // A name that has a public address, and one whose address is beside the host.
+    // One name with a public address, and one with an address near the host.
     const resolve = async (target: string, tlsPort: number): Promise<ProxyTarget | undefined> => {
       if (target.startsWith('deb.example.org:')) return place
       if (target.startsWith('inside.example.org:')) return await resolveTarget('10.0.0.7:443', tlsPort)
@@ -81,11 +81,14 @@ describe('a guest’s network', () => {
     await rm(folder, { recursive: true })
   })
 
-  /** The end of a connection, be it by an error: once() would reject where the last word meets a closed door. */
+  /**
+   * Resolves at the end of a connection, even after an error: once() would reject if the last write meets a closed
+   * door.
+   */
   const ended = async (socket: Socket): Promise<void> =>
     await new Promise((resolve) => socket.once('close', () => resolve()))
 
-  /** What comes back for a word, until the other end closes or has answered. */
+  /** The reply to a text, until the other end closes or has answered. */
   async function say(target: string, text: string | Buffer): Promise<string> {
     const socket = await wire.dial(target)
     socket.on('error', () => socket.destroy())
@@ -113,7 +116,7 @@ describe('a guest’s network', () => {
     expect(from).toEqual([guestAddress(vmId)])
   })
 
-  /** Address that the guest's resolver gives for a name, or its code where it is not 0. */
+  /** Address that the guest's resolver returns for a name, or its code if not 0. */
   async function ask(name: string, type = 1): Promise<string> {
     const labels = name.split('.').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]))
     const head = Buffer.from('abcd01000001000000000000', 'hex')

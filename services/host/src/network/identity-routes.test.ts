@@ -42,7 +42,7 @@ describe('/metadata/identity/oauth2/token', () => {
       ['client_id=c1&object_id=o1', { clientId: 'c1', objectId: 'o1' }],
     ] as const) {
       expect((await send({ path: `${path}&resource=r&${query}` })).status, query).toBe(200)
-      // The VM's own id whatever is named: what it was not assigned, the directory refuses.
+      // Always the VM's own id: the directory refuses identities that are not assigned to it.
       expect(endpoints.asked.at(-1)?.body, query).toEqual({ ...choice, resourceId: spec.resourceId, audience: 'r' })
     }
   })

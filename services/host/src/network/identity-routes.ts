@@ -18,7 +18,7 @@ interface TokenQuery {
   mi_res_id?: unknown
 }
 
-/** `/metadata/identity`: access tokens of the VM's identities, its own and those that it was assigned, from the installation's directory. */
+/** `/metadata/identity`: access tokens for the VM's own and assigned identities, from the installation's directory. */
 export function identityRoutes(
   scope: FastifyInstance,
   o: { spec: AnySpec; tenantId: string; wire: WireClient; tokens: TokenSource },
@@ -45,7 +45,7 @@ export function identityRoutes(
   })
 }
 
-/** Which of the VM's identities is asked for. @throws ServiceError where one is named in no form that an identity has */
+/** Which of the VM's identities is requested. @throws ServiceError if one is named in an unknown form */
 function choiceOf(query: TokenQuery): ManagedIdentityChoice {
   const { client_id: clientId, object_id: objectId, msi_res_id: older, mi_res_id: newer } = query
   const given = { clientId, objectId, identityId: older ?? newer }

@@ -3,16 +3,16 @@ import type { MetadataNode } from './metadata-tree.ts'
 
 type Document = Record<string, MetadataNode>
 
-/** Who sells the image, as the market place names it; empty for images that are not of it, as on Azure. */
+/** The image's marketplace publisher; empty for images from elsewhere, as on Azure. */
 export function marketplaceOf(spec: AnySpec): { publisher: string; offer: string; sku: string; version: string } {
   const image = spec.shown?.imageReference
   return image !== undefined && 'publisher' in image ? image : { publisher: '', offer: '', sku: '', version: '' }
 }
 
-/** Images here need no licence of their own (Azure: Windows_Server, RHEL_BYOS, …). */
+/** Images here need no separate licence (Azure: Windows_Server, RHEL_BYOS, …). */
 export const licenceOf = (): string => ''
 
-/** First api-version that shows a member of `compute`; those that are not named here were there from the beginning. */
+/** First api-version that shows a member of `compute`; all others existed from the start. */
 const since: Readonly<Record<string, string>> = {
   additionalCapabilities: '2021-11-01',
   azEnvironment: '2018-10-01',
@@ -42,7 +42,7 @@ const since: Readonly<Record<string, string>> = {
   zone: '2017-12-01',
 }
 
-/** Azure's document at /metadata/instance of one api-version. Numbers and flags are texts in it. */
+/** Azure's document at /metadata/instance for one api-version. Numbers and flags are texts in it. */
 export function instanceMetadata(o: {
   spec: AnySpec
   subscriptionId: string
@@ -151,7 +151,7 @@ function network(spec: AnySpec): Document {
 
 function interfaceOf({ macAddress, privateIpAddress, subnetPrefix }: GuestInterface): Document {
   const [address = '', prefix = ''] = subnetPrefix.split('/')
-  // Public addresses of this installation lead nowhere, so a guest is told of none.
+  // Public addresses of this installation lead nowhere, so a guest sees none.
   const ipAddress = [{ privateIpAddress, publicIpAddress: '' }]
   return {
     ipv4: { ipAddress, subnet: address === '' ? [] : [{ address, prefix }] },

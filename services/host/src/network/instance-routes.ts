@@ -37,7 +37,7 @@ export function instanceRoutes(
     return await o.documents.document({ ...o, ...(nonce !== undefined && { nonce }) })
   })
 
-  // No host of this installation plans work on its guests; agents poll this and act on an empty list.
+  // Hosts of this installation schedule no maintenance; agents poll this and act on an empty list.
   scope.get('/scheduledevents', async (request) => {
     requireVersion(request.query, eventVersions)
     return { DocumentIncarnation: 1, Events: [] }
@@ -64,7 +64,7 @@ function formatOf(query: Query): 'json' | 'text' {
   })
 }
 
-/** Azure's rule: a single value has no form in JSON there. */
+/** Azure's rule: a single value has no JSON form there. */
 const leafNeedsText = (): ServiceError =>
   new ServiceError({
     code: 'BadRequest',

@@ -9,13 +9,13 @@ import { VersionRefused } from './metadata-versions.ts'
 
 type Shape = (message: string, error: unknown) => Record<string, unknown>
 
-/** `{ "error": "…" }` with the newest api-versions where the version was refused. */
+/** `{ "error": "…" }` with the newest api-versions if the version was refused. */
 const instanceShape: Shape = (message, error) => ({
   error: message,
   ...(error instanceof VersionRefused && { 'newest-versions': error.newest }),
 })
 
-/** OAuth's shape (RFC 6749 section 5.2), which the identity part of the endpoint answers in. */
+/** OAuth's shape (RFC 6749 section 5.2), used by the identity part of the endpoint. */
 const identityShape: Shape = (message, error) => ({
   error: error instanceof ServiceError && error.status < 500 ? oauthCode(error) : 'server_error',
   error_description: message,
@@ -24,7 +24,7 @@ const identityShape: Shape = (message, error) => ({
 const oauthCode = (error: ServiceError): string =>
   error.code === 'InvalidResource' ? 'invalid_resource' : 'invalid_request'
 
-/** Has every route of a scope answer refusals, and unknown paths, as Azure's metadata service does. */
+/** Makes every route of a scope answer refusals, and unknown paths, like Azure's metadata service. */
 export function answerErrors(scope: FastifyInstance, kind: 'instance' | 'identity'): void {
   const shape = kind === 'instance' ? instanceShape : identityShape
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
@@ -40,7 +40,7 @@ export function answerErrors(scope: FastifyInstance, kind: 'instance' | 'identit
   scope.setNotFoundHandler((request, reply) => answer(notFound(request), request, reply))
 }
 
-/** Clients show one text, so the remedy stands in it. */
+/** Clients show one text, so it includes the remedy. */
 function sentence(error: { message: string; innererror?: { remedy?: string } }): string {
   const remedy = error.innererror?.remedy
   return remedy === undefined ? error.message : `${error.message} ${remedy}`
@@ -54,9 +54,9 @@ function notFound(request: FastifyRequest): ServiceError {
 }
 
 /**
- * A proxy or a browser that was led here does not send the header, and a proxy adds the other one (Azure's rule against
- * request forgery). TD quotes are asked for without it, by Microsoft's own clients: what is quoted is a report of this TD, which
- * whoever forges a request cannot make. @throws ServiceError BadRequest
+ * A proxy or a browser that was lured here does not send the header, and a proxy adds the other one (Azure's rule
+ * against request forgery). Microsoft's own clients request TD quotes without it: a quote covers a report of this TD,
+ * which a request forger cannot create. @throws ServiceError BadRequest
  */
 export function requireDirectCall(request: FastifyRequest): void {
   if (request.headers['x-forwarded-for'] !== undefined) {

@@ -43,7 +43,7 @@ export interface MetadataOptions {
   installation: { subscriptionId: string; tenantId: string }
   authority: InstallationAuthority
   clock: Clock
-  /** Absent for a VM that is not confidential: it has no processor that vouches for it. */
+  /** Absent for a VM that is not confidential: no processor vouches for it. */
   silicon?: Silicon
   wire: WireClient
   tokens: TokenSource
@@ -51,22 +51,22 @@ export interface MetadataOptions {
   akSpki?: Uint8Array
   nonce: Uint8Array
   logger: Logger
-  /** Refuses with a ServiceError what does not verify. */
+  /** Refuses an unverifiable report with a ServiceError. */
   onReady(report: BootReport): Promise<void>
   onHealth(health: GuestHealth): void
-  /** What the VM has now; none where it is absent. */
+  /** The VM's current data disks; none by default. */
   dataDisks?(): AttachedDisk[]
-  /** Of a VM without a vTPM, in place of `onReady`: it can show nothing, and says that it runs. */
+  /** Replaces `onReady` for a VM without a vTPM: it proves nothing, and reports that it runs. */
   onReadyWithoutTpm?(nonce: Uint8Array): Promise<void>
   /** Absent for a VM that is not confidential. */
   report?: ReportOnUserData
-  /** What the guest is asked to run; nothing where it is absent. */
+  /** Commands for the guest; none by default. */
   commands?: CommandQueue
 }
 
 /**
  * The endpoint at 169.254.169.254 of one VM. It listens on a unix socket that only this VM's network leads to, so the
- * socket says who calls.
+ * socket identifies the caller.
  */
 export async function startMetadataServer(o: MetadataOptions & { socket: string }): Promise<MetadataServer> {
   const app = createMetadataApp(o)
@@ -77,13 +77,13 @@ export async function startMetadataServer(o: MetadataOptions & { socket: string 
   return { close: () => app.close() }
 }
 
-/** Azure's part answers in Azure's shapes; `/metadata/strongroom` is ours, for the agent of the reference image. */
+/** Azure's part answers in Azure's format; `/metadata/strongroom` is ours, for the agent of the reference image. */
 function createMetadataApp(o: MetadataOptions): FastifyInstance {
   const app = createHttpApp({ name: 'metadata', logger: o.logger, bodyLimit: 2 * 1024 * 1024 })
   const hasReport = o.report !== undefined
   const operations = guestWire.operations.filter(({ path }) => hasReport || path !== reportPath)
   serveWire(app, { ...guestWire, operations })
-  // cloud-init sends no header of Azure's.
+  // cloud-init does not send Azure's header.
   app.addHook('onRequest', async (request) => {
     if (!request.url.startsWith(`${cloudInitPath}/`)) requireDirectCall(request)
   })
@@ -108,10 +108,10 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
   cloudInitRoutes(app, { spec: o.spec, open: () => !booted })
   commandRoutes(app, o.commands ?? new CommandQueue(o.clock))
   void app.register(async (azure) => {
-    // The signatures of one guest must not keep the processor from the others; Azure allows less.
+    // One guest's signature requests must not keep the processor from others; Azure allows fewer.
     limitRoutes(azure, { ...limit, keyOf: () => 'guest', refuse: tooMany })
     azure.addHook('onRequest', async (request) => {
-      // By the route, which the router found whatever the path was spelled like.
+      // By route, which the router matched in any spelling of the path.
       if (!booted && !saysNothingForTheVm(request.routeOptions.url)) throw notReported()
     })
     scope(azure, '/metadata', 'instance', (part) => {
@@ -135,9 +135,9 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
 }
 
 /**
- * All that is given before a boot was reported: what the guest is, and certificates that anyone may have. What others take for the VM's
- * own word (tokens of its identity, documents about it, quotes of its machine) is not: a disk that is not the VM's runs in it until its
- * report is refused (measured-boot.ts). A path that no route has is answered as ever.
+ * Everything available before a boot was reported: the guest's description, and public certificates. What others accept
+ * as the VM's own word (tokens of its identity, documents about it, quotes of its machine) is refused: another disk may
+ * be running in the VM until its report is refused (measured-boot.ts). Unknown paths are answered as usual.
  */
 const saysNothingForTheVm = (route = ''): boolean =>
   route === '' ||
@@ -165,7 +165,7 @@ const tooMany = (): ServiceError =>
     headers: { 'retry-after': '10' },
   })
 
-/** Bodies are read as text whatever their type: Azure's clients label a certificate or JSON as a form. */
+/** Bodies are read as text in any type: Azure's clients label a certificate or JSON as a form. */
 function scope(
   app: FastifyInstance,
   prefix: string,

@@ -4,7 +4,7 @@ import { ServiceError } from '@strongroom/platform'
 export type MetadataNode = string | MetadataNode[] | { [name: string]: MetadataNode }
 
 /**
- * The part of a document that a path names, in any case as Azure takes it. Numbers name members of lists.
+ * The part of a document that a path names, in any case as in Azure. Numbers select list members.
  * @throws ServiceError NotFound
  */
 export function findNode(root: MetadataNode, path: readonly string[]): MetadataNode {
@@ -24,7 +24,9 @@ function childOf(node: MetadataNode, name: string): MetadataNode | undefined {
   return found === undefined ? undefined : node[found]
 }
 
-/** `format=text`: a leaf is its value; of anything else the names, one a line, with `/` after those that have parts. */
+/**
+ * `format=text`: a leaf is its value; anything else is a list of names, one per line, with `/` after those with parts.
+ */
 export function textOf(node: MetadataNode): string {
   if (typeof node === 'string') return node
   return Object.entries(node)

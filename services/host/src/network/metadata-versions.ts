@@ -39,7 +39,7 @@ export const metadataVersions: readonly string[] = [
   '2025-04-07',
 ]
 
-/** The error that clients parse to learn which versions there are. */
+/** The error that clients parse to find the available versions. */
 export class VersionRefused extends ServiceError {
   constructor() {
     super({
@@ -56,7 +56,7 @@ export class VersionRefused extends ServiceError {
 }
 
 /**
- * @param o.known versions of this endpoint; those of the instance endpoint where absent
+ * @param o.known versions of this endpoint; default: the instance endpoint's
  * @throws VersionRefused
  */
 export function requireVersion(query: unknown, known: readonly string[] = metadataVersions): string {

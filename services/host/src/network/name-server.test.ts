@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recipesDirectory } from '../image/recipe.ts'
 import { startNameServer } from './name-server.ts'
 
-/** In place of the guest's 169.254.169.253. */
+/** Stands in for the guest's 169.254.169.253. */
 const address = '127.0.0.77'
 const mounts = await run({ command: 'unshare', args: ['--mount', 'true'], allow: [1] }).then(
   ({ code }) => code === 0 && process.getuid?.() === 0,

@@ -5,24 +5,25 @@ import { dnsAnswer, dnsCodes, dnsTypes, parseDnsQuery, type DnsQuestion } from '
 import { connectionLimit, openDoor } from './door.ts'
 import { resolveTarget, type ProxyTarget } from './proxy-target.ts'
 
-/** Longest question, in bytes: a name of 255 and what a resolver adds. */
+/** Longest question, in bytes: a name of 255 and a resolver's additions. */
 const mostBytes = 1024
 /** How long a connection without a question stays open, in milliseconds. */
 const idleLimitMs = 10_000
-/** How long an answer may be kept by the guest, in seconds. */
+/** How long the guest may cache an answer, in seconds. */
 const seconds = 30
 
 /**
- * The guest's resolver: DNS by TCP (RFC 7766), for a guest's network has no UDP. Every name that the guest may reach leads to the
- * relay (relay-door.ts), and no other name exists: so programs need no proxy, and hear of a name that they may not reach. Names
- * outside the installation are looked up once the boot was reported, as connections to them are let through.
+ * The guest's resolver: DNS over TCP (RFC 7766), because a guest's network has no UDP. Every reachable name leads to
+ * the relay (relay-door.ts), and no other name exists: so programs need no proxy, and get an error for a name they may
+ * not reach. Names outside the installation are looked up once the boot was reported, when connections to them are
+ * allowed.
  */
 export async function startNameServer(o: {
   socket: string
   tlsPort: number
-  /** Whether this boot's report was taken. */
+  /** Whether this boot's report was accepted. */
   reported(): boolean
-  /** In place of `resolveTarget`, for tests. */
+  /** Replaces `resolveTarget` in tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>()
@@ -30,7 +31,7 @@ export async function startNameServer(o: {
   const { resolve = resolveTarget } = o
   const leads = async (name: string): Promise<boolean> => {
     if (name === domain || name.endsWith(`.${domain}`)) return true
-    // A name of one label is some machine beside the host.
+    // A name with one label is a machine near the host.
     if (!name.includes('.') || !o.reported()) return false
     return (await resolve(`${name}:443`, o.tlsPort).catch(() => undefined)) !== undefined
   }
@@ -56,7 +57,7 @@ export async function startNameServer(o: {
   }
 }
 
-/** One question after the other, in their order. */
+/** One question after the other, in order. */
 async function serve(guest: Socket, answer: (question: DnsQuestion) => Promise<Buffer>): Promise<void> {
   let held: Buffer = Buffer.alloc(0)
   try {
@@ -76,7 +77,7 @@ async function serve(guest: Socket, answer: (question: DnsQuestion) => Promise<B
       }
     }
   } catch {
-    // The guest has gone: there is nobody to tell.
+    // The guest has gone: there is no one to answer.
     guest.destroy()
   }
 }

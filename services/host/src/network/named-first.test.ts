@@ -4,7 +4,7 @@ import { parseDnsQuery } from './dns-message.ts'
 import { requestHost as readHost, serverName as readName, type NameReader } from './named-first.ts'
 import { helloOf } from './test-hello.ts'
 
-/** The name, nothing where none is said, or `more`. */
+/** The name, empty if none is given, or `more`. */
 const said =
   (reader: () => NameReader) =>
   (...pieces: (Uint8Array | Uint8Array[])[]): string | undefined => {
@@ -99,7 +99,7 @@ describe('first words that come in pieces', () => {
       )
   })
 
-  // Of what is not said in the end each byte was looked at again with each that followed: half a minute to several.
+  // Input without a name had each byte examined again with every following one: half a minute or more.
   it('cost their host no more for being many, and a header no more for its blanks (attack W21)', () => {
     const hello = Buffer.alloc(30_000)
     hello.set([1, 0, 0x70, 0])

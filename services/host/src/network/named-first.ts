@@ -1,17 +1,17 @@
-/** What a program has said of where it wants to go; no name where its first bytes say none. */
+/** The target a program has named; no name if its first bytes contain none. */
 interface Said {
   name?: string
 }
 
 /**
- * Takes the first bytes of one connection, piece by piece as they come, and looks at each of them once: what a guest sends little
- * by little costs its host no more for that (attack W21).
- * @returns undefined where the name is not said yet
+ * Reads a connection's first bytes as they arrive, examining each once: a guest that sends byte by byte costs its host
+ * no more (attack W21).
+ * @returns undefined if the name is not complete yet
  */
 export type NameReader = (piece: Uint8Array) => Said | undefined
 const none: Said = {}
 
-/** Longest first words, in bytes: of TLS a ClientHello, of HTTP the header. */
+/** Maximum length in bytes: of TLS the ClientHello, of HTTP the header. */
 const mostBytes = 32 * 1024
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/
 
@@ -21,7 +21,7 @@ export function serverName(): NameReader {
   let length = 0
   let taken = 0
   const header: number[] = []
-  /** Bytes of the record that are still to come. */
+  /** Bytes of the record still to come. */
   let left = 0
   const isWhole = (): boolean => length >= 4 && length >= 4 + handshake.readUIntBE(1, 3)
   return (piece) => {
@@ -50,7 +50,7 @@ export function serverName(): NameReader {
   }
 }
 
-/** None for a hello that is cut or has no name of a host. */
+/** None for a truncated hello, or one without a host name. */
 function nameIn(hello: Buffer): Said {
   try {
     let at = 2 + 32
@@ -63,7 +63,7 @@ function nameIn(hello: Buffer): Said {
       const [type, length] = [hello.readUInt16BE(at), hello.readUInt16BE(at + 2)]
       at += 4
       if (type === 0) {
-        // A list of one name: its type, which has to be that of a host, and its length.
+        // A list of one name: its type, which must be host_name, and its length.
         if (hello.readUInt8(at + 2) !== 0) return none
         const name = hello.subarray(at + 5, at + 5 + hello.readUInt16BE(at + 3)).toString('latin1')
         return name.length === hello.readUInt16BE(at + 3) && nameForm.test(name) ? { name: name.toLowerCase() } : none
@@ -79,7 +79,7 @@ function nameIn(hello: Buffer): Said {
 
 const endOfHeader = '\r\n\r\n'
 
-/** Host of an HTTP/1.1 request (RFC 9112, section 3.2): of two that differ, none. */
+/** Host of an HTTP/1.1 request (RFC 9112, section 3.2): none if there are two that differ. */
 export function requestHost(): NameReader {
   let text = ''
   return (piece) => {

@@ -4,14 +4,14 @@ import { settingsText } from '@strongroom/evidence/expected'
 import { guestAddresses } from '../qemu/guest-network.ts'
 
 /**
- * What the guest's agent is told: lines of a key and a value in base64. A value may hold anything but is one line, so no
- * value can add a key.
+ * Settings for the guest's agent: lines of a key and a base64 value. A value can contain anything but is one line, so
+ * it cannot add a key.
  */
 export function provisioningLines(o: {
   spec: AnySpec
   caPem: string
   nonce: Uint8Array
-  /** The guest has reported: from then on any of its programs may ask, and none is told the password's hash. */
+  /** The guest has reported: from then on any of its programs may ask, and the password's hash is withheld. */
   reported: boolean
 }): string {
   const { spec } = o
@@ -32,7 +32,7 @@ export function provisioningLines(o: {
   return `${entries.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join('\n')}\n`
 }
 
-/** What the guest's agent makes of those lines at the first boot (image/recipes/common/agent, `settle`). */
+/** The guest agent's settings from those lines at the first boot (image/recipes/common/agent, `settle`). */
 export function settledBy(spec: AnySpec, caPem: string): Uint8Array {
   const { computerName, adminUsername, sshPublicKeys, customData, passwordSha256 } = spec.osProfile
   return settingsText({

@@ -60,7 +60,7 @@ describe('proxy of a guest', () => {
     expect(await resolveTarget('[2606:2800:220:1::1]:22', 9443)).toBeUndefined()
     expect(await resolveTarget('[2606:2800:0220:0001:0:0:0:1]:22', 9443)).toBeUndefined()
     expect(await resolveTarget('93.184.216.35:22', 9443)).toBeDefined()
-    // An address that is there only since then counts as well.
+    // An address added later counts as well.
     vi.mocked(networkInterfaces).mockReturnValue({ eth1: [of('93.184.216.35', 'IPv4')] })
     expect(await resolveTarget('93.184.216.35:22', 9443)).toBeUndefined()
   })

@@ -11,8 +11,8 @@ export interface ProxyTarget {
 }
 
 /**
- * Where a CONNECT may lead; undefined where nowhere. The name is resolved once, so that a second answer changes nothing.
- * @param servers in place of the host’s, for tests
+ * Where a CONNECT may lead; undefined if nowhere. The name is resolved once, so that a second answer changes nothing.
+ * @param servers replaces the host’s, for tests
  */
 export async function resolveTarget(
   target: string,

@@ -52,7 +52,7 @@ describe('a guest’s relay', () => {
   it('gives nobody longer to say a name for saying it little by little (attack W21)', async () => {
     await listen(400)
     const socket = open()
-    // once() would reject with EPIPE where the last 'a' is written after the door has closed.
+    // once() would reject with EPIPE if the last 'a' is written after the door has closed.
     const closed = new Promise((resolve) => socket.once('close', resolve))
     socket.resume()
     const begun = performance.now()

@@ -4,29 +4,30 @@ import { guestAddress } from './guest-address.ts'
 import type { NameReader } from './named-first.ts'
 import { resolveTarget, type ProxyTarget } from './proxy-target.ts'
 
-/** How long a program may take to say where it wants to go, in milliseconds. */
+/** How long a program may take to name its target, in milliseconds. */
 const sayingLimitMs = 10_000
 
 /**
- * Where a guest's programs come by any name, for the guest's resolver leads every name that they may reach here (name-server.ts):
- * the first bytes of a connection say which, and it goes on to the installation's TLS listener or to a public address by the rules
- * of the guest's proxy. Closed until the boot was reported, as the proxy is: a disk that is not the VM's runs in it until then.
- * Each direction is piped, so that a slow end holds up the other one and nothing piles up in between.
+ * Entry for a guest's connections to any name, because its resolver maps every reachable name here (name-server.ts):
+ * the first bytes name the target, and the connection continues to the installation's TLS listener or to a public
+ * address, by the rules of the guest's proxy. Closed until the boot was reported, like the proxy, because another disk
+ * may be running in the VM. Each direction is piped, so that a slow end throttles the other and nothing accumulates in
+ * between.
  */
 export async function startRelayDoor(o: {
   socket: string
-  /** 443 leads to the installation also where no name is said; 80 leads to public addresses alone. */
+  /** 443 leads to the installation even without a name; 80 leads to public addresses only. */
   port: 443 | 80
   readName: () => NameReader
-  /** Of the installation, on 127.0.0.1. */
+  /** The installation's port, on 127.0.0.1. */
   tlsPort: number
-  /** Whose connections they are: they come to the installation from an address of this VM's own (guest-address.ts). */
+  /** Whose connections they are: they reach the installation from this VM's own address (guest-address.ts). */
   vmId: string
-  /** Whether this boot's report was taken. */
+  /** Whether this boot's report was accepted. */
   reported(): boolean
-  /** In place of `resolveTarget`, for tests. */
+  /** Replaces `resolveTarget` in tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
-  /** In place of `sayingLimitMs`, for tests. */
+  /** Replaces `sayingLimitMs` in tests. */
   sayingMs?: number
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>()
@@ -44,7 +45,7 @@ export async function startRelayDoor(o: {
     track(guest)
     if (!o.reported()) return void guest.destroy()
     const leave = (): void => void guest.destroy()
-    // In all: one that says a byte now and then is as late as one that is silent.
+    // In total: a slow sender times out like a silent one.
     const late = setTimeout(leave, o.sayingMs ?? sayingLimitMs)
     guest.once('close', () => clearTimeout(late))
     guest.once('end', leave)
@@ -84,7 +85,7 @@ export async function startRelayDoor(o: {
   }
 }
 
-/** In words where the protocol has some. */
+/** With a message if the protocol has one. */
 function refuse(guest: Socket, port: 443 | 80): void {
   if (port === 443) return void guest.destroy()
   const text = 'A virtual machine can reach public addresses, and the installation over https.\n'

@@ -5,8 +5,8 @@ import { userDataBytes } from '../paravisor/claims.ts'
 import type { ReportOnUserData } from '../paravisor/power-tpm.ts'
 
 /**
- * `POST /metadata/strongroom/hcl-report`: a new report of the hardware with data of the guest's own, such as a verifier's nonce, in the
- * place of Azure's way by NV 0x01400002. The layout is that of NV 0x01400001.
+ * `POST /metadata/strongroom/hcl-report`: a new hardware report with the guest's own data, such as a verifier's nonce,
+ * instead of Azure's NV 0x01400002. The layout is that of NV 0x01400001.
  */
 export function reportRoutes(scope: FastifyInstance, report: ReportOnUserData): void {
   scope.post('/hcl-report', async (request) => {
@@ -25,7 +25,7 @@ export function readUserData(body: unknown): Uint8Array {
   }
   if (has(reportRequest, value)) {
     const bytes = Buffer.from(value.userData, 'base64url')
-    // One value has one text: whoever compares the claim with what was sent compares bytes.
+    // One value has one text: verifiers compare the claim byte by byte with what was sent.
     if (bytes.length <= userDataBytes && bytes.toString('base64url') === value.userData) return bytes
   }
   throw new ServiceError({

@@ -48,20 +48,20 @@ export interface Call {
   guest?: string
   method?: string
   path: string
-  /** Beside `Metadata: true`, which undefined takes away. */
+  /** In addition to `Metadata: true`, which undefined removes. */
   headers?: Record<string, string | undefined>
   body?: string
 }
 
-/** Metadata endpoints of guests on simulated silicon, over unix sockets as QEMU reaches them. */
+/** Metadata endpoints of guests on simulated silicon, over unix sockets like QEMU's. */
 export class TestEndpoints {
   readonly directory: string
   readonly authority: InstallationAuthority
-  /** What the directory was asked. */
+  /** Requests to the directory. */
   readonly asked: WireRequest[] = []
   /** What each guest reported about itself. */
   readonly health: Map<string, GuestHealth> = new Map()
-  /** What the directory answers; a VM without an identity where it is absent. */
+  /** The directory's answer; a VM without an identity by default. */
   identity: { clientId: string; objectId: string } | undefined
   refusal: ServiceError = new ServiceError({ code: 'ManagedIdentityNotFound', message: 'none' })
   readonly #servers: MetadataServer[] = []
@@ -83,8 +83,8 @@ export class TestEndpoints {
   }
 
   /**
-   * @param reported whether the guest's report of its boot was taken already
-   * @param o vTpm: false has no report of the hardware, as VMs without a vTPM have none
+   * @param reported whether the guest's boot report was already accepted
+   * @param o vTpm: false has no hardware report, like VMs without a vTPM
    */
   async serve(name: string, tee: 'SNP' | 'TDX', reported = true, o: { vTpm?: false } = {}): Promise<void> {
     this.#servers.push(
@@ -120,7 +120,7 @@ export class TestEndpoints {
     if (reported) await this.report(name)
   }
 
-  /** The report of a boot; what it shows is judged elsewhere (measured-boot.ts). */
+  /** Sends a boot report; its content is judged elsewhere (measured-boot.ts). */
   async report(name: string, nonce: Uint8Array = bootNonce): Promise<Answer> {
     const bytes = { quoteMessage: 'AAAA', quoteSignature: 'AAAA', pcrs: {}, eventLog: 'AAAA' }
     return await this.send({
@@ -132,7 +132,7 @@ export class TestEndpoints {
     })
   }
 
-  /** As a program in the guest, `snp` where none is named. */
+  /** As a program in the guest, `snp` by default. */
   send(o: Call): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const sent = request(

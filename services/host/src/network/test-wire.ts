@@ -5,20 +5,20 @@ import { freePort } from '@strongroom/platform'
 import { networkArgument, type Doors } from '../qemu/guest-network.ts'
 import { launchQemu } from '../qemu/launch.ts'
 
-/** A guest's end of its network, without a guest: what is sent here reaches the network as a guest's packets do. */
+/** A guest's end of its network, without a guest: packets sent here reach the network like a guest's. */
 export interface GuestWire {
-  /** A connection from inside the guest; the target is one of those that were named. */
+  /** A connection from inside the guest to one of the named targets. */
   dial(target: string): Promise<Socket>
-  /** Of QEMU: what it ran. */
+  /** QEMU's process id. */
   pid: number
   close(): Promise<void>
 }
 
 /**
- * Runs QEMU with the network of a VM and, on the same wire in place of the guest's card, a second network whose host has the
- * guest's address: its forwarded ports are connections that the guest opens.
+ * Runs QEMU with a VM's network and, on the same wire instead of the guest's card, a second network whose host has the
+ * guest's address: its forwarded ports act as connections from the guest.
  * @param o.targets for example 169.254.169.253:443
- * @param o.user as whom a VM’s QEMU runs
+ * @param o.user user of a VM’s QEMU
  */
 export async function openGuestWire(o: {
   doors: Doors

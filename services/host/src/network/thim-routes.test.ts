@@ -52,7 +52,7 @@ describe('/metadata/THIM', () => {
     expect(certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(akSpki)).toBe(true)
     expect(certificate.validToDate.getTime()).toBeGreaterThan(Date.now() + 100 * 24 * 3600_000)
 
-    // Azure's client reads the whole index, zeros after the certificate included.
+    // Azure's client reads the whole index, including zeros after the certificate.
     const padded = Buffer.concat([new X509Certificate(own).raw, Buffer.alloc(900)]).toString('base64')
     const asRead = `-----BEGIN CERTIFICATE-----\n${padded}\n-----END CERTIFICATE-----`
     expect((await renew({ pem: asRead })).json.AkCertPem).toContain('BEGIN CERTIFICATE')
@@ -100,7 +100,8 @@ describe('/acc/tdquote', () => {
     expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT from this host')])
   })
 
-  // As `src/imds_client.py` of cvm-attestation-tools, Constellation and go-tdx clients ask: with no header of the endpoint's.
+  // As requested by cvm-attestation-tools (`src/imds_client.py`), Constellation and go-tdx: without the endpoint's
+  // header.
   it('answers Microsoft’s Python tool, which sends no Metadata header, as anybody who does (attack W19)', async () => {
     const { intel } = await testSilicon()
     const guest = await intel.launch({ firmware: new Uint8Array(8192) })

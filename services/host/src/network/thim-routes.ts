@@ -21,7 +21,7 @@ export function thimRoutes(
   renewalRoutes(scope, o)
 }
 
-/** `/acc/tdquote`: a quote over a TDREPORT, which only the host's quoting enclave can make. */
+/** `/acc/tdquote`: a quote over a TDREPORT, which only the host's quoting enclave can create. */
 export function quoteRoutes(scope: FastifyInstance, o: { spec: InstanceSpec; silicon: Silicon }): void {
   scope.post('/tdquote', async (request) => {
     if (o.spec.tee !== 'TDX') throw notThisProcessor('Intel TDX', o.spec)
@@ -40,7 +40,7 @@ export function quoteRoutes(scope: FastifyInstance, o: { spec: InstanceSpec; sil
       })
     }
     const text = Buffer.from(quote).toString('base64url')
-    // Clients differ in the case of the name.
+    // Clients differ in the name's case.
     return { quote: text, Quote: text }
   })
 }
@@ -49,7 +49,7 @@ function renewalRoutes(
   scope: FastifyInstance,
   o: { spec: InstanceSpec; akSpki: Uint8Array; renewAkCertificate(): Promise<string> },
 ): void {
-  /** Certificates that were asked for and not fetched yet; the oldest goes first. */
+  /** Certificates requested but not fetched yet; the oldest is dropped first. */
   const waiting = new Map<string, string>()
   scope.post('/tvm/certificate/renew', async (request, reply) => {
     const version = requireVersion(request.query, [syncVersion, asyncVersion])
@@ -87,8 +87,8 @@ function requireOwnVm(query: unknown, spec: InstanceSpec): void {
 }
 
 /**
- * The body is the certificate in PEM, percent-encoded, as Azure's client reads it from the vTPM: on one line, and with the zeros
- * that fill the index. The new one is for this vTPM's key whatever the body says.
+ * The body is the certificate in PEM, percent-encoded, as Azure's client reads it from the vTPM: on one line, with the
+ * index's zero padding. The new one is always for this vTPM's key, whatever the body contains.
  */
 function requireOwnKey(body: string, akSpki: Uint8Array): void {
   let key: Buffer | undefined
@@ -99,7 +99,7 @@ function requireOwnKey(body: string, akSpki: Uint8Array): void {
     const certificate = new X509Certificate(bytes.subarray(0, 4 + bytes.readUInt16BE(2)))
     key = certificate.publicKey.export({ type: 'spki', format: 'der' })
   } catch {
-    // Answered below: whatever it is, it is not a certificate of this key.
+    // Answered below: it is not a certificate of this key.
   }
   if (key !== undefined && key.equals(akSpki)) return
   throw new ServiceError({

@@ -6,15 +6,14 @@ const packetLength = 48
 const secondsFrom1900To1970 = 2_208_988_800
 const clientMode = 3
 const serverMode = 4
-/** As of a server on its own clock: whether the host's clock is itself in step with UTC is not known here. */
+/** As for a server on its own clock: whether the host's clock is synchronised with UTC is unknown here. */
 const localStratum = 10
 /** log2 of a millisecond, in seconds. */
 const precision = -10
 
 /**
- * The host's clock for one guest, by NTP. A guest has no datagrams to the host, so that each packet comes and goes
- * over a stream of its own, on a unix socket that only this guest's network leads to; a relay in the guest turns chrony's
- * datagrams into such streams.
+ * The host's clock for one guest, over NTP. A guest cannot send datagrams to the host, so each packet uses a separate
+ * stream on a unix socket that only this guest's network leads to; a relay in the guest converts chrony's datagrams.
  */
 export async function startTimeServer(o: { socket: string; now(): Date }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>()
@@ -42,7 +41,7 @@ export async function startTimeServer(o: { socket: string; now(): Date }): Promi
   }
 }
 
-/** The answer to a client's packet of 48 bytes; undefined where it is not a client's packet of version 3 or 4. */
+/** The answer to a client's 48-byte packet; undefined unless it is a client packet of version 3 or 4. */
 export function answerTime(request: Uint8Array, now: Date): Buffer | undefined {
   const version = (request[0]! >> 3) & 7
   if (request.length !== packetLength || (request[0]! & 7) !== clientMode || version < 3 || version > 4)
@@ -57,7 +56,7 @@ export function answerTime(request: Uint8Array, now: Date): Buffer | undefined {
   reply.set([127, 127, 1, 1], 12)
   const timestamp = toTimestamp(now)
   reply.set(timestamp, 16)
-  // The client finds its own transmit time as the answer's origin, and takes no other answer.
+  // The client expects its transmit time as the answer's origin, and accepts no other answer.
   reply.set(request.subarray(40, 48), 24)
   reply.set(timestamp, 32)
   reply.set(timestamp, 40)

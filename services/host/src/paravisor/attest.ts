@@ -11,16 +11,16 @@ import type { HardwareReport } from './silicon.ts'
 const apiVersion = '2022-08-01'
 
 /**
- * Has the provider verify the hardware's report and the claims it binds. The evidence speaks, as on Azure; the token says only
- * that the platform calls, which is not counted among the guests. A provider of another origin gets none.
- * Who answers in another name than the provider's is refused: its token would open nothing, and the report name nobody.
- * @throws ServiceError AttestationRefused with the provider's code and words; AttestationProviderUnreachable,
+ * Has the provider verify the hardware's report and the claims it binds. The evidence is authoritative, as on Azure;
+ * the token only identifies the platform, which is not rate-limited like guests. A provider of another origin gets no
+ * token. An answer in another issuer's name is refused: its token would open nothing.
+ * @throws ServiceError AttestationRefused with the provider's code and message; AttestationProviderUnreachable,
  *   AttestationProviderNotAllowed, AttestationTokenForeign
  */
 export async function attest(o: {
   wire: WireClient
   tokens: TokenSource
-  /** Issuer; its attest calls are at the same origin. */
+  /** Issuer; its attest calls have the same origin. */
   provider: string
   verifiers: readonly AttestationVerifier[] | undefined
   report: HardwareReport

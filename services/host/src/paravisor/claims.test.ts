@@ -6,7 +6,7 @@ import { vtpmClaims } from './claims.ts'
 
 const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const akSpki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
-/** Of an HCL report before its claims: header, hardware's report, header of the claims. */
+/** Length of an HCL report before its claims: header, hardware report, claims header. */
 const before = 32 + 1184 + 20
 
 describe('the claims that the report in a vTPM binds', () => {

@@ -31,20 +31,20 @@ function configuration(spec: Pick<InstanceSpec, 'vmId' | 'security' | 'placement
 const encode = (claims: object): Uint8Array => new TextEncoder().encode(JSON.stringify(claims))
 
 /**
- * Claims of the report that opens the guest state. The transfer key comes first: the key service wraps to the first key
- * for encryption. The TPM's keys bind this vTPM to the same report.
+ * Claims of the report that opens the guest state. The transfer key comes first, because the key service wraps to the
+ * first encryption key. The TPM's keys bind this vTPM to the same report.
  */
 export function releaseClaims(o: {
   spec: Pick<InstanceSpec, 'vmId' | 'security' | 'placement'>
   transferKey: KeyObject
-  /** Absent where no vTPM runs: the paravisor opens a guest state to copy it. */
+  /** Absent if no vTPM runs: the paravisor opens a guest state to copy it. */
   vtpm?: { akSpki: Uint8Array; ekSpki: Uint8Array }
 }): Uint8Array {
   const keys = [jwk('HCLTransferKey', 'encrypt', o.transferKey), ...(o.vtpm === undefined ? [] : vtpmKeys(o.vtpm))]
   return encode({ keys, 'vm-configuration': configuration(o.spec) })
 }
 
-/** Claims of a boot for which no key is released: the TPM's keys alone. */
+/** Claims of a boot without a key release: the TPM's keys only. */
 export function statelessClaims(o: { spec: InstanceSpec; akSpki: Uint8Array; ekSpki: Uint8Array }): Uint8Array {
   return encode({ keys: vtpmKeys(o), 'vm-configuration': configuration(o.spec) })
 }
@@ -54,13 +54,13 @@ const vtpmKeys = (o: { akSpki: Uint8Array; ekSpki: Uint8Array }): RsaJwk[] => [
   jwk('HCLEkPub', 'encrypt', rsaKey(o.ekSpki)),
 ]
 
-/** Bytes of a guest's own that its report may carry (facts section 4.2, NV 0x01400002). */
+/** Bytes of guest data that its report may contain (facts section 4.2, NV 0x01400002). */
 export const userDataBytes = 64
 
 /**
- * Claims of the report in the vTPM: the attestation key alone, for an NV index of swtpm has room for one key.
- * @param o.userData of the guest's own, at most 64 bytes; none in the report that every boot lays into the vTPM, where zeros
- *   stand for it: Microsoft's clients read the member of every token
+ * Claims of the report in the vTPM: the attestation key only, because an NV index of swtpm has room for one key.
+ * @param o.userData the guest's own, at most 64 bytes; zeros in the report that every boot stores in the vTPM, because
+ *   Microsoft's clients read the member of every token
  */
 export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array; userData?: Uint8Array }): Uint8Array {
   return encode({

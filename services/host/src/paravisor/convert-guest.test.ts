@@ -9,7 +9,7 @@ import { exampleSpec } from '../testing.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import { convertGuest, type ConversionSide, type ConvertRequest } from './convert-guest.ts'
 
-/** What the attestation provider and the key service know: who was attested, and what each key was told. */
+/** State of the attestation provider and key service: attested VMs, and each key's counter. */
 const services = vi.hoisted(() => ({
   keys: new Map<string, { key: unknown; tee: string }>(),
   counters: new Map<string, number>(),

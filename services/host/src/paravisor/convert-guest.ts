@@ -8,7 +8,7 @@ import { GuestState } from '../vmgs/guest-state.ts'
 import { reportGeneration } from './release.ts'
 import { unseal, type ParavisorServices, type Unsealed } from './unseal.ts'
 
-/** A VM as it is launched on one side of a conversion. */
+/** A VM as launched on one side of a conversion. */
 export interface ConversionSide {
   spec: InstanceSpec
   vCPUs: number
@@ -18,26 +18,26 @@ export interface ConversionSide {
 
 export interface ConvertRequest extends ParavisorServices {
   from: ConversionSide
-  /** Its guest state is written; whatever lay there is replaced. */
+  /** Its guest state is written, replacing an existing one. */
   to: ConversionSide
   /** Public half of the VM's key for the other technology. */
   wrappingKey: KeyObject
   firmware: Uint8Array
   identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
   image: ImageRecord
-  /** SHA-256 PCRs that the OS disk's key is sealed to, by register; absent where it is not encrypted. */
+  /** SHA-256 PCRs that the OS disk's key is sealed to, by register; absent without encryption. */
   sealedTo: Record<string, string> | undefined
   step(name: string): void
   signal: AbortSignal
 }
 
 /**
- * Makes the guest state of a VM that moves to silicon of the other technology, beside the one that it has: opened under the
- * old as for a boot, wrapped for the new under a fresh data key, and opened again by evidence of the new before anybody
- * relies on it. The vTPM and the UEFI variables in it are the same bytes, so that what is sealed to this vTPM opens as before:
- * the registers of a boot (4, 7 and 11 among them) measure firmware, variables and boot image, and not the processor.
- * The old guest state is left as it is.
- * @returns what makes copies of the old guest state worthless, to be called once the new one counts
+ * Creates the guest state of a VM that moves to the other technology, beside the existing one: opened under the old
+ * technology as for a boot, wrapped for the new one under a fresh data key, and opened again with the new evidence
+ * before anybody relies on it. The vTPM and the UEFI variables in it are unchanged, so what is sealed to this vTPM
+ * still opens: a boot's registers (including 4, 7 and 11) measure firmware, variables and boot image, but not the
+ * processor. The old guest state is not changed.
+ * @returns a function that makes copies of the old guest state worthless, to be called once the new one counts
  * @throws ServiceError AttestationRefused, KeyReleaseRefused, GuestState…, DiskSealWouldNotOpen
  */
 export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () => Promise<void> }> {
@@ -71,12 +71,14 @@ export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () =
 const openFor = async (o: ConvertRequest, side: ConversionSide): Promise<Unsealed> =>
   await unseal({ ...o, ...side, step: (name) => o.step(`${name} (${side.spec.tee})`) })
 
-/** The registers that are predicted for the next boot are those that the disk's key is sealed to: it need not be sealed again. */
+/**
+ * The registers predicted for the next boot are those that the disk's key is sealed to, so it need not be sealed again.
+ */
 async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promise<void> {
   if (o.sealedTo === undefined) return
   const { atUnlock } = await expectedPcrs({ image: o.image, variables })
   const predicted = Object.fromEntries(Object.entries(atUnlock).map(([index, value]) => [index, toHex(value)]))
-  // Which machine may read the key is settled at each boot.
+  // Which machine may read the key is determined at each boot.
   const { 1: _machine, ...sealedTo } = o.sealedTo
   const differing = Object.entries(sealedTo).filter(([index, value]) => predicted[index] !== value)
   if (differing.length === 0) return

@@ -17,14 +17,14 @@ export interface CustomerKeyServices {
   tenantId: string
 }
 
-/** A customer's key that was released to this boot. */
+/** A customer's key released to this boot. */
 export interface CustomerRelease extends CustomerWrap {
   release: Release
 }
 
 /**
- * Public half of a customer's key, read as the identity of the disk-encryption set: who takes the set's rights at the key
- * away keeps its VMs from starting, whatever else may still read the vault.
+ * Public half of a customer's key, read as the disk-encryption set's identity: revoking the set's rights to the key
+ * stops its VMs from starting, whoever else may still read the vault.
  * @throws ServiceError CustomerKeyNotReadable
  */
 export async function readCustomerKey(
@@ -65,7 +65,7 @@ async function identityToken(o: CustomerKeyServices & { customerKey: CustomerKey
 }
 
 /**
- * Which of the set's keys a guest state is under. The file is the host's: a key that the set does not have is refused.
+ * Which of the set's keys wraps a guest state. The file is under the host's control: a key outside the set is refused.
  * @throws ServiceError CustomerKeyNotOfSet, GuestStateCorrupt
  */
 export async function boundKey(path: string, customerKey: CustomerKey): Promise<string> {

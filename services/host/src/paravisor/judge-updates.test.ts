@@ -46,7 +46,7 @@ const signed = (generation: number, o?: Partial<BootFileDocument>): string =>
   own.sign(bootFileText(documentOf(generation, o)))
 const empty = new Uint8Array(2048)
 
-/** What is judged of these slots; variables other than the VM's own where `pcr7` says so. */
+/** The verdict on these slots, under other variables than the VM's if `pcr7` is given. */
 async function judge(slots: [Uint8Array, Uint8Array], o: { lowest?: number; pcr7?: Uint8Array } = {}) {
   const found: FoundUpdates = {
     rules: { publisher: publisherName(own.certificate), image, lowest: o.lowest ?? 0 },

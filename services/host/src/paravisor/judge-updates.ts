@@ -7,7 +7,7 @@ import type { ExpectedPcrs } from '../image/boot-files.ts'
 import { publisherName } from '../image/publisher.ts'
 import type { AdmittedBoots, FoundUpdates } from '../tpm/disk-key.ts'
 
-/** An update of the boot file that may start, and what its boot measures. */
+/** An update of the boot file that may start, and its boot's measurements. */
 export interface AdmittedUpdate {
   /** As its publisher signed it. */
   jws: string
@@ -17,15 +17,15 @@ export interface AdmittedUpdate {
   expected: ExpectedPcrs
 }
 
-/** `{JWS} {MAC}`, a line, padded with zeros: as recipes/common/boot-file lays it down. */
+/** `{JWS} {MAC}`, one line, zero-padded: as recipes/common/boot-file writes it. */
 const slotForm = /^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) ([0-9a-f]{64})\n\0*$/
 
 /**
- * Which updates of its boot file a VM's disk opens for. Two must agree: the image's publisher, who signed the document, and the
- * guest, whose MAC under the disk's key says that it was laid down from inside. So neither a host nor who holds the publisher's key
- * brings in another kernel. The generation of the default boot file, which the guest makes the default after a boot of it
- * was reported, is the lowest from then on: what was superseded for security does not come back.
- * @param o.certificates DER, of the image, one of which may be the publisher's
+ * Which boot-file updates a VM's disk opens for. Two must agree: the image's publisher, who signed the document, and
+ * the guest, whose MAC under the disk's key shows that it was installed from inside. So neither a host nor a holder of
+ * the publisher's key can introduce another kernel. The generation of the default boot file, which the guest sets after
+ * a reported boot of it, becomes the minimum: what was superseded for security cannot return.
+ * @param o.certificates DER, the image's, one of which may be the publisher's
  * @param o.predict what a boot of this file measures under the VM's own UEFI variables
  */
 export async function judgeUpdates(
@@ -41,7 +41,8 @@ export async function judgeUpdates(
   for (const update of verified) {
     if (update === undefined || update.document.generation < lowest) continue
     const expected = await o.predict(update.document.bootFile)
-    // Of the boot's own signer and of the variables that the VM was made with: a host that switches Secure Boot off gets no update.
+    // From the boot's own signer and the variables that the VM was created with: a host that switches Secure Boot off
+    // gets no update.
     if (equal(expected.atUnlock[7], found.image[7])) updates.push({ ...update, expected })
   }
   const admitted = { image: lowest === 0, updates: updates.map(({ expected }) => expected.atUnlock), lowest }
@@ -71,7 +72,10 @@ async function verifySlot(
   return undefined
 }
 
-/** The update that the firmware started, by what it measured, and what evidence shows of it; undefined where it is none of them. */
+/**
+ * The update that the firmware started, according to its measurements, with its evidence; undefined if it is none of
+ * them.
+ */
 export function startedUpdate(
   updates: readonly AdmittedUpdate[],
   registers: ReadonlyMap<number, Uint8Array>,

@@ -15,7 +15,7 @@ import type { BootReport } from '../network/boot-report.ts'
 export interface ExpectedRegisters {
   /** By register, when the guest reports. */
   atReady: Record<number, Uint8Array>
-  /** By register, what the firmware's log replays to: later extensions of the operating system are not in it. */
+  /** By register, what the firmware's log replays to, without later extensions by the operating system. */
   firmwareLog: Record<number, Uint8Array>
 }
 
@@ -23,8 +23,8 @@ export interface ExpectedRegisters {
 const firmwareRegisters = [0, 1, 2, 3, 4, 5, 6, 7] as const
 
 /**
- * Verifies what a guest says of its boot: the quote is by this vTPM's attestation key over this boot's nonce, the log
- * replays to the quoted registers, and those are the ones that were predicted.
+ * Verifies a guest's boot report: the quote is from this vTPM's attestation key over this boot's nonce, the log replays
+ * to the quoted registers, and those equal the predicted ones.
  * @throws ServiceError BootReportRefused
  */
 export async function verifyBootReport(o: {
@@ -33,7 +33,7 @@ export async function verifyBootReport(o: {
   akPublic: Uint8Array
   expected: ExpectedRegisters
   encrypted: boolean
-  /** Digest of the volume that the VM was made with; absent where the disk is not encrypted. */
+  /** Digest of the volume that the VM was created with; absent without encryption. */
   volume?: Uint8Array
   at: Date
 }): Promise<{
@@ -93,8 +93,8 @@ export async function verifyBootReport(o: {
 }
 
 /**
- * The initrd opened the volume that this VM was made with, in the form that was measured: neither the disk's header nor the
- * guest's word says how it is encrypted.
+ * The initrd opened the volume that this VM was created with, in the measured form: neither the disk's header nor the
+ * guest's word decides how it is encrypted.
  */
 async function verifyOpened(report: BootReport, volume: Uint8Array): Promise<Volume> {
   const quoted = report.pcrs.get(volumeRegister)
@@ -140,7 +140,7 @@ async function verifyLog(report: BootReport, expected: ExpectedRegisters): Promi
     }))
     .filter(({ value, found }) => !equal(found, value))
   if (others.length === 0) return
-  // All of them: which registers differ together tells what was changed.
+  // All of them: which registers differ together shows what was changed.
   const list = (of: 'value' | 'found'): string => others.map((each) => `${each.name} ${toHex(each[of])}`).join(', ')
   const names = others.map(({ name }) => name).join(' and ')
   throw refused(`its event log does not replay to the predicted ${names}`, list('value'), list('found'))

@@ -27,20 +27,20 @@ import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity' | 'spec'> {
   spec: InstanceSpec
   image: ImageRecord
-  /** Memory-backed, of this boot alone. */
+  /** Memory-backed, for this boot only. */
   runtimeDir: string
-  /** As whom its vTPM runs. */
+  /** The user of its vTPM. */
   user: number | undefined
-  /** Public keys of the vTPM as they were when it was made; checked against the vTPM once it is open. */
+  /** Public keys of the vTPM at its creation; compared with the vTPM once it is open. */
   identity: UnsealRequest['identity'] | undefined
   bootId: string
-  /** PCR 1 of the machine that the VM is to run on; absent where no guest runs. */
+  /** PCR 1 of the machine that the VM will run on; absent if no guest runs. */
   machine?: Promise<Uint8Array>
-  /** Who powers the vTPM on: QEMU, or nobody beside this machine where no guest runs (`clear`). `qemu` where absent. */
+  /** Who powers the vTPM on: QEMU (default), or nobody if no guest runs (`clear`). */
   vtpm?: 'qemu' | 'clear'
 }
 
-/** All that a guest needs to be powered on, and the evidence of how it was opened. */
+/** Everything needed to power a guest on, and the evidence of how it was opened. */
 export interface OpenedGuest {
   state: GuestState
   tpm: Swtpm
@@ -49,23 +49,27 @@ export interface OpenedGuest {
   expected: ExpectedPcrs
   /** Boot files that may have started instead of the image's own. */
   updates: AdmittedUpdate[]
-  /** Of each boot that reads the disk's key, at the time at which it does: hexadecimal, by register. Absent where no machine is to run. */
+  /**
+   * Registers of each boot that reads the disk's key, at that time: hexadecimal, by register. Absent if no machine will
+   * run.
+   */
   opensFor: Record<string, string>[] | undefined
-  /** The firmware starts another boot file than the default, at this boot alone (BootNext; UEFI 2.10, section 3.1.2). */
+  /** The firmware starts another boot file than the default, at this boot only (BootNext; UEFI 2.10, section 3.1.2). */
   startsOtherOnce: boolean
   evidence: BootEvidence
-  /** A new report of this launch, with data of the guest's own. */
+  /** A new report of this launch, with the guest's own data. */
   report: ReportOnUserData
   /**
-   * Makes copies of the guest state that were taken while the guest ran older ones, once it has ended. Fails where the
-   * token of this boot has expired or the key service does not answer; the state is good then, and the copies are too.
+   * After the guest has ended, makes copies of the guest state taken while it ran older than the current one. Fails if
+   * this boot's token has expired or the key service does not answer; then the state is intact, and the copies remain
+   * usable.
    */
   retire(): Promise<void>
 }
 
 /**
  * One boot in the paravisor, up to power-on: launch measurement → report over the claims → token → key → guest state →
- * vTPM. What fails throws, with everything it started stopped again; nothing of the guest state is in clear then.
+ * vTPM. On failure it throws after stopping everything it started, with nothing of the guest state in clear.
  */
 export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   const startedAt = o.now().toISOString()
@@ -132,7 +136,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   }
 }
 
-/** Lets this machine's boots, and the updates that count, read the disk's key. */
+/** Lets this machine's boots, and the accepted updates, read the disk's key. */
 async function admit(i: {
   o: OpenRequest
   files: { variables: string; tpmState: TpmDirectory }
@@ -171,7 +175,7 @@ async function layFiles(i: {
   firmware: Uint8Array
 }): Promise<OpenedGuest['files'] & { tpmState: TpmDirectory }> {
   const { o } = i
-  // QEMU runs the very bytes that were measured, whatever becomes of the package's file meanwhile.
+  // QEMU runs exactly the measured bytes, even if the package's file changes meanwhile.
   const firmware = join(o.runtimeDir, 'firmware.fd')
   await writeFile(firmware, i.firmware, { mode: 0o400 })
   const variables = join(o.runtimeDir, 'variables.fd')

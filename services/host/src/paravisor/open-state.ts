@@ -10,7 +10,7 @@ export interface StateServices extends Omit<ParavisorServices, 'silicon' | 'now'
   clock: { now(): Date }
 }
 
-/** Who the guest state of a VM opens for; an ordinary VM and one with NonPersistedTPM have none to copy. */
+/** The VM that a guest state opens for; an ordinary VM and one with NonPersistedTPM have none to copy. */
 export function guestOf(spec: AnySpec): GuestIdentity | undefined {
   if (isOrdinary(spec) || spec.security.encryption === 'NonPersistedTPM') return undefined
   return {
@@ -24,9 +24,10 @@ export function guestOf(spec: AnySpec): GuestIdentity | undefined {
 }
 
 /**
- * Opens a guest state to read it, without a boot: measured, attested and released as for one. Nothing is written, so its
- * generation stays. The caller closes it.
- * @throws ServiceError AttestationRefused, KeyReleaseRefused, GuestStateRolledBack, GuestStateOfAnotherVm, GuestStateCorrupt
+ * Opens a guest state for reading, without a boot: measured, attested and released as for one. Nothing is written, so
+ * its generation stays. The caller closes it.
+ * @throws ServiceError AttestationRefused, KeyReleaseRefused, GuestStateRolledBack, GuestStateOfAnotherVm,
+ * GuestStateCorrupt
  */
 export async function openState(
   services: StateServices,

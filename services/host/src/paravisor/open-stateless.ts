@@ -16,19 +16,19 @@ import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import type { PoweredState } from './running-guest.ts'
 import { launchOnSilicon } from './silicon.ts'
 
-/** What a boot of a VM with NonPersistedTPM is powered on with. */
+/** What a VM with NonPersistedTPM is powered on with. */
 export interface OpenedStateless extends PoweredState {
   launchMeasurement: string
   expected: ExpectedPcrs
   evidence: StatelessBootEvidence
-  /** As of OpenedGuest. */
+  /** As in OpenedGuest. */
   report: ReportOnUserData
 }
 
 /**
- * One boot of a VM with NonPersistedTPM, up to power-on: a vTPM and UEFI variables of this boot alone, bound to the hardware's
- * report. No provider attests it, no key is released, nothing is read from the boot before and nothing is kept for the next:
- * whoever relies on the guest asks it for evidence, and brings verifier and keys.
+ * One boot of a VM with NonPersistedTPM, up to power-on: a vTPM and UEFI variables for this boot only, bound to the
+ * hardware's report. No provider attests it, no key is released, nothing is read from an earlier boot and nothing is
+ * kept: relying parties ask the guest for evidence, and bring verifier and keys.
  */
 export async function openStateless(o: {
   silicon: Silicon
@@ -36,9 +36,9 @@ export async function openStateless(o: {
   now(): Date
   spec: InstanceSpec
   image: ImageRecord
-  /** Memory-backed, of this boot alone. */
+  /** Memory-backed, for this boot only. */
   runtimeDir: string
-  /** As whom its vTPM runs. */
+  /** The user of its vTPM. */
   user: number | undefined
   vCPUs: number
   bootId: string

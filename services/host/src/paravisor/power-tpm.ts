@@ -11,10 +11,15 @@ import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { vtpmClaims } from './claims.ts'
 import type { LaunchedVm } from './silicon.ts'
 
-/** A report of this launch over the attestation key and, where given, at most 64 bytes of the guest's own; as NV 0x01400001 holds one. */
+/**
+ * A report of this launch over the attestation key and optionally up to 64 bytes of guest data; as in NV 0x01400001.
+ */
 export type ReportOnUserData = (userData?: Uint8Array) => Promise<Uint8Array>
 
-/** Binds the vTPM of one boot to the hardware's report, certifies its keys, and starts it for QEMU. @throws ServiceError VtpmChanged */
+/**
+ * Binds one boot's vTPM to the hardware's report, certifies its keys, and starts it for QEMU. @throws ServiceError
+ * VtpmChanged
+ */
 export async function powerTpm(i: {
   o: { spec: InstanceSpec; runtimeDir: string; authority: InstallationAuthority; vtpm?: Startup }
   launched: LaunchedVm

@@ -23,27 +23,29 @@ const apiVersion = '7.4'
 
 export interface Release {
   key: KeyObject
-  /** As answered, for the boot evidence: it holds the key wrapped to a transfer key that is gone after the boot. */
+  /** The answer, for the boot evidence: it contains the key wrapped to a transfer key that is gone after the boot. */
   jws: string
   /** Guest states below this generation are older copies. */
   counter: number
 }
 
 export interface KeyServiceAccess {
-  /** The release is asked for as the orchestrator: in a customer's vault it has the rights that the customer gave it. */
+  /**
+   * The release is requested as the orchestrator: in a customer's vault it has the rights that the customer granted.
+   */
   wire: WireClient
   tokens: TokenSource
   /** Key identifier with version. */
   keyId: string
   /** Token of the attestation provider. */
   target: string
-  /** Where the VM is placed; absent outside of a fleet. */
+  /** Where the VM is placed; absent outside a fleet. */
   placement?: InstanceSpec['placement']
 }
 
 /**
- * Has the VM's key released to this boot, and checks the answer: signed under the installation's authority, about this
- * key, wrapped to the transfer key.
+ * Requests release of the VM's key to this boot, and verifies the answer: signed under the installation's authority,
+ * about this key, wrapped to the transfer key.
  * @throws ServiceError KeyReleaseRefused, ReleaseAnswerInvalid, ReleasedKeyUnreadable
  */
 export async function releaseKey(
@@ -69,7 +71,7 @@ export async function releaseKey(
   return { key: unwrapReleasedKey(Buffer.from(release.ciphertext), o.transferKey), jws, counter }
 }
 
-/** Tells the key service the generation that is on disk now, so that an older copy is never taken again. */
+/** Reports the generation now on disk to the key service, so that an older copy is never accepted again. */
 export async function reportGeneration(o: KeyServiceAccess & { generation: number }): Promise<void> {
   const token = await o.tokens.token('orchestrator', keyAudience(o.keyId))
   const url = `${o.keyId}/guest-state-generation?api-version=${apiVersion}`
@@ -83,7 +85,7 @@ export async function reportGeneration(o: KeyServiceAccess & { generation: numbe
 
 const placementOf = ({ placement }: KeyServiceAccess): object => (placement === undefined ? {} : { placement })
 
-/** The authority certifies TLS and attestation keys as well: only a certificate for releases may sign one. */
+/** The authority also certifies TLS and attestation keys: only a certificate for releases may sign one. */
 async function verifyAnswer(o: { jws: string; caPem: string; at: Date }): Promise<KeyRelease> {
   const ca = parseCertificate(parsePem(o.caPem)[0] ?? new Uint8Array())
   const root = { name: 'installation authority', spkiSha256: await spkiSha256(ca) }

@@ -10,15 +10,15 @@ import { stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { WriteBack, type SavedState } from './write-back.ts'
 
-/** What a guest is powered on with, and what stays behind it; `openGuest` gives more for a confidential VM. */
+/** What a guest is powered on with, and what remains afterwards; `openGuest` adds more for a confidential VM. */
 export interface PoweredState {
   state: SavedState
-  /** Absent where the VM has no vTPM. */
+  /** Absent if the VM has no vTPM. */
   tpm?: Swtpm
   files: { firmware: string; variables: string; tpmState: TpmDirectory | undefined }
   /** Of confidential VMs alone. */
   evidence?: AnyBootEvidence
-  /** Once the guest has ended: copies of older guest states become worthless. */
+  /** Once the guest has ended: makes copies of older guest states worthless. */
   retire(): Promise<void>
 }
 
@@ -26,7 +26,10 @@ interface Closable {
   close(): Promise<void>
 }
 
-/** A powered-on guest with all that belongs to it. `stop` ends everything and leaves the encrypted guest state only. */
+/**
+ * A powered-on guest with everything that belongs to it. `stop` ends everything and leaves only the encrypted guest
+ * state.
+ */
 export class RunningGuest {
   readonly evidence: AnyBootEvidence | undefined
   /** Settles once. */
@@ -54,19 +57,19 @@ export class RunningGuest {
     this.#runtimeDir = o.runtimeDir
     this.#endpoints = o.endpoints
     this.#logger = o.logger
-    // A guest that lost its vTPM is not the one that was started.
+    // A guest that lost its vTPM is no longer the one that was started.
     void o.opened.tpm?.process.exited.then(() => {
       if (this.#stopped === undefined) this.#vm.process.kill('SIGKILL')
     })
     this.ended = o.vm.ended.then(async (end) => (this.#stopped === undefined ? await cause(end, o.opened.tpm) : end))
   }
 
-  /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart, VtpmEnded */
+  /** Takes ownership of what was opened, even on failure. @throws ServiceError GuestDidNotStart, VtpmEnded */
   static async powerOn(o: {
     opened: PoweredState
     machine: MachineOptions
     runtimeDir: string
-    /** As whom QEMU runs. */
+    /** QEMU's user. */
     user: number | undefined
     endpoints: Closable[]
     errorLog: string
@@ -113,12 +116,12 @@ export class RunningGuest {
     await this.#vm.resize(lun, bytes)
   }
 
-  /** False when the guest did not power off in time. */
+  /** False if the guest did not power off in time. */
   async powerDown(limitMs: number): Promise<boolean> {
     return await this.#vm.powerDown(limitMs)
   }
 
-  /** Pulls the plug and writes nothing: the VM is another host's. Removes everything in clear, as `stop` does. */
+  /** Powers off hard and writes nothing: the VM is another host's. Removes everything in clear, like `stop`. */
   async discard(): Promise<void> {
     this.#stopped ??= (async () => {
       await this.#vm.kill()
@@ -132,7 +135,7 @@ export class RunningGuest {
     await this.#stopped
   }
 
-  /** SHA-256 registers as the guest left them. Pulls the plug; call `stop` afterwards. Undefined if they are unavailable. */
+  /** SHA-256 registers as the guest left them. Powers off hard; call `stop` afterwards. Undefined if unavailable. */
   async registers(): Promise<Record<string, string> | undefined> {
     await this.#vm.kill()
     const { tpm } = this.#opened
@@ -140,8 +143,9 @@ export class RunningGuest {
   }
 
   /**
-   * Pulls the plug, writes back what is outstanding, ends the vTPM, removes everything in clear. Idempotent.
-   * @throws ServiceError GuestStateExchanged, once all that is done: the guest state was kept beside what the host laid there
+   * Powers off hard, writes pending changes back, ends the vTPM, and removes everything in clear. Idempotent.
+   * @throws ServiceError GuestStateExchanged, afterwards: the guest state was kept beside the file that the host put
+   * there
    */
   async stop(): Promise<void> {
     this.#stopped ??= (async () => {
@@ -166,15 +170,18 @@ export class RunningGuest {
   }
 }
 
-/** A QEMU that ended is not the cause where its vTPM ended too: each is killed with the other, and QEMU leaves its vTPM running. */
+/**
+ * A QEMU that ended is not the cause if its vTPM ended too: each is killed with the other, and QEMU leaves its vTPM
+ * running.
+ */
 async function cause(end: GuestEnd, tpm: Swtpm | undefined): Promise<GuestEnd> {
   if (end.kind !== 'crash' || tpm === undefined) return end
-  // The ends of two processes are told in any order.
+  // Two processes' ends are reported in any order.
   const gone = await Promise.race([tpm.process.exited, sleep(100, undefined, { ref: false })])
   return gone === undefined ? end : { kind: 'vtpmEnded', ...gone }
 }
 
-/** An end that nobody asked for, as an error for the instance view. */
+/** An unexpected end, as an error for the instance view. */
 export function guestEnded(
   end: Extract<GuestEnd, { kind: 'crash' | 'vtpmEnded' }>,
   when: 'before the guest was ready' | 'while the guest ran',

@@ -13,13 +13,13 @@ import { hclReportData } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 
 export interface HardwareReport {
-  /** As it lies in Azure's HCL report: SNP report or TDREPORT. */
+  /** As in Azure's HCL report: SNP report or TDREPORT. */
   bytes: Uint8Array
   /** What a verifier needs, for the boot evidence. */
   evidence(): Promise<SnpEvidence | TdxEvidence>
   /**
-   * Request to the attestation provider: path and evidence, without the runtime data. `withCollateral` adds the silicon's
-   * revocation list or collateral, in members of ours, for a provider that cannot fetch them.
+   * Request to the attestation provider: path and evidence, without the runtime data. `withCollateral` adds the
+   * silicon's revocation list or collateral, in our own members, for a provider that cannot fetch them.
    */
   request(o: {
     withCollateral: boolean
@@ -29,11 +29,11 @@ export interface HardwareReport {
 export interface LaunchedVm {
   tee: Tee
   measurement: Hex
-  /** Over claims, by the digest of them that Azure's paravisor has reported. */
+  /** Over claims, by the digest that Azure's paravisor reports. */
   report(claims: Uint8Array): Promise<HardwareReport>
 }
 
-/** The processors of another machine, asked over its wire: it is shown the claims, not their digest alone. */
+/** Another machine's processors, called over its wire: it receives the claims, not only their digest. */
 export interface DistantSilicon extends Silicon {
   launch(o: { tee: Tee; firmware: Uint8Array; vCPUs: number }): Promise<LaunchedVm>
 }
@@ -42,7 +42,7 @@ const isDistant = (silicon: Silicon): silicon is DistantSilicon => 'launch' in s
 
 const base64url = (bytes: Uint8Array): Base64Url => Buffer.from(bytes).toString('base64url')
 
-/** Has the processor measure what is about to run: these firmware bytes on this many virtual processors. */
+/** Makes the processor measure what will run: these firmware bytes on this many virtual processors. */
 export async function launchOnSilicon(o: {
   silicon: Silicon
   spec: Pick<InstanceSpec, 'tee'>

@@ -11,14 +11,14 @@ export interface TransferKey {
 
 const generate = promisify(generateKeyPair)
 
-/** RSA-2048, as Azure's paravisor makes it. Generated off the main thread. */
+/** RSA-2048, like Azure's paravisor. Generated off the main thread. */
 export async function makeTransferKey(): Promise<TransferKey> {
   return await generate('rsa', { modulusLength: 2048 })
 }
 
 /**
  * Opens a released key: RSA-OAEP-SHA-256 of an AES-256 key as long as the modulus, then the PKCS#8 key under RFC 5649.
- * @throws ServiceError ReleasedKeyUnreadable; it says nothing of the key
+ * @throws ServiceError ReleasedKeyUnreadable, without any key material
  */
 export function unwrapReleasedKey(ciphertext: Uint8Array, transferKey: TransferKey): KeyObject {
   const bytes = Buffer.from(ciphertext)
@@ -34,7 +34,7 @@ export function unwrapReleasedKey(ciphertext: Uint8Array, transferKey: TransferK
     pkcs8.fill(0)
     return key
   } catch {
-    // The cause would carry what was half opened.
+    // The cause would contain the half-opened key.
     throw new ServiceError({
       code: 'ReleasedKeyUnreadable',
       message: 'The released key cannot be unwrapped with this boot’s transfer key.',

@@ -23,7 +23,7 @@ export interface ParavisorServices {
   logger: Logger
   /** Attestation providers of other origins that the operator named. */
   verifiers?: readonly AttestationVerifier[]
-  /** Where guest states lie; files of this machine where it is absent. */
+  /** Where guest states are; default: files of this machine. */
   disks?: Pick<DiskDriver, 'writeState'>
 }
 
@@ -39,7 +39,7 @@ export interface UnsealRequest extends ParavisorServices {
   guestStatePath: string
   firmware: Uint8Array
   vCPUs: number
-  /** Absent where no vTPM runs: a guest state is opened to be copied. */
+  /** Absent if no vTPM runs: a guest state is opened to be copied. */
   identity?: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
   /** Called as each step starts. */
   step(name: string): void
@@ -55,13 +55,13 @@ export interface Unsealed {
   transferKey: TransferKey
   access: KeyServiceAccess
   release: Release
-  /** Where the VM has a disk-encryption set. */
+  /** Present if the VM has a disk-encryption set. */
   customer: CustomerRelease | undefined
 }
 
 /**
- * Launch measurement → report over the claims → token → keys → guest state, which is open and unchanged then. The customer's
- * key is released on the same token as the platform's, by its own vault and its own policy.
+ * Launch measurement → report over the claims → token → keys → guest state, opened unchanged. The customer's key is
+ * released on the same token as the platform's, by the customer's vault under its own policy.
  */
 export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   o.step('Launch on silicon')
@@ -130,7 +130,10 @@ async function releaseTo(
   })
 }
 
-/** Fresh data key and next generation on disk first, then at the key service: after a crash between, the disk is ahead. */
+/**
+ * Fresh data key and next generation go to disk first, then to the key service: after a crash in between, the disk is
+ * ahead.
+ */
 export async function advanceState(
   o: { state: GuestState; access: KeyServiceAccess },
   releasedKey: KeyObject,
@@ -141,10 +144,10 @@ export async function advanceState(
 }
 
 /**
- * Puts a stopped VM's guest state under the first of its set's keys: attested like a boot, without one. The new key is
- * released to the VM before anything goes under it: a key whose policy does not let this VM have it is not taken.
- * One commit changes the key, so the guest state is under the one or the other whenever it is cut short. Idempotent.
- * @returns identifier of the key that it is under
+ * Rewraps a stopped VM's guest state under the first of its set's keys: attested like a boot, without one. The new key
+ * is released to the VM before it is used: a key whose policy refuses this VM is rejected. One commit changes the key,
+ * so after an interruption the guest state is under one or the other. Idempotent.
+ * @returns identifier of the key it is under
  */
 export async function rewrap(o: UnsealRequest): Promise<string> {
   const { customerKey } = o.spec

@@ -5,14 +5,14 @@ import type { Logger } from '@strongroom/platform'
 import { readForeignFile } from '../confinement/foreign-file.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 
-/** A change is on disk, encrypted, this long after it at the latest, plus the time of one write. */
+/** A change is on disk, encrypted, at most this long afterwards, plus the time of one write. */
 const delayMs = 300
-/** More than any firmware's variables have. */
+/** More than any firmware's variables need. */
 const mostVariables = 8 * 1024 ** 2
-/** After a write that failed, for example on a full disk. */
+/** After a failed write, for example on a full disk. */
 const retryMs = 5_000
 
-/** Where changes go: the encrypted guest state, or what an ordinary VM has in its place. */
+/** Where changes go: the encrypted guest state, or an ordinary VM's equivalent. */
 export interface SavedState {
   save(changes: { tpm?: Buffer; variables?: Buffer }): Promise<void>
   close(): Promise<void>
@@ -23,13 +23,13 @@ interface Watched {
   path: string
   read(): Promise<Buffer>
   dirty: boolean
-  /** SHA-256 of what was written last: a write that changes nothing costs nothing, and no content is kept. */
+  /** SHA-256 of the last write: unchanged content is not written again, and no content is kept. */
   last: string | undefined
 }
 
 /**
- * Carries what the guest changes in its vTPM and UEFI variables from memory-backed files to the encrypted guest state,
- * while it runs. The container is copy-on-write, so a crash leaves the old content or the new.
+ * Copies a running guest's changes to its vTPM and UEFI variables from memory-backed files to the encrypted guest
+ * state. The container is copy-on-write, so a crash leaves the old content or the new.
  */
 export class WriteBack {
   readonly #state: SavedState
@@ -43,7 +43,7 @@ export class WriteBack {
     this.#state = o.state
     this.#logger = o.logger
     const { variables, tpmState } = o
-    // QEMU has the file open and no way to its name.
+    // QEMU has the file open and cannot reach its name.
     const read = (): Promise<Buffer> => readForeignFile({ path: variables, user: undefined, most: mostVariables })
     this.#watched = [{ kind: 'variables', path: variables, read, dirty: true, last: undefined }]
     if (tpmState === undefined) return
@@ -60,14 +60,14 @@ export class WriteBack {
     this.#schedule()
   }
 
-  /** Ends, and writes nothing more: what this VM leaves is another host's. */
+  /** Ends without writing: the VM's state belongs to another host. */
   async abandon(): Promise<void> {
     for (const watcher of this.#watchers) watcher.close()
     clearTimeout(this.#timer)
     await this.#writing
   }
 
-  /** Writes what is outstanding and ends. The files must no longer change. */
+  /** Writes pending changes and ends. The files must no longer change. */
   async stop(): Promise<void> {
     for (const watcher of this.#watchers) watcher.close()
     clearTimeout(this.#timer)

@@ -10,14 +10,14 @@ export type Acceleration = 'kvm' | 'tcg'
 
 interface GuestNetwork {
   macAddress: string
-  /** Those beside the primary one. */
+  /** Interfaces other than the primary one. */
   interfaces?: GuestInterface[]
   /** Port on 127.0.0.1 that leads to the guest's SSH. */
   sshPort: number
   doors: Doors
 }
 
-/** Files by their names; HandedFiles puts QEMU's names for them in their place. */
+/** Files by name; HandedFiles replaces them with QEMU's names for them. */
 export interface MachineOptions {
   name: string
   /** Upper-case GUID. */
@@ -30,21 +30,21 @@ export interface MachineOptions {
   variables: string
   disk: MachineDisk
   dataDisks: ScsiDisk[]
-  /** File of the disk that lives as long as this boot. */
+  /** File of the disk that lives only for this boot. */
   temporaryDisk?: string
-  /** Absent where the VM has no vTPM. */
+  /** Absent if the VM has no vTPM. */
   tpmSocket?: string
-  /** Of an open /dev/kvm. */
+  /** An open /dev/kvm. */
   kvm?: string
   /** File or FIFO. */
   serialLog: string
   network: GuestNetwork
 }
 
-/** Commas separate options in QEMU's arguments and are written twice inside a value. */
+/** Commas separate options in QEMU's arguments and are doubled inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
 
-/** Arguments of qemu-system-x86_64 for one VM. Nothing secret: any user can read another process's arguments. */
+/** Arguments of qemu-system-x86_64 for one VM. Without secrets: any user can read another process's arguments. */
 export function machineArguments(o: MachineOptions): string[] {
   return [
     '-nodefaults',
@@ -55,22 +55,23 @@ export function machineArguments(o: MachineOptions): string[] {
     `guest=${value(o.name)},debug-threads=off`,
     '-uuid',
     o.vmId.toLowerCase(),
-    // Where cloud-init finds its data, in an image that has it.
+    // Where cloud-init finds its data, in images that have it.
     '-smbios',
     `type=1,serial=ds=nocloud;s=http://${guestAddresses.metadata}${cloudInitPath}/`,
     '-machine',
-    // The guest's memory is in no core file of QEMU's (FAQ S9). Disks are virtio's: no controller of others to probe, or to attack.
+    // QEMU's core files exclude the guest's memory (FAQ S9). Disks are virtio: no other disk controllers to probe, or
+    // to attack.
     'q35,smm=on,vmport=off,sata=off,smbus=off,dump-guest-core=off',
     '-accel',
     o.acceleration === 'kvm' ? `kvm${o.kvm === undefined ? '' : `,device=${o.kvm}`}` : 'tcg,thread=multi',
     '-cpu',
-    // No virtual machines inside (FAQ S26).
+    // No nested virtual machines (FAQ S26).
     `${o.cpuModel},svm=off,vmx=off`,
     '-smp',
     String(o.vCPUs),
     '-m',
     `${o.memoryMiB}M`,
-    // The variables can be written by firmware in SMM only; S3 would let the guest resume past it.
+    // Only firmware in SMM can write the variables; S3 would let the guest resume past it.
     '-global',
     'driver=cfi.pflash01,property=secure,value=on',
     '-global',
@@ -78,7 +79,7 @@ export function machineArguments(o: MachineOptions): string[] {
     '-drive',
     `if=pflash,unit=0,format=raw,readonly=on,file=${value(o.firmware)}`,
     '-drive',
-    // By itself QEMU begins with a descriptor that only reads.
+    // By default QEMU uses a read-only descriptor.
     `if=pflash,unit=1,format=raw,auto-read-only=off,file=${value(o.variables)}`,
     ...(o.tpmSocket === undefined ? [] : tpmArguments(o.tpmSocket)),
     '-blockdev',
@@ -93,7 +94,7 @@ export function machineArguments(o: MachineOptions): string[] {
     '-device',
     'virtio-rng-pci,rng=rng',
     '-chardev',
-    // A FIFO cannot be emptied, which QEMU tries without `append`.
+    // A FIFO cannot be truncated, which QEMU tries without `append`.
     `file,id=serial,append=on,path=${value(o.serialLog)}`,
     '-serial',
     'chardev:serial',
@@ -103,13 +104,14 @@ export function machineArguments(o: MachineOptions): string[] {
     '-device',
     `virtio-net-pci,netdev=net,mac=${o.network.macAddress.replaceAll('-', ':').toLowerCase()},romfile=`,
     ...furtherInterfaceArguments(o.network.interfaces ?? []),
-    // A guest that powers off stays, paused, until its registers were read; one that reboots goes through the paravisor again.
+    // A guest that powers off stays paused until its registers were read; one that reboots goes through the paravisor
+    // again.
     '-action',
     'shutdown=pause,reboot=shutdown',
   ]
 }
 
-/** A disk of the network is waited for: a server that starts again is there within the lease of its hosts. */
+/** A network disk is waited for: a restarted server is back within its hosts' lease. */
 const osDisk = (disk: MachineDisk): string =>
   typeof disk === 'string'
     ? `driver=file,node-name=os-file,filename=${value(disk)},discard=unmap,cache.direct=off`

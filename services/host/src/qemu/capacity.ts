@@ -7,12 +7,12 @@ export interface Fitted {
   notices: string[]
 }
 
-/** Below this the guest's kernel does not unpack its initrd. */
+/** With less, the guest's kernel cannot unpack its initrd. */
 const leastMemoryMiB = 1024
-/** Left to the host and to what else runs on it. */
+/** Left to the host and its other programs. */
 const reserveMiB = 1024
 
-/** What the host bears of a size: as many processors as it has, and memory that is free now. */
+/** The part of a size that the host can provide: at most its processors, and currently free memory. */
 export async function fitToHost(size: { name: string; vCPUs: number; memoryMiB: number }): Promise<Fitted> {
   return fit({ size, processors: availableParallelism(), availableMiB: await availableMemoryMiB() })
 }
@@ -37,7 +37,7 @@ export function fit(o: {
   return { vCPUs, memoryMiB, notices }
 }
 
-/** MemAvailable, or what the control group leaves where that is less. */
+/** MemAvailable, or what the control group leaves if that is less. */
 async function availableMemoryMiB(): Promise<number> {
   const text = await readFile('/proc/meminfo', 'utf8')
   const host = Number(/^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) / 1024

@@ -1,6 +1,6 @@
-/** QEMU's arguments of its control channel. */
+/** QEMU's arguments for its control channel. */
 export const controlArguments: string[] = ['-chardev', 'socket,id=control,fd=3', '-mon', 'chardev=control,mode=control']
 
-/** A set of descriptors of a data disk's, by its LUN: beside those that QEMU is started with. */
+/** The descriptor set of a data disk, by LUN: distinct from those that QEMU is started with. */
 export const fdSetOf = (lun: number): number => 100 + lun
 export const fdSetPath = (set: number): string => `/dev/fdset/${set}`

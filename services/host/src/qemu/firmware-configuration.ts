@@ -1,12 +1,12 @@
 import type { QTest } from './qtest.ts'
 
-/** Of a machine whose processors have not run, nothing is in the way there. */
+/** On a machine whose processors have not run, this memory is free. */
 const memory = { control: 0x1_0000, data: 0x10_0000 } as const
 const directory = 0x19
 const entryBytes = 64
 const commands = { read: 2, select: 8, write: 16 } as const
 
-/** QEMU's fw_cfg device, by its DMA interface (docs/specs/fw_cfg.rst). */
+/** QEMU's fw_cfg device, through its DMA interface (docs/specs/fw_cfg.rst). */
 export class FirmwareConfiguration {
   readonly #qtest: QTest
   readonly #files: ReadonlyMap<string, { key: number; length: number }>
@@ -36,7 +36,7 @@ export class FirmwareConfiguration {
     return await fetch(this.#qtest, key, length)
   }
 
-  /** Takes all that QEMU offers of system management, as OVMF does: methods of the tables depend on it. */
+  /** Accepts everything that QEMU offers for system management, as OVMF does: the tables' methods depend on it. */
   async negotiateSmi(): Promise<void> {
     const offered = await this.read('etc/smi/supported-features')
     await this.#qtest.write(memory.data, offered)
@@ -63,7 +63,7 @@ async function transfer(qtest: QTest, key: number, length: number, command: numb
   control.setUint32(4, length)
   control.setBigUint64(8, BigInt(memory.data))
   await qtest.write(memory.control, new Uint8Array(control.buffer))
-  // The address, most significant half first; ports take the bytes of a number in the other order.
+  // The address, most significant half first; ports use the opposite byte order.
   await qtest.out(0x514, 0)
   await qtest.out(0x518, Buffer.from(Uint32Array.of(memory.control).buffer).readUInt32BE())
 }

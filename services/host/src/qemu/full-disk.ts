@@ -1,23 +1,23 @@
 import type { QmpEvent } from './qmp.ts'
 
-/** How often a write that found no room is tried again. */
+/** How often a write without room is retried. */
 const retryMs = 3_000
 
 /**
- * A guest whose disk's file found no room on this machine: QEMU stops it in the midst of the write (`werror=enospc`, its default), so
- * that nothing is lost, and it goes on where a try finds room.
+ * A guest whose disk file found no room on this machine: QEMU pauses it during the write (`werror=enospc`, its
+ * default), so that nothing is lost, and it continues once a retry succeeds.
  */
 export class FullDisk {
   readonly #goOn: () => Promise<unknown>
   #timer: NodeJS.Timeout | undefined
   #waits = false
 
-  /** @param goOn has QEMU repeat what it could not do */
+  /** @param goOn makes QEMU retry the write */
   constructor(goOn: () => Promise<unknown>) {
     this.#goOn = goOn
   }
 
-  /** The guest stands still until there is room. */
+  /** The guest is paused until there is room. */
   get waits(): boolean {
     return this.#waits
   }
@@ -26,7 +26,7 @@ export class FullDisk {
     if (event !== 'BLOCK_IO_ERROR' || data?.['nospace'] !== true || data['action'] !== 'stop') return
     this.#waits = true
     this.#later(() => {
-      // An error that comes again is told after QEMU has gone on.
+      // A recurring error is reported after QEMU has continued.
       this.#goOn().then(
         () => this.#later(() => (this.#waits = false)),
         () => {},

@@ -1,6 +1,6 @@
 import type { GuestInterface } from '@strongroom/contract'
 
-/** Where QEMU's DHCP server of an interface's network stands, and what it gives out. */
+/** Address of QEMU's DHCP server on an interface's network, and what it hands out. */
 export interface Subnet {
   /** For example 10.0.1.0/24 */
   prefix: string
@@ -19,8 +19,8 @@ const textOf = (address: number): string =>
   [24, 16, 8, 0].map((bits) => Math.floor(address / 2 ** bits) % 256).join('.')
 
 /**
- * The subnet of an interface. Undefined where the address is none that a machine of the subnet may have: Azure keeps the
- * first four of a subnet and the last one, and here the first is the gateway's and the third the name server's.
+ * The subnet of an interface. Undefined if no machine of the subnet may have the address: Azure reserves a subnet's
+ * first four addresses and the last, and here the first is the gateway's and the third the name server's.
  */
 export function subnetFor(o: Pick<GuestInterface, 'privateIpAddress' | 'subnetPrefix'>): Subnet | undefined {
   const match = /^([\d.]{7,15})\/(\d{1,2})$/.exec(o.subnetPrefix)
@@ -33,8 +33,8 @@ export function subnetFor(o: Pick<GuestInterface, 'privateIpAddress' | 'subnetPr
 }
 
 /**
- * QEMU's arguments of the interfaces beside the primary one: each on a network of its own that leads nowhere, where it
- * gets its address by DHCP. The metadata endpoint and SSH are the primary one's.
+ * QEMU's arguments for the interfaces other than the primary one: each on an isolated network, where it gets its
+ * address by DHCP. The metadata endpoint and SSH belong to the primary one.
  */
 export function furtherInterfaceArguments(interfaces: readonly GuestInterface[]): string[] {
   return interfaces.flatMap((each, index) => {

@@ -1,4 +1,4 @@
-/** Unix sockets of a guest's endpoints, each this VM's alone, so that the socket says who calls. */
+/** Unix sockets of a guest's endpoints, exclusive to this VM, so that the socket identifies the caller. */
 export interface Doors {
   /** The metadata endpoint, 169.254.169.254:80 in the guest. */
   metadata: string
@@ -8,22 +8,22 @@ export interface Doors {
   proxy: string
   /** Relay to the installation's TLS listener and to public addresses, 169.254.169.253:443. */
   services: string
-  /** Relay to public addresses by HTTP in clear, 169.254.169.253:80. */
+  /** Relay to public addresses over plain HTTP, 169.254.169.253:80. */
   web: string
   /** The guest's resolver, 169.254.169.253:53. */
   names: string
 }
 
-/** Addresses of the endpoints inside the guest. Link-local, so that they are in no tenant's network. */
+/** Addresses of the endpoints inside the guest. Link-local, so that no tenant's network contains them. */
 export const guestAddresses = { metadata: '169.254.169.254', services: '169.254.169.253', proxyPort: 3128 } as const
 
-/** What DHCP gives the one host of the network, and where its SSH is. */
+/** What DHCP gives the network's only host, where its SSH listens. */
 const guest = '169.254.100.2'
 
 /**
- * QEMU's argument of the primary interface's network: DHCP, the doors, and SSH from 127.0.0.1:`sshPort`; nothing else of the host
- * and nothing outside (`restricted`). The network is libslirp's by way of libvdeplug, for QEMU's own way to it forks a program for
- * each connection to a socket. Throws where a path has a character that the two syntaxes give a meaning.
+ * QEMU's argument for the primary interface's network: DHCP, the doors, and SSH from 127.0.0.1:`sshPort`; nothing else
+ * on the host and nothing outside (`restricted`). The network is libslirp's through libvdeplug, because QEMU's own way
+ * forks a program per connection to a socket. Throws for a path with a character that is special in either syntax.
  */
 export function networkArgument(o: { doors: Doors; sshPort: number }): string {
   const { metadata, services, proxyPort } = guestAddresses
@@ -41,7 +41,7 @@ export function networkArgument(o: { doors: Doors; sshPort: number }): string {
     `addr=169.254.0.2${escaped('/')}16`,
     `dhcp=${guest}`,
     `tcpfwd=127.0.0.1:${o.sshPort}:${guest}:22`,
-    // Two commas are one to QEMU.
+    // QEMU reads two commas as one.
     `unixfwd=${doors.map(([address, port, path]) => `${address}:${port}:${escaped(path)}`).join(',,')}`,
   ]
   return `vde,id=net,sock=slirp:///${options.join('/')}`

@@ -2,15 +2,13 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { fdSetOf, fdSetPath } from './descriptors.ts'
 import type { MachineOptions } from './arguments.ts'
 
-/** Standard streams, and QEMU's control channel. */
+/** After the standard streams and QEMU's control channel. */
 const firstDescriptor = 4
 
-/** Commas separate options in QEMU's arguments and are written twice inside a value. */
+/** Commas separate options in QEMU's arguments and are doubled inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
 
-/**
- * Files that the server opens and hands to a QEMU, whose user can open none of them: not by name, and not those of another VM.
- */
+/** Files that the server opens and passes to a QEMU, whose user can open none of them by name, nor another VM's. */
 export class HandedFiles {
   readonly #files: FileHandle[] = []
   readonly #arguments: string[] = []
@@ -19,28 +17,28 @@ export class HandedFiles {
   async hand(path: string, flags: 'r' | 'r+' | 'w', set?: number): Promise<string> {
     const descriptor = firstDescriptor + this.#files.length
     this.#files.push(await open(path, flags, 0o600))
-    // What QEMU calls opaque is for whoever looks at its arguments.
+    // QEMU's `opaque` is a label for readers of its arguments.
     this.#arguments.push('-add-fd', `fd=${descriptor},set=${set ?? descriptor},opaque=${value(path)}`)
     return fdSetPath(set ?? descriptor)
   }
 
-  /** Of QEMU, before all that name a file. */
+  /** QEMU's arguments, before all that name a file. */
   get arguments(): string[] {
     return this.#arguments
   }
 
-  /** Of the program that is started, from the fourth on. */
+  /** Descriptors of the started program, from the fourth on. */
   get descriptors(): number[] {
     return this.#files.map(({ fd }) => fd)
   }
 
-  /** Once QEMU has its own: a lock on a file lasts as long as anybody has it open. */
+  /** Once QEMU has its own: a file lock lasts as long as anybody has the file open. */
   async close(): Promise<void> {
     for (const file of this.#files.splice(0)) await file.close()
   }
 }
 
-/** Hands over the files of a VM. @returns the machine with QEMU's names for them */
+/** Passes a VM's files. @returns the machine with QEMU's names for them */
 export async function handMachine(files: HandedFiles, given: MachineOptions): Promise<MachineOptions> {
   const machine = { ...given, dataDisks: [...given.dataDisks] }
   if (given.acceleration === 'kvm') machine.kvm = await files.hand('/dev/kvm', 'r+')

@@ -14,9 +14,10 @@ interface BlockNode {
 const value = (text: string): string => text.replaceAll(',', ',,')
 
 /**
- * Writes the content of an image as a sparse raw file. Whoever made the image chose every byte that its format's reader works on, so
- * that this is QEMU under its seccomp filter, as a user of this copy's alone that is handed both files (qemu-img has neither).
- * @throws ProgramError where QEMU cannot read the image
+ * Writes an image's content as a sparse raw file. The image's author controls every byte that the format's reader
+ * parses, so this is a QEMU under its seccomp filter, as a user for this copy only, with both files passed to it
+ * (qemu-img has neither).
+ * @throws ProgramError if QEMU cannot read the image
  * @throws ServiceError StorageFull, MissingProgram
  */
 export async function copyImage(o: {
@@ -33,7 +34,7 @@ export async function copyImage(o: {
     log: 'pipe',
     args: async (files) => {
       const [from, to] = [await files.hand(o.from, 'r'), await files.hand(o.to, 'r+')]
-      // A VHD's header knows two sizes; Azure's rule is the current size, not cylinders times heads times sectors.
+      // A VHD's header has two sizes; Azure uses the current size, not cylinders times heads times sectors.
       const size = o.format === 'vpc' ? 'force_size_calc=current_size,' : ''
       return [
         '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'none',
@@ -64,13 +65,13 @@ export async function copyImage(o: {
   }
 }
 
-/** Has QEMU copy one node into the other: what reads as zeros becomes a hole. */
+/** Makes QEMU copy one node into the other: zeros become holes. */
 async function mirror(qemu: OwnedProcess): Promise<void> {
   let finish: (error?: Error) => void = () => {}
   const finished = new Promise<Error | undefined>((resolve) => (finish = resolve))
   void qemu.exited.then(() => finish(new Error('ended before all was copied')))
   const listener = ({ event, data }: QmpEvent): void => {
-    // All is copied; from here on QEMU would go on copying what is written to the source.
+    // Everything is copied; from here on QEMU would copy further writes to the source.
     if (event === 'BLOCK_JOB_READY')
       qmp.execute('block-job-cancel', { device: 'copy' }).catch((error: Error) => finish(error))
     if (event === 'BLOCK_JOB_COMPLETED' || event === 'BLOCK_JOB_CANCELLED')

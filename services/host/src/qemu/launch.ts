@@ -1,15 +1,15 @@
 import { hasLandlock, startProgram, type OwnedProcess } from '@strongroom/platform'
 import { HandedFiles } from './handed-files.ts'
 
-/** What QEMU itself refuses to do from its start on (seccomp): programs, privileges and other processes' scheduling. */
+/** What QEMU forbids itself from its start on (seccomp): programs, privileges and other processes' scheduling. */
 const sandbox = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
 
 /**
- * Starts QEMU for bytes of somebody else's: in a session of its own, as a user that has no file of this machine, held to what it
- * is handed. Its control channel is the third of its streams, a socket pair.
- * @param o.user number; this process's own where absent
- * @param o.log descriptor that its complaints go to
- * @param o.args hands it the files and gives its arguments
+ * Starts QEMU for untrusted bytes: in a separate session, as a user without files on this machine, limited to what it
+ * is passed. Its control channel is its third stream, a socket pair.
+ * @param o.user number; default: this process's own
+ * @param o.log descriptor for its messages
+ * @param o.args passes the files and returns its arguments
  * @throws ServiceError MissingProgram
  */
 export async function launchQemu(o: {

@@ -15,8 +15,8 @@ export interface ProbeResult {
 const firmwareLimitMs = 8_000
 
 /**
- * Which acceleration really works. An openable /dev/kvm is not a working one: on nested hosts QEMU dies in firmware. So a
- * few seconds of the real firmware are run. The result is kept until the kernel or QEMU changes.
+ * Which acceleration really works. An openable /dev/kvm may not: on nested hosts QEMU dies in firmware. So the real
+ * firmware runs for a few seconds. The result is kept until the kernel or QEMU changes.
  */
 export async function probeAcceleration(o: { cacheDir: string }): Promise<ProbeResult> {
   try {
@@ -45,7 +45,7 @@ export async function probeAcceleration(o: { cacheDir: string }): Promise<ProbeR
   return result
 }
 
-/** True when the firmware gets as far as its boot menu, which it says on the serial console. */
+/** True if the firmware reaches its boot menu, which it shows on the serial console. */
 async function firmwareRuns(): Promise<boolean> {
   const directory = await memoryBackedDirectory('kvm-probe')
   try {

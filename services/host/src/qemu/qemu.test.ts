@@ -55,7 +55,7 @@ describe('QEMU’s arguments', () => {
     expect(second).toBe(
       'user,id=net1,restrict=on,ipv6=off,net=10.0.1.0/24,host=10.0.1.1,dns=10.0.1.3,dhcpstart=10.0.1.7',
     )
-    // Behind the primary one, whose name in the guest stays.
+    // After the primary one, whose name in the guest stays.
     const devices = two.filter((each) => each.startsWith('virtio-net-pci'))
     expect(devices).toEqual([
       'virtio-net-pci,netdev=net,mac=02:53:52:19:ef:25,romfile=',
@@ -75,7 +75,7 @@ describe('QEMU’s arguments', () => {
       expect(options).not.toContain(option)
     expect(all).toContain('dump-guest-core=off')
     expect(args).toEqual(expect.arrayContaining(['-nodefaults', '-no-user-config', '-display', 'none']))
-    // What the guest writes goes to a file, and QEMU's own protocol to a descriptor that this process alone has the other end of.
+    // Guest output goes to a file, and QEMU's own protocol to a descriptor whose other end only this process has.
     const channels = args.filter((_, index) => ['-chardev', '-serial', '-mon'].includes(args[index - 1] ?? ''))
     expect(channels.map((each) => each.replace(/,path=.*/, ''))).toEqual([
       'socket,id=tpm',

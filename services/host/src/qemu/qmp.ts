@@ -16,8 +16,8 @@ interface Reply {
 }
 
 /**
- * Sends its input over the socket that is its descriptor 3, and its descriptor 4 along with it (unix(7), SCM_RIGHTS), which
- * Node cannot do.
+ * Sends its input over the socket on descriptor 3, together with descriptor 4 (unix(7), SCM_RIGHTS), which Node cannot
+ * do.
  */
 const sender = `import socket, sys
 socket.send_fds(socket.socket(fileno=3), [sys.stdin.buffer.read()], [4])`
@@ -50,7 +50,7 @@ export class Qmp {
     return await this.#send(command, args, (line) => void this.#socket.write(line))
   }
 
-  /** Hands QEMU a file as one of a set of descriptors, from which it is opened as /dev/fdset/{set}. */
+  /** Passes QEMU a file as one of a descriptor set, from which it is opened as /dev/fdset/{set}. */
   async handFile(path: string, set: number): Promise<void> {
     const file = await open(path, 'r+')
     try {
@@ -80,7 +80,7 @@ export class Qmp {
       stdio: ['pipe', 'ignore', 'ignore', this.#socket, descriptor],
       dieWithParent: true,
     })
-    // A stream that is lent to a program is not read on here by itself.
+    // A stream lent to a program does not resume reading here by itself.
     this.#socket.resume()
     program.child.stdin?.on('error', () => {})
     program.child.stdin?.end(line)

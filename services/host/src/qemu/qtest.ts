@@ -22,7 +22,7 @@ export class QTest {
     return new QTest(server)
   }
 
-  /** Waits for QEMU. @param o.ended settles where it ends instead, with what it said */
+  /** Waits for QEMU. @param o.ended settles with its output if it ends instead */
   async connect(o: { ended: Promise<string> }): Promise<void> {
     const socket = await Promise.race([this.#connected, o.ended.then((said) => Promise.reject(noMachine(said)))])
     socket.on('error', () => {})
@@ -31,7 +31,7 @@ export class QTest {
       for (let end = this.#received.indexOf('\n'); end >= 0; end = this.#received.indexOf('\n')) {
         const line = this.#received.slice(0, end)
         this.#received = this.#received.slice(end + 1)
-        // Interrupts are told unasked.
+        // Interrupts arrive unsolicited.
         if (!line.startsWith('IRQ')) this.#heard?.(line)
       }
     })

@@ -10,7 +10,7 @@ import { machineArguments, type Acceleration } from './arguments.ts'
 import { FirmwareConfiguration } from './firmware-configuration.ts'
 import { QTest } from './qtest.ts'
 
-/** What of a machine goes into its ACPI tables: no disk behind a controller does, and no backend. */
+/** The parts of a machine that affect its ACPI tables: not the disks behind a controller, and no backends. */
 export interface MachineShape {
   acceleration: Acceleration
   cpuModel: string
@@ -20,21 +20,21 @@ export interface MachineShape {
 }
 
 const gibibyte = 2 ** 30
-/** Of Debian's OVMF_VARS_4M.fd. */
+/** Size of Debian's OVMF_VARS_4M.fd. */
 const variablesBytes = 540_672
 const diskBytes = 2 ** 20
 
 /**
- * PCR 1 of boots of a machine, from QEMU itself: one of the same shape, whose processors never run, is set up as the firmware would
- * and asked for its tables. The processor's boot is not waited for: it takes parts of a second.
- * @param o.runtimeDir memory-backed, of one boot
+ * PCR 1 of a machine's boots, from QEMU itself: a machine of the same shape, whose processors never run, is configured
+ * as the firmware would and asked for its tables. This takes a fraction of a second, without a boot.
+ * @param o.runtimeDir memory-backed, for one boot
  * @throws ServiceError MachineNotPredicted, VtpmEnded
  */
 export async function machineRegister(o: MachineShape & { runtimeDir: string }): Promise<Uint8Array> {
   const directory = join(o.runtimeDir, 'reference')
   await mkdir(directory, { mode: 0o700 })
   try {
-    // As whom the guest's programs run does not matter to them: nothing of the guest's is here.
+    // The guest programs' user does not matter here: nothing belongs to the guest.
     const state = await TpmDirectory.make({ path: join(directory, 'tpm'), user: undefined })
     const tpm = await startSwtpm({ directory: state, name: 'vtpm', startup: 'qemu' })
     try {
@@ -51,7 +51,7 @@ export async function machineRegister(o: MachineShape & { runtimeDir: string }):
   }
 }
 
-/** What the machine's firmware would be given, by the names that it asks for. */
+/** What the machine's firmware would receive, by the names it asks for. */
 async function tablesOf(o: MachineShape, directory: string, tpmSocket: string): Promise<Map<string, Uint8Array>> {
   const at = (name: string): string => join(directory, name)
   for (const [name, length] of [
@@ -66,7 +66,7 @@ async function tablesOf(o: MachineShape, directory: string, tpmSocket: string): 
     const program = startProgram({
       command: 'qemu-system-x86_64',
       args: [...referenceArguments(o, at, tpmSocket), '-S', '-qtest', `unix:${at('qtest')}`, '-qtest-log', 'none'],
-      // Its control channel is the third of its streams, which nobody talks on.
+      // Its control channel is its third stream, which is unused.
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
       newSession: true,
       dieWithParent: true,
@@ -83,11 +83,11 @@ async function tablesOf(o: MachineShape, directory: string, tpmSocket: string): 
   }
 }
 
-/** The ends of two processes are told in any order. */
+/** Two processes' ends are reported in any order. */
 const hasEnded = async (tpm: Swtpm): Promise<boolean> =>
   await Promise.race([tpm.process.exited.then(() => true), sleep(100, false)])
 
-/** The arguments of a VM with nothing behind its devices. */
+/** The arguments of a VM without backends behind its devices. */
 function referenceArguments(o: MachineShape, at: (name: string) => string, tpmSocket: string): string[] {
   const none = '/nowhere'
   const doors = { metadata: none, time: none, proxy: none, services: none, web: none, names: none }
@@ -113,18 +113,18 @@ function referenceArguments(o: MachineShape, at: (name: string) => string, tpmSo
 /** Addresses of OVMF 2025.02 for Q35 (OvmfPkg/Include/IndustryStandard/Q35MchIch9.h, PlatformInitLib). */
 const firmware = { pciExpress: 0xe000_0000, powerManagement: 0x600 } as const
 
-/** What the firmware sets before it asks for the tables, as far as it goes into them. */
+/** The firmware's settings before it asks for the tables, as far as they affect them. */
 async function readTables(qtest: QTest, o: MachineShape): Promise<Map<string, Uint8Array>> {
   const configure = async (device: number, register: number, value: number): Promise<void> => {
     await qtest.out(0xcf8, 0x8000_0000 + device * 0x800 + register)
     await qtest.out(0xcfc, value)
   }
-  // Power management of the ICH9, and its ACPI registers switched on.
+  // Power management of the ICH9, with its ACPI registers switched on.
   await configure(31, 0x40, firmware.powerManagement + 1)
   await configure(31, 0x44, 0x80)
   await configure(0, 0x64, 0)
   await configure(0, 0x60, firmware.pciExpress + 1)
-  // The first device's BAR 4, 64 bits and prefetchable, at the beginning of the window; then memory and ports switched on.
+  // The first device's BAR 4, 64-bit prefetchable, at the start of the window; then memory and ports switched on.
   const window = pciWindow(o)
   await configure(1, 0x20, (window % 2 ** 32) + 0xc)
   await configure(1, 0x24, Math.floor(window / 2 ** 32))
@@ -139,8 +139,8 @@ async function readTables(qtest: QTest, o: MachineShape): Promise<Map<string, Ui
 }
 
 /**
- * Where OVMF lays 64-bit PCI addresses (PlatformInitLib, MemDetect.c): with a processor whose address width it believes, which is AMD's,
- * the last quarter of its 40 bits; else 32 GiB of their own behind the memory.
+ * Where OVMF places 64-bit PCI addresses (PlatformInitLib, MemDetect.c): with a processor whose address width it
+ * trusts, which is AMD's, the last quarter of its 40 bits; else a separate 32 GiB after the memory.
  */
 export function pciWindow(o: Pick<MachineShape, 'cpuModel' | 'memoryMiB'>): number {
   if (o.cpuModel === cpuModels.SNP) return 2 ** 40 - 2 ** 38

@@ -26,9 +26,9 @@ describe('arguments of data disks', () => {
   })
 })
 
-/** A QEMU in its firmware, without a guest: disks come and go all the same. */
+/** A QEMU in its firmware, without a guest: disks can still come and go. */
 describe.skipIf(!present)('a running QEMU', () => {
-  /** As of a VM, where this process may give it one: files and folder are this process's alone. */
+  /** As a VM's user, if this process may use one: files and folder belong to this process only. */
   const user = process.geteuid?.() === 0 ? candidateUser('F6EDBA93-B1EC-4F77-91E4-027F8E5E0333') : undefined
   let folder: string
   const running: VmProcess[] = []

@@ -1,25 +1,25 @@
 import { fdSetOf, fdSetPath } from './descriptors.ts'
 
-/** A disk file that a guest is to have at a LUN. */
+/** A disk file attached at a LUN. */
 export interface ScsiDisk {
   /** 0 to 63. */
   lun: number
   path: string
-  /** 1 to 36 printable characters: what the guest reads as the disk's serial number and id. */
+  /** 1 to 36 printable characters: the disk's serial number and id in the guest. */
   serial: string
 }
 
-/** Commas separate options in QEMU's arguments and are written twice inside a value. */
+/** Commas separate options in QEMU's arguments and are doubled inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
 
-/** As Azure lays them out: data disks at target 0 of the controller by LUN, the temporary disk at target 1. */
+/** Azure's layout: data disks at target 0 of the controller by LUN, the temporary disk at target 1. */
 const targets = { data: 0, temporary: 1 } as const
 
 export const deviceOf = (lun: number): string => `data-${lun}`
 
 /**
- * The controller of data disks and of the temporary disk, which every VM has so that disks can come and go while it runs.
- * The OS disk is not behind it, and the firmware is told to boot that one alone: no disk here takes its place.
+ * The controller of data disks and the temporary disk, which every VM has so that disks can come and go while it runs.
+ * The OS disk is not behind it, and the firmware is configured to boot only that one: no disk here can replace it.
  */
 export function scsiArguments(o: { dataDisks: ScsiDisk[]; temporaryDisk?: string }): string[] {
   return [
@@ -47,7 +47,7 @@ const blockArguments = (node: string, path: string): string[] => [
   `driver=raw,node-name=${node},file=${node}-file,discard=unmap`,
 ]
 
-/** The commands of QEMU's machine protocol, in their order, that give a running guest a disk whose file QEMU was handed. */
+/** The QMP commands, in order, that attach a disk to a running guest after its file was passed to QEMU. */
 export function plugCommands(disk: ScsiDisk): [command: string, args: Record<string, unknown>][] {
   const node = deviceOf(disk.lun)
   return [

@@ -22,14 +22,14 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** @returns the FIFO that a guest's console goes to */
+/** @returns the FIFO for a guest's console */
 async function boot(at = path): Promise<string> {
   const fifo = join(directory, `console-${boots++}`)
   log = await SerialLog.start({ fifo, path: at, logger })
   return fifo
 }
 
-/** A process of its own, as QEMU is, that writes this to the FIFO and ends. */
+/** A separate process, like QEMU, that writes this to the FIFO and ends. */
 async function writes(fifo: string, command: string): Promise<void> {
   const child = spawn('sh', ['-c', `${command} > '${fifo}'`], { stdio: 'ignore' })
   const [code] = (await once(child, 'exit')) as [number]
@@ -88,7 +88,7 @@ describe('the serial log of a guest', () => {
   })
 })
 
-/** A tmpfs of few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
+/** A small tmpfs needs CAP_SYS_ADMIN, which a plain container lacks. */
 const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
 
 describe.skipIf(!mayMount)('on a full disk', () => {

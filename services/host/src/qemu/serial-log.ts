@@ -3,15 +3,15 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { run, type Logger } from '@strongroom/platform'
 
-/** A log never takes more than twice this, in bytes: a guest can write to its serial port without end. */
+/** A log never exceeds twice this, in bytes: a guest can write to its serial port without end. */
 export const halfLength: number = 2 ** 20
-/** The firmware's part of the console comes first, and fits. */
+/** The firmware's output comes first, and fits. */
 const headLength = 16 * 1024
 const tailLength = 8192
 
 const olderOf = (path: string): string => `${path}.older`
 
-/** What a guest has said on its serial console, for who watches its boot. */
+/** A guest's serial console output, for watching its boot. */
 export interface GuestConsole {
   /** The first 16 KiB of this boot. */
   head(): string
@@ -22,12 +22,12 @@ export interface GuestConsole {
 }
 
 /**
- * The serial log of one boot, a ring of two halves: the file at `path` grows to a half and then takes the place of `path.older`.
- * QEMU writes to a FIFO; a log that cannot be written (a full disk) loses lines and does not hold the guest up.
+ * The serial log of one boot, a ring of two halves: the file at `path` grows to a half and then replaces `path.older`.
+ * QEMU writes to a FIFO; a log that cannot be written (a full disk) loses lines and does not block the guest.
  */
 export class SerialLog implements GuestConsole {
   readonly #fifo: Socket
-  /** Of the FIFO, which `#fifo` owns. */
+  /** The FIFO's descriptor, owned by `#fifo`. */
   readonly #fd: number
   readonly #path: string
   readonly #logger: Logger
@@ -57,8 +57,8 @@ export class SerialLog implements GuestConsole {
   }
 
   /**
-   * Makes the FIFO that QEMU is to write to. The log of the boot before stays beside it: what a failed boot said is wanted
-   * after the next attempt too.
+   * Creates the FIFO for QEMU. The previous boot's log is kept beside it: a failed boot's output is needed after the
+   * next attempt too.
    */
   static async start(o: { fifo: string; path: string; logger: Logger }): Promise<SerialLog> {
     for (const part of [o.path, olderOf(o.path)]) {
@@ -68,7 +68,7 @@ export class SerialLog implements GuestConsole {
     }
     await run({ command: 'mkfifo', args: ['--mode=600', o.fifo], timeoutMs: 10_000 })
     const file = await open(o.path, 'w', 0o600)
-    // Open for writing as well: a reader alone would be told of the end before QEMU has opened it.
+    // Open for writing as well: a reader alone would see the end before QEMU has opened it.
     const fd = openSync(o.fifo, constants.O_RDWR | constants.O_NONBLOCK)
     const fifo = new Socket({ fd, readable: true, writable: false })
     return new SerialLog({ fifo, fd, path: o.path, file, logger: o.logger })
@@ -91,7 +91,7 @@ export class SerialLog implements GuestConsole {
     return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-12) // prettier-ignore
   }
 
-  /** Once QEMU has ended: writes what it said last. */
+  /** After QEMU has ended: writes its last output. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -102,12 +102,12 @@ export class SerialLog implements GuestConsole {
     await this.#file.close()
   }
 
-  /** Takes what was read and what lies in the FIFO, of which no event has told yet. */
+  /** Reads what the FIFO contains before any event reports it. */
   #drain(): void {
-    // What `read` gives comes as an event too.
+    // What `read` returns arrives as an event too.
     while (this.#fifo.read() !== null);
     const chunk = Buffer.alloc(64 * 1024)
-    // Bounded: a guest that still writes would have no end.
+    // Bounded: a guest that keeps writing would never end.
     for (let reads = 0; reads < 16; reads++) {
       let length = 0
       try {
@@ -148,12 +148,12 @@ export class SerialLog implements GuestConsole {
   }
 }
 
-/** The log at `path`, both halves in their order; empty where there is none. */
+/** The log at `path`, both halves in order; empty if there is none. */
 export async function readSerialLog(path: string): Promise<Buffer> {
   const newer = await open(path, 'r').catch(() => undefined)
   const older = await open(olderOf(path), 'r').catch(() => undefined)
   try {
-    // The halves may have moved on between the two: then both are the same file.
+    // The halves may have rotated between the two opens: then both are the same file.
     const same = newer && older && (await newer.stat()).ino === (await older.stat()).ino
     const parts = await Promise.all([same ? undefined : older, newer].map(async (part) => await part?.readFile()))
     return Buffer.concat(parts.filter((part) => part !== undefined))

@@ -10,14 +10,14 @@ import { launchQemu } from './launch.ts'
 import { Qmp, type QmpEvent } from './qmp.ts'
 import { deviceOf, plugCommands, type ScsiDisk } from './scsi-disks.ts'
 
-/** How long QEMU may take to take a device away. A SCSI disk needs no word of the guest's. */
+/** How long QEMU may take to remove a device. A SCSI disk needs no reaction from the guest. */
 const unplugLimitMs = 20_000
 
-/** How long QEMU may take to end once it has closed its control channel. */
+/** How long QEMU may take to exit after closing its control channel. */
 const endLimitMs = 2_000
 const pressEveryMs = 5000
 
-/** Why a guest no longer runs. `reboot`: it asked for one. */
+/** Why a guest no longer runs. `reboot`: it requested one. */
 export type GuestEnd =
   | { kind: 'powerOff' }
   | { kind: 'reboot' }
@@ -26,13 +26,15 @@ export type GuestEnd =
 
 type Listeners = Set<(device: unknown) => void>
 
-/** One QEMU, in a session of its own, that dies with the server. After a power-off or reboot it stays, paused, until `kill`. */
+/**
+ * One QEMU, in a separate session, that dies with the server. After a power-off or reboot it stays paused until `kill`.
+ */
 export class VmProcess {
   readonly process: OwnedProcess
   /** Settles once. */
   readonly ended: Promise<GuestEnd>
   readonly #qmp: Qmp
-  /** Called with the device that QEMU has taken away. */
+  /** Called with the device that QEMU has removed. */
   readonly #deleted: Listeners
   readonly #fullDisk: FullDisk
 
@@ -51,9 +53,9 @@ export class VmProcess {
   }
 
   /**
-   * QEMU runs as a user of the VM's own, is handed its files open and opens none by name.
-   * @param o.errorLog file that QEMU's own complaints go to
-   * @param o.user number; this process's own where absent
+   * QEMU runs as the VM's own user, is passed its files open and opens none by name.
+   * @param o.errorLog file for QEMU's messages
+   * @param o.user number; default: this process's own
    */
   static async start(o: { machine: MachineOptions; errorLog: string; user: number | undefined }): Promise<VmProcess> {
     const log = await open(o.errorLog, 'w+', 0o600)
@@ -89,24 +91,24 @@ export class VmProcess {
     try {
       qmp = await Qmp.begin({ socket: process.child.stdio[3] as Socket, listener })
     } catch (error) {
-      // QEMU closes its end just before it is gone.
+      // QEMU closes its end just before it exits.
       await Promise.race([process.exited, sleep(endLimitMs, undefined, { ref: false })])
       process.kill('SIGKILL')
       if (!gone) throw error
-      // The caller hears of it by `ended`, with what QEMU said.
+      // The caller learns it from `ended`, with QEMU's output.
       throw new QemuEnded(await ended)
     }
     return new VmProcess({ process, qmp, ended, deleted, fullDisk })
   }
 
-  /** A disk of the guest's found no room on this machine: the guest stands still until there is. */
+  /** A guest disk found no room on this machine: the guest is paused until there is. */
   get waitsForRoom(): boolean {
     return this.#fullDisk.waits
   }
 
   /**
-   * Presses the guest's power button and waits; false when it did not power off in time. Nobody hears the button before the guest's
-   * login manager runs, so it is pressed again.
+   * Presses the guest's power button and waits; false if it did not power off in time. Nothing reacts before the
+   * guest's login manager runs, so it is pressed repeatedly.
    */
   async powerDown(limitMs: number): Promise<boolean> {
     const stop = new AbortController()
@@ -124,7 +126,7 @@ export class VmProcess {
     return result !== 'late'
   }
 
-  /** Gives the running guest a disk: all of it, or nothing. */
+  /** Attaches a disk to the running guest, completely or not at all. */
   async plug(disk: ScsiDisk): Promise<void> {
     try {
       await this.#qmp.handFile(disk.path, fdSetOf(disk.lun))
@@ -135,7 +137,7 @@ export class VmProcess {
     }
   }
 
-  /** Takes a disk away, whatever the guest does with it, and waits until QEMU has let its file go. */
+  /** Removes a disk, whatever the guest does with it, and waits until QEMU has closed its file. */
   async unplug(lun: number): Promise<void> {
     const stop = new AbortController()
     let heard: (device: unknown) => void = () => {}
@@ -156,14 +158,14 @@ export class VmProcess {
     await this.#qmp.execute('block_resize', { 'node-name': deviceOf(lun), size: bytes })
   }
 
-  /** The file is closed once its nodes are gone, and its set. */
+  /** The file is closed once its nodes and its set are gone. */
   async #removeNodes(lun: number): Promise<void> {
     for (const node of [deviceOf(lun), `${deviceOf(lun)}-file`])
       await this.#qmp.execute('blockdev-del', { 'node-name': node }).catch(() => {})
     await this.#qmp.execute('remove-fd', { 'fdset-id': fdSetOf(lun) }).catch(() => {})
   }
 
-  /** Pulls the plug. QEMU is not asked to quit: it would end the TPM as well. */
+  /** Powers off hard. QEMU is not asked to quit: that would end the TPM as well. */
   async kill(): Promise<void> {
     this.#fullDisk.close()
     this.#qmp.close()

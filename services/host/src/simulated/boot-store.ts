@@ -22,7 +22,7 @@ const migrations: Record<string, Migration> = {
 
 export type Identity = NonNullable<InstanceRecord['identity']>
 
-/** Of each VM whose evidence was asked for: its vTPM's public keys and the evidence of its last boot. */
+/** For each VM whose evidence was requested: its vTPM's public keys and its last boot's evidence. */
 export class SimulatedBootStore {
   readonly #db: Kysely<Tables>
 
@@ -44,7 +44,7 @@ export class SimulatedBootStore {
     }
   }
 
-  /** A vTPM that was recreated has no evidence yet. */
+  /** A recreated vTPM has no evidence yet. */
   async saveIdentity(vmId: string, identity: Identity): Promise<void> {
     const row = { identity: JSON.stringify(identity), evidence: null }
     await this.#db

@@ -23,15 +23,16 @@ import { laterExtensions, predictedRecords, writeEventLog, type PredictedRecord 
 const quoted = Array.from({ length: 15 }, (_, index) => index)
 
 /**
- * One boot whose guest never runs: the paravisor opens it as it opens any, then the host extends the vTPM by what was
- * predicted and has it quoted, and judges that report as it judges a guest's. Whatever happens, nothing of it goes on.
+ * One boot whose guest never runs: the paravisor opens it like any other; then the host extends the vTPM by the
+ * predicted measurements, has it quoted, and judges that report like a guest's. Nothing keeps running afterwards, in
+ * any case.
  */
 export async function bootWithoutGuest(o: {
   services: HostServices
   spec: InstanceSpec
   image: ImageRecord
   files: VmFiles
-  /** Of the vTPM that is kept; absent with NonPersistedTPM. */
+  /** Of the stored vTPM; absent with NonPersistedTPM. */
   identity: Identity | undefined
   bootId: string
 }): Promise<AnyBootEvidence> {
@@ -114,7 +115,7 @@ async function measure(o: {
 async function extendAndQuote(o: {
   opened: OpenedGuest | OpenedStateless
   records: PredictedRecord[]
-  /** What a guest would have settled. */
+  /** The settings a guest would have applied. */
   settled: Uint8Array
   nonce: Uint8Array
 }): Promise<BootReport> {
@@ -153,7 +154,7 @@ function vtpmOf({ tpm }: OpenedGuest | OpenedStateless): Swtpm {
   return tpm
 }
 
-/** As a guest that has powered off: vTPM ended, its state written back, the copies of before made good for nothing. */
+/** Like a guest's power-off: ends the vTPM, writes its state back, and makes earlier copies worthless. */
 async function shutDown(opened: OpenedGuest | OpenedStateless, services: HostServices): Promise<void> {
   try {
     await stopSwtpm(vtpmOf(opened))

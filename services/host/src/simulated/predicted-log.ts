@@ -43,8 +43,8 @@ function variable(name: string, vendor: string, data: Uint8Array): Uint8Array {
 }
 
 /**
- * What firmware and boot stub would measure of this boot file under these variables, in order: the same measurements that
- * PCR 4, 7 and 11 are predicted from, and the firmware's version and separators beside.
+ * What firmware and boot stub would measure for this boot file and these variables, in order: the measurements from
+ * which PCR 4, 7 and 11 are predicted, plus the firmware's version and separators.
  */
 export async function predictedRecords(o: {
   firmware: Uint8Array
@@ -87,7 +87,7 @@ export async function predictedRecords(o: {
   ]
 }
 
-/** What systemd in a guest would extend after the firmware's log has ended. */
+/** What systemd in a guest would extend after the end of the firmware's log. */
 export const laterExtensions: { pcr: number; digest: Uint8Array }[] = bootPhases.map((phase) => ({
   pcr: 11,
   digest: sha256(utf8(phase)),

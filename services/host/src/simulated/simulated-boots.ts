@@ -16,13 +16,13 @@ import { bootWithoutGuest } from './boot-without-guest.ts'
 import { makeStandInImage } from './stand-in-image.ts'
 
 /**
- * Evidence of VMs in an installation without guests, made when it is asked for: silicon, claims, token, key release, guest
- * state, vTPM and quote are what they are elsewhere. A vTPM runs only for as long as that takes.
+ * Evidence of VMs in an installation without guests, created on request: silicon, claims, token, key release, guest
+ * state, vTPM and quote are real. A vTPM runs only while it is created.
  */
 export class SimulatedBoots {
   readonly #services: HostServices
   readonly #store: SimulatedBootStore
-  /** One boot at a time: each has programs of its own, and thousands of VMs may be asked about at once. */
+  /** One boot at a time: each runs several programs, and thousands of VMs may be requested at once. */
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(services: HostServices, store: SimulatedBootStore) {
@@ -30,7 +30,7 @@ export class SimulatedBoots {
     this.#store = store
   }
 
-  /** The evidence of the boot with this id: made now, or the one that was made before. */
+  /** The evidence of the boot with this id: existing, or created now. */
   async boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence> {
     this.#requireSimulated()
     return await this.#inTurn(async () => {
@@ -48,7 +48,7 @@ export class SimulatedBoots {
     })
   }
 
-  /** What every VM of an installation without guests is made of. */
+  /** The image of every VM in an installation without guests. */
   async image(): Promise<ImageRecord> {
     this.#requireSimulated()
     return await makeStandInImage(this.#services.cacheDir)

@@ -9,8 +9,8 @@ import { parsePe } from '@strongroom/evidence/expected'
 const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
 /**
- * What a boot without a guest is predicted from: a signed unified kernel image whose kernel is systemd's stub, and which
- * nothing ever starts. Made once a cache, in a second: CI needs no image of an operating system.
+ * What a boot without a guest is predicted from: a signed unified kernel image whose kernel is systemd's stub, and
+ * which is never started. Created once per cache, in a second: CI needs no operating-system image.
  */
 export async function makeStandInImage(cacheDir: string): Promise<ImageRecord> {
   const directory = join(cacheDir, 'stand-in')
@@ -34,7 +34,7 @@ const exists = async (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** Appears whole: two servers that share the cache may make it at once, and the first one's stays. */
+/** Appears whole: two servers sharing the cache may create it at once, and the first one's stays. */
 async function make(directory: string): Promise<void> {
   const partial = `${directory}.${process.pid}.partial`
   await rm(partial, { recursive: true, force: true })

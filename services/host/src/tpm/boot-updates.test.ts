@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
-/** Runs tools as a guest, behind a firmware that closed the platform hierarchy. */
+/** Runs tools like a guest, after firmware that closed the platform hierarchy. */
 async function asGuest<T>(
   work: (tool: (name: string, ...args: string[]) => Promise<Buffer>) => Promise<T>,
 ): Promise<T> {
@@ -47,7 +47,7 @@ async function asGuest<T>(
   }
 }
 
-/** Next to power-on: what was found, with this said of it. */
+/** Before power-on: what was found, with this verdict on it. */
 async function admit(said: AdmittedBoots): Promise<FoundUpdates> {
   let seen: FoundUpdates | undefined
   await admitBoots({

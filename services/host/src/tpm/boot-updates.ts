@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { hexOf, nvIndexLength, type Defined } from './nv-index.ts'
 import { tpmTool, type Swtpm } from './swtpm.ts'
 
-/** Whose updates of its boot file a VM takes (docs/design/0018-kernel-updates.md). */
+/** Whose boot-file updates a VM accepts (docs/design/0018-kernel-updates.md). */
 export interface UpdateRules {
   /** SHA-256 of the publisher's SubjectPublicKeyInfo, hexadecimal. */
   publisher: string
@@ -15,11 +15,11 @@ export interface UpdateRules {
 const read = 'ppread|ppwrite|authread|no_da|platformcreate'
 
 /**
- * The platform defines all of them, so that no guest removes one. The list and the rules are the platform's to write. A slot is any
- * guest's: what counts there is signed, and has a MAC under the disk's key.
+ * The platform defines all of them, so that no guest removes one. Only the platform writes the list and the rules. Any
+ * guest can write a slot: valid content is signed, and has a MAC under the disk's key.
  */
 const indices = {
-  /** Policies of the boots that read the disk's key, where there is more than one: a TPML_DIGEST of three; the initrd reads it. */
+  /** Policies of the boots that may read the disk's key, if several: a TPML_DIGEST of three, read by the initrd. */
   admitted: { index: 0x0140_0101, bytes: 106, attributes: read },
   rules: { index: 0x0140_0102, bytes: 256, attributes: read },
   defaultSlot: { index: 0x0140_0103, bytes: nvIndexLength, attributes: `${read}|authwrite` },
@@ -31,7 +31,7 @@ type Index = (typeof indices)[keyof typeof indices]
 export const policyOr = '00000171'
 const mostAdmitted = 3
 
-/** The policies, as often repeated as the list is long: its length is one that the initrd knows. */
+/** The policies, repeated to fill the list: the initrd expects a fixed length. */
 export function admittedList(policies: readonly Uint8Array[]): Uint8Array[] {
   const last = policies.at(-1)
   if (last === undefined || policies.length > mostAdmitted) throw new TypeError('one to three boots read the key')
@@ -68,8 +68,8 @@ export async function writeUpdateRules(tpm: Swtpm, { publisher, image, lowest }:
 const form = /^1 ([0-9a-f]{64}) (\d{1,9}) ([a-z0-9][a-z0-9.-]{0,126})\n$/
 
 /**
- * @returns undefined where the VM takes no updates: it was made of an image that has none, or by an earlier version
- * @throws ServiceError DiskKeyUnreadable where there is something else
+ * @returns undefined if the VM accepts no updates: its image has none, or an earlier version created it
+ * @throws ServiceError DiskKeyUnreadable for other content
  */
 export async function readUpdateRules(tpm: Swtpm, defined: Defined): Promise<UpdateRules | undefined> {
   if (!defined.has(indices.rules.index)) return undefined
@@ -87,7 +87,7 @@ export async function readUpdateRules(tpm: Swtpm, defined: Defined): Promise<Upd
   return { publisher, image, lowest: Number(lowest) }
 }
 
-/** What stands in the slot of the default boot file, and in the other. */
+/** Contents of the default boot file's slot and of the other. */
 export async function readSlots(tpm: Swtpm): Promise<Uint8Array[]> {
   return [await readIndex(tpm, indices.defaultSlot), await readIndex(tpm, indices.otherSlot)]
 }

@@ -2,10 +2,13 @@ import { attestationKeyUsage, endorsementKeyUsage } from '@strongroom/contract'
 import { extendedKeyUsage } from '@strongroom/der'
 import type { InstallationAuthority } from '@strongroom/platform'
 
-/** Guests of Azure renew an attestation key's certificate when less than 90 days are left. */
+/** Azure guests renew an attestation key's certificate when less than 90 days are left. */
 const days = 365
 
-/** Says that the key is the attestation key in this VM's vTPM: verifiers tell a TPM's keys from the authority's others by their usage. @param o.spki SubjectPublicKeyInfo @returns PEM */
+/**
+ * Certifies the attestation key in this VM's vTPM: its usage distinguishes a TPM's keys from the authority's others.
+ * @param o.spki SubjectPublicKeyInfo @returns PEM
+ */
 export async function certifyAttestationKey(o: {
   authority: InstallationAuthority
   vmId: string
@@ -20,7 +23,7 @@ export async function certifyAttestationKey(o: {
   })
 }
 
-/** Says that the key is the endorsement key of this VM's vTPM. @param o.spki SubjectPublicKeyInfo @returns PEM */
+/** Certifies the endorsement key of this VM's vTPM. @param o.spki SubjectPublicKeyInfo @returns PEM */
 export async function certifyEndorsementKey(o: {
   authority: InstallationAuthority
   vmId: string

@@ -10,10 +10,10 @@ import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
 import { permanentState, TpmDirectory } from './tpm-directory.ts'
 
 const measured = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 1)).digest()
-/** One digest of ones was extended into PCRs 4, 7 and 11, and into 1 by the machine. */
+/** One digest of ones extended into PCRs 4, 7 and 11, and into 1 by the machine. */
 const image = { 4: measured, 7: measured, 11: measured }
 const machine = measured
-/** What every boot extends, by the digest of a separator. */
+/** What every boot extends: the digest of a separator. */
 const separator = createHash('sha256').update(Buffer.alloc(4)).digest('hex')
 const booted = [1, 4, 7, 11]
 const key: DiskKey = {
@@ -36,7 +36,10 @@ beforeAll(async () => {
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
-/** What a guest gets that read the index with these extensions behind it; the platform hierarchy is closed, as firmware leaves it. */
+/**
+ * What a guest gets from reading the index after these extensions; the platform hierarchy is closed, as firmware leaves
+ * it.
+ */
 async function readAsGuest(extend: readonly number[], at = directory): Promise<string> {
   const tpm = await startSwtpm({ directory: at, name: 'guest', startup: 'clear' })
   try {

@@ -15,17 +15,19 @@ import { parseNvPublic, type Defined } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
 
-/** An index of the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines. */
+/**
+ * An index in the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines.
+ */
 const diskKeyIndex = 0x0140_0100
 const index = `0x0${diskKeyIndex.toString(16)}`
 
 /**
- * Anyone who holds the platform hierarchy (the paravisor, before the firmware starts) reads and writes it, and a boot that was
- * measured as its policy says reads it. Nobody in the guest writes or removes it.
+ * A holder of the platform hierarchy (the paravisor, before the firmware starts) reads and writes it, and a boot with
+ * the measurements in its policy reads it. Nobody in the guest can write or remove it.
  */
 const attributes = 'ppread|ppwrite|policyread|no_da|platformcreate'
 
-/** What the initrd needs to map an OS disk, and nothing of which it reads on that disk. */
+/** What the initrd needs to map an OS disk, none of it read from that disk. */
 export interface DiskKey {
   luksUuid: string
   /** 64 bytes: AES-256-XTS. */
@@ -38,20 +40,20 @@ const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 const digest = '([0-9a-f]{64})'
 const form = new RegExp(`^2 (${uuid}) ([0-9a-f]{128}) ${digest} ${digest} ${digest} ${digest}\\n$`)
 
-/** Of the image and the VM's Secure Boot variables, as they are when the initrd opens the disk. */
+/** Of the image and the VM's Secure Boot variables, when the initrd opens the disk. */
 export type ImageRegisters = Pick<BootRegisters, 4 | 7 | 11>
 
-/** What the index holds: the key, and the registers of the image that it is bound to for good. */
+/** The index's content: the key, and the image's registers that it is permanently bound to. */
 interface Content {
   key: DiskKey
   image: ImageRegisters
 }
 
 /**
- * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that no boot reads before a machine was
- * admitted.
- * @param o.image SHA-256 values at the moment at which the initrd opens the disk
- * @param o.updates whose updates of the boot file the VM takes; nobody's where absent
+ * Stores the key of a VM's disk in its TPM, which must be otherwise unused: an NV index that no boot can read before a
+ * machine is admitted.
+ * @param o.image SHA-256 values at the moment when the initrd opens the disk
+ * @param o.updates whose boot-file updates the VM accepts; nobody's by default
  */
 export async function writeDiskKey(o: {
   directory: TpmDirectory
@@ -65,15 +67,15 @@ export async function writeDiskKey(o: {
   })
 }
 
-/** A register that no boot has: it is extended at each. */
+/** A register value that no boot has, because each boot extends it. */
 const noMachine = new Uint8Array(32)
 
 /**
- * Lets the boots of one machine read the key, and those of no other: the image stays the one that the key was made for, whatever is
- * predicted now, and beside it the updates that `judge` admits. Nothing is done where the TPM holds no key of a disk.
- * @param o.machine PCR 1 of the machine that the VM is to run on (predictPcr1)
- * @param o.judge is asked where the VM takes updates of its boot file; none is admitted without it
- * @returns registers of the boots that read the key, at the time at which they do
+ * Lets the boots of one machine read the key, and no others: the image stays the one that the key was created for,
+ * whatever is predicted now, plus the updates that `judge` admits. Does nothing if the TPM has no disk key.
+ * @param o.machine PCR 1 of the machine that the VM will run on (predictPcr1)
+ * @param o.judge called if the VM accepts boot-file updates; without it none is admitted
+ * @returns registers of the boots that can read the key, when they do
  */
 export async function admitBoots(o: {
   directory: TpmDirectory
@@ -94,7 +96,7 @@ export async function admitBoots(o: {
         await writeUpdateRules(tpm, { ...rules, lowest: admitted.lowest })
       const boots = [...(admitted.image ? [content.image] : []), ...admitted.updates].map((boot) => registersOf(boot, o.machine)) // prettier-ignore
       const policies = boots.map(policyOf)
-      // Where nothing is admitted, the key stays under what no boot measures.
+      // If nothing is admitted, the key stays under a value that no boot measures.
       if (policies.length === 0) policies.push(policyOf(registersOf(content.image, noMachine)))
       await writeAdmitted(tpm, defined, policies)
       await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
@@ -106,16 +108,16 @@ export async function admitBoots(o: {
   })
 }
 
-/** What a VM's TPM says of updates of its boot file, before power-on. */
+/** State of boot-file updates in a VM's TPM, before power-on. */
 export interface FoundUpdates extends Content {
   rules: UpdateRules
-  /** What the guest laid down for its default boot file and for the other: anything may stand there. */
+  /** What the guest stored for its default boot file and for the other: arbitrary content. */
   slots: Uint8Array[]
 }
 
 /** Which boots read the key. */
 export interface AdmittedBoots {
-  /** The boot file that the VM was made with. */
+  /** The boot file that the VM was created with. */
   image: boolean
   /** At most one for each slot. */
   updates: ImageRegisters[]
@@ -152,7 +154,10 @@ const registersOf = (image: ImageRegisters, machine: Uint8Array): BootRegisters 
 const policyPcr = '0000017f'
 const sha256Bank = '000b'
 
-/** Digest of a policy that TPM2_PolicyPCR alone satisfies (TPM 2.0 Part 3, section 23.7); the initrd names the same registers. */
+/**
+ * Digest of a policy satisfied by TPM2_PolicyPCR alone (TPM 2.0 Part 3, section 23.7); the initrd names the same
+ * registers.
+ */
 function policyOf(registers: BootRegisters): Uint8Array {
   const selection = Buffer.alloc(3)
   for (const register of bootRegisters) selection[register >> 3]! |= 1 << (register & 7)
@@ -161,7 +166,9 @@ function policyOf(registers: BootRegisters): Uint8Array {
   return sha256(new Uint8Array(32), command, values)
 }
 
-/** Of one boot its own policy; of several TPM2_PolicyOR (section 23.6) over the list that the initrd finds beside the key. */
+/**
+ * For one boot its policy; for several TPM2_PolicyOR (section 23.6) over the list that the initrd finds beside the key.
+ */
 function policyOfAll(policies: readonly Uint8Array[]): Uint8Array {
   const [only, second] = policies
   if (only !== undefined && second === undefined) return only
@@ -176,8 +183,8 @@ function sha256(...parts: Uint8Array[]): Uint8Array {
 
 /**
  * Reads it back as the platform, before any guest runs.
- * @returns undefined where the TPM holds no key of a disk
- * @throws ServiceError DiskKeyUnreadable where there is something else
+ * @returns undefined if the TPM has no disk key
+ * @throws ServiceError DiskKeyUnreadable for other content
  */
 export async function readDiskKey(o: { directory: TpmDirectory }): Promise<DiskKey | undefined> {
   return (await withTpm(o, async (tpm) => await readContent(tpm, await definedIndices(tpm))))?.key

@@ -7,7 +7,7 @@ import { admitBoots, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.
 import { manufactureTpm } from './manufacture.ts'
 import { TpmDirectory } from './tpm-directory.ts'
 
-/** What is done to a VM's TPM before its guest starts, and swtpm killed (SIGKILL) meanwhile. */
+/** Work on a VM's TPM before its guest starts, with swtpm killed (SIGKILL) meanwhile. */
 let runtimeDir: string
 beforeEach(async () => void (runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-killed-tpm-'))))
 afterEach(async () => await rm(runtimeDir, { recursive: true, force: true }))
@@ -23,7 +23,7 @@ const key: DiskKey = {
 const make = async (name: string, state?: Buffer): Promise<TpmDirectory> =>
   await TpmDirectory.make({ path: join(runtimeDir, name), user: undefined, ...(state !== undefined && { state }) })
 
-/** A TPM that is made and, as each boot finds it, has the key of the VM's disk. */
+/** A manufactured TPM that, as each boot finds it, has the key of the VM's disk. */
 async function madeTpm(withKey: boolean): Promise<Buffer> {
   const directory = await make('made')
   await manufactureTpm({ directory })
@@ -50,7 +50,7 @@ const swtpmIn = (directory: TpmDirectory): number | undefined =>
 const toolOf = (socket: string): number | undefined =>
   processWith({ program: /^[^\0]*tpm2_/, file: 'environ', text: `swtpm:path=${socket}` })
 
-/** Whether somebody listens on a socket of this path (__SO_ACCEPTCON among the flags of proc(5), net/unix). */
+/** Whether somebody listens on a socket at this path (__SO_ACCEPTCON among the flags of proc(5), net/unix). */
 function listens(path: string): boolean {
   const lines = readFileSync('/proc/net/unix', 'latin1').split('\n')
   return lines.some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000')
@@ -60,7 +60,7 @@ interface Step {
   what: string
   /** Of the socket that the tools speak to. */
   socket: string
-  /** Whether the TPM has the disk's key by then; undefined where there is none yet. */
+  /** Whether the TPM has the disk's key by then; undefined if there is none yet. */
   keyed: boolean | undefined
   work: (directory: TpmDirectory) => Promise<unknown>
 }
@@ -96,7 +96,7 @@ describe('a TPM that is killed while', () => {
       const path = join(directory.path, socket)
       await expect.poll(() => listens(path) && listens(`${path}.ctrl`), { interval: 1 }).toBe(true)
       const pid = swtpmIn(directory)!
-      // What stands still answers nobody: the tool is there to see when the TPM is killed.
+      // A stopped process answers nobody: the tool is still running when the TPM is killed.
       process.kill(pid, 'SIGSTOP')
       await expect.poll(() => toolOf(path), { interval: 1 }).toBeDefined()
       process.kill(pid, 'SIGKILL')
@@ -108,7 +108,7 @@ describe('a TPM that is killed while', () => {
       expect(swtpmIn(directory)).toBeUndefined()
       const left = await readdir(directory.path)
       expect(left.filter((file) => ['disk.key', 'policy', 'primary.context'].includes(file))).toEqual([])
-      // What the guest state holds is another copy.
+      // The guest state has another copy.
       const again = await make('again', state)
       await work(again)
       const kept = await readDiskKey({ directory: again })

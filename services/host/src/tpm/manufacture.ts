@@ -1,7 +1,7 @@
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
 
-/** Persistent handles as Azure's paravisor lays them. */
+/** Persistent handles, as in Azure's paravisor. */
 export const handles = { srk: '0x81000001', ak: '0x81000003', ek: '0x81010001' } as const
 
 /** Public parts only. */
@@ -17,8 +17,8 @@ export interface TpmIdentity {
 const fixed = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
 
 /**
- * Makes a new TPM in an empty directory: SHA-256 bank alone, storage root key, restricted signing key as
- * attestation key and endorsement key. Each boot fills the indices (nv-indices.ts).
+ * Creates a new TPM in an empty directory: SHA-256 bank only, storage root key, restricted signing key as attestation
+ * key, and endorsement key. Each boot fills the indices (nv-indices.ts).
  */
 export async function manufactureTpm(o: { directory: TpmDirectory }): Promise<TpmIdentity> {
   const tpm = await startSwtpm({ ...o, name: 'maker', startup: 'clear' })
@@ -33,7 +33,7 @@ export async function manufactureTpm(o: { directory: TpmDirectory }): Promise<Tp
     await primary('e', 'rsa2048:rsassa-sha256:null', `${fixed}|noda|restricted|sign`, handles.ak)
     await tpmTool(tpm, 'tpm2_createek', ['-Q', '-G', 'rsa', '-c', handles.ek])
     await tpmTool(tpm, 'tpm2_flushcontext', ['-t'])
-    // In force from the next start on. Fewer banks, fewer extends in firmware.
+    // In force from the next start. Fewer banks mean fewer extends in firmware.
     await tpmTool(tpm, 'tpm2_pcrallocate', ['-Q', 'sha1:none+sha256:all+sha384:none+sha512:none'])
     const identity = await readIdentity(tpm)
     await tpmTool(tpm, 'tpm2_shutdown', ['-c'])

@@ -1,11 +1,11 @@
-/** An index of the vTPM that every boot fills. */
+/** A vTPM index filled at every boot. */
 export interface NvIndex {
   index: number
   /** TPMA_NV without `written` (TPM 2.0 part 2, section 13.4). */
   attributes: number
-  /** Hierarchy that defines it, and so may remove it. */
+  /** Hierarchy that defines it, and therefore can remove it. */
   definedBy: 'p' | 'o'
-  /** Whose authorisation writes it; every authorisation is empty. */
+  /** Whose authorisation writes it; all authorisations are empty. */
   writtenBy: 'p' | 'index'
 }
 
@@ -21,13 +21,13 @@ const bits = {
 }
 export const platformCreate: number = bits.platformCreate
 
-/** libtpms allows no more in one index. */
+/** libtpms's limit per index. */
 export const nvIndexLength = 2048
 
 /**
- * The report is readable and writable as on Azure. The attestation key's certificate is the owner's, because Azure's client
- * replaces the index when it has renewed the certificate. The endorsement key's certificate lies where TCG puts that of a
- * low-range RSA-2048 key (EK Credential Profile, section 2.2.1.4) and is not the guest's to write.
+ * The report is readable and writable as on Azure. The attestation key's certificate belongs to the owner hierarchy,
+ * because Azure's client replaces the index after renewing the certificate. The endorsement key's certificate is where
+ * TCG puts that of a low-range RSA-2048 key (EK Credential Profile, section 2.2.1.4), and the guest cannot write it.
  */
 export const nvIndices: Record<'hclReport' | 'akCertificate' | 'ekCertificate', NvIndex> = {
   hclReport: {
@@ -52,7 +52,7 @@ export const nvIndices: Record<'hclReport' | 'akCertificate' | 'ekCertificate', 
 
 export const hexOf = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`
 
-/** TPMA_NV_WRITTEN, which is set by the first write and says nothing of the definition. */
+/** TPMA_NV_WRITTEN, set by the first write and not part of the definition. */
 const written = 0x2000_0000
 
 /** What is defined, by index. */

@@ -3,8 +3,8 @@ import { hexOf, nvIndexLength, nvIndices, parseNvPublic, platformCreate, type Nv
 import { tpmTool, type Swtpm } from './swtpm.ts'
 
 /**
- * Fills the TPM's indices for one boot, padded with zeros as Azure pads them. An index that the last boot's guest removed or
- * recreated in another form is corrected first: whatever a guest did to its vTPM, it boots again.
+ * Fills the TPM's indices for one boot, zero-padded like Azure's. An index that the last boot's guest removed or
+ * redefined is corrected first: whatever a guest did to its vTPM, it boots again.
  */
 export async function writeNvIndices(o: {
   tpm: Swtpm
@@ -27,7 +27,7 @@ export async function writeNvIndices(o: {
     if (!fits) await define(o.tpm, wanted, found !== undefined)
     await write(o, wanted, content).catch(async (error: unknown) => {
       if (!fits || !(error instanceof ProgramError)) throw error
-      // The form is right and it cannot be written: a guest gave it an authorisation.
+      // The definition is right but it cannot be written: a guest set an authorisation.
       await define(o.tpm, wanted, true)
       await write(o, wanted, content)
     })
@@ -45,8 +45,8 @@ function requireRoom(index: number, content: Uint8Array): void {
 }
 
 /**
- * The platform may remove any index; only the owner may define one that the owner may remove. Where a guest locked the owner
- * out, the platform defines it: it can be read all the same.
+ * The platform may remove any index; only the owner may define one that the owner can remove. If a guest locked the
+ * owner out, the platform defines it: it stays readable.
  */
 async function define(tpm: Swtpm, wanted: NvIndex, present: boolean): Promise<void> {
   const index = hexOf(wanted.index)

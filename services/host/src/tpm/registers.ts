@@ -18,8 +18,8 @@ export async function readRegisters(tpm: Swtpm): Promise<Record<string, string>>
 }
 
 /**
- * Registers of a TPM that a guest used until now. QEMU held its data channel, so its volatile state is saved through the
- * control channel and looked at in a second TPM that is thrown away. QEMU must have been killed, not asked to quit: it
+ * Registers of a TPM that a guest used until now. QEMU held its data channel, so its volatile state is saved through
+ * the control channel and examined in a second, temporary TPM. QEMU must have been killed, not asked to quit: that
  * would have ended the TPM.
  */
 export async function readRegistersAfterGuest(tpm: Swtpm, runtimeDir: string): Promise<Record<string, string>> {

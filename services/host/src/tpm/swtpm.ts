@@ -7,7 +7,7 @@ import type { TpmDirectory } from './tpm-directory.ts'
 export interface Swtpm {
   process: OwnedProcess
   directory: TpmDirectory
-  /** Data socket; the control socket is beside it with the suffix that tpm2-tools expect. */
+  /** Data socket; the control socket is beside it, with the suffix that tpm2-tools expect. */
   socket: string
   controlSocket: string
 }
@@ -16,8 +16,8 @@ export interface Swtpm {
 export type Startup = 'clear' | 'resume' | 'qemu'
 
 /**
- * Starts the software TPM on a state directory; an empty one makes a new TPM. The process is in a session of its own, so
- * that Ctrl-C of the server does not reach it, and dies with the server. It runs as the user of its directory, opens nothing
+ * Starts the software TPM on a state directory; an empty one makes a new TPM. The process has a separate session, so
+ * that Ctrl-C of the server does not reach it, and dies with the server. It runs as its directory's user, opens nothing
  * else by name, and keeps its own seccomp filter.
  * @param o.name of the sockets in the directory, which can serve several in a row
  */
@@ -34,7 +34,7 @@ export async function startSwtpm(o: { directory: TpmDirectory; name: string; sta
       `dir=${directory.path},mode=0600`,
       '--ctrl',
       `type=unixio,path=${controlSocket},mode=0600`,
-      // QEMU hands over a data channel of its own; a server of ours would be in its way.
+      // QEMU supplies a separate data channel; a server of ours would conflict.
       ...(o.startup === 'qemu' ? [] : ['--server', `type=unixio,path=${socket},mode=0600`]),
       ...(o.startup === 'clear' ? ['--flags', 'startup-clear'] : []),
     ],
@@ -56,17 +56,17 @@ export async function stopSwtpm(tpm: Swtpm): Promise<void> {
 }
 
 /**
- * Runs one of tpm2-tools against it, as the TPM's user: what it is answered is the TPM's word. Its files are in the TPM's directory.
- * Arguments carry no secrets: all authorisations are empty, as on Azure.
+ * Runs one of tpm2-tools against it, as the TPM's user: it processes the TPM's answers. Its files are in the TPM's
+ * directory. Arguments contain no secrets: all authorisations are empty, as on Azure.
  *
- * @throws ServiceError VtpmEnded where there is no longer a TPM
+ * @throws ServiceError VtpmEnded if the TPM has ended
  */
 export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise<Buffer> {
   const env = { TPM2TOOLS_TCTI: `swtpm:path=${tpm.socket}`, TSS2_LOG: 'all+NONE' }
   try {
     return (await run({ command: tool, args, env, confinement: tpm.directory.confinement, timeoutMs: 20_000 })).stdout
   } catch (cause) {
-    // Its end is told a little later than the tool's.
+    // Its end is reported slightly later than the tool's.
     const ended = tpm.process.exited.then(() => true)
     if (!(await Promise.race([ended, sleep(100, false)]))) throw cause
     throw vtpmEnded({ when: `before it answered ${tool}`, found: 'swtpm ended', cause })

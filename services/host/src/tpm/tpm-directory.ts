@@ -4,19 +4,19 @@ import { hasLandlock, type Confinement } from '@strongroom/platform'
 import { readForeignFile } from '../confinement/foreign-file.ts'
 import { giveTo } from '../confinement/vm-user.ts'
 
-/** Name of swtpm's permanent state in its directory; it is replaced by rename at every change. */
+/** swtpm's permanent state in its directory, replaced by rename at every change. */
 export const permanentState = 'tpm2-00.permall'
 
-/** Far more than any TPM of swtpm's has. */
+/** Far more than any swtpm TPM needs. */
 const mostBytes = 1024 ** 2
 
 /**
- * State and sockets of one TPM, memory-backed: it holds the TPM's secrets in clear. It is its user's, as whom swtpm runs, and
+ * State and sockets of one TPM, memory-backed: it contains the TPM's secrets in clear. It belongs to swtpm's user, and
  * what swtpm leaves in it counts as foreign.
  */
 export class TpmDirectory {
   readonly path: string
-  /** Absent: this process's own. */
+  /** Default: this process's own. */
   readonly user: number | undefined
 
   private constructor(path: string, user: number | undefined) {
@@ -24,7 +24,7 @@ export class TpmDirectory {
     this.user = user
   }
 
-  /** @param o.state of a TPM that was; a new TPM is made without it */
+  /** @param o.state of an existing TPM; default: a new one */
   static async make(o: { path: string; user: number | undefined; state?: Uint8Array }): Promise<TpmDirectory> {
     await mkdir(o.path, { mode: 0o700 })
     const directory = new TpmDirectory(o.path, o.user)
@@ -33,7 +33,7 @@ export class TpmDirectory {
     return directory
   }
 
-  /** Of swtpm, and of the tools that speak to it. */
+  /** For swtpm and the tools that use it. */
   get confinement(): Confinement {
     return {
       ...(this.user !== undefined && { user: this.user }),
@@ -50,12 +50,12 @@ export class TpmDirectory {
     return await readForeignFile({ path: this.statePath, user: this.user, most: mostBytes })
   }
 
-  /** Path of a file of a tool's. */
+  /** Path of a tool's file. */
   at(name: string): string {
     return join(this.path, name)
   }
 
-  /** A new file for a tool; whatever has its name is not written through. @returns its path */
+  /** A new file for a tool; never written through an existing one of that name. @returns its path */
   async give(name: string, content: Uint8Array): Promise<string> {
     const path = this.at(name)
     const file = await open(path, 'wx', 0o600)
@@ -68,7 +68,7 @@ export class TpmDirectory {
     return path
   }
 
-  /** What a tool wrote, which is gone then. @throws ServiceError ForeignFileRefused */
+  /** Reads and removes what a tool wrote. @throws ServiceError ForeignFileRefused */
   async take(name: string): Promise<Buffer> {
     const path = this.at(name)
     try {

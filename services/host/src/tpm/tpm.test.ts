@@ -141,7 +141,7 @@ describe('vTPM', () => {
     const other = await TpmDirectory.make({ path: join(runtimeDir, 'other'), user: undefined })
     const first = await manufactureTpm({ directory })
     const second = await manufactureTpm({ directory: other })
-    // Of the endorsement seed, and of the storage seed.
+    // The endorsement seed's, and the storage seed's.
     expect(Buffer.from(first.ekSpki).equals(Buffer.from(second.ekSpki))).toBe(false)
     expect(Buffer.from(first.akSpki).equals(Buffer.from(second.akSpki))).toBe(false)
     expect(Buffer.from(first.srkPublic).equals(Buffer.from(second.srkPublic))).toBe(false)

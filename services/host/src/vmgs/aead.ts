@@ -6,7 +6,7 @@ export interface Sealed {
   bytes: Buffer
 }
 
-/** AES-256-GCM. Nonce: four random bytes and a counter, as OpenVMM does; every key here is fresh for every write. */
+/** AES-256-GCM. Nonce: four random bytes and a counter, as in OpenVMM; every key here is fresh for every write. */
 export function seal(key: Uint8Array, plain: Uint8Array, counter: number): Sealed {
   const nonce = Buffer.alloc(12)
   randomBytes(4).copy(nonce)
@@ -16,7 +16,7 @@ export function seal(key: Uint8Array, plain: Uint8Array, counter: number): Seale
   return { nonce, tag: cipher.getAuthTag(), bytes }
 }
 
-/** Undefined where the key or a byte is another. */
+/** Undefined for another key or a changed byte. */
 export function open(key: Uint8Array, sealed: Sealed): Buffer | undefined {
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.nonce, { authTagLength: 16 })
   decipher.setAuthTag(sealed.tag)

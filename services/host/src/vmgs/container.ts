@@ -23,26 +23,26 @@ import {
 import { openSeal, sealHeader, sectorLength, type Sealed } from './seal.ts'
 
 export interface Changes {
-  /** Files that anyone may read: the key protector, the VM's id. */
+  /** Files readable by anyone: the key protector, the VM's id. */
   clear?: Map<number, Uint8Array>
   secret?: Map<number, Uint8Array>
-  /** Encrypts all from now on under a new datastore key. */
+  /** Encrypts everything under a new datastore key from now on. */
   datastoreKey?: Uint8Array
 }
 
-/** Where a guest state goes whose file is not what counts: to the storage of a fleet. */
+/** Where a guest state goes if its file is not authoritative: to a fleet's storage. */
 export type Mirror = (bytes: Uint8Array) => Promise<void>
 
 /**
- * One VMGS container. Datastore key → metadata key → extended table → one key per file and write. Every commit writes to
- * free blocks, then the table, then the other header: after a crash the container holds the old state or the new one.
- * `unlock` holds every byte against the keys; only where no `close` came to an end, bytes that nothing refers to may be
- * anything, are not read, and are zero after the next. Used by one owner at a time; commits are queued.
+ * One VMGS container. Datastore key → metadata key → extended table → one key per file and write. Every commit writes
+ * to free blocks, then the table, then the other header: after a crash the container holds the old state or the new
+ * one. `unlock` verifies every byte under the keys; only if no `close` completed may unreferenced bytes be arbitrary:
+ * they are not read, and the next `close` zeroes them. Used by one owner at a time; commits are queued.
  */
 export class Container {
   readonly #path: string
   readonly #file: HeldFile
-  /** Told of each state that is to count, before `commit` and `close` come to an end. */
+  /** Receives each state that is to count, before `commit` and `close` complete. */
   readonly #mirror: Mirror | undefined
   #slot: 0 | 1
   #header: Header
@@ -50,9 +50,9 @@ export class Container {
   /** Extended table in clear: the key of file n at n × 64. */
   #keys: Buffer | undefined
   #metadataKey: Buffer | undefined
-  /** A commit began since it was opened. */
+  /** A commit has begun since it was opened. */
   #touched = false
-  /** By the active header, bytes that nothing refers to are zero. */
+  /** According to the active header, unreferenced bytes are zero. */
   #atRest = false
   #queue: Promise<void> = Promise.resolve()
   #closed: Promise<void> | undefined
@@ -71,7 +71,7 @@ export class Container {
     this.#table = at.table
   }
 
-  /** Makes a new container, mode 0600; the file must not exist. */
+  /** Creates a new container, mode 0600; the file must not exist. */
   static async create(path: string, changes: Required<Changes>): Promise<Container> {
     const file = await HeldFile.create({ path, keptPath: keptBeside(path), length: capacity })
     const nothing = { nonce: Buffer.alloc(12), tag: Buffer.alloc(16), key: Buffer.alloc(32) }
@@ -111,7 +111,7 @@ export class Container {
     }
   }
 
-  /** @throws ServiceError GuestStateCorrupt: the key is another's, or any byte was changed */
+  /** @throws ServiceError GuestStateCorrupt: wrong key, or a changed byte */
   unlock(datastoreKey: Uint8Array): void {
     const { nonce, tag, key } = this.#header.metadataKey
     const metadataKey = open(datastoreKey, { nonce, tag, bytes: key })
@@ -138,7 +138,7 @@ export class Container {
     return this.#read(entry)
   }
 
-  /** A file without the attribute of encryption is refused: the machine's owner could have laid it there. */
+  /** A file without the encryption attribute is refused: the machine's owner could have put it there. */
   readSecret(id: number): Buffer | undefined {
     if (this.#keys === undefined) throw new TypeError('the container is locked')
     const entry = this.#table[id]
@@ -149,7 +149,7 @@ export class Container {
     return plain
   }
 
-  /** Resolves once the changes are on disk: under the name that was opened or, where that was exchanged, beside it. */
+  /** Resolves once the changes are on disk: under the opened name or, if that was exchanged, beside it. */
   commit(changes: Changes): Promise<void> {
     const done = this.#queue.then(() => this.#commit(changes))
     this.#queue = done.catch(() => {})
@@ -204,7 +204,7 @@ export class Container {
     await this.#mirror?.(this.#file.bytes)
   }
 
-  /** Over the older header, which is the active one from then on. */
+  /** Over the older header, which then becomes the active one. */
   async #writeHeader(
     header: Header,
     o: { metadataKey: Buffer; table: (FileEntry | undefined)[]; atRest: boolean },
@@ -218,14 +218,14 @@ export class Container {
     this.#atRest = o.atRest
   }
 
-  /** Says in the seal that free blocks will hold something: a crash from now on leaves it there. */
+  /** Records in the seal that free blocks will be used: a crash from now on leaves data in them. */
   async #takeUp(): Promise<void> {
     if (!this.#atRest || this.#metadataKey === undefined) return
     const header = { ...this.#header, sequence: nextOf(this.#header) }
     await this.#writeHeader(header, { metadataKey: this.#metadataKey, table: this.#table, atRest: false })
   }
 
-  /** @throws ServiceError GuestStateExchanged: what was committed lies beside the file that was opened */
+  /** @throws ServiceError GuestStateExchanged: the committed state is beside the opened file */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       await this.#queue
@@ -246,7 +246,7 @@ export class Container {
     return this.#closed
   }
 
-  /** Nothing is left of earlier states, and the seal says so. */
+  /** Removes all traces of earlier states, and records it in the seal. */
   async #rest(): Promise<void> {
     const metadataKey = this.#metadataKey
     if (metadataKey === undefined) return
@@ -277,7 +277,7 @@ export class Container {
     return used
   }
 
-  /** Blocks that nothing refers to and that are not empty. */
+  /** Unreferenced blocks that are not empty. */
   #leftovers(): number[] {
     return this.#usedBlocks().flatMap((used, block) =>
       used || blocks(this.#file, block, 1).equals(emptyBlock) ? [] : [block],
@@ -300,7 +300,10 @@ const nextOf = ({ sequence }: Header): number => (sequence + 1) >>> 0
 
 const keyOf = (keys: Buffer, id: number): Buffer => keys.subarray(id * entryLength, id * entryLength + 32)
 
-/** First run of free blocks; marks it as used. @throws ServiceError GuestStateFull by way of corrupt: contents are bounded far below */
+/**
+ * First run of free blocks; marks it as used. @throws ServiceError GuestStateFull through corrupt: contents are limited
+ * far below
+ */
 function allocate(used: boolean[], count: number): number {
   let run = 0
   for (let block = 2; block < capacityBlocks; block++) {

@@ -1,6 +1,9 @@
 import { ServiceError } from '@strongroom/platform'
 
-/** The container is not what was written last: cut short, damaged or assembled from parts. Never says what it holds. */
+/**
+ * The container differs from what was written last: truncated, damaged or assembled from parts. Never reveals its
+ * content.
+ */
 export function corrupt(message: string, expected?: string, found?: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateCorrupt',

@@ -100,7 +100,7 @@ describe('guest state under a customer’s key', () => {
     bytes.write(fresh.keyId, at, 'latin1')
     await writeFile(path, bytes)
     await expect(open(fresh)).rejects.toMatchObject({ code: 'GuestStateOfAnotherKey' })
-    // The same key under another name: what is encrypted inside says which it was.
+    // The same key under another name: the encrypted part names the right one.
     await expect(open({ keyId: fresh.keyId, key: old.key })).rejects.toMatchObject({ code: 'GuestStateCorrupt' })
   })
 
@@ -151,7 +151,7 @@ describe('the reference to a customer’s key', () => {
         expect(decode(good.subarray(0, length))).toBe('GuestStateCorrupt')
       }),
     )
-    // A second text behind the first, and members that nobody reads.
+    // A second text after the first, and members that nobody reads.
     const tail = Buffer.from(good)
     tail.write('{}', 2000, 'latin1')
     expect(decode(tail)).toBe('GuestStateCorrupt')

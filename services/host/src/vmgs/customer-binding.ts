@@ -3,9 +3,9 @@ import { ServiceError } from '@strongroom/platform'
 import { corrupt } from './corrupt.ts'
 
 /**
- * ATTEST of a VMGS container: 2048 bytes of key reference, here JSON padded with zeros. It names the customer's key (with
- * version) and carries the intermediate key, wrapped for it, that wraps the data key inside the key protector. Readable by
- * anyone: who may have the customer's key released is for its vault to say.
+ * ATTEST of a VMGS container: 2048 bytes of key reference, here JSON padded with zeros. It names the customer's key
+ * (with version) and contains the intermediate key, wrapped for it, that wraps the data key inside the key protector.
+ * Readable by anyone: the customer's vault decides about the release of the customer's key.
  */
 export interface CustomerBinding {
   keyId: string
@@ -55,7 +55,7 @@ export function decodeBinding(bytes: Uint8Array): CustomerBinding {
   return { keyId, wrappedKey: Buffer.from(wrappedKey, 'base64') }
 }
 
-/** @param intermediateKey 32 bytes, fresh for each boot */
+/** @param intermediateKey 32 bytes, new for each boot */
 export function bindTo(keyId: string, publicKey: KeyObject, intermediateKey: Uint8Array): CustomerBinding {
   return { keyId, wrappedKey: publicEncrypt({ key: publicKey, ...oaep }, intermediateKey) }
 }
@@ -66,7 +66,7 @@ export function openBinding(binding: CustomerBinding, customerKey: KeyObject): B
     const key = privateDecrypt({ key: customerKey, ...oaep }, binding.wrappedKey)
     if (key.length === 32) return key
   } catch {
-    // The cause would carry what was half opened.
+    // The cause would contain the half-opened key.
   }
   throw new ServiceError({
     code: 'GuestStateOfAnotherKey',

@@ -14,7 +14,7 @@ const contents = new Map([
 ])
 
 let directory: string
-/** A container that was closed, and one whose owner was killed while it was open. */
+/** One container that was closed, and one whose owner was killed while it was open. */
 let [rested, crashed] = ['', '']
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
-/** 'opened', or the code of the refusal. What opens has to hold what was written. */
+/** 'opened', or the code of the refusal. An opened one must contain what was written. */
 async function outcomeOf(path: string): Promise<string> {
   let container: Container | undefined
   try {
@@ -54,7 +54,7 @@ async function flipped(file: FileHandle, path: string, at: number, mask: number)
   return outcome
 }
 
-/** Offsets whose flip does not come to the outcome that is due. */
+/** Offsets whose flip has another outcome than expected. */
 async function others(path: string, offsets: Iterable<number>, due: string): Promise<string[]> {
   const file = await open(path, 'r+')
   const found: string[] = []
@@ -70,7 +70,7 @@ async function others(path: string, offsets: Iterable<number>, due: string): Pro
   return found
 }
 
-/** Blocks that hold anything, and those that hold nothing. */
+/** Non-empty blocks, and empty ones. */
 async function blocksOf(path: string): Promise<{ full: number[]; empty: number[] }> {
   const bytes = await readFile(path)
   const all = [...Array(capacityBlocks).keys()]
@@ -79,12 +79,12 @@ async function blocksOf(path: string): Promise<{ full: number[]; empty: number[]
   return { full: all.filter(isFull), empty: all.filter((block) => !isFull(block)) }
 }
 
-/** Every byte that holds something, and of those that are zero each 16th. */
+/** Every non-zero byte, and every 16th zero byte. */
 const everyByte = (bytes: Buffer, block: number): number[] =>
   Array.from({ length: blockLength }, (_, at) => block * blockLength + at).filter(
     (at) => bytes[at] !== 0 || at % 16 === block % 16,
   )
-/** Ends and some bytes between, at places that move from block to block. */
+/** First, last and some bytes between, at offsets that move from block to block. */
 const some = (block: number): number[] =>
   [0, 1, 13 + (block % 997), 1500 + (block % 499), 3000 + (block % 983), blockLength - 1].map(
     (at) => block * blockLength + at,
@@ -93,7 +93,7 @@ const some = (block: number): number[] =>
 describe('one flipped bit of a guest state at rest', () => {
   it('is refused wherever it is in the headers, the tables and the files in clear (attack H10)', async () => {
     const { full } = await blocksOf(rested)
-    // Both headers, table, key table, id of the VM, vTPM, and three blocks of variables.
+    // Both headers, table, key table, VM id, vTPM, and three blocks of variables.
     expect(full).toHaveLength(9)
     const bytes = await readFile(rested)
     const offsets = full.flatMap((block) => (isCipherText(bytes, block) ? some(block) : everyByte(bytes, block)))
@@ -109,7 +109,7 @@ describe('one flipped bit of a guest state at rest', () => {
   }, 240_000)
 })
 
-/** No header, table or file in clear: all of it is under one tag. */
+/** Not a header, table or clear file: all of it is under one tag. */
 const isCipherText = (bytes: Buffer, block: number): boolean =>
   bytes.subarray(block * blockLength, (block + 1) * blockLength).filter((byte) => byte === 0).length < 64
 
@@ -142,7 +142,7 @@ describe('headers of before', () => {
     await container.commit({ secret: new Map([[fileIds.tpmState, Buffer.from('newer')]]) })
     await container.close()
     const after = await readFile(path)
-    // The header of the last commit and that of the stop behind it refer to the same.
+    // The header of the last commit and that of the following stop refer to the same blocks.
     const outcomes = new Map([
       ['0', 'GuestStateCorrupt'],
       ['1', 'newer'],
@@ -194,7 +194,7 @@ describe('a guest state of a VM', () => {
       )
     expect(await opened()).toBe('opened')
     const file = await open(path, 'r+')
-    // 0x10 is the number of a header: such a flip made the header of before count.
+    // 0x10 is a header's sequence number: such a flip made the previous header count.
     const offsets = [0x10, 0x1010, ...Array.from({ length: 300 }, (_, n) => (n * 13_999 + 7) % capacity)]
     for (const at of offsets) {
       const byte = Buffer.alloc(1)

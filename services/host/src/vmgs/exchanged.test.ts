@@ -86,7 +86,7 @@ describe('a guest state that the host exchanges under a running VM', () => {
         found,
         remedy: expect.stringMatching(/mv \S+guest-state\.vmgs\.kept \S+guest-state\.vmgs\./) as string,
       })
-      // A start takes nothing else meanwhile, whatever lies there.
+      // Meanwhile a start accepts nothing else in its place.
       await expect(openAt(path)).rejects.toMatchObject({
         code: 'GuestStateExchanged',
         remedy: expect.stringContaining('guest-state.vmgs.kept') as string,
@@ -112,7 +112,7 @@ describe('a guest state that the host exchanges under a running VM', () => {
     const asKilled = join(directory, 'killed')
     await copyFile(kept, asKilled)
     expect(await tpmAt(asKilled)).toBe('newest')
-    // What is kept can be exchanged like anything else.
+    // The kept file can be exchanged like any other.
     await rm(kept)
     await state.save({ tpm: Buffer.from('newer yet') })
     await expect(state.close()).rejects.toMatchObject({ code: 'GuestStateExchanged' })
@@ -154,7 +154,7 @@ describe('a guest state that the host exchanges under a running VM', () => {
   })
 })
 
-/** A tmpfs of few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
+/** A small tmpfs needs CAP_SYS_ADMIN, which a plain container lacks. */
 const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
 
 describe.skipIf(!mayMount)('a disk that is full', () => {

@@ -1,10 +1,10 @@
 import { basename, dirname, join } from 'node:path'
 import { ServiceError } from '@strongroom/platform'
 
-/** Where the newest guest state is kept when the host exchanges the file at `path` under a running VM. */
+/** Where the newest guest state is kept if the host exchanges the file at `path` under a running VM. */
 export const keptBeside = (path: string): string => `${path}.kept`
 
-/** As `machines/{vmId}/guest-state.vmgs`: where it lies in the state directory, and not where that is on the host. */
+/** As `machines/{vmId}/guest-state.vmgs`: relative to the state directory, without the host's path. */
 const shown = (path: string): string => {
   const directory = dirname(path)
   return join(basename(dirname(directory)), basename(directory), basename(path))
@@ -13,7 +13,7 @@ const shown = (path: string): string => {
 const remedyFor = (path: string): string =>
   `Put it back in the state directory: mv ${shown(keptBeside(path))} ${shown(path)}. The VM does not start until then.`
 
-/** @param found what lies at `path` instead */
+/** @param found what is at `path` instead */
 export function exchanged(path: string, found: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateExchanged',
@@ -25,7 +25,7 @@ export function exchanged(path: string, found: string): ServiceError {
   })
 }
 
-/** An earlier stop kept the newest state: what lies at `path` is not it. */
+/** An earlier stop kept the newest state elsewhere: the file at `path` is outdated. */
 export function newerKept(path: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateExchanged',
@@ -37,7 +37,7 @@ export function newerKept(path: string): ServiceError {
   })
 }
 
-/** Both at once: the file was exchanged, and there was no writing beside it. */
+/** Both at once: the file was exchanged, and writing beside it failed. */
 export function notKept(found: string, cause: unknown): ServiceError {
   const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'its directory could not be written'
   return new ServiceError({

@@ -157,7 +157,7 @@ describe('guest state', () => {
     await file.write(before, 0, before.length, 0)
     const seen = new Set<string>()
     for (const writes of steps) {
-      // Between two flushes the disk may have any of the writes without those before it.
+      // Between two flushes the disk may have any of the writes without the earlier ones.
       for (const write of writes.toReversed()) {
         seen.add(await contents())
         await file.write(write.bytes, 0, write.bytes.length, write.offset)

@@ -10,17 +10,17 @@ import { fileIds } from './layout.ts'
 interface Settings {
   vmId: string
   generation: number
-  /** Identifier of the customer's key that it is under; also in the clear reference, where nothing vouches for it. */
+  /** Identifier of the customer's key it is under; also in the clear reference, which is unverified. */
   customerKey?: string
 }
 
-/** A customer's key with its identifier, as far as it is needed: public to wrap, private to open. */
+/** A customer's key with its identifier, as needed: public to wrap, private to open. */
 export interface CustomerWrap {
   keyId: string
   key: KeyObject
 }
 
-/** What a guest leaves behind between boots, encrypted: vTPM, UEFI variables, and the counter that tells old copies. */
+/** A guest's encrypted state between boots: vTPM, UEFI variables, and the counter that reveals old copies. */
 export class GuestState {
   readonly #container: Container
   readonly #vmId: string
@@ -37,15 +37,15 @@ export class GuestState {
   /**
    * Appears under `path` whole or not at all.
    * @param o.wrappingKey public half of the VM's key
-   * @param o.customer public half of a customer's key: both are needed to open what is made
-   * @param o.generation 0 where absent
+   * @param o.customer public half of a customer's key: opening then needs both
+   * @param o.generation default 0
    */
   static async create(o: {
     path: string
     vmId: string
     wrappingKey: KeyObject
     customer?: CustomerWrap | undefined
-    /** Empty where the guest state is a captured one: VMs made of it get vTPMs of their own. */
+    /** Empty in a captured guest state: VMs created from it get their own vTPMs. */
     tpm: Uint8Array
     variables: Uint8Array
     generation?: number
@@ -85,7 +85,9 @@ export class GuestState {
     }
   }
 
-  /** For whom a guest state opens: the id in its clear part, which nothing vouches for. @throws ServiceError GuestStateCorrupt */
+  /**
+   * The VM that a guest state opens for: the unverified id in its clear part. @throws ServiceError GuestStateCorrupt
+   */
   static async ownerOf(path: string): Promise<string> {
     const container = await Container.open(path)
     try {
@@ -96,8 +98,8 @@ export class GuestState {
   }
 
   /**
-   * Identifier of the customer's key that the guest state at `path` says it is under; undefined for the platform's alone.
-   * Nothing vouches for it before the guest state is open. @throws ServiceError GuestStateCorrupt
+   * Identifier of the customer's key that the guest state at `path` claims to be under; undefined for the platform's
+   * alone. Unverified until the guest state is open. @throws ServiceError GuestStateCorrupt
    */
   static async customerKeyOf(path: string): Promise<string | undefined> {
     const container = await Container.open(path)
@@ -110,11 +112,11 @@ export class GuestState {
   }
 
   /**
-   * Opens with the key that was released, and holds every byte against it. Nothing is written yet.
-   * @param o.customer the customer's key, private half, where the VM has one: what is not under it is refused
+   * Opens with the released key, and verifies every byte. Writes nothing yet.
+   * @param o.customer the customer's key, private half, if the VM has one: state that is not under it is refused
    * @param o.counter the key service's: a lower generation inside is an older copy
    * @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm, GuestStateOfAnotherKey, GuestStateRolledBack,
-   * GuestStateExchanged where a newer one lies beside
+   * GuestStateExchanged if a newer one is beside it
    */
   static async open(o: {
     path: string
@@ -150,9 +152,9 @@ export class GuestState {
   }
 
   /**
-   * A fresh data key and the next generation, in one step: a key that the host may have seen only ever decrypts. So is the
-   * intermediate key of a customer's.
-   * @param customer which customer's key it goes under from now on
+   * A fresh data key and the next generation, in one step: a key that the host may have seen only ever decrypts. A
+   * customer's intermediate key is renewed too.
+   * @param customer which customer's key wraps it from now on
    */
   async advance(releasedKey: KeyObject, customer?: CustomerWrap): Promise<void> {
     if ((customer === undefined) !== (this.#customerKey === undefined))
@@ -161,7 +163,7 @@ export class GuestState {
     const dataKey = randomBytes(32)
     const previous = this.#container.readClear(fileIds.keyProtector)
     const generation = this.#generation + 1
-    // Every file goes under a key of its own that no earlier key opens.
+    // Every file gets a new key, so that no earlier key opens it.
     const secret = new Map<number, Uint8Array>([
       [fileIds.tpmState, this.tpm()],
       [fileIds.uefiVariables, this.variables()],
@@ -174,7 +176,7 @@ export class GuestState {
     this.#customerKey = customerKey
   }
 
-  /** The next generation under the same data key: copies taken before are older ones from now on. */
+  /** The next generation under the same data key: earlier copies become outdated. */
   async retire(): Promise<void> {
     const generation = this.#generation + 1
     await this.#container.commit({
@@ -195,12 +197,12 @@ export class GuestState {
     return this.#required(fileIds.uefiVariables, 'the UEFI variables')
   }
 
-  /** Of a captured guest state whose disk is encrypted. */
+  /** For a captured guest state with an encrypted disk. */
   diskKey(): Buffer | undefined {
     return this.#container.readSecret(fileIds.diskKey)
   }
 
-  /** Writes what changed, in one step. */
+  /** Writes the changes in one step. */
   async save(o: { tpm?: Uint8Array; variables?: Uint8Array }): Promise<void> {
     const secret = new Map<number, Uint8Array>()
     if (o.tpm !== undefined) secret.set(fileIds.tpmState, o.tpm)
@@ -208,7 +210,7 @@ export class GuestState {
     if (secret.size > 0) await this.#container.commit({ secret })
   }
 
-  /** @throws ServiceError GuestStateExchanged: what was written lies beside the file that was opened */
+  /** @throws ServiceError GuestStateExchanged: the written state is beside the opened file */
   async close(): Promise<void> {
     await this.#container.close()
   }
@@ -220,7 +222,7 @@ export class GuestState {
   }
 }
 
-/** Key protector, and the reference to the customer's key where there is one: one commit writes both. */
+/** Key protector, and the reference to the customer's key if there is one: one commit writes both. */
 function keyFiles(
   dataKey: Uint8Array,
   wrappingKey: KeyObject,
@@ -238,7 +240,7 @@ function keyFiles(
   return files
 }
 
-/** A guest state under a customer's key is no other VM's with the reference taken out, and the reverse. */
+/** A guest state under a customer's key must not pass for another VM's by removing the reference, or vice versa. */
 function intermediateKeyOf(container: Container, customer: CustomerWrap | undefined): Buffer | undefined {
   const bytes = container.readClear(fileIds.customerBinding)
   const binding = bytes === undefined ? undefined : decodeBinding(bytes)

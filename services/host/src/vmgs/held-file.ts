@@ -7,19 +7,19 @@ import { blockLength } from './layout.ts'
 const chunkLength = 64 * blockLength
 
 /**
- * A file of fixed length, held in memory too while it is open. The host can put another file in its place or write into it at
- * any time: `secure` notices, and goes on in a file beside it, so that nothing that was written is lost.
+ * A file of fixed length, also held in memory while open. The host can exchange it or write into it at any time:
+ * `secure` detects that, and continues in a file beside it, so that no write is lost.
  */
 export class HeldFile {
-  /** The whole file. To be read; `write` changes it. */
+  /** The whole file. Read-only; `write` changes it. */
   readonly bytes: Buffer
   readonly #path: string
   readonly #keptPath: string
   #file: FileHandle
-  /** What lay at `path` when it was found exchanged. */
+  /** What was at `path` when it was found exchanged. */
   #found: string | undefined
   #kept = false
-  /** Blocks of which a write failed: what the disk has of them is unknown. */
+  /** Blocks with a failed write: their content on disk is unknown. */
   readonly #unsure = new Set<number>()
   #closed = false
 
@@ -30,13 +30,13 @@ export class HeldFile {
     this.bytes = o.bytes
   }
 
-  /** A new file of zeros, mode 0600, on blocks of its own: a full disk stops no later write. */
+  /** A new file of zeros, mode 0600, with allocated blocks: a full disk stops no later write. */
   static async create(o: { path: string; keptPath: string; length: number }): Promise<HeldFile> {
     const bytes = Buffer.alloc(o.length)
     return new HeldFile({ ...o, bytes, file: await writeNew(o.path, bytes) })
   }
 
-  /** @throws NodeJS.ErrnoException ENOENT; `wrongLength` with the length found */
+  /** @throws NodeJS.ErrnoException ENOENT; `wrongLength` with the actual length */
   static async open(o: {
     path: string
     keptPath: string
@@ -57,17 +57,17 @@ export class HeldFile {
     }
   }
 
-  /** What lay in its place when it was found exchanged. */
+  /** What was in its place when it was found exchanged. */
   get found(): string | undefined {
     return this.#found
   }
 
-  /** It was exchanged, and all that was written lies at `keptPath`. */
+  /** It was exchanged, and everything written is at `keptPath`. */
   get kept(): boolean {
     return this.#kept
   }
 
-  /** Gives a file with holes (a copy, for example) blocks of its own. @throws NodeJS.ErrnoException ENOSPC */
+  /** Allocates the blocks of a sparse file (a copy, for example). @throws NodeJS.ErrnoException ENOSPC */
   async allocate(): Promise<void> {
     const { blocks } = await this.#file.stat()
     if (blocks * 512 >= this.bytes.length) return
@@ -90,8 +90,8 @@ export class HeldFile {
   }
 
   /**
-   * Makes sure that the file that goes by its name is this one, as it was written. Where it is not, everything is written
-   * beside it, flushed, and that file is this one from then on.
+   * Makes sure that the file under its name is this one, with all writes. Otherwise everything is written and flushed
+   * beside it, and that file is used from then on.
    */
   async secure(): Promise<void> {
     for (const block of this.#unsure) {
@@ -122,7 +122,7 @@ export class HeldFile {
     return this.bytes.subarray(block * blockLength, (block + 1) * blockLength)
   }
 
-  /** Undefined where name, file and bytes belong together. */
+  /** Undefined if name, file and bytes agree. */
   async #differs(): Promise<string | undefined> {
     const path = this.#kept ? this.#keptPath : this.#path
     const named = await stat(path, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
@@ -142,7 +142,7 @@ export class HeldFile {
   }
 }
 
-/** Not left behind where it could not be written whole. */
+/** Removed again if it could not be written whole. */
 async function writeNew(path: string, bytes: Uint8Array): Promise<FileHandle> {
   const file = await open(path, 'wx+', 0o600)
   try {
@@ -156,7 +156,7 @@ async function writeNew(path: string, bytes: Uint8Array): Promise<FileHandle> {
   }
 }
 
-/** @returns how much there was, up to the length of `bytes` */
+/** @returns how much was read, up to the length of `bytes` */
 async function readInto(file: FileHandle, bytes: Buffer, position: number): Promise<number> {
   let filled = 0
   while (filled < bytes.length) {

@@ -4,10 +4,10 @@ import { corrupt } from './corrupt.ts'
 import { unwrapKey, wrapKey } from './key-wrap.ts'
 
 /**
- * KEY_PROTECTOR of a VMGS container: `dek[2]` of 512 bytes, `gsp[2]` of a length and 512 bytes, `active_kp`. A data key is
- * wrapped by the VM's RSA key with OAEP-SHA-256; the blob is as long as the modulus. Each boot writes the other slot.
- * Under a customer's key, what the RSA key wraps is not a bare data key but 40 bytes of AES-KWP under the intermediate key of
- * the customer binding: neither the platform's key nor the customer's opens it alone.
+ * KEY_PROTECTOR of a VMGS container: `dek[2]` of 512 bytes, `gsp[2]` of a length and 512 bytes, `active_kp`. A data key
+ * is wrapped by the VM's RSA key with OAEP-SHA-256; the blob is as long as the modulus. Each boot writes the other
+ * slot. Under a customer's key, the RSA key wraps not a bare data key but 40 bytes of AES-KWP under the intermediate
+ * key of the customer binding: neither the platform's key nor the customer's opens it alone.
  */
 const slotLength = 512
 const length = 2 * slotLength + 2 * (4 + 512) + 4
@@ -18,7 +18,7 @@ const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' } a
 const blobLength = (key: KeyObject): number => (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8
 
 /**
- * @param o.previous the protector so far: its active slot is left as it is, and the other one written
+ * @param o.previous the protector so far: its active slot is unchanged, and the other one written
  * @param o.intermediateKey of the customer binding
  */
 export function protectKey(

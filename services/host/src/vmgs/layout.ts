@@ -2,8 +2,8 @@ import { crc32 } from 'node:zlib'
 import { corrupt } from './corrupt.ts'
 
 /**
- * On-disk layout of a VMGS container (OpenVMM, vm/vmgs/vmgs_format): little-endian, 4096-byte blocks, 4 MiB. Blocks 0 and
- * 1 hold alternating headers; the file table and all files lie in the blocks behind.
+ * On-disk layout of a VMGS container (OpenVMM, vm/vmgs/vmgs_format): little-endian, 4096-byte blocks, 4 MiB. Blocks 0
+ * and 1 hold alternating headers; the file table and all files follow.
  */
 export const blockLength = 4096
 export const capacityBlocks = 1024
@@ -11,7 +11,7 @@ export const capacity: number = blockLength * capacityBlocks
 export const headerLength = 168
 export const entryLength = 64
 export const entryCount = 64
-/** The whole file table, and the extended one, fill one block each. */
+/** The file table and the extended one fill one block each. */
 export const tableLength: number = entryLength * entryCount
 
 export const fileIds = {
@@ -21,9 +21,9 @@ export const fileIds = {
   customerBinding: 5,
   keyProtector: 6,
   vmUniqueId: 7,
-  /** Ours: JSON with what the paravisor must find unchanged. An id that OpenVMM leaves free. */
+  /** Ours: JSON that the paravisor must find unchanged. An id that OpenVMM leaves free. */
   settings: 40,
-  /** Ours: the volume key of the disk that a captured guest state belongs to, in place of a vTPM that holds it. */
+  /** Ours: the volume key of a captured guest state's disk, instead of a vTPM that holds it. */
   diskKey: 41,
   extendedTable: 63,
 } as const
@@ -71,7 +71,7 @@ export function encodeHeader(header: Header): Buffer {
   return bytes
 }
 
-/** Undefined where the block holds no whole header: a write of it was cut off, or it was never written. */
+/** Undefined if the block has no complete header: its write was interrupted, or never happened. */
 export function decodeHeader(block: Buffer): Header | undefined {
   const bytes = Buffer.from(block.subarray(0, headerLength))
   if (bytes.length < headerLength || !bytes.subarray(0, 8).equals(signature)) return undefined
@@ -89,7 +89,7 @@ export function decodeHeader(block: Buffer): Header | undefined {
   }
 }
 
-/** The header written last: its sequence follows the other's. One torn header is what a crash leaves; two are damage. */
+/** The header written last: its sequence number follows the other's. A crash leaves one torn header; two are damage. */
 export function activeHeader(first: Header | undefined, second: Header | undefined): { slot: 0 | 1; header: Header } {
   if (first === undefined && second === undefined) throw corrupt('it has no valid header', 'a VMGS header', 'none')
   if (second === undefined) return { slot: 0, header: first! }

@@ -2,27 +2,27 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { blockLength, headerLength } from './layout.ts'
 
 /**
- * Ours, behind OpenVMM's header in its block: whether the container is at rest, and an HMAC-SHA-256 under a key that only who
- * opens the container has. It covers both header blocks, the file table and every file in clear; the files that are encrypted
- * are covered by their tags, which are in the table. The rest of the block is zero.
+ * Ours, after OpenVMM's header in its block: whether the container is at rest, and an HMAC-SHA-256 under a key that
+ * only someone who can open the container has. It covers both header blocks, the file table and every clear file;
+ * encrypted files are covered by their tags, which are in the table. The rest of the block is zero.
  */
 const atRestAt = headerLength
 const macAt = headerLength + 4
 const macLength = 32
-/** Of a header block, what is ever written: one sector, which no crash leaves half written. */
+/** The only part of a header block that is written: one sector, which no crash leaves half written. */
 export const sectorLength = 512
 
 export interface Sealed {
   /** 32 bytes. */
   metadataKey: Uint8Array
-  /** Block of the other header, as it is while this one counts. */
+  /** Block of the other header while this one counts. */
   other: Uint8Array
   table: Uint8Array
-  /** Blocks of the files in clear, in the table's order. */
+  /** Blocks of clear files, in table order. */
   clear: Uint8Array[]
 }
 
-/** Whole block of a header. `atRest`: every byte that nothing refers to is zero. */
+/** Whole block of a header. `atRest`: every unreferenced byte is zero. */
 export function sealHeader(header: Uint8Array, atRest: boolean, over: Sealed): Buffer {
   const block = Buffer.alloc(blockLength)
   block.set(header)
@@ -31,7 +31,7 @@ export function sealHeader(header: Uint8Array, atRest: boolean, over: Sealed): B
   return block
 }
 
-/** Undefined where anything that the seal covers was changed. */
+/** Undefined if anything covered by the seal was changed. */
 export function openSeal(block: Buffer, over: Sealed): { atRest: boolean } | undefined {
   if (!timingSafeEqual(macOf(block, over), block.subarray(macAt, macAt + macLength))) return undefined
   return { atRest: block.readUInt32LE(atRestAt) === 1 }

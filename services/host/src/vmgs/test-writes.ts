@@ -8,8 +8,8 @@ export interface Write {
 type Method = (this: FileHandle, ...given: unknown[]) => Promise<unknown>
 
 /**
- * What `work` writes to files, by what lies between two flushes.
- * @param path any file that is there
+ * What `work` writes to files, grouped by flush.
+ * @param path any existing file
  */
 export async function writesOf(path: string, work: () => Promise<void>): Promise<Write[][]> {
   const steps: Write[][] = [[]]
