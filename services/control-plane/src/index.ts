@@ -57,21 +57,23 @@ import { resetPlane } from './test-api/reset.ts'
 import { Deployments } from './templates/deployments.ts'
 
 export interface ControlPlaneContext extends ServiceContext {
-  /** Object id of the principal that owns the subscription from the start. */
+  /** Object id of the principal that initially owns the subscription. */
   ownerObjectId: string
-  /** How often a running operation looks at the host, in milliseconds; 250 where left out. */
+  /** How often a running operation polls the host, in milliseconds; default 250. */
   pollMs?: number
-  /** No image stands in for one that is not registered; false where left out. */
+  /** Whether no image stands in for an unregistered one; default false. */
   strictImages?: boolean
-  /** What the test API has go wrong; absent where it is off. */
+  /** Faults injected by the test API; absent if it is off. */
   faults?: FaultSource
   /** Name of the store within `storeUrl`. */
   storeService?: string
-  /** Those that are described here where left out. */
+  /** Default: the types described here. */
   types?: ResourceTypes
-  /** The store, where it is open already; the service closes it. */
+  /** An open store, which the service closes. */
   store?: Store
-  /** Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent where it listens for none. */
+  /**
+   * Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent if it does not listen for any.
+   */
   fleet?: {
     address: string
     authority: CertifyingAuthority
@@ -81,21 +83,21 @@ export interface ControlPlaneContext extends ServiceContext {
   }
 }
 
-/** Another process on the same database goes on with the work of one that hangs or is cut off within 10 seconds. */
+/** Another process on the same database takes over the work of a hung or disconnected one within 10 seconds. */
 const leaseSeconds = 6
 /** Azure keeps its activity log as long. */
 const activityDays = 90
-/** No shorter than the runner keeps operations. */
+/** At least as long as the runner keeps operations. */
 const operationDays = 31
 
 export interface ControlPlaneService extends Service {
-  /** For the listener of hosts, where there is one. */
+  /** For the hosts' listener, if there is one. */
   fleetApp: FastifyInstance | undefined
   /** Streams of hosts that carry guests. */
   fleetStreams: HostStreams | undefined
-  /** Takes the subscription back to empty; for the test API. @returns how many resources there were */
+  /** Resets the subscription to empty; for the test API. @returns how many resources there were */
   reset(): Promise<number>
-  /** What the test API did, for the activity log. */
+  /** The test API's actions, for the activity log. */
   record(o: { action: string; resourceId?: string; id: string }): Promise<void>
 }
 
@@ -161,7 +163,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     passwords: new Passwords(context.sealer),
     quotas,
     quotaRequests: new QuotaRequests({ resources, store, quotas, clock }),
-    // Leases are about this process: the time of tests does not take them away.
+    // Leases concern this process: the tests' clock does not expire them.
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     middle: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
@@ -242,7 +244,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   }
 }
 
-/** The owner's role is written once: who gives it to another principal and takes it from the first one may do so. */
+/** The owner's role is written once: the owner may give it to another principal and remove it from the first. */
 async function ensureOwner(plane: Plane, objectId: string): Promise<void> {
   const scope = `/subscriptions/${plane.subscriptionId}`
   const owner = roles[0]

@@ -22,13 +22,13 @@ import type { Deployments } from './templates/deployments.ts'
 export interface Plane {
   subscriptionId: string
   tenantId: string
-  /** Who made the installation. */
+  /** The installation's creator. */
   ownerObjectId: string
   clock: Clock
   logger: Logger
   newId(): string
   store: Store
-  /** What resources there are of. */
+  /** The resource types. */
   types: ResourceTypes
   resources: ResourceStore
   access: Access
@@ -39,12 +39,15 @@ export interface Plane {
   quotaRequests: QuotaRequests
   usage: UsageLog
   runner: OperationRunner
-  /** For what waits for operations of `runner` and is waited for by those of `outer`: each must not take the places that the other needs. */
+  /**
+   * For work that waits for operations of `runner` and that `outer`'s operations wait for: neither must occupy the
+   * slots that the other needs.
+   */
   middle: OperationRunner
-  /** For what waits for operations of `runner` and `middle`. */
+  /** For work that waits for operations of `runner` and `middle`. */
   outer: OperationRunner
   deployments: Deployments
-  /** Requests of deployments pass the same checks as those of clients. */
+  /** Deployments' requests pass the same checks as clients'. */
   dispatcher: Dispatcher
   notes: OperationNotes
   host: Host
@@ -53,12 +56,12 @@ export interface Plane {
   identities: IdentityClient
   customerKeys: CustomerKeys
   attestation: AttestationClient
-  /** Attestation providers of other origins that the operator named. */
+  /** Attestation providers of other origins named by the operator. */
   verifiers: readonly AttestationVerifier[]
   vaults: VaultClient
-  /** Whether a VM is refused whose image is not registered here, instead of taking the reference image for it. */
+  /** Whether a VM with an unregistered image is refused, instead of using the reference image. */
   strictImages: boolean
-  /** How often a saga looks at the host, in milliseconds. */
+  /** How often a saga polls the host, in milliseconds. */
   pollMs: number
 }
 

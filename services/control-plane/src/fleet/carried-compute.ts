@@ -5,28 +5,28 @@ import type { Placement } from './placements.ts'
 import { overlaid } from '../host/overlay.ts'
 import type { SimulatedHost } from '../host/simulated-host.ts'
 
-/** Decides within a transaction whether what follows in it is done. */
+/** Decides within a transaction whether the rest of it is done. */
 export type First = (tx: Db) => Promise<boolean>
 
-/** What VMs are that joined hosts carry, and those of the server's own host: simulated ones, or guests. */
+/** VMs carried by joined hosts and by the server's own host: simulated ones, or guests. */
 export interface CarriedCompute extends Host {
-  /** Whether a joined host can carry such a VM; the server's own does otherwise. */
+  /** Whether a joined host can carry this VM; otherwise the server's own does. */
   fits(spec: AnySpec): Promise<boolean>
-  /** Whether a host makes the VM before it starts it. */
+  /** Whether a host creates the VM before starting it. */
   readonly isMadeByHost: boolean
-  /** The VM's power as the control plane has it; nothing where `first` says no. */
+  /** The VM's power as the control plane records it; unchanged if `first` refuses. */
   turn(vmId: string, state: PowerState, step: string, first: First): Promise<void>
-  /** The host that carries it says that it runs; judged like any boot. */
+  /** The VM's host reports that it runs; judged like any boot. */
   started(vmId: string, step: string, first: First): Promise<void>
-  /** The VM's key and disks are for its present placement alone, from now on. */
+  /** From now on, the VM's key and disks are for its present placement only. */
   fence(vmId: string): Promise<void>
-  /** What its host is told beside the order. */
+  /** What its host receives with the order. */
   orderOf(placement: Placement): Promise<Partial<Pick<VmOrder, 'spec' | 'record'>>>
-  /** Takes what the VM's host says of it, in the transaction that has found that it is. */
+  /** Accepts a report from the VM's host, in the transaction that verified that it is. */
   take(tx: Db, said: CarriedInstance, isAsked: boolean): Promise<void>
 }
 
-/** VMs without guests, which any host carries: there is nothing to make, and nothing to tell of them. */
+/** VMs without guests, which any host can carry: nothing has to be created or reported. */
 export const fleetSimulated = (host: SimulatedHost): CarriedCompute =>
   overlaid(host, {
     isMadeByHost: false as const,

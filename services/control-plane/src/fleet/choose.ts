@@ -1,6 +1,6 @@
 import { ruledOutReasons, type PlacementExplanation, type RuledOutReason, type Tee } from '@strongroom/contract'
 
-/** A host as the choice sees it, with what is reserved on it. */
+/** A host as the choice sees it, with its reservations. */
 export interface Candidate {
   id: string
   name: string
@@ -11,24 +11,24 @@ export interface Candidate {
   memoryMiB: number
   usedVCPUs: number
   usedMemoryMiB: number
-  /** Absent where it takes VMs. */
+  /** Absent if it accepts VMs. */
   closed?: 'invited' | 'draining' | 'lost'
 }
 
-/** What a VM needs of a host. */
+/** What a VM requires of a host. */
 export type Need = PlacementExplanation['need']
 
-/** How many hosts of a reason are named. */
+/** How many hosts are named per reason. */
 const named = 5
 
-/** Hosts that one reason rules out: how many, and the first of them by name. */
+/** Hosts ruled out for one reason: how many, and the first ones by name. */
 class RuledOut {
   count = 0
   readonly hosts: string[] = []
 
   add(name: string): void {
     this.count += 1
-    // Never sorted whole: a choice costs as much as there are hosts.
+    // Never sorted as a whole: a choice is linear in the number of hosts.
     const at = this.hosts.findIndex((other) => name < other)
     if (at >= 0) this.hosts.splice(at, 0, name)
     else if (this.hosts.length < named) this.hosts.push(name)
@@ -37,8 +37,8 @@ class RuledOut {
 }
 
 /**
- * Chooses the host of a VM: among those that can carry it the zone of which the least is reserved, then the host of which the
- * least is, then the first by name. Nothing but its arguments has a say, and not their order: the same hosts give the same answer.
+ * Chooses a VM's host among those that can carry it: from the least reserved zone the least reserved host, then the
+ * first by name. It depends only on its arguments, and not on their order.
  */
 export function choose(candidates: readonly Candidate[], need: Need): { host?: Candidate; why: PlacementExplanation } {
   const ruledOut = new Map<RuledOutReason, RuledOut>()
@@ -59,7 +59,7 @@ export function choose(candidates: readonly Candidate[], need: Need): { host?: C
     zones.set(candidate.zone ?? '', zone)
   }
   const zoneOf = ({ zone = '' }: Candidate): { used: number; all: number } => zones.get(zone) ?? { used: 0, all: 1 }
-  // Shares are compared crosswise: whole numbers, so that equal ones are equal.
+  // Shares are compared crosswise as whole numbers, so that equal ones are equal.
   const host = fitting.reduce<Candidate | undefined>((best, each) => {
     if (best === undefined) return each
     const [a, b] = [zoneOf(each), zoneOf(best)]
@@ -116,7 +116,7 @@ const sentences: Record<RuledOutReason, string> = {
   memory: 'has no room for its memory',
 }
 
-/** One line for each reason, as `3 hosts: has no room for its cores (a, b, c)`. */
+/** One line per reason, such as `3 hosts: has no room for its cores (a, b, c)`. */
 export const explainRuledOut = ({ ruledOut }: PlacementExplanation): string[] =>
   ruledOut.map(({ reason, count, hosts }) => {
     const some = hosts.length < count ? `${hosts.join(', ')}, …` : hosts.join(', ')

@@ -14,12 +14,12 @@ interface Parts {
   needOf(vmId: string): Promise<Need | undefined>
 }
 
-/** How many VMs of one host are stopped at a time, to be started elsewhere. */
+/** How many of one host's VMs are stopped at a time, to be started elsewhere. */
 const atOnce = 4
 
 /**
- * Takes VMs off hosts that are drained, by stop and start: the guest powers off, what it leaves is written, and then it has another
- * host. Each step is one transaction on the placement, so that whoever goes on after a server that ended finds where it was.
+ * Moves VMs off draining hosts by stop and start: the guest powers off, its state is written, and then it gets another
+ * host. Each step is one transaction on the placement, so that another server can continue after a crash.
  */
 export class Draining {
   readonly #o: Parts
@@ -28,13 +28,16 @@ export class Draining {
     this.#o = o
   }
 
-  /** Whether the other hosts have room for all that this one carries. @throws ServiceError HostNotDrained, with which have none and why */
+  /**
+   * Whether the other hosts have room for everything this one carries. @throws ServiceError HostNotDrained, naming the
+   * VMs without room and why
+   */
   async check(host: { id: string; name: string }): Promise<void> {
     const others = (await this.#o.placements.candidates()).filter(({ id }) => id !== host.id)
     const without: ErrorDetail[] = []
     for (const { vm_id, resource_id, wanted } of await this.#o.placements.on(host.id)) {
       const need = await this.#o.needOf(vm_id)
-      // One that is off takes no room until it is started.
+      // A VM that is off takes no room until it is started.
       if (need === undefined || wanted === 'Stopped') continue
       const { host: found, why } = choose(others, need)
       if (found === undefined)
@@ -47,7 +50,7 @@ export class Draining {
     if (without.length > 0) throw notDrained(host.name, without)
   }
 
-  /** One step of all that are to move. */
+  /** One step for all that are to move. */
   async sweep(): Promise<void> {
     for (const { id, state } of await this.#o.registry.list()) {
       if (state !== 'Draining') continue
@@ -60,7 +63,7 @@ export class Draining {
     }
   }
 
-  /** Asks the guest to power off, where it runs and another host has room for it. */
+  /** Asks the guest to power off, if it runs and another host has room. */
   async #stop({ vm_id: vmId }: Placement): Promise<boolean> {
     const { inner, placements, signal } = this.#o
     const [status, need] = [await inner.find(vmId), await this.#o.needOf(vmId)]
@@ -78,7 +81,7 @@ export class Draining {
     return host !== null
   }
 
-  /** Once it is off: it has no host, and is started where there is one if it was to run. */
+  /** Once it is off: removes its host, and starts it on another one if it was to run. */
   async #leave({ vm_id: vmId }: Placement): Promise<void> {
     const { inner, placements, signal } = this.#o
     const state = (await inner.find(vmId))?.power.state

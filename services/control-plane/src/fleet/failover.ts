@@ -4,10 +4,10 @@ import type { FleetCompute } from './fleet-compute.ts'
 import type { Placements } from './placements.ts'
 
 const everyMs = 1_000
-/** Placed in one go; the rest in the next. */
+/** Placed at once; the rest in the next round. */
 const most = 500
 
-/** Looks for hosts whose lease is over, and gives their VMs to others. Any number of processes may do it at once. */
+/** Finds hosts with expired leases, and gives their VMs to others. Any number of processes may do so at once. */
 export class Failover {
   readonly #placements: Placements
   readonly #compute: FleetCompute
@@ -44,13 +44,13 @@ export class Failover {
       await this.#compute.abandon(host)
     }
     await this.#compute.draining().sweep()
-    // Where the vault could not be told of a placement when it was made.
+    // If the vault was unreachable when the placement was made.
     for (const { vm_id } of await this.#placements.unfenced(most)) await this.#compute.fence(vm_id)
     const waiting = await this.#placements.waiting(most)
     if (waiting.length === 0) return
     const candidates = await this.#placements.candidates()
     for (const placement of waiting) {
-      // SQLite answers without a turn of the event loop: leases of other hosts are renewed in between.
+      // SQLite answers synchronously: other hosts' leases are renewed in between.
       await otherWork()
       await this.#compute.placeAgain(placement, candidates)
     }

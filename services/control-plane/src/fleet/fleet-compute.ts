@@ -32,8 +32,8 @@ const needOf = (spec: AnySpec): Need => ({
 const startStep = 'start on its host'
 
 /**
- * Compute of which joined hosts carry the VMs: what a VM is stays where it is, whether it runs is its host's to say. VMs
- * without a placement, of an installation that no host has joined, are the server's own as ever.
+ * Compute for VMs carried by joined hosts: the VM's definition stays with its driver, its host decides whether it runs.
+ * VMs without a placement, in an installation that no host has joined, stay on the server's own host.
  */
 export class FleetCompute {
   readonly #inner: CarriedCompute
@@ -99,14 +99,14 @@ export class FleetCompute {
     throw placementOver(o)
   }
 
-  /** What the host of a guest says of it. @throws ServiceError PlacementOver */
+  /** A report from the host of a guest. @throws ServiceError PlacementOver */
   async take(host: FleetHost, said: CarriedInstance): Promise<void> {
     await this.#placements.transaction(async (tx) => {
       const placed = await this.#placements.lock(tx, said.vmId)
       if (placed === undefined || !isHeld(placed, host, said.epoch)) throw placementOver(said)
       const isAsked = said.run === placed.run
       await this.#inner.take(tx, said, isAsked)
-      // A guest that has powered off, or does not start, is not started again where its host is.
+      // A guest that powered off, or does not start, is not restarted on its host.
       const { state } = said.status.power
       const hasEnded = said.run > 0 && (state === 'Failed' || state === 'Stopped')
       if (isAsked && hasEnded && placed.wanted === 'Running') await this.#placements.want(tx, placed, 'Stopped')
@@ -118,7 +118,7 @@ export class FleetCompute {
     return await this.#placements.place(tx, { vmId, resourceId, need: needOf(spec), ...(candidates && { candidates }) })
   }
 
-  /** @param again whether a VM that runs is restarted. @throws ServiceError AllocationFailed */
+  /** @param again whether a running VM is restarted. @throws ServiceError AllocationFailed */
   async #start(vmId: string, again: boolean): Promise<InstanceStatus> {
     const status = await this.#inner.find(vmId)
     const isPlaced = (await this.#placements.find(vmId)) !== undefined
@@ -152,13 +152,13 @@ export class FleetCompute {
       host = placed.host
       return true
     })
-    // Nothing runs of a VM that waits for a host.
+    // A VM that waits for a host runs nowhere.
     if (host === null) await this.#inner.turn(vmId, 'Stopped', 'stop', always)
     this.#signal.notify(host)
     return await this.#inner.find(vmId)
   }
 
-  /** A VM whose size was changed is placed again at its next start. */
+  /** A resized VM is placed again at its next start. */
   async #fit({ vmId, spec }: InstanceStatus): Promise<void> {
     const placed = await this.#placements.find(vmId)
     const { vCPUs, memoryMiB } = spec.size
@@ -170,9 +170,9 @@ export class FleetCompute {
   }
 
   /**
-   * What a host says of VMs. It counts of those that are placed on it, under the epoch and the start that it names; of all others it
-   * changes nothing.
-   * @returns VMs that are over for this host
+   * A host's report on VMs. It counts for VMs placed on that host, under the epoch and start it names; others are
+   * ignored.
+   * @returns VMs that have ended for this host
    */
   async report(host: FleetHost, vms: readonly VmReport[]): Promise<string[]> {
     const over: string[] = []
@@ -182,7 +182,7 @@ export class FleetCompute {
       const wanted = vm.state === 'Ready' ? 'Running' : 'Stopped'
       const isAsked = (each: Placement | undefined): boolean =>
         isHeld(each, host, vm.epoch) && each?.run === vm.run && each.wanted === wanted
-      // How guests are, hosts say at /instance, with what shows it.
+      // Guests' states are reported at /instance, with their evidence.
       if (!isAsked(placed) || this.#inner.isMadeByHost) continue
       const first = async (tx: Db): Promise<boolean> => isAsked(await this.#placements.lock(tx, vm.vmId))
       if (vm.state === 'Ready') await this.#started(vm.vmId, first)
@@ -191,7 +191,7 @@ export class FleetCompute {
     return over
   }
 
-  /** A VM that its owner's provider refuses does not go on. */
+  /** A VM that its owner's provider refuses is stopped. */
   async #started(vmId: string, first: (tx: Db) => Promise<boolean>): Promise<void> {
     await this.#inner.started(vmId, startStep, first)
     if ((await this.#inner.find(vmId))?.power.state !== 'Failed') return
@@ -201,7 +201,7 @@ export class FleetCompute {
     })
   }
 
-  /** Takes the VMs of a host whose lease is over: those that ran wait for another host. */
+  /** Takes the VMs off a host with an expired lease: those that ran wait for another host. */
   async abandon(host: string): Promise<void> {
     for (const { vm_id: vmId, wanted } of await this.#placements.on(host)) {
       const first = async (tx: Db): Promise<boolean> =>
@@ -211,17 +211,17 @@ export class FleetCompute {
     }
   }
 
-  /** Of a VM that is deallocated: its host is free of it. */
+  /** For a deallocated VM: frees its host. */
   async released(tx: Db, vmId: string): Promise<void> {
     await this.#placements.release(tx, vmId)
   }
 
   /**
-   * What a host is to carry, under a number that each change makes another one.
-   * @param known the number that the host has: nothing is read for it again
+   * What a host must carry, with a revision that each change increments.
+   * @param known the host's revision: nothing is read if it is current
    */
   async ordersOf(host: FleetHost, known?: number): Promise<{ revision: number; carry?: VmOrder[] }> {
-    // The number first: what changes in between is told again.
+    // The revision first: later changes are sent again.
     const revision = await this.#placements.revision(host.id)
     if (revision === known) return { revision }
     const carry = await this.#placements.on(host.id)
@@ -233,7 +233,7 @@ export class FleetCompute {
     return { revision, carry: await Promise.all(told.map(order)) }
   }
 
-  /** Until the host has another revision than it knows, for as long as that at most. */
+  /** Waits until the host's revision differs from the known one, for at most this long. */
   async awaitOrders(
     host: FleetHost,
     known: number | undefined,
@@ -249,7 +249,7 @@ export class FleetCompute {
     return carried.map(({ resource_id: resourceId, epoch, wanted }) => ({ resourceId, epoch, wanted }))
   }
 
-  /** Gives a VM that waits a host. @returns false where none can carry it */
+  /** Gives a waiting VM a host. @returns false if none can carry it */
   async placeAgain({ vm_id: vmId }: Placement, candidates: Candidate[]): Promise<boolean> {
     const status = await this.#inner.find(vmId)
     if (status === undefined) return false
@@ -272,7 +272,7 @@ export class FleetCompute {
     return true
   }
 
-  /** Tells the vault of a new placement, and only then the host: whoever had the VM before gets its key no more. */
+  /** Informs the vault of a new placement, and only then the host: the previous host no longer gets the key. */
   async fence(vmId: string): Promise<void> {
     const placed = await this.#placements.find(vmId)
     if (placed === undefined || placed.host === null || placed.fenced_epoch === placed.epoch) return
@@ -280,7 +280,7 @@ export class FleetCompute {
     this.#signal.notify(await this.#placements.fenced(placed))
   }
 
-  /** Where a VM is, and why there. */
+  /** Where a VM is, and why. */
   async placementOf(vmId: string): Promise<VmPlacement> {
     const placed = await this.#placements.find(vmId)
     if (placed === undefined) return { host: localHostName, epoch: 0 }
@@ -316,7 +316,7 @@ const placementOver = ({ vmId, epoch }: { vmId: string; epoch: number }): Servic
     remedy: 'None on this host: the next heartbeat tells it what it carries.',
   })
 
-/** Without what the next placement is told of the host that was left. */
+/** Without the remark about the previous host for the next placement. */
 function shownWhy(text: string): NonNullable<VmPlacement['why']> {
   const { left: _left, ...why } = JSON.parse(text) as NonNullable<VmPlacement['why']> & { left?: unknown }
   return why
@@ -324,7 +324,7 @@ function shownWhy(text: string): NonNullable<VmPlacement['why']> {
 
 const attempts = 5
 
-/** Placements at once may wait for each other on Postgres, which then ends one of them. */
+/** Concurrent placements may deadlock on Postgres, which then aborts one of them. */
 async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -20,7 +20,7 @@ export interface FleetHost {
   joinedAt: string | undefined
 }
 
-/** With its lease, judged by the database's time. */
+/** With its lease, judged by the database's clock. */
 export interface LeasedHost extends FleetHost {
   /** Undefined until it has joined. */
   leaseUntil: string | undefined
@@ -29,7 +29,7 @@ export interface LeasedHost extends FleetHost {
   usedMemoryMiB: number
 }
 
-/** What an operator says of a host that is to join. */
+/** An operator's description of a host that is to join. */
 export type NewHost = Pick<FleetHost, 'name' | 'region' | 'zone' | 'tees' | 'labels' | 'vCPUs' | 'memoryMiB'>
 
 export const toHost = (row: HostRow): FleetHost => ({

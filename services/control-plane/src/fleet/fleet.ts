@@ -3,13 +3,13 @@ import type { CertifyingAuthority } from './host-app.ts'
 import type { SshDoors } from './guests/ssh-doors.ts'
 import type { HostRegistry } from './registry.ts'
 
-/** What of the fleet the resource manager's rooms share. */
+/** What the resource manager's rooms share of the fleet. */
 export interface Fleet {
   registry: HostRegistry
-  /** Absent where compute is guests: joined hosts carry none yet. */
+  /** Absent if compute is guests that joined hosts cannot carry yet. */
   compute?: FleetCompute
-  /** SSH of guests on joined hosts; absent where there are none. */
+  /** SSH of guests on joined hosts; absent without any. */
   ssh?: SshDoors
-  /** Where hosts reach this server; absent where it listens for none. */
+  /** Where hosts reach this server; absent if it does not listen for any. */
   served?: { /** ADDRESS:PORT */ address: string; authority: CertifyingAuthority }
 }

@@ -44,14 +44,14 @@ describe('a host that joins', () => {
     expect((await fleet.join({ name: 'once', secret, by: first })).status).toBe(200)
     const refused = { status: 403, body: { error: { code: 'JoinCodeRefused' } } }
     expect(await fleet.join({ name: 'once', secret, by: second })).toMatchObject(refused)
-    // Anyone who only copied the public key cannot have it certified, nor ask again in its name.
+    // Someone who only copied the public key can neither have it certified nor ask again in its name.
     const keyRefused = { status: 400, body: { error: { code: 'HostKeyInvalid' } } }
     expect(await fleet.join({ name: 'once', secret, by: first, signedBy: second })).toMatchObject(keyRefused)
     const other = await add('other')
     expect(await fleet.join({ name: 'other', secret: other, by: first })).toMatchObject(refused)
     expect(await fleet.join({ name: 'other', secret, by: second })).toMatchObject(refused)
     expect(await fleet.join({ name: 'nobody', secret: other, by: second })).toMatchObject(refused)
-    // The code is still good for the one it was made for.
+    // The code is still valid for its intended host.
     expect((await fleet.join({ name: 'other', secret: other, by: second })).status).toBe(200)
   })
 
@@ -66,7 +66,7 @@ describe('a host that joins', () => {
 
 describe('the wire of hosts', () => {
   it('describes itself to anyone', async () => {
-    // Of a fleet without guests.
+    // In a fleet without guests.
     const operations = fleetWire.operations.filter((each) => each.path === '/installation' || !carriedOperations.includes(each)) // prettier-ignore
     expect(await fleet.send(descriptionPath, undefined)).toEqual({
       status: 200,
@@ -130,13 +130,13 @@ describe('the wire of hosts', () => {
       }),
     })
     expect(await fleet.send('/beat', {}, await issue({ hostId: two.hostId, days: 1 }))).toMatchObject(unauthenticated)
-    // Certificates count from an hour ago: this one ended a minute later.
+    // Certificates are valid from an hour ago: this one ended a minute later.
     expect(await fleet.send('/beat', {}, await issue({ hostId: one.hostId, days: -59 / 1440 }))).toMatchObject(unauthenticated) // prettier-ignore
     expect((await fleet.send('/beat', {}, await issue({ hostId: one.hostId, days: 1 }))).status).toBe(200)
     await fleet.registry.remove('one')
     expect(await fleet.send('/beat', {}, one)).toMatchObject(unauthenticated)
     expect(await fleet.send('/certificate', {}, one)).toMatchObject(unauthenticated)
-    // Joined again under the old name: the old key stays nobody's.
+    // Rejoined under the old name: the old key stays invalid.
     await fleet.joined('one')
     expect(await fleet.send('/beat', {}, one)).toMatchObject(unauthenticated)
   })

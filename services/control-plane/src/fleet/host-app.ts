@@ -33,18 +33,18 @@ import type { FleetHost } from './fleet-host.ts'
 import { callerOf, subjectOf } from './host-caller.ts'
 import type { HostRegistry } from './registry.ts'
 
-/** Renewed by the host when two thirds of it are over. */
+/** Renewed by the host after two thirds of it. */
 const certificateDays = 90
 
 export type CertifyingAuthority = Pick<InstallationAuthority, 'caPem' | 'issueCertificate'>
 
-/** Serves `fleetWire`. Who a host is, its certificate alone shows. */
+/** Serves `fleetWire`. A host's certificate is its only identity. */
 export function createFleetApp(o: {
   registry: HostRegistry
   compute: FleetCompute
   authority: CertifyingAuthority
   installation: FleetInstallation
-  /** Where hosts carry guests. */
+  /** If hosts carry guests. */
   guests?: GuestParts
   logger: Logger
 }): FastifyInstance {
@@ -55,7 +55,7 @@ export function createFleetApp(o: {
   installationRoute(app, o)
   const { guests } = o
   const { leaseSeconds } = o.registry
-  // How long a beat is held while there is nothing new: a host calls again well within its lease.
+  // How long a beat is held without news: a host calls again well within its lease.
   const holdMs = (leaseSeconds * 1000) / 4
   if (guests !== undefined) carriedRoutes(app, { ...o, ...guests })
   const certify = async (host: FleetHost, publicKey: Uint8Array): Promise<HostCertificate> => ({
@@ -103,13 +103,13 @@ export function createFleetApp(o: {
 const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
   read(shape, body, { code: 'InvalidRequestContent', subject: 'What the host sent' })
 
-/** The key, where whoever asks has it. @throws ServiceError HostKeyInvalid */
+/** The key, if the caller proves possession. @throws ServiceError HostKeyInvalid */
 function provenKey(join: JoinRequest): Uint8Array {
   const spki = Buffer.from(join.publicKey, 'base64')
   try {
     const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
     const isP256 = key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
-    // As it is rewritten, so that one key has one digest.
+    // Re-encoded, so that one key has one digest.
     const written = key.export({ type: 'spki', format: 'der' })
     const proof = Buffer.from(join.proof, 'base64')
     if (isP256 && verify('sha256', Buffer.from(joinStatement(join)), key, proof)) return written

@@ -6,7 +6,10 @@ import type { NewHost } from './fleet-host.ts'
 
 export const everyTee: readonly Tee[] = ['SNP', 'TDX']
 
-/** What a PUT says of a host. @throws ServiceError InvalidParameter with every problem, LocationNotAvailableForResourceType */
+/**
+ * A PUT's description of a host. @throws ServiceError InvalidParameter with every problem,
+ * LocationNotAvailableForResourceType
+ */
 export function readHost(name: string, body: unknown): NewHost {
   if (!hostNameForm.test(name))
     throw new ServiceError({

@@ -14,7 +14,7 @@ const action = (verb: string): string => `Strongroom.Fleet/hosts/${verb}`
 /** The operator's side of the fleet. */
 export function fleetRoutes(plane: Plane): Route[] {
   const nameOf = (request: ArmRequest): string => param(request, 'name').toLowerCase()
-  /** The host that the server itself is: with its silicon for as long as new VMs are given to it. */
+  /** The server as a host: with its silicon while it still gets new VMs. */
   const local = async (): Promise<HostView> => {
     const carries = plane.fleet.compute === undefined || !(await plane.fleet.registry.hasJoined())
     return { name: localHostName, ...(carries && { tees: [...everyTee] }), labels: {}, state: 'Ready' }

@@ -119,7 +119,7 @@ describeStores('placements', (openStore) => {
     expect(await abandon()).toMatchObject({ host: a, epoch: 1 })
     expect(await placements.lostHosts()).toEqual([])
     expect(await placements.waiting(10)).toMatchObject([{ vm_id: 'VM-1', host: null, epoch: 1, wanted: 'Running', run: 1 }]) // prettier-ignore
-    // A host that is lost is no place for it; another one is.
+    // A lost host cannot take it; another one can.
     await expect(place(opened, 'VM-1')).rejects.toMatchObject({ details: [{ message: expect.stringContaining('(a)') }] }) // prettier-ignore
     const b = await host(opened, 'b')
     expect(await place(opened, 'VM-1')).toMatchObject({ host: b, epoch: 2, run: 1 })

@@ -8,7 +8,7 @@ import type { HostRegistry } from './registry.ts'
 
 export type Placement = Selectable<Tables['placement']>
 
-/** Which host carries which VM, and what of it is reserved. Methods that take `tx` run inside the caller's transaction. */
+/** Which host carries which VM, with its reservations. Methods with `tx` run inside the caller's transaction. */
 export class Placements {
   readonly #store: Store
   readonly #registry: HostRegistry
@@ -39,7 +39,7 @@ export class Placements {
     return await db.selectFrom('placement').selectAll().where('host', '=', host).orderBy('vm_id').execute()
   }
 
-  /** All hosts with what is reserved on them, as the choice takes them. */
+  /** All hosts with their reservations, for the choice. */
   async candidates(db: Db = this.#db): Promise<Candidate[]> {
     return (await this.#registry.list(db)).map(({ state, ...host }) => {
       const asked = state === 'Invited' ? 'invited' : state === 'Draining' ? 'draining' : undefined
@@ -49,9 +49,9 @@ export class Placements {
   }
 
   /**
-   * Gives a VM a host under the next epoch, where it has none. What is reserved on a host is read under its lock, so that two at once
-   * are never both given the last room.
-   * @param o.candidates what `candidates` gave, where many are placed in a row; brought up to date
+   * Gives a VM without a host one, under the next epoch. A host's reservations are read under its lock, so that two VMs
+   * never both get the last room.
+   * @param o.candidates result of `candidates`, when placing many in a row; kept up to date
    * @throws ServiceError AllocationFailed, ZonalAllocationFailed
    */
   async place(
@@ -96,7 +96,7 @@ export class Placements {
     }
   }
 
-  /** Whether the VM is to run; `again` also where it runs already. Its host is told. */
+  /** Whether the VM is to run; `again` also restarts it. Notifies its host. */
   async want(
     tx: Db,
     placed: Placement,
@@ -104,13 +104,13 @@ export class Placements {
     o: { again?: boolean; moving?: boolean } = {},
   ): Promise<void> {
     const run = o.again === true ? placed.run + 1 : placed.run
-    // Whatever else is asked of a VM that moves counts, and it moves no more.
+    // Any other request for a moving VM takes precedence and ends the move.
     const moving = o.moving === true ? 1 : 0
     await tx.updateTable('placement').set({ wanted, run, moving }).where('vm_id', '=', placed.vm_id).execute()
     if (placed.host !== null) await this.#change(tx, placed.host, { vCPUs: 0, memoryMiB: 0 })
   }
 
-  /** Takes a VM from its host, which drops it. Its epoch is kept. @returns the host that it had */
+  /** Takes a VM from its host, which drops it. Its epoch is kept. @returns the previous host */
   async release(tx: Db, vmId: string): Promise<string | undefined> {
     const placed = await this.lock(tx, vmId)
     if (placed === undefined || placed.host === null) return undefined
@@ -120,7 +120,7 @@ export class Placements {
     return placed.host
   }
 
-  /** Of a VM that is gone. @returns the host that it had */
+  /** For a deleted VM. @returns the previous host */
   async forget(vmId: string): Promise<string | undefined> {
     return await this.transaction(async (tx) => {
       const host = await this.release(tx, vmId)
@@ -141,7 +141,7 @@ export class Placements {
     await tx.updateTable('fleet_use').set(changed).where('host', '=', host).execute()
   }
 
-  /** Hosts with VMs whose lease is over. */
+  /** Hosts with VMs and an expired lease. */
   async lostHosts(): Promise<string[]> {
     const now = (await databaseTime(this.#store, this.#db)).toISOString()
     const rows = await this.#db
@@ -156,9 +156,9 @@ export class Placements {
   }
 
   /**
-   * Takes a VM from a host whose lease is over; what is wanted of it stays. A host that has called meanwhile keeps it: its lease is
-   * locked until the transaction ends.
-   * @returns what it was, or undefined where it was not taken
+   * Takes a VM from a host with an expired lease; its wanted state stays. A host that called meanwhile keeps it: its
+   * lease is locked until the transaction ends.
+   * @returns the previous placement, or undefined if it was not taken
    */
   async abandon(tx: Db, o: { host: string; vmId: string }): Promise<Placement | undefined> {
     const lease = tx.selectFrom('fleet_lease').selectAll().where('host', '=', o.host)
@@ -170,7 +170,7 @@ export class Placements {
     return placed
   }
 
-  /** Takes a VM from its host for this reason; what is wanted of it stays. */
+  /** Takes a VM from its host for this reason; its wanted state stays. */
   async leave(tx: Db, placed: Placement, reason: HostLeft['reason']): Promise<void> {
     const { host } = placed
     if (host === null) return
@@ -188,7 +188,7 @@ export class Placements {
     return await query.orderBy('vm_id').limit(most).execute()
   }
 
-  /** The vault has been told of the VM's epoch, so that its host may be. @returns the host that may be told */
+  /** The vault knows the VM's epoch, so its host may be notified. @returns that host */
   async fenced({ vm_id, epoch }: Pick<Placement, 'vm_id' | 'epoch'>): Promise<string | undefined> {
     return await this.transaction(async (tx) => {
       const placed = await this.lock(tx, vm_id)
@@ -199,7 +199,7 @@ export class Placements {
     })
   }
 
-  /** VMs that are to run on a host which may not be told of them yet. */
+  /** VMs that are to run on a host which may not be notified yet. */
   async unfenced(most: number): Promise<Placement[]> {
     const query = this.#db
       .selectFrom('placement')
@@ -209,14 +209,14 @@ export class Placements {
     return await query.whereRef('fenced_epoch', '<', 'epoch').orderBy('vm_id').limit(most).execute()
   }
 
-  /** Another one with each change of what the host carries. */
+  /** Changes with everything the host carries. */
   async revision(host: string): Promise<number> {
     const use = this.#db.selectFrom('fleet_use').select('revision').where('host', '=', host)
     return (await use.executeTakeFirst())?.revision ?? 0
   }
 }
 
-/** What became of the host that a VM had last, where that is why it has another. */
+/** What happened to a VM's previous host, if that is why it has another. */
 function movedFrom(before: Placement | undefined): { moved?: HostLeft } {
   const { left } = JSON.parse(before?.why ?? '{}') as { left?: HostLeft }
   return left === undefined ? {} : { moved: left }

@@ -108,7 +108,7 @@ describeStores('the registry of hosts', (openStore) => {
     await registry.remove('one')
     await expect(registry.renew(joined)).rejects.toMatchObject({ code: 'HostNotAuthenticated' })
     await expect(registry.get('one')).rejects.toMatchObject({ code: 'HostNotFound', status: 404 })
-    // The name is free, and nothing of the old host is left for the new one.
+    // The name is free, and the new host inherits nothing from the old one.
     await registry.add(host('one'))
     expect(await registry.get('one')).toMatchObject({ state: 'Invited', key: undefined, leaseUntil: undefined })
   })

@@ -6,21 +6,21 @@ import { toHost, toLeasedHost, type FleetHost, type HostRow, type LeasedHost, ty
 
 /** How long a join code may be used. */
 const codeMs = 3600_000
-/** How long a host is believed to be there after a beat, where nothing else is said. */
+/** How long a host counts as present after a beat, by default. */
 const usualLeaseSeconds = 10
 
 interface Renewal {
   host: string
-  /** Whether there is a lease of it, once it was written. */
+  /** Whether its lease was valid when written. */
   isThere: boolean
 }
 
-/** Leases that are renewed in one transaction at most. */
+/** Maximum leases renewed in one transaction. */
 const renewedAtOnce = 64
-/** Hosts that are kept by their keys, for as long as no row of any changes. */
+/** Hosts cached by key, until a row of any changes. */
 const keptHosts = 4_096
 
-/** The hosts that were added, and their leases. Every time in it is the database's. */
+/** The registered hosts and their leases. All times are the database's. */
 export class HostRegistry {
   readonly #store: Store
   readonly leaseSeconds: number
@@ -42,7 +42,9 @@ export class HostRegistry {
     return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
   }
 
-  /** @returns the secret of the join code, of which the hash alone is kept. @throws ServiceError HostExists, HostNotManaged */
+  /**
+   * @returns the join code's secret, of which only the hash is stored @throws ServiceError HostExists, HostNotManaged
+   */
   async add(host: NewHost): Promise<{ host: LeasedHost; secret: string; until: string }> {
     if (host.name === localHostName) throw notManaged()
     const secret = randomBytes(32).toString('base64url')
@@ -86,20 +88,20 @@ export class HostRegistry {
     return fromLeased(found, now)
   }
 
-  /** Undefined where it was removed. */
+  /** Undefined if it was removed. */
   async nameOf(id: string, db: Db = this.#db): Promise<string | undefined> {
     return (await db.selectFrom('fleet_host').select('name').where('id', '=', id).executeTakeFirst())?.name
   }
 
   /**
-   * The first key that comes with a code owns it: the same may ask again, where it did not hear the answer.
-   * @param o.key SHA-256 of the key, hexadecimal; that the caller has it is proven
+   * The first key presented with a code owns it: the same key may ask again, if it missed the answer.
+   * @param o.key SHA-256 of the key, hexadecimal; the caller has proved possession
    * @throws ServiceError JoinCodeRefused
    */
   async redeem(o: { name: string; secret: string; key: string }): Promise<FleetHost> {
     return await this.#transaction(async (tx) => {
       const row = await this.#lock(tx, o.name)
-      // Anyone who does not have the secret learns nothing, not even whether there is such a host.
+      // A caller without the secret learns nothing, not even whether the host exists.
       if (row === undefined || !isHashOf(o.secret, row.code_hash)) throw codeRefused('not a code of this installation')
       const now = (await databaseTime(this.#store, tx)).toISOString()
       if (row.code_until < now) throw codeRefused(`a code that expired at ${row.code_until}`)
@@ -109,13 +111,13 @@ export class HostRegistry {
       if (other !== undefined) throw codeRefused('the key of another host')
       const joined = { key: o.key, joined_at: now, state: 'Ready' as const }
       await tx.updateTable('fleet_host').set(joined).where('name', '=', o.name).execute()
-      // Over from the start: the first beat is what makes it count.
+      // Expired from the start: the first beat makes it count.
       await tx.insertInto('fleet_lease').values({ host: row.id, until: now }).execute()
       return toHost({ ...row, ...joined })
     })
   }
 
-  /** The host that has joined with this key. */
+  /** The host that joined with this key. */
   async byKey(key: string): Promise<FleetHost | undefined> {
     return await this.#byKey.get(key, async () => {
       const row = await this.#db.selectFrom('fleet_host').selectAll().where('key', '=', key).executeTakeFirst()
@@ -123,7 +125,10 @@ export class HostRegistry {
     })
   }
 
-  /** Renews a host's lease, with those of others that call at the same moment. @throws ServiceError HostNotAuthenticated where it was removed meanwhile */
+  /**
+   * Renews a host's lease, batched with others calling at the same moment. @throws ServiceError HostNotAuthenticated if
+   * it was removed meanwhile
+   */
   async renew(host: Pick<FleetHost, 'id'>): Promise<void> {
     const renewal: Renewal = { host: host.id, isThere: false }
     await this.#renewals.add(renewal)
@@ -134,7 +139,7 @@ export class HostRegistry {
     await this.#transaction(async (tx) => {
       const now = await databaseTime(this.#store, tx)
       const until = new Date(now.getTime() + this.leaseSeconds * 1000).toISOString()
-      // In one order, so that two processes that renew the same leases do not wait for each other.
+      // In one order, so that two processes renewing the same leases do not wait for each other.
       for (const renewal of renewals.toSorted((a, b) => (a.host < b.host ? -1 : 1))) {
         const renewed = await tx.updateTable('fleet_lease').set({ until }).where('host', '=', renewal.host).executeTakeFirst() // prettier-ignore
         renewal.isThere = Number(renewed.numUpdatedRows) > 0
@@ -142,7 +147,7 @@ export class HostRegistry {
     })
   }
 
-  /** A draining host takes no further VMs. @throws ServiceError HostNotFound, HostNotManaged */
+  /** A draining host accepts no further VMs. @throws ServiceError HostNotFound, HostNotManaged */
   async setDraining(name: string, draining: boolean): Promise<void> {
     if (name === localHostName) throw notManaged()
     await this.#transaction(async (tx) => {
@@ -154,13 +159,13 @@ export class HostRegistry {
     })
   }
 
-  /** Whether there is a host that has joined, whatever became of it. */
+  /** Whether a host has ever joined. */
   async hasJoined(): Promise<boolean> {
     const joined = this.#db.selectFrom('fleet_host').select('name').where('state', '!=', 'Invited').limit(1)
     return (await joined.executeTakeFirst()) !== undefined
   }
 
-  /** Its key and its certificates count nowhere from then on. @throws ServiceError HostNotFound, HostNotManaged, HostInUse */
+  /** Its key and certificates are invalid from then on. @throws ServiceError HostNotFound, HostNotManaged, HostInUse */
   async remove(name: string): Promise<void> {
     if (name === localHostName) throw notManaged()
     await this.#transaction(async (tx) => {

@@ -2,11 +2,11 @@ import { createHmac, type KeyObject } from 'node:crypto'
 import type { KeyPlacement } from '../host/host.ts'
 import type { Placement } from './placements.ts'
 
-/** What shows the vault that a VM was given to who asks for its key; recreated wherever it is needed, and kept nowhere. */
+/** Proves to the vault that a VM was given to the requester of its key; derived when needed, and never stored. */
 export class Tickets {
   readonly #key: KeyObject
 
-  /** @param key of the installation, for this alone */
+  /** @param key of the installation, for this purpose only */
   constructor(key: KeyObject) {
     this.#key = key
   }

@@ -1,4 +1,4 @@
-/** Wakes requests of hosts that are held until there is something new, in this process. */
+/** Wakes held requests of hosts when there is news, in this process. */
 export class WorkSignal {
   readonly #waiting = new Map<string, Set<() => void>>()
 
@@ -6,7 +6,7 @@ export class WorkSignal {
     for (const wake of this.#waiting.get(host ?? '') ?? []) wake()
   }
 
-  /** Until the host is notified, the time is over, or it is given up. */
+  /** Until the host is notified, the time is up, or the request is abandoned. */
   async wait(host: string, milliseconds: number, givenUp: AbortSignal): Promise<void> {
     await new Promise<void>((done) => {
       const waiting = this.#waiting.get(host) ?? new Set()

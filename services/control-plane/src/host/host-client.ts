@@ -37,7 +37,7 @@ export class HostClient implements Host {
     return await this.#send('PUT', `/instances/${spec.vmId}`, spec)
   }
 
-  /** Undefined where the host has no such instance. */
+  /** Undefined if the host has no such instance. */
   async find(vmId: string): Promise<InstanceStatus | undefined> {
     return await this.#find<InstanceStatus>('GET', `/instances/${vmId}`)
   }
@@ -153,7 +153,7 @@ export class HostClient implements Host {
   }
 }
 
-/** A refusal of the host with the rules that it follows from. */
+/** A refusal from the host with the rules it results from. */
 function cited(error: unknown): never {
   throw error instanceof ServiceError && error.status < 500 ? fromDetail(error.toDetail(), error.status) : error
 }

@@ -22,11 +22,11 @@ import type {
 } from '@strongroom/contract'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 
-/** What carries virtual machines, as the sagas use it: a host behind its wire, or the driver without guests. */
+/** What carries virtual machines, as the sagas see it: a host behind its wire, or the driver without guests. */
 export interface Host {
   /** Idempotent for the same VM. */
   provision(spec: AnySpec): Promise<InstanceStatus>
-  /** Undefined where the host has no such instance. */
+  /** Undefined if the host has no such instance. */
   find(vmId: string): Promise<InstanceStatus | undefined>
   /** All that the host has. */
   list(): Promise<InstanceStatus[]>
@@ -34,39 +34,39 @@ export interface Host {
   stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined>
   restart(vmId: string): Promise<InstanceStatus>
   patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus>
-  /** Puts a stopped VM's guest state under the first of the keys. Idempotent. */
+  /** Rewraps a stopped VM's guest state under the first of the keys. Idempotent. */
   rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus>
-  /** Opens the guest state on the silicon that it was made for, and puts it under the other's: all of it, or nothing. Idempotent. */
+  /** Opens the guest state on its current silicon and wraps it for the other, completely or not at all. Idempotent. */
   convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus>
-  /** These data disks and no others, also of a VM that runs; a disk is one VM's. Idempotent. */
+  /** Attaches exactly these data disks, also to a running VM; a disk belongs to one VM. Idempotent. */
   setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<AnyBootEvidence | undefined>
-  /** Hands a running guest a script. Idempotent by the command's id. */
+  /** Sends a running guest a script. Idempotent by the command's id. */
   command(vmId: string, request: CommandRequest): Promise<CommandStatus>
-  /** Undefined where the boot that it was for has ended. */
+  /** Undefined if its boot has ended. */
   findCommand(vmId: string, id: string): Promise<CommandStatus | undefined>
-  /** The lines that the guest wrote on its console; undefined where there is no such instance. */
+  /** The guest's console output; undefined if there is no such instance. */
   serialLog(vmId: string): Promise<string | undefined>
   images(): Promise<ImageRecord[]>
-  /** What an image measures, signed; undefined where there is no such image. */
+  /** Signed measurements of an image; undefined if there is no such image. */
   imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined>
-  /** Idempotent for the same specification; a failed copy is tried again. */
+  /** Idempotent for the same specification; a failed copy is retried. */
   keepDisk(spec: StoredDiskSpec): Promise<StoredDiskStatus>
-  /** Undefined where the host keeps no such disk. */
+  /** Undefined if the host stores no such disk. */
   findDisk(id: string): Promise<StoredDiskStatus | undefined>
   /** Idempotent. */
   removeDisk(id: string): Promise<void>
-  /** Takes what was uploaded; its addresses are dead. */
+  /** Accepts the upload; its addresses become invalid. */
   finishDisk(id: string, o: FinishUpload): Promise<StoredDiskStatus>
-  /** Addresses of a kept disk, or of the OS disk of a VM that is off. An earlier grant's are dead. */
+  /** Addresses of a stored disk, or of the OS disk of a VM that is off. An earlier grant's become invalid. */
   grantDisk(id: string, o: DiskAccessRequest): Promise<DiskAccess>
   /** Idempotent. */
   revokeDisk(id: string): Promise<void>
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
-  /** @returns undefined where there is no such image */
+  /** @returns undefined if there is no such image */
   updateImage(id: string, o: ImageUpdateRequest): Promise<ImageUpdate | undefined>
-  /** A variant of the reference image by its name; the host refuses what it does not know. */
+  /** A variant of the reference image by name; the host refuses unknown ones. */
   buildImage(variant?: string): Promise<ImageBuildStatus>
   imageBuild(variant?: string): Promise<ImageBuildStatus>
 }
@@ -74,20 +74,20 @@ export interface Host {
 /** Where a VM is placed in a fleet. */
 export interface KeyPlacement {
   epoch: number
-  /** Given to the host of this epoch alone, base64url. */
+  /** Given only to the host of this epoch, base64url. */
   ticket: string
 }
 
-/** The keys that guest states are wrapped with, one per VM. */
+/** The keys that wrap guest states, one per VM. */
 export interface GuestStateKeys {
-  /** From now on the key is released to boots of this placement alone, and never to those of an earlier one. Idempotent. */
+  /** From now on the key is released only to boots of this placement, never to an earlier one's. Idempotent. */
   place(keyId: string, placement: KeyPlacement): Promise<void>
   /** The key's identifier with its version; a second call finds the first one's key. */
   ensure(o: {
     vmId: string
     authority: string
     tee: Tee
-    /** The key of a VM that is being converted to this technology, beside the one that it has. */
+    /** The key of a VM that is being converted to this technology, besides its current one. */
     converted?: boolean
     asker: OnBehalfOf
   }): Promise<string>

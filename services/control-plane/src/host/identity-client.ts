@@ -11,7 +11,7 @@ import {
 import type { TokenSource, WireClient } from '@strongroom/platform'
 import { ServiceClient } from './service-client.ts'
 
-/** The installation's directory: identities of resources, and who is in which group. */
+/** The installation's directory: identities of resources, and group memberships. */
 export class IdentityClient {
   readonly #service: ServiceClient
 
@@ -20,17 +20,17 @@ export class IdentityClient {
     this.#service = new ServiceClient(o.wire, o.tokens, { audience: identityAudience, url })
   }
 
-  /** The resource's identity, made where it has none. */
+  /** The resource's identity, created if missing. */
   async ensure(o: { resourceId: string; displayName: string }): Promise<ManagedIdentity> {
     return await this.#send<ManagedIdentity>('PUT', o)
   }
 
-  /** Its principal is gone for good: roles that it had are nobody's. Idempotent. */
+  /** Permanently removes its principal: its roles belong to nobody. Idempotent. */
   async remove(resourceId: string): Promise<void> {
     await this.#send('DELETE', { resourceId })
   }
 
-  /** The resource has these user-assigned identities and no others. Idempotent. */
+  /** Assigns the resource exactly these user-assigned identities. Idempotent. */
   async assign(resourceId: string, clientIds: string[]): Promise<void> {
     await this.#send('PUT', { resourceId, clientIds } satisfies ManagedIdentityAssignments, '/assignments')
   }
@@ -42,7 +42,10 @@ export class IdentityClient {
     return (await this.#service.send<FederatedCredentials>('GET', path)).value
   }
 
-  /** Makes it, or changes the one of its name. @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials */
+  /**
+   * Creates it, or changes the one with its name. @throws ServiceError Request_MultipleObjectsWithSameKeyValue,
+   * TooManyCredentials
+   */
   async setFederatedCredential(o: FederatedCredentialRequest): Promise<FederatedCredential> {
     return await this.#send<FederatedCredential>('PUT', o, '/federatedCredentials')
   }
@@ -52,7 +55,7 @@ export class IdentityClient {
     await this.#send('DELETE', o, '/federatedCredentials')
   }
 
-  /** What the directory has under an object id, and the groups that it is in. */
+  /** The directory's entry for an object id, and its groups. */
   async lookUp(objectId: string): Promise<MemberGroups> {
     return await this.#service.send('GET', `/memberGroups/${encodeURIComponent(objectId)}`)
   }

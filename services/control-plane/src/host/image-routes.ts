@@ -7,7 +7,7 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 const type = 'Strongroom.Machine/images'
 const base = `${subscriptionPath}/providers/${type}`
 
-/** By id, or the newest of a name. */
+/** By id, or the newest with a name. */
 async function ofImage<T>(plane: Plane, named: string, of: (id: string) => Promise<T | undefined>): Promise<T> {
   const all = (await plane.host.images()).toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))
   const image = all.find(({ id }) => id === named) ?? all.find(({ name }) => name === named)

@@ -18,7 +18,7 @@ const query = '?api-version=7.4'
 const bits = 3072
 const tees: readonly Tee[] = ['SNP', 'TDX']
 
-/** A release policy is fixed and names one technology: a VM that is converted to another gets another key. */
+/** A release policy is fixed and names one technology: a converted VM gets another key. */
 const convertedKeyName = (vmId: string, tee: Tee): string => `${platformKeyName(vmId)}-${tee.toLowerCase()}`
 
 /** The platform-managed keys, one per VM, in the platform's vault. */
@@ -31,8 +31,8 @@ export class PlatformKeys implements GuestStateKeys {
   }
 
   /**
-   * The key's identifier with its version; makes the key where there is none. A second call finds the first one's key,
-   * because creating again would add a version that the guest state was not wrapped with.
+   * The key's identifier with its version; creates the key if there is none. A second call finds the first one's key,
+   * because creating again would add a version that does not wrap the guest state.
    */
   async ensure(o: Parameters<GuestStateKeys['ensure']>[0]): Promise<string> {
     const name = o.converted === true ? convertedKeyName(o.vmId, o.tee) : platformKeyName(o.vmId)
@@ -52,7 +52,7 @@ export class PlatformKeys implements GuestStateKeys {
     const create = async (): Promise<KeyBundle> =>
       await this.#service.send<KeyBundle>('POST', `/keys/${name}/create`, { asker: o.asker, body })
     const made = await create().catch(async (error: unknown) => {
-      // A destruction that was cut short between delete and purge left the name taken.
+      // A destruction interrupted between delete and purge left the name taken.
       if (!(error instanceof ServiceError) || error.status !== 409) throw error
       await this.#service.find('DELETE', `/deletedkeys/${name}`, { asker: o.asker })
       return await create()
@@ -65,7 +65,7 @@ export class PlatformKeys implements GuestStateKeys {
     await this.#service.send('PUT', `${new URL(keyId).pathname}/placement`, { body: { epoch, ticketSha256 } })
   }
 
-  /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */
+  /** Deletes and purges: without it the guest state, and the disk behind it, stay locked forever. Idempotent. */
   async destroy(asker: OnBehalfOf, vmId: string): Promise<void> {
     const names = [platformKeyName(vmId), ...tees.map((tee) => convertedKeyName(vmId, tee))]
     for (const name of names) await this.#destroyName(asker, name)

@@ -3,7 +3,7 @@ import { onBehalfOfHeaders, type OnBehalfOf } from '../arm/on-behalf-of.ts'
 
 interface Sent {
   body?: unknown
-  /** Who asked for it, for the log of a service that keeps one. */
+  /** The caller, for the log of a service that keeps one. */
   asker?: OnBehalfOf
   timeoutMs?: number
   accept?: 'json' | 'text'
@@ -35,7 +35,7 @@ export class ServiceClient {
     return (await this.#wire.request<T>(request)).body
   }
 
-  /** As `send`; undefined where there is no such thing. */
+  /** Like `send`; undefined if there is no such thing. */
   async find<T>(method: string, path: string, sent: Sent = {}): Promise<T | undefined> {
     try {
       return await this.send<T>(method, path, sent)

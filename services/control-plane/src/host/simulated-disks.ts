@@ -9,7 +9,7 @@ import {
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../store/resources.ts'
 
-/** Stored disks of the driver without guests: states and lengths, and nothing in them. Every one holds "the" system. */
+/** Stored disks of the driver without guests: states and lengths, without content. Every one holds "the" system. */
 export class SimulatedDisks {
   readonly #resources: ResourceStore
   readonly #clock: Clock
@@ -57,11 +57,11 @@ export class SimulatedDisks {
     })
   }
 
-  /** As a host attaches and detaches (host: instances/data-disks.ts): whole disks, each one VM's. */
+  /** Attaches and detaches as a host does (host: instances/data-disks.ts): complete disks, each for one VM. */
   async place(tx: Db, o: { vmId: string; before: AttachedDisk[]; wanted: AttachedDisk[] }): Promise<void> {
     const wanted = new Map(o.wanted.map((each) => [each.disk, each]))
     const ids = new Set([...wanted.keys(), ...o.before.map(({ disk }) => disk)])
-    // In one order, so that two VMs that change disks do not wait for each other.
+    // In one order, so that two VMs exchanging disks do not wait for each other.
     for (const id of [...ids].toSorted()) {
       const row = await this.#row(id, tx)
       const disk = wanted.get(id)
@@ -111,7 +111,7 @@ export class SimulatedDisks {
     }
   }
 
-  /** @param tx where the row is to stay as it is until the transaction ends */
+  /** @param tx locks the row until the transaction ends */
   async #row(id: string, tx?: Db): Promise<{ spec: StoredDiskSpec; status: StoredDiskStatus } | undefined> {
     const query = (tx ?? this.#resources.db).selectFrom('simulated_disk').selectAll().where('id', '=', id)
     const row = await (tx === undefined ? query : this.#resources.forUpdate(query)).executeTakeFirst()

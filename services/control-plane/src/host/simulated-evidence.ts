@@ -11,22 +11,22 @@ import { type TokenSource, type WireClient } from '@strongroom/platform'
 import { ServiceClient } from './service-client.ts'
 import type { GuestStateKeys } from './host.ts'
 
-/** Makes the evidence of boots without a guest. */
+/** Creates the evidence of boots without a guest. */
 export interface EvidenceMaker {
-  /** Of the boot with this id; the spec's key is made where there is none, and is for the placement that the spec has. */
+  /** For the boot with this id; the spec's key is created if missing, for the spec's placement. */
   boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence>
-  /** The key of a VM that has one is for this placement alone. */
+  /** An existing key of the VM is for this placement only. */
   place(spec: InstanceSpec): Promise<void>
   last(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Idempotent. */
   remove(vmId: string): Promise<void>
-  /** Of the image that stands in. */
+  /** For the stand-in image. */
   measurements(): Promise<ImageMeasurementsDocument>
 }
 
 /**
- * The host's wire for boots without a guest, and the platform's vault for their keys: only when evidence is asked for. Nobody
- * asked for such a key.
+ * The host's wire for boots without a guest, and the platform's vault for their keys: only when evidence is requested.
+ * Such keys have no caller.
  */
 export class SimulatedEvidence implements EvidenceMaker {
   readonly #service: ServiceClient
@@ -70,7 +70,7 @@ export class SimulatedEvidence implements EvidenceMaker {
   }
 }
 
-/** A boot is a VM and how often it was started: asking twice about it asks about the same boot. */
+/** A boot is a VM and its number of starts: asking twice refers to the same boot. */
 export function bootIdOf(vmId: string, boots: number): string {
   const hex = createHash('sha256').update(`${vmId}\0${boots}`).digest('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') // prettier-ignore

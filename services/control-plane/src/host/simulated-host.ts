@@ -30,7 +30,7 @@ import { SimulatedDisks } from './simulated-disks.ts'
 const noGuestNotice =
   'Compute is simulated in this installation: no guest ran. Boot evidence is generated on request, and says so.'
 
-/** What VMs are made of here: a name that requests can refer to, without a disk behind it. */
+/** The image of VMs here: a name that requests can refer to, without a disk. */
 const image: ImageRecord = {
   ...standInImage,
   path: '',
@@ -46,22 +46,22 @@ const image: ImageRecord = {
 type PlacedAt = (vmId: string) => Promise<KeyPlacement | undefined>
 const nowhere: PlacedAt = async () => await Promise.resolve(undefined)
 
-/** Decides within a transaction whether what follows in it is done. */
+/** Decides within a transaction whether the rest of it is done. */
 type First = (tx: Db) => Promise<boolean>
 const always: First = async () => await Promise.resolve(true)
 
-/** What the store keeps of an instance. */
+/** The store's record of an instance. */
 interface SimulatedInstance extends InstanceStatus {
-  /** Evidence was asked for: there may be a vTPM, a guest state and a key to destroy. */
+  /** Evidence was requested: there may be a vTPM, a guest state and a key to destroy. */
   asked?: true
   /** How often it was started. */
   boots?: number
 }
 
 /**
- * The driver without guests: instances pass through the states of a host's wire at once and stay in the store across
- * restarts, and nothing boots. Until its evidence is asked for, a VM is a row and nothing else; with an attestation provider
- * that its owner named it is asked for at each start.
+ * The driver without guests: instances pass through a host's states at once and stay in the store across restarts, and
+ * nothing boots. Until its evidence is requested, a VM is only a row; with an attestation provider that its owner
+ * named, evidence is requested at each start.
  */
 export class SimulatedHost implements Host {
   readonly #resources: ResourceStore
@@ -70,7 +70,7 @@ export class SimulatedHost implements Host {
   readonly #disks: SimulatedDisks
   readonly #placed: PlacedAt
 
-  /** @param placed where a VM is placed in a fleet; undefined for one of the server's own */
+  /** @param placed where a VM is placed in a fleet; undefined for the server's own */
   constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker, placed: PlacedAt = nowhere) {
     this.#placed = placed
     this.#resources = resources
@@ -113,7 +113,7 @@ export class SimulatedHost implements Host {
     return row === undefined ? undefined : (JSON.parse(row.status) as SimulatedInstance)
   }
 
-  /** A VM that runs goes on: starting it again is not a boot. */
+  /** A running VM continues: starting it again is not a boot. */
   async start(vmId: string): Promise<InstanceStatus> {
     const status = await this.#find(vmId)
     if (status?.power.state === 'Ready') return status
@@ -139,7 +139,10 @@ export class SimulatedHost implements Host {
     })
   }
 
-  /** Nothing of a guest's lies in a guest state here: under another key, or on other silicon, one is recreated when it is needed. */
+  /**
+   * A guest state here contains nothing from a guest: under another key, or on other silicon, it is recreated when
+   * needed.
+   */
   async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
     return await this.#remake(vmId, (status) => {
       Object.assign(status, { spec: { ...status.spec, customerKey } }, wrappedBy(customerKey))
@@ -175,7 +178,7 @@ export class SimulatedHost implements Host {
     })
   }
 
-  /** Of the boot that the VM is in; of its last one, where evidence of that was asked for, while it is off. */
+  /** For the VM's current boot; while it is off, for the last one whose evidence was requested. */
   async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
     const status = await this.#find(vmId)
     if (status === undefined || isOrdinary(status.spec)) return undefined
@@ -185,7 +188,7 @@ export class SimulatedHost implements Host {
 
   async #evidenceOf(status: SimulatedInstance, spec: InstanceSpec, boots: number): Promise<AnyBootEvidence> {
     const { vmId } = spec
-    // Kept first: whatever becomes of this process, deleting the VM destroys what is about to be made.
+    // Recorded first: whatever happens to this process, deleting the VM destroys what is about to be created.
     if (status.asked !== true) await this.#change(vmId, (kept) => void (kept.asked = true))
     return await this.#maker.boot(await this.#withPlacement(spec), bootIdOf(vmId, boots))
   }
@@ -195,7 +198,7 @@ export class SimulatedHost implements Host {
     return { ...spec, ...(placement !== undefined && { placement }) }
   }
 
-  /** Where evidence was asked for there is a key: from now on it is for the VM's present placement alone. */
+  /** If evidence was requested there is a key: from now on it is for the VM's present placement only. */
   async fence(vmId: string): Promise<void> {
     const status = await this.#find(vmId)
     if (status?.asked === true && !isOrdinary(status.spec))
@@ -247,7 +250,7 @@ export class SimulatedHost implements Host {
   }
 
   async revokeDisk(): Promise<void> {
-    // Nothing is ever given out.
+    // Nothing is ever granted.
   }
 
   async images(): Promise<ImageRecord[]> {
@@ -275,7 +278,7 @@ export class SimulatedHost implements Host {
   }
 
   /**
-   * A boot on the host that carries the VM, which says that the VM is ready; judged like any.
+   * A boot on the VM's host, which reports it as ready; judged like any.
    * @param first as in `turn`
    */
   async started(vmId: string, step: string, first: First): Promise<void> {
@@ -284,8 +287,8 @@ export class SimulatedHost implements Host {
   }
 
   /**
-   * The VM's power as the host that carries it has it; nothing where there is no such instance.
-   * @param first runs in the same transaction, before the instance is looked at: where it says false nothing is changed
+   * The VM's power as its host reports it; nothing if there is no such instance.
+   * @param first runs in the same transaction, before the instance is read: false changes nothing
    */
   async turn(vmId: string, state: PowerState, step: string, first: First): Promise<void> {
     if ((await this.#find(vmId)) === undefined) return
@@ -309,7 +312,10 @@ export class SimulatedHost implements Host {
     return await this.#change(vmId, change, first)
   }
 
-  /** A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when evidence is asked for. */
+  /**
+   * A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when
+   * evidence is requested.
+   */
   async #refusal(status: SimulatedInstance, boots: number): Promise<ErrorDetail | undefined> {
     const { spec } = status
     if (isOrdinary(spec) || sharedProviders.has(spec.attestationProvider)) return undefined
@@ -353,7 +359,7 @@ export class SimulatedHost implements Host {
   }
 }
 
-/** No guest takes the hash: only what one would measure of it is kept. */
+/** No guest receives the hash: only its measurement is stored. */
 function withoutPassword(spec: AnySpec): AnySpec {
   const { passwordHash: _, ...osProfile } = spec.osProfile
   return { ...spec, osProfile }
@@ -385,7 +391,7 @@ const withoutImages = (): ServiceError =>
     remedy: 'Use an installation that boots guests.',
   })
 
-/** Until evidence is asked for there is no guest state, and so no key: the identifier says it. */
+/** Until evidence is requested there is no guest state, and so no key: the identifier states it. */
 export const noGuestStateKeys: GuestStateKeys = {
   place: async () => {},
   ensure: async ({ vmId }) => `urn:strongroom:no-guest-state:${vmId.toLowerCase()}`,

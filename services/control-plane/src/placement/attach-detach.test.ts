@@ -26,7 +26,7 @@ beforeEach(async () => {
 })
 afterEach(async () => await plane.close())
 
-/** As clients do: the operation to its end, then what the Location answers. */
+/** As clients do: polls the operation to its end, then reads the Location. */
 async function done(reply: TestReply): Promise<Loose> {
   expect(reply.status, JSON.stringify(reply.body)).toBe(202)
   const operation = await plane.follow(reply)
@@ -46,7 +46,7 @@ it('attaches disks by their ids to free LUNs, beside those that the VM has, and 
   const profile = await done(await post({ dataDisksToAttach: two }))
   expect(profile).toEqual([[1, 'own', 'None'], [0, 'a', 'ReadOnly'], [2, 'b', 'None']]) // prettier-ignore
   expect((await plane.send('GET', disk('b'))).body.managedBy).toBe(vmPath('vm1'))
-  // One request may do both, and the LUN that is set free serves again.
+  // One request may do both, and the freed LUN can be used again.
   const both = { dataDisksToDetach: [{ diskId: disk('own') }], dataDisksToAttach: [{ diskId: disk('c'), lun: 1 }] }
   const after = await done(await post(both))
   expect(after.map(([lun, name]: [number, string]) => `${lun} ${name}`)).toEqual(['0 a', '2 b', '1 c'])

@@ -14,8 +14,8 @@ const verb = 'attachDetachDataDisks'
 const results = 'attachDetachResults'
 
 /**
- * `az vm disk attach|detach --disk-ids`: data disks by their ids, without the rest of the VM. It is the change of the VM
- * that a PATCH with all its disks is, by the same checks and operation; what it ends with is the VM's storage profile.
+ * `az vm disk attach|detach --disk-ids`: data disks by id, without the rest of the VM. Equivalent to a PATCH of the VM
+ * with all its disks, with the same checks and operation; the result is the VM's storage profile.
  */
 export function attachDetachRoutes(plane: Plane): Route[] {
   return [
@@ -49,7 +49,7 @@ async function result(plane: Plane, request: ArmRequest): Promise<ArmReply> {
 
 const storageProfile = (vm: Vm): unknown => vm.body.properties['storageProfile']
 
-/** All data disks that the VM is to have, as a PATCH of it names them. @throws ServiceError with every problem */
+/** All data disks that the VM is to have, as in a PATCH. @throws ServiceError with every problem */
 function readChange(body: unknown, vm: Vm | undefined): Json[] {
   const fields = new Fields(body)
   const had = vm?.internal.model.dataDisks ?? []

@@ -39,7 +39,7 @@ export const diskEncryptionSets: ResourceType<SetInternal> = {
     }),
   ],
   assertUnused: async (plane, tx, set) => assertNoVms(set, await vmsOf(plane, set.id, tx)),
-  // Rights of its principal end with it.
+  // Its principal's rights end with it.
   forgetsHeld: true,
   forget: async (plane, _asker, { id }) => await plane.identities.remove(id),
   define: (plane) => {
@@ -83,7 +83,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     asker: onBehalfOf(request),
   })
   const draft: SetInternal = { activeKey: placed.key, previousKeys: [], identity: { ...(user && { user }) } }
-  // An identity that is only made with the set cannot have a right at the key yet: its key is judged when a VM names the set.
+  // An identity created with the set cannot have a right to the key yet: the key is judged when a VM names the set.
   if (read.identity?.system !== true) await plane.customerKeys.check(probe(draft))
   const made = await makeResource(plane, request, 'disk encryption set', async (tx) => {
     await setSystemIdentity(plane, { id, name }, draft, read.identity?.system === true, { anew: true })
@@ -94,7 +94,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       internal: draft,
     })
   })
-  // Clients take 200 and 202 for a set, never 201.
+  // Clients accept 200 and 202 for a set, never 201.
   return ok(setView(made))
 }
 
@@ -110,7 +110,7 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
     })
   fields.assertSound()
   const user = await userIdentity(plane, request, read)
-  // Clients send the whole set back: the key that it has is not asked for again.
+  // Clients send the whole set back: its existing key is not judged again.
   const settled = setState(existing) === 'Succeeded' && read.activeKey?.keyUrl === existing.internal.activeKey.keyUrl
   const placed =
     read.activeKey === undefined || settled ? undefined : await placeOf(plane, request, read, existing.location)
@@ -119,7 +119,7 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
   const { set: changed, operation } = await changeKey(plane, onBehalfOf(request), set, placed.key)
   if (operation === undefined) return ok(setView(changed))
   const where = { subscriptionId: plane.subscriptionId, location: changed.location, operationId: operation.id }
-  // The result is the set itself, for PATCH as for PUT: clients read it where they sent the change.
+  // The result is the set itself, for PATCH as for PUT: clients read it from the URL they changed.
   const { location: _none, ...headers } = asyncHeaders(request, where)
   return { status: 202, body: setView(changed), headers }
 }
@@ -152,7 +152,7 @@ async function changeIdentityAndTags(
   })
 }
 
-/** @param o.anew whatever an identity of this id had is not this one's */
+/** @param o.anew an earlier identity with this id is not this one's */
 async function setSystemIdentity(
   plane: Plane,
   set: { id: string; name: string },
@@ -167,7 +167,10 @@ async function setSystemIdentity(
   internal.identity.system = { principalId, tenantId }
 }
 
-/** Naming a vault or an identity takes the right to use it. @throws ServiceError with every problem of the key's place */
+/**
+ * Naming a vault or an identity requires the right to use it. @throws ServiceError with every problem of the key's
+ * location
+ */
 async function placeOf(plane: Plane, request: ArmRequest, read: SetRequest, location: string): Promise<KeyPlace> {
   const key = read.activeKey
   if (key === undefined) throw new TypeError('a request without a key has no place')

@@ -96,7 +96,7 @@ describe('a change of the key', () => {
       expect((await plane.run('POST', `${vmPath(name)}/start`)).operation.status).toBe('Succeeded')
       expect((await instance(name)).spec.customerKey.keyIds).toEqual([keyUrl('2'), keyUrl('1')])
     }
-    // Each VM's own key is what counts: vm2 is under the old one.
+    // Each VM's own key counts: vm2 is under the old one.
     plane.wire.customerKeys.keys.set(keyUrl('1'), { attributes: { enabled: false } })
     for (const name of ['vm1', 'vm2']) await plane.run('POST', `${vmPath(name)}/deallocate`)
     expect((await plane.run('POST', `${vmPath('vm1')}/start`)).operation.status).toBe('Succeeded')

@@ -29,9 +29,9 @@ export async function vmsOf(plane: Plane, setId: string, db?: Db): Promise<Vm[]>
 }
 
 /**
- * Gives the set another key. Guest states are put under it while their VMs are off, all of them: where one is not, nothing
- * is changed. The same key again does nothing, or goes on with a rotation that failed.
- * @throws ServiceError OperationNotAllowed with the VMs that stand in the way; what `CustomerKeys.check` refuses
+ * Gives the set another key. Guest states are rewrapped while their VMs are off: if one is not, nothing changes. The
+ * same key again does nothing, or continues a failed rotation.
+ * @throws ServiceError OperationNotAllowed with the VMs that prevent it; what `CustomerKeys.check` refuses
  */
 export async function changeKey(
   plane: Plane,
@@ -80,7 +80,7 @@ async function writeKeys(
   })
 }
 
-/** A VM that is made, started or restarted is no longer marked as deallocated before its operation begins. */
+/** A VM that is created, started or restarted is no longer marked as deallocated before its operation begins. */
 function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
   const busy = vms.flatMap((vm): ErrorDetail[] => {
     const deleting = stateOf(vm) === 'Deleting'
@@ -105,7 +105,7 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
   )
 }
 
-/** On `plane.outer`: it waits for one operation for each VM, which keeps that VM's other operations in order. */
+/** On `plane.outer`: it waits for one operation per VM, ordered with that VM's other operations. */
 export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string; asker?: OnBehalfOf }> {
   return {
     kind: 'des.rotate',
@@ -162,7 +162,7 @@ function unfinished(of: number, failures: ErrorDetail[]): ServiceError {
   })
 }
 
-/** Puts one VM's guest state under the active key of its set. Idempotent. */
+/** Rewraps one VM's guest state under its set's active key. Idempotent. */
 export function rewrapSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.rewrap',
@@ -171,7 +171,7 @@ export function rewrapSaga(plane: Plane): SagaDefinition<VmParams> {
         name: 'wrap the guest state again',
         do: async (c) => {
           const vm = await plane.resources.find<VmInternal>(c.params.id)
-          // A VM that is gone has nothing to wrap.
+          // A deleted VM has nothing to wrap.
           if (vm?.internal.vmId !== c.params.vmId) return
           const customerKey = await customerKeyOf(plane, vm)
           if (customerKey === undefined) return

@@ -101,7 +101,7 @@ async function view(plane: Plane, vm: Vm, request: ArmRequest, listed: boolean):
   return { ...body, properties: { ...(body['properties'] as object), userData } }
 }
 
-/** One asking of the host for all that one request lists. */
+/** One host request for everything that one list needs. */
 const viewsOfList = new WeakMap<ArmRequest, ReturnType<typeof instanceViews>>()
 
 /** Azure's `statusOnly=true`: each VM of a list with its instance view. */
@@ -128,7 +128,7 @@ function powerRoutes(plane: Plane): Route[] {
   return [
     action('start', async (vm, request) => await startVm(plane, onBehalfOf(request), vm)),
     action('restart', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
-    // To move a VM off its host is to boot it again; a fleet moves VMs of lost hosts alone.
+    // Moving a VM off its host means rebooting it; a fleet only moves VMs of lost hosts.
     action('redeploy', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
     action('reapply', async (vm, request) => await reapplyVm(plane, onBehalfOf(request), vm)),
     action('deallocate', async (vm, request) => await deallocateVm(plane, onBehalfOf(request), vm)),
@@ -214,7 +214,7 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   })
 }
 
-/** Account, keys, password and custom data that the VM was asked for with, for who compares them with what its guest measured into PCR 14. */
+/** The requested account, keys, password and custom data, for comparison with what the guest measured into PCR 14. */
 function askedSettings(vm: Vm): AskedSettings | undefined {
   const { model, specialised } = vm.internal
   if (specialised === true) return undefined

@@ -9,7 +9,7 @@ import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
 
 const target = 'properties.networkProfile.networkInterfaces'
 
-/** Everything about a VM's network interfaces. @param nics the interfaces that the request names, in its order */
+/** Everything about a VM's network interfaces. @param nics the interfaces in the request, in order */
 export function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: string): Problem[] {
   if (r.nics.length === 0)
     return [
@@ -79,7 +79,7 @@ function interfaceProblems(r: VmRequest, nic: Resource | undefined, index: numbe
       remedy: 'Create another network interface.',
     })
   }
-  // Refused on ordinary VMs too: the machine has no such hardware to give.
+  // Refused on ordinary VMs too: the machine has no such hardware.
   if (hasAcceleratedNetworking(nic)) {
     problems.push({
       code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',

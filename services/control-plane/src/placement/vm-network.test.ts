@@ -135,7 +135,7 @@ describe('a VM with several network interfaces', () => {
     await plane.run('POST', `${vmPath('vm1')}/powerOff`)
     expect((await plane.send('PUT', vmPath('vm1'), changed)).status).toBe(400)
     expect((await nic('back')).virtualMachine.id).toBe(vmPath('vm1'))
-    // What becomes of them with the VM is no matter of its host's.
+    // Their fate when the VM is deleted does not concern its host.
     const kept = request([
       { id: nicPath('front'), properties: { primary: true, deleteOption: 'Delete' } },
       named('back', false),
@@ -172,7 +172,7 @@ describe('a VM with several network interfaces', () => {
 
   it('takes a further one only from who may join it', async () => {
     const operator = randomUUID()
-    // Virtual Machine Contributor of the VM alone.
+    // Virtual Machine Contributor on the VM only.
     const role = '9980e02c-c2be-4d73-94e8-173b1dc7cf3c'
     const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role}`
     const assignment = `${vmPath('vm1')}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`

@@ -9,13 +9,13 @@ import type { Db } from '../store/resources.ts'
 import type { Vm, VmModel, VmNic } from '../providers/compute/vm/vm-model.ts'
 import { primaryOf } from '../providers/compute/vm/vm-request.ts'
 
-/** Interfaces that the VM has not yet are taken from whoever may join them. */
+/** Interfaces new to the VM require the right to join them. */
 export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {
   const held = new Set((before?.nics ?? []).map(({ id }) => keyOf(id)))
   return nics.filter(({ id }) => !held.has(keyOf(id))).map(({ id }) => ({ id, action: `${interfaceType}/join/action` }))
 }
 
-/** Takes what is new, lets go of what is left out, and shows on each whether it is the primary one. */
+/** Attaches new interfaces, releases omitted ones, and marks on each whether it is primary. */
 export async function applyNics(
   plane: Plane,
   tx: Db,
@@ -28,7 +28,7 @@ export async function applyNics(
   for (const { id, primary } of o.after) await attachInterface(plane, tx, { nicId: id, vmId: o.vmId, primary })
 }
 
-/** Azure's rule: hardware of an allocated VM does not change. @throws ServiceError */
+/** Azure's rule: an allocated VM's hardware does not change. @throws ServiceError */
 export function assertDeallocated(vm: Vm, running: Operation | undefined): void {
   if (vm.internal.deallocated && running === undefined) return
   throw new ServiceError({
@@ -41,7 +41,7 @@ export function assertDeallocated(vm: Vm, running: Operation | undefined): void 
   })
 }
 
-/** What the host needs to know of a VM's interfaces: the primary one, and those beside it. */
+/** A VM's interfaces for its host: the primary one, and the others. */
 export async function hostNetwork(
   plane: Plane,
   vm: Vm,

@@ -13,13 +13,13 @@ import { stateOf, type DiskChange, type Vm } from '../providers/compute/vm/vm-mo
 import { setState, unfinished, beingDeleted, changeStanding } from '../providers/compute/vm/vm-record.ts'
 import { repeatCreation } from './vm-write/creation.ts'
 
-/** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
+/** What a stop makes pointless; not a creation, because cancelling that would remove the VM. */
 const booting = new Set(['vm.start', 'vm.restart', 'vm.resize'])
 
-/** What of a VM whose creation failed means that it is to be made after all. */
+/** Requests that retry a VM's failed creation. */
 const finishing = new Set(['vm.start', 'vm.update'])
 
-/** Submits an action on a VM that the host has; the same action under way already is answered with its operation. */
+/** Submits an action on a VM that the host has; if the same action is in progress, returns its operation. */
 async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
   if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
   if (booting.has(kind)) assertNotGeneralized(vm, kind === 'vm.start' ? 'start' : 'restart')
@@ -38,7 +38,7 @@ async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params
   })
 }
 
-/** A creation ends with a start: one that is under way is followed, one that failed without a disk is tried again. */
+/** A creation ends with a start: one in progress is followed, one that failed without a disk is retried. */
 async function finishCreation(plane: Plane, asker: AskedBy, vm: Vm, under: Operation | undefined): Promise<Operation> {
   if (under?.kind === 'vm.create') return under
   const { operation } = await repeatCreation(plane, asker, vm)
@@ -46,7 +46,7 @@ async function finishCreation(plane: Plane, asker: AskedBy, vm: Vm, under: Opera
   return operation
 }
 
-/** A deallocated VM takes its cores again before it starts. @throws ServiceError OperationNotAllowed over quota */
+/** A deallocated VM reserves its cores again before it starts. @throws ServiceError OperationNotAllowed over quota */
 async function allocate(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   const size = findSize(vm.internal.model.vmSize)
   if (size === undefined) throw new TypeError(`the size of ${vm.id} no longer exists`)
@@ -69,7 +69,7 @@ export const startVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Ope
   await submit(plane, asker, vm, 'vm.start')
 export const restartVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.restart')
-/** The machine is told again which data disks the VM has; a creation that failed is tried again. */
+/** Sends the machine its data disks again; a failed creation is retried. */
 export const reapplyVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.update', { taken: [], made: [], detached: [] } satisfies DiskChange)
 export const deallocateVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
@@ -77,7 +77,7 @@ export const deallocateVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promis
 export const powerOffVm = async (plane: Plane, asker: AskedBy, vm: Vm, graceful: boolean): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.powerOff', { graceful })
 
-/** Deletes a VM; whatever is under way on it is cancelled first, so that a boot that hangs does not hold it up. */
+/** Deletes a VM, first cancelling work in progress, so that a hung boot does not block it. */
 export async function deleteVm(plane: Plane, asker: OnBehalfOf, vm: Vm): Promise<Operation> {
   const under = await underWay(plane.runner, vm.key)
   const deleting = under.find((operation) => operation.kind === 'vm.delete')

@@ -12,7 +12,7 @@ import { checkBoot, holdSet } from './vm-set.ts'
 
 const sizeAlone = 'hardwareProfile.vmSize'
 
-/** Whether a change takes a restart and nothing else: as on Azure, a VM that runs is restarted in its new size. */
+/** Whether a change only needs a restart: as on Azure, a running VM is restarted in its new size. */
 export async function restartsIn(
   plane: Plane,
   vm: Vm,
@@ -23,19 +23,19 @@ export async function restartsIn(
   return (await plane.host.find(vm.internal.vmId))?.power.state === 'Ready'
 }
 
-/** Before anything changes: a VM that could not boot again is not stopped. @throws ServiceError */
+/** Before any change: a VM that could not boot again is not stopped. @throws ServiceError */
 export async function assertCanRestart(plane: Plane, asker: AskedBy, vm: Vm): Promise<void> {
   assertNotGeneralized(vm, 'restart')
   await checkBoot(plane, asker, vm.internal)
 }
 
-/** Within the transaction that gives the VM its size. */
+/** Within the transaction that changes the VM's size. */
 export async function submitResize(plane: Plane, tx: Db, asker: AskedBy, vm: Vm): Promise<Operation> {
   await holdSet(plane, tx, vm.internal.model)
   return await begin(plane.runner, tx, 'vm.resize', vm, asker, { id: vm.id, vmId: vm.internal.vmId, asker })
 }
 
-/** Off, the new size, and up again: the launch measurement covers the number of cores. */
+/** Stop, resize, start: the launch measurement covers the number of cores. */
 export function resizeSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.resize',

@@ -16,7 +16,7 @@ import { diskIdOf, stateOf, type VmInternal } from '../providers/compute/vm/vm-m
 import { changeVm, load, refreshBody, setState, type VmParams } from '../providers/compute/vm/vm-record.ts'
 import { instanceSpec, shownFacts } from './vm-spec.ts'
 
-/** A new VM's principal is a new one, whatever a VM of this name once had: roles of that one are not this one's. */
+/** A new VM's principal is new: roles of an earlier VM of this name do not apply. */
 async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
   const vm = await load(plane, params)
   const identity = await applyIdentities(plane, vm, vm.internal.model, { anew: true })
@@ -27,13 +27,13 @@ async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
   })
 }
 
-/** Everything a VM has outside the control plane goes: instance with disk and guest state, then its key. */
+/** Removes everything a VM has outside the control plane: instance with disk and guest state, then its key. */
 async function destroy(plane: Plane, params: VmParams): Promise<void> {
   await plane.host.remove(params.vmId)
   await plane.keys.destroy(params.asker, params.vmId)
 }
 
-/** Whether the VM boots is the last step; a VM that does not boot is kept, for its owner to look at and to delete. */
+/** Booting the VM is the last step; a VM that fails to boot is kept, for its owner to inspect and delete. */
 export async function boot(plane: Plane, c: StepContext<VmParams>, startFirst: boolean): Promise<void> {
   try {
     if (startFirst) await placeDataDisks(plane, c)
@@ -51,7 +51,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
       {
         name: 'accept request',
         do: async (c) => await assignIdentities(plane, c.params),
-        // One place that takes everything back, because a step that fails half way is not undone itself.
+        // One place that undoes everything, because a step that fails half way is not undone itself.
         undo: async (c) => {
           if ((await plane.notes.read(c.operationId)).kept) return
           await destroy(plane, c.params)
@@ -76,7 +76,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
         do: async (c) => {
           const vm = await load(plane, c.params)
           const { tee } = vm.internal
-          // Nothing is kept of a VM with NonPersistedTPM, and so no key is needed to keep it under.
+          // A VM with NonPersistedTPM stores nothing, and so needs no key.
           if (tee === undefined || vm.internal.model.encryption === 'NonPersistedTPM') return undefined
           const keyId = await plane.keys.ensure({
             vmId: vm.internal.vmId,
@@ -114,7 +114,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
     ],
     onFinished: async (c) => {
       await changeVm(plane, c.params, (vm) => {
-        // A deletion that cancelled this creation has marked the VM already.
+        // A deletion that cancelled this creation has already marked the VM.
         if (stateOf(vm) !== 'Deleting')
           vm.body.properties['provisioningState'] = c.status === 'Succeeded' ? 'Succeeded' : 'Failed'
       })
@@ -122,7 +122,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
   }
 }
 
-/** What of a VM's model a host takes while the VM is off. */
+/** The parts of a VM's model that a host applies while the VM is off. */
 export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
   name: 'apply configuration',
   do: async (c) => {
@@ -153,7 +153,7 @@ export function startSaga(plane: Plane): SagaDefinition<VmParams> {
       { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, true) },
     ],
     onFinished: async (c) => {
-      // A create that ended as Failed because of its boot is whole once a boot succeeds.
+      // A creation that failed at its boot is complete once a boot succeeds.
       if (c.status === 'Succeeded') await setState(plane, c.params, 'Succeeded')
     },
   }

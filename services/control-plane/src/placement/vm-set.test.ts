@@ -52,7 +52,7 @@ describe('a VM under a customer’s key', () => {
       code: 'PropertyChangeNotAllowed',
       target: 'storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id',
     })
-    // az's full PUTs leave out what they do not know.
+    // az's full PUTs omit what they do not know.
     expect((await plane.send('PUT', vmPath('vm1'), vmRequest('vm1'))).status).toBe(200)
   })
 
@@ -125,7 +125,7 @@ describe('a VM under a customer’s key', () => {
     const start = await plane.send('POST', `${vmPath('vm1')}/start`)
     expect(start.status).toBe(409)
     expect(error(start)).toMatchObject({ code: 'KeyVaultKeyNotEnabled', target: keyUrl('1') })
-    // Nothing of a start was begun: its cores are free still.
+    // The start had not begun: its cores are still free.
     expect((await plane.send('GET', `${vmPath('vm1')}/instanceView`)).body.statuses[1].code).toBe(
       'PowerState/deallocated',
     )

@@ -21,12 +21,12 @@ import {
 
 const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
 
-/** Naming a set takes the right to see it. */
+/** Naming a set requires the right to see it. */
 export function setLinks(id: string | undefined): Link[] {
   return id === undefined ? [] : [{ id, action: `${setType}/read` }]
 }
 
-/** The set that a new VM names; whether its key will do is for `checkBoot` to say. */
+/** The set that a new VM names; `checkBoot` decides whether its key is usable. */
 export async function resolveSet(
   plane: Plane,
   r: VmRequest,
@@ -55,7 +55,7 @@ export async function resolveSet(
   return 'problems' in placed ? placed : { set: { id: set.id } }
 }
 
-/** What the host needs to know of the VM's set; undefined where it has none. */
+/** What the host needs to know about the VM's set; undefined without one. */
 export async function customerKeyOf(plane: Plane, vm: Pick<Vm, 'internal'>): Promise<CustomerKey | undefined> {
   const id = vm.internal.model.diskEncryptionSet?.id
   if (id === undefined) return undefined
@@ -64,8 +64,8 @@ export async function customerKeyOf(plane: Plane, vm: Pick<Vm, 'internal'>): Pro
 }
 
 /**
- * Before a boot: the key that the guest state is under can be used, as far as the set's identity sees it. The host has
- * it released all the same, or not.
+ * Before a boot: the guest state's key is usable as far as the set's identity can see. The release itself may still
+ * fail.
  * @throws ServiceError with Azure's code; nothing was changed then
  */
 export async function checkBoot(
@@ -81,8 +81,8 @@ export async function checkBoot(
 }
 
 /**
- * Holds the set's row until the transaction ends: a VM that comes to run and a rotation, or the set's deletion, come after
- * each other. @throws ServiceError OperationNotAllowed while its key changes, ResourceNotFound
+ * Locks the set's row until the transaction ends: a VM's start and a rotation, or the set's deletion, are serialised.
+ * @throws ServiceError OperationNotAllowed while its key changes, ResourceNotFound
  */
 export async function holdSet(plane: Plane, tx: Db, model: Pick<VmModel, 'diskEncryptionSet'>): Promise<void> {
   const id = model.diskEncryptionSet?.id

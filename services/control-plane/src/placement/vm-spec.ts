@@ -6,7 +6,7 @@ import type { Plane } from '../plane.ts'
 import { hostNetwork } from './vm-network.ts'
 import { customerKeyOf } from './vm-set.ts'
 
-/** What the host is to make: all of it, as it stands when the host is asked. */
+/** The whole specification for the host, as it is at the time of the request. */
 export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const { model, imageId, vmId, tee, keyId } = vm.internal
   const customerKey = await customerKeyOf(plane, vm)
@@ -54,7 +54,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   }
 }
 
-/** What the guest may read at its metadata endpoint beside what the host needs. */
+/** What the guest may read at its metadata endpoint besides what the host needs. */
 export function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullable<VmSpec['shown']> {
   const { model, imageVersion } = vm.internal
   const { image, osDisk } = model

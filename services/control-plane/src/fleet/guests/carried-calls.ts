@@ -14,7 +14,7 @@ interface Rule {
   audience?: string
 }
 
-/** What the boots and the guest of one VM ask of other services. */
+/** What one VM's boots and guest may request from other services. */
 function rulesFor(spec: InstanceSpec, tenantId: string): Rule[] {
   const { attestationProvider: provider, guestStateKey: key } = spec
   return [
@@ -33,9 +33,9 @@ function rulesFor(spec: InstanceSpec, tenantId: string): Rule[] {
 }
 
 /**
- * Calls for a host what a VM of its own needs, with the platform's rights: the host has no token, and reaches no other VM's key,
- * provider or identity.
- * @throws ServiceError CallNotCarried, or what the service refuses with
+ * Makes a request for a host's own VM, with the platform's rights: the host has no token, and reaches no other VM's
+ * key, provider or identity.
+ * @throws ServiceError CallNotCarried, or the service's error
  */
 export async function callFor(
   o: { wire: WireClient; tokens: TokenSource; tenantId: string },

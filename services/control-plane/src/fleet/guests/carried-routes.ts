@@ -27,7 +27,7 @@ import { callerOf } from '../host-caller.ts'
 import type { HostCalls } from './host-calls.ts'
 import type { HostRegistry } from '../registry.ts'
 
-/** What a fleet of guests has beside one without. */
+/** What a fleet with guests has in addition. */
 export interface GuestParts {
   vms: CarriedVms
   home: HomeHost
@@ -47,10 +47,12 @@ interface Parts extends GuestParts {
 const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
   read(shape, body, { code: 'InvalidRequestContent', subject: 'What the host sent' })
 
-/** What hosts of guests ask. Each is answered for a VM that the caller carries, at the epoch of its present placement. */
+/**
+ * Requests from hosts of guests. Each is answered for a VM that the caller carries, at its present placement's epoch.
+ */
 export function carriedRoutes(app: FastifyInstance, o: Parts): void {
   const large = { bodyLimit: largestCarriedBody }
-  /** The caller, with what it says of a VM that it carries. */
+  /** The caller, with its statement about a VM that it carries. */
   const carried = async <T extends { vmId: string; epoch: number }>(
     shape: Shape<T>,
     request: FastifyRequest,
@@ -100,7 +102,7 @@ export function carriedRoutes(app: FastifyInstance, o: Parts): void {
   })
 }
 
-/** Where there are no guests, hosts have but to know it. */
+/** Without guests, hosts only need to know that. */
 export function installationRoute(
   app: FastifyInstance,
   o: { registry: HostRegistry; installation: FleetInstallation },

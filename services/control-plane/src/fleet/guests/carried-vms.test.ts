@@ -37,7 +37,7 @@ const spec = {
   attestationProvider: 'https://sharedweu.weu.attest.strongroom.internal',
 } as unknown as InstanceSpec
 
-/** What the vault and the storage were told, in their order. */
+/** Messages to the vault and the storage, in order. */
 async function setUp(store: Store): Promise<{
   vms: CarriedVms
   placements: Placements
@@ -111,7 +111,7 @@ describeStores('a guest that joined hosts carry', (open) => {
     expect(told).toEqual(['storage 1', 'key 1'])
     const { revision, carry } = await compute.ordersOf(host)
     expect(carry).toHaveLength(1)
-    // A host that has been told of all of it is told nothing again.
+    // A host that has received everything receives nothing again.
     expect(await compute.ordersOf(host, revision)).toEqual({ revision })
   })
 
@@ -125,13 +125,13 @@ describeStores('a guest that joined hosts carry', (open) => {
     expect(found).toMatchObject({ vmId, spec: { size: { vCPUs: 2 } }, notices: ['seen'] })
     expect(found).not.toHaveProperty('ssh')
     await compute.asHost().start(vmId)
-    // Of before the start: its power is not taken.
+    // From before the start: its power is ignored.
     await compute.take(host, powered('Ready', 0))
     expect((await inner.find(vmId))?.power.state).toBe('Starting')
     await compute.take(host, powered('Ready', 1))
     expect((await inner.find(vmId))?.power.state).toBe('Ready')
     expect((await compute.ordersOf(host)).carry?.[0]).toMatchObject({ run: 1, record: { volume: 'v' } })
-    // One that has powered off is not started again by the next order.
+    // One that has powered off is not restarted by the next order.
     await compute.take(host, powered('Stopped', 1))
     expect((await placements.find(vmId))?.wanted).toBe('Stopped')
   })

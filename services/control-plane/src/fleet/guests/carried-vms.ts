@@ -2,16 +2,19 @@ import type { AnyBootEvidence, InstanceSpec, InstanceStatus, PowerState } from '
 import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Db } from '../../store/resources.ts'
 
-/** What is kept of a guest that joined hosts carry. */
+/** The record of a guest that joined hosts carry. */
 export interface CarriedVm {
   spec: InstanceSpec
   status: Omit<InstanceStatus, 'spec' | 'vmId'>
-  /** Its hosts' own; absent until it was made. */
+  /** Its hosts' record; absent until it was created. */
   record?: Record<string, unknown>
   evidence?: AnyBootEvidence
 }
 
-/** The guests that joined hosts carry, in the control plane's store. Methods that take `tx` run inside the caller's transaction. */
+/**
+ * The guests that joined hosts carry, in the control plane's store. Methods with `tx` run inside the caller's
+ * transaction.
+ */
 export class CarriedVms {
   readonly #store: Store
   readonly #sealer: Sealer
@@ -73,7 +76,7 @@ export class CarriedVms {
     }))
   }
 
-  /** With the hash of its password: for its host alone. */
+  /** Including the password's hash: for its host only. */
   async wholeSpec(vmId: string): Promise<InstanceSpec | undefined> {
     const columns = ['spec', 'password'] as const
     const row = await this.#db.selectFrom('carried_vm').select(columns).where('vm_id', '=', vmId).executeTakeFirst()
@@ -84,7 +87,7 @@ export class CarriedVms {
     return { ...spec, osProfile: { ...spec.osProfile, passwordHash: Buffer.from(hash).toString() } }
   }
 
-  /** Locks the row and writes what `change` makes of it; nothing where there is no such VM, or it gives nothing back. */
+  /** Locks the row and writes the result of `change`; does nothing without such a VM or a result. */
   async change(tx: Db, vmId: string, change: (vm: CarriedVm) => CarriedVm | undefined): Promise<void> {
     const query = tx.selectFrom('carried_vm').selectAll().where('vm_id', '=', vmId)
     const row = await forUpdate(this.#store, query).executeTakeFirst()
@@ -112,7 +115,7 @@ export class CarriedVms {
     await this.#db.deleteFrom('carried_vm').where('vm_id', '=', vmId).execute()
   }
 
-  /** A status whose power is this, by one step that is done. */
+  /** A status with this power, as one completed step. */
   turned(status: CarriedVm['status'], state: PowerState, step: string): CarriedVm['status'] {
     const at = this.#now()
     return { ...status, power: { state, since: at, steps: [{ name: step, startedAt: at, endedAt: at }] } }

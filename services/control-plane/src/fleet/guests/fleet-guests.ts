@@ -31,7 +31,7 @@ import type { Placement, Placements } from '../placements.ts'
 import type { Tickets } from '../tickets.ts'
 
 interface Parts {
-  /** The server's own host, which carries what no joined host can. */
+  /** The server's own host, which carries what joined hosts cannot. */
   local: Host
   vms: CarriedVms
   placements: Placements
@@ -42,11 +42,14 @@ interface Parts {
   ssh: SshDoors
 }
 
-/** Guests, on the server's own host and on joined ones. Of those on joined hosts the control plane keeps what they go on from. */
+/**
+ * Guests on the server's own host and on joined ones. The control plane stores what those on joined hosts need to
+ * continue.
+ */
 export function fleetGuests(o: Parts): CarriedCompute {
   const guests = new FleetGuests(o)
   const isCarried = async (vmId: string): Promise<boolean> => (await o.vms.find(vmId)) !== undefined
-  /** The method of the one that has the VM. */
+  /** The method of the host that has the VM. */
   const routed = <A extends unknown[], R>(
     carried: (vmId: string, ...more: A) => Promise<NoInfer<R>>,
     own: (vmId: string, ...more: A) => Promise<R>,
@@ -92,7 +95,7 @@ export function fleetGuests(o: Parts): CarriedCompute {
     fits: async (spec: AnySpec) => await guests.fits(spec),
     turn: async (vmId: string, state: PowerState, step: string, first: First) =>
       await guests.turn(vmId, state, step, first),
-    // A guest runs when its report was verified, which its host says at /instance.
+    // A guest runs once its report is verified, which its host reports at /instance.
     started: async () => {},
     fence: async (vmId: string) => await guests.fence(vmId),
     orderOf: async (placement: Placement) => await guests.orderOf(placement),
@@ -108,7 +111,7 @@ class FleetGuests {
     this.#o = o
   }
 
-  /** Confidential guests of an image of the installation’s catalogue, under the platform’s key, attested here. */
+  /** Confidential guests of an image in the installation’s catalogue, under the platform’s key, attested here. */
   async fits(spec: AnySpec): Promise<boolean> {
     if (isOrdinary(spec) || spec.customerKey !== undefined || spec.guestStateKey === undefined) return false
     if (!new URL(spec.attestationProvider).hostname.endsWith(`.attest.${domain}`)) return false
@@ -157,7 +160,7 @@ class FleetGuests {
     })
   }
 
-  /** The storage first: whoever gets the key finds that nobody else has the disk open. */
+  /** The storage first: whoever gets the key then knows that nobody else has the disk open. */
   async fence(vmId: string): Promise<void> {
     const [placed, vm] = [await this.#o.placements.find(vmId), await this.#o.vms.find(vmId)]
     const placement = placed && this.#o.tickets.of(placed)
@@ -173,11 +176,14 @@ class FleetGuests {
     return { spec: { ...spec, placement }, ...(vm.record !== undefined && { record: vm.record }) }
   }
 
-  /** @throws ServiceError InvalidRequestContent for evidence of another VM or epoch @param isAsked whether it is about the start that was asked for last; how the VM runs is taken of no other */
+  /**
+   * @throws ServiceError InvalidRequestContent for another VM's or epoch's evidence @param isAsked whether it is about
+   * the last requested start; other reports do not change how the VM runs
+   */
   async take(tx: Parameters<CarriedCompute['take']>[0], said: CarriedInstance, isAsked: boolean): Promise<void> {
     requireOwnEvidence(said)
     await this.#o.vms.change(tx, said.vmId, (vm) => {
-      // What the VM is the resource manager says, and nothing of its host’s own network is of use here.
+      // The resource manager defines the VM, and its host’s own network is irrelevant here.
       const { spec: _spec, vmId: _vmId, ssh: _ssh, processes: _processes, dataDisks: _disks, ...status } = said.status
       const isMade = status.provisioning.state === 'Succeeded'
       return {
@@ -189,7 +195,7 @@ class FleetGuests {
     })
   }
 
-  /** @returns undefined where the host has no such thing */
+  /** @returns undefined if the host has no such thing */
   async answer(vmId: string, call: Pick<HostCall, 'method' | 'path' | 'body'>): Promise<HostAnswer | undefined> {
     const host = (await this.#o.placements.find(vmId))?.host
     if (host === undefined || host === null) throw notOnAHost()
@@ -205,7 +211,7 @@ class FleetGuests {
   }
 }
 
-/** What a host refuses with, as far as it says it. */
+/** The host's refusal, as far as its body states it. */
 function refusalOf(body: string): ErrorDetail {
   try {
     return (JSON.parse(body) as ErrorBody).error
@@ -214,7 +220,10 @@ function refusalOf(body: string): ErrorDetail {
   }
 }
 
-/** A VM that was not made when its host was lost is not made elsewhere: its creation fails, and is repeated whole. */
+/**
+ * A VM that was not yet created when its host was lost is not created elsewhere: its creation fails, and is repeated as
+ * a whole.
+ */
 function unmade(status: InstanceStatusKept, isMade: boolean, step: string): InstanceStatusKept {
   if (isMade || status.provisioning.state !== 'Running' || !step.includes('lost')) return status
   const error = { code: 'HostUnreachable', message: 'The host was lost while it created the virtual machine.' } as const

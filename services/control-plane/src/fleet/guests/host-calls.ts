@@ -12,8 +12,8 @@ interface Waiting {
 }
 
 /**
- * What is asked of joined hosts, which are never called: it goes with the answer to their next beat, and they answer by a call of
- * their own. In this process: a host asks the one server that it has joined.
+ * Requests to joined hosts, which cannot be called: they go with the answer to the next beat, and the host answers by a
+ * call of its own. In this process, because a host calls the one server it has joined.
  */
 export class HostCalls {
   readonly #signal: WorkSignal
@@ -42,7 +42,7 @@ export class HostCalls {
     }
   }
 
-  /** What the host has not been told yet. */
+  /** Requests that the host has not received yet. */
   untold(host: string): HostCall[] {
     const calls: HostCall[] = []
     for (const waiting of this.#waiting.values()) {
@@ -57,7 +57,7 @@ export class HostCalls {
     return [...this.#waiting.values()].some((waiting) => waiting.host === host && !waiting.isTold)
   }
 
-  /** An answer of anybody but the host that was asked is nobody's. */
+  /** Only the host that was asked can answer. */
   take(host: string, answer: HostAnswer): void {
     const waiting = this.#waiting.get(answer.id)
     if (waiting?.host === host) waiting.answered(answer)

@@ -18,10 +18,13 @@ interface Parts {
   logger: Logger
 }
 
-/** Takes over a connection of a host that asked for a stream. */
+/** Takes over a connection from a host that requested a stream. */
 export type HostStreams = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** Serves the streams of `fleetWire`: to the host that carries the VM, at the epoch of its present placement; images to any host. */
+/**
+ * Serves the streams of `fleetWire`: to the host that carries the VM, at its present placement's epoch; images to any
+ * host.
+ */
 export function hostStreams(o: Parts): HostStreams {
   return (request, socket, head) => {
     socket.on('error', () => socket.destroy())

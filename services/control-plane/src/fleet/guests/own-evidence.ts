@@ -7,8 +7,8 @@ interface AttestedConfiguration {
 }
 
 /**
- * Whether what a host reports as the evidence of a boot is of the VM that it carries, at the epoch that it has it: whoever reads it
- * verifies the rest, but is shown no other VM's in its place.
+ * Whether the evidence of a boot that a host reports belongs to its VM at its epoch: readers verify the rest, but must
+ * not be shown another VM's.
  * @throws ServiceError InvalidRequestContent
  */
 export function requireOwnEvidence({ vmId, epoch, evidence }: CarriedInstance): void {

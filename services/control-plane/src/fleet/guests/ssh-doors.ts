@@ -4,18 +4,18 @@ import { ServiceError } from '@strongroom/platform'
 import type { Placements } from '../placements.ts'
 import type { HostCalls } from './host-calls.ts'
 
-/** Connections to one guest at a time. */
+/** Concurrent connections to one guest. */
 const mostConnections = 32
 
 /**
- * SSH of guests on joined hosts: a port of this machine's loopback for each that is asked for, as those of the server's own host have
- * one. The host is asked for a stream to the guest, which it opens, as it opens all.
+ * SSH of guests on joined hosts: a loopback port on this machine for each requested one, as for the server's own host.
+ * The host is asked for a stream to the guest, and opens it.
  */
 export class SshDoors {
   readonly #calls: HostCalls
   readonly #placements: Placements
   readonly #doors = new Map<string, Promise<Server>>()
-  /** Connections that wait for their host's stream, by its name. */
+  /** Connections waiting for their host's stream, by name. */
   readonly #waiting = new Map<string, { host: string; vmId: string; socket: Socket }>()
   readonly #open = new Set<Socket>()
 
@@ -31,7 +31,7 @@ export class SshDoors {
     return { host: '127.0.0.1', port: ((await opening).address() as AddressInfo).port }
   }
 
-  /** The connection that the host was asked a stream for; of no other host's, and once. @throws ServiceError NotFound */
+  /** The connection that the host was asked a stream for; only for that host, once. @throws ServiceError NotFound */
   take(host: string, vmId: string, name: string): Socket {
     const waiting = this.#waiting.get(name)
     if (waiting === undefined || waiting.host !== host || waiting.vmId !== vmId)

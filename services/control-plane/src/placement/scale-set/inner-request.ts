@@ -5,9 +5,9 @@ import type { Method } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
 
 /**
- * One request for an instance of a set, as whoever wrote the set: it passes roles, locks and the activity log like any other.
- * @returns the operation that goes on
- * @throws ServiceError where it is refused
+ * One request for an instance of a set, as the set's writer: roles, locks and the activity log apply as to any other.
+ * @returns the operation in progress
+ * @throws ServiceError if it is refused
  */
 export async function ask(
   plane: Plane,

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import type { Json } from '../../store/resources.ts'
 
-/** What instances are made after. */
+/** The model for instances. */
 export interface InstanceModel {
   /** ARM id of the set. */
   id: string
@@ -12,11 +12,11 @@ export interface InstanceModel {
   profile: Json
 }
 
-/** What tells one instance of a set from the others. */
+/** What distinguishes one instance of a set from the others. */
 export interface InstanceName {
-  /** Eight hexadecimal digits: of the VM, as Azure makes them, and of its interfaces. */
+  /** Eight hexadecimal digits, as in Azure: for the VM and its interfaces. */
   suffix: string
-  /** Six letters and digits behind the prefix of host names. */
+  /** Six letters and digits after the host-name prefix. */
   host: string
   zone?: string
 }

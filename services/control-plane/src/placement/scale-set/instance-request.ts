@@ -3,7 +3,7 @@ import { groupOf, nameOf, type InstanceModel, type InstanceName } from './instan
 import { isJson, objectAt, without } from './members.ts'
 import { networkRequests, type NetworkRequest } from './network-requests.ts'
 
-/** The request that makes a VM of the profile: the profile itself, with what only one VM can have. */
+/** The request that creates a VM from the profile: the profile itself, plus what is specific to one VM. */
 export function instanceRequest(model: InstanceModel, name: InstanceName, interfaces: readonly NetworkRequest[]): Json {
   const { profile } = model
   const os = objectAt(profile, 'osProfile')
@@ -42,13 +42,13 @@ export function instanceRequest(model: InstanceModel, name: InstanceName, interf
   }
 }
 
-/** Of a VM that is made for the set. Apart from the rest, because the set is judged before it is there. */
+/** For a VM created in the set. Separate, because the set is judged before it exists. */
 export const inSet = (request: Json, set: string): Json => ({
   ...request,
   properties: { ...objectAt(request, 'properties'), virtualMachineScaleSet: { id: set } },
 })
 
-/** Each instance has disks of its own, which go with it unless the profile keeps them. */
+/** Each instance has its own disks, deleted with it unless the profile keeps them. */
 function dataDisksOf(storage: Json): unknown[] {
   const listed = Object.entries(storage).find(([name]) => name.toLowerCase() === 'datadisks')?.[1]
   const disks: unknown[] = Array.isArray(listed) ? listed : []

@@ -16,8 +16,8 @@ import { instanceRequest } from './instance-request.ts'
 import { networkRequests, type NetworkRequest } from './network-requests.ts'
 
 /**
- * What is wrong with the instances that a profile would make, and what their maker must be allowed elsewhere: read, resolved and
- * judged as the request of one of them is, so that a set takes what a VM takes.
+ * Judges a profile by the request for one of its instances: read, resolved and judged like a VM's, so that a set
+ * accepts what a VM accepts. Returns the problems and what the caller must be allowed elsewhere.
  */
 export async function judgeProfile(
   plane: Plane,
@@ -48,11 +48,11 @@ export async function judgeProfile(
   }
 }
 
-/** All but the address, which is made with the interface. */
+/** All but the address, which is created with the interface. */
 const networkLinks = (body: NetworkRequest['body']): Link[] =>
   (networkInterfaces.links?.(new Fields(body)) ?? []).filter(({ action }) => !action.includes('/publicIPAddresses/'))
 
-/** A problem of an instance where a profile has its cause. */
+/** A problem of an instance, reported at its cause in the profile. */
 function ofProfile(problem: Problem): Problem {
   const { target = '' } = problem
   if (/(^|\.)hardwareProfile\.vmSize$/.test(target)) return { ...problem, target: 'sku.name' }

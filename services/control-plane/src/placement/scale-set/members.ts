@@ -1,25 +1,23 @@
 import type { Json } from '../../store/resources.ts'
 
-/*
- * What is kept as clients sent it is kept under their spelling of its members' names, which they read in any case.
- */
+/* Stored client input keeps the clients' spelling of member names, which are read in any case. */
 
 export const isJson = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** A member by its name in any case; an empty object where there is none. */
+/** A member by name in any case; an empty object if there is none. */
 export function objectAt(json: Json | undefined, name: string): Json {
   const found = Object.entries(json ?? {}).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1]
   return isJson(found) ? found : {}
 }
 
-/** A copy without the members of these names. */
+/** A copy without members of these names. */
 export function without(json: Json, names: readonly string[]): Json {
   const gone = new Set(names.map((name) => name.toLowerCase()))
   return Object.fromEntries(Object.entries(json).filter(([name]) => !gone.has(name.toLowerCase())))
 }
 
-/** What is given over what there was: objects member by member, lists as a whole; null leaves what there was. */
+/** Merges given over existing values: objects member by member, lists as a whole; null keeps the existing value. */
 export function merged(before: Json, given: Json): Json {
   const members = new Map(Object.entries(before).map(([name, value]) => [name.toLowerCase(), { name, value }]))
   for (const [name, value] of Object.entries(given)) {

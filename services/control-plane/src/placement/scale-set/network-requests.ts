@@ -3,7 +3,7 @@ import { poolsNamed } from '../../providers/network/load-balancer/balancer-parts
 import type { Json } from '../../store/resources.ts'
 import type { InstanceModel, InstanceName } from './instance-model.ts'
 
-/** An interface of one instance, and the address that is made with it. */
+/** An interface of one instance, with its address. */
 export interface NetworkRequest {
   /** ARM id. */
   id: string
@@ -13,7 +13,8 @@ export interface NetworkRequest {
 }
 
 /**
- * The interfaces that a profile gives each instance. Problems of its form go to `fields`, whose paths are the profile's.
+ * The interfaces that a profile gives each instance. Malformed values are reported to `fields`, whose paths are the
+ * profile's.
  * @param network for example …/providers/Microsoft.Network
  */
 export function networkRequests(
@@ -52,7 +53,7 @@ export function networkRequests(
             sku: { name: 'Standard' },
             properties: {
               publicIPAllocationMethod: 'Static',
-              // It goes with the interface that has it.
+              // Deleted with its interface.
               deleteOption: 'Delete',
               ...(label !== undefined && { dnsSettings: { domainNameLabel: `${label}-${suffix}` } }),
             },
@@ -82,7 +83,7 @@ export function networkRequests(
   })
 }
 
-/** Members whose silent loss would leave instances unreached by what is to reach them. */
+/** Members that must not be dropped silently: instances would be unreachable. */
 function refuseBalancers(own: Fields): void {
   for (const [name, instead] of [
     ['loadBalancerInboundNatPools', 'Leave it out.'],

@@ -14,8 +14,8 @@ interface RemovalParams {
 }
 
 /**
- * Begins to delete a set with its VMs; one without VMs goes at once. The right to delete the set covers what it made, as on
- * Azure; locks of its VMs hold it up.
+ * Begins to delete a set with its VMs; one without VMs is deleted at once. The right to delete the set covers what it
+ * created, as on Azure; locks on its VMs prevent it.
  */
 export async function removeSet(plane: Plane, asker: OnBehalfOf, set: ScaleSet): Promise<Operation | undefined> {
   const under = await underWay(plane.runner, set.key)

@@ -49,9 +49,9 @@ describeStores('a virtual machine scale set', (store) => {
       await scaled(plane, 1)
       const left = await instances(plane)
       expect(vms.map(({ name }) => name)).toContain(left[0]!['name'])
-      // Interfaces and addresses go with their VM.
+      // Interfaces and addresses are deleted with their VM.
       expect([(await idsIn(plane, address)).length, (await idsIn(plane, 'Microsoft.Network/networkInterfaces')).length, await capacityOf(plane)]).toEqual([2, 2, 1]) // prettier-ignore
-      // A VM that is deleted by itself is one less; changing tags brings none back.
+      // Deleting a VM directly reduces the number; changing tags restores none.
       await plane.run('DELETE', vmPath(left[0]!['name'] as string))
       expect(await capacityOf(plane)).toBe(0)
       expect((await plane.send('PATCH', setPath('web'), { tags: { c: 'd' } })).body.tags).toEqual({ c: 'd' })
@@ -190,7 +190,7 @@ describeStores('a virtual machine scale set', (store) => {
   it('leaves the VMs that were made where one is refused on the way, and says why', async () => {
     const plane = await open(await store())
     try {
-      // The subnet has room for the first alone.
+      // The subnet has room for the first only.
       await plane.send('PUT', networkPath('virtualNetworks', 'small'), {
         location,
         properties: {

@@ -21,7 +21,7 @@ import { standingOf, summary, viewOfSet } from './set-view.ts'
 import { scaleSaga } from './write-saga.ts'
 import { writeSet } from './write-set.ts'
 
-/** Sets of VMs, by flexible orchestration: each instance is a VM of the resource manager like any other. */
+/** Sets of VMs with flexible orchestration: each instance is an ordinary VM of the resource manager. */
 export const scaleSets: ResourceType<ScaleSetInternal> = {
   spelling: scaleSetType,
   refersTo: [
@@ -63,7 +63,7 @@ async function write(
   }
 }
 
-/** @throws ServiceError LinkedAuthorizationFailed; one with all that is wrong */
+/** @throws ServiceError LinkedAuthorizationFailed; one with every fault */
 async function judge(plane: Plane, request: ArmRequest, r: SetRequest, existing: ScaleSet | undefined): Promise<void> {
   const { profile, vmSize, identity, location, tags } = r
   if (profile === undefined || vmSize === undefined) {
@@ -77,7 +77,7 @@ async function judge(plane: Plane, request: ArmRequest, r: SetRequest, existing:
   if (all.length > 0) throw refuse(all)
 }
 
-/** What the instances that are there could not become. */
+/** What existing instances could not become. */
 function fixedProblems({ profile }: SetRequest, existing: ScaleSet | undefined): Problem[] {
   const before = existing?.internal.profile
   if (before === undefined) return []

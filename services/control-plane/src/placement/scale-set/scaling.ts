@@ -1,15 +1,15 @@
 import type { ScaleSet } from '../../providers/compute/scale-set/scale-set-model.ts'
 import type { Vm } from '../../providers/compute/vm/vm-model.ts'
 
-/** Instances are spread over the zones of a set: the next one goes where the fewest are. */
+/** Instances are spread over a set's zones: the next one goes where there are fewest. */
 export function zoneOfNext(zones: readonly string[], taken: readonly string[]): string | undefined {
   const count = (zone: string): number => taken.filter((each) => each === zone).length
   return zones.toSorted((a, b) => count(a) - count(b))[0]
 }
 
 /**
- * The instances that a set gives up: those that were made last, or first where its policy says OldestVM, each from the zone that
- * has the most by then. One whose creation failed goes before any that runs.
+ * The instances that a set removes: the newest, or the oldest if its policy is OldestVM, each from the zone that then
+ * has the most. One whose creation failed is removed before any that runs.
  */
 export function leaving(set: ScaleSet, instances: readonly Vm[], count: number): Vm[] {
   const rules = (set.body.properties['scaleInPolicy'] as { rules?: string[] } | undefined)?.rules ?? []

@@ -21,7 +21,7 @@ interface ActionParams extends SetParams {
   calls: { method: Method; path: string; query?: Record<string, string> }[]
 }
 
-/** What is asked of several VMs of a set at once, each as a request of its own. */
+/** An action on several VMs of a set at once, each as a separate request. */
 export function actionSaga(plane: Plane): SagaDefinition<ActionParams> {
   return {
     kind: 'scaleSet.act',
@@ -42,7 +42,7 @@ export function actionSaga(plane: Plane): SagaDefinition<ActionParams> {
   }
 }
 
-/** What a set has done with all of its VMs, or with those that are named; of one VM, by its own path in the set. */
+/** Actions on all or named VMs of a set; or on one VM, by its path in the set. */
 export function actionRoutes(plane: Plane): Route[] {
   const powers = ['start', 'restart', 'powerOff', 'deallocate', 'redeploy', 'reapply'] as const
   return [
@@ -75,7 +75,7 @@ export function actionRoutes(plane: Plane): Route[] {
   ]
 }
 
-/** In the flexible mode an instance's id is its VM's name. */
+/** In flexible mode, an instance's id is its VM's name. */
 const shown = (vm: Vm, view?: Awaited<ReturnType<typeof instanceView>>): Record<string, unknown> => ({
   ...vmView(vm, view),
   instanceId: vm.name,
@@ -123,7 +123,7 @@ async function instanceOf(plane: Plane, request: ArmRequest): Promise<{ set: Sca
   return { set, vm }
 }
 
-/** The VMs that a body names, `*` for all; all as well where it names none, except to delete. */
+/** The VMs named in a body, `*` for all; all by default too, except for delete. */
 async function named(plane: Plane, request: ArmRequest, set: ScaleSet, mustName: boolean): Promise<Vm[]> {
   const fields = new Fields(request.body ?? {})
   const ids = fields.texts('instanceIds')
@@ -153,7 +153,7 @@ const noInstance = (id: string, status: 400 | 404): ServiceError =>
     remedy: 'List them: az vmss list-instances.',
   })
 
-/** Whoever acts on a set needs the right to each VM too: it is asked first, so that nothing is done by halves for lack of it. */
+/** Acting on a set requires the right to each VM too: checked first, so that nothing is left half done. */
 async function act(plane: Plane, request: ArmRequest, set: ScaleSet, calls: ActionParams['calls']): Promise<ArmReply> {
   const { correlationId } = request
   const caller: Caller = request.caller

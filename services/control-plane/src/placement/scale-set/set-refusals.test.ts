@@ -106,7 +106,7 @@ describeStores('a virtual machine scale set, asked for what it is not,', (store)
         properties: { ...request['properties'], virtualMachineScaleSet: { id: setPath('web') } },
       }
       expect(refusal(await plane.send('PUT', vmPath('vm1'), joined, as))).toEqual([403, 'LinkedAuthorizationFailed'])
-      // Acting on a set takes the right to its VMs too.
+      // Acting on a set requires the right to its VMs too.
       await allow('Microsoft.Compute/virtualMachineScaleSets/*')
       expect(refusal(await plane.send('POST', `${setPath('web')}/deallocate`, {}, as))).toEqual([403, 'AuthorizationFailed']) // prettier-ignore
       const [vm] = await instances(plane)

@@ -5,7 +5,7 @@ import type { Json } from '../../store/resources.ts'
 import type { ScaleSet } from '../../providers/compute/scale-set/scale-set-model.ts'
 import { isJson, merged, objectAt } from './members.ts'
 
-/** What a request says of a scale set over what there is. Problems of its form are in its fields. */
+/** A request for a scale set, merged over the existing one. Malformed values are reported in its fields. */
 export interface SetRequest {
   fields: Fields
   location: string
@@ -13,14 +13,14 @@ export interface SetRequest {
   zones: string[]
   identity: Json | undefined
   vmSize: string | undefined
-  /** Undefined where nobody said how many. */
+  /** Undefined if no number was given. */
   capacity: number | undefined
   profile: Json | undefined
-  /** Of properties, what is kept and shown as it was sent. */
+  /** Properties stored and shown as sent. */
   kept: Json
 }
 
-/** Azure's limit for one set of flexible orchestration. */
+/** Azure's limit for one set with flexible orchestration. */
 const mostInstances = 1000
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
 const keptMembers = ['platformFaultDomainCount', 'singlePlacementGroup', 'upgradePolicy', 'zoneBalance', 'scaleInPolicy', 'constrainedMaximumCapacity', 'resiliencyPolicy'] // prettier-ignore
@@ -78,7 +78,7 @@ function readMode(r: SetRequest, properties: Fields, existing: ScaleSet | undefi
   const target = properties.at('orchestrationMode')
   if (mode === 'Uniform' && existing !== undefined)
     wrong(r, 'PropertyChangeNotAllowed', target, "Changing property 'orchestrationMode' is not allowed.", 'Flexible', mode, 'Cancel.') // prettier-ignore
-  else // Azure takes a set that says nothing for a Uniform one.
+  else // Azure defaults to Uniform.
   if (mode === 'Uniform' || (mode === undefined && existing === undefined && !properties.has('orchestrationMode')))
     r.fields.problem({
       code: 'OperationNotAllowed',
@@ -123,7 +123,7 @@ function readPolicies(r: SetRequest, properties: Fields): void {
   if (r.fields.has('plan')) notOffered(r, 'plan', 'Images of marketplace plans are not offered.', 'Leave plan out.')
 }
 
-/** What no VM's request has, beside what the readers of a VM's request look at. */
+/** Settings that no VM request has, and what the readers of a VM's request use. */
 function readProfile(r: SetRequest, existing: ScaleSet | undefined): void {
   const { profile } = r
   if (profile === undefined) {
@@ -151,7 +151,7 @@ function readProfile(r: SetRequest, existing: ScaleSet | undefined): void {
       wrong(r, 'InvalidParameter', disk.at('managedDisk.id'), 'A disk belongs to one VM: instances of a scale set have their own disks.', 'no id', 'one', 'Use createOption Empty.') // prettier-ignore
 }
 
-/** Instances act as user-assigned identities alone, as on Azure. */
+/** Instances act only as user-assigned identities, as on Azure. */
 function readIdentity(fields: Fields): Json | undefined {
   const identity = withoutNulls(fields.raw('identity'))
   if (!isJson(identity)) return undefined

@@ -7,7 +7,7 @@ import { instanceView } from '../../providers/compute/vm/vm-view.ts'
 import { stateOf } from '../../providers/compute/vm/vm-model.ts'
 import { objectAt, without } from './members.ts'
 
-/** A set as clients see it: with as many VMs as it has, or is being brought to. */
+/** A set as clients see it: with its current or target number of VMs. */
 export async function viewOfSet(plane: Plane, set: ScaleSet, request: ArmRequest): Promise<Record<string, unknown>> {
   const { body, internal } = set
   const { profile } = internal
@@ -26,7 +26,7 @@ export async function viewOfSet(plane: Plane, set: ScaleSet, request: ArmRequest
 export const standingOf = async (plane: Plane, set: ScaleSet): ReturnType<typeof instancesOf> =>
   (await instancesOf(plane, set)).filter((vm) => stateOf(vm) !== 'Deleting')
 
-/** What first boots are told is shown to nobody; what users may read is, when it is asked for. */
+/** First-boot data is never shown; user data is on request. */
 function shownProfile(profile: Json, withUserData: boolean): Json {
   const shown = without(profile, ['osProfile', ...(withUserData ? [] : ['userData'])])
   return { ...shown, osProfile: without(objectAt(profile, 'osProfile'), ['adminPassword', 'customData']) }

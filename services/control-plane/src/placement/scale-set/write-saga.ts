@@ -12,7 +12,7 @@ export interface SetParams {
   /** ARM id. */
   id: string
   uniqueId: string
-  /** Whose rights count for what is made and deleted. */
+  /** Whose rights apply to creations and deletions. */
   caller: Caller
   correlationId: string
 }
@@ -22,7 +22,7 @@ export interface ScaleParams extends SetParams {
   capacity: number
 }
 
-/** What the steps leave for those behind them. */
+/** Results of steps for later ones. */
 type Plan = {
   create: InstanceName[]
   remove: string[]
@@ -38,7 +38,7 @@ export async function findSet(
   return set?.internal.uniqueId === uniqueId ? set : undefined
 }
 
-/** What instances of a set are made after; undefined where VMs are only put into it. */
+/** The model of a set's instances; undefined if VMs are only added to it. */
 function modelOf({ id, location, body, internal }: ScaleSet): InstanceModel | undefined {
   const { profile, vmSize } = internal
   if (profile === undefined || vmSize === undefined) return undefined
@@ -46,7 +46,7 @@ function modelOf({ id, location, body, internal }: ScaleSet): InstanceModel | un
   return { id, location, tags, ...(identity !== undefined && { identity }), vmSize, profile }
 }
 
-/** Brings a set to the number of VMs that it is to have. What fails in the middle leaves the VMs that were made, as Azure does. */
+/** Brings a set to its target number of VMs. A failure leaves the VMs created so far, as in Azure. */
 export function scaleSaga(plane: Plane): SagaDefinition<ScaleParams> {
   const planOf = (c: StepContext<ScaleParams>): Plan => c.data as Plan
   return {
@@ -54,7 +54,7 @@ export function scaleSaga(plane: Plane): SagaDefinition<ScaleParams> {
     steps: [
       {
         name: 'choose instances',
-        // Kept with the operation, so that a server that takes over makes the same ones.
+        // Stored with the operation, so that a server that takes over creates the same ones.
         do: async ({ params }) => ({ ...(await choose(plane, params)) }),
       },
       {
@@ -94,7 +94,7 @@ export function scaleSaga(plane: Plane): SagaDefinition<ScaleParams> {
   }
 }
 
-/** All of them are waited for, whatever becomes of one. @throws ServiceError with the first error */
+/** Waits for all of them, even if one fails. @throws ServiceError with the first error */
 export async function followAll(
   plane: Plane,
   operations: readonly (string | undefined)[],
@@ -122,7 +122,7 @@ async function choose(plane: Plane, params: ScaleParams): Promise<Plan> {
   return { create, remove: missing < 0 ? leaving(set, standing, -missing).map(({ id }) => id) : [] }
 }
 
-/** The interfaces of one instance, then its VM; what was made for a VM that is refused goes again. */
+/** Creates one instance's interfaces, then its VM; if the VM is refused, removes them again. */
 async function makeInstance(
   plane: Plane,
   { id, caller, correlationId }: SetParams,
@@ -148,7 +148,7 @@ async function makeInstance(
   }
 }
 
-/** Deletes instances, all at once. @throws ServiceError with the first error */
+/** Deletes instances concurrently. @throws ServiceError with the first error */
 async function deleteAll(
   plane: Plane,
   { params, signal }: Pick<StepContext<SetParams>, 'params' | 'signal'>,

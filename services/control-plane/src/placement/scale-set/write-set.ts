@@ -13,8 +13,8 @@ import type { SetRequest } from './set-request.ts'
 import type { ScaleParams } from './write-saga.ts'
 
 /**
- * Writes a set that was judged, and begins to bring it to its number of VMs where that is another than it has.
- * @throws ServiceError OperationNotAllowed where all of them together are over quota; Conflict
+ * Writes a judged set, and begins to bring it to its number of VMs if that changes.
+ * @throws ServiceError OperationNotAllowed if all of them exceed the quota; Conflict
  */
 export async function writeSet(
   plane: Plane,

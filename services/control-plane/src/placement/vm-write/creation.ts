@@ -30,10 +30,10 @@ import type { ReadVm } from './read.ts'
 import type { ResolvedVm } from './resolve.ts'
 import type { VmWritten } from './written.ts'
 
-/** Room over the image for what the guest writes; the disk is sparse. */
+/** Space beyond the image for the guest's writes; the disk is sparse. */
 const spareGiB = 2
 
-/** Makes a VM of a request that all were asked about. @throws ServiceError with the problems; over quota, or raced */
+/** Creates a VM from a request that all checks passed. @throws ServiceError with the problems; over quota, or raced */
 export async function createVm(
   plane: Plane,
   request: ArmRequest,
@@ -94,7 +94,7 @@ async function draft(
   return { internal, size }
 }
 
-/** Everything that the VM takes, its rows and its operation, or nothing of it. */
+/** Everything the VM occupies, its rows and its operation, or nothing. */
 async function commit(
   plane: Plane,
   tx: Db,
@@ -128,7 +128,7 @@ async function commit(
   return { vm, created: true, operation: await submitCreation(plane, o.asker, vm, tx) }
 }
 
-/** That another image was taken than the one that was named stands in the activity log, besides the VM's own notice. */
+/** Records in the activity log that another image than the named one is used; the VM has a notice too. */
 async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<void> {
   const { caller, correlationId } = request
   const action = 'Microsoft.Compute/virtualMachines/imageSubstitution/event'

@@ -8,7 +8,7 @@ import { networkProblems } from '../vm-network-rules.ts'
 import type { ReadVm } from './read.ts'
 import type { ResolvedVm } from './resolve.ts'
 
-/** Everything that is wrong with a request at once; the first is the answer's own code. */
+/** Every fault of a request at once; the first is the answer's code. */
 export function judgeVm(vmId: string, { existing, wanted }: ReadVm, resolved: ResolvedVm): Problem[] {
   const image = resolved.named?.image
   const guest = guestProblems(wanted, { image, specialised: resolved.specialised })
@@ -17,7 +17,7 @@ export function judgeVm(vmId: string, { existing, wanted }: ReadVm, resolved: Re
     ...securityProblems(wanted, image),
     ...dataDiskProblems(wanted.dataDisks, findSize(wanted.vmSize ?? '')),
     ...resolved.problems,
-    // The image of an existing VM is what it was made from, whatever became of the image since.
+    // An existing VM's image is the one it was created from, whatever happened to that image since.
     ...guest.filter(({ target }) => existing === undefined || target !== imageTarget || wanted.image === undefined),
     ...networkProblems(wanted, resolved.nics, vmId),
   ]

@@ -12,8 +12,8 @@ import type { ResolvedVm } from './resolve.ts'
 import type { ReadVm } from './read.ts'
 
 /**
- * All that a request refers to elsewhere and what its caller must be allowed there. An existing VM keeps its image, provider
- * and sets: only disks, interfaces and identities can be new to it.
+ * Everything a request refers to elsewhere, with the rights its caller needs there. An existing VM keeps its image,
+ * provider and sets: only disks, interfaces and identities can be new.
  */
 export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: ResolvedVm): Link[] {
   const model = existing?.internal.model
@@ -30,7 +30,7 @@ export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: Re
   ]
 }
 
-/** Imported images are their owners', while the reference image is everybody's. */
+/** Imported images belong to their owners; the reference image is for everybody. */
 function imageLinks(plane: Plane, { named }: ResolvedVm): Link[] {
   if (named?.gallery !== undefined) return [{ id: named.gallery.versionId, action: `${versionType}/read` }]
   if (named?.image.source !== 'import') return []
@@ -38,7 +38,7 @@ function imageLinks(plane: Plane, { named }: ResolvedVm): Link[] {
   return [{ id, action: 'Strongroom.Machine/images/read' }]
 }
 
-/** A disk that the VM has not yet is taken from whoever may use it: that needs a role at the disk. */
+/** Attaching a disk that is new to the VM requires a role at the disk. */
 function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {
   const held = new Set((before?.dataDisks ?? []).map((disk) => disk.id?.toLowerCase()))
   return r.dataDisks.flatMap(({ id }) =>

@@ -4,7 +4,7 @@ import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
 import { securityTypeOf } from '../../providers/compute/vm/vm-rules.ts'
 import type { UserIdentity } from '../../types/references.ts'
 
-/** The VM that a request without problems asks for. */
+/** The VM described by a request without problems. */
 export function toModel(
   r: VmRequest,
   o: {

@@ -7,17 +7,17 @@ import type { Plane } from '../../plane.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
 
-/** A request over what there is. */
+/** A request merged over the existing VM. */
 export interface ReadVm {
   name: string
   existing: Vm | undefined
-  /** Problems of its form are in its fields. */
+  /** Malformed values are reported in its fields. */
   wanted: VmRequest
 }
 
 /**
- * @param bodyOf for what is written in terms of what the VM has
- * @throws ServiceError where the name is unavailable, a PATCH finds nothing, or the request means another state
+ * @param bodyOf for requests written relative to the existing VM
+ * @throws ServiceError if the name is unavailable, a PATCH finds nothing, or the request refers to another state
  */
 export async function readVm(
   plane: Plane,

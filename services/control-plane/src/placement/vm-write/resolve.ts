@@ -14,25 +14,25 @@ import type { UserIdentity } from '../../types/references.ts'
 import { resolveSet } from '../vm-set.ts'
 import type { ReadVm } from './read.ts'
 
-/** What a request's names lead to. An existing VM keeps its image, provider and sets. */
+/** What a request's names resolve to. An existing VM keeps its image, provider and sets. */
 export interface ResolvedVm {
   named?: ResolvedImage
-  /** Host name, account and keys are the image's. */
+  /** Host name, account and keys come from the image. */
   specialised: boolean
   provider?: AttestationProvider
   set?: { id: string }
   availabilitySet?: { id: string }
   scaleSet?: { id: string }
   identities: UserIdentity[]
-  /** What it takes to assign the identities that are new. */
+  /** Rights needed to assign new identities. */
   identityLinks: Link[]
-  /** In the request's order; undefined where there is none. */
+  /** In request order; undefined for missing ones. */
   nics: (Resource | undefined)[]
-  /** Of names that lead nowhere. */
+  /** For names that resolve to nothing. */
   problems: Problem[]
 }
 
-/** Reads only: what its caller may not see is told to nobody before it is authorised. */
+/** Only reads: nothing the caller may not see is revealed before authorisation. */
 export async function resolveVm(plane: Plane, id: string, { name, existing, wanted }: ReadVm): Promise<ResolvedVm> {
   const made = existing === undefined
   const image = made ? await imageOf(plane, wanted) : undefined

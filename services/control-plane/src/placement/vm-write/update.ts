@@ -45,14 +45,14 @@ interface Change {
   model: VmModel
   size: Size
   copies: DiskCopies
-  /** Names of the properties that differ. */
+  /** Names of changed properties. */
   changed: string[]
   /** Whether the VM runs, and is restarted in its new size. */
   restarts: boolean
   identity: VmInternal['identity']
 }
 
-/** Changes a VM, or finds that it is as it should be. @throws ServiceError with the problems; where it cannot change now */
+/** Changes a VM, or finds nothing to change. @throws ServiceError with the problems; if it cannot change now */
 export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChange): Promise<VmWritten> {
   const { existing, wanted } = o
   const before = existing.internal.model
@@ -89,7 +89,7 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
   return await plane.resources.transaction(async (tx) => await commit(plane, tx, request, change))
 }
 
-/** Properties that a VM takes while it runs. */
+/** Properties that can change while a VM runs. */
 const takenWhileRunning = [
   'tags',
   'identity',
@@ -100,7 +100,7 @@ const takenWhileRunning = [
 ]
 const interfaces = 'networkProfile.networkInterfaces'
 
-/** Whether the VM is to be restarted for it. @throws ServiceError where it would have to be off, or is being converted */
+/** Whether the VM must be restarted. @throws ServiceError if it must be off, or is being converted */
 async function assertCanChange(
   plane: Plane,
   asker: AskedBy,
@@ -138,8 +138,8 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
   const changesDisks = changed.includes('storageProfile.dataDisks')
   const vm = await changeStanding(plane, tx, existing, (current) => {
     checkPreconditions(request, current)
-    // What another request changed meanwhile would be lost: a disk that it attached would stay with the host, an
-    // interface that it moved would be looked for where it was.
+    // Another request's concurrent changes would be lost: a disk it attached would stay with the host, an interface it
+    // moved would be sought in the old place.
     if (!isDeepStrictEqual(current.internal.model, before)) throw changedMeanwhile(existing.id)
     current.internal.model = model
     if (changesDisks) current.internal.hadDataDisks = true
@@ -160,7 +160,7 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
   return { vm, created: false, operation }
 }
 
-/** The same request again: a VM that could not be made is tried again, any other stays as it is. */
+/** A repeated request: a failed VM creation is retried, any other VM is unchanged. */
 async function repeat(plane: Plane, asker: AskedBy, vm: Vm, running: Operation | undefined): Promise<VmWritten> {
   if (running !== undefined) return { vm, created: false, operation: running }
   return stateOf(vm) === 'Failed' ? await repeatCreation(plane, asker, vm) : { vm, created: false }

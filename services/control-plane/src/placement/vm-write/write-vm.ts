@@ -11,9 +11,9 @@ import { resolveVm } from './resolve.ts'
 import type { VmWritten } from './written.ts'
 
 /**
- * PUT and PATCH: makes the VM, changes it, or finds that it is as it should be. Nothing is written before the last stage.
- * @param bodyOf for what is written in terms of what the VM has
- * @throws ServiceError LinkedAuthorizationFailed; one with all that is wrong; OperationNotAllowed, Conflict
+ * PUT and PATCH: creates the VM, changes it, or finds nothing to change. Nothing is written before the last stage.
+ * @param bodyOf for requests written relative to the existing VM
+ * @throws ServiceError LinkedAuthorizationFailed; one with every fault; OperationNotAllowed, Conflict
  */
 export async function writeVm(
   plane: Plane,

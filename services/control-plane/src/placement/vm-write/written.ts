@@ -4,6 +4,6 @@ import type { Vm } from '../../providers/compute/vm/vm-model.ts'
 export interface VmWritten {
   vm: Vm
   created: boolean
-  /** Undefined where nothing is left to be done. */
+  /** Undefined if nothing remains to be done. */
   operation?: Operation
 }

@@ -18,7 +18,10 @@ export class AttestationClient {
     this.#service = new ServiceClient(wire, tokens, { audience: attestationManagementAudience, url, query })
   }
 
-  /** Makes the provider, or finds the one that this resource made. @throws ServiceError NameNotAvailable, InvalidParameter */
+  /**
+   * Creates the provider, or finds the one this resource created. @throws ServiceError NameNotAvailable,
+   * InvalidParameter
+   */
   async create(
     regionCode: string,
     name: string,
@@ -31,12 +34,14 @@ export class AttestationClient {
     await this.#send('DELETE', regionCode, name)
   }
 
-  /** Tells it that the provider's resource has another id. Idempotent. @throws ServiceError NameNotAvailable */
+  /**
+   * Informs the service that the provider's resource has another id. Idempotent. @throws ServiceError NameNotAvailable
+   */
   async move(regionCode: string, name: string, o: { from: string; to: string }): Promise<void> {
     await this.#send('POST', regionCode, name, '/move', o)
   }
 
-  /** The provider signs with a new key from now on. @returns its `kid` */
+  /** Makes the provider sign with a new key from now on. @returns its `kid` */
   async rotateKey(regionCode: string, name: string): Promise<string> {
     return (await this.#send<{ kid: string }>('POST', regionCode, name, '/rotateKey')).kid
   }

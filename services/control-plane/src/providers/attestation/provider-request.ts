@@ -5,11 +5,11 @@ import { requireLocation } from '../../arm/regions.ts'
 export interface ProviderRequest {
   location: string
   tags: Record<string, string> | undefined
-  /** Undefined where the request says nothing of them. */
+  /** Undefined if the request does not mention them. */
   certificates: PolicySigningCertificate[] | undefined
 }
 
-/** Reads the body of a PUT. @throws ServiceError with every problem */
+/** Reads a PUT's body. @throws ServiceError with every problem */
 export function readProviderRequest(body: unknown, fallbackLocation: string): ProviderRequest {
   const fields = new Fields(body)
   const location = requireLocation(fields, fields.text('location') ?? fallbackLocation)
@@ -22,7 +22,7 @@ export function readProviderRequest(body: unknown, fallbackLocation: string): Pr
   return { location, tags, certificates }
 }
 
-/** Settings that have one value here. Read so that the other value is refused, and not taken and forgotten. */
+/** Settings with a single supported value. Read so that other values are refused rather than ignored. */
 export function readSettings(properties: Fields): void {
   refuseOther(properties, 'publicNetworkAccess', ['Enabled', 'Disabled'], 'Enabled', 'There are no private endpoints.')
   refuseOther(

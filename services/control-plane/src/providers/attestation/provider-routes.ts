@@ -14,7 +14,7 @@ import { readProviderRequest, readSettings } from './provider-request.ts'
 const one = `${groupPath}/providers/${providerType}/{name}`
 const namespace = `${subscriptionPath}/providers/Microsoft.Attestation`
 
-/** What roles speak of. */
+/** Operations that roles refer to. */
 const operations = [
   { name: `${providerType}/read`, operation: 'Gets the status of the attestation service.' },
   { name: `${providerType}/write`, operation: 'Adds attestation service.' },
@@ -39,14 +39,14 @@ export const attestationProviders: ResourceType = {
   create,
   change,
   routes: furtherRoutes,
-  // With the resource go the provider's policies and keys: nothing that it signed can be verified any more.
+  // The provider's policies and keys are removed with the resource: nothing it signed can be verified any longer.
   forget: async (plane, _asker, { location, name }) => await plane.attestation.remove(codeOf(location), name),
-  // The attestation service asks for rights at the id that it knows: it is told of another.
+  // The attestation service checks rights at the id it knows, so it is informed of the new one.
   moved: async (plane, _asker, _tx, { id, location, name }, from) =>
     await plane.attestation.move(codeOf(location), name, { from, to: id }),
 }
 
-/** Providers that regions share, and what a provider has beside itself. */
+/** Regions' shared providers, and a provider's further routes. */
 function furtherRoutes(plane: Plane): Route[] {
   return [
     route.get(`${namespace}/defaultProviders`, 'Microsoft.Attestation/defaultProviders/read', async () =>
@@ -62,7 +62,7 @@ function furtherRoutes(plane: Plane): Route[] {
         return ok(defaultProviderView(regions.find(({ name }) => name === location)!))
       },
     ),
-    // There are no private endpoints: clients that look for them find none.
+    // There are no private endpoints: clients get empty lists.
     ...['privateEndpointConnections', 'privateLinkResources'].map((kind): Route => {
       return route.get(`${one}/${kind}`, `${providerType}/${kind}/read`, async (request) => {
         await plane.resources.get(request.path.slice(0, -kind.length - 1))
@@ -70,7 +70,7 @@ function furtherRoutes(plane: Plane): Route[] {
       })
     }),
     route.get('/providers/Microsoft.Attestation/operations', signedIn, async () => ok({ value: operations })),
-    // Beyond Azure's wire, which leaves rotation to its service.
+    // An addition to Azure's wire, which leaves rotation to its service.
     route.post(`${one}/rotateKey`, `${providerType}/write`, async (request) => {
       const resource = await plane.resources.get(request.path.replace(/\/rotateKey$/i, ''))
       return ok({ kid: await plane.attestation.rotateKey(codeOf(resource.location), resource.name) })
@@ -78,7 +78,7 @@ function furtherRoutes(plane: Plane): Route[] {
   ]
 }
 
-/** The provider first, the resource after it: who is cut off between the two sends the same request again. */
+/** The provider first, then the resource: a client interrupted in between repeats the same request. */
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
   const { location, tags, certificates } = readProviderRequest(request.body, group.location)
   const record = await plane.attestation.create(codeOf(location), param(request, 'name'), {
@@ -106,7 +106,7 @@ async function change(plane: Plane, request: ArmRequest, existing: Resource<unkn
   return ok(providerView(await retag(plane, request, existing)))
 }
 
-/** Region and trust model are fixed: signers are changed at the provider itself, by who may sign. */
+/** Region and trust model are fixed; signers are changed at the provider itself, by authorised signers. */
 function assertSame(existing: Resource<unknown>, location: string, certificates: number): void {
   assertSameLocation(existing, location)
   if (certificates === 0) return

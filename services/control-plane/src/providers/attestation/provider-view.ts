@@ -20,7 +20,7 @@ export function providerProperties(o: { trustModel: AttestationTrustModel; attes
 
 export const providerView = (resource: Shown): Record<string, unknown> => resourceView(resource, providerType)
 
-/** The provider that all subscriptions of a region share: no resource of anybody, so its id has no subscription. */
+/** The provider shared by a region's subscriptions: nobody's resource, so its id has no subscription. */
 export function defaultProviderView(region: Region): Record<string, unknown> {
   const name = `shared${region.code}`
   return {

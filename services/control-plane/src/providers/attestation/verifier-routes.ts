@@ -6,7 +6,10 @@ import { verifierId, verifierType } from '../../types/references.ts'
 
 const base = `${subscriptionPath}/providers/${verifierType}`
 
-/** Attestation providers of other origins. They are the operator's configuration, so they are shown here and never made. */
+/**
+ * Attestation providers of other origins. They come from the operator's configuration, so they are shown here but not
+ * created.
+ */
 export function verifierRoutes(plane: Plane): Route[] {
   return [
     route.get(base, `${verifierType}/read`, async () =>

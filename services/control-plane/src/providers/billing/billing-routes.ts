@@ -12,7 +12,7 @@ import { parsePriceList } from './price-list.ts'
 import { usageDetail } from './usage-detail.ts'
 import { dayOf, dayStart, nextDay } from './usage-lines.ts'
 
-/** Usage and cost (S27): read by Azure's clients as usage details and by queries, exported as FOCUS rows. */
+/** Usage and cost (S27): Azure's clients read them as usage details and by queries; exported as FOCUS rows. */
 export function billingRoutes(plane: Plane): Route[] {
   const usage = `${subscriptionPath}/providers/Microsoft.Consumption/usageDetails`
   const ofPeriod = `${subscriptionPath}/providers/Microsoft.Billing/billingPeriods/{period}/providers/Microsoft.Consumption/usageDetails`
@@ -67,7 +67,7 @@ function monthToDate(plane: Plane): Period {
   return { from: dayStart(`${dayOf(now).slice(0, 7)}-01`), to: dayStart(nextDay(dayOf(now))) }
 }
 
-/** `202611`, also as `202611-1` and `20261101`, as Azure's periods are called. */
+/** `202611`, also `202611-1` and `20261101`, as Azure names periods. */
 function billingPeriod(name: string): Period {
   const [, year, month] = /^(\d{4})(0[1-9]|1[0-2])(01)?(-1)?$/.exec(name) ?? []
   if (year !== undefined && month !== undefined) {
@@ -99,14 +99,14 @@ function paged<T>(request: ArmRequest, all: T[], size: number): { value: T[]; ne
 async function usageDetails(plane: Plane, request: ArmRequest, otherwise: Period): Promise<ArmReply> {
   const filter = readUsageFilter(request.query['$filter'] ?? '')
   const from = filter.from ?? otherwise.from
-  // A client asks for days: the day that it names last is one of them.
+  // Clients specify days: the last named day is included.
   const to = filter.to === undefined ? otherwise.to : dayStart(nextDay(dayOf(filter.to)))
   const { lines, prices } = await readLines(plane, { from, to })
   const expand = (request.query['$expand'] ?? '').toLowerCase()
   const views = lines
     .filter((line) => filter.keep(line))
     .map((line) => usageDetail(line, { subscriptionId: plane.subscriptionId, currency: prices.currency, expand }))
-  // Pages are the dispatcher's, as of every list.
+  // The dispatcher splits it into pages, like every list.
   return ok({ value: views })
 }
 

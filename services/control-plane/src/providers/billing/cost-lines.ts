@@ -5,7 +5,7 @@ import type { Period } from './cost-query.ts'
 import { Prices } from './price-list.ts'
 import { linesOf, type UsageLine } from './usage-lines.ts'
 
-/** Under which the operator's price list is kept. */
+/** Key of the operator's price list. */
 export const priceListSetting = 'price list'
 
 export async function readPriceList(plane: Pick<Plane, 'resources'>): Promise<PriceList | undefined> {
@@ -17,14 +17,14 @@ export async function readPriceList(plane: Pick<Plane, 'resources'>): Promise<Pr
   return row === undefined ? undefined : (JSON.parse(row.value) as PriceList)
 }
 
-/** What was used in a period and what it costs. @throws ServiceError BadRequest where it ends before it begins */
+/** Usage in a period and its cost. @throws ServiceError BadRequest if it ends before it begins */
 export async function readLines(
   plane: Pick<Plane, 'resources' | 'usage'>,
   period: Period,
 ): Promise<{ lines: UsageLine[]; prices: Prices }> {
   if (period.to <= period.from) throw badPeriod(period)
   const prices = new Prices(await readPriceList(plane))
-  // Read after the rows' own time, so that what is open has an end behind its beginning.
+  // Read after the rows' own time, so that an open interval ends after its start.
   const intervals = await plane.usage.list(period)
   return { lines: linesOf(intervals, { ...period, now: plane.usage.now(), prices }), prices }
 }

@@ -9,7 +9,9 @@ export interface Period {
   to: Date
 }
 
-/** How a dimension reads a line, under Cost Management's names; VirtualMachineId is ours: a VM with all its disks. */
+/**
+ * How a dimension reads a line, by Cost Management's names; VirtualMachineId is our addition: a VM with all its disks.
+ */
 const dimensions: Record<string, (line: UsageLine) => string> = {
   ResourceId: (line) => line.resourceId.toLowerCase(),
   ResourceGroup: (line) => line.resourceId.split('/')[4] ?? '',
@@ -24,7 +26,7 @@ const dimensions: Record<string, (line: UsageLine) => string> = {
   VirtualMachineId: (line) => line.vmId.toLowerCase(),
 }
 
-/** Azure's names of what is summed. */
+/** Azure's names of summable values. */
 const sums: Record<string, (line: UsageLine) => Fraction> = {
   Cost: (line) => line.cost,
   PreTaxCost: (line) => line.cost,
@@ -99,7 +101,7 @@ function readDay(fields: Fields, name: string): Date {
   return new Date(0)
 }
 
-/** A day or a time; undefined for anything else. Years of four digits alone: other text forms have no order. */
+/** A day or a time; undefined for anything else. Four-digit years only: other text forms do not sort. */
 export function parseTime(text: string): Date | undefined {
   if (!/^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,7})?)?(Z|[+-]\d{2}:\d{2})?)?$/.test(text)) return undefined
   const time = new Date(/^[^T]+$/.test(text) || /(Z|[+-]\d{2}:\d{2})$/.test(text) ? text : `${text}Z`)
@@ -108,7 +110,7 @@ export function parseTime(text: string): Date | undefined {
 
 const deepest = 8
 
-/** Cost Management's filter of dimensions and tags, as the test of a line. @param depth of what it lies in */
+/** Cost Management's filter of dimensions and tags, as a test of a line. @param depth of nesting */
 export function readFilter(filter: Fields, depth: number): (line: UsageLine) => boolean {
   if (!filter.present) return () => true
   if (depth > deepest) {
@@ -130,7 +132,7 @@ export function readFilter(filter: Fields, depth: number): (line: UsageLine) => 
   return (line) => values.has((read?.(line) ?? '').toLowerCase())
 }
 
-/** Names of tags have no case. */
+/** Tag names are case-insensitive. */
 const tagOf = (line: UsageLine, name: string): string =>
   Object.entries(line.tags).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1] ?? ''
 
@@ -139,7 +141,7 @@ export interface CostTable {
   rows: (string | number)[][]
 }
 
-/** Sums of the lines by group and day, in Cost Management's column order: sums, day, groups, currency. */
+/** Sums of lines by group and day, in Cost Management's column order: sums, day, groups, currency. */
 export function costTable(lines: UsageLine[], query: CostQuery, currency: string): CostTable {
   const rows = new Map<string, { day: string; keys: string[]; totals: Fraction[] }>()
   for (const line of lines) {

@@ -8,7 +8,7 @@ describe('exact amounts', () => {
       fc.property(fc.integer({ min: 0, max: 10 ** 9 }), fc.integer({ min: 0, max: 12 }), (whole, places) => {
         const value = whole / 10 ** places
         const parsed = parseDecimal(value)
-        // What has more digits than a price may have is no price.
+        // More digits than a price may have are refused.
         if (parsed !== undefined) expect(Number(toText(parsed))).toBe(value)
       }),
     )

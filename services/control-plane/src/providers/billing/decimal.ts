@@ -1,6 +1,4 @@
-/**
- * Exact amounts as fractions of whole numbers: money is never a floating-point sum. `den` is positive.
- */
+/** Exact amounts as integer fractions: money is never a floating-point sum. `den` is positive. */
 export interface Fraction {
   num: bigint
   den: bigint
@@ -19,10 +17,10 @@ export const fraction = (num: bigint | number, den: bigint | number = 1n): Fract
 export const add = (a: Fraction, b: Fraction): Fraction => reduced(a.num * b.den + b.num * a.den, a.den * b.den)
 export const times = (a: Fraction, b: Fraction): Fraction => reduced(a.num * b.num, a.den * b.den)
 
-/** Negative where `a` is less, zero where they are equal. */
+/** Negative if `a` is less, zero if they are equal. */
 export const compare = (a: Fraction, b: Fraction): bigint => a.num * b.den - b.num * a.den
 
-/** A JSON number's own digits, undefined where it has more than 12 behind the point or is negative. */
+/** A JSON number's own digits; undefined if it has more than 12 after the point or is negative. */
 export function parseDecimal(value: number): Fraction | undefined {
   const match = /^(\d+)(?:\.(\d+))?(?:e-(\d+))?$/.exec(String(value))
   if (match === null) return undefined
@@ -31,7 +29,7 @@ export function parseDecimal(value: number): Fraction | undefined {
   return places > 12 ? undefined : fraction(BigInt(whole + part), 10n ** BigInt(places))
 }
 
-/** Decimal text with at most `places` digits behind the point, halves rounded up; no exponent. */
+/** Decimal text with at most `places` digits after the point, halves rounded up; no exponent. */
 export function toText(value: Fraction, places: number = 12): string {
   const scale = 10n ** BigInt(places)
   const scaled = (value.num * scale * 2n + value.den) / (value.den * 2n)

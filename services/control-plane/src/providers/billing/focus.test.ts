@@ -16,8 +16,8 @@ const unit: Rule = (text) => /^(\d+ )?((GiB|GB|MiB|MB)-)?(Hours|Months|Days|Seco
 const keyValue: Rule = (text) => Object.values(JSON.parse(text) as object).every((value) => typeof value === 'string')
 
 /**
- * Columns of FOCUS 1.2 (specification, "Columns"): whether the column must be there, whether a charge of category Usage
- * may leave it null, and what it holds. Written from the specification, apart from what makes the rows.
+ * Columns of FOCUS 1.2 (specification, "Columns"): whether the column is required, whether a charge of category Usage
+ * may leave it null, and its content. Written from the specification, independently of the code that creates the rows.
  */
 const rules: Record<string, [mandatory: boolean, nullable: boolean, rule: Rule]> = {
   BilledCost: [true, false, decimal],
@@ -63,7 +63,7 @@ const rules: Record<string, [mandatory: boolean, nullable: boolean, rule: Rule]>
   Tags: [false, true, keyValue],
 }
 
-/** Every breach of the rules, by row and column. */
+/** Every violation of the rules, by row and column. */
 function breaches(page: FocusPage): string[] {
   const found: string[] = []
   for (const [name, [mandatory]] of Object.entries(rules))
@@ -101,7 +101,7 @@ it('every row of the export keeps the rules of FOCUS 1.2, with a price list and 
     const read = async (): Promise<FocusPage> =>
       (await plane.send('GET', `${path}/focusExport?from=2026-02-01&to=2026-03-31`)).body
     const unpriced = await read()
-    // Three meters on five days and a bit.
+    // Three meters on five days and a fraction.
     expect([unpriced.rows.length, breaches(unpriced)]).toEqual([15, []])
     const items = [
       { meter: 'compute', unitPrice: 0.0965, unitOfMeasure: '1 Hour' },

@@ -61,9 +61,9 @@ function monthAfter(day: string): string {
 }
 
 /**
- * Columns of FOCUS 1.2's cost and usage dataset, in its order: the mandatory ones and those of the conditional ones whose
- * condition holds here (prices, resources, regions, SKUs, a sub-account, tags). There are no discounts, commitments,
- * reservations or second currencies to have columns for. `x_` marks columns of ours, as FOCUS asks.
+ * Columns of FOCUS 1.2's cost and usage dataset, in order: the mandatory ones and the conditional ones whose condition
+ * holds here (prices, resources, regions, SKUs, a sub-account, tags). There are no discounts, commitments, reservations
+ * or second currencies. `x_` marks our own columns, as FOCUS requires.
  */
 const columns: Record<string, (line: UsageLine, facts: Facts) => Cell> = {
   BilledCost: (line) => toText(line.cost),
@@ -110,7 +110,7 @@ const columns: Record<string, (line: UsageLine, facts: Facts) => Cell> = {
   SubAccountName: () => 'Strongroom',
   SubAccountType: () => 'Subscription',
   Tags: (line) => (Object.keys(line.tags).length === 0 ? null : JSON.stringify(line.tags)),
-  /** A meter that the operator has no price for costs 0, and says so. */
+  /** A meter without a price costs 0, and is marked so. */
   x_HasPrice: (line) => String(line.price !== undefined),
   x_Meter: (line) => line.meter,
   x_ResourceGroupName: (line) => line.resourceId.split('/')[4] ?? '',

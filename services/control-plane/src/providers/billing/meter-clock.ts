@@ -2,21 +2,21 @@ import type { Clock } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../../store/resources.ts'
 
 /**
- * The time that usage is counted in: UTC of when this machine was booted, and from there on what really passed. A step
- * of the wall clock, forwards or backwards, is not in it, and neither is the death of a process: the anchor is kept, and
- * the next process of the same boot reads on. It never runs backwards behind what was written.
+ * The time that usage is counted in: UTC of this machine's boot, plus the time really elapsed since. It excludes steps
+ * of the wall clock and survives a process: the anchor is stored, and the next process of the same boot continues. It
+ * never runs backwards past what was written.
  */
 export class MeterClock {
   readonly #clock: Clock
   #anchor: { era: string; at: number; elapsed: number } | undefined
-  /** The highest time that was given out. */
+  /** The highest time returned so far. */
   #latest = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** Finds the anchor of this boot, or makes it. Called before the first event. */
+  /** Finds or creates this boot's anchor. Called before the first event. */
   async open(resources: ResourceStore): Promise<void> {
     this.#latest = await lastWritten(resources.db)
     const reading = this.#clock.elapsed?.()
@@ -44,7 +44,7 @@ export class MeterClock {
         ? wall
         : anchor.at + (reading.milliseconds - anchor.elapsed)
     if (time >= this.#latest) return new Date((this.#latest = time))
-    // What was written lies ahead, by a clock that was set: time goes on from there.
+    // Written times are ahead because of a clock that was set: time continues from there.
     if (reading !== undefined) this.#anchor = { era: reading.era, at: this.#latest, elapsed: reading.milliseconds }
     return new Date(this.#latest)
   }

@@ -28,7 +28,7 @@ it('usage agrees with the resources after every kill -9, and no interval is open
       const running = spawn(process.execPath, ['--conditions=x-source', child, directory], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
-      // Ready, then with a VM: killed some time after it has begun to meter.
+      // Ready, then with a VM: killed some time after metering began.
       await said(running.stdout, 'made')
       await sleep(life)
       running.kill('SIGKILL')

@@ -7,13 +7,13 @@ import { countsGiB, type Meter } from '../../types/meter.ts'
 import { parseDecimal, type Fraction } from './decimal.ts'
 
 /**
- * A price list as the operator wrote it. What it does not know it refuses: a misspelled member would be a price that
- * silently does not count.
+ * Parses an operator's price list. Unknown members are refused: a misspelled one would be a price that silently does
+ * not apply.
  * @throws ServiceError InvalidPriceList with every problem
  */
 export function parsePriceList(body: unknown): PriceList {
   const faults = faultsOf(priceList, body)
-  // A list that is none, or longer than any, is refused as one: its entries are not looked at (attack W22).
+  // A value that is not a list, or is too long, is refused as a whole: its entries are not examined (attack W22).
   const isList = !faults.some(({ target }) => target === 'items')
   const problems = isList ? [...faults, ...contradictions(body as PriceList | undefined)] : faults
   if (problems.length > 0)
@@ -38,12 +38,12 @@ export function parsePriceList(body: unknown): PriceList {
   }
 }
 
-/** A list of nothing but mistakes is not answered with as many. */
+/** The number of reported problems is limited. */
 const mostProblems = 100
 
 type Problem = Pick<Fault, 'target' | 'expected' | 'found'>
 
-/** What is wrong with prices of the right form, also beside others that have none. */
+/** Contradictions among well-formed prices, even beside malformed ones. */
 function contradictions(list: Partial<PriceList> | undefined): Problem[] {
   const items = Array.isArray(list?.items) ? list.items : []
   const seen = new Set<string>()
@@ -89,7 +89,10 @@ const hoursOfMonth = 730
 /** How many milliseconds, of one thing or of one GiB, a unit has. */
 export const unitMilliseconds = (unit: PriceUnit): number => (unit.endsWith('Month') ? hoursOfMonth : 1) * 3600_000
 
-/** Finds prices; the closest one counts: region and SKU before region alone, before SKU alone, before neither; then the latest day. */
+/**
+ * Finds prices; the most specific one applies: region and SKU before region only, before SKU only, before neither; then
+ * the latest day.
+ */
 export class Prices {
   readonly currency: string
   readonly #items = new Map<string, PriceItem[]>()
@@ -106,7 +109,7 @@ export class Prices {
     }
   }
 
-  /** The price on a day, as YYYY-MM-DD; undefined where the list has none. */
+  /** The price on a day, as YYYY-MM-DD; undefined if the list has none. */
   find(meter: Pick<Meter, 'meter' | 'sku' | 'region'>, day: string): Price | undefined {
     const { sku, region } = meter
     for (const key of [

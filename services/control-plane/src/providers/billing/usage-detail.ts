@@ -5,13 +5,13 @@ import { meterDescription, serviceOf } from './focus.ts'
 import { countsGiB } from '../../types/meter.ts'
 import { nextDay, unitsOf, type UsageLine } from './usage-lines.ts'
 
-/** A GUID made of text: the same meter or line has the same one at each reading. */
+/** A GUID derived from text: stable for the same meter or line. */
 function guidOf(text: string): string {
   const hex = createHash('sha256').update(text).digest('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') // prettier-ignore
 }
 
-/** A line as Microsoft.Consumption shows it, in the members that stock clients read. */
+/** A line as Microsoft.Consumption shows it, with the members that stock clients read. */
 export function usageDetail(
   line: UsageLine,
   o: { subscriptionId: string; currency: string; expand: string },

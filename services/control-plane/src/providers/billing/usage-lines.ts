@@ -3,16 +3,16 @@ import { countsGiB, type Meter } from '../../types/meter.ts'
 import { unitMilliseconds, type Price, type Prices } from './price-list.ts'
 import type { UsageInterval } from './usage-log.ts'
 
-/** What one resource used by one meter on one day of UTC, and what that costs. */
+/** One resource's usage by one meter on one UTC day, and its cost. */
 export interface UsageLine extends Meter {
   /** YYYY-MM-DD */
   day: string
-  /** Of use on that day. */
+  /** Of usage on that day. */
   milliseconds: number
-  /** Hours, or GiB-hours of what counts GiB. */
+  /** Hours, or GiB-hours for GiB meters. */
   hours: Fraction
   price?: Price
-  /** Zero where there is no price. */
+  /** Zero without a price. */
   cost: Fraction
 }
 
@@ -23,8 +23,8 @@ export const dayOf = (time: Date): string => time.toISOString().slice(0, 10)
 export const nextDay = (day: string): string => dayOf(new Date(dayStart(day).getTime() + dayMs))
 
 /**
- * Cuts intervals into days within [from, to) and joins what has the same resource, meter, SKU, amount and tags. The
- * milliseconds of a resource's lines add up to those of its intervals, whatever the cuts.
+ * Cuts intervals into days within [from, to) and merges those with the same resource, meter, SKU, amount and tags. The
+ * milliseconds of a resource's lines add up to those of its intervals, however they are cut.
  */
 export function linesOf(
   intervals: UsageInterval[],
@@ -64,6 +64,6 @@ function priced(line: UsageLine, prices: Prices): UsageLine {
   return { ...line, hours, price, cost: times(units, price.perUnit) }
 }
 
-/** How many of the price's units a line is. */
+/** A line in the price's units. */
 export const unitsOf = (line: UsageLine): Fraction | undefined =>
   line.price && times(line.hours, fraction(3600_000, unitMilliseconds(line.price.unit)))

@@ -39,7 +39,7 @@ const internalOf = (size: string, deallocated: boolean): object => ({
 const sizes = ['Standard_DC2as_v5', 'Standard_DC4as_v5'] as const
 const week = 7 * 24 * 3600_000
 
-/** What a test may do: let time pass, correct the wall clock, end the process and start another, change the VM. */
+/** Random steps: let time pass, correct the wall clock, restart the process, change the VM. */
 const step = fc.oneof(
   fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: week }) }),
   fc.record({ kind: fc.constant('step' as const), ms: fc.integer({ min: -week, max: week }) }),
@@ -124,7 +124,7 @@ describeStores('usage', (open) => {
     )
     const hourLater = await begin(store, standing('boot 2', '2026-03-01T11:00:00.000Z'))
     expect(hourLater.usage.now().toISOString()).toBe('2026-03-01T11:00:00.000Z')
-    // A machine whose battery is empty comes up in another century.
+    // A machine with an empty battery starts in another century.
     const wrong = standing('boot 3', '1999-01-01T00:00:00.000Z')
     const after = await begin(store, wrong)
     wrong.advance(1_000)

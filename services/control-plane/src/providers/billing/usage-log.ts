@@ -8,7 +8,7 @@ import { MeterClock } from './meter-clock.ts'
 import type { Meter } from '../../types/meter.ts'
 import type { ResourceTypes } from '../../types/registry.ts'
 
-/** Usage from `startedAt` on, until `endedAt` or still. */
+/** Usage from `startedAt` until `endedAt`, or ongoing. */
 export interface UsageInterval extends Meter {
   startedAt: Date
   endedAt?: Date
@@ -18,8 +18,8 @@ export interface UsageInterval extends Meter {
 const keptDays = 400
 
 /**
- * What was used, from when to when. An interval begins and ends in the transaction that changes the resource's row: a
- * process that dies leaves both or neither, and nothing has to be caught up with.
+ * Usage with start and end times. An interval begins and ends in the transaction that changes the resource's row: a
+ * crash leaves both or neither, and nothing has to catch up.
  */
 export class UsageLog implements ResourceWatch {
   readonly types: ReadonlySet<string>
@@ -34,7 +34,7 @@ export class UsageLog implements ResourceWatch {
     this.#clock = new MeterClock(clock)
   }
 
-  /** Takes up the clock, and begins intervals of what was there before usage was counted. */
+  /** Starts the clock, and begins intervals for resources older than metering. */
   async open(): Promise<void> {
     await this.#clock.open(this.#resources)
     await this.#resources.transaction(async (tx) => {
@@ -58,7 +58,7 @@ export class UsageLog implements ResourceWatch {
   async changed(tx: Db, before: Resource<unknown> | undefined, after: Resource<unknown> | undefined): Promise<void> {
     const [had = [], has = []] = [before, after].map((row) => this.#resourceTypes.metersOf(row))
     const owner = (after ?? before)?.key ?? ''
-    // Whatever a request at the same time began: nothing of a resource that is gone goes on.
+    // Whatever a concurrent request began: a deleted resource has no open interval.
     if (after === undefined) return await end(tx, owner, undefined, this.now())
     if (isDeepStrictEqual(had, has)) return
     const now = this.now()
@@ -70,7 +70,7 @@ export class UsageLog implements ResourceWatch {
     }
   }
 
-  /** Intervals that touch [from, to), in order of their beginning. */
+  /** Intervals that overlap [from, to), by start time. */
   async list(o: { from: Date; to: Date }): Promise<UsageInterval[]> {
     const rows = await this.#resources.db
       .selectFrom('usage_interval')
@@ -108,7 +108,7 @@ async function begin(tx: Db, owner: string, meter: Meter, now: Date): Promise<vo
     .execute()
 }
 
-/** Another process' clock may be a little ahead of this one's: an interval never ends before it began. */
+/** Another process's clock may be slightly ahead: an interval never ends before it began. */
 async function end(tx: Db, owner: string, meter: MeterKind | undefined, now: Date): Promise<void> {
   let query = tx
     .selectFrom('usage_interval')

@@ -10,7 +10,7 @@ const yearMs = 365.25 * 24 * 3600_000
 
 type Wrong = (target: string, expected: string, found: unknown) => void
 
-/** A budget as az, azurerm and the portal's API write it. @throws ServiceError BadRequest with every problem */
+/** A budget as az, azurerm and the portal's API send it. @throws ServiceError BadRequest with every problem */
 export function readBudget(body: unknown, name: string): { budget: Budget; etag: string | undefined } {
   const fields = new Fields(body)
   const properties = fields.object('properties')
@@ -49,7 +49,7 @@ export function readBudget(body: unknown, name: string): { budget: Budget; etag:
   return { budget, etag: fields.text('eTag') }
 }
 
-/** A decimal from 0 that is counted exactly. */
+/** A decimal from 0, kept exactly. */
 function decimalOf(fields: Fields, name: string, wrong: Wrong): number {
   const value = fields.raw(name)
   if (typeof value === 'number' && parseDecimal(value) !== undefined) return value
@@ -57,7 +57,7 @@ function decimalOf(fields: Fields, name: string, wrong: Wrong): number {
   return 0
 }
 
-/** az writes a blank where ISO 8601 has a T. A budget begins with a month and lasts ten years unless it says otherwise. */
+/** az writes a space where ISO 8601 has a T. A budget starts with a month and lasts ten years by default. */
 function readPeriod(fields: Fields, wrong: Wrong): { startDate: string; endDate: string } {
   const time = (name: string): Date | undefined => {
     const text = fields.text(name)
@@ -91,7 +91,7 @@ function readNotifications(all: Fields, raw: unknown, wrong: Wrong): Record<stri
     const one = all.object(name)
     if (!/^[\w.%-]{1,100}$/.test(name))
       wrong(all.at(name.slice(0, 100)), 'named with letters, digits and _ . % -', name)
-    // What will have been spent is nobody's to know here.
+    // Forecasts are not available here.
     if (one.text('thresholdType')?.toLowerCase() === 'forecasted')
       all.unsupported(one.at('thresholdType'), 'Cost forecasts are not offered.', {
         expected: 'Actual',

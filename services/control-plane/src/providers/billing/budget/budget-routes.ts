@@ -20,10 +20,10 @@ import {
   type Spending,
 } from './budgets.ts'
 
-/** Each is added up at every look. */
+/** Each is computed at every check. */
 const mostBudgets = 100
 
-/** Microsoft.Consumption's budgets of the subscription and its groups, and the alerts that they raised. */
+/** Microsoft.Consumption's budgets of the subscription and its groups, and their alerts. */
 export function budgetRoutes(plane: Plane): Route[] {
   return [subscriptionPath, groupPath].flatMap((scope): Route[] => {
     const list = `${scope}/providers/${budgetType}`
@@ -54,7 +54,7 @@ export function budgetRoutes(plane: Plane): Route[] {
         'Microsoft.CostManagement/alerts/read',
         async (request) => {
           const here = await scopeOf(plane, request)
-          // Whoever looks sees what is due now.
+          // A read shows what is due now.
           await raiseAlerts(plane)
           return ok({ value: (await listAlerts(plane, here)).map(({ alert, budget }) => alertView(alert, budget)) })
         },
@@ -80,7 +80,7 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const scope = await scopeOf(plane, request)
   const key = { scope: keyOf(scope), name: keyOf(name) }
   const { row, isNew } = await plane.resources.transaction(async (tx) => {
-    // A group that is being deleted takes its budgets along.
+    // A group being deleted removes its budgets.
     if (scope.split('/').length > 3) await plane.resources.lockGroup(tx, scope)
     const query = tx.selectFrom('budget').selectAll().where('scope', '=', key.scope).where('name', '=', key.name)
     const before = await plane.resources.forUpdate(query).executeTakeFirst()
@@ -102,7 +102,7 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
         conflict.columns(['scope', 'name']).doUpdateSet({ definition: next.definition, etag: next.etag }),
       ) // prettier-ignore
       .execute()
-    // What was reached was another budget's: what is reached of this one is said again.
+    // Earlier alerts were about another budget: this one alerts again.
     await tx.deleteFrom('budget_alert').where('scope', '=', key.scope).where('budget', '=', key.name).execute()
     return { row: next, isNew: before === undefined }
   })

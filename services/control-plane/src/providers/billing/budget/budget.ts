@@ -11,7 +11,7 @@ export const timeGrains = [
 ] as const
 export const operators = ['EqualTo', 'GreaterThan', 'GreaterThanOrEqualTo'] as const
 
-/** When a budget speaks. Nobody is written to: contacts are kept as they were sent. */
+/** When a budget alerts. Nobody is mailed: contacts are only stored. */
 export interface Notification {
   enabled: boolean
   operator: (typeof operators)[number]
@@ -25,20 +25,20 @@ export interface Notification {
 
 export interface Budget {
   category: 'Cost' | 'Usage'
-  /** In the price list's currency, or hours and GiB-hours of `Usage`. */
+  /** In the price list's currency, or hours and GiB-hours for `Usage`. */
   amount: number
   timeGrain: (typeof timeGrains)[number]
   /** ISO times. */
   startDate: string
   endDate: string
-  /** As Cost Management's queries are filtered. */
+  /** In the format of Cost Management's query filters. */
   filter?: unknown
   /** As az consumption writes filters. */
   filters?: { resourceGroups: string[]; resources: string[]; meters: string[] }
   notifications: Record<string, Notification>
 }
 
-/** A budget without notifications speaks when all of it is spent: az gives it none. */
+/** A budget without notifications alerts when all of it is spent: az sends none. */
 const whenSpent: Record<string, Notification> = {
   Spent: {
     enabled: true,
@@ -56,7 +56,7 @@ export const notificationsOf = ({ notifications }: Budget): Record<string, Notif
 
 const monthsOf = { Month: 1, Quarter: 3, Annual: 12 } as const
 
-/** The month, quarter or year of UTC that a time lies in; undefined before the budget begins and after it ends. */
+/** The UTC month, quarter or year that contains a time; undefined before the budget begins and after it ends. */
 export function periodOf({ timeGrain, startDate, endDate }: Budget, now: Date): Period | undefined {
   if (now < new Date(startDate) || now >= new Date(endDate)) return undefined
   const grain = /Annual/.test(timeGrain) ? 'Annual' : /Quarter/.test(timeGrain) ? 'Quarter' : 'Month'
@@ -66,7 +66,7 @@ export function periodOf({ timeGrain, startDate, endDate }: Budget, now: Date): 
   return { from: at(first), to: at(first + months) }
 }
 
-/** Whether what was spent stands to the amount as the notification says. */
+/** Whether spending relates to the amount as the notification requires. */
 export function isReached({ operator, threshold }: Notification, spent: Fraction, amount: number): boolean {
   const limit = times(
     times(parseDecimal(amount) ?? fraction(0), parseDecimal(threshold) ?? fraction(0)),

@@ -63,12 +63,12 @@ describeStores('a budget', (store) => {
       expect(await triggered(plane)).toEqual(['team most 2026-03-01', 'team half 2026-03-01'])
       expect((await plane.send('GET', budgetPath('TEAM'))).body.properties.currentSpend.amount).toBe(9)
       expect(await events(plane)).toBe(2)
-      // In the next month it begins with nothing.
+      // The next month starts from zero.
       clock.set(new Date('2026-04-01T01:00:00Z'))
       expect(await triggered(plane)).toHaveLength(2)
       clock.advance(60 * hour)
       expect(await triggered(plane)).toContain('team half 2026-04-01')
-      // A budget that is changed speaks again; one that is deleted takes its alerts along.
+      // A changed budget alerts again; a deleted one removes its alerts.
       await plane.send('PUT', budgetPath('team'), budget({ amount: 1000 }))
       expect(await triggered(plane)).toEqual([])
       await plane.send('PUT', budgetPath('team'), budget({ amount: 1 }))

@@ -15,9 +15,9 @@ export const budgetType = 'Microsoft.Consumption/budgets'
 export type BudgetRow = Tables['budget']
 export type AlertRow = Tables['budget_alert']
 
-/** What a budget has of its period so far. */
+/** A budget's state in the current period. */
 export interface Spending {
-  /** First day of the period; undefined outside of the budget's time. */
+  /** First day of the period; undefined outside the budget's time. */
   period: string | undefined
   spent: Fraction
   currency: string
@@ -41,7 +41,7 @@ export async function listBudgets(plane: Pick<Plane, 'resources'>): Promise<Budg
   return await plane.resources.db.selectFrom('budget').selectAll().orderBy('scope').orderBy('name').execute()
 }
 
-/** Reads what was used once for all budgets of one period. */
+/** Reads usage once for all budgets of one period. */
 export function spendingReader(plane: Pick<Plane, 'resources' | 'usage'>): (row: BudgetRow) => Promise<Spending> {
   const now = plane.usage.now()
   const read = new Map<string, ReturnType<typeof readLines>>()
@@ -74,8 +74,8 @@ function filterOf(scope: string, { filter, filters }: Budget): (line: UsageLine)
 }
 
 /**
- * Raises what is due: an alert for each notification whose threshold is reached, once a period, with an event in the activity
- * log. Several processes may look at the same time.
+ * Raises due alerts: one per notification whose threshold is reached, once per period, with an event in the activity
+ * log. Several processes may check at the same time.
  */
 export async function raiseAlerts(plane: Plane): Promise<void> {
   const spending = spendingReader(plane)
@@ -106,7 +106,7 @@ async function raise(
     raised_at: plane.usage.now().toISOString(),
   }
   await plane.resources.transaction(async (tx) => {
-    // Changed or deleted meanwhile: what was reached was another budget's.
+    // Changed or deleted meanwhile: the threshold was another budget's.
     const held = tx.selectFrom('budget').select('etag').where('scope', '=', row.scope).where('name', '=', row.name)
     if ((await plane.resources.forUpdate(held).executeTakeFirst())?.etag !== row.etag) return
     const written = await tx
@@ -139,7 +139,7 @@ export async function listAlerts(plane: Plane, scope: string): Promise<{ alert: 
 /** Azure looks a few times a day. */
 const everyMs = 10 * 60_000
 
-/** Looks at the budgets from time to time. @returns what ends it, once the look that is under way is over */
+/** Checks the budgets periodically. @returns a function that ends it, after a check in progress */
 export function watchBudgets(plane: Plane, logger: Logger): () => Promise<void> {
   let looking: Promise<void> = Promise.resolve()
   const look = (): void => {

@@ -14,7 +14,7 @@ import { sizeView } from '../size/catalog.ts'
 import { allSizes, isOffered } from '../size/sizes.ts'
 import { availabilitySetType, membersOf } from './set-model.ts'
 
-/** VMs that are meant to stand in for each other. */
+/** VMs meant to replace each other. */
 export const availabilitySets: ResourceType = {
   spelling: availabilitySetType,
   name: computeName,
@@ -75,7 +75,7 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   return { status: 201, body: await view(plane, made) }
 }
 
-/** Tags change, and a Classic set becomes Aligned (`az vm availability-set convert`); domains stay as they are. */
+/** Tags change, and a Classic set becomes Aligned (`az vm availability-set convert`); domains are fixed. */
 async function change(plane: Plane, request: ArmRequest, existing: Resource): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const location = fields.text('location')
@@ -102,7 +102,7 @@ function fixed(fields: Fields, path: string, old: unknown, wanted: string | numb
   })
 }
 
-/** VMs are made under the lock of the group, which every deletion takes: none comes in between. */
+/** VMs are created under the group's lock, which every deletion takes: none is created in between. */
 async function assertUnused(plane: Plane, tx: Db, set: Resource): Promise<void> {
   const members = await membersOf(plane, set, tx)
   if (members.length === 0) return

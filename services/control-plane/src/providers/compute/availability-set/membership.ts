@@ -10,12 +10,12 @@ import { availabilitySetType } from './set-model.ts'
 
 const target = 'properties.availabilitySet.id'
 
-/** Naming a set takes the right to see it. */
+/** Naming a set requires the right to see it. */
 export function availabilityLinks(id: string | undefined): Link[] {
   return id === undefined ? [] : [{ id, action: `${availabilitySetType}/read` }]
 }
 
-/** The set that a new VM names, or what keeps the VM out of it. @param vmId ARM id of the VM */
+/** The set that a new VM names, or why the VM cannot join it. @param vmId ARM id of the VM */
 export async function resolveAvailabilitySet(
   plane: Plane,
   vmId: string,
@@ -80,8 +80,8 @@ const noSuchSet = (id: string): Problem =>
   })
 
 /**
- * Holds the set's row until the transaction ends, so that it is not deleted while a VM comes into it.
- * @throws ServiceError ResourceNotFound where it is gone
+ * Locks the set's row until the transaction ends, so that it is not deleted while a VM joins.
+ * @throws ServiceError ResourceNotFound if it is gone
  */
 export async function holdAvailabilitySet(
   plane: Plane,

@@ -5,7 +5,7 @@ import { vmType, type Vm, type VmInternal } from '../vm/vm-model.ts'
 
 export const availabilitySetType = 'Microsoft.Compute/availabilitySets'
 
-/** The VMs of a set: each names it, so that the set itself keeps no list. They are in its group. */
+/** The VMs of a set: each names it, so the set itself has no list. They are in its group. */
 export async function membersOf(plane: Plane, set: Resource<unknown>, db?: Db): Promise<Vm[]> {
   const vms = await plane.resources.list<VmInternal>({ type: vmType, groupId: set.id }, db)
   return vms.filter(({ internal }) => keyOf(internal.model.availabilitySet?.id ?? '') === set.key)

@@ -75,7 +75,7 @@ describe('data disks', () => {
       { lun: 2, createOption: 'Empty', name: 'fresh', diskSizeGB: 2 },
     ]
     const own = (await plane.send('GET', disk('own'))).body.properties.uniqueId.toUpperCase() as string
-    // Somebody else's at the host, whatever the resource manager thinks.
+    // Another owner's at the host, whatever the resource manager's records.
     const spec = { id: own, name: 'own', source: { from: 'empty', sizeGiB: 8 } }
     const status = {
       id: own,

@@ -15,7 +15,7 @@ import { readDiskSize } from './disk-size.ts'
 
 export type DiskInternal = StoredDiskInternal
 
-/** The data disks that a VM request asks for: those that are to be detached are not among them. */
+/** The data disks requested for a VM, without those to be detached. */
 export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[] {
   if (!storage.has('dataDisks')) return existing
   return storage.list('dataDisks').flatMap((disk, index): DataDisk[] => {
@@ -25,7 +25,7 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
     const createOption = disk.oneOf('createOption', ['Attach', 'Empty', 'Copy', 'Restore']) ?? 'Attach'
     const wanted = disk.text('name')
     const asked = createOption === 'Empty' || createOption === 'Attach' ? undefined : disk.object('sourceResource').text('id') // prettier-ignore
-    // The same request again means the disk that the first one made, not another one in its place.
+    // A repeated request means the disk that the first one created, not another one in its place.
     const made = createOption === 'Attach' ? undefined : existing.find((each) => each.lun === lun)
     const isSame = (text: string | undefined, is: string): boolean => text === undefined || keyOf(text) === keyOf(is)
     const same = made !== undefined && isSame(wanted, made.name) && isSame(asked, made.source ?? '') ? made : undefined
@@ -50,7 +50,7 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
 
 const target = 'properties.storageProfile.dataDisks'
 
-/** Slots and number; what the disks themselves are is known in the transaction that attaches them. */
+/** Slots and number; the disks themselves are checked in the transaction that attaches them. */
 export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Problem[] {
   const problem = (message: string, found: string, expected: string): Problem =>
     invalid(target, message, { expected, found })
@@ -96,7 +96,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
   ]
 }
 
-/** Makes the disks that are to be made and takes those that are new; the others stay the VM's until the host has let them go. */
+/** Creates the new disks and attaches added ones; removed ones stay the VM's until the host has released them. */
 export async function applyDataDisks(
   plane: Plane,
   tx: Db,
@@ -158,14 +158,14 @@ async function takeDisk(
   return { ...disk, id, name, sizeGiB }
 }
 
-/** An empty disk becomes one of the host's when a VM takes it. */
+/** An empty disk is stored at the host once a VM attaches it. */
 const emptyStored = (uniqueId: string, sizeGiB: number): StoredDisk => ({
   id: uniqueId.toUpperCase(),
   source: { from: 'empty', sizeGiB },
   sizeGiB,
 })
 
-/** The body of a disk that holds nothing yet. */
+/** The body of an empty disk. */
 export function emptyDisk(o: { sizeGiB: number; sku: string; state: string; at: Date; id: string }): {
   sku: Json
   properties: Json
@@ -191,7 +191,7 @@ const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promis
     const { uniqueId, diskSizeGB } = disk.body.properties
     if (vmId !== '') disk.internal.kept ??= emptyStored(String(uniqueId), Number(diskSizeGB))
     disk.body.properties['diskState'] = vmId === '' ? 'Unattached' : 'Attached'
-    // A copy that was not made while its VM had it is not made later.
+    // A copy that failed while attached is not retried later.
     if (vmId === '' && disk.body.properties['provisioningState'] === 'Creating')
       disk.body.properties['provisioningState'] = 'Failed'
   })

@@ -126,7 +126,7 @@ describeStores('data disks that are made of others with their VM', (store) => {
     const { plane } = await open(await store())
     try {
       await plane.run('PUT', vmPath('vm2'), withDisks('vm2', []))
-      // What the host has of every disk cannot be read.
+      // The host's record of every disk is unreadable.
       await plane.store.db.updateTable('simulated_disk').set({ status: '?' }).execute()
       const late = { lun: 0, createOption: 'Copy', name: 'late', sourceResource: { id: snapshot } }
       const failed = await plane.run('PUT', vmPath('vm2'), withDisks('vm2', [late]))

@@ -7,15 +7,14 @@ import { resolveSource } from './stored/source.ts'
 import { diskRestorePointType, snapshotType, type StoredDisk } from './stored/stored-disk.ts'
 import { storedOf } from './stored/write-stored.ts'
 
-/** What data disks are made of, by how a request makes them. */
+/** Source types of data disks, by create option. */
 const sourceTypes = { Copy: [diskType, snapshotType], Restore: [diskRestorePointType] } as const
 
-/** What the host is to keep for data disks that a request makes of others, by LUN. */
+/** Disks that the host is to copy for new data disks, by LUN. */
 export type DiskCopies = ReadonlyMap<number, StoredDisk>
 
 /**
- * What the new data disks of a VM are made of. Its caller needs the same right at each source as for a disk that is made
- * of it on its own.
+ * Sources of a VM's new data disks. The caller needs the same right at each source as for a separate copy.
  * @throws ServiceError LinkedAuthorizationFailed, InvalidParameter, OperationNotAllowed
  */
 export async function resolveCopies(

@@ -10,8 +10,8 @@ const common = (row: MeteredRow): Pick<Meter, 'resourceId' | 'region' | 'tags'> 
 export const gibOf = (row: MeteredRow): number => count(row.body.properties['diskSizeGB'])
 
 /**
- * Cores count from when the disk exists until they are given back: a stopped VM that keeps them counts, a deallocated
- * one does not, and a creation that failed never did. OS disk and guest state count as long as they exist.
+ * Cores count from the disk's creation until they are released: a stopped VM that keeps them counts, a deallocated one
+ * does not, and a failed creation never did. OS disk and guest state count while they exist.
  */
 export function metersOfVm(row: MeteredRow): Meter[] {
   const internal = object(row.internal)
@@ -30,13 +30,13 @@ export function metersOfVm(row: MeteredRow): Meter[] {
   if (internal['deallocated'] !== true)
     meters.push({ ...common(row), meter: 'compute', vmId: row.id, sku: text(model['vmSize']), quantity: 1 })
   meters.push({ ...ofDisk, meter: encrypted ? 'os-disk-encrypted' : 'os-disk', quantity: count(osDisk['sizeGiB']) })
-  // A vTPM that is not kept has no guest state (S17).
+  // A vTPM that is not stored has no guest state (S17).
   if (model['vTpm'] === true && model['encryption'] !== 'NonPersistedTPM')
     meters.push({ ...ofDisk, meter: 'vmgs', sku: 'VMGS', quantity: 1 })
   return meters
 }
 
-/** The OS disk of a VM counts with its VM: a disk that was never made has a row too. */
+/** A VM's OS disk is metered with the VM: a disk that was never created has a row too. */
 export function metersOfDisk(row: MeteredRow): Meter[] {
   const vmId = text(object(row.internal)['managedBy'])
   const { properties } = row.body

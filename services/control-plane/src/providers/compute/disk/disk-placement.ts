@@ -14,8 +14,8 @@ interface VmName {
 }
 
 /**
- * Has the host give a VM the data disks of its model and no others; empty ones and copies are made first. Idempotent. Where the
- * host has no such VM there is nothing to do: its creation comes here before it boots.
+ * Makes the host attach exactly the data disks of a VM's model; empty ones and copies are created first. Idempotent.
+ * Without such a VM at the host there is nothing to do: its creation comes here before it boots.
  * @throws ServiceError with the host's reason
  */
 export async function placeDataDisks(plane: Plane, c: { params: VmName; signal: AbortSignal }): Promise<void> {
@@ -49,7 +49,7 @@ async function madeDisk(plane: Plane, disk: DataDisk, signal: AbortSignal): Prom
   }
 }
 
-/** From then on a disk that the host has lost is an error, and never made again. */
+/** From then on a disk that the host has lost is an error, and is never recreated. */
 async function make(plane: Plane, resource: StoredDiskResource, signal: AbortSignal): Promise<void> {
   const { kept } = resource.internal
   if (kept === undefined) return
@@ -70,7 +70,7 @@ async function make(plane: Plane, resource: StoredDiskResource, signal: AbortSig
   })
 }
 
-/** The data disks that go with their VM, once the host has the VM no longer. Idempotent. */
+/** Deletes the data disks that go with their VM, once the host no longer has the VM. Idempotent. */
 export async function destroyDataDisks(plane: Plane, { id, vmId }: VmName): Promise<void> {
   const vm = await plane.resources.find<VmInternal>(id)
   if (vm === undefined || vm.internal.vmId !== vmId) return
@@ -78,13 +78,13 @@ export async function destroyDataDisks(plane: Plane, { id, vmId }: VmName): Prom
     if (disk.deleteOption === 'Delete' && disk.id !== undefined) await destroyDisk(plane, disk.id)
 }
 
-/** What the host keeps of a disk. Idempotent. */
+/** The host's copy of a disk. Idempotent. */
 export async function destroyDisk(plane: Plane, diskId: string): Promise<void> {
   const kept = (await plane.resources.find<StoredDiskInternal>(diskId))?.internal.kept
   if (kept !== undefined) await plane.host.removeDisk(kept.id)
 }
 
-/** A disk that is being written from outside, or is not whole, is not a VM's. @throws ServiceError OperationNotAllowed */
+/** A disk being written from outside, or incomplete, cannot be attached. @throws ServiceError OperationNotAllowed */
 export function requireWhole(disk: StoredDiskResource): void {
   const { provisioningState, diskState } = disk.body.properties
   const given = ['ReadyToUpload', 'ActiveUpload', 'ActiveSAS'].includes(String(diskState))

@@ -7,8 +7,8 @@ import { stateOf, type DiskChange, type VmInternal } from '../vm/vm-model.ts'
 import { changeVm, refreshBody, setState, type VmParams } from '../vm/vm-record.ts'
 
 /**
- * The host gives a VM the data disks of its changed model; what was detached is free for others only then. Where the
- * host cannot, the model is what it was.
+ * Attaches the data disks of a VM's changed model at the host; only then are detached ones free for others. If the host
+ * fails, the old model is restored.
  */
 export function updateSaga(plane: Plane): SagaDefinition<VmParams & DiskChange> {
   return {
@@ -17,7 +17,7 @@ export function updateSaga(plane: Plane): SagaDefinition<VmParams & DiskChange> 
       {
         name: 'accept request',
         do: async () => {},
-        // One place that takes everything back, because a step that fails half way is not undone itself.
+        // One place that undoes everything, because a step that fails half way is not undone itself.
         undo: async (c) => await takeBack(plane, c),
       },
       { name: 'attach data disks to the VM', do: async (c) => await placeDataDisks(plane, c) },
@@ -30,7 +30,7 @@ export function updateSaga(plane: Plane): SagaDefinition<VmParams & DiskChange> 
   }
 }
 
-/** Disks that the VM's model has no longer are nobody's. */
+/** Releases disks that are no longer in the VM's model. */
 async function letGo(plane: Plane, params: VmParams, disks: { id?: string }[]): Promise<void> {
   await plane.resources.transaction(async (tx) => {
     const vm = await plane.resources.find<VmInternal>(params.id, tx)

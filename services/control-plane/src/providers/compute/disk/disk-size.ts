@@ -3,7 +3,7 @@ import type { Fields } from '../../../arm/fields.ts'
 /** Azure's largest managed disk, in GiB. */
 const largestDisk = 32_767
 
-/** A disk's size in GiB; one that no disk has is a problem in Azure's words. @param most of OS disks it is less */
+/** A disk's size in GiB; an invalid one is a problem in Azure's words. @param most lower for OS disks */
 export function readDiskSize(fields: Fields, most: number = largestDisk): number | undefined {
   const value = fields.raw('diskSizeGB')
   const size = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value

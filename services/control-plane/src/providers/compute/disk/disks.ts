@@ -25,7 +25,7 @@ const view = (disk: Disk): Record<string, unknown> => ({
   ...(disk.internal.managedBy !== '' && { managedBy: disk.internal.managedBy }),
 })
 
-/** Disks: those of operating systems live and die with their VMs; empty ones for data are made on their own. */
+/** Disks: OS disks live and die with their VMs; empty data disks can be created separately. */
 export const disks: ResourceType<DiskInternal> = {
   ...storedHooks,
   spelling: diskType,
@@ -95,11 +95,11 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       internal,
     })
   })
-  // Clients take 200 and 202 for a disk, never 201.
+  // Clients accept 200 and 202 for a disk, never 201.
   return ok(view(made))
 }
 
-/** Tags, and a larger size; everything else of a disk is as it was made. */
+/** Tags, and a larger size; everything else about a disk is fixed. */
 async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const tags = fields.textMap('tags')
@@ -127,7 +127,7 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
   const changed = await plane.resources.update<DiskInternal>(disk.id, (current) => {
     if (tags !== undefined) current.body.tags = tags
     if (sizeGiB === undefined) return
-    // The host grows it when it is attached next, or its VM started.
+    // The host grows it when it is next attached, or its VM started.
     current.body.properties['diskSizeGB'] = sizeGiB
     if (current.internal.kept !== undefined) current.internal.kept.sizeGiB = sizeGiB
     current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30

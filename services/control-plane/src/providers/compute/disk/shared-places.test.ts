@@ -15,16 +15,16 @@ import {
 const busy = '0f2a9f3e-0000-4000-8000-0000000b0571'
 const other = '0f2a9f3e-0000-4000-8000-00000000074e'
 const contributor = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c`
-/** More than there are places for all together. */
+/** More than there are slots. */
 const many = 20
 
 describeStores('a principal whose operations fill every place', (open) => {
   const planes: TestPlane[] = []
-  // Operations that go on would hold up the end of their store, which comes after this.
+  // Unfinished operations would block closing their store, which comes next.
   afterEach(async () => {
     for (const plane of planes.splice(0)) await plane.service.close()
   })
-  /** A group of which two principals are contributors. */
+  /** A group with two contributors. */
   const planeOfTwo = async (): Promise<TestPlane> => {
     const plane = await openTestPlane(await open())
     planes.push(plane)
@@ -85,7 +85,7 @@ async function shareGroup(plane: TestPlane): Promise<void> {
   }
 }
 
-/** When those of the operations began that have, in the order in which they were asked for. */
+/** Start times of the operations that have begun, in request order. */
 async function begun(plane: TestPlane, asked: TestReply[]): Promise<string[]> {
   const times: string[] = []
   for (const { headers } of asked) {

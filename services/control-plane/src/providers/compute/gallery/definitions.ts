@@ -8,7 +8,7 @@ import { definitionType, type OsState } from '../disk/stored/stored-disk.ts'
 import { writeResource } from './galleries.ts'
 import { securityFeatures, type SecurityFeature } from './security-features.ts'
 
-/** What an image definition says of the VMs that its versions are for. */
+/** An image definition's statements about the VMs of its versions. */
 export interface Definition {
   osState: OsState
   hyperVGeneration: 'V1' | 'V2'

@@ -209,7 +209,7 @@ describe('image versions', () => {
     const without = await put(`${definition('general')}/versions/4.0.0`, versionBody({ id: disk }))
     expect(without.body.error).toMatchObject({ code: 'Conflict' })
     await plane.run('PUT', `${compute}/images/managed`, { location, properties: { storageProfile: { osDisk: { osType: 'Linux', osState: 'Generalized', managedDisk: { id: disk } } } } }) // prettier-ignore
-    // Somebody else changed it in between: neither a change nor a deletion may go over that.
+    // Another request changed it in between: neither a change nor a deletion may overwrite that.
     const stale = { headers: { 'if-match': 'W/"other"' } }
     for (const [method, body] of [
       ['PATCH', { tags: {} }],

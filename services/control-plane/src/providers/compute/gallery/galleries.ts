@@ -12,7 +12,7 @@ import { requireLocation } from '../../../arm/regions.ts'
 const view = (gallery: Resource): Record<string, unknown> => resourceView(gallery, galleryType)
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?$/
 
-/** Galleries. What is in them stays within the subscription: nothing is shared with communities or tenants. */
+/** Galleries. Their content stays within the subscription: nothing is shared with communities or tenants. */
 export const galleries: ResourceType<Json> = {
   spelling: galleryType,
   emptiedFirst: true,

@@ -5,14 +5,14 @@ import type { VmRequest } from '../vm/vm-request.ts'
 
 const confidentialKinds = ['ConfidentialVM', 'ConfidentialVmSupported', 'TrustedLaunchAndConfidentialVmSupported']
 
-/** Whether an image with this feature is for VMs of this security type (lower case; undefined: Standard). */
+/** Whether an image with this feature suits VMs of this security type (lower case; undefined: Standard). */
 function fits(feature: GallerySource['security'], type: string | undefined): boolean {
   if (type === 'confidentialvm') return confidentialKinds.includes(feature)
   if (feature === 'ConfidentialVM') return false
   return feature !== 'TrustedLaunch' || type === 'trustedlaunch'
 }
 
-/** What a gallery version demands of the VMs that are made of it. */
+/** What a gallery version requires of VMs created from it. */
 export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined): Problem[] {
   if (gallery === undefined) return []
   const problems: Problem[] = []
@@ -48,11 +48,11 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
   return problems
 }
 
-/** A specialised image brings host name, account and keys along; what comes from outside has its VM's name and no keys. */
+/** A specialised image includes host name, account and keys; one from outside uses its VM's name and has no keys. */
 export function specialise(r: VmRequest, gallery: GallerySource | undefined, vmName: string): boolean {
   if (gallery?.osState !== 'Specialized') return false
   const fallback = { computerName: vmName.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63), adminUsername: 'azureuser', sshKeys: [] } // prettier-ignore
-  // The account is what the disk has: what its VM was made with is of no use to this one.
+  // The account is the disk's: its original VM's settings do not apply to this one.
   const none = {
     customData: undefined,
     adminPassword: undefined,

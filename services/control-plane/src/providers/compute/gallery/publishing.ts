@@ -29,7 +29,7 @@ export interface PublishingProfile {
   replicationMode: string
 }
 
-/** Reads a version's publishing profile; without target regions it is the home region. */
+/** Reads a version's publishing profile; default target: the home region. */
 export function readPublishing(
   fields: Fields,
   profile: Fields,
@@ -81,7 +81,7 @@ function readRegion(region: Fields, defaults: { replicaCount: number; storageAcc
   }
 }
 
-/** As clients see it. @param encryption of the version, where it comes with guest state */
+/** As clients see it. @param encryption of a version with guest state */
 export function publishingView(
   profile: PublishingProfile,
   encryption: string | undefined,

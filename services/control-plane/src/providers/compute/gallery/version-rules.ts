@@ -8,7 +8,7 @@ import type { TargetRegion } from './publishing.ts'
 
 const sourceTarget = 'properties.storageProfile.source.id'
 
-/** Azure's rules of what a version may be made of (create-confidential-vm-from-compute-gallery): all that fail at once. */
+/** Azure's rules for a version's source (create-confidential-vm-from-compute-gallery): all failures at once. */
 export function sourceProblems(
   fields: Fields,
   o: { definition: Definition; source: CopySource | undefined; kept: StoredDisk; sourceId: string },
@@ -81,7 +81,7 @@ function withoutGuestState(fields: Fields, sourceId: string, source: CopySource 
   })
 }
 
-/** Encryption and places of a version that carries guest state. */
+/** Encryption and regions of a version with guest state. */
 export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; home: string; kept: StoredDisk }): void {
   const target = 'properties.publishingProfile.targetRegions'
   const encryption = encryptionOf(o.kept)

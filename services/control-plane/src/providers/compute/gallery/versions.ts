@@ -32,7 +32,7 @@ export interface VersionInternal extends StoredDiskInternal {
 
 export type Version = Resource<VersionInternal>
 
-/** What clients see; where it is replicated to only when they ask. */
+/** What clients see; replication only on request. */
 function view(version: Version, expand = ''): Record<string, unknown> {
   const shown = resourceView(version, versionType)
   if (!expand.toLowerCase().includes('replicationstatus')) return shown
@@ -52,7 +52,7 @@ function view(version: Version, expand = ''): Record<string, unknown> {
   }
 }
 
-/** Image versions: a disk, kept by the host, that VMs are made of. */
+/** Image versions: a disk, stored at the host, that VMs are created from. */
 export const versions: ResourceType<VersionInternal> = {
   ...storedHooks,
   spelling: versionType,
@@ -67,7 +67,7 @@ export async function versionsOf(plane: Plane, definition: Resource): Promise<Ve
   return all.filter(({ key }) => key.startsWith(`${definition.key}/versions/`))
 }
 
-/** By their numbers, the highest first. */
+/** By number, the highest first. */
 export const highestFirst = (a: { name: string }, b: { name: string }): number =>
   b.name.localeCompare(a.name, 'en', { numeric: true })
 
@@ -174,7 +174,7 @@ async function readSource(
   return { kept: storedOf(plane, source), source, sourceId: source.id, shown: { source: shown } }
 }
 
-/** Publishing and tags change; what a version was made of does not. */
+/** Publishing and tags change; a version's source does not. */
 async function change(plane: Plane, request: ArmRequest, version: Version): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const properties = fields.object('properties')

@@ -30,13 +30,13 @@ export function readImageReference(fields: Fields): ImageReference | undefined {
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 const newestFirst = (a: ImageRecord, b: ImageRecord): number => b.builtAt.localeCompare(a.builtAt)
 
-/** Linux images that Azure's market place offers for confidential VMs: scripts name them. */
+/** Linux images that Azure's marketplace offers for confidential VMs, as scripts name them. */
 const azureUrns = JSON.parse(readFileSync(join(import.meta.dirname, 'azure-images.json'), 'utf8')) as Omit<
   Urn,
   'version'
 >[]
 
-/** The operator's image of that name, else the reference image, which only stands in for it. */
+/** The operator's image of that name, else the reference image as a substitute. */
 function forAzure(
   urn: Omit<Urn, 'version'>,
   all: ImageRecord[],
@@ -48,7 +48,7 @@ function forAzure(
   return reference === undefined ? undefined : { image: reference, standsIn: true }
 }
 
-/** Everything that the market place lists. */
+/** Everything the marketplace lists. */
 export function marketOf(all: ImageRecord[], o: { strict: boolean }): { image: ImageRecord; urn: Urn }[] {
   const azure = azureUrns.flatMap((urn) => {
     const found = forAzure(urn, all)
@@ -58,7 +58,7 @@ export function marketOf(all: ImageRecord[], o: { strict: boolean }): { image: I
   return [...all.map((image) => ({ image, urn: urnOf(image) })), ...azure]
 }
 
-/** What there is, for whoever asked for what there is not: one sentence. */
+/** Lists what is available, for a request for something that is not: one sentence. */
 export function whatThereIs(all: ImageRecord[], o: { strict: boolean }): string {
   const urns = [...new Set(marketOf(all, o).map(({ urn }) => imageText({ ...urn, version: 'latest' })))]
   return urns.length === 0
@@ -69,7 +69,7 @@ export function whatThereIs(all: ImageRecord[], o: { strict: boolean }): string 
 const isReference = (image: ImageReference): boolean =>
   !('id' in image) && same(image.publisher, referenceImageUrn.publisher) && same(image.offer, referenceImageUrn.offer)
 
-/** The image, or the problem why there is none. `strict`: no image stands in for another. */
+/** The image, or the problem why there is none. `strict`: no substitutes. */
 export async function resolveImage(
   plane: Plane,
   image: ImageReference,

@@ -26,8 +26,8 @@ import { insertStored, storedFrom, storedOf } from '../disk/stored/write-stored.
 const view = (image: StoredDiskResource): Record<string, unknown> => resourceView(image, managedImageType)
 
 /**
- * Managed images: generalised disks outside any gallery. A confidential VM gives none, because a managed image has no place
- * for its guest state; disks without guest state do, and gallery versions are made of them.
+ * Managed images: generalised disks outside any gallery. Not from a confidential VM, because a managed image has no
+ * place for its guest state; only from disks without guest state. Gallery versions are created from them.
  */
 export const managedImages: ResourceType<StoredDiskInternal> = {
   ...storedHooks,

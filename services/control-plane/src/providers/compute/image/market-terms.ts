@@ -8,8 +8,8 @@ const agreements = 'Microsoft.MarketplaceOrdering/agreements'
 const offerAgreements = 'Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements'
 
 /**
- * Terms of images that are sold (`az vm image terms`). No image of an installation has a plan, so none has terms: each
- * question gets Azure's answer for such an image.
+ * Terms of commercial images (`az vm image terms`). No image of an installation has a plan, so none has terms: each
+ * request gets Azure's answer for such an image.
  */
 export function marketTermsRoutes(): Route[] {
   const base = `${subscriptionPath}/providers/Microsoft.MarketplaceOrdering`
@@ -40,7 +40,7 @@ function noTerms(publisher: string, offer: string, plan: string): ServiceError {
   })
 }
 
-/** A VM's purchase plan, which no image here has: one that is named is not passed over. */
+/** A VM's purchase plan, which no image here has: naming one is an error, not ignored. */
 export function checkPlan(fields: Fields): void {
   if (!fields.has('plan')) return
   fields.problem({

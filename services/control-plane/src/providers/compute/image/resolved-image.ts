@@ -5,20 +5,20 @@ import type { VmModel } from '../vm/vm-model.ts'
 
 export const imageTarget = 'properties.storageProfile.imageReference'
 
-/** What a VM takes over from the gallery version that it is made of. */
+/** What a VM inherits from its gallery version. */
 export interface GallerySource {
   versionId: string
   osState: OsState
   security: SecurityFeature
   osProfile?: VmModel['osProfile']
-  /** Of the confidential VM that it was captured from: VMs of it have the same. */
+  /** From the captured confidential VM: VMs of the image have the same. */
   encryption?: SecurityEncryptionType
 }
 
 export interface ResolvedImage {
   image: ImageRecord
-  /** What to tell where another image than the one that was named is used. */
+  /** Notice if another image than the named one is used. */
   notice?: string
-  /** Where it is a version of a gallery. */
+  /** If it is a gallery version. */
   gallery?: GallerySource
 }

@@ -16,7 +16,7 @@ import { removePoints, removePointsSaga } from './removal-saga.ts'
 
 const sourceTarget = 'properties.source.id'
 
-/** Restore points of one VM. They stay when the VM is deleted, and go with their collection. */
+/** Restore points of one VM. They outlive the VM, and are deleted with their collection. */
 export const restorePointCollections: ResourceType<CollectionInternal> = {
   spelling: collectionType,
   name: computeName,
@@ -31,7 +31,7 @@ export const restorePointCollections: ResourceType<CollectionInternal> = {
   },
 }
 
-/** `$expand=restorePoints` of one collection; lists show none, as Azure's. */
+/** `$expand=restorePoints` of one collection; lists show none, as in Azure. */
 async function view(
   plane: Plane,
   collection: Collection,
@@ -110,7 +110,7 @@ function readSource(fields: Fields): string {
   return id
 }
 
-/** Tags alone: a collection is one VM's as long as it lives. */
+/** Tags only: a collection belongs to one VM for its lifetime. */
 async function change(plane: Plane, request: ArmRequest, existing: Collection): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const wanted = fields.object('properties').object('source').text('id')

@@ -7,13 +7,13 @@ import type { PointInternal } from './point-model.ts'
 export interface PointParams {
   /** ARM id. */
   id: string
-  /** A restore point that was made later under its name is another. */
+  /** Distinguishes it from a later restore point of the same name. */
   createdAt: string
   disks: StoredDiskParams[]
   asker: AskedBy
 }
 
-/** Copies a VM's disks, one after the other, while it is off: all of them, or none is left. */
+/** Copies a VM's disks one after the other while it is off: all of them, or none remains. */
 export function createPointSaga(plane: Plane): SagaDefinition<PointParams> {
   return {
     kind: 'restorePoint.create',
@@ -21,7 +21,7 @@ export function createPointSaga(plane: Plane): SagaDefinition<PointParams> {
       {
         name: 'accept request',
         do: async () => {},
-        // One place that takes everything back, because a step that fails half way is not undone itself.
+        // One place that undoes everything, because a step that fails half way is not undone itself.
         undo: async ({ params }) => {
           for (const { keptId } of params.disks) await destroyStored(plane, params.asker, keptId)
         },

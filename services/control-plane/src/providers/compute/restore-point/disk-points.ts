@@ -9,7 +9,7 @@ import { diskBody } from '../disk/stored/disk-body.ts'
 import { storedHooks } from '../disk/stored/sagas.ts'
 import { diskRestorePointType, type StoredDisk, type StoredDiskInternal } from '../disk/stored/stored-disk.ts'
 
-/** One disk of a VM as it was: made and deleted with its restore point, read and restored on its own. */
+/** One disk of a VM at a past time: created and deleted with its restore point, read and restored separately. */
 export const diskRestorePoints: ResourceType<StoredDiskInternal> = {
   ...storedHooks,
   spelling: diskRestorePointType,
@@ -18,13 +18,13 @@ export const diskRestorePoints: ResourceType<StoredDiskInternal> = {
   meters: (row) => [meterOf(row, 'snapshot', gibOf(row))],
 }
 
-/** @param source the disk that it is of */
+/** @param source the original disk */
 export function diskPointBody(
   plane: Plane,
   kept: StoredDisk,
   source: { id: string; uniqueId: unknown; location: string },
 ): ResourceBody {
-  // What a disk restore point shows beside what a disk does; how it came to be is said by its restore point.
+  // What a disk restore point shows beyond a disk; its restore point shows how it was created.
   const more: Json = {
     sourceResourceId: source.id,
     sourceUniqueId: source.uniqueId,

@@ -15,10 +15,10 @@ import { disksWithin, pointType, type Collection, type PointInternal, type Resto
 import type { PointSource } from './sources.ts'
 import { makeResource } from '../../../types/creation.ts'
 
-/** Azure's limit, for one VM over all collections. */
+/** Azure's limit, per VM over all collections. */
 const mostPoints = 500
 
-/** Writes a restore point with those of its disks and begins to copy, in one transaction. */
+/** Writes a restore point with its disks' points and begins to copy, in one transaction. */
 export async function insertPoint(
   plane: Plane,
   request: ArmRequest,
@@ -29,7 +29,7 @@ export async function insertPoint(
   return await makeResource(plane, request, 'restore point', async (tx) => {
     const above = await plane.resources.lock(tx, collection.id)
     if (above?.body.properties['provisioningState'] !== 'Succeeded') throw changedMeanwhile(collection.id)
-    // One after the other for a VM, in whatever collection: its row is held meanwhile.
+    // One at a time per VM, in any collection: its row is locked meanwhile.
     await plane.resources.getLocked(tx, vm.id)
     await assertRoom(plane, tx, vm)
     const now = plane.clock.now().toISOString()
@@ -40,7 +40,7 @@ export async function insertPoint(
         properties: {
           ...(o.excluded.length > 0 && { excludeDisks: o.excluded.map((id) => ({ id })) }),
           sourceMetadata: sourceMetadata(vm, sources),
-          // What was at rest is as a crash would have left it, at worst: nobody looks into the guest.
+          // At worst the state is as after a crash: the guest is not inspected.
           consistencyMode: 'CrashConsistent',
           timeCreated: now,
           provisioningState: 'Creating',
@@ -60,11 +60,11 @@ export async function insertPoint(
   })
 }
 
-/** As Azure names them: after the disk, with an id of its own. */
+/** As Azure names them: after the disk, with a unique id. */
 const diskPointId = (plane: Plane, pointId: string, { name }: PointSource): string =>
   `${pointId}/diskRestorePoints/${name}_${plane.newId().toLowerCase()}`
 
-/** @throws ServiceError Conflict while another is made of the VM; OperationNotAllowed if it has reached the limit */
+/** @throws ServiceError Conflict while another is created for the VM; OperationNotAllowed at the limit */
 async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   const all = await plane.resources.list<PointInternal>({ type: pointType }, tx)
   const own = all.filter(
@@ -92,7 +92,7 @@ async function assertRoom(plane: Plane, tx: Db, vm: Vm): Promise<void> {
     )
 }
 
-/** The VM as it is shown, with where each disk's copy lies. */
+/** The VM as shown, with the location of each disk's copy. */
 function sourceMetadata(vm: Vm, sources: { pointId: string; id: string }[]): Json {
   const { hardwareProfile, securityProfile, osProfile, diagnosticsProfile, storageProfile, vmId } = vm.body.properties
   const { osDisk, dataDisks } = storageProfile as { osDisk: ShownDisk; dataDisks: ShownDisk[] }
@@ -117,7 +117,7 @@ function sourceMetadata(vm: Vm, sources: { pointId: string; id: string }[]): Jso
 
 type ShownDisk = Json & { managedDisk: { id: string } }
 
-/** The same request for a restore point whose copies failed: they are tried again. */
+/** A repeated request for a restore point whose copies failed: retries them. */
 export async function repeatPoint(
   plane: Plane,
   request: ArmRequest,

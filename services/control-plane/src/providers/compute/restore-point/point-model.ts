@@ -5,24 +5,24 @@ import { diskRestorePointType, type StoredDiskInternal, type StoredDiskResource 
 export const collectionType = 'Microsoft.Compute/restorePointCollections'
 export const pointType: string = `${collectionType}/restorePoints`
 
-/** The one VM whose restore points a collection has. */
+/** The VM whose restore points a collection holds. */
 export interface CollectionInternal {
   /** ARM id. */
   vmResourceId: string
-  /** The host's id of it: a VM that is made later under its name is another. */
+  /** Its id at the host: a VM created later under its name is another. */
   vmId: string
 }
 
 export type Collection = Resource<CollectionInternal>
 
 export interface PointInternal extends CollectionInternal {
-  /** ARM ids of the VM's disks that it leaves out. */
+  /** ARM ids of the VM's disks that it excludes. */
   excluded: string[]
 }
 
 export type RestorePoint = Resource<PointInternal>
 
-/** How restore points lie in what is above them: the disks' below a point's or a collection's id. */
+/** How restore points are nested: the disks' below a point's or a collection's id. */
 export async function disksWithin(plane: Plane, above: Resource<unknown>, db?: Db): Promise<StoredDiskResource[]> {
   const all = await plane.resources.list<StoredDiskInternal>({ type: diskRestorePointType, groupId: above.id }, db)
   return all.filter(({ key }) => key.startsWith(`${above.key}/`))

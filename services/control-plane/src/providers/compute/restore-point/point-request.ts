@@ -2,7 +2,7 @@ import type { Fields } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
 import { diskIdOf, type Vm } from '../vm/vm-model.ts'
 
-/** A disk of a VM, as a restore point takes it. */
+/** A VM's disk, as a restore point captures it. */
 export interface TakenDisk {
   /** ARM id. */
   id: string
@@ -11,7 +11,7 @@ export interface TakenDisk {
   lun?: number
 }
 
-/** The VM's disks: the OS disk first, then data disks by their LUN. */
+/** The VM's disks: the OS disk first, then data disks by LUN. */
 function disksOf({ id, internal: { model } }: Vm): TakenDisk[] {
   const data = (model.dataDisks ?? []).flatMap((disk): TakenDisk[] =>
     disk.id === undefined ? [] : [{ id: disk.id, name: disk.name, lun: disk.lun }],
@@ -19,7 +19,7 @@ function disksOf({ id, internal: { model } }: Vm): TakenDisk[] {
   return [{ id: diskIdOf(id, model.osDisk.name), name: model.osDisk.name }, ...data]
 }
 
-/** What a request says of a restore point, before its VM is looked at. */
+/** A restore point request, before its VM is read. */
 export function readPoint(fields: Fields): { excluded: string[] } {
   const properties = fields.object('properties')
   const mode = properties.oneOf('consistencyMode', ['CrashConsistent', 'FileSystemConsistent', 'ApplicationConsistent'])
@@ -62,7 +62,7 @@ export function readPoint(fields: Fields): { excluded: string[] } {
   return { excluded }
 }
 
-/** The disks that a restore point takes: all of the VM's but those that are to be left out. */
+/** The disks in a restore point: all of the VM's except those excluded. */
 export function takenDisks(fields: Fields, vm: Vm, excluded: string[]): TakenDisk[] {
   const disks = disksOf(vm)
   const without = new Set(excluded.map(keyOf))

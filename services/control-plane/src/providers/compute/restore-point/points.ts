@@ -91,7 +91,7 @@ async function vmOf(plane: Plane, { id, internal }: Collection): Promise<Vm> {
   )
 }
 
-/** In Azure's words: it takes none of them in any region. */
+/** In Azure's words: confidential VMs are refused in every region. */
 function refuseConfidential(vm: Vm): void {
   if (vm.internal.model.securityType !== 'ConfidentialVM') return
   throw notAllowed(
@@ -105,7 +105,7 @@ function refuseConfidential(vm: Vm): void {
   )
 }
 
-/** Nothing of a restore point changes; one whose copies failed is tried again by the same request. */
+/** A restore point never changes; a repeated request retries failed copies. */
 async function change(plane: Plane, request: ArmRequest, point: RestorePoint): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const { excluded } = readPoint(fields)
@@ -125,7 +125,7 @@ async function change(plane: Plane, request: ArmRequest, point: RestorePoint): P
   return reply(plane, request, repeated.point, 201, repeated.operation)
 }
 
-/** Clients take 201 for a restore point, and nothing else. */
+/** Clients accept only 201 for a restore point. */
 function reply(
   plane: Plane,
   request: ArmRequest,

@@ -11,15 +11,15 @@ import { disksWithin, pointsOf } from './point-model.ts'
 interface RemovalParams {
   /** ARM id of a restore point, or of a collection. */
   id: string
-  /** What was made later under its name is another. */
+  /** Distinguishes it from a later one of the same name. */
   createdAt: string
-  /** Absent where the platform itself deletes. */
+  /** Absent if the platform itself deletes it. */
   asker?: AskedBy
 }
 
 /**
  * Begins to delete a restore point, or a collection with all of its points.
- * @throws ServiceError OperationNotAllowed while an address of one of its disks is given out
+ * @throws ServiceError OperationNotAllowed while one of its disks has a valid address
  */
 export async function removePoints(plane: Plane, asker: OnBehalfOf, resource: Resource<unknown>): Promise<Operation> {
   const disks = await disksWithin(plane, resource)

@@ -19,7 +19,7 @@ const collection = (name: string): string => `${compute}/restorePointCollections
 const point = (name: string, of = 'rpc'): string => `${collection(of)}/restorePoints/${name}`
 const ofVm = (name: string): Loose => ({ location, properties: { source: { id: vmPath(name) } } })
 
-/** A resource manager with a TrustedLaunch VM of two data disks, off, and a collection for it. */
+/** A resource manager with a TrustedLaunch VM that is off, two data disks, and a collection for it. */
 async function open(store: Parameters<typeof openTestPlane>[0]): Promise<TestPlane> {
   const plane = await openTestPlane(store, undefined, { compute: 'simulated' })
   await makeNetwork(plane, 'vm1')
@@ -100,7 +100,7 @@ describeStores('restore points', (store) => {
       const { operation } = await plane.run('PUT', `${compute}/disks/back`, { location, properties: { creationData } })
       expect(operation.status).toBe('Succeeded')
       expect(refusal(await plane.send('PUT', point('two'), {}))).toEqual([409, 'OperationNotAllowed'])
-      // A VM that is made under the same name is another one.
+      // A VM created under the same name is another one.
       await makeNetwork(plane, 'vm1')
       await plane.run('PUT', vmPath('vm1'), trustedVmRequest('vm1'))
       const other = await plane.send('PUT', point('two'), {})
@@ -158,11 +158,11 @@ describeStores('restore points', (store) => {
         expect(refusal(await plane.send('PUT', collection('bad'), body)), JSON.stringify(body)).toEqual([status, code])
       expect(refusal(await plane.send('PUT', collection('a'.repeat(81)), ofVm('vm1')))).toEqual([400, 'InvalidResourceName']) // prettier-ignore
       expect(refusal(await plane.send('PUT', point('x', 'none'), {}))).toEqual([404, 'ResourceNotFound'])
-      // A collection stays one VM's; tags change.
+      // A collection keeps its VM; tags change.
       const moved = await plane.send('PUT', collection('rpc'), ofVm('vm2'))
       expect(refusal(moved)).toEqual([409, 'PropertyChangeNotAllowed'])
       expect((await plane.send('PATCH', collection('rpc'), { tags: { a: 'b' } })).body.tags).toEqual({ a: 'b' })
-      // Only what restore points hold is restored, and only that way.
+      // Only a restore point's disks are restored, and only this way.
       await taken(plane, point('one'))
       const id = (await plane.send('GET', `${point('one')}/diskRestorePoints`)).body.value[0].id as string
       for (const [createOption, sourceResourceId] of [
@@ -244,7 +244,7 @@ describeStores('restore points', (store) => {
   })
 
   it('are shown as failed where a copy fails, are tried again by the same request, and can be deleted', async () => {
-    // The wire of this plane has no disks: every copy fails at the host.
+    // This plane's wire has no disks: every copy fails at the host.
     const plane = await openTestPlane(await store())
     try {
       await makeNetwork(plane, 'vm1')

@@ -6,7 +6,7 @@ import { storedOf } from '../disk/stored/write-stored.ts'
 import { diskType, type Vm } from '../vm/vm-model.ts'
 import type { TakenDisk } from './point-request.ts'
 
-/** A disk that is to be copied, and what the host will keep of it. */
+/** A disk to be copied, and what the host will store of it. */
 export interface PointSource extends TakenDisk {
   kept: StoredDisk
   /** `uniqueId` of the disk. */
@@ -14,7 +14,7 @@ export interface PointSource extends TakenDisk {
 }
 
 /**
- * Every disk as a copy of it is made elsewhere: by the right to its content, and at rest.
+ * Requirements for every disk, as for a separate copy: the right to its content, and the VM at rest.
  * @throws ServiceError LinkedAuthorizationFailed; OperationNotAllowed while the VM is on
  */
 export async function takeSources(

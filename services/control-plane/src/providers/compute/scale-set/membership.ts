@@ -10,12 +10,12 @@ import { scaleSetType, type ScaleSet, type ScaleSetInternal } from './scale-set-
 
 const target = 'properties.virtualMachineScaleSet.id'
 
-/** A VM counts among those that the set grows and shrinks by: who puts one in has to be allowed to write the set. */
+/** A VM counts towards the set's scaling: adding one requires the right to write the set. */
 export function scaleSetLinks(id: string | undefined): Link[] {
   return id === undefined ? [] : [{ id, action: `${scaleSetType}/write` }]
 }
 
-/** The set that a new VM names, or what keeps the VM out of it. @param vmId ARM id of the VM */
+/** The set that a new VM names, or why the VM cannot join it. @param vmId ARM id of the VM */
 export async function resolveScaleSet(
   plane: Plane,
   vmId: string,
@@ -74,8 +74,8 @@ const noSuchSet = (id: string): Problem =>
   })
 
 /**
- * Holds the set's row until the transaction ends, so that it is not deleted while a VM comes into it.
- * @throws ServiceError ResourceNotFound where it is gone; OperationNotAllowed while it is being deleted
+ * Locks the set's row until the transaction ends, so that it is not deleted while a VM joins.
+ * @throws ServiceError ResourceNotFound if it is gone; OperationNotAllowed while it is being deleted
  */
 export async function holdScaleSet(plane: Plane, tx: Db, { scaleSet }: Pick<VmModel, 'scaleSet'>): Promise<void> {
   if (scaleSet === undefined) return

@@ -24,7 +24,7 @@ export const sizeView = (size: Size): Record<string, unknown> => ({
   maxDataDiskCount: size.maxDataDisks,
 })
 
-/** Entry of Microsoft.Compute/skus for one region, as Azure lists them: every value of a capability is a text. */
+/** Entry of Microsoft.Compute/skus for one region, as Azure lists them: all capability values are texts. */
 function skuView(size: Size, region: Region): Record<string, unknown> {
   const [iops, megabytes] = size.uncached.split('/')
   const nvme = size.name.endsWith('_v6')
@@ -94,13 +94,13 @@ function requireRegion(request: ArmRequest): string {
   })
 }
 
-/** What one must be allowed at an operation's resource to follow it. */
+/** Right needed at an operation's resource to follow it. */
 const readActions: Record<string, string> = {
   'group.delete': 'Microsoft.Resources/subscriptions/resourceGroups/read',
   'deployment.run': 'Microsoft.Resources/deployments/read',
 }
 
-/** Of disks and images, their own type's. */
+/** For disks and images, their own type's. */
 function readOfResource({ kind, resourceId }: { kind: string; resourceId: string }): string | undefined {
   const type = kind.startsWith('disk.') ? parseResourceId(resourceId)?.type : undefined
   return type && `${type}/read`
@@ -131,7 +131,7 @@ export function catalogRoutes(plane: Plane): Route[] {
       const vms = await plane.resources.list({ type: vmType })
       return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
     }),
-    // Who may read the resource may follow its operations; a role in a group reaches no location.
+    // Readers of the resource may follow its operations; a role in a group covers no location.
     route.get(operations, signedIn, async (request) => {
       const operation = await readOperation(plane.runner, param(request, 'operation'))
       const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
@@ -152,7 +152,9 @@ interface Entry {
   id: string
 }
 
-/** The market place holds this installation's images, and Azure's names for them. Its lists are bare arrays, as Azure's are. */
+/**
+ * The marketplace has this installation's images, and Azure's names for them. Its lists are bare arrays, like Azure's.
+ */
 function marketRoutes(plane: Plane): Route[] {
   const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
   const offers = `${market}/{publisher}/artifacttypes/vmimage/offers`
@@ -174,7 +176,7 @@ function marketRoutes(plane: Plane): Route[] {
     route.get(path, 'Microsoft.Compute/locations/publishers/read', async (request) => {
       const location = requireRegion(request)
       const found = (await matching(request, names)).map(({ urn }) => urn[shown])
-      // az takes the latest of these: it is told here what there is instead.
+      // az uses the latest of these: the error lists what is available instead.
       if (shown === 'version' && found.length === 0) throw await noImage()
       const descending = (request.query['$orderby'] ?? '').toLowerCase() === 'name desc'
       const sorted = [...new Set(found)].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))

@@ -6,7 +6,10 @@ const plain = (name: string): string =>
     .replaceAll(/[^a-z0-9]/g, '')
     .replace(/^standard/, '')
 
-/** The size that a mistyped name may mean: only signs and case differ, or one letter does. Undefined where none is near. */
+/**
+ * The size that a mistyped name may mean: it differs only in punctuation and case, or in one letter. Undefined if none
+ * is close.
+ */
 export function nearestSize(name: string): string | undefined {
   const wanted = plain(name.slice(0, 80))
   if (wanted === '') return undefined
@@ -14,7 +17,7 @@ export function nearestSize(name: string): string | undefined {
   return sizes.find((each) => plain(each) === wanted) ?? sizes.find((each) => oneOff(plain(each), wanted))
 }
 
-/** Whether one letter too many, too few or another one is all that differs. A digit is not a slip: it is another size. */
+/** Whether they differ only by one extra, missing or other letter. A digit is not a typo: it means another size. */
 function oneOff(a: string, b: string): boolean {
   const [long, short] = a.length >= b.length ? [a, b] : [b, a]
   if (long.length - short.length > 1) return false

@@ -6,7 +6,9 @@ import { type Quotas, s22 } from './quotas.ts'
 
 export type QuotaRequest = Tables['quota_request']
 
-/** Requests for more quota: asked for by whoever may, decided by the operator, effective in the same transaction. */
+/**
+ * Requests for more quota: submitted by permitted callers, decided by the operator, effective in the same transaction.
+ */
 export class QuotaRequests {
   readonly #resources: ResourceStore
   readonly #store: Store
@@ -21,7 +23,7 @@ export class QuotaRequests {
   }
 
   /**
-   * Asks for a limit. The same request again is the same request; another limit changes the one that waits.
+   * Requests a limit. Repeating it is idempotent; another limit changes the pending one.
    * @throws ServiceError QuotaNotAvailable on a free trial, QuotaReductionNotSupported
    */
   async ask(o: { region: string; name: string; limit: number; by: string }): Promise<QuotaRequest> {
@@ -79,7 +81,7 @@ export class QuotaRequests {
   }
 
   /**
-   * Grants or denies, once: a second decision of the same kind changes nothing.
+   * Grants or denies, once: repeating a decision changes nothing.
    * @throws ServiceError QuotaRequestNotFound, QuotaRequestDecided
    */
   async decide(o: { id: string; grant: boolean; by: string; message?: string }): Promise<QuotaRequest> {

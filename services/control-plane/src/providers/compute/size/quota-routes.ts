@@ -9,13 +9,13 @@ import type { QuotaRequest } from './quota-requests.ts'
 import type { Usage } from './quotas.ts'
 import { findRegion } from '../../../arm/regions.ts'
 
-/** More than any region has; Azure takes 32 bits. */
+/** More than any region has; Azure accepts 32 bits. */
 const highest = 1_000_000
 
 const place = `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/providers/Microsoft.Quota`
 const operator = `${subscriptionPath}/providers/Strongroom.Quota`
 
-/** Quotas as Microsoft.Quota shows them, requests for more, and the operator's decisions on them (S22). */
+/** Quotas as Microsoft.Quota shows them, requests for more, and the operator's decisions (S22). */
 export function quotaRoutes(plane: Plane): Route[] {
   const put = async (request: ArmRequest): Promise<ArmReply> => await ask(plane, request)
   const decide =
@@ -144,7 +144,7 @@ function requestView(plane: Plane, one: QuotaRequest): Record<string, unknown> {
   }
 }
 
-/** A request goes to the operator: it is accepted, and stays InProgress until he decides. */
+/** The operator decides: the request is accepted, and stays InProgress until then. */
 async function ask(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const { name } = await usage(plane, request)
   const fields = new Fields(request.body)

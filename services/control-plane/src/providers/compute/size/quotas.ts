@@ -8,7 +8,7 @@ import { allSizes, isOffered, type Size } from './sizes.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
 
 interface Defaults {
-  /** Of a region, over all families. */
+  /** For a region, over all families. */
   cores: number
   family: number
   virtualMachines: number
@@ -28,7 +28,10 @@ export interface Usage {
   name: { value: string; localizedValue: string }
 }
 
-/** Cores per family and region. Reserving is one transaction with a locked counter, so two at once cannot both fit. */
+/**
+ * Cores per family and region. Reserving is one transaction with a locked counter, so two concurrent requests cannot
+ * both take the last cores.
+ */
 export class Quotas {
   readonly #resources: ResourceStore
   readonly #store: Store
@@ -43,12 +46,12 @@ export class Quotas {
   }
 
   /**
-   * Reserves the size's cores for one VM, or changes what it has reserved. Idempotent.
+   * Reserves the size's cores for one VM, or changes its reservation. Idempotent.
    * @throws ServiceError OperationNotAllowed in Azure's words
    */
   async reserve(tx: Db, o: { owner: string; region: string; size: Size }): Promise<void> {
     const { region, size } = o
-    // The regional counter is locked first by everyone, so no two can wait for each other.
+    // Everyone locks the regional counter first, so no two can deadlock.
     const used = await this.#lock(tx, region, regional)
     const held = await this.#held(tx, o.owner)
     if (held?.family === size.family && held.cores === size.vCPUs) return
@@ -78,7 +81,7 @@ export class Quotas {
   }
 
   /**
-   * Whether VMs that are to be made have room, all of them together. Each reserves its own cores when it is made.
+   * Whether all planned VMs together have room. Each reserves its own cores when created.
    * @throws ServiceError OperationNotAllowed in Azure's words
    */
   async assertRoom(tx: Db, { region, size, count }: { region: string; size: Size; count: number }): Promise<void> {
@@ -136,7 +139,7 @@ export class Quotas {
       .execute()
   }
 
-  /** Cores that may be used of a family, or of all (`cores`), in a region. */
+  /** Limit of a family, or of all (`cores`), in a region. */
   async limitOf(db: Db, region: string, name: string): Promise<number> {
     const row = await db
       .selectFrom('quota_limit')
@@ -166,7 +169,7 @@ export class Quotas {
     return await tx.selectFrom('quota_reservation').selectAll().where('owner', '=', owner).executeTakeFirst()
   }
 
-  /** What is used, with the counter's row locked until the transaction ends. */
+  /** Usage, with the counter's row locked until the transaction ends. */
   async #lock(tx: Db, region: string, name: string): Promise<number> {
     await tx
       .insertInto('quota_counter')
@@ -206,7 +209,7 @@ export class Quotas {
 const localized = (family: string): string =>
   `${family.replace(/^standard/i, 'Standard ').replace(/Family$/, ' Family')} vCPUs`
 
-/** Azure's message, which scripts read the numbers from. */
+/** Azure's message, from which scripts parse the numbers. */
 function quotaMessage(o: {
   region: string
   name: string
@@ -242,5 +245,5 @@ function quotaMessage(o: {
   )
 }
 
-/** The FAQ's rule on quotas, as a refusal cites it. */
+/** The FAQ's rule on quotas, as refusals cite it. */
 export const s22: ErrorDetail = faqRule('S22')

@@ -6,7 +6,7 @@ import { findRegion } from '../../../arm/regions.ts'
 export interface Size {
   name: string
   series: string
-  /** What keeps the host out; absent in ordinary sizes, which carry Standard and TrustedLaunch VMs. */
+  /** The technology that excludes the host; absent for ordinary sizes, which carry Standard and TrustedLaunch VMs. */
   tee?: Tee
   /** Quota family; its case is part of the name. */
   family: string
@@ -22,7 +22,7 @@ export interface Size {
   ephemeralOsDisk: boolean
 }
 
-/** As the host is told. */
+/** As sent to the host. */
 export function hostSize(size: Size): AnySpec['size'] {
   const temporary = size.tempGiB > 0 && { temporaryGiB: size.tempGiB }
   return { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024, ...temporary }
@@ -41,7 +41,7 @@ export function allSizes(): Size[] {
 export const findSize = (name: string): Size | undefined =>
   allSizes().find((size) => size.name.toLowerCase() === name.toLowerCase())
 
-/** The regions say where confidential sizes are; ordinary ones are everywhere. */
+/** The regions list where confidential sizes are; ordinary ones are everywhere. */
 export function isOffered(size: Size, location: string): boolean {
   const region = findRegion(location)
   return region !== undefined && (size.tee === undefined || region.series.includes(size.series))

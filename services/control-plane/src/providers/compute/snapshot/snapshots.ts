@@ -28,7 +28,7 @@ const skus = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
 
 const view = (snapshot: StoredDiskResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
 
-/** Snapshots: disks at one moment, with their guest state where they have one. */
+/** Snapshots: disks at one moment, with their guest state if they have one. */
 export const snapshots: ResourceType<StoredDiskInternal> = {
   ...storedHooks,
   spelling: snapshotType,
@@ -95,7 +95,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     },
     more: {
       incremental,
-      // Every snapshot is whole on the host: an incremental one is only named as such, and costs nothing to merge.
+      // Every snapshot is complete on the host: an incremental one is only labelled so, and costs nothing to merge.
       ...(incremental && { incrementalSnapshotFamilyId: source?.body.properties['uniqueId'], completionPercent: 100 }),
     },
   })
@@ -119,7 +119,7 @@ async function imported(
   return storedFrom(plane, { from: 'uri', uri, guestStateUri }, { sizeGiB: 1, osType: 'Linux', guestOfSource: guest })
 }
 
-/** Tags and SKU; a copy that failed is tried again. */
+/** Tags and SKU; a failed copy is retried. */
 async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskResource): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const tags = fields.textMap('tags')

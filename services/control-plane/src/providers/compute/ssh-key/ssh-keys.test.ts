@@ -25,7 +25,7 @@ describeStores('an SSH public key', (open) => {
       const { body: kept } = await plane.send('GET', path)
       expect(kept.properties).toEqual({ publicKey: pair.publicKey })
       await writeFile(join(folder, 'key'), pair.privateKey, { mode: 0o600 })
-      // ssh-keygen tells the public half of a private key.
+      // ssh-keygen derives the public half from a private key.
       const { stdout } = await promisify(execFile)('ssh-keygen', ['-y', '-f', join(folder, 'key')])
       expect(stdout.split(' ')[1]?.trim()).toBe(pair.publicKey.split(' ')[1])
       const rows = await plane.store.db

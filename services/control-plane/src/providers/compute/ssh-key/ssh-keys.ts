@@ -14,10 +14,10 @@ import { isSshPublicKey } from '../vm/account-rules.ts'
 
 const spelling = 'Microsoft.Compute/sshPublicKeys'
 
-/** Public keys that clients keep under a name and hand to the VMs that they make. */
+/** Public keys that clients store under a name and give to the VMs they create. */
 export const sshPublicKeys: ResourceType = { spelling, name: computeName, movable: true, create, change, routes }
 
-/** The key that a request names; undefined where it names none. A key that is none is a problem. */
+/** The key in a request; undefined if there is none. An invalid key is a problem. */
 function readPublicKey(fields: Fields): string | undefined {
   const properties = fields.object('properties')
   const publicKey = properties.text('publicKey')?.trim()
@@ -67,7 +67,7 @@ function routes(plane: Plane): Route[] {
         await plane.resources.get(id)
         const { privateKey, publicKey } = await newKeyPair()
         await plane.resources.update(id, ({ body }) => void (body.properties['publicKey'] = publicKey))
-        // The private half is told once, to whoever asked, and is kept nowhere.
+        // The private half is returned once, to the caller, and never stored.
         return ok({ privateKey, publicKey, id })
       },
     ),
@@ -76,7 +76,7 @@ function routes(plane: Plane): Route[] {
 
 const generate = promisify(generateKeyPair)
 
-/** RSA, as Azure makes them: PKCS#1 PEM, and one line of an OpenSSH public key file (RFC 4253 section 6.6). */
+/** RSA, like Azure's: PKCS#1 PEM, and one line of an OpenSSH public key file (RFC 4253 section 6.6). */
 async function newKeyPair(): Promise<{ privateKey: string; publicKey: string }> {
   const pair = await generate('rsa', { modulusLength: 3072 })
   const { e = '', n = '' } = pair.publicKey.export({ format: 'jwk' })
@@ -85,7 +85,7 @@ async function newKeyPair(): Promise<{ privateKey: string; publicKey: string }> 
     length.writeUInt32BE(bytes.length)
     return Buffer.concat([length, bytes])
   }
-  // An mpint is signed: a first bit that is set has a zero before it.
+  // An mpint is signed: a set first bit needs a zero byte before it.
   const mpint = (bytes: Buffer): Buffer => field(bytes[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes)
   const blob = [field(Buffer.from('ssh-rsa')), mpint(Buffer.from(e, 'base64url')), mpint(Buffer.from(n, 'base64url'))]
   return {

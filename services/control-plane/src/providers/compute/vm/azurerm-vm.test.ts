@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await plane.close())
 
-/** As azurerm's VM resource sends it beside what every client does. */
+/** What azurerm's VM resource sends besides what every client does. */
 function request(): Loose {
   const body = vmRequest('vm1')
   body.properties.applicationProfile = {}

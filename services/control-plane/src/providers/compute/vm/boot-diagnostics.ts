@@ -10,7 +10,7 @@ import { vmOfAction } from './vm-record.ts'
 /** Azure's default, in minutes. */
 const defaultMinutes = 120
 
-/** Signs the addresses of this process: they end with it. */
+/** Signs this process's addresses, which expire with it. */
 const key = randomBytes(32)
 
 const path = '/bootDiagnostics'
@@ -18,7 +18,9 @@ const path = '/bootDiagnostics'
 const signatureOf = (vmId: string, expires: string): Buffer =>
   createHmac('sha256', key).update(`${vmId}\n${expires}`).digest()
 
-/** With the right to the log comes an address that shows it for a while, as with a storage account's shared access signature. */
+/**
+ * The right to the log includes an address that shows it for a while, like a storage account's shared access signature.
+ */
 export function bootDiagnosticsRoutes(plane: Plane): Route[] {
   return [
     route.post(
@@ -34,7 +36,7 @@ export function bootDiagnosticsRoutes(plane: Plane): Route[] {
         const sig = signatureOf(vmId, expires).toString('base64url')
         const query = new URLSearchParams({ se: expires, sig }).toString()
         return ok({
-          // A screenshot would be taken by the host from the guest's memory: there is none, as on Azure.
+          // The host would take a screenshot from the guest's memory: there is none, as on Azure.
           consoleScreenshotBlobUri: null,
           serialConsoleLogBlobUri: `https://${managementHost}${path}/${vmId}/${vm.name}.serialconsole.log?${query}`,
         })
@@ -43,7 +45,7 @@ export function bootDiagnosticsRoutes(plane: Plane): Route[] {
   ]
 }
 
-/** The log behind such an address, for whoever has it. */
+/** The log behind such an address, for anyone who has it. */
 export function serveBootDiagnostics(app: FastifyInstance, plane: Plane): void {
   app.get<{ Params: { vmId: string }; Querystring: { se?: unknown; sig?: unknown } }>(
     `${path}/:vmId/:file`,

@@ -27,7 +27,7 @@ const keyUrl = (vault: string): string => `https://${vault}.vault.strongroom.int
 const security = (r: Loose): Loose => r.properties.storageProfile.osDisk.managedDisk.securityProfile
 
 let plane: Plane
-/** Its host refuses to import images, as one does whose image does not qualify. */
+/** Its host refuses to import images, like one whose image does not qualify. */
 let wired: Plane
 const wire = new FakeWire()
 const refusing: WireClient = {

@@ -6,7 +6,7 @@ import { findRegion } from '../../../arm/regions.ts'
 import type { VmRequest } from './vm-request.ts'
 import { bad } from './security-table.ts'
 
-/** Everything about disk, guest account and what we do not offer. */
+/** Everything about disk, guest account and unsupported settings. */
 export function guestProblems(r: VmRequest, o: { image: ImageRecord | undefined; specialised: boolean }): Problem[] {
   const problems: Problem[] = r.unsupported.map((u) =>
     unsupported(u.path, u.reason, { remedy: u.remedy, ...(u.rule !== undefined && { rule: u.rule }) }),

@@ -1,9 +1,9 @@
 import type { GuestHealth, InstanceViewStatus } from '@strongroom/contract'
 
-/** Seconds by which a guest's clock may differ: tokens and certificates allow for minutes, logs and databases for less. */
+/** Allowed drift of a guest's clock, in seconds: tokens and certificates tolerate minutes, logs and databases less. */
 const driftLimit = 0.5
 
-/** What the guest reported about itself last, as statuses of the instance view; problems come with their remedy. */
+/** The guest's last health report, as statuses of the instance view; problems include their remedy. */
 export function guestStatuses(health: GuestHealth): InstanceViewStatus[] {
   return [tpmStatus(health), clockStatus(health), ...health.swaps.map((swap) => swapStatus(health, swap))]
 }
@@ -27,7 +27,7 @@ function tpmStatus({ tpm, reportedAt }: GuestHealth): InstanceViewStatus {
   }
 }
 
-/** S28: drift from the host's clock, and Azure's remedy for it. */
+/** S28: drift from the host's clock, with Azure's remedy. */
 function clockStatus({ clock, reportedAt }: GuestHealth): InstanceViewStatus {
   const { offsetSeconds } = clock
   const remedy =
@@ -44,7 +44,7 @@ function clockStatus({ clock, reportedAt }: GuestHealth): InstanceViewStatus {
   return { ...status, code: 'Clock/drifted', level: 'Warning', message: `${drift} ${remedy}` }
 }
 
-/** S8: swap is as secret as what it lies on. */
+/** S8: swap is as protected as the disk it is on. */
 function swapStatus({ reportedAt }: GuestHealth, swap: GuestHealth['swaps'][number]): InstanceViewStatus {
   const size = `${Math.round(swap.sizeKiB / 1024)} MiB of swap on ${swap.name}`
   return swap.protected

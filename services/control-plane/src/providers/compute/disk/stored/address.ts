@@ -5,17 +5,17 @@ import type { Plane } from '../../../../plane.ts'
 import { snapshotType } from './stored-disk.ts'
 import { ownerOfGuestState } from './source.ts'
 
-/** An address without its signature: what may be shown and kept. */
+/** An address without its signature, which may be shown and stored. */
 export const withoutSignature = (address: string): string => address.split('?', 1)[0]!
 
-/** The disk that an address of `access` leads to. */
+/** The disk behind an address from `access`. */
 export const idOfAddress = (address: string): string | undefined => {
   const url = URL.canParse(address) ? new URL(address) : undefined
   return url?.hostname === diskBlobHost ? url.pathname.split('/')[1]?.toUpperCase() : undefined
 }
 
 /**
- * Where a disk is imported from: an address that a grant of access gave, or a file of the host, which takes the right to
+ * Source of an imported disk: an address from an access grant, or a file on the host, which requires the right to
  * import images. There are no storage accounts here.
  */
 export async function readSourceUri(
@@ -40,8 +40,8 @@ export async function readSourceUri(
 }
 
 /**
- * Whose guest state an address leads to. The ciphertext alone gives nobody the right to have it opened: its importer needs
- * the same right at the source as for a copy.
+ * The guest state behind an address. Having the ciphertext does not imply the right to have it opened: the importer
+ * needs the same right at the source as for a copy.
  * @throws ServiceError LinkedAuthorizationFailed
  */
 export async function guestBehind(
@@ -64,7 +64,7 @@ export async function guestBehind(
   return owner.guest
 }
 
-/** Versions before 2018-06-01 name what is copied in sourceUri. */
+/** Versions before 2018-06-01 name the source in sourceUri. */
 export function copiedFrom(creation: Fields): string | undefined {
   const old = creation.text('sourceUri')
   return creation.text('sourceResourceId') ?? (old?.toLowerCase().startsWith('/subscriptions/') ? old : undefined)

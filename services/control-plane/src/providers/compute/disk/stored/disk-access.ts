@@ -20,10 +20,13 @@ import { requireOff } from './source.ts'
 import { begin, accepted } from '../../../../arm/operations.ts'
 import { guestPart, markStored } from './write-stored.ts'
 
-/** Azure's bounds of durationInSeconds are wider; sixty days is what its portal allows. */
+/** Azure's limits for durationInSeconds are wider; its portal allows sixty days. */
 const longest = 60 * 24 * 3600
 
-/** beginGetAccess and endGetAccess of what has a disk's content: an address that is the whole right, for a while. */
+/**
+ * beginGetAccess and endGetAccess of resources with a disk's content: an address that is the only credential, for a
+ * limited time.
+ */
 export function accessRoutes(plane: Plane, type: string): Route[] {
   const { one } = pathsOf(type)
   const disk = async (request: ArmRequest): Promise<StoredDiskResource> =>
@@ -111,7 +114,7 @@ async function end(plane: Plane, request: ArmRequest, disk: StoredDiskResource):
   return accepted(plane, request, disk, operation)
 }
 
-/** Whom an uploaded guest state opens for; who ends the upload must have the right to its source's content. */
+/** Which VM an uploaded guest state opens for; whoever ends the upload must have the right to its source's content. */
 async function guestOfUpload(
   plane: Plane,
   request: ArmRequest,

@@ -2,7 +2,7 @@ import type { Plane } from '../../../../plane.ts'
 import type { Json, ResourceBody } from '../../../../store/resources.ts'
 import { diskSecurityTypes, encryptionOf, type StoredDisk } from './stored-disk.ts'
 
-/** A disk or snapshot as Azure shows it, before it is whole. */
+/** A disk or snapshot as Azure shows it, before it is complete. */
 export function diskBody(
   plane: Plane,
   o: { kept: StoredDisk; sku: string; tags: Record<string, string> | undefined; creationData: Json; more?: Json },

@@ -34,7 +34,7 @@ const options = [
   'Restore',
 ] as const
 
-/** PUT of a disk that is made of something: a copy, an image, an import or an upload. */
+/** PUT of a disk with content: a copy, an image, an import or an upload. */
 export async function createFilledDisk(
   plane: Plane,
   request: ArmRequest,

@@ -13,9 +13,9 @@ import { removeStored } from './write-stored.ts'
 export interface StoredDiskParams {
   /** ARM id. */
   id: string
-  /** Of the disk on the host: an operation of one that is gone never touches one made later under its name. */
+  /** The disk's id at the host: an operation on a deleted disk never touches a later one of its name. */
   keptId: string
-  /** Who asked for the operation; absent where an earlier version recorded it. */
+  /** The operation's caller; absent if an earlier version recorded it. */
   asker?: AskedBy
 }
 
@@ -60,7 +60,7 @@ export async function destroyStored(plane: Plane, asker: OnBehalfOf, keptId: str
 
 type Step = Pick<StepContext<StoredDiskParams>, 'params' | 'signal'>
 
-/** Follows the host until the disk is whole, or waits for its upload. @throws ServiceError with the host's reason */
+/** Polls the host until the disk is complete, or waits for its upload. @throws ServiceError with the host's reason */
 async function follow(plane: Plane, c: Step): Promise<StoredDiskStatus> {
   for (;;) {
     c.signal.throwIfAborted()
@@ -73,18 +73,18 @@ async function follow(plane: Plane, c: Step): Promise<StoredDiskStatus> {
   }
 }
 
-/** What the host found goes into what clients see. */
+/** Copies the host's findings into what clients see. */
 function show(resource: StoredDiskResource, kept: StoredDisk, status: StoredDiskStatus): void {
   const { properties } = resource.body
   if (status.state === 'Succeeded') {
-    // An address is a right as long as it lives: it is not kept once it has served.
+    // An address grants access while it is valid: it is removed once used.
     if (kept.source.from === 'uri') kept.source = withoutSignatures(kept.source)
     kept.sizeGiB = Math.max(kept.sizeGiB, Math.ceil(status.sizeBytes / 2 ** 30))
     if ('diskSizeGB' in properties) properties['diskSizeGB'] = kept.sizeGiB
     if ('diskSizeBytes' in properties) properties['diskSizeBytes'] = kept.sizeGiB * 2 ** 30
   }
   if ('diskState' in properties) properties['diskState'] = status.state === 'Uploading' ? 'ReadyToUpload' : 'Unattached'
-  // Ours: why no confidential VM can be made of it (S12).
+  // Our addition: why it cannot become a confidential VM (S12).
   if (kept.osType !== undefined) properties['qualification'] = qualification(status)
 }
 
@@ -100,7 +100,7 @@ const qualification = (status: StoredDiskStatus): Record<string, unknown> => ({
   missing: status.missing.map(({ code, message, innererror }) => ({ code, message, ...innererror })),
 })
 
-/** Makes what is kept: `disk.keep` for a new one, `disk.finishUpload` for one that a client has written. */
+/** Stores a disk: `disk.keep` for a new one, `disk.finishUpload` for one that a client has written. */
 export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
   return {
     kind: 'disk.keep',
@@ -116,7 +116,7 @@ export function keepSaga(plane: Plane): SagaDefinition<StoredDiskParams> {
   }
 }
 
-/** Has the host keep a disk, and shows what it found in it. Idempotent. @throws ServiceError with the host's reason */
+/** Makes the host store a disk, and shows its findings. Idempotent. @throws ServiceError with the host's reason */
 export async function copyStored(plane: Plane, c: Step): Promise<void> {
   const found = await load(plane, c.params)
   if (found === undefined) throw fromDetail({ code: 'ResourceNotFound', message: 'The resource no longer exists.' })
@@ -175,7 +175,7 @@ export function removeStoredSaga(plane: Plane): SagaDefinition<StoredDiskParams>
   }
 }
 
-/** Says how the making of what is kept has ended. Idempotent. */
+/** Records how storing it has ended. Idempotent. */
 export async function settle(plane: Plane, params: StoredDiskParams, well: boolean): Promise<void> {
   await changeStored(plane, params, ({ body }) => {
     if (body.properties['provisioningState'] === 'Deleting' && well) return
@@ -184,7 +184,7 @@ export async function settle(plane: Plane, params: StoredDiskParams, well: boole
   })
 }
 
-/** What the host is asked to keep. */
+/** What the host is asked to store. */
 export function specOf(resource: StoredDiskResource, kept: StoredDisk): StoredDiskSpec {
   const guest = guestIdentity(kept)
   return {
@@ -196,7 +196,10 @@ export function specOf(resource: StoredDiskResource, kept: StoredDisk): StoredDi
   }
 }
 
-/** How resources go that the host keeps a disk behind: by an operation, which also destroys the key of their guest state. */
+/**
+ * Deletion of resources with a stored disk behind them: by an operation, which also destroys the key of their guest
+ * state.
+ */
 export const storedHooks: Pick<ResourceType<StoredDiskInternal>, 'remove' | 'forget'> = {
   remove: removeStored,
   forget: async (plane, asker, { internal: { kept } }) => {

@@ -5,8 +5,8 @@ const customerKey = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
 const types = [...Object.values(diskSecurityTypes), customerKey, 'TrustedLaunch', 'Standard']
 
 /**
- * What a request says of a disk's security against what the disk has. A disk's security is its source's: it is neither made
- * confidential nor freed of its guest state by copying it.
+ * Compares a request's disk security with the disk's. It comes from the source: copying neither makes a disk
+ * confidential nor removes its guest state.
  */
 export function checkDiskSecurity(
   fields: Fields,
@@ -34,7 +34,7 @@ export function checkDiskSecurity(
   }
   if (given === undefined || kept === undefined) return
   if (kept.source.from === 'upload' && kept.source.withGuestState && given.startsWith('ConfidentialVM_')) return
-  // What comes from outside is what its maker says; az says TrustedLaunch unless it is told otherwise.
+  // External content is what its creator declares; az sends TrustedLaunch by default.
   if (
     given === 'TrustedLaunch' &&
     kept.guest === undefined &&

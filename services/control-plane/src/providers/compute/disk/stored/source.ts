@@ -18,7 +18,7 @@ import {
   type OsState,
 } from './stored-disk.ts'
 
-/** Something that disks are copied from. */
+/** A source that disks are copied from. */
 export interface CopySource {
   id: string
   /** Lower case. */
@@ -29,17 +29,17 @@ export interface CopySource {
   osType?: 'Linux'
   osState?: OsState
   osProfile?: VmModel['osProfile']
-  /** Where it comes with guest state. */
+  /** If it comes with guest state. */
   guest?: GuestIdentity
-  /** Of a VM with NonPersistedTPM, which has no guest state. */
+  /** From a VM with NonPersistedTPM, which has no guest state. */
   stateless?: boolean
-  /** Of a TrustedLaunch VM. Its vTPM stays with it; what is made of the disk has one of its own. */
+  /** From a TrustedLaunch VM. Its vTPM is not copied; VMs created from the disk have their own. */
   trustedLaunch?: boolean
 }
 
-/** What one must be allowed to do at a source to copy it: all that a copy shows. */
+/** Rights needed to copy a source: for everything that a copy shows. */
 const copyActions: Record<string, string> = {
-  // A VM's disk is read through the VM: it takes the right to write it, as to stop it does.
+  // A VM's disk is read through the VM: it requires the right to write it, like stopping it.
   [vmType.toLowerCase()]: `${vmType}/write`,
   [diskType.toLowerCase()]: `${diskType}/beginGetAccess/action`,
   [snapshotType.toLowerCase()]: `${snapshotType}/beginGetAccess/action`,
@@ -49,8 +49,8 @@ const copyActions: Record<string, string> = {
 }
 
 /**
- * What a request names as the source of a copy. Its caller needs a role there too: to read a disk's content is more than
- * to read its properties.
+ * The source that a request names for a copy. The caller needs a role there too: reading a disk's content is more than
+ * reading its properties.
  * @throws ServiceError LinkedAuthorizationFailed, InvalidParameter, OperationNotAllowed
  */
 export async function resolveSource(
@@ -115,7 +115,7 @@ async function vmSource(plane: Plane, vm: Vm): Promise<Omit<CopySource, 'id' | '
   }
 }
 
-/** For whom the guest state of a VM opens. */
+/** The identity that a VM's guest state opens for. */
 function guestOfVm(vm: Vm): GuestIdentity | undefined {
   const { model, vmId, tee, keyId } = vm.internal
   if (model.encryption === undefined || model.encryption === 'NonPersistedTPM' || tee === undefined) return undefined
@@ -131,7 +131,7 @@ function guestOfVm(vm: Vm): GuestIdentity | undefined {
   }
 }
 
-/** The VM or kept disk whose guest state has this id in its clear part. */
+/** The VM or stored disk whose guest state has this id in its clear part. */
 export async function ownerOfGuestState(
   plane: Plane,
   id: string,
@@ -166,7 +166,10 @@ export async function requireOff(plane: Plane, vm: Vm, verb: string): Promise<vo
   )
 }
 
-/** A copy would have to follow its set's rotations; under the platform's key alone it would be easier to open than its source. */
+/**
+ * A copy would have to follow its set's rotations; under the platform's key only, it would be easier to open than its
+ * source.
+ */
 const underCustomerKey = (vm: Vm, set: string): ServiceError =>
   new ServiceError({
     code: 'NotSupported',

@@ -10,7 +10,7 @@ import type { Db, Resource, ResourceBody } from '../../../../store/resources.ts'
 import type { StoredDisk, StoredDiskInternal, StoredDiskResource } from './stored-disk.ts'
 import type { CopySource } from './source.ts'
 
-/** A new kept disk of a source. Its guest state, where there is one, will open for it alone. */
+/** A new stored disk from a source. Its guest state, if any, will open for it alone. */
 export function storedOf(plane: Plane, source: CopySource, o: { sizeGiB?: number } = {}): StoredDisk {
   return {
     id: plane.newId().toUpperCase(),
@@ -25,7 +25,7 @@ export function storedOf(plane: Plane, source: CopySource, o: { sizeGiB?: number
   }
 }
 
-/** A kept disk that comes from outside: by an address, or by an upload. */
+/** A stored disk from outside: by address, or by upload. */
 export function storedFrom(
   plane: Plane,
   source: StoredDiskSource,
@@ -46,7 +46,7 @@ export function guestPart(guest: GuestIdentity): NonNullable<StoredDisk['guest']
   return { encryption, tee, secureBoot, attestationProvider }
 }
 
-/** Writes the resource of a kept disk and starts its copy, in one transaction. */
+/** Writes the resource of a stored disk and starts its copy, in one transaction. */
 export async function insertStored<More extends object = object>(
   plane: Plane,
   request: ArmRequest,
@@ -68,7 +68,7 @@ export async function insertStored<More extends object = object>(
   })
 }
 
-/** The same request for a disk whose copy failed: it is tried again. */
+/** A repeated request for a disk whose copy failed: retries it. */
 export async function repeatStored(
   plane: Plane,
   request: ArmRequest,
@@ -83,8 +83,8 @@ export async function repeatStored(
 }
 
 /**
- * Says what is being done with a resource, which must still be as the request found it: what is kept for one that was
- * moved, recreated, or taken by a VM is not this request's to touch.
+ * Marks work in progress on a resource, which must still be as the request found it: a resource that was moved,
+ * recreated, or attached to a VM is not this request's to change.
  * @throws ServiceError Conflict
  */
 export async function markStored(
@@ -105,8 +105,8 @@ export async function markStored(
 }
 
 /**
- * Begins to delete a resource with what is kept for it; undefined where nothing is.
- * @throws ServiceError OperationNotAllowed while an address of it is given out
+ * Begins to delete a resource with its stored disk; undefined if it has none.
+ * @throws ServiceError OperationNotAllowed while it has a valid address
  */
 export async function removeStored(
   plane: Plane,

@@ -2,18 +2,21 @@ import type { ImageRecord, Tee } from '@strongroom/contract'
 import type { Problem } from '../../../../arm/fields.ts'
 import { isOffered, type Size } from '../../size/sizes.ts'
 
-/** Series that convert into each other, by their technology; with a temporary disk or without. */
+/** Series that convert into each other, by technology; with or without a temporary disk. */
 const convertible: Record<Tee, readonly string[]> = {
   SNP: ['DCasv5', 'DCadsv5', 'ECasv5', 'ECadsv5'],
   TDX: ['DCesv5', 'DCedsv5', 'ECesv5', 'ECedsv5'],
 }
 
-/** The least kernel that runs under both technologies: Ubuntu's own for Azure, and upstream's, where TDX guests came with 6.2. */
+/**
+ * The oldest kernel that runs under both technologies: Ubuntu's for Azure, and upstream's, where TDX guests arrived in
+ * 6.2.
+ */
 const leastKernel = { ubuntu: '6.2.0-1011-azure', other: '6.2' } as const
 
 const target = 'properties.hardwareProfile.vmSize'
 
-/** Whether a VM of the one size may become one of the other, on other silicon, as far as the sizes say. */
+/** Whether the sizes allow converting a VM from one to the other, on other silicon. */
 export const isConversion = (from: Size, to: Size): boolean =>
   from.tee !== undefined && to.tee !== undefined && from.tee !== to.tee
 
@@ -26,8 +29,8 @@ export const convertsInto = (from: Size, to: Size): boolean =>
   from.tempGiB > 0 === to.tempGiB > 0
 
 /**
- * Everything that keeps a VM from being converted between AMD SEV-SNP and Intel TDX (S19), at once.
- * @param o.image what the VM was made of, as its record says; undefined where this installation has it no longer
+ * Everything that prevents converting a VM between AMD SEV-SNP and Intel TDX (S19), at once.
+ * @param o.image the image in the VM's record; undefined if this installation no longer has it
  */
 export function conversionProblems(o: {
   from: Size
@@ -85,7 +88,7 @@ function sizeProblems(o: { from: Size; to: Size; location: string }): Problem[] 
   return problems
 }
 
-/** What the image's signed kernel image reports about itself (`.osrel`, `.uname`), not what its name promises. */
+/** What the signed kernel image reports about itself (`.osrel`, `.uname`), not what its name promises. */
 function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem[] {
   const { image, to } = o
   const refuse = (why: string, expected: string, found: string, remedy: string): Problem[] => [
@@ -134,7 +137,7 @@ function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem
   )
 }
 
-/** Compares the numbers of two kernel releases in order; what is not a number ends the comparison. */
+/** Compares the numbers of two kernel releases in order; anything else ends the comparison. */
 export function compareVersions(left: string, right: string): number {
   const numbers = (text: string): number[] => (/^\d+(?:[.-]\d+)*/.exec(text)?.[0] ?? '').split(/[.-]/).map(Number)
   const [a, b] = [numbers(left), numbers(right)]

@@ -161,7 +161,7 @@ describeStores('a VM that is converted between AMD SEV-SNP and Intel TDX', (open
     expect(refused(await plane.send('PATCH', path, toSize('Standard_DC2as_v5')))).toContain('NonPersistedTPM')
   })
 
-  // The vault makes a key, the host wraps, the vault deletes and purges.
+  // The vault creates a key, the host wraps, the vault deletes and purges.
   it.each([1, 2, 3, 4])('is converted once where the server dies after call %i', async (n) => {
     const store = open()
     const wire = new FakeWire()

@@ -24,21 +24,21 @@ export interface ConversionParams extends VmParams {
   tags: Record<string, string>
 }
 
-/** The sizes of a change that leads to other silicon; undefined for any other. */
+/** The sizes of a change to other silicon; undefined for any other change. */
 export function conversionOf(before: VmModel, vmSize: string | undefined): { from: Size; to: Size } | undefined {
   const [from, to] = [findSize(before.vmSize), findSize(vmSize ?? '')]
   return from !== undefined && to !== undefined && isConversion(from, to) ? { from, to } : undefined
 }
 
-/** Everything that keeps this VM from being converted. */
+/** Everything that prevents converting this VM. */
 export async function conversionRefusals(plane: Plane, vm: Vm, sizes: { from: Size; to: Size }): Promise<Problem[]> {
   const image = (await plane.host.images()).find(({ id }) => id === vm.internal.imageId)
   return conversionProblems({ ...sizes, location: vm.location, image })
 }
 
 /**
- * Begins to convert a deallocated VM between AMD SEV-SNP and Intel TDX (S19). Whether it fits into the quota of the other
- * family is known before anything is done.
+ * Begins to convert a deallocated VM between AMD SEV-SNP and Intel TDX (S19). The other family's quota is checked
+ * before anything is done.
  * @param changed names of the properties that the request changes
  */
 export async function convertVm(
@@ -63,7 +63,7 @@ export async function convertVm(
     tags: o.tags,
   }
   return await plane.resources.transaction(async (tx) => {
-    // A deallocated VM holds no cores: that it could start again is all that is asked.
+    // A deallocated VM reserves no cores: it only has to be able to start again.
     await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size: o.to })
     await plane.quotas.release(tx, vm.key)
     const changed = await changeStanding(plane, tx, vm, (current) => {
@@ -75,8 +75,9 @@ export async function convertVm(
 }
 
 /**
- * A key of its own under the new technology; the host opens the guest state under the old and has it opened again under
- * the new before it lets the old one go; then the record, and the old key goes. What fails takes all of it back.
+ * A separate key under the new technology; the host opens the guest state under the old one and verifies that it opens
+ * under the new one before dropping the old state; then the record is updated, and the old key is destroyed. A failure
+ * undoes all of it.
  */
 export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
   return {
@@ -95,7 +96,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
           })
           return { keyId }
         },
-        // One place that takes everything back, because a step that fails half way is not undone itself.
+        // One place that undoes everything, because a step that fails half way is not undone itself.
         undo: async (c) => {
           const status = await plane.host.find(c.params.vmId)
           if (status !== undefined && !isOrdinary(status.spec) && status.spec.tee !== c.params.from.tee)
@@ -123,7 +124,10 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
   }
 }
 
-/** Copies of the old guest state are older than the host has told the old key: should it stay, it opens nothing. */
+/**
+ * Copies of the old guest state are older than the generation reported for the old key: should that key remain, it
+ * opens nothing.
+ */
 async function destroyOldKey(plane: Plane, c: StepContext<ConversionParams>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -199,7 +203,7 @@ const notMade = (vm: Vm): Problem => ({
   rule: 'S19',
 })
 
-/** A VM whose silicon is being changed neither starts nor changes otherwise meanwhile. */
+/** A VM whose silicon is being changed must not start or change otherwise. */
 export function assertNotConverting(vm: Vm, running: Operation | undefined): void {
   if (running?.kind !== 'vm.convert') return
   throw notAllowed(`The virtual machine '${vm.name}' is being converted.`, {
