@@ -40,9 +40,7 @@ export function issuerAndSerialNumber(certificate: Uint8Array): [issuer: Uint8Ar
   return [fields[3]!, fields[1]!]
 }
 
-/**
- * Key bits of a SubjectPublicKeyInfo. Their SHA-1 is its identifier, by the first method of RFC 5280 section 4.2.1.2.
- */
+/** Key bits of a SubjectPublicKeyInfo. Their SHA-1 is its identifier, by the first method of RFC 5280 section 4.2.1.2. */
 export function keyBits(spki: Uint8Array): Uint8Array {
   const bits = children(spki)[1]!
   return bits.subarray(contentOf(bits).start + 1)

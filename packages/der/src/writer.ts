@@ -126,10 +126,7 @@ export function ascii(text: string): Bytes {
   return bytes
 }
 
-/**
- * UTCTime of 1950 to 2049, GeneralizedTime of other years; truncated to the second (RFC 5280 section 4.1.2.5). @throws
- * RangeError
- */
+/** UTCTime of 1950 to 2049, GeneralizedTime of other years; truncated to the second (RFC 5280 section 4.1.2.5). @throws RangeError */
 export function time(date: Date): Bytes {
   const year = date.getUTCFullYear()
   if (!(year >= 0 && year <= 9999)) throw new RangeError('DER: a time is of a year from 0 to 9999')

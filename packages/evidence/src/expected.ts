@@ -1,5 +1,4 @@
-// Separate entry point: a verifier with given reference values does not need the code that computes them from firmware
-// and images.
+// Separate entry point: a verifier with given reference values does not need the code that computes them from firmware and images.
 export {
   buildSnpIdAuthentication,
   buildSnpIdBlock,

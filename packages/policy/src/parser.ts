@@ -265,10 +265,7 @@ class Parser {
     if (found.length > 0) this.#placed[place] = found
   }
 
-  /**
-   * Comments up to the end of a rule. Those after it on its last line belong to it, unless another rule follows on that
-   * line.
-   */
+  /** Comments up to the end of a rule. Those after it on its last line belong to it, unless another rule follows on that line. */
   #commentsOf(line: number): string[] {
     const next = this.#peek().position
     return this.#takeComments(next.line === line ? next : { line: line + 1, column: 1 })

@@ -8,10 +8,7 @@ const run = (text: string, claims: Record<string, unknown>): PolicyOutcome =>
 const issued = (text: string, claims: Record<string, unknown>): Record<string, unknown> =>
   issuedClaims(run(text, claims).issued)
 
-/**
- * Constructs from policies outside the corpus (SDK tests, defaults, guides), in policies of our own; results derived by
- * hand.
- */
+/** Constructs from policies outside the corpus (SDK tests, defaults, guides), in policies of our own; results derived by hand. */
 describe('what policies are made of that are published elsewhere', () => {
   it('a condition on values of any type, as a test of Azure’s SDKs has it', () => {
     const text = `version=1.0;authorizationrules {c:[type=="$is-debuggable"] && [value==true] => deny();=> permit();};issuancerules {

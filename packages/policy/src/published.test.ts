@@ -152,8 +152,7 @@ describe('what published policies of version 1.2 are made of', () => {
       c:[type=="ciSet", issuer=="AttestationPolicy"] => issue(type="ci", value=ContainsOnlyValue(c.value, true));
       ![type=="ci", issuer=="AttestationPolicy"] => issue(type="ci", value=false);`)
     expect(issued(text, windowsBoot({ codeIntegrity: [true, true] }))).toEqual({ ci: true })
-    // One boundary without code integrity is enough: {true, false} contains more than true, and the result is one
-    // value.
+    // One boundary without code integrity is enough: {true, false} contains more than true, and the result is one value.
     expect(issued(text, windowsBoot({ codeIntegrity: [true, false] }))).toEqual({ ci: false })
     // No measurement: the set is empty, no claim ciSet is made, and the last rule matches.
     expect(issued(text, windowsBoot({ codeIntegrity: [] }))).toEqual({ ci: false })
@@ -178,8 +177,7 @@ describe('what published policies of version 1.2 are made of', () => {
   })
 
   it('names without backticks are members, not values: true and null are absent, and compare as null', () => {
-    // `EVENT_IMAGEVALIDATED == true` compares with a member named "true", which does not exist: nothing matches, as
-    // published.
+    // `EVENT_IMAGEVALIDATED == true` compares with a member named "true", which does not exist: nothing matches, as published.
     const text = measured(
       `c:[type=="boundaries"] => issue(type="loaded", value=JsonToClaimValue(JmesPath(c.value, "[*].EVENT_LOADEDMODULE_AGGREGATION[] | [? EVENT_IMAGEVALIDATED == true] | length(@)")));`,
     )

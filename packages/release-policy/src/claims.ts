@@ -13,10 +13,7 @@ export interface KnownClaim {
 /** Prefix under which a guest's token nests the claims that the paravisor's has at the top. */
 export const nestedUnder = 'x-ms-isolation-tee'
 
-/**
- * Claims about the hardware evidence: at the top for `/attest/SevSnpVm` and `/attest/TdxVm`, nested for
- * `/attest/AzureGuest`.
- */
+/** Claims about the hardware evidence: at the top for `/attest/SevSnpVm` and `/attest/TdxVm`, nested for `/attest/AzureGuest`. */
 export const teeClaims: Record<string, KnownClaim> = {
   'x-ms-attestation-type': { type: 'string' },
   'x-ms-compliance-status': { type: 'string' },
@@ -104,9 +101,7 @@ export const structuredClaims: ReadonlySet<string> = new Set([
 
 export type Form = 'flat' | 'nested' | 'top'
 
-/**
- * What a claim's path refers to; undefined if unknown. Claims below `x-ms-runtime` that programs send may be anything.
- */
+/** What a claim's path refers to; undefined if unknown. Claims below `x-ms-runtime` that programs send may be anything. */
 export function knownClaim(path: string): { claim: KnownClaim; name: string; form: Form } | undefined {
   const prefix = `${nestedUnder}.`
   if (path.startsWith(prefix)) {

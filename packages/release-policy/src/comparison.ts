@@ -115,10 +115,7 @@ export function valueAt(claims: Record<string, unknown>, claim: string): unknown
   return value
 }
 
-/**
- * Absent means that an object on the path lacks the name. Inside a list or a text nothing can be looked up, so nothing
- * is absent.
- */
+/** Absent means that an object on the path lacks the name. Inside a list or a text nothing can be looked up, so nothing is absent. */
 function isAbsent(claims: Record<string, unknown>, claim: string): boolean {
   let value: unknown = claims
   for (const part of claim.split('.')) {

@@ -55,10 +55,7 @@ export function guestStateLink(evidence: BootEvidence, counter: number): string[
   return [`VMGS, AES-256-GCM, generation ${generation} (counter at release ${counter}), fresh data key at this boot`]
 }
 
-/**
- * The AK that quotes is the one bound by the attested claims and by the vTPM's report, and certified by the
- * installation.
- */
+/** The AK that quotes is the one bound by the attested claims and by the vTPM's report, and certified by the installation. */
 export async function vtpmLink(
   evidence: BootFacts,
   silicon: SiliconFinding,
@@ -115,9 +112,7 @@ function measured(evidence: BootFacts): NonNullable<BootFacts['measuredBoot']> {
   return evidence.measuredBoot
 }
 
-/**
- * Quote over a fresh nonce → PCRs → event log → the values that the verifier predicts from the image's measurements.
- */
+/** Quote over a fresh nonce → PCRs → event log → the values that the verifier predicts from the image's measurements. */
 export async function measuredBootLink(
   evidence: BootFacts,
   o: { measurements: ImageMeasurements; secureBoot: boolean },

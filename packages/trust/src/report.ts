@@ -50,10 +50,7 @@ export interface TrustRequest {
   mapsAzureProviders?: boolean
   /** The requested provider, whose token the evidence must rest on. By default the region's shared one. */
   asked?: AskedProvider
-  /**
-   * The requested account, keys and custom data, and their source; the guest is compared with them. Not compared if
-   * absent.
-   */
+  /** The requested account, keys and custom data, and their source; the guest is compared with them. Not compared if absent. */
   settings?: SettingsReference | undefined
 }
 

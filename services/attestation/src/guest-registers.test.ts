@@ -16,10 +16,7 @@ import {
 
 const volume = 15
 
-/**
- * Registers beyond those that Azure's library quotes: the authors of a guest's program and of the policy may require
- * them.
- */
+/** Registers beyond those that Azure's library quotes: the authors of a guest's program and of the policy may require them. */
 describe.skipIf(!firmwareIsThere || !tpmIsThere)('policies over the registers of a guest', () => {
   let test: TestService
   let authority: Awaited<ReturnType<typeof testAuthority>>

@@ -71,9 +71,7 @@ export interface ControlPlaneContext extends ServiceContext {
   types?: ResourceTypes
   /** An open store, which the service closes. */
   store?: Store
-  /**
-   * Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent if it does not listen for any.
-   */
+  /** Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent if it does not listen for any. */
   fleet?: {
     address: string
     authority: CertifyingAuthority

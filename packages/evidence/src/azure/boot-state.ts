@@ -40,10 +40,7 @@ export const defaultSecureBootKeys: ReadonlyMap<string, string> = new Map([
 type Authorities = NonNullable<BootClaims['secureBoot']>['authorities']
 
 const register = 7
-/**
- * Texts with which firmware reports an enabled debugger. Compared by digest, so that editing the log's text cannot hide
- * one.
- */
+/** Texts with which firmware reports an enabled debugger. Compared by digest, so that editing the log's text cannot hide one. */
 const debuggerTexts = ['UEFI Debug Mode', 'UEFI Debug Mode\0', 'Firmware Debugger', 'Firmware Debugger\0']
 
 /**

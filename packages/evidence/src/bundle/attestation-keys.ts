@@ -18,10 +18,7 @@ export function tdReportIn(hcl: PieceOf<'hcl-report'>): Uint8Array | undefined {
   return report?.reportType === 'TDX' ? report.hardwareReport : undefined
 }
 
-/**
- * A public key in TPM form; undefined if no TPM can have such a key: TPM exponents have 32 bits (TPM 2.0 part 2,
- * section 12.2.3.5).
- */
+/** A public key in TPM form; undefined if no TPM can have such a key: TPM exponents have 32 bits (TPM 2.0 part 2, section 12.2.3.5). */
 export function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
   if (key.kind === 'EC') {
     const size = (key.point.length - 1) / 2

@@ -302,10 +302,7 @@ class Judge {
     return (await checkEventLog({ log: log.bytes, rtmrs, policy: this.#policy.boot, mustReplay: true })).check
   }
 
-  /**
-   * Report data of every hardware report, read without judging: what is bound to a report holds only if the report
-   * does.
-   */
+  /** Report data of every hardware report, read without judging: what is bound to a report holds only if the report does. */
   #reportData(): Uint8Array[] {
     const read = (pieces: readonly { bytes: Uint8Array }[], data: (bytes: Uint8Array) => Uint8Array): Uint8Array[] =>
       pieces.map(({ bytes }) => attempt(() => data(bytes))).filter((found) => found !== undefined)

@@ -97,10 +97,7 @@ export class Pool {
     return chain
   }
 
-  /**
-   * Several certificates may have an issuer's name: prefer the one whose key identifier the child names, then a
-   * currently valid one.
-   */
+  /** Several certificates may have an issuer's name: prefer the one whose key identifier the child names, then a currently valid one. */
   #best(issuers: readonly Certificate[], child: Certificate): Certificate | undefined {
     const named = issuers.filter((issuer) => namesKey(child.extensions, issuer))
     const known = named.length > 0 ? named : issuers
@@ -268,9 +265,7 @@ export class Pool {
   }
 }
 
-/**
- * True if the authority key identifier equals the issuer's subject key identifier: names alone may be a test root's.
- */
+/** True if the authority key identifier equals the issuer's subject key identifier: names alone may be a test root's. */
 function namesKey(extensions: readonly Extension[], issuer: Certificate): boolean {
   const own = findExtension(issuer.extensions, oid.subjectKeyIdentifier)?.value
   const authority = findExtension(extensions, oid.authorityKeyIdentifier)?.value

@@ -47,10 +47,7 @@ export function brokenPromise(
 
 /** Words in the names that tools and people give to evidence: `raw_quote`, `quoteHex`, `report_bytes`. */
 const words = new Set(['quote', 'report', 'evidence', 'attestation', 'token'])
-/**
- * An SNP report in base64, the shortest evidence under such names, is half as long again; digests and types are
- * shorter.
- */
+/** An SNP report in base64, the shortest evidence under such names, is half as long again; digests and types are shorter. */
 const longText = 1_000
 const longList = 500
 

@@ -69,10 +69,7 @@ const banks: ReadonlyMap<number | undefined, NonNullable<PieceOf<'tpm-quote'>['b
 const maximumQuotes = 16
 const maximumPcr = 23
 
-/**
- * From this field on, an `Attestation` holds the hardware's evidence as nested messages (sev_snp_attestation,
- * tdx_attestation).
- */
+/** From this field on, an `Attestation` holds the hardware's evidence as nested messages (sev_snp_attestation, tdx_attestation). */
 const firstOfHardware = 8
 
 /** Message `Attestation` of go-tpm-tools (attest.proto): key, quotes with registers, event log. Undefined for other bytes. */

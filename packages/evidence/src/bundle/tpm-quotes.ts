@@ -93,10 +93,7 @@ export function isCreation(message: Uint8Array): boolean {
   return attempt(() => parseTpmsAttest(message))?.type === 'creation'
 }
 
-/**
- * Whether a piece is a quote of registers: other statements show none and answer no challenge, whatever container holds
- * them.
- */
+/** Whether a piece is a quote of registers: other statements show none and answer no challenge, whatever container holds them. */
 export function isQuote(piece: Piece): boolean {
   if (piece.kind === 'tpm-quote') return !isCreation(piece.message)
   return piece.kind === 'tpm-attest' && !isCreation(piece.bytes)

@@ -179,10 +179,7 @@ function resultFailures(claims: Claims): Failure[] {
   })
 }
 
-/**
- * Where an issuer publishes its keys. The name comes from the token itself: the caller must know the issuer before
- * fetching.
- */
+/** Where an issuer publishes its keys. The name comes from the token itself: the caller must know the issuer before fetching. */
 function keysSource(issuer: unknown): string {
   const name = String(issuer)
   if (name === 'https://nras.attestation.nvidia.com') return `get them from ${name}/.well-known/jwks.json`

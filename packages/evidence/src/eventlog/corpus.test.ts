@@ -80,8 +80,7 @@ describe.skipIf(!hasCorpus)('event logs of real machines', () => {
         await verifyEventLog({ log, bank, registers }),
         kind === 'ccel' ? 'td' : 'tpm',
       )
-      // Logs of TPM 1.2 may measure only the variable’s value, and partial logs have no separator: then there is no
-      // claim.
+      // Logs of TPM 1.2 may measure only the variable’s value, and partial logs have no separator: then there is no claim.
       if (log.format === 'sha1' && secureBoot === undefined) return
       if (expected.secureBootVar === null) expect(secureBoot).toBeUndefined()
       else expect(secureBoot?.enabled).toBe(expected.secureBootVar === '01')

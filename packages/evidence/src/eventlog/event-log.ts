@@ -190,10 +190,7 @@ function readHeader(
   return { algorithms, version: `${major}.${minor}.${errata}`, vendorBytesAfter: vendorSize - inside }
 }
 
-/**
- * TCG_PCR_EVENT2: index, type, digests, size, data. A bank named in the header may be missing, and then cannot be
- * replayed.
- */
+/** TCG_PCR_EVENT2: index, type, digests, size, data. A bank named in the header may be missing, and then cannot be replayed. */
 function readAgileEvent(reader: ByteReader, index: number, sizes: ReadonlyMap<number, HeaderAlgorithm>): LogEvent {
   const offset = reader.offset
   const pcr = readPcr(reader)

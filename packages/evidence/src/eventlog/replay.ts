@@ -82,10 +82,7 @@ export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array
   return rtmrs
 }
 
-/**
- * Registers that firmware and loader extend and log; RTMR3 belongs to the running system, which this log does not
- * record.
- */
+/** Registers that firmware and loader extend and log; RTMR3 belongs to the running system, which this log does not record. */
 const loggedRtmrs = [0, 1, 2]
 
 /**

@@ -1,10 +1,7 @@
 import { fromHex } from '../core/bytes/hex.ts'
 import { ParseError } from '../core/errors.ts'
 
-/**
- * One register extension, as systemd in the guest recorded it. The names are the recorder's claim; the digest is what
- * the TPM saw.
- */
+/** One register extension, as systemd in the guest recorded it. The names are the recorder's claim; the digest is what the TPM saw. */
 export interface UserspaceRecord {
   pcr: number
   /** SHA-256 */

@@ -19,10 +19,7 @@ export interface SnpAdvisory {
   /** CVE numbers, or the publication for flaws without one. */
   references: readonly string[]
   bulletin: string
-  /**
-   * Affected lines. `notShown`: no version in a report shows whether it is fixed, or no source that names the bulletin
-   * gives one.
-   */
+  /** Affected lines. `notShown`: no version in a report shows whether it is fixed, or no source that names the bulletin gives one. */
   lines: Partial<Record<SnpLine, Fix | 'notShown'>>
 }
 

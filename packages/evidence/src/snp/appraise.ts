@@ -13,10 +13,7 @@ export interface TcbBounds {
   maximum?: Partial<TcbVersion>
 }
 
-/**
- * Requirements on a genuine report. Without a rule, values that weaken the guest are refused, and informational values
- * are ignored.
- */
+/** Requirements on a genuine report. Without a rule, values that weaken the guest are refused, and informational values are ignored. */
 export interface SnpPolicy {
   /** Allowed launch measurements, 48 bytes each. 'any' must be explicit. */
   measurements: readonly Uint8Array[] | 'any'

@@ -5,10 +5,7 @@ import { tdAttributes, type TdBody } from './td-body.ts'
 import type { TcbStatus } from './tcb-status.ts'
 import type { VerifiedTdx } from './verify.ts'
 
-/**
- * Requirements on genuine TDX evidence. Everything not allowed here is refused. Measurements in hexadecimal, either
- * case.
- */
+/** Requirements on genuine TDX evidence. Everything not allowed here is refused. Measurements in hexadecimal, either case. */
 export interface TdxPolicy {
   /** Accepted statuses; only `UpToDate` by default. */
   tcbStatuses?: readonly TcbStatus[]
@@ -59,9 +56,7 @@ export interface TdxPolicy {
   mrServiceTds?: readonly string[]
 }
 
-/**
- * Bits 1 to 7 make a TD untrusted; 8 to 26 and 32 to 62 have no meaning that a guest can accept (TDX module ABI 1.5).
- */
+/** Bits 1 to 7 make a TD untrusted; 8 to 26 and 32 to 62 have no meaning that a guest can accept (TDX module ABI 1.5). */
 const knownAttributes = Object.values(tdAttributes).reduce((all, bit) => all | bit, 0n)
 /** XFAM bits 0 and 1 (x87 and SSE) are always set (TDX module ABI, section 3.3). */
 const xfamFixedOn = 3n

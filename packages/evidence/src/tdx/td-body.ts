@@ -24,9 +24,7 @@ export const tdAttributes: Readonly<
 
 /** What a quote states about a TD and its TDX module (TD quote body). All measurements are 48 bytes. */
 export interface TdBody {
-  /**
-   * SVNs of the TDX module and of the platform's TDX components, 16 bytes; byte 0 module SVN, byte 1 module version.
-   */
+  /** SVNs of the TDX module and of the platform's TDX components, 16 bytes; byte 0 module SVN, byte 1 module version. */
   teeTcbSvn: Uint8Array
   mrSeam: Uint8Array
   /** Zero for a module that Intel signed. */

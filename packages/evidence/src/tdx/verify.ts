@@ -77,8 +77,7 @@ export async function verifyTdx(
   const { quote, collateral, at } = o
   const anchors = o.anchors.intel
   requireVendor(quote)
-  // Root, signer and lists occur in several chains: each signature is checked once per call, with or without the
-  // caller's cache.
+  // Root, signer and lists occur in several chains: each signature is checked once per call, with or without the caller's cache.
   const context: VerifyContext = {
     primitives: o.primitives,
     cache: o.cache ?? new VerificationCache({ maximumEntries: 32 }),
@@ -225,10 +224,7 @@ export async function requireQuoteSignature(quote: TdxQuote, context: VerifyCont
 
 const pckAuthorities = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']
 
-/**
- * Intel's root also certifies other things: only its two platform authorities issue PCK certificates (PCS,
- * certificates).
- */
+/** Intel's root also certifies other things: only its two platform authorities issue PCK certificates (PCS, certificates). */
 export function requirePckAuthority(chain: readonly Certificate[]): void {
   const found = chain[1]?.subject.commonName ?? 'none'
   if (chain.length === 3 && pckAuthorities.includes(found)) return
@@ -257,9 +253,7 @@ export function pckChainOf(
   })
 }
 
-/**
- * A quote that names its certificate must name this one: by versions and PCE, and by the platform if that is in clear.
- */
+/** A quote that names its certificate must name this one: by versions and PCE, and by the platform if that is in clear. */
 export function requireNamedPck({ certification: named }: TdxQuote, pck: PckExtension): void {
   if (named.type === 'pckChain') return
   const parts: [field: string, expected: string, found: string][] = [

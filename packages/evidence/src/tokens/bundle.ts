@@ -6,10 +6,7 @@ import { parseJws } from './jws.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
-/**
- * SHA-256 digests of the detached tokens that the main token of a bundle names (RFC 9711, 4.2.18 and 5); undefined for
- * other tokens.
- */
+/** SHA-256 digests of the detached tokens that the main token of a bundle names (RFC 9711, 4.2.18 and 5); undefined for other tokens. */
 export function detachedDigests(claims: Claims): string[] | undefined {
   const modules = claims['submods']
   if (typeof modules !== 'object' || modules === null || Array.isArray(modules)) return undefined

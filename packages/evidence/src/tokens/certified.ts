@@ -50,9 +50,7 @@ export function certificatesOf(jws: Jws): Certificate[] {
   })
 }
 
-/**
- * Verifies the chain at a time, its signer, and that the header's thumbprints are the leaf's. @throws VerificationError
- */
+/** Verifies the chain at a time, its signer, and that the header's thumbprints are the leaf's. @throws VerificationError */
 export async function verifySigner(
   jws: Jws,
   chain: readonly Certificate[],

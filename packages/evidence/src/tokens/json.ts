@@ -28,10 +28,7 @@ export function readJsonObject(bytes: Uint8Array, subject: string): Record<strin
   return value as Record<string, unknown>
 }
 
-/**
- * Like `readJsonObject`, for any value and an already decoded text. @throws ParseError InvalidEncoding, Duplicate,
- * TooDeep
- */
+/** Like `readJsonObject`, for any value and an already decoded text. @throws ParseError InvalidEncoding, Duplicate, TooDeep */
 export function readJson(text: string, subject: string): unknown {
   try {
     refuseDeepOrDoubled(text, subject)

@@ -96,8 +96,7 @@ function certifiedKey(key: Jwk): (PublicKey & { kind: 'RSA' }) | undefined {
   const chain = key['x5c']
   const first = Array.isArray(chain) ? (chain[0] as unknown) : undefined
   if (typeof first !== 'string' || key['kty'] !== 'RSA') return undefined
-  // An attestation service's certificate contains its enclave's quote and may not be readable here: only its key is
-  // used.
+  // An attestation service's certificate contains its enclave's quote and may not be readable here: only its key is used.
   const { publicKey } = parseCertificate(fromBase64(first))
   return publicKey.kind === 'RSA'
     ? publicKey

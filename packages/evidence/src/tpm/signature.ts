@@ -100,8 +100,7 @@ export async function verifyTpmSignature(o: {
     const name = signature.scheme === 'rsassa' ? 'RSASSA-PKCS1-v1_5' : 'RSA-PSS'
     const jwk = { kty: 'RSA', n: toBase64Url(key.modulus), e: toBase64Url(exponentBytes(key.exponent)) }
     const imported = await importKey(jwk, { name, hash: webCrypto })
-    // A TPM uses the largest salt that fits, or the digest's size (part 1, annex B.7: digest size unless FIPS differs):
-    // both are tried.
+    // A TPM uses the largest salt that fits, or the digest's size (part 1, annex B.7: digest size unless FIPS differs): both are tried.
     const digestSize = hashAlgorithmByName(signature.hash).size
     const largest = key.modulus.length - digestSize - 2
     const bytes = forWebCrypto(signature.signature)

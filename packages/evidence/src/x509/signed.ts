@@ -6,9 +6,7 @@ import { readExtensions, type Extension } from './extensions.ts'
 
 /** How both certificates and revocation lists end: extensions in the signed part, then the signature. */
 
-/**
- * Extensions under an explicit context tag, to the end of the signed part; empty if there are none. @throws ParseError
- */
+/** Extensions under an explicit context tag, to the end of the signed part; empty if there are none. @throws ParseError */
 export function readClosingExtensions(tbs: DerReader, tag: number): Extension[] {
   const value = tbs.optional(derTag.context(tag, true), 'extensions')
   let extensions: Extension[] = []

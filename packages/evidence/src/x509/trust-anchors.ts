@@ -8,10 +8,7 @@ export interface TrustAnchor {
   spkiSha256: string
 }
 
-/**
- * Trusted roots. `simulated` means that at least one root belongs to an installation, and offers no protection from the
- * host.
- */
+/** Trusted roots. `simulated` means that at least one root belongs to an installation, and offers no protection from the host. */
 export interface TrustAnchors {
   simulated: boolean
   amd: TrustAnchor[]

@@ -92,10 +92,7 @@ export class VerificationCache {
     return this.#add(text, { kind, bytes: undefined, size: text.length }, parse(text))
   }
 
-  /**
-   * A fact about two values of this cache, computed once; false and undefined are not remembered. Not for use outside
-   * this package.
-   */
+  /** A fact about two values of this cache, computed once; false and undefined are not remembered. Not for use outside this package. */
   async fact<T>(owner: object, about: object, find: () => T | Promise<T>): Promise<T> {
     const known = this.#facts.get(owner)?.get(about)
     if (known !== undefined) return known as T

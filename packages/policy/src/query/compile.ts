@@ -26,10 +26,7 @@ const specified = [
   ['type', 'values'],
 ].flat()
 
-/**
- * `equals_ignore_case` is specific to Azure Attestation: its published policies compare paths of Windows drivers with
- * it.
- */
+/** `equals_ignore_case` is specific to Azure Attestation: its published policies compare paths of Windows drivers with it. */
 const queryFunctions: ReadonlySet<string> = new Set([...specified, 'equals_ignore_case'])
 
 /** Kinds of nodes of jmespath.org's grammar: no arithmetic, no variables, no reference to the root. */
@@ -50,10 +47,7 @@ const nodeTypes: ReadonlySet<string> = new Set(
   ].flat(),
 )
 
-/**
- * Which argument of a function is an expression (`&name`). Determined by the text alone, so that no evidence can pass
- * for one.
- */
+/** Which argument of a function is an expression (`&name`). Determined by the text alone, so that no evidence can pass for one. */
 const referenceAt: Record<string, number> = { map: 0, sort_by: 1, max_by: 1, min_by: 1 }
 
 const compiled = new Map<string, QueryNode>()

@@ -38,10 +38,7 @@ export class CollateralRows {
     return row === undefined ? undefined : storedOf(row)
   }
 
-  /**
-   * Everything under paths with this prefix, including expired items; by path. @param endsBefore only what expires
-   * before this
-   */
+  /** Everything under paths with this prefix, including expired items; by path. @param endsBefore only what expires before this */
   async list(prefix: string, endsBefore?: Date): Promise<{ path: string; item: CollateralItem }[]> {
     let rows = this.#db.selectFrom('collateral').selectAll()
     if (endsBefore !== undefined) rows = rows.where('expires_at', '<=', endsBefore.toISOString())

@@ -1,6 +1,4 @@
-/**
- * The answer of the first source that has one. If none has one and a source failed, its failure: the item may exist.
- */
+/** The answer of the first source that has one. If none has one and a source failed, its failure: the item may exist. */
 export async function firstThatHas<S, T>(
   sources: readonly S[],
   ask: (source: S) => Promise<T | undefined>,

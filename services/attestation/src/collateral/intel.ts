@@ -102,10 +102,7 @@ export interface PlatformIdentity {
   /** 12 lower-case hexadecimal digits. */
   fmspc: string
   authority: 'platform' | 'processor'
-  /**
-   * From the quote's chain. Roots are compared by key: the sender of a certificate may re-encode its signature (attack
-   * W3).
-   */
+  /** From the quote's chain. Roots are compared by key: the sender of a certificate may re-encode its signature (attack W3). */
   root: Certificate
 }
 

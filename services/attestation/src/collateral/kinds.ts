@@ -13,10 +13,7 @@ export interface CollateralKind {
   expiryOf(body: Uint8Array): Date
   /** When the vendor created it; the later of two wins, whichever expires later. */
   issuedOf(body: Uint8Array): Date
-  /**
-   * Increases with the vendor's knowledge, and takes precedence over the time of issue; absent if the vendor has no
-   * such number.
-   */
+  /** Increases with the vendor's knowledge, and takes precedence over the time of issue; absent if the vendor has no such number. */
   editionOf?(body: Uint8Array): number
   /** The path that a body states for itself; absent if it does not. Throws like `expiryOf`. */
   pathOf?(body: Uint8Array): string
@@ -75,10 +72,7 @@ export function kindOf(path: string): CollateralKind | undefined {
   return kinds.find(([form]) => form.test(path))?.[1]
 }
 
-/**
- * Below zero if the vendor created the first body of a kind before the second: by edition number if there is one, then
- * by time.
- */
+/** Below zero if the vendor created the first body of a kind before the second: by edition number if there is one, then by time. */
 export function compareIssue(kind: CollateralKind, left: Uint8Array, right: Uint8Array): number {
   const byEdition = (kind.editionOf?.(left) ?? 0) - (kind.editionOf?.(right) ?? 0)
   return byEdition || kind.issuedOf(left).getTime() - kind.issuedOf(right).getTime()

@@ -15,10 +15,7 @@ export interface Anchors {
 /** Simulated silicon of another installation, and the providers that verify it. */
 export interface AcceptedSilicon {
   anchors: TrustAnchors
-  /**
-   * Host names of providers. This silicon is accepted nowhere else: its owner could attest as any VM of this
-   * installation.
-   */
+  /** Host names of providers. This silicon is accepted nowhere else: its owner could attest as any VM of this installation. */
   hosts: readonly string[]
 }
 

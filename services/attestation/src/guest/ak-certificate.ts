@@ -110,9 +110,7 @@ function attestationKeyIn(akPublic: Uint8Array): TpmPublicKey {
   })
 }
 
-/**
- * The DER value at the start, with a two-byte length; an NV index pads it with zeros. The parser refuses anything else.
- */
+/** The DER value at the start, with a two-byte length; an NV index pads it with zeros. The parser refuses anything else. */
 function withoutPadding(bytes: Uint8Array): Uint8Array {
   const end = 4 + bytes[2]! * 256 + bytes[3]!
   return bytes.subarray(end).every((byte) => byte === 0) ? bytes.subarray(0, end) : bytes

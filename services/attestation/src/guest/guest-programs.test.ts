@@ -157,8 +157,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)(
         const sent = type === 'Tdx' ? await evidence(type) : Buffer.from(JSON.stringify(snp))
         const runtimeData = { data: '', dataType: 'JSON' }
         const { status, body } = await test.post(path, { [member]: base64(sent), runtimeData })
-        // Empty counts as absent: the evidence is judged, and the default policy requires a machine that identifies
-        // itself.
+        // Empty counts as absent: the evidence is judged, and the default policy requires a machine that identifies itself.
         expect([status, body.error?.code, body.error?.details]).toEqual([
           400,
           'PolicyEvaluationError',

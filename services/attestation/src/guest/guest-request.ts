@@ -165,10 +165,7 @@ function payloadOf(payload: Record<string, unknown>, target: string): ClientPayl
   )
 }
 
-/**
- * The TPM2B_PUBLIC at the start: Azure's Python tool sends TPM2_ReadPublic's whole response, with the key's names after
- * it.
- */
+/** The TPM2B_PUBLIC at the start: Azure's Python tool sends TPM2_ReadPublic's whole response, with the key's names after it. */
 function firstSized(bytes: Uint8Array): Uint8Array {
   const size = bytes.length < 2 ? 0 : bytes[0]! * 256 + bytes[1]!
   return bytes.subarray(0, 2 + size)

@@ -31,9 +31,7 @@ export interface PublishedKey {
   x5c: string[]
 }
 
-/**
- * RSA keys that sign tokens: one per provider signs, earlier ones stay published until their last token has expired.
- */
+/** RSA keys that sign tokens: one per provider signs, earlier ones stay published until their last token has expired. */
 export class SigningKeys {
   readonly #store: Store
   readonly #db: Kysely<Tables>

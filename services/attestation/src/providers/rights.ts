@@ -2,10 +2,7 @@ import { managementAudience, managementHost, type AccessQuestion } from '@strong
 import { ServiceError, type Caller, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { Provider } from './providers.ts'
 
-/**
- * `Microsoft.Attestation/attestationProviders/attestation/{right}`, as granted by the roles Attestation Reader and
- * Contributor.
- */
+/** `Microsoft.Attestation/attestationProviders/attestation/{right}`, as granted by the roles Attestation Reader and Contributor. */
 export type Right = 'read' | 'write' | 'delete'
 
 /**

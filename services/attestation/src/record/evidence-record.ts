@@ -6,9 +6,7 @@ import type { BoundData } from '../evidence/request.ts'
 const toBase64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
 
-/**
- * Evidence stored with a decision: JSON in which `strongroom evidence verify` recognises every piece by its content.
- */
+/** Evidence stored with a decision: JSON in which `strongroom evidence verify` recognises every piece by its content. */
 export interface EvidenceRecord {
   /** What is specific to this evidence; bytes as base64. */
   own: Record<string, unknown>

@@ -3,10 +3,7 @@ import { sql, type Kysely, type SelectQueryBuilder } from 'kysely'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import type { Tables } from './tables.ts'
 
-/**
- * How many rows are kept. Refusals have a separate share of the evidence, so that nobody can push out granted
- * decisions.
- */
+/** How many rows are kept. Refusals have a separate share of the evidence, so that nobody can push out granted decisions. */
 export interface RetentionLimits {
   decisions: number
   decided: number

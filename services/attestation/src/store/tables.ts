@@ -93,9 +93,7 @@ export interface Tables {
     /** JSON: digests of `evidence_text` by member. */
     shared: string
   }
-  /**
-   * Certificates, revocation lists and other texts, stored once for all decisions; `digest` identifies their source.
-   */
+  /** Certificates, revocation lists and other texts, stored once for all decisions; `digest` identifies their source. */
   evidence_text: { digest: string; text: string; used_at: string }
   /** A TPM's newest known boot; numbers as decimal text, because they exceed the engines' integers. */
   tpm_boot: {

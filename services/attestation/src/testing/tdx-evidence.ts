@@ -5,9 +5,7 @@ import { parsePem } from '@strongroom/evidence'
 /** Order of P-256. */
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
-/**
- * Offsets in a quote (version 4) of the lengths of what follows: all signature data, and the certification data in it.
- */
+/** Offsets in a quote (version 4) of the lengths of what follows: all signature data, and the certification data in it. */
 export const lengthsAt: readonly [number, number] = [632, 636 + 128 + 2]
 
 /** The same quote with another file for its root certificate: the signature (r, n − s) verifies like (r, s). */
@@ -40,10 +38,7 @@ export function withOtherSignature(text: string): string {
   )
 }
 
-/**
- * An Intel collateral text with changed content, signed again by the authorised key. @param pkcs8 of the TCB signing
- * key
- */
+/** An Intel collateral text with changed content, signed again by the authorised key. @param pkcs8 of the TCB signing key */
 export function resigned(text: string, pkcs8: Uint8Array, change: (body: string) => string): string {
   const [, member, body] = /^\{"(\w+)":(.*),"signature":"[0-9a-f]+"\}$/.exec(text)!
   const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })

@@ -51,10 +51,7 @@ function escapeLineEnds(text: string): string {
 
 const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/**
- * The deepest nesting, counted before anything is built. Brackets in texts and comments (including JSON5's) do not
- * count.
- */
+/** The deepest nesting, counted before anything is built. Brackets in texts and comments (including JSON5's) do not count. */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
@@ -93,10 +90,7 @@ function endOfLine(text: string, begin: number): number {
   return at
 }
 
-/**
- * A member of this name could become an object's prototype when copied carelessly. Without recursion: depth was counted
- * in the text.
- */
+/** A member of this name could become an object's prototype when copied carelessly. Without recursion: depth was counted in the text. */
 function refuseProto(root: unknown): void {
   const left = [root]
   for (let value = left.pop(); value !== undefined; value = left.pop()) {

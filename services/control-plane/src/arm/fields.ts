@@ -4,10 +4,7 @@ import { faqRule } from './faq-rule.ts'
 
 export type { Problem, SettledProblem } from './refusals.ts'
 
-/**
- * Refuses a request with all its problems: the first is the error, all are its details, followed by the FAQ rules they
- * result from.
- */
+/** Refuses a request with all its problems: the first is the error, all are its details, followed by the FAQ rules they result from. */
 export function refuse(problems: Problem[]): ServiceError {
   const [first] = problems
   if (first === undefined) throw new TypeError('there is nothing to refuse')
@@ -17,9 +14,7 @@ export function refuse(problems: Problem[]): ServiceError {
   return new ServiceError({ ...first, ...(details.length > 0 && { details }) })
 }
 
-/**
- * Longer than any of Azure's limits. Entries are compared with each other, so their number counts twice (attack W22).
- */
+/** Longer than any of Azure's limits. Entries are compared with each other, so their number counts twice (attack W22). */
 const longestList = 5_000
 
 /**

@@ -31,10 +31,7 @@ export const invalid = (target: string, message: string, more: Particulars = {})
 export const missing = (parameter: string, target: string, more: Particulars = {}): Problem =>
   invalid(target, `Required parameter '${parameter}' is missing (null).`, { found: 'null', ...more })
 
-/**
- * A reference to something that does not exist. @param what for example identity @param type required type of the
- * resource
- */
+/** A reference to something that does not exist. @param what for example identity @param type required type of the resource */
 export const noSuch = (what: string, id: string, o: { target: string; type: string; remedy: string }): Problem => ({
   code: 'InvalidResourceReference',
   message: `The ${what} ${id.slice(0, 300)} does not exist.`,

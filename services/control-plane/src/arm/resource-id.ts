@@ -12,10 +12,7 @@ export interface ResourceId {
   names: string[]
 }
 
-/**
- * The look-behind makes each run of slashes be examined once; otherwise a text of many slashes takes quadratic time
- * (attack W22).
- */
+/** The look-behind makes each run of slashes be examined once; otherwise a text of many slashes takes quadratic time (attack W22). */
 export const withoutFinalSlashes = (text: string): string => text.replace(/(?<!\/)\/+$/, '')
 
 export const keyOf = (id: string): string => withoutFinalSlashes(id.toLowerCase())

@@ -70,8 +70,7 @@ describeStores('after kill -9 before any of its effects,', (open) => {
         deaths += 1
         const heard = await answered
         closing.push(plane.service.close().catch(() => {}))
-        // Other processes notice at once when a process on their host dies; this one lives on, so its leases are taken
-        // here.
+        // Other processes notice at once when a process on their host dies; this one lives on, so its leases are taken here.
         await store.db
           .updateTable('strongroom_operation')
           .set({ lease_owner: null, lease_until: null })

@@ -6,10 +6,7 @@ import type { NewHost } from './fleet-host.ts'
 
 export const everyTee: readonly Tee[] = ['SNP', 'TDX']
 
-/**
- * A PUT's description of a host. @throws ServiceError InvalidParameter with every problem,
- * LocationNotAvailableForResourceType
- */
+/** A PUT's description of a host. @throws ServiceError InvalidParameter with every problem, LocationNotAvailableForResourceType */
 export function readHost(name: string, body: unknown): NewHost {
   if (!hostNameForm.test(name))
     throw new ServiceError({

@@ -42,10 +42,7 @@ export class IdentityClient {
     return (await this.#service.send<FederatedCredentials>('GET', path)).value
   }
 
-  /**
-   * Creates it, or changes the one with its name. @throws ServiceError Request_MultipleObjectsWithSameKeyValue,
-   * TooManyCredentials
-   */
+  /** Creates it, or changes the one with its name. @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials */
   async setFederatedCredential(o: FederatedCredentialRequest): Promise<FederatedCredential> {
     return await this.#send<FederatedCredential>('PUT', o, '/federatedCredentials')
   }

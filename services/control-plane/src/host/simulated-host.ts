@@ -139,10 +139,7 @@ export class SimulatedHost implements Host {
     })
   }
 
-  /**
-   * A guest state here contains nothing from a guest: under another key, or on other silicon, it is recreated when
-   * needed.
-   */
+  /** A guest state here contains nothing from a guest: under another key, or on other silicon, it is recreated when needed. */
   async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
     return await this.#remake(vmId, (status) => {
       Object.assign(status, { spec: { ...status.spec, customerKey } }, wrappedBy(customerKey))
@@ -312,10 +309,7 @@ export class SimulatedHost implements Host {
     return await this.#change(vmId, change, first)
   }
 
-  /**
-   * A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when
-   * evidence is requested.
-   */
+  /** A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when evidence is requested. */
   async #refusal(status: SimulatedInstance, boots: number): Promise<ErrorDetail | undefined> {
     const { spec } = status
     if (isOrdinary(spec) || sharedProviders.has(spec.attestationProvider)) return undefined

@@ -167,10 +167,7 @@ async function setSystemIdentity(
   internal.identity.system = { principalId, tenantId }
 }
 
-/**
- * Naming a vault or an identity requires the right to use it. @throws ServiceError with every problem of the key's
- * location
- */
+/** Naming a vault or an identity requires the right to use it. @throws ServiceError with every problem of the key's location */
 async function placeOf(plane: Plane, request: ArmRequest, read: SetRequest, location: string): Promise<KeyPlace> {
   const key = read.activeKey
   if (key === undefined) throw new TypeError('a request without a key has no place')

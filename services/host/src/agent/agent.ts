@@ -39,10 +39,7 @@ export interface AgentState {
   error?: string
 }
 
-/**
- * Runs on a joined host: renews its lease and certificate, carries the VMs it is given, and ends them when the lease
- * expires.
- */
+/** Runs on a joined host: renews its lease and certificate, carries the VMs it is given, and ends them when the lease expires. */
 export class HostAgent {
   readonly #directory: string
   readonly #logger: Logger

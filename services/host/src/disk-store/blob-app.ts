@@ -11,9 +11,7 @@ type HttpApp = ReturnType<typeof createHttpApp>
 /** The file behind an address. */
 export interface BlobFile {
   path: string
-  /**
-   * A disk is served as a fixed VHD, as Azure does: raw data and a footer. An upload in progress is served as written.
-   */
+  /** A disk is served as a fixed VHD, as Azure does: raw data and a footer. An upload in progress is served as written. */
   footer: boolean
 }
 

@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 export const footerLength = 512
 
-/**
- * Footer of a fixed VHD (Microsoft's Virtual Hard Disk Image Format Specification, 2006), which follows the disk's
- * data.
- */
+/** Footer of a fixed VHD (Microsoft's Virtual Hard Disk Image Format Specification, 2006), which follows the disk's data. */
 export function fixedVhdFooter(diskBytes: number, id: Uint8Array = randomBytes(16)): Buffer {
   const footer = Buffer.alloc(footerLength)
   footer.write('conectix', 0, 'latin1')

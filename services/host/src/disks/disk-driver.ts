@@ -10,15 +10,9 @@ interface OpenDisk {
   close(): Promise<void>
 }
 
-/**
- * Stores VMs' disks and guest states. All of it is encrypted by the guest or the paravisor: a driver is trusted for
- * availability only.
- */
+/** Stores VMs' disks and guest states. All of it is encrypted by the guest or the paravisor: a driver is trusted for availability only. */
 export interface DiskDriver {
-  /**
-   * Before a VM is created or booted: puts its image into this machine's cache. @throws ServiceError ImageNotFound,
-   * ImageChanged
-   */
+  /** Before a VM is created or booted: puts its image into this machine's cache. @throws ServiceError ImageNotFound, ImageChanged */
   fetchImage(spec: AnySpec, signal: AbortSignal): Promise<void>
   /** Before a boot: puts the last written guest state at `files.guestState`. */
   fetchState(spec: AnySpec, files: VmFiles): Promise<void>

@@ -1,9 +1,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
-/**
- * Unit of encryption: LUKS2's sector. Its tweak is its offset in sectors of 512 bytes, as dm-crypt counts (plain64).
- */
+/** Unit of encryption: LUKS2's sector. Its tweak is its offset in sectors of 512 bytes, as dm-crypt counts (plain64). */
 const sectorBytes = 4096
 const smallSector = 512
 const chunkBytes = 1024 ** 2

@@ -15,10 +15,7 @@ const mostLaunches = 4
  */
 export class SiliconForHosts {
   readonly #silicon: Silicon
-  /**
-   * By VM: a processor remembers what it launched until it is off. After a server restart, reports belong to the next
-   * boot.
-   */
+  /** By VM: a processor remembers what it launched until it is off. After a server restart, reports belong to the next boot. */
   readonly #launches = new Map<string, { id: string; epoch: number; launched: LaunchedVm }[]>()
 
   constructor(silicon: Silicon) {

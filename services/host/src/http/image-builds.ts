@@ -18,10 +18,7 @@ export interface BuildsOptions {
   sealer: Sealer
 }
 
-/**
- * Builds of the reference image and its variants, one at a time each; results are in the cache, so their state survives
- * a restart.
- */
+/** Builds of the reference image and its variants, one at a time each; results are in the cache, so their state survives a restart. */
 export class ImageBuilds {
   readonly #o: BuildsOptions
   readonly #abort = new AbortController()

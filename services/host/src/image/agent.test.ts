@@ -51,10 +51,7 @@ print 'key ', from_base64($_), "\n" for our @ssh_keys;`
   )
 }
 
-/**
- * An authority created by the host, in PEM. @param nameConstraints and further extensions, in OpenSSL's configuration
- * syntax
- */
+/** An authority created by the host, in PEM. @param nameConstraints and further extensions, in OpenSSL's configuration syntax */
 async function certificate(nameConstraints?: string, ...further: string[]): Promise<string> {
   const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', join(directory, 'host.key')]
   const given = [...(nameConstraints === undefined ? [] : [`nameConstraints=${nameConstraints}`]), ...further]

@@ -6,10 +6,7 @@ import { imagesDirectory } from './catalog.ts'
 
 const pollMs = 500
 
-/**
- * Runs `work` while no other process works on the same image. Waits for another to end; the lock of a dead process is
- * replaced.
- */
+/** Runs `work` while no other process works on the same image. Waits for another to end; the lock of a dead process is replaced. */
 export async function withImageLock<T>(
   o: { cacheDir: string; id: string; signal?: AbortSignal; waiting?: () => void },
   work: () => Promise<T>,

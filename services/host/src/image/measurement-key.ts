@@ -16,9 +16,7 @@ export interface MeasurementKey {
 
 const context = 'image/measurement-key'
 
-/**
- * Opens or creates STATE/image-measurements.key.sealed. @throws if it is not sealed by this installation's master key
- */
+/** Opens or creates STATE/image-measurements.key.sealed. @throws if it is not sealed by this installation's master key */
 export async function openMeasurementKey(o: { stateDir: string; sealer: Sealer }): Promise<MeasurementKey> {
   const path = join(o.stateDir, 'image-measurements.key.sealed')
   for (;;) {

@@ -76,10 +76,7 @@ export function openPgpCertificate(key: OpenPgpKey): Uint8Array {
   ])
 }
 
-/**
- * A text followed by its signature (cleartext signature framework, section 7). @param text without lines that begin
- * with a dash
- */
+/** A text followed by its signature (cleartext signature framework, section 7). @param text without lines that begin with a dash */
 export function signCleartext(key: OpenPgpKey, text: string, at: Date): string {
   const lines = text.trimEnd().split('\n')
   if (lines.some((line) => /^-|\s$/.test(line))) throw new TypeError('a line begins with a dash, or ends with a space')

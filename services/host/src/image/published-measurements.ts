@@ -48,9 +48,7 @@ export class PublishedMeasurements {
     return await making
   }
 
-  /**
-   * The document that predicts these registers; otherwise the current one, with which a verifier detects the mismatch.
-   */
+  /** The document that predicts these registers; otherwise the current one, with which a verifier detects the mismatch. */
   async predicting(image: MeasurableImage, o: { registers: BootRegisters; secureBoot: boolean }): Promise<string> {
     const current = await this.current(image)
     const names = (await readdir(this.#directory)).filter((name) => name.startsWith(`${image.id}.`))

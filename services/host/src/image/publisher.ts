@@ -63,10 +63,7 @@ export function publisher(o: { privateKey: KeyObject; certificatePem: string }):
   }
 }
 
-/**
- * SHA-256 of the certificate's SubjectPublicKeyInfo, hexadecimal: how a VM's TPM identifies the publisher. @param
- * certificate DER
- */
+/** SHA-256 of the certificate's SubjectPublicKeyInfo, hexadecimal: how a VM's TPM identifies the publisher. @param certificate DER */
 export function publisherName(certificate: Uint8Array): string {
   const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' })
   return createHash('sha256').update(spki).digest('hex')

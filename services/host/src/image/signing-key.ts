@@ -29,9 +29,7 @@ export async function withNewKey<T>(use: (key: SigningKey) => Promise<T>): Promi
   return await withKeyFiles({ privateKey, certificatePem }, use)
 }
 
-/**
- * Lends a key as files, in memory-backed storage, while `use` runs: programs that sign boot files accept no other form.
- */
+/** Lends a key as files, in memory-backed storage, while `use` runs: programs that sign boot files accept no other form. */
 export async function withKeyFiles<T>(
   { privateKey, certificatePem }: Pick<SigningKey, 'privateKey' | 'certificatePem'>,
   use: (key: SigningKey) => Promise<T>,

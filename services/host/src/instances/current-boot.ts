@@ -10,9 +10,7 @@ export interface Current {
   guest: RunningGuest
   console: GuestConsole
   acceleration: Acceleration
-  /**
-   * The guest reported, so it listens to ACPI. Before that nothing in it may listen, and waiting would be pointless.
-   */
+  /** The guest reported, so it listens to ACPI. Before that nothing in it may listen, and waiting would be pointless. */
   reported: boolean
   ready: Deferred<void>
   refused: Deferred<ServiceError>

@@ -68,9 +68,7 @@ const opensForNone = (): ServiceError =>
     remedy: 'Restore the VM from a backup: a system that did not open the disk removed what the vTPM named.',
   })
 
-/**
- * Notice for a VM whose guest requested another boot file once, which did not come up, so that its default is started.
- */
+/** Notice for a VM whose guest requested another boot file once, which did not come up, so that its default is started. */
 export const otherDidNotComeUp = (error: ServiceError): string =>
   `The new boot file did not come up (${error.code}: ${error.message}) The default was started.`
 

@@ -66,9 +66,7 @@ export class Host {
     return this.#present().find((instance) => instance.holds(disk))
   }
 
-  /**
-   * A disk belongs to one VM. @throws ServiceError InstanceNotFound, DataDiskInUse, DataDiskMissing, DataDiskNotReady
-   */
+  /** A disk belongs to one VM. @throws ServiceError InstanceNotFound, DataDiskInUse, DataDiskMissing, DataDiskNotReady */
   async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<Instance> {
     const instance = this.get(vmId)
     for (const { disk } of disks) {

@@ -248,10 +248,7 @@ export class Instance {
     await this.#work.idle
   }
 
-  /**
-   * The VM belongs to another host: whatever runs here ends at once without writing anything to its disk or guest
-   * state.
-   */
+  /** The VM belongs to another host: whatever runs here ends at once without writing anything to its disk or guest state. */
   async discard(): Promise<void> {
     this.#closing = true
     this.#abort.abort()
@@ -338,8 +335,7 @@ export class Instance {
       refused: current.refused.promise,
       console: current.console,
       acceleration: current.acceleration,
-      // Once: a guest without a serial console then has the whole limit. Under KVM that is a minute, so nothing is
-      // lost.
+      // Once: a guest without a serial console then has the whole limit. Under KVM that is a minute, so nothing is lost.
       silenceExcused: () => this.#reboots > 0 || current.acceleration === 'kvm' || current.guest.waitsForRoom,
       ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })

@@ -63,9 +63,7 @@ export interface OpenedOrdinary extends PoweredState {
   akPublic: Uint8Array | undefined
 }
 
-/**
- * Writes vTPM and variables to memory-backed files, and starts the vTPM. No processor measures it, no key is released.
- */
+/** Writes vTPM and variables to memory-backed files, and starts the vTPM. No processor measures it, no key is released. */
 export async function openOrdinary(o: {
   spec: OrdinarySpec
   image: ImageRecord

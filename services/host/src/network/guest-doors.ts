@@ -12,10 +12,7 @@ export async function startGuestDoors(o: {
   /** The installation's port, on 127.0.0.1. */
   tlsPort: number
   vmId: string
-  /**
-   * Whether this boot's report was accepted. Until then nothing shows that the VM's own disk runs, so every door stays
-   * closed.
-   */
+  /** Whether this boot's report was accepted. Until then nothing shows that the VM's own disk runs, so every door stays closed. */
   reported(): boolean
   now(): Date
   /** Replaces `resolveTarget` in tests. */

@@ -18,10 +18,7 @@ export async function startGuestProxy(o: {
   socket: string
   tlsPort: number
   vmId: string
-  /**
-   * Whether this boot's report was accepted. Until then nothing shows that the VM's own disk runs, so the proxy stays
-   * closed.
-   */
+  /** Whether this boot's report was accepted. Until then nothing shows that the VM's own disk runs, so the proxy stays closed. */
   reported(): boolean
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Duplex>()

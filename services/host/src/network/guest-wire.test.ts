@@ -81,10 +81,7 @@ describe('a guest’s network', () => {
     await rm(folder, { recursive: true })
   })
 
-  /**
-   * Resolves at the end of a connection, even after an error: once() would reject if the last write meets a closed
-   * door.
-   */
+  /** Resolves at the end of a connection, even after an error: once() would reject if the last write meets a closed door. */
   const ended = async (socket: Socket): Promise<void> =>
     await new Promise((resolve) => socket.once('close', () => resolve()))
 

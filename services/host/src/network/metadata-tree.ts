@@ -24,9 +24,7 @@ function childOf(node: MetadataNode, name: string): MetadataNode | undefined {
   return found === undefined ? undefined : node[found]
 }
 
-/**
- * `format=text`: a leaf is its value; anything else is a list of names, one per line, with `/` after those with parts.
- */
+/** `format=text`: a leaf is its value; anything else is a list of names, one per line, with `/` after those with parts. */
 export function textOf(node: MetadataNode): string {
   if (typeof node === 'string') return node
   return Object.entries(node)

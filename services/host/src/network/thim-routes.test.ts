@@ -100,8 +100,7 @@ describe('/acc/tdquote', () => {
     expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT from this host')])
   })
 
-  // As requested by cvm-attestation-tools (`src/imds_client.py`), Constellation and go-tdx: without the endpoint's
-  // header.
+  // As requested by cvm-attestation-tools (`src/imds_client.py`), Constellation and go-tdx: without the endpoint's header.
   it('answers Microsoft’s Python tool, which sends no Metadata header, as anybody who does (attack W19)', async () => {
     const { intel } = await testSilicon()
     const guest = await intel.launch({ firmware: new Uint8Array(8192) })

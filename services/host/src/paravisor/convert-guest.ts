@@ -71,9 +71,7 @@ export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () =
 const openFor = async (o: ConvertRequest, side: ConversionSide): Promise<Unsealed> =>
   await unseal({ ...o, ...side, step: (name) => o.step(`${name} (${side.spec.tee})`) })
 
-/**
- * The registers predicted for the next boot are those that the disk's key is sealed to, so it need not be sealed again.
- */
+/** The registers predicted for the next boot are those that the disk's key is sealed to, so it need not be sealed again. */
 async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promise<void> {
   if (o.sealedTo === undefined) return
   const { atUnlock } = await expectedPcrs({ image: o.image, variables })

@@ -41,8 +41,7 @@ export async function judgeUpdates(
   for (const update of verified) {
     if (update === undefined || update.document.generation < lowest) continue
     const expected = await o.predict(update.document.bootFile)
-    // From the boot's own signer and the variables that the VM was created with: a host that switches Secure Boot off
-    // gets no update.
+    // From the boot's own signer and the variables that the VM was created with: a host that switches Secure Boot off gets no update.
     if (equal(expected.atUnlock[7], found.image[7])) updates.push({ ...update, expected })
   }
   const admitted = { image: lowest === 0, updates: updates.map(({ expected }) => expected.atUnlock), lowest }
@@ -72,10 +71,7 @@ async function verifySlot(
   return undefined
 }
 
-/**
- * The update that the firmware started, according to its measurements, with its evidence; undefined if it is none of
- * them.
- */
+/** The update that the firmware started, according to its measurements, with its evidence; undefined if it is none of them. */
 export function startedUpdate(
   updates: readonly AdmittedUpdate[],
   registers: ReadonlyMap<number, Uint8Array>,

@@ -49,10 +49,7 @@ export interface OpenedGuest {
   expected: ExpectedPcrs
   /** Boot files that may have started instead of the image's own. */
   updates: AdmittedUpdate[]
-  /**
-   * Registers of each boot that reads the disk's key, at that time: hexadecimal, by register. Absent if no machine will
-   * run.
-   */
+  /** Registers of each boot that reads the disk's key, at that time: hexadecimal, by register. Absent if no machine will run. */
   opensFor: Record<string, string>[] | undefined
   /** The firmware starts another boot file than the default, at this boot only (BootNext; UEFI 2.10, section 3.1.2). */
   startsOtherOnce: boolean

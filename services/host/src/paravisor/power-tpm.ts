@@ -11,15 +11,10 @@ import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { vtpmClaims } from './claims.ts'
 import type { LaunchedVm } from './silicon.ts'
 
-/**
- * A report of this launch over the attestation key and optionally up to 64 bytes of guest data; as in NV 0x01400001.
- */
+/** A report of this launch over the attestation key and optionally up to 64 bytes of guest data; as in NV 0x01400001. */
 export type ReportOnUserData = (userData?: Uint8Array) => Promise<Uint8Array>
 
-/**
- * Binds one boot's vTPM to the hardware's report, certifies its keys, and starts it for QEMU. @throws ServiceError
- * VtpmChanged
- */
+/** Binds one boot's vTPM to the hardware's report, certifies its keys, and starts it for QEMU. @throws ServiceError VtpmChanged */
 export async function powerTpm(i: {
   o: { spec: InstanceSpec; runtimeDir: string; authority: InstallationAuthority; vtpm?: Startup }
   launched: LaunchedVm

@@ -30,9 +30,7 @@ export interface Release {
 }
 
 export interface KeyServiceAccess {
-  /**
-   * The release is requested as the orchestrator: in a customer's vault it has the rights that the customer granted.
-   */
+  /** The release is requested as the orchestrator: in a customer's vault it has the rights that the customer granted. */
   wire: WireClient
   tokens: TokenSource
   /** Key identifier with version. */

@@ -26,10 +26,7 @@ interface Closable {
   close(): Promise<void>
 }
 
-/**
- * A powered-on guest with everything that belongs to it. `stop` ends everything and leaves only the encrypted guest
- * state.
- */
+/** A powered-on guest with everything that belongs to it. `stop` ends everything and leaves only the encrypted guest state. */
 export class RunningGuest {
   readonly evidence: AnyBootEvidence | undefined
   /** Settles once. */
@@ -170,10 +167,7 @@ export class RunningGuest {
   }
 }
 
-/**
- * A QEMU that ended is not the cause if its vTPM ended too: each is killed with the other, and QEMU leaves its vTPM
- * running.
- */
+/** A QEMU that ended is not the cause if its vTPM ended too: each is killed with the other, and QEMU leaves its vTPM running. */
 async function cause(end: GuestEnd, tpm: Swtpm | undefined): Promise<GuestEnd> {
   if (end.kind !== 'crash' || tpm === undefined) return end
   // Two processes' ends are reported in any order.

@@ -130,10 +130,7 @@ async function releaseTo(
   })
 }
 
-/**
- * Fresh data key and next generation go to disk first, then to the key service: after a crash in between, the disk is
- * ahead.
- */
+/** Fresh data key and next generation go to disk first, then to the key service: after a crash in between, the disk is ahead. */
 export async function advanceState(
   o: { state: GuestState; access: KeyServiceAccess },
   releasedKey: KeyObject,

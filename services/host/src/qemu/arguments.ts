@@ -59,8 +59,7 @@ export function machineArguments(o: MachineOptions): string[] {
     '-smbios',
     `type=1,serial=ds=nocloud;s=http://${guestAddresses.metadata}${cloudInitPath}/`,
     '-machine',
-    // QEMU's core files exclude the guest's memory (FAQ S9). Disks are virtio: no other disk controllers to probe, or
-    // to attack.
+    // QEMU's core files exclude the guest's memory (FAQ S9). Disks are virtio: no other disk controllers to probe, or to attack.
     'q35,smm=on,vmport=off,sata=off,smbus=off,dump-guest-core=off',
     '-accel',
     o.acceleration === 'kvm' ? `kvm${o.kvm === undefined ? '' : `,device=${o.kvm}`}` : 'tcg,thread=multi',
@@ -104,8 +103,7 @@ export function machineArguments(o: MachineOptions): string[] {
     '-device',
     `virtio-net-pci,netdev=net,mac=${o.network.macAddress.replaceAll('-', ':').toLowerCase()},romfile=`,
     ...furtherInterfaceArguments(o.network.interfaces ?? []),
-    // A guest that powers off stays paused until its registers were read; one that reboots goes through the paravisor
-    // again.
+    // A guest that powers off stays paused until its registers were read; one that reboots goes through the paravisor again.
     '-action',
     'shutdown=pause,reboot=shutdown',
   ]

@@ -15,10 +15,7 @@ interface Reply {
   data?: Record<string, unknown>
 }
 
-/**
- * Sends its input over the socket on descriptor 3, together with descriptor 4 (unix(7), SCM_RIGHTS), which Node cannot
- * do.
- */
+/** Sends its input over the socket on descriptor 3, together with descriptor 4 (unix(7), SCM_RIGHTS), which Node cannot do. */
 const sender = `import socket, sys
 socket.send_fds(socket.socket(fileno=3), [sys.stdin.buffer.read()], [4])`
 

@@ -56,10 +56,7 @@ export class SerialLog implements GuestConsole {
     this.#fifo.on('error', (error) => this.#logger.error({ err: error }, 'the serial console is no longer read'))
   }
 
-  /**
-   * Creates the FIFO for QEMU. The previous boot's log is kept beside it: a failed boot's output is needed after the
-   * next attempt too.
-   */
+  /** Creates the FIFO for QEMU. The previous boot's log is kept beside it: a failed boot's output is needed after the next attempt too. */
   static async start(o: { fifo: string; path: string; logger: Logger }): Promise<SerialLog> {
     for (const part of [o.path, olderOf(o.path)]) {
       const previous = part.replace(o.path, `${o.path}.previous`)

@@ -26,9 +26,7 @@ export type GuestEnd =
 
 type Listeners = Set<(device: unknown) => void>
 
-/**
- * One QEMU, in a separate session, that dies with the server. After a power-off or reboot it stays paused until `kill`.
- */
+/** One QEMU, in a separate session, that dies with the server. After a power-off or reboot it stays paused until `kill`. */
 export class VmProcess {
   readonly process: OwnedProcess
   /** Settles once. */

@@ -36,10 +36,7 @@ beforeAll(async () => {
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
-/**
- * What a guest gets from reading the index after these extensions; the platform hierarchy is closed, as firmware leaves
- * it.
- */
+/** What a guest gets from reading the index after these extensions; the platform hierarchy is closed, as firmware leaves it. */
 async function readAsGuest(extend: readonly number[], at = directory): Promise<string> {
   const tpm = await startSwtpm({ directory: at, name: 'guest', startup: 'clear' })
   try {

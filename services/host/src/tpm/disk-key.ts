@@ -15,9 +15,7 @@ import { parseNvPublic, type Defined } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
 
-/**
- * An index in the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines.
- */
+/** An index in the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines. */
 const diskKeyIndex = 0x0140_0100
 const index = `0x0${diskKeyIndex.toString(16)}`
 
@@ -154,10 +152,7 @@ const registersOf = (image: ImageRegisters, machine: Uint8Array): BootRegisters 
 const policyPcr = '0000017f'
 const sha256Bank = '000b'
 
-/**
- * Digest of a policy satisfied by TPM2_PolicyPCR alone (TPM 2.0 Part 3, section 23.7); the initrd names the same
- * registers.
- */
+/** Digest of a policy satisfied by TPM2_PolicyPCR alone (TPM 2.0 Part 3, section 23.7); the initrd names the same registers. */
 function policyOf(registers: BootRegisters): Uint8Array {
   const selection = Buffer.alloc(3)
   for (const register of bootRegisters) selection[register >> 3]! |= 1 << (register & 7)
@@ -166,9 +161,7 @@ function policyOf(registers: BootRegisters): Uint8Array {
   return sha256(new Uint8Array(32), command, values)
 }
 
-/**
- * For one boot its policy; for several TPM2_PolicyOR (section 23.6) over the list that the initrd finds beside the key.
- */
+/** For one boot its policy; for several TPM2_PolicyOR (section 23.6) over the list that the initrd finds beside the key. */
 function policyOfAll(policies: readonly Uint8Array[]): Uint8Array {
   const [only, second] = policies
   if (only !== undefined && second === undefined) return only

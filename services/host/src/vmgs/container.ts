@@ -300,10 +300,7 @@ const nextOf = ({ sequence }: Header): number => (sequence + 1) >>> 0
 
 const keyOf = (keys: Buffer, id: number): Buffer => keys.subarray(id * entryLength, id * entryLength + 32)
 
-/**
- * First run of free blocks; marks it as used. @throws ServiceError GuestStateFull through corrupt: contents are limited
- * far below
- */
+/** First run of free blocks; marks it as used. @throws ServiceError GuestStateFull through corrupt: contents are limited far below */
 function allocate(used: boolean[], count: number): number {
   let run = 0
   for (let block = 2; block < capacityBlocks; block++) {

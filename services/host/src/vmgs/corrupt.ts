@@ -1,9 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 
-/**
- * The container differs from what was written last: truncated, damaged or assembled from parts. Never reveals its
- * content.
- */
+/** The container differs from what was written last: truncated, damaged or assembled from parts. Never reveals its content. */
 export function corrupt(message: string, expected?: string, found?: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateCorrupt',

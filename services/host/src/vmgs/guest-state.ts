@@ -85,9 +85,7 @@ export class GuestState {
     }
   }
 
-  /**
-   * The VM that a guest state opens for: the unverified id in its clear part. @throws ServiceError GuestStateCorrupt
-   */
+  /** The VM that a guest state opens for: the unverified id in its clear part. @throws ServiceError GuestStateCorrupt */
   static async ownerOf(path: string): Promise<string> {
     const container = await Container.open(path)
     try {

@@ -14,10 +14,7 @@ type Json = Record<string, unknown>
 
 const limits = { text: 320, entries: 100 }
 
-/**
- * A vault's settings for one authority. Its account's password is accepted and discarded: no authority is contacted
- * from here.
- */
+/** A vault's settings for one authority. Its account's password is accepted and discarded: no authority is contacted from here. */
 interface IssuerSettings {
   provider: string
   accountId?: string
@@ -26,9 +23,7 @@ interface IssuerSettings {
   enabled: boolean
 }
 
-/**
- * Certificate authorities and contacts of vaults: stored only. The authorities are not contacted, and nobody is mailed.
- */
+/** Certificate authorities and contacts of vaults: stored only. The authorities are not contacted, and nobody is mailed. */
 export class CertificateAuthorities {
   readonly #o: { store: Store; log: OperationLog; clock: Clock }
 

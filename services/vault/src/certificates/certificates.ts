@@ -94,10 +94,7 @@ export class Certificates extends Lifecycle<CertificateVersion, CertificateVersi
     }
   }
 
-  /**
-   * The certificate that somebody signed for the pending key. @throws ServiceError PendingCertificateNotFound, 400
-   * BadParameter
-   */
+  /** The certificate that somebody signed for the pending key. @throws ServiceError PendingCertificateNotFound, 400 BadParameter */
   async merge(caller: Caller, place: Place, body: unknown): Promise<CertificateVersion> {
     const { keystore, pending } = this.#o
     const { key: waiting, policy } = await pending.get(place)

@@ -24,9 +24,7 @@ interface Parts {
   authority: InstallationAuthority
 }
 
-/**
- * The security domain of managed HSMs: downloading it activates the HSM; alternatively it is uploaded from another HSM.
- */
+/** The security domain of managed HSMs: downloading it activates the HSM; alternatively it is uploaded from another HSM. */
 export class Activation {
   readonly #o: Parts
 

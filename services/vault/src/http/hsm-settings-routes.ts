@@ -4,10 +4,7 @@ import { objectOf } from '../objects/attributes.ts'
 import type { App, Request } from './admission.ts'
 import { admitHsmChange, admitToHsm, type HsmAppParts } from './hsm-admission.ts'
 
-/**
- * The only setting of a managed HSM. Keys are created on the data plane only, so it is always off, and enabling it is
- * refused.
- */
+/** The only setting of a managed HSM. Keys are created on the data plane only, so it is always off, and enabling it is refused. */
 const throughArm = { name: 'AllowKeyManagementOperationsThroughARM', value: 'false', type: 'boolean' }
 
 /** `/settings`: what `az keyvault setting` and the SDKs' settings clients read and write. */

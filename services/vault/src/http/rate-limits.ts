@@ -13,10 +13,7 @@ export interface VaultRates {
   refusals: number
 }
 
-/**
- * Azure's service limits for HSM-backed RSA 2048 keys, the strictest it documents for keys of usual size, and for
- * secrets.
- */
+/** Azure's service limits for HSM-backed RSA 2048 keys, the strictest it documents for keys of usual size, and for secrets. */
 export const azureVaultRates: VaultRates = {
   windowSeconds: 10,
   keyCreations: 10,

@@ -1,9 +1,6 @@
 import { ConcurrencyLimit, ServiceError } from '@strongroom/platform'
 
-/**
- * Keys created at a time, and waiting: RSA generation occupies threads of Node's pool for seconds, and others must keep
- * some.
- */
+/** Keys created at a time, and waiting: RSA generation occupies threads of Node's pool for seconds, and others must keep some. */
 const [atOnce, waiting] = [2, 256] as const
 
 /** For one keystore. */

@@ -48,10 +48,7 @@ export type KeyUse =
   | { operation: 'decrypt'; algorithm: RsaEncryption; value: Uint8Array }
   /** oct, RFC 3394 or 5649. */
   | { operation: 'wrap' | 'unwrap'; algorithm: AesWrapping; value: Uint8Array }
-  /**
-   * oct. For GCM the keystore creates the initialisation vector and returns a tag; for CBC the caller provides 16
-   * bytes.
-   */
+  /** oct. For GCM the keystore creates the initialisation vector and returns a tag; for CBC the caller provides 16 bytes. */
   | { operation: 'seal'; algorithm: AesCipher; value: Uint8Array; iv?: Uint8Array; aad?: Uint8Array }
   | { operation: 'open'; algorithm: AesCipher; value: Uint8Array; iv: Uint8Array; aad?: Uint8Array; tag?: Uint8Array }
 

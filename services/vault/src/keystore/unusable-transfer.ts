@@ -3,9 +3,7 @@ import type { ServiceError } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 import type { OutsideKey } from './outside-key.ts'
 
-/**
- * One message for all causes: someone who learns at which step an unwrap fails can use it to decrypt what is wrapped.
- */
+/** One message for all causes: someone who learns at which step an unwrap fails can use it to decrypt what is wrapped. */
 export function unusableTransfer(algorithm: ReleaseWrapping): ServiceError {
   return badParameter('The key exchange key does not unwrap the wrapped key to a key of its type.', {
     target: 'key.key_hsm.ciphertext',

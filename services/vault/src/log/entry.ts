@@ -9,10 +9,7 @@ export interface LogEntry {
   vault: string
   keyName: string
   keyVersion?: string
-  /**
-   * Further subject: the role, principal and scope of an assignment, the holders of a security domain, the epoch of a
-   * placement.
-   */
+  /** Further subject: the role, principal and scope of an assignment, the holders of a security domain, the epoch of a placement. */
   subject?: string
   verdict: 'allowed' | 'refused'
   /** Error code of a refusal. */

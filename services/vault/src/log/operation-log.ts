@@ -175,10 +175,7 @@ export class OperationLog {
     return rows.length === tile.width ? Buffer.concat(rows.map((row) => Buffer.from(row.hash, 'hex'))) : undefined
   }
 
-  /**
-   * Verifies the logs of all vaults. Only readers can detect a complete older store restored before this service
-   * started.
-   */
+  /** Verifies the logs of all vaults. Only readers can detect a complete older store restored before this service started. */
   async verify(): Promise<LogVerdict> {
     const vaults = await this.#db.selectFrom('log_entry').select('vault').distinct().execute()
     const heads = await this.#db.selectFrom('log_head').select('vault').execute()

@@ -7,9 +7,7 @@ import type { KeyPlacementRow } from '../store/tables.ts'
 
 type Key = Pick<KeyPlacementRow, 'vault' | 'name' | 'version'>
 
-/**
- * Where the VMs of platform keys are placed, from the resource manager. A key without a placement is not in a fleet.
- */
+/** Where the VMs of platform keys are placed, from the resource manager. A key without a placement is not in a fleet. */
 export class KeyPlacements {
   readonly #store: Store
 

@@ -14,9 +14,7 @@ import { loggedIn } from '../testing/logged.ts'
 import { createTestVault, keyRequest, transferJwk, type Answer, type TestVault } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 
-/**
- * One vault for all tests, which have a key each. Its signing key is not regenerated for each mutant of the release.
- */
+/** One vault for all tests, which have a key each. Its signing key is not regenerated for each mutant of the release. */
 let vault: TestVault
 let store: Store
 const ended: (() => Promise<void>)[] = []

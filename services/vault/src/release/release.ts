@@ -45,10 +45,7 @@ interface ReleaseParts {
   signer: CertifiedSigner
 }
 
-/**
- * Secure key release: a key leaves only for the environment that its policy describes, wrapped to the key inside its
- * evidence.
- */
+/** Secure key release: a key leaves only for the environment that its policy describes, wrapped to the key inside its evidence. */
 export class KeyRelease {
   readonly #o: ReleaseParts
 
@@ -140,9 +137,7 @@ export class KeyRelease {
     })
   }
 
-  /**
-   * The resource manager's statement of where the key's VM is placed; requests from elsewhere are refused permanently.
-   */
+  /** The resource manager's statement of where the key's VM is placed; requests from elsewhere are refused permanently. */
   async place(caller: Caller, target: Target & { version: string }, body: unknown): Promise<{ epoch: number }> {
     const key = await this.#o.keys.get(target, target.version)
     const { epoch, ticketSha256: ticket_hash } = read(keyPlacementRequest, body, {

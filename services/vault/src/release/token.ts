@@ -48,8 +48,7 @@ export async function verifyAttestationToken(o: {
       typeof token === 'string' ? `${token.length} characters` : shown(token),
     )
   }
-  // RFC 7515 section 7.1. Decoders skip characters outside base64url, so that other text could decode to what was
-  // signed.
+  // RFC 7515 section 7.1. Decoders skip characters outside base64url, so that other text could decode to what was signed.
   if (!compactForm.test(token)) throw malformed('a JSON web token in compact form', 'something else')
   let header: Record<string, unknown>
   let unverified: Record<string, unknown>

@@ -62,10 +62,7 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
     return { secret, value }
   }
 
-  /**
-   * Returns the value only for a version that is enabled and within its validity, and only after its log entry is
-   * written.
-   */
+  /** Returns the value only for a version that is enabled and within its validity, and only after its log entry is written. */
   async read(
     caller: Caller,
     place: Place,

@@ -8,10 +8,7 @@ interface Place {
   name: string
 }
 
-/**
- * A secret of the service itself, created once and stored sealed. If several processes start at once, all use the first
- * one's.
- */
+/** A secret of the service itself, created once and stored sealed. If several processes start at once, all use the first one's. */
 export async function keptSecret(o: Place & { make: () => Promise<Uint8Array> }): Promise<Uint8Array> {
   const kept = await readSecret(o)
   if (kept) return kept

@@ -31,10 +31,7 @@ const derived = (master: Uint8Array, label: string): Uint8Array =>
     .update(Buffer.from([0, 0, 0, 2, 0]))
     .digest()
 
-/**
- * What `az keyvault security-domain upload` does for the holders: combines the shares, then encrypts under the exchange
- * key.
- */
+/** What `az keyvault security-domain upload` does for the holders: combines the shares, then encrypts under the exchange key. */
 export async function prepareUpload(o: {
   domain: string
   holders: TestHolder[]

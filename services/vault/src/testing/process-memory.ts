@@ -3,9 +3,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 const chunkBytes = 1024 * 1024
 const untouched = Buffer.alloc(chunkBytes)
 
-/**
- * Every writable byte that a process has touched, in pieces that overlap by `overlap`; readable to us as its parent.
- */
+/** Every writable byte that a process has touched, in pieces that overlap by `overlap`; readable to us as its parent. */
 export function* memoryOf(pid: number, overlap: number): Generator<Buffer> {
   const memory = openSync(`/proc/${pid}/mem`, 'r')
   try {

@@ -1,9 +1,6 @@
 import { ParseError } from '../../core/errors.ts'
 
-/**
- * Initial state of a virtual processor as the hypervisor sets it, which the launch digest covers (AMD64 manual volume
- * 2, VMSA).
- */
+/** Initial state of a virtual processor as the hypervisor sets it, which the launch digest covers (AMD64 manual volume 2, VMSA). */
 
 const pageLength = 4096
 

@@ -11,10 +11,7 @@ import { DocumentReader } from './document-reader.ts'
 import { bootFileMembers, type BootFile } from './measured-boot-file.ts'
 import { variableDigest } from './pcr7.ts'
 
-/**
- * A boot file that VMs of an image may start instead of the one they were created with, by permission of the image's
- * publisher.
- */
+/** A boot file that VMs of an image may start instead of the one they were created with, by permission of the image's publisher. */
 export interface BootFileDocument {
   /** Name of the image, not its id: each build of a recipe has another id. */
   image: string

@@ -6,9 +6,7 @@ import { shown } from '../../tokens/shown.ts'
 import type { BootFile } from './measured-boot-file.ts'
 import type { MeasuredSection } from './pcr11.ts'
 
-/**
- * Reads signed documents of measurements: one form each, everything else is refused. Every method throws ParseError.
- */
+/** Reads signed documents of measurements: one form each, everything else is refused. Every method throws ParseError. */
 export class DocumentReader {
   readonly #name: string
 

@@ -66,10 +66,7 @@ const menu = '462caa21-7614-4503-836e-8ab6f4662331'
 /** EDK II's mark on the options that it created. */
 const ownOption = '8108ac4e-9f11-4d59-850e-e21a522c59b2'
 
-/**
- * The boot options that OVMF keeps once QEMU has chosen the boot disk: that disk, and its own menu, which boots
- * nothing.
- */
+/** The boot options that OVMF keeps once QEMU has chosen the boot disk: that disk, and its own menu, which boots nothing. */
 function bootVariables(): Uint8Array[] {
   const menuPath = concat(Uint8Array.of(4, 7, 20, 0), parseGuid(volume), Uint8Array.of(4, 6, 20, 0), parseGuid(menu))
   return [

@@ -45,10 +45,7 @@ export interface Volume {
   /** From the start of the partition to the data, in sectors of 512 bytes. */
   offsetSectors: number
   luksUuid: string
-  /**
-   * HMAC-SHA-256 under the volume key over the rest, hexadecimal: unique to the volume, and reveals nothing about the
-   * key.
-   */
+  /** HMAC-SHA-256 under the volume key over the rest, hexadecimal: unique to the volume, and reveals nothing about the key. */
   keyDigest: string
 }
 

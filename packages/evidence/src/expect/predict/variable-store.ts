@@ -104,8 +104,7 @@ function readVariables(reader: ByteReader): EfiVariable[] {
     const padding = (4 - (reader.position % 4)) % 4
     reader.bytes(Math.min(padding, reader.remaining), 'padding')
   }
-  // An update that lost power half way leaves the old value marked for deletion and no new one: the firmware keeps the
-  // old value.
+  // An update that lost power half way leaves the old value marked for deletion and no new one: the firmware keeps the old value.
   for (const [key, variable] of leaving) if (!inForce.has(key)) inForce.set(key, variable)
   return [...inForce.values()]
 }

@@ -47,9 +47,7 @@ interface Parts extends GuestParts {
 const sent = <T>(shape: Shape<T>, { body }: FastifyRequest): T =>
   read(shape, body, { code: 'InvalidRequestContent', subject: 'What the host sent' })
 
-/**
- * Requests from hosts of guests. Each is answered for a VM that the caller carries, at its present placement's epoch.
- */
+/** Requests from hosts of guests. Each is answered for a VM that the caller carries, at its present placement's epoch. */
 export function carriedRoutes(app: FastifyInstance, o: Parts): void {
   const large = { bodyLimit: largestCarriedBody }
   /** The caller, with its statement about a VM that it carries. */

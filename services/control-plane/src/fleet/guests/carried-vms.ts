@@ -11,10 +11,7 @@ export interface CarriedVm {
   evidence?: AnyBootEvidence
 }
 
-/**
- * The guests that joined hosts carry, in the control plane's store. Methods with `tx` run inside the caller's
- * transaction.
- */
+/** The guests that joined hosts carry, in the control plane's store. Methods with `tx` run inside the caller's transaction. */
 export class CarriedVms {
   readonly #store: Store
   readonly #sealer: Sealer

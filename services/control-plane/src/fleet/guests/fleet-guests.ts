@@ -42,10 +42,7 @@ interface Parts {
   ssh: SshDoors
 }
 
-/**
- * Guests on the server's own host and on joined ones. The control plane stores what those on joined hosts need to
- * continue.
- */
+/** Guests on the server's own host and on joined ones. The control plane stores what those on joined hosts need to continue. */
 export function fleetGuests(o: Parts): CarriedCompute {
   const guests = new FleetGuests(o)
   const isCarried = async (vmId: string): Promise<boolean> => (await o.vms.find(vmId)) !== undefined
@@ -220,10 +217,7 @@ function refusalOf(body: string): ErrorDetail {
   }
 }
 
-/**
- * A VM that was not yet created when its host was lost is not created elsewhere: its creation fails, and is repeated as
- * a whole.
- */
+/** A VM that was not yet created when its host was lost is not created elsewhere: its creation fails, and is repeated as a whole. */
 function unmade(status: InstanceStatusKept, isMade: boolean, step: string): InstanceStatusKept {
   if (isMade || status.provisioning.state !== 'Running' || !step.includes('lost')) return status
   const error = { code: 'HostUnreachable', message: 'The host was lost while it created the virtual machine.' } as const

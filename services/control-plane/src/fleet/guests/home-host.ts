@@ -23,10 +23,7 @@ export interface HomeHost {
   imageFile(id: string, sha256: string): Promise<Duplex>
   /** To the installation's TLS port, from this VM's own address. */
   installation(vmId: string): Duplex
-  /**
-   * From the simulated processors. @throws ServiceError CallNotCarried for another VM's or epoch's claims, or other
-   * firmware
-   */
+  /** From the simulated processors. @throws ServiceError CallNotCarried for another VM's or epoch's claims, or other firmware */
   silicon(ask: CarriedSilicon): Promise<Record<string, unknown>>
   /** PEM, for a key of the VM's vTPM or its metadata endpoint. */
   certify(ask: CarriedKey): Promise<string>

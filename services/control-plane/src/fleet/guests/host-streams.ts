@@ -21,10 +21,7 @@ interface Parts {
 /** Takes over a connection from a host that requested a stream. */
 export type HostStreams = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/**
- * Serves the streams of `fleetWire`: to the host that carries the VM, at its present placement's epoch; images to any
- * host.
- */
+/** Serves the streams of `fleetWire`: to the host that carries the VM, at its present placement's epoch; images to any host. */
 export function hostStreams(o: Parts): HostStreams {
   return (request, socket, head) => {
     socket.on('error', () => socket.destroy())

@@ -18,10 +18,7 @@ export class AttestationClient {
     this.#service = new ServiceClient(wire, tokens, { audience: attestationManagementAudience, url, query })
   }
 
-  /**
-   * Creates the provider, or finds the one this resource created. @throws ServiceError NameNotAvailable,
-   * InvalidParameter
-   */
+  /** Creates the provider, or finds the one this resource created. @throws ServiceError NameNotAvailable, InvalidParameter */
   async create(
     regionCode: string,
     name: string,
@@ -34,9 +31,7 @@ export class AttestationClient {
     await this.#send('DELETE', regionCode, name)
   }
 
-  /**
-   * Informs the service that the provider's resource has another id. Idempotent. @throws ServiceError NameNotAvailable
-   */
+  /** Informs the service that the provider's resource has another id. Idempotent. @throws ServiceError NameNotAvailable */
   async move(regionCode: string, name: string, o: { from: string; to: string }): Promise<void> {
     await this.#send('POST', regionCode, name, '/move', o)
   }

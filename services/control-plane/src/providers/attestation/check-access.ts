@@ -8,10 +8,7 @@ import { providerType } from './provider-view.ts'
 
 const suffix = '/providers/Strongroom.Authorization/checkAccess'
 
-/**
- * Answers, only for the attestation service, whether somebody has a right at a provider (contract,
- * `attestation-management.ts`).
- */
+/** Answers, only for the attestation service, whether somebody has a right at a provider (contract, `attestation-management.ts`). */
 export function checkAccessRoutes(plane: Plane): Route[] {
   return [
     route.post(`${groupPath}/providers/${providerType}/{name}${suffix}`, signedIn, async (request) => {

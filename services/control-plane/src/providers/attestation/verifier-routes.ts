@@ -6,10 +6,7 @@ import { verifierId, verifierType } from '../../types/references.ts'
 
 const base = `${subscriptionPath}/providers/${verifierType}`
 
-/**
- * Attestation providers of other origins. They come from the operator's configuration, so they are shown here but not
- * created.
- */
+/** Attestation providers of other origins. They come from the operator's configuration, so they are shown here but not created. */
 export function verifierRoutes(plane: Plane): Route[] {
   return [
     route.get(base, `${verifierType}/read`, async () =>

@@ -9,9 +9,7 @@ export interface Period {
   to: Date
 }
 
-/**
- * How a dimension reads a line, by Cost Management's names; VirtualMachineId is our addition: a VM with all its disks.
- */
+/** How a dimension reads a line, by Cost Management's names; VirtualMachineId is our addition: a VM with all its disks. */
 const dimensions: Record<string, (line: UsageLine) => string> = {
   ResourceId: (line) => line.resourceId.toLowerCase(),
   ResourceGroup: (line) => line.resourceId.split('/')[4] ?? '',

@@ -89,10 +89,7 @@ const hoursOfMonth = 730
 /** How many milliseconds, of one thing or of one GiB, a unit has. */
 export const unitMilliseconds = (unit: PriceUnit): number => (unit.endsWith('Month') ? hoursOfMonth : 1) * 3600_000
 
-/**
- * Finds prices; the most specific one applies: region and SKU before region only, before SKU only, before neither; then
- * the latest day.
- */
+/** Finds prices; the most specific one applies: region and SKU before region only, before SKU only, before neither; then the latest day. */
 export class Prices {
   readonly currency: string
   readonly #items = new Map<string, PriceItem[]>()

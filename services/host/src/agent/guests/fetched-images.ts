@@ -9,9 +9,7 @@ import { openFleetStream } from './fleet-stream.ts'
 
 const allowed: readonly string[] = [imageFiles.disk, imageFiles.boot, imageFiles.certificates]
 
-/**
- * The server's images in this machine's cache: an image appears whole, each file verified by its digest, or not at all.
- */
+/** The server's images in this machine's cache: an image appears whole, each file verified by its digest, or not at all. */
 export class FetchedImages {
   readonly #cacheDir: string
   readonly #manifest: (id: string) => Promise<ImageManifest>

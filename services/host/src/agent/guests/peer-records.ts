@@ -7,9 +7,7 @@ import type { VmPeer } from './vm-peer.ts'
 
 const retryMs = 500
 
-/**
- * One VM's record, stored by the control plane so that the VM's next host continues from it. The last one saved counts.
- */
+/** One VM's record, stored by the control plane so that the VM's next host continues from it. The last one saved counts. */
 export class PeerRecords implements InstanceRecords {
   readonly #peer: VmPeer
   readonly #logger: Logger

@@ -105,10 +105,7 @@ async function readBags(bags: DerReader, found: Contents, opening: Opening): Pro
   }
 }
 
-/**
- * EncryptedPrivateKeyInfo (RFC 5958 section 3), from a file or a PEM block. @param reader positioned at it. @throws
- * like `readPkcs12`
- */
+/** EncryptedPrivateKeyInfo (RFC 5958 section 3), from a file or a PEM block. @param reader positioned at it. @throws like `readPkcs12` */
 export async function decryptKey(reader: DerReader, opening: Opening): Promise<Uint8Array> {
   const info = reader.sequence('EncryptedPrivateKeyInfo')
   const algorithm = new DerReader(info.next('encryptionAlgorithm').raw, 'algorithm')

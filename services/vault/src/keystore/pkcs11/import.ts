@@ -122,10 +122,7 @@ function octBits(session: Session, key: Handle, o: Transfer): number {
 
 const ecAlgorithms = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512', 'P-256K': 'ES256K' } as const
 
-/**
- * A token stores no public half beside a private key: it is the one point that verifies two signatures (SEC 1 section
- * 4.1.6).
- */
+/** A token stores no public half beside a private key: it is the one point that verifies two signatures (SEC 1 section 4.1.6). */
 async function ecPublicParts(
   session: Session,
   key: Handle,

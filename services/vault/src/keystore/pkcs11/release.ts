@@ -5,10 +5,7 @@ import { oaepHashes, wrapTransportKey } from '../wrap.ts'
 import type { Binding, Handle, Mechanism, Template } from './module.ts'
 import type { Session } from './token.ts'
 
-/**
- * CKM_AES_KEY_WRAP_KWP of PKCS#11 3.0; older modules do the same under CKM_AES_KEY_WRAP_PAD, which some implement
- * differently.
- */
+/** CKM_AES_KEY_WRAP_KWP of PKCS#11 3.0; older modules do the same under CKM_AES_KEY_WRAP_PAD, which some implement differently. */
 const keyWrapPadMechanisms = [0x210b, 0x210a]
 const largestWrapped = 8192
 

@@ -176,17 +176,13 @@ function gcm(b: Binding, iv: Uint8Array, aad: Uint8Array | undefined): Mechanism
   }
 }
 
-/**
- * Begins an operation: a refusal here concerns the mechanism or its parameters, because the token has seen no value
- * yet.
- */
+/** Begins an operation: a refusal here concerns the mechanism or its parameters, because the token has seen no value yet. */
 function begun({ binding: b }: Session, algorithm: string, begin: () => void): void {
   const unknown = [
     b.CKR_MECHANISM_INVALID,
     b.CKR_MECHANISM_PARAM_INVALID,
     b.CKR_ARGUMENTS_BAD,
-    // The key was created for another use, since tokens refuse one for both AES and HMAC; or it is too short for the
-    // token.
+    // The key was created for another use, since tokens refuse one for both AES and HMAC; or it is too short for the token.
     b.CKR_KEY_TYPE_INCONSISTENT,
     b.CKR_KEY_SIZE_RANGE,
     b.CKR_KEY_FUNCTION_NOT_PERMITTED,

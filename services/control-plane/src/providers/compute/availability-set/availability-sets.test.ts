@@ -44,8 +44,7 @@ describeStores('an availability set', (store) => {
       const fixed = await plane.send('PATCH', setPath('set1'), { properties: { platformFaultDomainCount: 3 } })
       expect([fixed.status, fixed.body.error.code]).toEqual([409, 'PropertyChangeNotAllowed'])
       expect((await plane.send('PATCH', setPath('set1'), { tags: { a: 'b' } })).body.tags).toEqual({ a: 'b' })
-      // A VM is written back unchanged as it was read, as azurerm and az vm update do; it cannot be moved to another
-      // set.
+      // A VM is written back unchanged as it was read, as azurerm and az vm update do; it cannot be moved to another set.
       expect((await plane.send('PUT', vmPath('vm1'), inSet('vm1', setPath('set1')))).status).toBe(200)
       await plane.send('PUT', setPath('set2'), managed)
       const moved = await plane.send('PUT', vmPath('vm1'), inSet('vm1', setPath('set2')))

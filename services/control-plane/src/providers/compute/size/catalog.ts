@@ -152,9 +152,7 @@ interface Entry {
   id: string
 }
 
-/**
- * The marketplace has this installation's images, and Azure's names for them. Its lists are bare arrays, like Azure's.
- */
+/** The marketplace has this installation's images, and Azure's names for them. Its lists are bare arrays, like Azure's. */
 function marketRoutes(plane: Plane): Route[] {
   const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
   const offers = `${market}/{publisher}/artifacttypes/vmimage/offers`

@@ -6,10 +6,7 @@ const plain = (name: string): string =>
     .replaceAll(/[^a-z0-9]/g, '')
     .replace(/^standard/, '')
 
-/**
- * The size that a mistyped name may mean: it differs only in punctuation and case, or in one letter. Undefined if none
- * is close.
- */
+/** The size that a mistyped name may mean: it differs only in punctuation and case, or in one letter. Undefined if none is close. */
 export function nearestSize(name: string): string | undefined {
   const wanted = plain(name.slice(0, 80))
   if (wanted === '') return undefined

@@ -6,9 +6,7 @@ import { type Quotas, s22 } from './quotas.ts'
 
 export type QuotaRequest = Tables['quota_request']
 
-/**
- * Requests for more quota: submitted by permitted callers, decided by the operator, effective in the same transaction.
- */
+/** Requests for more quota: submitted by permitted callers, decided by the operator, effective in the same transaction. */
 export class QuotaRequests {
   readonly #resources: ResourceStore
   readonly #store: Store

@@ -18,9 +18,7 @@ const path = '/bootDiagnostics'
 const signatureOf = (vmId: string, expires: string): Buffer =>
   createHmac('sha256', key).update(`${vmId}\n${expires}`).digest()
 
-/**
- * The right to the log includes an address that shows it for a while, like a storage account's shared access signature.
- */
+/** The right to the log includes an address that shows it for a while, like a storage account's shared access signature. */
 export function bootDiagnosticsRoutes(plane: Plane): Route[] {
   return [
     route.post(

@@ -23,10 +23,7 @@ import { guestPart, markStored } from './write-stored.ts'
 /** Azure's limits for durationInSeconds are wider; its portal allows sixty days. */
 const longest = 60 * 24 * 3600
 
-/**
- * beginGetAccess and endGetAccess of resources with a disk's content: an address that is the only credential, for a
- * limited time.
- */
+/** beginGetAccess and endGetAccess of resources with a disk's content: an address that is the only credential, for a limited time. */
 export function accessRoutes(plane: Plane, type: string): Route[] {
   const { one } = pathsOf(type)
   const disk = async (request: ArmRequest): Promise<StoredDiskResource> =>

@@ -196,10 +196,7 @@ export function specOf(resource: StoredDiskResource, kept: StoredDisk): StoredDi
   }
 }
 
-/**
- * Deletion of resources with a stored disk behind them: by an operation, which also destroys the key of their guest
- * state.
- */
+/** Deletion of resources with a stored disk behind them: by an operation, which also destroys the key of their guest state. */
 export const storedHooks: Pick<ResourceType<StoredDiskInternal>, 'remove' | 'forget'> = {
   remove: removeStored,
   forget: async (plane, asker, { internal: { kept } }) => {

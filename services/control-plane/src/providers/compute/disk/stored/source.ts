@@ -166,10 +166,7 @@ export async function requireOff(plane: Plane, vm: Vm, verb: string): Promise<vo
   )
 }
 
-/**
- * A copy would have to follow its set's rotations; under the platform's key only, it would be easier to open than its
- * source.
- */
+/** A copy would have to follow its set's rotations; under the platform's key only, it would be easier to open than its source. */
 const underCustomerKey = (vm: Vm, set: string): ServiceError =>
   new ServiceError({
     code: 'NotSupported',

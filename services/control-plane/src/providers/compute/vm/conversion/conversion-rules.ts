@@ -8,10 +8,7 @@ const convertible: Record<Tee, readonly string[]> = {
   TDX: ['DCesv5', 'DCedsv5', 'ECesv5', 'ECedsv5'],
 }
 
-/**
- * The oldest kernel that runs under both technologies: Ubuntu's for Azure, and upstream's, where TDX guests arrived in
- * 6.2.
- */
+/** The oldest kernel that runs under both technologies: Ubuntu's for Azure, and upstream's, where TDX guests arrived in 6.2. */
 const leastKernel = { ubuntu: '6.2.0-1011-azure', other: '6.2' } as const
 
 const target = 'properties.hardwareProfile.vmSize'

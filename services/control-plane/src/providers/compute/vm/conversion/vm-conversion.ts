@@ -124,10 +124,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
   }
 }
 
-/**
- * Copies of the old guest state are older than the generation reported for the old key: should that key remain, it
- * opens nothing.
- */
+/** Copies of the old guest state are older than the generation reported for the old key: should that key remain, it opens nothing. */
 async function destroyOldKey(plane: Plane, c: StepContext<ConversionParams>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
