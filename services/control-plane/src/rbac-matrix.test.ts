@@ -9,8 +9,8 @@ import { allRoutes } from './routes.ts'
 import { subscriptionId, tenantId } from './testing/test-plane.ts'
 
 /**
- * Every operation that a route needs against every built-in role, as a file for review: a new route or a changed role
- * shows as a line of the file. `vitest -u` rewrites it.
+ * Every operation that a route requires against every built-in role, as a file for review: a new route or a changed
+ * role appears as a changed line. `vitest -u` rewrites it.
  */
 describe('the matrix of operations and roles', () => {
   const actions = [

@@ -1,4 +1,4 @@
 import { globSync } from 'node:fs'
 
-/** Files that describe resource types, by their names: a new type touches its own folder and no list. */
+/** Files that describe resource types, by name: a new type needs only its own folder, and no list. */
 export const resourceTypeFiles = (): string[] => globSync('**/*.type.{ts,js}', { cwd: import.meta.dirname }).toSorted()

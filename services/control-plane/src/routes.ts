@@ -26,7 +26,7 @@ import { deploymentRoutes } from './templates/routes.ts'
 import { resourceRoutes } from './types/resource-routes.ts'
 import type { Plane } from './plane.ts'
 
-/** Every route of the resource manager, each with the action that its caller must be allowed. */
+/** Every route of the resource manager, each with the action that its caller needs. */
 export function allRoutes(plane: Plane): Route[] {
   return [
     ...subscriptionRoutes(plane),

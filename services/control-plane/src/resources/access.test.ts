@@ -186,7 +186,7 @@ describe('tags', () => {
       `${subscription}/resources?$filter=tagName%20eq%20'a'%20and%20tagValue%20eq%20'1'`,
     )
     expect(found.body.value.map((each: Loose) => each.name)).toEqual(['vm1'])
-    // The name of one tag and the value of another are not a tag.
+    // One tag's name with another tag's value is not a match.
     const mixed = await plane.send('GET', `${subscription}/resources?$filter=tagName eq 'a' and tagValue eq '3'`)
     expect(mixed.body.value).toEqual([])
     expect((await plane.send('DELETE', tags(vmPath('vm1')))).status).toBe(200)

@@ -37,7 +37,7 @@ describeStores('the activity log on the wire', (open) => {
     const [tagged, off, made, ...more] = await eventsOf(plane, vmPath('vm1'))
     expect(more).toEqual([])
     expect(tagged).not.toHaveProperty('operationId')
-    // .NET clients read no event that lacks one of these.
+    // .NET clients fail on events without one of these.
     expect(tagged).toMatchObject({
       description: '',
       category: { value: 'Administrative' },

@@ -6,7 +6,7 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 const outcome = (status: number): string =>
   status < 400 ? (status === 202 || status === 201 ? 'Accepted' : 'Succeeded') : 'Failed'
 
-/** The activity log, newest first, in the shape of Azure Monitor's events. */
+/** The activity log, newest first, as Azure Monitor events. */
 export function activityRoutes(plane: Plane): Route[] {
   const view = (row: ActivityRow): Record<string, unknown> => ({
     eventDataId: row.id,

@@ -173,7 +173,7 @@ describe('a role assignment', () => {
       code: 'LastOwnerCannotBeRemoved',
     })
     const owner = builtIn('Owner')
-    // Owners of a group, and other roles at the subscription, are none of it.
+    // Owners of a group, and other roles at the subscription, do not count.
     await send('PUT', assignmentAt(group, 1), giving(owner))
     await send('PUT', assignmentAt(subscription, 2), giving(builtIn('Contributor')))
     await send('PUT', assignmentAt(other, 0), giving(owner))

@@ -13,7 +13,7 @@ import { managementGroupPath, requireScope, scopeOf as scopeBefore, scopePaths }
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const scopeOf = (path: string): string => scopeBefore(path, 'Microsoft.Authorization')
 
-/** Tenant scope first: what is assigned there holds everywhere. */
+/** Tenant scope first: assignments there apply everywhere. */
 const scopes = ['', managementGroupPath, ...scopePaths]
 
 /** Role definitions and assignments at the tenant, a subscription, a group or a resource. */
@@ -32,7 +32,7 @@ export const assignmentView = (plane: Plane, row: Assignment): Record<string, un
     roleDefinitionId: roleId(plane, row.role_id),
     principalId: row.principal_id,
     principalType: row.principal_type,
-    // The tenant's own scope is written in two ways.
+    // The tenant's own scope has two spellings.
     scope: row.display_scope || '/',
     createdOn: row.created_at,
     createdBy: row.created_by,
@@ -48,7 +48,7 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
       const at = keyOf(scopeOf(request.path))
       const filter = (request.query['$filter'] ?? '').toLowerCase()
       const principal = /principalid eq\s*'([^']*)'/.exec(filter)?.[1]
-      // What somebody has by a group counts as assigned to them.
+      // Rights through a group count as assigned.
       const assignee = /assignedto\(\s*'([^']*)'/.exec(filter)?.[1]
       const principals = assignee === undefined ? principal && [principal] : await plane.access.identitiesOf(assignee)
       const exact = /atscope\(\)/.test(filter)
@@ -80,7 +80,7 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
 
 async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment) => unknown): Promise<ArmReply> {
   const fields = new Fields(request.body)
-  // Older clients send the properties at the top.
+  // Older clients send the properties at the top level.
   const properties = fields.has('properties') ? fields.object('properties') : fields
   const role = await plane.access.role(properties.text('roleDefinitionId')?.split('/').at(-1) ?? '')
   const principalId = properties.text('principalId') ?? ''
@@ -123,10 +123,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
   return { status: created ? 201 : 200, body: view(assignment) }
 }
 
-/**
- * As the directory has it. Anyone who is not there (yet) is taken at the client's word: a role before its principal gives nobody
- * anything.
- */
+/** From the directory. For a principal that is not there (yet), the client's value is used: a role without its principal grants nothing. */
 async function typeOfPrincipal(plane: Plane, principalId: string, given: string | undefined): Promise<string> {
   const { principalType: found } = await plane.identities.lookUp(principalId)
   if (found === undefined || given === undefined || found === given) return found ?? given ?? 'ServicePrincipal'
@@ -140,7 +137,7 @@ async function typeOfPrincipal(plane: Plane, principalId: string, given: string 
   })
 }
 
-/** A custom role is given only where its definition says. */
+/** A custom role can be assigned only where its definition allows. */
 function assertAssignable(role: RoleDefinition, scope: string): void {
   const { assignableScopes } = role
   if (assignableScopes === undefined || assignableScopes.some((each) => covers(keyOf(each), keyOf(scope)))) return

@@ -4,7 +4,7 @@ import { route, type Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json, Resource } from '../store/resources.ts'
 
-/** What the platform adds to a resource and no request says. */
+/** What the platform adds to a resource and no request contains. */
 const added = new Set([
   'provisioningState',
   'resourceGuid',
@@ -49,7 +49,7 @@ async function exportGroup(plane: Plane, request: ArmRequest): Promise<ArmReply>
   const wanted = all.filter(
     ({ key, type, internal }) =>
       !type.startsWith('microsoft.resources/') &&
-      // The disk that a VM makes is in the VM's own description.
+      // A VM's OS disk is described by the VM.
       typeof (internal as Json)['type'] !== 'string' &&
       (named.length === 0 || named.includes('*') || named.includes(key)),
   )
@@ -78,7 +78,7 @@ function described(resource: Resource, spelling: string): Json {
   }
 }
 
-/** Names of the types around it come before its own; a text that begins like an expression is written so that it is none. */
+/** Names of the enclosing types come first; a text that looks like an expression is escaped. */
 function escaped(name: string, key: string, type: string): string {
   const names = key
     .slice(key.lastIndexOf('/providers/') + '/providers/'.length)

@@ -4,12 +4,12 @@ import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { offeredIn } from './providers.ts'
 
-/** Features of Azure that a subscription has to ask for and that this installation has. */
+/** Azure's opt-in features that this installation has. */
 const known: Record<string, string[]> = {
   'Microsoft.Compute': ['EncryptionAtHost', 'SecureBootPreview', 'NonPersistedTPM'],
 }
 
-/** Preview features: what is offered here is offered to everybody, so that each is registered from the start. */
+/** Preview features: everything offered here is available to everybody, so each is registered from the start. */
 export function featureRoutes(plane: Plane): Route[] {
   const features = `${subscriptionPath}/providers/Microsoft.Features`
   const within = `${features}/providers/{namespace}/features`

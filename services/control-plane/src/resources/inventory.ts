@@ -11,8 +11,9 @@ const properties = ['resourceType', 'name', 'resourceGroup', 'location', 'tagNam
 type Property = (typeof properties)[number]
 
 /**
- * The filters that stock clients send: equality of some properties, joined by `and`. A tag's name and value are one tag's.
- * @throws ServiceError InvalidFilterInQueryString for any other, because a filter that is ignored shows too much
+ * The filters that stock clients send: equality of some properties, joined by `and`. A tag's name and value must belong
+ * together.
+ * @throws ServiceError InvalidFilterInQueryString for any other filter, because ignoring one would show too much
  */
 export function parseFilter(text: string | undefined, allowed: readonly Property[] = properties): Test {
   if (text === undefined || text.trim() === '') return () => true

@@ -27,7 +27,7 @@ export function lockRoutes(plane: Plane): Route[] {
     return [
       route.get(base, `${type}/read`, async (request) => {
         const here = keyOf(request.path.slice(0, -`/providers/${type}`.length))
-        // Those that hold here, and those below.
+        // Locks that apply here, and those below.
         const all = (await plane.locks.list()).filter((lock) => covers(lock.scope, here) || covers(here, lock.scope))
         return ok({ value: all.map(view) })
       }),

@@ -8,7 +8,7 @@ import type { Plane } from '../plane.ts'
 const type = 'Microsoft.Management/managementGroups'
 const base = `/providers/${type}`
 
-/** The tenant's root group, which is all that an installation has, and the way for its owner to rights above the subscription. */
+/** The tenant's root group, the only one in an installation, and the owner's way to rights above the subscription. */
 export function managementGroupRoutes(plane: Plane): Route[] {
   const view = (): Record<string, unknown> => ({
     id: `${base}/${plane.tenantId}`,
@@ -44,7 +44,7 @@ export function requireManagementGroup(plane: Plane, name: string): void {
 
 /**
  * As Azure lets a global administrator: the installation's owner becomes User Access Administrator of the tenant, and
- * nothing more, by a step that is on record.
+ * nothing more, in a recorded step.
  */
 async function elevate(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const { caller, correlationId, path } = request

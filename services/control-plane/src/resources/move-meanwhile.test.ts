@@ -20,7 +20,7 @@ const location = 'westeurope'
 const there = (path: string): string => idInGroup(path, target)
 const compute = (type: string, name: string): string => `${group}/providers/Microsoft.Compute/${type}/${name}`
 const emptyDisk = { location, properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 4 } }
-/** More than one of the requests below has. */
+/** More than any request below has. */
 const transactions = [1, 2, 3, 4, 5]
 
 describeStores('a move between two steps of another request', (open) => {
@@ -96,7 +96,7 @@ describeStores('a move between two steps of another request', (open) => {
         expect(await wellEnded(deleted), `${kind} ${at}`).toBe(true)
         expect(await exists(gone), `${kind} ${at}`).toBe(false)
         replies.moved.push((await withMove(at, away, async () => await plane.send('DELETE', away))).status)
-        // What is moved just before its operation begins is deleted where it is then.
+        // A resource moved just before its operation begins is deleted at its new place.
         const isThere = await exists(there(away))
         if (replies.moved.at(-1) === 409) expect(isThere, `${kind} ${at}`).toBe(true)
       }

@@ -4,16 +4,16 @@ import type { Db, Resource } from '../store/resources.ts'
 import { movedId, withMovedIds } from './move-rules.ts'
 
 /**
- * Gives resources their ids in another group, within one transaction that holds both groups: their rows and those within
- * them, whatever refers to them, their addresses and their own locks. Roles that were given at them end, as on Azure:
- * who may use a resource is for its new group to say.
+ * Gives resources their ids in another group, within one transaction that locks both groups: their rows and nested
+ * rows, references to them, their addresses and locks. Roles assigned at them end, as on Azure: the new group decides
+ * who may use a resource.
  * @param moves the old ids' keys, and the new ids
- * @returns the moved resources as they are now
+ * @returns the moved resources
  */
 export async function moveRows(plane: Plane, tx: Db, moves: ReadonlyMap<string, string>): Promise<Resource[]> {
   const moved: Resource[] = []
   for (const row of await plane.resources.list({}, tx)) {
-    // What a deployment made is its history: it made it where it was.
+    // A deployment's record is history: it names the old location.
     if (row.type.startsWith('microsoft.resources/')) continue
     const after = withMovedIds({ id: row.id, body: row.body, internal: row.internal }, moves) as Pick<
       Resource,
@@ -38,7 +38,7 @@ export async function moveRows(plane: Plane, tx: Db, moves: ReadonlyMap<string, 
   return moved
 }
 
-/** Private addresses are the subnet's, and held by interfaces; both go by their keys. */
+/** Private addresses belong to the subnet and are held by interfaces, both identified by key. */
 async function moveAddresses(tx: Db, moves: ReadonlyMap<string, string>): Promise<void> {
   for (const row of await tx.selectFrom('address').selectAll().execute()) {
     const [pool, owner] = [movedId(row.pool, moves), movedId(row.owner, moves)]

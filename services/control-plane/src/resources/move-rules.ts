@@ -3,15 +3,15 @@ import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Resource } from '../store/resources.ts'
 import type { ResourceTypes } from '../types/registry.ts'
 
-/** What a resource's id becomes in another group. */
+/** A resource's id in another group. */
 export function idInGroup(id: string, groupId: string): string {
   return [...groupId.split('/').slice(0, 5), ...id.split('/').slice(5)].join('/')
 }
 
 /**
  * Why a resource cannot be moved, or undefined.
- * @param o taken: a resource of the target group has its type and name; holder: the virtual machine that has the interface;
- * busy: which of the two has an operation under way
+ * @param o taken: a resource of the target group has its type and name; holder: the virtual machine that the interface
+ * is attached to; busy: which of the two has an operation in progress
  */
 export function moveProblem(
   types: ResourceTypes,
@@ -25,7 +25,7 @@ export function moveProblem(
     target: resource.id,
     innererror: more,
   })
-  // Azure's table of what moves between groups has No for the other types that there are here.
+  // Azure's table of movable types has No for the other types here.
   const type = types.of(resource.type)
   if (type?.movable !== true)
     return problem('ResourceMoveNotSupported', `Resource move is not supported for resource types '${spelled}'.`, {
@@ -63,8 +63,7 @@ export function moveProblem(
 }
 
 /**
- * Rewrites every id in a JSON value that names a moved resource or something within one, in the case that it is written
- * in.
+ * Rewrites every id in a JSON value that names a moved resource or a nested one, keeping its case.
  * @param moves the old ids' keys, and the new ids
  */
 export function withMovedIds(value: unknown, moves: ReadonlyMap<string, string>): unknown {
@@ -76,11 +75,11 @@ export function withMovedIds(value: unknown, moves: ReadonlyMap<string, string>)
   )
 }
 
-/** The id with its new group; any other text as it is. */
+/** The id with its new group; any other text unchanged. */
 export function movedId(text: string, moves: ReadonlyMap<string, string>): string {
   if (!/^\/subscriptions\//i.test(text)) return text
   const parts = text.split('/')
-  // A resource's own id has nine parts; what is within it has more.
+  // A resource's own id has nine parts; a nested one's has more.
   const moved = moves.get(keyOf(parts.slice(0, 9).join('/')))
   if (moved === undefined) return text
   const whole = [moved, ...parts.slice(9)].join('/')

@@ -143,7 +143,7 @@ describeStores('moving resources between groups', (open) => {
     await assign(plane, target, roles.administrator, 3)
     expect((await move(plane, [vault], { as: robot })).body.error.code).toBe('LinkedAuthorizationFailed')
     expect((await move(plane, [ip], { as: robot })).status).toBe(204)
-    // Roles at the vault itself and at its old group end; those at its new group begin.
+    // Roles at the vault itself and at its old group end; those at its new group apply.
     await assign(plane, vault, roles.administrator, 4)
     expect((await move(plane, [vault])).status).toBe(204)
     const told = plane.wire.vaults.live.get('moved')
@@ -169,7 +169,7 @@ describeStores('moving resources between groups', (open) => {
     const properties = { tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true }
     expect((await plane.send('PUT', vault, { location: 'westeurope', properties })).status).toBeLessThan(300)
     const told = plane.wire.vaults.live.get('half')!
-    // As a process leaves it that dies between the key service's answer and its own commit.
+    // The state after a process died between the key service's answer and its own commit.
     told.resourceId = there(vault)
     expect((await assign(plane, vault, roles.administrator, 6)).status).toBe(201)
     const after = plane.wire.vaults.live.get('half')
@@ -190,7 +190,7 @@ describeStores('moving resources between groups', (open) => {
     await assign(plane, ip, roles.contributor, 5)
     expect((await move(plane, [ip])).status).toBe(204)
     expect((await plane.send('DELETE', there(ip))).body.error.code).toBe('ScopeLocked')
-    // The role at the address is gone with its old id.
+    // The role at the address ended with its old id.
     expect((await plane.send('GET', there(ip), undefined, { as: robot })).status).toBe(403)
     expect((await plane.send('PUT', ip, { location: 'westeurope', sku: { name: 'Standard' } })).status).toBe(201)
     expect((await plane.send('GET', ip, undefined, { as: robot })).status).toBe(403)

@@ -10,10 +10,10 @@ import { moveRows } from './move-rows.ts'
 import { idInGroup, moveProblem } from './move-rules.ts'
 
 const groupAction = 'Microsoft.Resources/subscriptions/resourceGroups'
-/** Azure's limit of one request. */
+/** Azure's limit per request. */
 const most = 800
 
-/** `az resource move`: from one group of the subscription to another, all of them or none. */
+/** `az resource move`: from one group of the subscription to another, all or none. */
 export function moveRoutes(plane: Plane): Route[] {
   const moveRoute = (verb: 'moveResources' | 'validateMoveResources', does: boolean): Route =>
     route.post(
@@ -31,7 +31,7 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
   await plane.resources.requireGroup(target)
   await requireRights(plane, request, ids, target)
   await plane.resources.transaction(async (tx) => {
-    // In one order, so that two moves across each other do not wait for each other.
+    // In one order, so that two opposite moves do not deadlock.
     const groups = new Map<string, Resource>()
     for (const id of [sourceId, target].toSorted((a, b) => keyOf(a).localeCompare(keyOf(b))))
       groups.set(keyOf(id), await plane.resources.lockGroup(tx, id))
@@ -59,8 +59,8 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
         details: problems,
       })
     if (!does) return
-    // Without the answer of the service that is told nothing has moved. A process that dies after the answer leaves the row
-    // where it was: the same request moves it.
+    // Without the answer of the notified service nothing has moved. If the process dies after the answer, the row has
+    // its old id: the same request moves it.
     for (const resource of await moveRows(plane, tx, moves)) {
       const from = idInGroup(resource.id, sourceId)
       await plane.types.of(resource.type)?.moved?.(plane, onBehalfOf(request), tx, resource, from)
@@ -69,13 +69,13 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
   return { status: 204 }
 }
 
-/** The first that has an operation under way, which would look for the resource under its old id. None begins meanwhile. */
+/** The first one with an operation in progress, which would look for the resource under its old id. None begins meanwhile. */
 async function busyOf(plane: Plane, tx: Db, resources: Resource[]): Promise<Resource | undefined> {
   for (const each of resources) if ((await plane.runner.holdOff(each.key, tx)).length > 0) return each
   return undefined
 }
 
-/** The virtual machine that has an interface: an operation of it may hold the interface's id. */
+/** The virtual machine that an interface is attached to: an operation on it may hold the interface's id. */
 async function holderOf(plane: Plane, tx: Db, resource: Resource): Promise<Resource | undefined> {
   const id = plane.types.of(resource.type)?.holder?.(resource)
   return id === undefined ? undefined : await plane.resources.lock(tx, id)
@@ -105,8 +105,8 @@ function readRequest(body: unknown, sourceId: string): { ids: string[]; target: 
 }
 
 /**
- * Moving writes in the target group and takes away from the source. Azure asks for no more; but who uses a vault by roles is
- * decided by the group that it is in, so whoever moves one must be allowed to give roles at it.
+ * Moving writes in the target group and deletes in the source. Azure requires no more; but the group decides who uses a
+ * vault by roles, so moving one requires the right to assign roles at it.
  * @throws ServiceError LinkedAuthorizationFailed, ScopeLocked
  */
 async function requireRights(plane: Plane, request: ArmRequest, ids: string[], target: string): Promise<void> {
@@ -121,7 +121,7 @@ async function requireRights(plane: Plane, request: ArmRequest, ids: string[], t
   })
   const into = { action: `${groupAction}/write`, id: target }
   await plane.access.requireLinked(request.caller, request.path, [into, ...links])
-  // Read-only locks forbid it at either end; CanNotDelete does not, as on Azure.
+  // ReadOnly locks forbid it at either end; CanNotDelete does not, as on Azure.
   for (const path of [target, ...ids])
     await plane.locks.require({ method: 'POST', action: `${groupAction}/moveResources/action`, path })
 }

@@ -8,20 +8,20 @@ import { requireScope, scopeOf, scopePaths } from './scopes.ts'
 
 const authorization = 'Microsoft.Authorization'
 
-/** What the caller may do at a scope, and the deny assignments there: there are none, for only Azure makes them. */
+/** The caller's rights at a scope, and the deny assignments there: none, because only Azure creates them. */
 export function permissionRoutes(plane: Plane): Route[] {
   return scopePaths.flatMap((scope) => [
     {
       method: 'GET' as const,
       path: `${scope}/providers/${authorization}/permissions`,
-      // Everybody may know what they themselves may do.
+      // Everybody may see their own rights.
       action: signedIn,
       handle: async (request): Promise<ArmReply> => {
         const at = scopeOf(request.path, authorization)
         const held = (await plane.access.heldBy(request.caller.objectId)).filter((each) =>
           covers(each.scope, keyOf(at)),
         )
-        // Without a role there, nothing is said of what is there.
+        // Without a role there, the existence of the scope is not revealed.
         if (held.length > 0) await requireScope(plane, at)
         const roles = await Promise.all(held.map(async ({ role_id: id }) => await plane.access.role(id)))
         const value = roles.flatMap((role) =>

@@ -5,7 +5,7 @@ import { regions } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import type { ResourceTypes } from '../types/registry.ts'
 
-/** Types that clients name and that no group has resources of. */
+/** Types that clients name but no group contains. */
 const further: Record<string, string[]> = {
   'Microsoft.Attestation': ['defaultProviders', 'locations', 'locations/defaultProvider', 'operations'],
   'Microsoft.Authorization': ['denyAssignments', 'locks', 'permissions', 'roleAssignments', 'roleDefinitions'],
@@ -39,7 +39,7 @@ const further: Record<string, string[]> = {
   'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
   'Microsoft.ResourceGraph': ['resources'],
   'Microsoft.ResourceHealth': ['availabilityStatuses'],
-  // There are no storage accounts; some clients do not begin without the namespace.
+  // There are no storage accounts; some clients require the namespace.
   'Microsoft.Storage': [],
   'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],
   'Strongroom.Attestation': ['verifiers'],
@@ -72,7 +72,7 @@ const namespacesOf = (types: ResourceTypes): string[] => [
   ...new Set([...Object.keys(further), ...types.all.map(({ spelling }) => spelling.split('/')[0] ?? '')]),
 ]
 
-/** What this installation offers of a namespace in any case; nothing of one that there is not. */
+/** What this installation offers of a namespace in any case; empty for an unknown one. */
 export function offeredIn(types: ResourceTypes, namespace: string): OfferedType[] {
   const found = namespacesOf(types).find((each) => each.toLowerCase() === namespace.toLowerCase()) ?? ''
   const locations = regions.map((region) => region.displayName)
@@ -111,7 +111,7 @@ export function providerRoutes(plane: Plane): Route[] {
     route.get(one, 'Microsoft.Resources/subscriptions/providers/read', async (request) =>
       ok(view(find(param(request, 'namespace')))),
     ),
-    // Clients register what they are about to use; here everything is registered.
+    // Clients register what they are about to use; everything is registered here.
     route.post(`${one}/register`, 'Microsoft.Resources/subscriptions/providers/register/action', async (request) =>
       ok(view(find(param(request, 'namespace')))),
     ),

@@ -11,7 +11,7 @@ import { scopeOf } from './scopes.ts'
 
 const type = 'Microsoft.Authorization/roleDefinitions'
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-/** `*`, or a provider's operation with `*` for parts of it. */
+/** `*`, or a provider's operation with `*` for parts. */
 const actionForm = /^(\*|[A-Za-z*][A-Za-z0-9.*]*(\/[A-Za-z0-9.*]+)+)$/
 const limit = 200
 
@@ -20,7 +20,7 @@ const isBuiltIn = (role: RoleDefinition): boolean => roles.some(({ id }) => id =
 export const roleId = (plane: Plane, id: string): string =>
   `/subscriptions/${plane.subscriptionId}/providers/${type}/${id}`
 
-/** Built-in roles, and the installation's own. */
+/** Built-in and custom roles. */
 export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
   const base = `${scope}/providers/${type}`
   const one = `${base}/{role}`
@@ -91,8 +91,8 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
 }
 
 /**
- * Anyone who may write a role at one scope must change nothing at others (attack W1): not where it may be given before the write or
- * after it, nor where somebody has it although it may be given there no more.
+ * A caller who may write a role at one scope must not affect others (attack W1): neither where it is assignable before
+ * or after the write, nor where it is still assigned although no longer assignable there.
  */
 async function requireEverywhere(
   plane: Plane,

@@ -219,7 +219,7 @@ describe('a role definition', () => {
   })
 
   it('is written by who may write all its scopes, in whatever case they stand', async () => {
-    // Who owns the group alone may write what is assignable in it, twice said.
+    // The owner of a group may write only what is assignable in it, named twice.
     await send('PUT', assignmentAt(group, 5), giving(builtIn('User Access Administrator')))
     expect(
       (await send('PUT', roleAt(group, 1), definition({ assignableScopes: [group, `${group.toUpperCase()}`] }), alice))

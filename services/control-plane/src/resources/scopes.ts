@@ -11,11 +11,11 @@ export const scopePaths: string[] = [
   `${groupPath}/providers/{namespace}/{type}/{name}/{childType}/{child}`,
 ]
 
-/** The scope that an extension's path stands on: what comes before its own `/providers/{extension}`. */
+/** The scope of an extension's path: what comes before its own `/providers/{extension}`. */
 export const scopeOf = (path: string, extension: string): string =>
   path.slice(0, path.toLowerCase().lastIndexOf(`/providers/${extension.toLowerCase()}/`))
 
-/** @throws ServiceError ResourceGroupNotFound, ResourceNotFound: nothing is put on what is not there */
+/** @throws ServiceError ResourceGroupNotFound, ResourceNotFound: nothing can be attached to a missing resource */
 export async function requireScope(plane: Plane, scope: string): Promise<void> {
   if (scope.startsWith('/providers/')) {
     requireManagementGroup(plane, scope.split('/').at(-1) ?? '')
@@ -24,6 +24,6 @@ export async function requireScope(plane: Plane, scope: string): Promise<void> {
   const parts = scope.split('/').length
   if (parts <= 3) return
   if (parts === 5) await plane.resources.requireGroup(scope)
-  // A resource within another lives in the other's row.
+  // A nested resource is part of its parent's row.
   else await plane.resources.get(scope.split('/').slice(0, 9).join('/'))
 }

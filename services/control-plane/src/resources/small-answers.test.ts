@@ -11,7 +11,7 @@ import {
   type TestPlane,
 } from '../testing/test-plane.ts'
 
-/** Questions that stock clients ask beside what they came for. */
+/** Side requests of stock clients. */
 let plane: TestPlane & { close(): Promise<void> }
 const subscription = `/subscriptions/${subscriptionId}`
 const stranger = '0f2a9f3e-0000-4000-8000-00000000dddd'

@@ -3,7 +3,7 @@ interface UsageIntervalTable {
   /** Key of the resource whose row decides. */
   owner: string
   resource_id: string
-  /** ARM id of the VM that it belongs to; empty where it belongs to none. */
+  /** ARM id of the VM it belongs to; empty if none. */
   vm_id: string
   region: string
   meter: string
@@ -19,7 +19,7 @@ interface MeterAnchorTable {
   /** Elapsed.era of the host's clock. */
   era: string
   at: string
-  /** Milliseconds as text: they outgrow an integer of 32 bits. */
+  /** Milliseconds as text: they exceed a 32-bit integer. */
   elapsed: string
 }
 

@@ -14,14 +14,14 @@ interface FleetHostTable {
   state: 'Invited' | 'Ready' | 'Draining'
   /** SHA-256 of the SubjectPublicKeyInfo of its key, hexadecimal, once it has joined. */
   key: string | null
-  /** SHA-256 of the secret of its join code, hexadecimal. */
+  /** SHA-256 of its join code's secret, hexadecimal. */
   code_hash: string
   code_until: string
   created_at: string
   joined_at: string | null
 }
 
-/** Beside the host, so that a beat and a placement do not wait for each other. */
+/** Separate from the host, so that a beat and a placement do not wait for each other. */
 interface FleetLeaseTable {
   /** The host's id. */
   host: string
@@ -29,49 +29,49 @@ interface FleetLeaseTable {
   until: string
 }
 
-/** What is reserved on a host: the row that two placements at once compete for. */
+/** A host's reservations: the row that concurrent placements compete for. */
 interface FleetUseTable {
   /** The host's id. */
   host: string
   vcpus: number
   memory_mib: number
-  /** Another one with each change of what the host is to carry. */
+  /** Changes with everything the host must carry. */
   revision: number
 }
 
-/** A VM that joined hosts carry; one of the server's own host has no row. */
+/** A VM carried by joined hosts; the server's own VMs have no row. */
 interface PlacementTable {
   vm_id: string
   resource_id: string
-  /** The id of the host that carries it; none while it is deallocated, or waits for one. */
+  /** The id of its host; null while it is deallocated, or waits for one. */
   host: string | null
-  /** One above the last with each host; never less. */
+  /** Incremented with each host; never decreases. */
   epoch: number
-  /** The epoch that the vault has been told of: no host is told of a later one before. */
+  /** The epoch that the vault knows: a host is never notified of a later one first. */
   fenced_epoch: number
   /** Reserved on the host. */
   vcpus: number
   memory_mib: number
   wanted: 'Running' | 'Stopped'
-  /** One above the last with each start that was asked for. */
+  /** Incremented with each requested start. */
   run: number
   /** The last choice of a host: Explanation as JSON. */
   why: string
   placed_at: string | null
-  /** 1 while it is stopped to be started on another host. */
+  /** 1 while it is stopped in order to start on another host. */
   moving: number
 }
 
-/** A guest that joined hosts carry: whatever becomes of a host, this is what its VMs go on from. */
+/** A guest carried by joined hosts: whatever happens to a host, its VMs continue from this. */
 interface CarriedVmTable {
   vm_id: string
-  /** InstanceSpec as JSON, without the hash of a password. */
+  /** InstanceSpec as JSON, without the password hash. */
   spec: string
   /** The hash, sealed for this VM, base64. */
   password: string | null
-  /** InstanceStatus as JSON, without its spec: as its host has said, or as was asked for since. */
+  /** InstanceStatus as JSON, without its spec: from its host, or as requested since. */
   status: string
-  /** What its next host needs, as its last one had it; none until it was made. */
+  /** What its next host needs, from its last one; null until it was created. */
   record: string | null
   /** AnyBootEvidence of its last boot, as JSON. */
   evidence: string | null

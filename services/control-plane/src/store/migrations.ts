@@ -89,7 +89,7 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
-  // Models of before there were ordinary VMs say no type: confidential ones, where a request that says none means Standard.
+  // Models older than ordinary VMs have no type: they are confidential, whereas a request without one means Standard.
   '0012-security-type': {
     async up(db) {
       const vms = db.selectFrom('resource').selectAll().where('type', '=', 'microsoft.compute/virtualmachines')

@@ -1,11 +1,11 @@
 import type { BillingTables } from './billing-tables.ts'
 import type { FleetTables } from './fleet-tables.ts'
 
-/** Tables of the control plane. JSON is text, times are ISO text, so that both engines hold the same. */
+/** Tables of the control plane. JSON is text, times are ISO text, so that both engines store the same. */
 interface ResourceTable {
   /** The resource id in lower case: ids are compared without case. */
   key: string
-  /** The id as the one who made it spelled it. */
+  /** The id as its creator spelled it. */
   id: string
   /** Lower case, for example microsoft.compute/virtualmachines. */
   type: string
@@ -15,7 +15,7 @@ interface ResourceTable {
   location: string
   /** ResourceBody as JSON. */
   body: string
-  /** What only the platform reads, as JSON. */
+  /** JSON that only the platform reads. */
   internal: string
   etag: string
   created_at: string
@@ -71,7 +71,7 @@ interface ActivityTable {
   resource_key: string
   status: number
   correlation_id: string
-  /** Of the operation that went on after the answer; empty where none did. */
+  /** The operation that continued after the answer; empty if none. */
   operation_id: string
 }
 
@@ -79,7 +79,7 @@ interface OperationNoteTable {
   operation_id: string
   /** ArmOperationStep[] of the host, as JSON. */
   steps: string
-  /** 1 where a failed operation left what it had made in place. */
+  /** 1 if a failed operation kept what it had created. */
   kept: number
   created_at: string
 }

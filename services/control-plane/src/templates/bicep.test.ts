@@ -104,7 +104,7 @@ describe("Bicep's templates", () => {
     })
     const kept = (await plane.send('GET', `${group}/providers/Microsoft.Network/publicIPAddresses/kept`)).body
     expect(kept.tags).toBeUndefined()
-    // The object holds a secure member, so nothing of it is shown.
+    // The object contains a secure member, so none of it is shown.
     expect(made.parameters.settings.value).toBeUndefined()
   })
 

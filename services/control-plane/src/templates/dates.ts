@@ -2,7 +2,7 @@ import { TemplateError } from './template-error.ts'
 
 const pad = (value: number, digits: number): string => String(value).padStart(digits, '0')
 
-/** A time by .NET's custom format letters; without a format in the basic form of ISO 8601, as utcNow gives it. */
+/** A time in .NET's custom format; by default in ISO 8601 basic form, like utcNow. */
 export function formatTime(at: Date, format: string = 'yyyyMMddTHHmmssZ'): string {
   const standard: Record<string, string> = {
     d: 'MM/dd/yyyy',

@@ -30,14 +30,14 @@ interface RunParams {
   caller: Caller
   correlationId: string
   input: DeploymentInput
-  /** Key of the secure parameters in the memory of the process that took the request. */
+  /** Key of the secure parameters in the memory of the process that accepted the request. */
   secrets?: string
 }
 
-/** Deployments as records beside the resources of their group, and the saga that runs them. */
+/** Deployments as records beside their group's resources, and the saga that runs them. */
 export class Deployments {
   readonly #planeOf: () => Plane
-  /** Values of secure parameters, for as long as their deployment runs. They are written nowhere. */
+  /** Values of secure parameters, while their deployment runs. Never written anywhere. */
   readonly #secure = new Map<string, Obj>()
 
   constructor(planeOf: () => Plane) {
@@ -48,7 +48,7 @@ export class Deployments {
     return this.#planeOf()
   }
 
-  /** Records the deployment and starts it. @throws ServiceError DeploymentActive where one of the name runs */
+  /** Records the deployment and starts it. @throws ServiceError DeploymentActive if one of the name is running */
   async begin(
     request: ArmRequest,
     o: { scope: DeploymentScope; input: DeploymentInput; prepared: Prepared },
@@ -91,7 +91,7 @@ export class Deployments {
           resourceId: deployment.key,
           principal: request.caller.objectId,
           params,
-          // Only this process has the values: another one would find nothing.
+          // Only this process has the values.
           here: key !== undefined,
           tx,
         })
@@ -135,7 +135,7 @@ export class Deployments {
     }
   }
 
-  /** A deployment of a template within another: same run, own record. */
+  /** A nested deployment: same run, separate record. */
   async runNested(
     c: RunContext,
     o: { id: string; scope: DeploymentScope; input: DeploymentInput; prepared: Prepared; depth: number },
@@ -198,7 +198,7 @@ export class Deployments {
     const internal: DeploymentInternal = { template: o.input.template, outcomes: [] }
     const location = o.scope.group === undefined ? o.scope.location : ''
     if (o.existing === undefined) {
-      // A group's deployments come after each other; elsewhere two requests may make the same one at once.
+      // A group's deployments are serialised; elsewhere two requests may create the same one at once.
       const made = await this.#plane.resources.insertIfNew(o.tx, { id: o.id, location, body, internal })
       if (made === undefined) throw active(o.id)
       return made
@@ -234,7 +234,7 @@ const secureNames = (template: Obj): string[] =>
     .filter(([, definition]) => isObject(definition) && holdsSecrets(definition, objectAt(template, 'definitions')))
     .map(([name]) => name.toLowerCase())
 
-/** What GET shows of a deployment that begins. */
+/** GET's view of a deployment that is starting. */
 export function deploymentProperties(
   plane: Plane,
   o: { scope: DeploymentScope; input: DeploymentInput; prepared: Prepared; correlationId: string },
@@ -273,7 +273,7 @@ export function deploymentProperties(
   }
 }
 
-/** Every type must be one that the resource manager has, and the caller must be allowed to write it. */
+/** The resource manager must have every type, and the caller must be allowed to write it. */
 export async function preflight(plane: Plane, caller: Caller, prepared: Prepared): Promise<void> {
   for (const each of prepared.resources) {
     if (each.existing) continue

@@ -5,11 +5,11 @@ import type { Obj, Value } from './values.ts'
 export interface UserFunction {
   parameters: string[]
   output: Value
-  /** Bicep's functions may call each other; those of older templates see themselves alone. */
+  /** Bicep's functions may call each other; older templates' functions see only themselves. */
   callsOthers: boolean
 }
 
-/** Where a template is deployed to. */
+/** The scope of a deployment. */
 export interface Environment {
   subscriptionId: string
   tenantId: string

@@ -18,16 +18,16 @@ export interface Scope {
   loops: readonly { name: string; index: number }[]
   locals: ReadonlyMap<string, Value>
   functions: ReadonlyMap<string, UserFunction>
-  /** Functions of the template's own around the expression. */
+  /** Depth of the template's own functions around the expression. */
   depth?: number
-  /** reference() and list…(), where resources can be asked; absent where the language does not allow them. */
+  /** reference() and list…(), where resources may be queried; absent where the language forbids them. */
   resource?(call: { name: string; args: Value[] }): Promise<Value>
 }
 
 type Call = Extract<Expression, { kind: 'call' }>
 type Special = (call: Call, scope: Scope) => Promise<Value>
 
-/** Whether the text calls something that can be known only while resources are deployed. */
+/** Whether the text calls something only known while resources are deployed. */
 export const needsResources = (text: string): boolean =>
   isExpression(text) && callsIn(parseExpression(text)).some(({ name }) => isResourceCall(name))
 
@@ -37,7 +37,7 @@ export const isResourceCall = (name: string): boolean =>
   name === 'resourceinfo' ||
   (name.startsWith('list') && name.length > 4)
 
-/** Characters of what a function is given that are a step of its work (attack W22). */
+/** How many characters of a function's input count as one step (attack W22). */
 const perStep = 1_000
 
 /** @throws TemplateError */
@@ -127,7 +127,7 @@ async function callUserFunction(user: UserFunction, call: Call, scope: Scope): P
       if (at === -1) throw new TemplateError(`The function '${call.name}' has no parameter '${name}'`)
       return given[at]
     },
-    // A function of the template's own sees its parameters alone.
+    // A template's own function sees only its parameters.
     variable: async (name) => {
       throw new TemplateError(`The function '${call.name}' cannot use the variable '${name}'`)
     },
@@ -156,7 +156,7 @@ const name = (value: Value, of: string): string => {
   throw new TemplateError(`The template function '${of}' expects a name`, { found: typeName(value) })
 }
 
-/** A lambda's body under values of its variables. */
+/** Evaluates a lambda's body with its variables. */
 async function applyLambda(call: Call, index: number, scope: Scope, given: Value[]): Promise<Value> {
   const lambda = call.args[index]
   if (lambda?.kind !== 'call' || lambda.name !== 'lambda' || lambda.args.length === 0)
@@ -237,7 +237,7 @@ const lambdas: Record<string, Special> = {
 const specials: ReadonlyMap<string, Special> = new Map(
   Object.entries({
     ...lambdas,
-    // Only what is chosen is evaluated: the other branch may name what does not exist.
+    // Only the chosen branch is evaluated: the other may name what does not exist.
     if: async (call, scope) => await argument(call, truth(await argument(call, 0, scope), 'if') ? 1 : 2, scope),
     and: async (call, scope) => {
       for (const each of call.args) if (!truth(await evaluate(each, scope), 'and')) return false
@@ -325,10 +325,10 @@ async function copyIndex(call: Call, scope: Scope): Promise<Value> {
 
 const depthLimit = 64
 
-/** Everything in a value that is an expression, evaluated; names of members as well; `copy` of members unrolled. */
+/** Evaluates every expression in a value, including member names; unrolls `copy` members. */
 export async function evaluateValue(value: Value, scope: Scope, depth: number = 0): Promise<Value> {
   if (depth > depthLimit) throw new TemplateError(`The template nests more than ${depthLimit} levels deep`)
-  // Loops in loops are work without any expression in them (attack W22).
+  // Nested loops are work even without expressions (attack W22).
   await scope.steps.take()
   if (typeof value === 'string')
     return isExpression(value) ? await evaluate(parseExpression(value), scope) : literalText(value)

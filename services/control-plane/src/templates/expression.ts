@@ -1,21 +1,21 @@
 import { TemplateError } from './template-error.ts'
 
-/** One expression of the template language, as `[…]` holds it. */
+/** One expression of the template language, as in `[…]`. */
 export type Expression =
   | { kind: 'literal'; value: string | number }
   | { kind: 'call'; name: string; args: Expression[] }
   | { kind: 'member'; of: Expression; name: string }
   | { kind: 'index'; of: Expression; at: Expression }
 
-/** As Azure's: 24,576 characters; the depth guards the stack. */
+/** Azure's limit of 24,576 characters; the depth protects the stack. */
 const lengthLimit = 24_576
 const depthLimit = 64
 
-/** Whether a text is an expression: `[…]`, but not `[[…`, which stands for a literal `[…`. */
+/** Whether a text is an expression: `[…]`, but not `[[…`, which is an escaped `[…`. */
 export const isExpression = (text: string): boolean =>
   text.startsWith('[') && text.endsWith(']') && !text.startsWith('[[')
 
-/** What a text that is not an expression says. */
+/** The value of a text that is not an expression. */
 export const literalText = (text: string): string => (text.startsWith('[[') ? text.slice(1) : text)
 
 const parsed = new Map<string, Expression>()
@@ -72,7 +72,7 @@ class Parser {
     if (sign === "'") return { kind: 'literal', value: this.#quoted() }
     if (/[-+0-9]/.test(sign)) return { kind: 'literal', value: this.#number() }
     let name = this.#name()
-    // A function of the template's own: namespace.member(…).
+    // A template's own function: namespace.member(…).
     if (this.#text[this.#at] === '.') {
       this.#at += 1
       name = `${name}.${this.#name()}`

@@ -18,7 +18,7 @@ import {
   type Value,
 } from './values.ts'
 
-/** A function of its evaluated arguments alone. */
+/** A function of its evaluated arguments only. */
 type Pure = (args: Value[], name: string) => Value
 
 function wrong(name: string, expected: string, value: Value): never {
@@ -43,7 +43,7 @@ const bool = (name: string, value: Value): boolean => {
 const list = (name: string, value: Value): Value[] => (Array.isArray(value) ? value : wrong(name, 'an array', value))
 const object = (name: string, value: Value): Obj => (isObject(value) ? value : wrong(name, 'an object', value))
 
-/** How much text or how many items one function may make. */
+/** Maximum text length or number of items that one function may create. */
 const sizeLimit = 1_048_576
 
 function bounded<T extends string | Value[]>(name: string, value: T): T {
@@ -59,10 +59,10 @@ const order = (name: string, a: Value, b: Value): number => {
   return x < y ? -1 : x > y ? 1 : 0
 }
 
-/** Each looks through the whole text. */
+/** Each separator scans the whole text. */
 const mostSigns = 100
 
-/** The first of those that are equal. */
+/** The first of equal ones. */
 function withoutRepeats(items: Value[]): Value[] {
   const first = new Map<string, Value>()
   for (const each of items) {
@@ -255,7 +255,7 @@ const collections: Record<string, Pure> = {
   coalesce: (args) => args.find((each) => each !== null && each !== undefined) ?? null,
 }
 
-/** The item or member that a key names, or undefined. */
+/** The item or member for a key, or undefined. */
 export function itemOf(held: Value, key: Value): { value: Value } | undefined {
   if (Array.isArray(held))
     return typeof key === 'number' && key >= 0 && key < held.length ? { value: held[key] as Value } : undefined
@@ -264,7 +264,7 @@ export function itemOf(held: Value, key: Value): { value: Value } | undefined {
 
 function readJson(name: string, source: string): Value {
   try {
-    // As Azure's reader: quotes may be single ones.
+    // Like Azure's parser: single quotes are allowed.
     return parseBody(source, { lenient: true }) ?? null
   } catch {
     return wrong(name, 'JSON', source)

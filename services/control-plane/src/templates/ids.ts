@@ -3,7 +3,7 @@ import type { Environment } from './environment.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'
 
-/** `/providers/{namespace}/{type}/{name}…` of a type with as many names as it has parts. */
+/** `/providers/{namespace}/{type}/{name}…` for a type with as many names as parts. */
 export function providerPath(type: string, names: string[], of: string): string {
   const [namespace, ...types] = type.split('/')
   const parts = names.flatMap((each) => each.split('/'))
@@ -18,7 +18,7 @@ export function providerPath(type: string, names: string[], of: string): string 
 
 const managementGroups = '/providers/Microsoft.Management/managementGroups'
 
-/** The id of a resource at a scope. Resource groups alone are not resources of a provider in an id. */
+/** The id of a resource at a scope. Only resource groups have no provider in their id. */
 export function at(scopeId: string, type: string, names: string[], of: string): string {
   const path = providerPath(type, names, of)
   if (type.toLowerCase() !== 'microsoft.resources/resourcegroups') return `${scopeId}${path}`
@@ -33,7 +33,7 @@ function split(args: Value[], of: string): { before: string[]; type: string; nam
   const first = texts.findIndex((each) => each.includes('/'))
   if (first === -1)
     throw new TemplateError(`The template function '${of}' needs a resource type such as Microsoft.Compute/disks`)
-  // 'Microsoft.Network/virtualNetworks/' names the type as well.
+  // 'Microsoft.Network/virtualNetworks/' includes the type.
   return { before: texts.slice(0, first), type: withoutFinalSlashes(texts[first]!), names: texts.slice(first + 1) }
 }
 
@@ -45,7 +45,7 @@ export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environmen
       if (before.length > 2)
         throw new TemplateError("The template function 'resourceId' has too many names before the type")
       const { group } = environment.scope
-      // Outside of a group the function means resources of the scope itself; one name then is a subscription.
+      // Outside a group the function refers to the scope's own resources; a single name is then a subscription.
       if (group === undefined && before.length < 2)
         return at(before.length === 1 ? `/subscriptions/${before[0]}` : environment.scope.id, type, names, 'resourceId')
       const subscription = before.length === 2 ? before[0]! : environment.subscriptionId

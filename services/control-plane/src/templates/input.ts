@@ -18,23 +18,23 @@ export interface DeploymentInput {
   mode: Mode
   template: Obj
   parameters: Obj
-  /** The region of the record, where the scope has none of its own. */
+  /** The record's region, if the scope has none. */
   location?: string
-  /** Where the template came from, where it was not in the request. */
+  /** The template's source, if it was not in the request. */
   link?: { id: string }
   /** Templates beside it, for relative links. */
   beside?: Record<string, Obj>
 }
 
-/** A template with everything known that can be known before anything is deployed. */
+/** A template with everything resolved that can be before deployment. */
 export interface Prepared {
   section: Section
   resources: PlannedResource[]
 }
 
 /**
- * @param linked what the templateLink of the body gave
- * @throws ServiceError for a body that is not a deployment, TemplateError for a template that cannot be one
+ * @param linked result of the body's templateLink
+ * @throws ServiceError for a body that is not a deployment, TemplateError for an invalid template
  */
 export function readDeployment(
   o: { name: string; kind: DeploymentScope['kind']; linked?: Linked | undefined },
@@ -118,7 +118,7 @@ function checkShape(template: Obj, kind: DeploymentScope['kind']): void {
   }
 }
 
-/** A whole parameter file may stand where the parameters belong. */
+/** A whole parameter file is accepted in place of the parameters. */
 function withoutWrapper(parameters: Obj): Obj {
   const inner = parameters['parameters']
   return typeof parameters['$schema'] === 'string' && isObject(inner) ? inner : parameters

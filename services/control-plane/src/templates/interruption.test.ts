@@ -6,7 +6,7 @@ import { group, openTestPlane, type Loose } from '../testing/test-plane.ts'
 const path = `${group}/providers/Microsoft.Resources/deployments/d1`
 const count = 40
 
-/** A chain, so that the deployment is under way for a while. */
+/** A chain, so that the deployment runs for a while. */
 const chain = (more: Loose = {}): Loose => ({
   properties: {
     mode: 'Incremental',
@@ -33,7 +33,7 @@ describeStores('a deployment whose server ends', (open) => {
     await first.send('PUT', group, { location: 'westeurope' })
     const reply = await first.send('PUT', path, body)
     expect(reply.status).toBe(201)
-    // Under way: it has made something, and has most of its chain before it.
+    // In progress: it has created something, and most of its chain is left.
     const begun = async (): Promise<boolean> =>
       ((await first.send('GET', `${group}/resources`)).body.value as unknown[]).length > 0
     while (!(await begun())) await setImmediate()

@@ -4,7 +4,7 @@ import { templateSpecVersionType, type TemplateSpecInternal } from './template-s
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj } from './values.ts'
 
-/** What a link gave: a template, and the templates that lie beside it. */
+/** A link's result: a template, and the templates beside it. */
 export interface Linked {
   template: Obj
   /** As the deployment shows it. */
@@ -13,8 +13,8 @@ export interface Linked {
 }
 
 /**
- * The template that `properties.templateLink` means, undefined where there is no link. Template specs of this
- * installation are read as the caller; addresses are never fetched, for the server would ask them with its own network.
+ * The template behind `properties.templateLink`, undefined without a link. Template specs of this installation are read
+ * as the caller; addresses are never fetched, because the server would use its own network.
  * @throws TemplateError, ServiceError LinkedAuthorizationFailed, ResourceNotFound
  */
 export async function followLink(

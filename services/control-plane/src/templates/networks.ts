@@ -2,7 +2,7 @@ import { formatAddress, parseAddress, parseCidr } from '../providers/network/cid
 import { TemplateError } from './template-error.ts'
 import { textOf, type Value } from './values.ts'
 
-/** An IPv4 network in a text; bits behind the prefix are cleared, as Azure's functions do. */
+/** Parses an IPv4 network; bits after the prefix are cleared, as in Azure's functions. */
 function networkOf(name: string, value: Value): { first: number; last: number; bits: number } {
   const [address = '', prefix = ''] = typeof value === 'string' ? value.split('/') : []
   const at = parseAddress(address)
@@ -25,11 +25,11 @@ function whole(name: string, value: Value, least: number, most: number): number 
 
 const mask = (bits: number): number => 2 ** 32 - 2 ** (32 - bits)
 
-/** Functions over IPv4 networks. IPv6 has no networks here. */
+/** Functions over IPv4 networks. IPv6 is not supported. */
 export const networkFunctions: Record<string, (args: Value[], name: string) => Value> = {
   parsecidr: ([a], n) => {
     const { first, last, bits } = networkOf(n, a)
-    // Networks of one or two addresses have neither a broadcast address nor hosts of their own (RFC 3021).
+    // Networks of one or two addresses have neither a broadcast address nor separate hosts (RFC 3021).
     const plain = bits < 31
     return {
       network: formatAddress(first),

@@ -14,8 +14,8 @@ export interface Section {
 }
 
 /**
- * Parameters, variables and functions of a template. Values given for names that the template does not have, missing
- * ones, and those of another type or outside their bounds are refused before anything is deployed.
+ * Parameters, variables and functions of a template. Unknown, missing, mistyped or out-of-range values are refused
+ * before anything is deployed.
  * @throws TemplateError
  */
 export async function openSection(o: { template: Obj; given: Obj; environment: Environment }): Promise<Section> {
@@ -34,7 +34,7 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
     return await made
   }
   const busy = new Set<string>()
-  /** A name that needs itself is a mistake, which would wait for itself for ever. */
+  /** A name that depends on itself is an error, which would otherwise wait forever. */
   const guarded = async (key: string, make: () => Promise<Value>): Promise<Value> => {
     if (busy.has(key) && held.has(key))
       throw new TemplateError(`The template has a circular reference through '${key}'`)
@@ -97,7 +97,7 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
   return { scope, secrets, shown }
 }
 
-/** Azure has a fourth of it. Names are looked for in any case, one after the other (attack W22). */
+/** Azure's limit is a quarter of it. Names are matched case-insensitively one by one (attack W22). */
 const mostNames = 1_024
 
 function refuseMany(what: string, count: number): void {
@@ -189,7 +189,7 @@ function readFunctions(template: Obj): Map<string, UserFunction> {
   return found
 }
 
-/** Every text in a secret value that is long enough to be told from other text. */
+/** Every text in a secret value that is long enough to be recognised. */
 function collectTexts(value: Value, into: string[]): void {
   if (typeof value === 'string' && value.length >= 4) into.push(value)
   else if (Array.isArray(value)) for (const item of value) collectTexts(item, into)

@@ -7,22 +7,22 @@ import { normalName, ResourceNames, unordered } from './resource-names.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
-/** A resource of a template: where it goes is known, its body is evaluated when its turn comes. */
+/** A planned resource: its id is known, its body is evaluated when it is deployed. */
 export interface PlannedResource {
   id: string
   key: string
   type: string
   name: string
   apiVersion: string
-  /** The name by which a template with symbolic names refers to it. */
+  /** Its symbolic name in the template. */
   symbol: string | undefined
-  /** The loop that made it. */
+  /** The loop that created it. */
   loop: string | undefined
-  /** Only referred to, never written. */
+  /** Only referenced, never written. */
   existing: boolean
   raw: Obj
   scope: Scope
-  /** Keys of the resources that must be there first. */
+  /** Keys of the resources that must exist first. */
   after: Set<string>
 }
 
@@ -30,18 +30,18 @@ interface Draft extends PlannedResource {
   dependsOn: string[]
 }
 
-/** Azure's limits: resources, characters of all of them with their loops written out, and (ours) of the id of one. */
+/** Azure's limits: resources, their characters with unrolled loops, and (ours) the length of one id. */
 const resourceLimit = 800
 const sizeLimit = 4 * 1024 * 1024
 const idLimit = 4_000
 
-/** What conditions left out, by every name that others may depend on it by. */
+/** Resources excluded by conditions, by every name that others may depend on. */
 interface Skipped {
   names: ReadonlySet<string>
   unordered: ReadonlySet<string>
 }
 
-/** The resources that a template makes, conditions and loops resolved, in no order but with what each waits for. */
+/** A template's resources with conditions and loops resolved, unordered, each with its dependencies. */
 export async function planResources(template: Obj, scope: Scope): Promise<PlannedResource[]> {
   const listed = memberOf(template, 'resources')?.value ?? []
   const entries: [string | undefined, Value][] = Array.isArray(listed)
@@ -59,7 +59,7 @@ export async function planResources(template: Obj, scope: Scope): Promise<Planne
   const left = { names: skipped, unordered: new Set([...skipped].map(unordered)) }
   for (const [index, each] of drafts.entries()) {
     if (index % 50 === 49) await breathe()
-    // Each name once: a loop's name stands for hundreds.
+    // Each name once: a loop's name refers to hundreds.
     const names = new Map(each.dependsOn.map((name) => [normalName(name), name]))
     for (const wanted of names.values()) addDependency(each, wanted, drafts, left)
     await addImplicit(each, drafts)
@@ -73,9 +73,9 @@ interface Drafting {
   symbol: string | undefined
   scope: Scope
   drafts: Draft[]
-  /** What conditions left out. */
+  /** Resources excluded by conditions. */
   skipped: Set<string>
-  /** Characters that there may still be. */
+  /** Characters still allowed. */
   size: { left: number }
   parent: { type: string; name: string; key: string } | undefined
 }
@@ -107,7 +107,7 @@ async function draft(o: Drafting): Promise<void> {
   }
 }
 
-/** @throws TemplateError where a template is larger than Azure takes once its loops are written out (attack W22) */
+/** @throws TemplateError if a template with unrolled loops is larger than Azure accepts (attack W22) */
 function take(size: Drafting['size'], characters: number): void {
   size.left -= characters
   if (size.left >= 0) return
@@ -152,7 +152,7 @@ async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promis
     dependsOn: Array.isArray(dependsOn) ? dependsOn.map(textOf) : [],
   }
   o.drafts.push(one)
-  // Evaluation waits for nothing by itself: others have to come in between.
+  // Evaluation never waits by itself: other work must get a turn.
   if (o.drafts.length % 50 === 0) await breathe()
   const children = memberOf(raw, 'resources')?.value
   for (const child of Array.isArray(children) ? children : [])
@@ -160,8 +160,8 @@ async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promis
 }
 
 /**
- * `scope` names what an extension such as a lock or a role assignment is put on, or what a nested deployment goes to;
- * `resourceGroup` and `subscriptionId` name the scope of a nested deployment as well.
+ * `scope` names the target of an extension such as a lock or a role assignment, or of a nested deployment;
+ * `resourceGroup` and `subscriptionId` also name the scope of a nested deployment.
  */
 async function idOf(raw: Obj, type: string, name: string, scope: Scope): Promise<string> {
   const { environment } = scope
@@ -175,12 +175,12 @@ async function idOf(raw: Obj, type: string, name: string, scope: Scope): Promise
   const ownSubscription = subscription ?? environment.subscriptionId
   if (group !== undefined)
     return at(`/subscriptions/${ownSubscription}/resourceGroups/${group}`, type, [name], 'type and name')
-  // A nested deployment stands in the scope that it deploys to.
+  // A nested deployment is in the scope it deploys to.
   const target = subscription === undefined ? environment.scope.id : `/subscriptions/${subscription}`
   return at(target, type, [name], 'type and name')
 }
 
-/** The id that a `scope` means: an id, `/` for the tenant, or `namespace/type/name` in the deployment's own scope. */
+/** The id that a `scope` refers to: an id, `/` for the tenant, or `namespace/type/name` in the deployment's own scope. */
 function scopeNamed(text: string, own: string): string {
   if (text === '/') return ''
   if (/^\/(subscriptions|providers)\//i.test(text)) return withoutFinalSlashes(text)
@@ -211,7 +211,7 @@ function refuseDuplicates(drafts: Draft[]): void {
 
 const named = new WeakMap<readonly PlannedResource[], ResourceNames<PlannedResource>>()
 
-/** All of a template's resources, once they are known, that a name means. */
+/** All of a template's resources that a name refers to, once known. */
 export function matching(wanted: string, resources: readonly PlannedResource[]): PlannedResource[] {
   const names = named.get(resources) ?? new ResourceNames(resources)
   named.set(resources, names)
@@ -222,7 +222,7 @@ function addDependency(one: Draft, wanted: string, drafts: Draft[], skipped: Ski
   const found = matching(wanted, drafts)
   for (const each of found) if (each.key !== one.key) one.after.add(each.key)
   if (found.length > 0 || skipped.names.has(wanted.toLowerCase())) return
-  // A condition left it out, or it is in no template: Azure refuses only the second.
+  // A condition excluded it, or the template lacks it: Azure refuses only the second.
   const short = wanted.toLowerCase().split('/providers/').at(-1) ?? ''
   if (skipped.unordered.has(unordered(short))) return
   throw new TemplateError(
@@ -231,14 +231,14 @@ function addDependency(one: Draft, wanted: string, drafts: Draft[], skipped: Ski
   )
 }
 
-/** A resource that asks for another one of the template by reference() or list…() waits for it. */
+/** A resource that uses another one of the template through reference() or list…() waits for it. */
 async function addImplicit(one: Draft, drafts: Draft[]): Promise<void> {
   for (const text of textsIn(one.raw, isDeployment(one.type))) {
     if (!isExpression(text)) continue
     for (const call of callsIn(parseExpression(text))) {
       const [first] = call.args
       if (!isResourceCall(call.name) || first === undefined) continue
-      // What depends on another reference is found when that one is.
+      // A dependency on another reference is found when that one is resolved.
       const named = await evaluate(first, one.scope).catch(() => undefined)
       if (typeof named !== 'string') continue
       for (const each of matching(named, drafts)) if (each.key !== one.key) one.after.add(each.key)
@@ -248,7 +248,7 @@ async function addImplicit(one: Draft, drafts: Draft[]): Promise<void> {
 
 export const isDeployment = (type: string): boolean => type.toLowerCase() === 'microsoft.resources/deployments'
 
-/** Texts of a value; those of children, which wait for themselves, and of an inner template are left out. */
+/** Texts of a value, excluding children, which wait themselves, and inner templates. */
 function* textsIn(value: Value, deployment: boolean): Generator<string> {
   if (typeof value === 'string') yield value
   else if (Array.isArray(value)) for (const item of value) yield* textsIn(item, deployment)
@@ -286,7 +286,7 @@ function refuseCycles(drafts: Draft[]): void {
   )
 }
 
-/** What reference() names: an id, a symbolic name, `type/name` or a name alone. */
+/** What reference() names: an id, a symbolic name, `type/name` or only a name. */
 export function resolveReference(
   wanted: string,
   resources: readonly PlannedResource[],

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ResourceOutcome } from './run.ts'
 
-/** A deployment's record is written now and then while it runs, not with each of hundreds of resources. */
+/** A running deployment's record is written periodically, not for each of hundreds of resources. */
 const pauseMs = 500
 
-/** What became of a deployment's resources so far, kept in its record for who looks on meanwhile. */
+/** Outcomes of a deployment's resources so far, stored in its record for observers. */
 export class Progress {
   readonly #outcomes = new Map<string, ResourceOutcome>()
   readonly #write: (outcomes: ResourceOutcome[]) => Promise<void>
@@ -13,7 +13,7 @@ export class Progress {
   #writing: Promise<void> | undefined
   #changed = false
 
-  /** @param signal whose abortion leaves the record as it is */
+  /** @param signal whose abortion leaves the record unchanged */
   constructor(write: (outcomes: ResourceOutcome[]) => Promise<void>, signal: AbortSignal) {
     this.#write = write
     this.#signal = AbortSignal.any([signal, this.#ended.signal])
@@ -22,11 +22,11 @@ export class Progress {
   tell(outcome: ResourceOutcome): void {
     this.#outcomes.set(outcome.id, outcome)
     this.#changed = true
-    // What is told during a pause is written after it: a resource that takes minutes is seen to be under way.
+    // Outcomes during a pause are written after it: a resource that takes minutes is visible meanwhile.
     this.#writing ??= this.#follow()
   }
 
-  /** Everything that was told; nothing of it is written any more. */
+  /** All outcomes; nothing is written afterwards. */
   async end(): Promise<ResourceOutcome[]> {
     this.#ended.abort()
     await this.#writing
@@ -36,11 +36,11 @@ export class Progress {
   async #follow(): Promise<void> {
     while (this.#changed && !this.#signal.aborted) {
       this.#changed = false
-      // A record that cannot be written now is written with the next outcome, or at the end.
+      // A failed write is repeated with the next outcome, or at the end.
       await this.#write([...this.#outcomes.values()]).catch(() => {})
       await sleep(pauseMs, undefined, { signal: this.#signal }).catch(() => {})
     }
-    // With nothing between it and the last look at what changed.
+    // Immediately after the last check for changes.
     this.#writing = undefined
   }
 }

@@ -1,7 +1,7 @@
 import { withoutFinalSlashes } from '../arm/resource-id.ts'
 import { providerPath } from './ids.ts'
 
-/** What of a resource is its name to the others of its template. */
+/** The parts of a resource that name it to others in its template. */
 export interface NamedResource {
   key: string
   type: string
@@ -11,17 +11,17 @@ export interface NamedResource {
   scope: { loops: readonly { index: number }[] }
 }
 
-/** Microsoft.Network/virtualNetworks/v/subnets/s, as ids write it, without what comes before. */
+/** Microsoft.Network/virtualNetworks/v/subnets/s, as in ids, without the prefix. */
 const alternating = (each: NamedResource): string =>
   providerPath(each.type, [each.name], 'dependsOn').slice('/providers/'.length)
 
 /**
- * The resources of a template by every name that others of it may use: loop names, symbolic names, ids, `type/name` and plain
- * names all occur. They are told apart once, however many names are looked up (attack W22).
+ * The resources of a template by every name that others in it may use: loop names, symbolic names, ids, `type/name` and
+ * plain names all occur. Classified once, however many names are looked up (attack W22).
  */
 export class ResourceNames<R extends NamedResource> {
   readonly #items = new Map<string, R[]>()
-  /** The first that has a name says whose it is. */
+  /** The first kind with a match decides. */
   readonly #kinds: Map<string, R[]>[] = []
 
   constructor(resources: readonly R[]) {
@@ -40,15 +40,15 @@ export class ResourceNames<R extends NamedResource> {
       for (const id of new Set([each.key, alternating(each).toLowerCase(), `${each.type}/${each.name}`.toLowerCase()]))
         add(ids, id, each)
       add(names, name, each)
-      // A child resource is named among its siblings by its own name, without its parents'.
+      // Siblings may name a child resource without its parents' names.
       for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) add(ends, name.slice(at + 1), each)
     }
   }
 
-  /** All that the name means. */
+  /** Everything the name refers to. */
   find(wanted: string): R[] {
     const text = normalName(wanted)
-    // One of a loop: name[index].
+    // One item of a loop: name[index].
     const item = /^(.+)\[(\d+)\]$/.exec(text)
     if (item !== null) return this.#items.get(`${item[1]}[${Number(item[2])}]`) ?? []
     for (const kind of this.#kinds) {
@@ -59,14 +59,14 @@ export class ResourceNames<R extends NamedResource> {
   }
 }
 
-/** One spelling of a name. Ids of groups are written in two ways. */
+/** Normal form of a name. Group ids have two spellings. */
 export const normalName = (wanted: string): string =>
   withoutFinalSlashes(wanted.toLowerCase()).replace(
     /\/providers\/microsoft\.resources\/resourcegroups\//,
     '/resourcegroups/',
   )
 
-/** `namespace/type/name/child/name` and `namespace/type/child/name/name` name the same, and are the same in this form. */
+/** `namespace/type/name/child/name` and `namespace/type/child/name/name` mean the same, and have one form here. */
 export const unordered = (name: string): string => name.split('/').toSorted().join('/')
 
 function add<R>(to: Map<string, R[]>, name: string, resource: R): void {

@@ -17,7 +17,7 @@ import { deploymentType, kindOf, openScope, type DeploymentScope } from './scope
 import { TemplateError } from './template-error.ts'
 import { whatIf } from './what-if.ts'
 
-/** Where deployments are made: each scope has the same routes. */
+/** Where deployments can be created: each scope has the same routes. */
 const scopes = [groupPath, subscriptionPath, managementGroupPath, '']
 const nameForm = /^[A-Za-z0-9_().-]{0,63}[A-Za-z0-9_()-]$/
 
@@ -77,7 +77,7 @@ function routesOf(plane: Plane, at: string): Route[] {
     const where = { subscriptionId: plane.subscriptionId, location: wanted.scope.location, operationId: operation.id }
     return { status: created ? 201 : 200, body: view(deployment), headers: asyncHeaders(request, where) }
   }
-  /** What is wrong with a template is the result of its validation, not a failure of it: az shows no error of a 4xx here. */
+  /** A template's faults are the result of validation, not a failure of it: az shows no error for a 4xx here. */
   const validate = async (request: ArmRequest): Promise<ArmReply> => {
     const found = await read(request).catch((error: unknown) => {
       if (error instanceof TemplateError) return error
@@ -130,7 +130,7 @@ function routesOf(plane: Plane, at: string): Route[] {
       const found = await plane.resources.find(await idOf(request))
       if (found === undefined) return { status: 204 }
       if (found.body.properties['provisioningState'] === 'Running') throw stillRuns(found)
-      // The record goes, what it deployed stays.
+      // The record is deleted; what it deployed stays.
       await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, found.id))
       return { status: 204 }
     }),
@@ -149,7 +149,7 @@ function routesOf(plane: Plane, at: string): Route[] {
     route.post(`${one}/exportTemplate`, `${action}/exportTemplate/action`, async (request) =>
       ok({ template: (await find(request)).internal.template }),
     ),
-    // az asks by the path that this had before resource providers.
+    // az uses the path from before resource providers.
     ...[`${one}/operations`, ...(at === '' ? [] : [`${at}/deployments/{deployment}/operations`])].map((path): Route =>
       route.get(path, `${action}/operations/read`, async (request) => {
         const deployment = await find(request)

@@ -14,7 +14,7 @@ import { isDeployment, matching, planResources, resolveReference, type PlannedRe
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
-/** What became of one resource of a deployment. */
+/** Outcome of one resource of a deployment. */
 export interface ResourceOutcome {
   id: string
   type: string
@@ -34,15 +34,15 @@ export interface RunContext {
   id: string
   signal: AbortSignal
   onOutcome(outcome: ResourceOutcome): void
-  /** What was told, for the record at the end. */
+  /** Outcomes, for the final record. */
   outcomes(): Promise<ResourceOutcome[]>
 }
 
-/** Resources of one template at a time: enough to be quick, few enough to leave room for others. */
+/** Concurrent resources per template: enough to be quick, and few enough for others. */
 const atOnce = 16
 const nestingLimit = 5
 
-/** Members of a template's resource that are the engine's, not the resource's. */
+/** Members of a template's resource that belong to the engine. */
 const engineMembers = new Set(
   'apiversion type name dependson condition copy comments resources scope existing metadata asserts resourcegroup subscriptionid import provider @options'.split(
     ' ',
@@ -50,8 +50,8 @@ const engineMembers = new Set(
 )
 
 /**
- * Deploys what was prepared, each resource as soon as those before it are there, and gives the template's outputs.
- * Every resource is a request of the caller: it passes roles, locks and the activity log like any other.
+ * Deploys a prepared template, each resource once its dependencies exist, and returns the template's outputs. Every
+ * resource is a request by the caller: roles, locks and the activity log apply as to any other.
  * @throws ServiceError DeploymentFailed with every resource's error
  */
 export async function runTemplate(
@@ -88,7 +88,7 @@ async function deployAll(c: RunContext, prepared: Prepared, depth: number): Prom
 }
 
 async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource, depth: number): Promise<void> {
-  // A local database answers at once: without this, a long deployment would keep the server from every other request.
+  // A local database answers synchronously: without this, a long deployment would block all other requests.
   await breathe()
   if (one.existing || (await isKept(c, one))) return
   const { clock } = c.plane
@@ -123,7 +123,7 @@ async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource
   }
 }
 
-/** Bicep's @onlyIfNotExists(): what is there stays as it is. */
+/** Bicep's @onlyIfNotExists(): an existing resource is unchanged. */
 async function isKept(c: RunContext, one: PlannedResource): Promise<boolean> {
   const options = memberOf(one.raw, '@options')?.value
   if (!isObject(options) || options['onlyIfNotExists'] !== true) return false
@@ -135,7 +135,7 @@ async function bodyOf(one: PlannedResource, scope: Scope): Promise<Obj> {
   return (await evaluateValue(members, scope)) as Obj
 }
 
-/** The scope in which resources can be asked: as the caller, and each only once per resource that asks. */
+/** The scope in which resources can be queried: as the caller, each only once per querying resource. */
 function withResources(c: RunContext, prepared: { resources: PlannedResource[] }, scope: Scope): Scope {
   return {
     ...scope,
@@ -187,7 +187,7 @@ async function send(
   })
 }
 
-/** Waits for what a reply says goes on. @throws ServiceError with the operation's error */
+/** Waits for the operation in a reply. @throws ServiceError with the operation's error */
 async function settle(c: RunContext, reply: ArmReply): Promise<void> {
   const operationId = operationIdOf(reply)
   if (operationId === undefined) return
@@ -202,7 +202,7 @@ async function settle(c: RunContext, reply: ArmReply): Promise<void> {
   }
 }
 
-/** A deployment within a template runs as part of this one, and has a record of its own. */
+/** A nested deployment runs as part of this one, with a separate record. */
 async function runNested(
   c: RunContext,
   one: PlannedResource,
@@ -217,7 +217,7 @@ async function runNested(
   await c.plane.deployments.runNested(c, { id: one.id, scope: target, input, prepared, depth: depth + 1 })
 }
 
-/** What a deployment within a template says, and whether its expressions see its own parameters alone. */
+/** A nested deployment's contents, and whether its expressions see only its own parameters. */
 export async function readNested(
   c: Pick<RunContext, 'plane' | 'caller'>,
   one: PlannedResource,
@@ -237,19 +237,19 @@ export async function readNested(
       properties: { ...given, template },
     },
   )
-  // A linked template cannot see what is around it.
+  // A linked template cannot see its surroundings.
   const inner =
     linked !== undefined || (isObject(options) && textOf(memberOf(options, 'scope')?.value).toLowerCase() === 'inner')
   return { input, inner }
 }
 
-/** Azure's default: the expressions of the nested template are those of the template around it. */
+/** Azure's default: the nested template's expressions are evaluated in the outer template. */
 export async function prepareOuter(
   one: PlannedResource,
   { target, input, secrets }: { target: DeploymentScope; input: DeploymentInput; secrets: string[] },
 ): Promise<Prepared> {
   const scope = { ...one.scope, environment: { ...one.scope.environment, scope: target } }
-  // What is secure around it stays secure in what is told of it (attack W24).
+  // Secure values of the outer template stay secure in its records (attack W24).
   const section: Section = { scope, secrets, shown: {} }
   return { section, resources: await planResources(input.template, scope) }
 }
@@ -294,7 +294,7 @@ function deploymentFailed(id: string, failures: { id: string; error: unknown }[]
   })
 }
 
-/** An error text repeats what was sent; a secure parameter's value is taken out of it. */
+/** An error text may repeat input; secure parameter values are removed from it. */
 export function redact(detail: ErrorDetail, secrets: string[]): ErrorDetail {
   if (secrets.length === 0) return detail
   let text = JSON.stringify(detail)
@@ -302,13 +302,13 @@ export function redact(detail: ErrorDetail, secrets: string[]): ErrorDetail {
   return JSON.parse(text) as ErrorDetail
 }
 
-/** Complete mode: what the group has and the template has not, in an order in which it can go. */
+/** Complete mode: deletes what the group has and the template lacks, in a possible order. */
 export async function deleteOthers(c: RunContext, group: { id: string }, kept: ReadonlySet<string>): Promise<void> {
   const all = await c.plane.resources.list({ groupId: group.id })
   const { types } = c.plane
   const gone = types.inDeletionOrder(all.filter(({ type, key }) => types.of(type) !== undefined && !kept.has(key)))
   for (const each of gone) {
-    // A VM takes its disk along, and its interface where it says so.
+    // A VM's deletion includes its disk, and its interface if so specified.
     if ((await c.plane.resources.find(each.id)) === undefined) continue
     if (each.type === 'microsoft.compute/disks' && isManaged(each.internal)) continue
     await settle(c, await send(c, 'DELETE', each.id, '2024-11-01'))

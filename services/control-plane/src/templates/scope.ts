@@ -4,18 +4,18 @@ import { TemplateError } from './template-error.ts'
 
 export const deploymentType = 'Microsoft.Resources/deployments'
 
-/** What a template is deployed to. */
+/** The scope of a template. */
 export interface DeploymentScope {
   kind: 'tenant' | 'managementGroup' | 'subscription' | 'resourceGroup'
   /** Id of the scope; empty for the tenant. */
   id: string
-  /** Of the group, or that in which the deployment's own record is said to be. */
+  /** The group's, or the location given for the deployment's record. */
   location: string
-  /** For a resource group. `id` above is its id as it was made. */
+  /** For a resource group. `id` above is its id as created. */
   group?: { id: string; name: string; location: string; tags: Record<string, string> }
 }
 
-/** The schema that a template of the kind names. */
+/** Template schema of each kind. */
 export const schemaOf: Record<DeploymentScope['kind'], string> = {
   tenant: 'tenantDeploymentTemplate.json',
   managementGroup: 'managementGroupDeploymentTemplate.json',
@@ -23,7 +23,7 @@ export const schemaOf: Record<DeploymentScope['kind'], string> = {
   resourceGroup: 'deploymentTemplate.json',
 }
 
-/** The kind of scope that an id names. */
+/** The kind of scope of an id. */
 export function kindOf(id: string): DeploymentScope['kind'] {
   const parts = id.toLowerCase().split('/')
   if (parts.length <= 1) return 'tenant'
@@ -31,11 +31,11 @@ export function kindOf(id: string): DeploymentScope['kind'] {
   return parts[3] === 'resourcegroups' ? 'resourceGroup' : 'subscription'
 }
 
-/** The scope of a deployment's id: what stands before its own type. */
+/** The scope of a deployment's id: what precedes its own type. */
 export const scopeIdOf = (deploymentId: string): string =>
   deploymentId.slice(0, deploymentId.toLowerCase().lastIndexOf(`/providers/${deploymentType.toLowerCase()}/`))
 
-/** @throws ServiceError ResourceGroupNotFound; TemplateError where a scope other than a group says no location */
+/** @throws ServiceError ResourceGroupNotFound; TemplateError if a scope other than a group has no location */
 export async function openScope(plane: Plane, id: string, location: string | undefined): Promise<DeploymentScope> {
   const kind = kindOf(id)
   if (kind === 'resourceGroup') return groupScope(await plane.resources.requireGroup(id))

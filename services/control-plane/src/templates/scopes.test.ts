@@ -152,7 +152,7 @@ describe('a deployment to the tenant', () => {
     parameters: { subscription: { type: 'string' } },
   })
   const owner = async (): Promise<void> => {
-    // Elevation is not a right of the subscription's owner: the test writes the row that an installation may have.
+    // The subscription's owner has no right to elevate: the test writes the row that an installation may have.
     await plane.store.db
       .insertInto('role_assignment')
       .values({

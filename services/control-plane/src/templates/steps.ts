@@ -1,17 +1,17 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { TemplateError } from './template-error.ts'
 
-/** Loops in loops multiply; no template that is meant to be deployed takes as many. */
+/** Nested loops multiply; no template meant for deployment needs as many. */
 const most = 1_000_000
-/** Evaluation waits for nothing by itself: so often others have to come in between. */
+/** Evaluation never waits by itself: other work gets a turn this often. */
 const between = 5_000
 
-/** The work that the evaluation of one template is, over everything in it. */
+/** The work of evaluating one template, over all its parts. */
 export class Steps {
   #taken = 0
   #next = between
 
-  /** Counts steps, and lets others come in between. @throws TemplateError where there are too many */
+  /** Counts steps, and gives other work a turn. @throws TemplateError if there are too many */
   async take(count: number = 1): Promise<void> {
     this.#taken += count
     if (this.#taken > most)

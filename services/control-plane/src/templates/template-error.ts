@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 
-/** What a template can be refused for. */
+/** Reasons to refuse a template. */
 type TemplateCode = Extract<
   ErrorCode,
   | 'InvalidParametersLink'

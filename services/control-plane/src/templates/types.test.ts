@@ -6,7 +6,7 @@ import { TemplateError } from './template-error.ts'
 import { holdsSecrets, resolveType, typeProblem } from './types.ts'
 import type { Obj } from './values.ts'
 
-/** Anything in the form of a type, two levels deep; deeper ones come of those that refer to each other. */
+/** Any type-shaped value, two levels deep; deeper ones arise from references. */
 const typeOf = (inner: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
   fc.record(
     {
@@ -89,7 +89,7 @@ describe('networks in a template', () => {
           }
         }
       }),
-      // A value whose own members stand where an object's methods are looked for.
+      // A value whose own members shadow an object's methods.
       { examples: [[{ toString: '' }, { valueOf: 1, toString: 1 }]], numRuns: 1_000 },
     )
   })

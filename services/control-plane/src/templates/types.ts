@@ -1,7 +1,7 @@
 import { TemplateError } from './template-error.ts'
 import { equal, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
 
-/** Types that a parameter, an output or a type of the template's own is made of, with what their values are. */
+/** Base types of parameters, outputs and a template's own types, with their values. */
 export const kinds: Record<string, string> = {
   string: 'string',
   securestring: 'string',
@@ -17,7 +17,7 @@ const isSecure = (type: string): boolean => /^secure(string|object)$/i.test(type
 const referenceLimit = 32
 const depthLimit = 32
 
-/** A definition with what its `$ref` names put in, the definition's own members over those. @throws TemplateError */
+/** A definition with its `$ref` names resolved, its own members taking precedence. @throws TemplateError */
 export function resolveType(definition: Obj, definitions: Obj): Obj {
   let held = definition
   for (let taken = 0; ; taken += 1) {
@@ -43,10 +43,10 @@ export function resolveType(definition: Obj, definitions: Obj): Obj {
   }
 }
 
-/** JSON pointers write `~` and `/` in other ways (RFC 6901 section 3). */
+/** JSON pointers escape `~` and `/` (RFC 6901 section 3). */
 const decodeName = (name: string): string => name.replaceAll('~1', '/').replaceAll('~0', '~')
 
-/** Whether values of the type are secret, or hold some that are. Types may hold each other: each is looked at once. */
+/** Whether values of the type are secret or contain secrets. Types may contain each other: each is examined once. */
 export function holdsSecrets(definition: Obj, definitions: Obj, seen: Set<Obj> = new Set<Obj>()): boolean {
   if (seen.has(definition)) return false
   seen.add(definition)
@@ -67,7 +67,7 @@ function innerTypes(type: Obj): Obj[] {
   ].filter(isObject)
 }
 
-/** What is wrong with a value: where it is, and the two sides of it. */
+/** What is wrong with a value: where, expected and found. */
 export interface TypeProblem {
   path: string
   message: string
@@ -95,7 +95,7 @@ export function typeProblem(
   if (depth > depthLimit) return problem('nests too deep', `at most ${depthLimit} levels`, 'more')
   if (kind !== undefined && typeName(value) !== kind) return problem(`is not of type '${kind}'`, kind, typeName(value))
   const allowed = memberOf(type, 'allowedValues')?.value
-  // Each item of a list may be one of those allowed, as well as the list itself.
+  // Allowed values apply to each item of a list, or to the list itself.
   if (Array.isArray(allowed) && !isAllowed(value, allowed))
     return problem(
       'is not part of the allowed value(s)',
@@ -161,7 +161,7 @@ function objectProblem(value: Obj, type: Obj, definitions: Obj, path: string, de
   return undefined
 }
 
-/** Of several types the one that a member's value names. */
+/** Selects the type that a member's value names. */
 function discriminated(
   value: Obj,
   type: Obj,

@@ -5,7 +5,7 @@ import { TemplateError } from './template-error.ts'
 export type Value = unknown
 export type Obj = Record<string, Value>
 
-/** Characters that a value takes when it is written, and how deep it nests: shared parts count as often as they occur. */
+/** Serialised length of a value, and its nesting depth: shared parts count each time they occur. */
 interface Measure {
   weight: number
   depth: number
@@ -32,10 +32,10 @@ function measure(value: Value): Measure {
   return result
 }
 
-/** Characters that a value takes when it is written. */
+/** Serialised length of a value. */
 export const weightOf = (value: Value): number => measure(value).weight
 
-/** The value, which is written out some day: a few variables that double each other make more than any memory holds. */
+/** Checks a value's serialised size: a few variables that double each other exceed any memory. */
 export function assertBounded<T>(value: T): T {
   const { weight, depth } = measure(value)
   if (weight <= weightLimit && depth <= nestingLimit) return value
@@ -54,7 +54,7 @@ export const typeName = (value: Value): string => {
   return typeof value === 'number' ? 'int' : typeof value === 'boolean' ? 'bool' : typeof value
 }
 
-/** A member by its name in any case, the exact one first; own members alone. */
+/** A member by name in any case, an exact match first; own members only. */
 export function memberOf(object: Obj, name: string): { value: Value } | undefined {
   if (Object.hasOwn(object, name)) return { value: object[name] }
   const lower = name.toLowerCase()
@@ -71,7 +71,7 @@ export function equal(a: Value, b: Value): boolean {
   return (a ?? null) === (b ?? null)
 }
 
-/** The same text for values that are equal, and for no others. */
+/** The same text for equal values only. */
 export function identityOf(value: Value): string {
   if (Array.isArray(value)) return `[${value.map(identityOf).join()}]`
   if (!isObject(value)) return JSON.stringify(value ?? null)
@@ -79,7 +79,7 @@ export function identityOf(value: Value): string {
   return `{${members.toSorted().join()}}`
 }
 
-/** The text of a value, as string() and concat() give it. */
+/** The text of a value, as in string() and concat(). */
 export function textOf(value: Value): string {
   if (typeof value === 'string') return value
   if (value === null || value === undefined) return ''
@@ -87,7 +87,7 @@ export function textOf(value: Value): string {
   return typeof value === 'number' ? String(value) : JSON.stringify(value)
 }
 
-/** Members of `b` over those of `a`, objects within them merged as well; a safe copy, whatever the names are. */
+/** Members of `b` over those of `a`, nested objects merged as well; a safe copy, whatever the names. */
 export function merge(a: Obj, b: Obj): Obj {
   const result = new Map(Object.entries(a))
   for (const [name, value] of Object.entries(b)) {
@@ -107,14 +107,14 @@ export function nameGuid(texts: string[]): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
-/** 13 letters and digits that depend on the texts alone. Azure's function is another: the results differ from Azure's. */
+/** 13 letters and digits derived from the texts. Azure's function differs, and so do its results. */
 export function uniqueText(texts: string[]): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
   const hash = createHash('sha256').update(texts.join('-'), 'utf8').digest()
   return Array.from({ length: 13 }, (_, index) => alphabet[hash[index]! & 31]).join('')
 }
 
-/** .NET's composite format as far as templates use it: {0}, {1,5}, {0:D3}, {0:X}, {{ and }}. */
+/** The part of .NET's composite format that templates use: {0}, {1,5}, {0:D3}, {0:X}, {{ and }}. */
 export function formatText(pattern: string, args: Value[]): string {
   return pattern.replaceAll(
     /\{\{|\}\}|\{(\d+)(?:,(-?\d+))?(?::([^}]*))?\}/g,
@@ -136,7 +136,7 @@ function styled(value: Value, style: string): string {
   const kind = match[1]!
   const digits = Number(match[2] === '' ? 0 : match[2])
   if (kind.toLowerCase() === 'n') {
-    // .NET's N has two decimals where none are said, and none where 0 are.
+    // .NET's N has two decimals by default, and none for 0.
     const decimals = match[2] === '' ? 2 : digits
     return value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
   }

@@ -36,12 +36,12 @@ interface Question {
   idOnly: boolean
 }
 
-/** Templates within templates, no deeper than they are deployed. */
+/** Nested templates, no deeper than deployments. */
 const nestingLimit = 5
 
 /**
- * What a deployment would make, change and delete. It asks no resource: what reference() would give stays an expression. What its
- * caller may not read is not shown, and what he may not write ends it, in whichever template it stands (attack W20).
+ * What a deployment would create, change and delete. It queries no resource: reference() stays an expression. What its
+ * caller may not read is not shown, and what the caller may not write ends it, in any nested template (attack W20).
  * @throws ServiceError AuthorizationFailed
  */
 export async function whatIf(plane: Plane, o: Question): Promise<Change[]> {
@@ -78,7 +78,7 @@ async function changesOf(plane: Plane, o: Question, depth: number): Promise<Chan
   return changes
 }
 
-/** What the template within would do; a group that the template makes first is taken as it says. */
+/** The nested template's changes; a group that the template creates first counts as described there. */
 async function nestedChanges(plane: Plane, o: Question, one: PlannedResource, depth: number): Promise<Change[]> {
   const unknown = (unsupportedReason: string): Change[] => [
     { resourceId: one.id, changeType: 'Unsupported', unsupportedReason },
@@ -112,7 +112,7 @@ const may = async (
 const mayRead = async (plane: Plane, o: Question, resource: Pick<Resource, 'id' | 'type'>): Promise<boolean> =>
   await may(plane, o, 'read', resource)
 
-/** A group that is not there yet. */
+/** A group that does not exist yet. */
 function madeGroup(o: Question, id: string): DeploymentScope {
   const { location } = o.scope
   return { kind: 'resourceGroup', id, location, group: { id, name: id.split('/').at(-1) ?? '', location, tags: {} } }
@@ -144,7 +144,7 @@ async function compare(one: PlannedResource, existing: Resource | undefined): Pr
   return { resourceId: one.id, changeType: 'Modify', before, after, delta }
 }
 
-/** Expressions that only running resources can answer stay as they are written. */
+/** Expressions that only deployed resources can answer stay unevaluated. */
 async function evaluateKnown(value: Value, scope: Scope): Promise<Value> {
   if (typeof value === 'string' && needsResources(value)) return value
   if (Array.isArray(value)) return await Promise.all(value.map(async (each: Value) => await evaluateKnown(each, scope)))
@@ -156,7 +156,7 @@ async function evaluateKnown(value: Value, scope: Scope): Promise<Value> {
   return Object.fromEntries(pairs)
 }
 
-/** What the template says and the resource has not; what it leaves open is the resource's own. */
+/** What the template specifies and the resource lacks; omitted values are the resource's own. */
 function differences(before: Obj, after: Obj, path: string = ''): PropertyChange[] {
   return Object.entries(after).flatMap(([name, value]): PropertyChange[] => {
     const at = path === '' ? name : `${path}.${name}`
@@ -182,7 +182,7 @@ function arrayChange(path: string, before: Value[], after: Value[]): PropertyCha
   return children.length === 0 ? [] : [{ path, propertyChangeType: 'Array', children }]
 }
 
-/** Ids, locations and enumerated values are the same in any case; templates send numbers and truth as text. */
+/** Ids, locations and enumerated values match in any case; templates send numbers and Booleans as text. */
 const same = (a: Value, b: Value): boolean => {
   const plain = (value: Value): string => textOf(value).toLowerCase().replaceAll(' ', '')
   return equal(a, b) || (typeof a !== 'object' && typeof b !== 'object' && plain(a) === plain(b))

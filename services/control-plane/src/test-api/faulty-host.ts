@@ -5,9 +5,9 @@ import { fromDetail } from '../host/host-error.ts'
 import type { Host } from '../host/host.ts'
 import { overlaid } from '../host/overlay.ts'
 
-/** What is shown of a VM instead of its own power state. */
+/** Shown for a VM instead of its own power state. */
 interface Overlay {
-  /** Milliseconds of the process' clock; the VM's own state shows from then on. */
+  /** Milliseconds of the process's clock; afterwards the VM's own state is shown. */
   until: number
   power: InstanceStatus['power']
 }
@@ -15,8 +15,8 @@ interface Overlay {
 const usualStep = 'Attest'
 
 /**
- * The host with what the test API has go wrong: a boot that fails at a step never reaches the host, one that is slow
- * is shown as booting for longer. All else is the host's own.
+ * The host with the test API's faults: a boot that fails at a step never reaches the host, a slow one is shown as
+ * booting for longer. Everything else is the host's.
  */
 export function withFaults(host: Host, faults: FaultSource, clock: Clock): Host {
   const overlays = new Map<string, Overlay>()

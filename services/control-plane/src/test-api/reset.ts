@@ -2,7 +2,7 @@ import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Tables } from '../store/tables.ts'
 
-/** What a resource manager that was just made has none of. Roles, prices and the meter's clock stay. */
+/** Tables that are empty in a new resource manager. Roles, prices and the meter's clock stay. */
 const emptied: (keyof Tables)[] = [
   'resource',
   'quota_limit',
@@ -21,9 +21,9 @@ const emptied: (keyof Tables)[] = [
 ]
 
 /**
- * Takes the subscription back to empty: whatever other services have of its resources, and what their deletion leaves there
- * (soft-deleted vaults and HSMs are purged where they may be), then every row. What runs is cancelled first. Roles at the
- * subscription stay; those below it go.
+ * Resets the subscription to empty: first other services' parts of its resources, including what deletion leaves there
+ * (soft-deleted vaults and HSMs are purged if allowed), then every row. Running work is cancelled first. Roles at the
+ * subscription stay; those below it are removed.
  * @returns how many resources there were
  */
 export async function resetPlane(plane: Plane): Promise<number> {

@@ -12,7 +12,7 @@ import {
 } from './test-plane.ts'
 import { setPath as scaleSetPath, setRequest } from './scale-set.ts'
 
-/** One thing a client asks for, in the resource group that the tests' helpers name. */
+/** A client request, in the resource group that the tests' helpers use. */
 export interface CrashScenario {
   prepare(plane: TestPlane, name: string): Promise<void>
   act(plane: TestPlane, name: string): Promise<TestReply>
@@ -23,7 +23,7 @@ const diskPath = (name: string): string => `${group}/providers/Microsoft.Compute
 const emptyDisk = { location, properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 8 } }
 const provider = (kind: string, name: string): string => `${group}/providers/${kind}/${name}`
 
-/** A VM with an identity, an own address and a disk that is made with it. */
+/** A VM with an identity, a public address and a disk created with it. */
 const wholeVm = (): Loose => {
   const body = vmRequest('vm1')
   body.identity = { type: 'SystemAssigned' }
@@ -105,7 +105,7 @@ const snapshot = async (plane: TestPlane): Promise<TestReply> => {
 
 const collectionPath = `${group}/providers/Microsoft.Compute/restorePointCollections/rpc`
 const pointPath = `${collectionPath}/restorePoints/p`
-/** A VM with a data disk, off, and a collection for its restore points. */
+/** A VM that is off, with a data disk and a collection for its restore points. */
 const withCollection = async (plane: TestPlane): Promise<void> => {
   await makeNetwork(plane, 'vm1')
   const { dataDisks } = wholeVm()['properties'].storageProfile
@@ -135,7 +135,7 @@ const attach = async (plane: TestPlane, detach: boolean): Promise<TestReply> => 
   return await plane.send('PUT', vmPath('vm1'), body)
 }
 
-/** Attached and detached once: the host has it. */
+/** Attached and detached once, so the host has it. */
 const withUsedDisk = async (plane: TestPlane): Promise<void> => {
   await withAttachedDisk(plane)
   for (const detach of [false, true]) {
@@ -143,7 +143,7 @@ const withUsedDisk = async (plane: TestPlane): Promise<void> => {
     if ((await plane.follow(reply)).status !== 'Succeeded') throw new Error(JSON.stringify(reply.body))
   }
 }
-/** A disk whose upload a client has begun; without guests there is no address to write to, so its state is set. */
+/** A disk whose upload a client has begun; without guests there is no address to write to, so its state is set directly. */
 const withUpload = async (plane: TestPlane, name: string): Promise<void> => {
   await done(plane, 'PUT', group, { location })
   const creationData = { createOption: 'Upload', uploadSizeBytes: 32 * 2 ** 20 + 512 }
@@ -157,7 +157,7 @@ const withUpload = async (plane: TestPlane, name: string): Promise<void> => {
 const resize = async (plane: TestPlane): Promise<TestReply> =>
   await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } })
 
-/** Everything that changes more than one row, by what it is called in a test's name. */
+/** Everything that changes more than one row, by its name in tests. */
 export const crashScenarios: Record<string, CrashScenario> = {
   'creation of a VM': {
     prepare: async (plane) => await makeNetwork(plane, 'vm1'),

@@ -3,7 +3,7 @@ import type { TestPlane } from './test-plane.ts'
 
 const location = 'westeurope'
 
-/** The same resource manager, whose group in every request is `name` instead of the helpers' own. */
+/** The same resource manager, with the group `name` in every request instead of the helpers' default. */
 export function inGroup(plane: TestPlane, name: string): TestPlane {
   const moved = (text: string): string => text.replaceAll('/resourceGroups/rg1', `/resourceGroups/${name}`)
   const send: TestPlane['send'] = async (method, path, body, o) =>
@@ -18,7 +18,7 @@ export function inGroup(plane: TestPlane, name: string): TestPlane {
   }
 }
 
-/** The state that `name`'s group is in, without what differs between two runs: ids, times, addresses. `name` occurs in nothing else. */
+/** The state of `name`'s group, without what differs between runs: ids, times, addresses. `name` occurs nowhere else. */
 export async function stateOfGroup(plane: TestPlane, name: string): Promise<string[]> {
   const { db } = plane.store
   const inside = (text: unknown): boolean => String(text).toLowerCase().includes(`/resourcegroups/${name}`)
@@ -58,7 +58,7 @@ const plain = (row: Record<string, unknown>): unknown =>
     ),
   )
 
-/** Members in order; what became of a deployment's resources in order of their ids, for they end in any. */
+/** Members sorted; a deployment's resource outcomes sorted by id, because they finish in any order. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) {
     const items = value.map(canonical)
@@ -77,9 +77,9 @@ const normal = (line: string, name: string): string =>
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi, 'GUID')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/(templateHash[\\"]+:[\\"]+)[0-9a-f]+/g, '$1HASH')
-    // Made by this process, or found as the one before made it.
+    // Created by this process, or found from an earlier one.
     .replaceAll('"statusCode":201', '"statusCode":200')
-    // A restart that may have been done is done again.
+    // A restart that may have happened is repeated.
     .replaceAll(/"boots":\d+/g, '"boots":N')
     .replaceAll(/PT[\d.]+S/g, 'DURATION')
     .replaceAll(/\b\d+\.\d+\.\d+\.\d+\b/g, 'ADDRESS')
@@ -89,7 +89,7 @@ const normal = (line: string, name: string): string =>
     .replaceAll(/\b(web_|webNic-|instancepublicip-)[0-9a-f]{8}/gi, '$1SUFFIX')
     .replaceAll(/"web[0-9A-Z]{6}\b/g, '"webHOST')
 
-/** Until no operation is under way. */
+/** Until no operation is in progress. */
 export async function settled(plane: TestPlane): Promise<void> {
   for (;;) {
     const rows = await plane.store.db
@@ -102,7 +102,7 @@ export async function settled(plane: TestPlane): Promise<void> {
   }
 }
 
-/** More than the quotas that an installation begins with. */
+/** More than an installation's initial quotas. */
 export async function raiseQuotas(plane: TestPlane): Promise<void> {
   for (const name of ['cores', 'standardDCASv5Family'])
     await plane.store.db
@@ -112,7 +112,7 @@ export async function raiseQuotas(plane: TestPlane): Promise<void> {
       .execute()
 }
 
-/** Reserved cores and counted cores are the same, whatever died in between. */
+/** Reserved and counted cores agree, whatever died in between. */
 export async function coresAgree(plane: TestPlane): Promise<[counted: number, reserved: number]> {
   const sum = (rows: Record<string, unknown>[], column: string): number =>
     rows.reduce((total, row) => total + Number(row[column]), 0)

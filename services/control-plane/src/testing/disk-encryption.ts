@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { openSqlitePlane } from './sqlite-plane.ts'
 import { group, makeNetwork, tenantId, vmPath, vmRequest, type Loose } from './test-plane.ts'
 
-/** The resource manager of the test that runs, with a vault `box` whose keys `1` and `2` suit a disk-encryption set. */
+/** The current test's resource manager, with a vault `box` whose keys `1` and `2` suit a disk-encryption set. */
 export let plane: Awaited<ReturnType<typeof openSqlitePlane>>
 
 export const setPath = (name: string): string => `${group}/providers/Microsoft.Compute/diskEncryptionSets/${name}`

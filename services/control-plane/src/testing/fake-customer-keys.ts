@@ -17,17 +17,17 @@ export interface FakeKey {
 
 const shared = 'https://sharedweu.weu.attest.strongroom.internal'
 
-/** What `--default-cvm-policy` makes for a region's shared provider. */
+/** The policy from `--default-cvm-policy` for a region's shared provider. */
 export const cvmPolicy = (authority: string = shared): ReleasePolicy => ({
   version: '1.0.0',
   anyOf: [{ authority, allOf: [{ claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }] }],
 })
 
-/** Tenants' vaults and HSMs as the identities of disk-encryption sets see them. Its tokens name resource and audience. */
+/** Tenants' vaults and HSMs as seen by identities of disk-encryption sets. Its tokens name resource and audience. */
 export class FakeCustomerKeys {
   /** By key identifier. */
   readonly keys: Map<string, FakeKey> = new Map<string, FakeKey>()
-  /** Who may do what: `{resource id} {verb}`, lower case; verbs get, wrapkey, unwrapkey. */
+  /** Rights: `{resource id} {verb}`, lower case; verbs get, wrapkey, unwrapkey. */
   readonly grants: Set<string> = new Set<string>()
 
   grant(resourceId: string, verbs: string[] = ['get', 'wrapkey', 'unwrapkey']): void {

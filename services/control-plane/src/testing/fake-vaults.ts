@@ -8,7 +8,7 @@ interface Answer {
 
 const problem = (status: number, code: string): Answer => ({ status, body: { error: { code, message: code } } })
 
-/** The key service's wire for vaults, as the resource manager's tests need it: it keeps what it is told. */
+/** The key service's wire for vaults in tests of the resource manager: stores what it receives. */
 export class FakeVaults {
   readonly live: Map<string, VaultRecord> = new Map<string, VaultRecord>()
   readonly deleted: Map<string, DeletedVaultRecord> = new Map<string, DeletedVaultRecord>()

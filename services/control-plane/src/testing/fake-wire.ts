@@ -53,8 +53,8 @@ export const referenceImage: ImageRecord = {
 }
 
 /**
- * Stands for the host's and the vault's wire in tests of the resource manager: it holds states and lets a test
- * decide how a boot ends. It boots nothing.
+ * Replaces the host's and the vault's wire in tests of the resource manager: it stores states and lets a test decide
+ * how a boot ends. It boots nothing.
  */
 export class FakeWire implements WireClient {
   readonly instances: Map<string, InstanceStatus> = new Map<string, InstanceStatus>()
@@ -66,13 +66,13 @@ export class FakeWire implements WireClient {
   readonly providers: Map<string, AttestationProviderRecord> = new Map<string, AttestationProviderRecord>()
   /** By resource id. */
   readonly identities: Map<string, ManagedIdentity> = new Map<string, ManagedIdentity>()
-  /** Client ids of user-assigned identities, by the resource that has them. */
-  /** What the directory has, by object id. */
+  /** Client ids of user-assigned identities, by resource. */
+  /** The directory's content, by object id. */
   readonly principalTypes: Map<string, string> = new Map<string, string>()
-  /** Groups that principals are in, by their object id. */
+  /** Principals' groups, by object id. */
   readonly groups: Map<string, string[]> = new Map<string, string[]>()
   readonly assignments: Map<string, string[]> = new Map<string, string[]>()
-  /** Deleted and not purged: their names are taken. */
+  /** Deleted and not purged: their names are reserved. */
   readonly deletedKeys: Set<string> = new Set()
   readonly calls: {
     method: string
@@ -84,7 +84,7 @@ export class FakeWire implements WireClient {
   }[] = []
   readonly vaults: FakeVaults = new FakeVaults()
   readonly customerKeys: FakeCustomerKeys = new FakeCustomerKeys()
-  /** A VM whose guest state cannot be put under another key. */
+  /** A VM whose guest state cannot be rewrapped. */
   rewrapError: { vmId: string; error: ErrorDetail } | undefined
   /** Evidence of boots without a guest, by VM. */
   readonly simulated: Map<string, { bootId: string }> = new Map()
@@ -95,16 +95,16 @@ export class FakeWire implements WireClient {
   >()
   images: ImageRecord[] = [referenceImage]
   build: ImageBuildStatus = { state: 'Absent', steps: [] }
-  /** What a provisioning or a boot ends with; undefined is well. */
+  /** The error that provisioning or a boot ends with; undefined for success. */
   provisioningError: ErrorDetail | undefined
   bootError: ErrorDetail | undefined
-  /** What a stop ends with. */
+  /** The error that a stop ends with. */
   stopError: ErrorDetail | undefined
-  /** What a conversion is refused with. */
+  /** The error that a conversion ends with. */
   conversionError: ErrorDetail | undefined
   /** Boots stay in Booting while this is set. */
   hangs = false
-  /** Requests whose `METHOD path` matches fail as if the peer were away. */
+  /** Requests whose `METHOD path` matches fail as if the peer were unreachable. */
   away: RegExp | undefined
 
   /** Called after each request took effect and before its answer arrives: a test can end the server there. */
@@ -140,7 +140,7 @@ export class FakeWire implements WireClient {
     // There is no connection.
   }
 
-  /** The states that wait for time to pass take their next step. */
+  /** States that advance with time take their next step. */
   #advance(status: InstanceStatus): void {
     const { provisioning, power } = status
     const end = (steps: { endedAt?: string }[]): void => steps.forEach((step) => void (step.endedAt ??= time()))

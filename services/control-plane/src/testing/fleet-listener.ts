@@ -29,7 +29,7 @@ import { SimulatedHost } from '../host/simulated-host.ts'
 import { ResourceStore } from '../store/resources.ts'
 import { migrations } from '../store/migrations.ts'
 
-/** A key of a host's, and what it may show for it. */
+/** A host's key, and its certificate. */
 export interface HostCredentials {
   privateKey: KeyObject
   publicKey: KeyObject
@@ -50,7 +50,7 @@ interface FleetReply {
 export interface FleetListener {
   registry: HostRegistry
   placements: Placements
-  /** The compute that joined hosts carry. */
+  /** The compute for joined hosts. */
   host: Host
   failover: Failover
   store: Store
@@ -59,12 +59,12 @@ export interface FleetListener {
   join(o: { name: string; secret: string; by?: HostCredentials; signedBy?: HostCredentials }): Promise<FleetReply>
   /** Adds a host and joins it. */
   joined(name: string): Promise<HostCredentials & HostCertificate>
-  /** As whoever has these credentials; without, as somebody who shows none. GET where there is no body. */
+  /** As the holder of these credentials; without, as an unauthenticated client. GET without a body. */
   send(path: string, body: object | undefined, as?: HostCredentials): Promise<FleetReply>
   close(): Promise<void>
 }
 
-/** Nobody asks for any here. */
+/** Not requested here. */
 const noEvidence: EvidenceMaker = {
   boot: async () => await Promise.reject(new Error('no evidence is made here')),
   place: async () => await Promise.resolve(),

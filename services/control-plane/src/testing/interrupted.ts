@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Store } from '@strongroom/platform'
 
-/** A store that lets something else happen between two steps of a request: just before the request's n-th transaction. */
+/** A store that runs something else between two steps of a request: just before the request's n-th transaction. */
 export function interrupted(inner: Store): {
   store: Store
   during: <T>(o: { n: number; work: () => Promise<void> }, request: () => Promise<T>) => Promise<T>
 } {
-  // Transactions of operations that the request began, and of `work` itself, are not the request's.
+  // Transactions of operations that the request began, and of `work` itself, do not count.
   const current = new AsyncLocalStorage<{ left: number; work: () => Promise<void> } | undefined>()
   const store: Store = {
     ...inner,

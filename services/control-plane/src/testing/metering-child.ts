@@ -1,7 +1,7 @@
 import { createSealer, openStore } from '@strongroom/platform'
 import { makeNetwork, openTestPlane, vmPath, vmRequest } from './test-plane.ts'
 
-/** A resource manager in a process of its own that makes, stops, starts and deletes VMs until it is killed. */
+/** A resource manager in a separate process that creates, stops, starts and deletes VMs until it is killed. */
 const [directory = ''] = process.argv.slice(2)
 const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: createSealer(new Uint8Array(32)) })
 const plane = await openTestPlane(store, undefined, { compute: 'simulated' })

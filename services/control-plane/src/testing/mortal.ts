@@ -4,19 +4,19 @@ import type { KyselyPlugin, RootOperationNode } from 'kysely'
 const writes = new Set(['InsertQueryNode', 'UpdateQueryNode', 'DeleteQueryNode'])
 
 /**
- * A process that can be ended between any two of its effects: it counts what it writes and what it asks of other
- * services, and dies before the n-th. Nothing that it does after that reaches the database or another service, and its
- * open transactions are rolled back, as after kill -9.
+ * A process that can be ended between any two of its effects: it counts its writes and its requests to other services,
+ * and dies before the n-th. Nothing it does afterwards reaches the database or another service, and its open
+ * transactions are rolled back, as after kill -9.
  */
 export class Mortal {
-  /** Effects until death; undefined while it may live. */
+  /** Effects until death; undefined while immortal. */
   #left: number | undefined
   #dead = false
   readonly #onDeath: () => void
   readonly died: Promise<void>
   #tellDeath: () => void = () => {}
 
-  /** @param onDeath is called at the moment of death: a real process kills itself there */
+  /** @param onDeath called at the moment of death: a real process kills itself there */
   constructor(onDeath: () => void = () => {}) {
     this.#onDeath = onDeath
     this.died = new Promise((resolve) => (this.#tellDeath = resolve))
@@ -44,7 +44,7 @@ export class Mortal {
     if (this.#dead) throw new Error('this process is dead')
   }
 
-  /** The same store, as this process uses it. It stays open when the process closes it. */
+  /** The same store, for this process. It stays open when the process closes it. */
   store(inner: Store, onWrite: (table: string) => void = () => {}): Store {
     const plugin: KyselyPlugin = {
       transformQuery: ({ node }) => {
@@ -79,7 +79,7 @@ export class Mortal {
   }
 }
 
-/** The table that an update names; empty for other statements. */
+/** The table of an update; empty for other statements. */
 function tableOf(node: RootOperationNode): string {
   if (node.kind !== 'UpdateQueryNode') return ''
   const { table } = node as { table?: { table?: { identifier?: { name?: string } } } }

@@ -2,7 +2,7 @@ import { createSealer, openStore } from '@strongroom/platform'
 import { Mortal } from './mortal.ts'
 import { openTestPlane } from './test-plane.ts'
 
-/** What the parent asks, and what it is told. */
+/** The parent's requests and the answers. */
 interface PlaneQuestion {
   id: number
   method: string
@@ -16,9 +16,9 @@ export type PlaneMessage =
   | { worked: true }
 
 /**
- * A resource manager without guests as a process of its own: `node plane-process.ts URL SERVICE N SIGNAL FROM`. It sends
- * itself the signal before its N-th effect, in the midst of whatever it does then; 0 is never. Effects count from its start, or
- * with `work` as FROM from when it takes up the first operation.
+ * A resource manager without guests as a separate process: `node plane-process.ts URL SERVICE N SIGNAL FROM`. It sends
+ * itself the signal before its N-th effect, in the middle of its work; 0 means never. Effects count from its start, or
+ * with `work` as FROM from its first operation.
  */
 async function main(): Promise<void> {
   const [url = '', service = '', at = '0', signal = 'SIGKILL', from = 'start'] = process.argv.slice(2)

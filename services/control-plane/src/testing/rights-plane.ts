@@ -20,11 +20,11 @@ export interface RightsPlane {
   locks: Locks
   activity: ActivityLog
   dispatcher: Dispatcher
-  /** Of principals, as the directory has them. */
+  /** Principals' groups, in the directory. */
   groups: Map<string, string[]>
-  /** Types of principals, as the directory has them. */
+  /** Principals' types, in the directory. */
   types: Map<string, string>
-  /** @param as the owner where it is left out */
+  /** @param as the owner by default */
   ask(
     method: Method,
     path: string,
@@ -36,9 +36,9 @@ export interface RightsPlane {
 export const callerOf = (objectId: string): Caller => ({ objectId, appId: `app of ${objectId}`, tenantId, claims: {} })
 
 /**
- * What decides on who may do what, on a store of its own, with some routes behind it: the resource manager without hosts,
- * vaults and the web, for tests of rights alone.
- * @param more what the routes need of a plane beside
+ * Authorisation on a separate store, with some routes behind it: the resource manager without hosts, vaults and the
+ * web, for tests of rights.
+ * @param more what else the routes need of a plane
  */
 export async function openRights(routes: (plane: Plane) => Route[], more: Partial<Plane> = {}): Promise<RightsPlane> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-rights-'))

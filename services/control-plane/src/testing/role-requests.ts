@@ -24,8 +24,8 @@ export const assignmentAt = (scope: string, n: number | string): string =>
 export const builtIn = (name: string): string => roles.find((role) => role.name === name)!.id
 
 /**
- * Routes of roles over a subscription with two groups and one owner, who is assigned by `id(0)`.
- * @param routes beside those of roles
+ * Role routes over a subscription with two groups and one owner, assigned as `id(0)`.
+ * @param routes besides those of roles
  * @param more what these need of a plane
  */
 export async function openRoles(
@@ -45,7 +45,7 @@ export async function openRoles(
 
 type Send = (method: Method, path: string, body?: unknown, as?: string, filter?: string) => Promise<Loose>
 
-/** Sends to the plane that a test has opened. It gives the answer, or the status, code and error of a refusal. */
+/** Sends to the plane that a test has opened. Returns the answer, or the status, code and error of a refusal. */
 export function senderTo(rights: () => RightsPlane): Send {
   return async (method, path, body, as, filter) => {
     const query = { 'api-version': '2022-04-01', ...(filter !== undefined && { $filter: filter }) }
@@ -75,7 +75,7 @@ export const giving = (role: string, principalId: string = alice, o: object = {}
   properties: { roleDefinitionId: roleAt(subscription, role), principalId, ...o },
 })
 
-/** What is at fault in a request: status, code and target of each problem. */
+/** Faults in a request: status, code and target of each problem. */
 export const problemsOf = (reply: Loose): unknown[] =>
   reply.error.details === undefined
     ? [[reply.status, reply.code, reply.error.target]]

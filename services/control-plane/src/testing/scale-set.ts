@@ -14,7 +14,7 @@ const location = 'westeurope'
 export const setPath = (name: string): string => `${group}/providers/Microsoft.Compute/virtualMachineScaleSets/${name}`
 export const subnet: string = `${networkPath('virtualNetworks', 'vnet')}/subnets/default`
 
-/** As `az vmss create --orchestration-mode Flexible` sends it for confidential VMs, but for what stands apart. */
+/** As `az vmss create --orchestration-mode Flexible` sends it for confidential VMs, except for what is marked. */
 export function setRequest(capacity: number, bend: (properties: Loose) => void = () => {}): Loose {
   const { securityProfile, storageProfile, osProfile } = vmRequest('x')['properties'] as Loose
   const { computerName: _, ...account } = osProfile

@@ -36,12 +36,12 @@ export interface TestPlane {
   /** The rows behind it. */
   store: Store
   service: Service
-  /** As the owner, unless `as` is another principal or null for no token. */
+  /** As the owner, unless `as` is another principal, or null for no token. */
   send(
     method: string,
     path: string,
     body?: unknown,
-    o?: { as?: string | null; headers?: Record<string, string>; /** The body as it stands. */ text?: string },
+    o?: { as?: string | null; headers?: Record<string, string>; /** The body, unchanged. */ text?: string },
   ): Promise<TestReply>
   /** Sends, then follows the operation to its end. */
   run(method: string, path: string, body?: unknown): Promise<{ reply: TestReply; operation: ArmOperation }>
@@ -59,7 +59,7 @@ export async function openTestPlane(
     clock?: Clock
     verifiers?: readonly AttestationVerifier[]
     types?: ResourceTypes
-    /** What `wire` is reached through. */ through?: WireClient
+    /** Wraps `wire`. */ through?: WireClient
   } = {},
 ): Promise<TestPlane> {
   const service = await createControlPlaneService({
@@ -149,7 +149,7 @@ export async function openTestPlane(
 
 export const sshKey: string = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
 
-/** As `az vm create` sends it: nulls and a lower-case enum value included. */
+/** As `az vm create` sends it, including nulls and a lower-case enum value. */
 export function vmRequest(name: string): Loose {
   return {
     location: 'westeurope',
@@ -198,7 +198,7 @@ export function trustedVmRequest(name: string): Loose {
   return body
 }
 
-/** What the CLI makes before a VM: group, security group, network, address and interface. */
+/** What the CLI creates before a VM: group, security group, network, address and interface. */
 export async function makeNetwork(plane: TestPlane, name: string): Promise<void> {
   const location = 'westeurope'
   const put = async (path: string, body: object): Promise<void> => {
@@ -236,7 +236,7 @@ export async function makeNetwork(plane: TestPlane, name: string): Promise<void>
   })
 }
 
-/** Codes of an error and of all that it lists; the rules that it cites are not among them. */
+/** Codes of an error and everything it lists, except the cited rules. */
 export const codesOf = (body: { error: ErrorDetail }): string[] => [
   body.error.code,
   ...(body.error.details ?? []).map((detail) => detail.code).filter((code) => code !== 'FaqRule'),

@@ -16,7 +16,7 @@ export interface VaultRights extends RightsPlane {
   client: VaultClient
 }
 
-/** Routes of vaults and of roles, with a key service that keeps what it is told. */
+/** Routes of vaults and roles, with a key service that stores what it receives. */
 export async function openVaultRights(): Promise<VaultRights> {
   const wire = new FakeWire()
   const client = new VaultClient(wire, { token: async (principal) => await Promise.resolve(principal) })

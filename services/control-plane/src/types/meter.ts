@@ -5,7 +5,7 @@ export interface Meter {
   meter: MeterKind
   /** ARM id of what is used. */
   resourceId: string
-  /** ARM id of the VM that it belongs to; empty where it belongs to none. */
+  /** ARM id of the VM it belongs to; empty if none. */
   vmId: string
   region: string
   /** Size of a VM, storage type of a disk, SKU of an HSM. */
@@ -15,10 +15,10 @@ export interface Meter {
   tags: Record<string, string>
 }
 
-/** What meters are read from: rows as they stand, whatever wrote them. */
+/** Rows that meters are computed from, whatever wrote them. */
 export type MeteredRow = Pick<Resource<unknown>, 'id' | 'type' | 'location' | 'body' | 'internal'>
 
-/** Whether what the meter counts is an amount of GiB over time; else it is there or not. */
+/** Whether the meter counts GiB over time; otherwise presence. */
 export const countsGiB = (meter: MeterKind): boolean =>
   meter === 'os-disk' || meter === 'os-disk-encrypted' || meter === 'data-disk' || meter === 'snapshot'
 
@@ -26,7 +26,7 @@ export const object = (value: unknown): Json => (typeof value === 'object' && va
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 export const count = (value: unknown): number => (typeof value === 'number' && Number.isSafeInteger(value) ? value : 0)
 
-/** The resource itself as one of the kind, by its SKU. */
+/** The resource itself as one unit of the kind, by its SKU. */
 export const meterOf = (row: MeteredRow, meter: MeterKind, quantity: number = 1): Meter => ({
   meter,
   resourceId: row.id,

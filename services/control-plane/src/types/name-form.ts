@@ -1,13 +1,13 @@
 import { ServiceError } from '@strongroom/platform'
 
-/** What a type's resources may be called. */
+/** Allowed names of a type's resources. */
 export interface NameForm {
   readonly form: RegExp
   /** The form in words, for example '1 to 80 letters, digits, _ . -'. */
   readonly expected: string
 }
 
-/** The form of most types of Microsoft.Compute. */
+/** The form of most Microsoft.Compute types. */
 export const computeName: NameForm = {
   form: /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/,
   expected: '1 to 80 letters, digits, _ . -, beginning with a letter, digit or _ and not ending with . or -',

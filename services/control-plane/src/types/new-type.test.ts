@@ -11,7 +11,7 @@ const location = 'westeurope'
 const forgotten: string[] = []
 let locked = false
 
-/** What CONTRIBUTING.md walks through: all that is written for a new type. */
+/** As in CONTRIBUTING.md's walk-through: everything written for a new type. */
 const boxes: ResourceType = {
   spelling: 'Microsoft.Planted/boxes',
   refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],

@@ -3,8 +3,8 @@ import type { Plane } from '../plane.ts'
 import { isOfType } from '../store/resources.ts'
 
 /*
- * What one provider has to know of another's resources: where an id leads to, judged by type, and what the resource shows to
- * every client that may read it.
+ * What one provider needs to know about another's resources: the target of an id, judged by type, and what every client
+ * that may read it sees.
  */
 
 export const userIdentityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
@@ -16,7 +16,7 @@ export interface UserIdentity {
   clientId: string
 }
 
-/** The identity that a request refers to; undefined where there is none of this id. */
+/** The identity that a request refers to; undefined if there is none with this id. */
 export async function findUserIdentity(plane: Plane, id: string): Promise<UserIdentity | undefined> {
   const found = await plane.resources.find(id)
   const { principalId, clientId } = found?.body.properties ?? {}
@@ -29,11 +29,11 @@ export const attestationProviderType = 'Microsoft.Attestation/attestationProvide
 
 export const verifierType = 'Strongroom.Attestation/verifiers'
 
-/** ARM id of a provider of another origin that the operator named. */
+/** ARM id of a provider of another origin named by the operator. */
 export const verifierId = (plane: Plane, { name }: AttestationVerifier): string =>
   `/subscriptions/${plane.subscriptionId}/providers/${verifierType}/${name}`
 
-/** Whose word counts at an id: a provider that is a resource, or one of another origin; undefined where there is none. */
+/** The provider at an id: a resource, or one of another origin; undefined if there is none. */
 export async function findAttestation(plane: Plane, id: string): Promise<{ id: string; uri: string } | undefined> {
   const verifier = plane.verifiers.find((each) => verifierId(plane, each).toLowerCase() === id.toLowerCase())
   if (verifier !== undefined) return { id: verifierId(plane, verifier), uri: verifier.issuer }

@@ -2,10 +2,10 @@ import { keyOf } from '../arm/resource-id.ts'
 import type { Meter, MeteredRow } from './meter.ts'
 import type { ResourceType } from './resource-type.ts'
 
-/** Every type that there are resources of in groups. */
+/** Every type of resource in groups. */
 export class ResourceTypes {
   readonly all: readonly ResourceType[]
-  /** In lower case, of the types that are metered. */
+  /** In lower case, for metered types. */
   readonly metered: ReadonlySet<string>
   readonly #byKey: ReadonlyMap<string, ResourceType>
   readonly #rank: ReadonlyMap<string, number>
@@ -23,12 +23,12 @@ export class ResourceTypes {
     this.#rank = new Map(this.#deletionOrder().map((spelling, index) => [keyOf(spelling), index]))
   }
 
-  /** @param type in any case; groups, deployments and the like are none of these */
+  /** @param type in any case; groups, deployments and others are not included */
   of(type: string): ResourceType | undefined {
     return this.#byKey.get(keyOf(type))
   }
 
-  /** A type as its provider spells it; as given where there is no such type. */
+  /** A type as its provider spells it; unchanged if unknown. */
   spellingOf(type: string): string {
     return this.of(type)?.spelling ?? type
   }
@@ -40,7 +40,7 @@ export class ResourceTypes {
       .map(({ spelling }) => spelling.slice(namespace.length + 1))
   }
 
-  /** Whether there can be rows of resources within one of the type. */
+  /** Whether the type can have rows of nested resources. */
   hasRowsWithin(type: string): boolean {
     return this.all.some(({ spelling, inParent }) => inParent !== true && keyOf(spelling).startsWith(`${keyOf(type)}/`))
   }
@@ -50,15 +50,15 @@ export class ResourceTypes {
   }
 
   /**
-   * Resources in an order in which they can be deleted, those of one type together: what is within another before it, what
-   * refers to another before it. Those of no type here come last.
+   * Resources in a possible deletion order, those of one type together: nested ones first, and referring ones before
+   * what they refer to. Unknown types come last.
    */
   inDeletionOrder<T extends { type: string }>(resources: readonly T[]): T[] {
     const rankOf = ({ type }: T): number => this.#rank.get(type) ?? this.#rank.size
     return resources.toSorted((a, b) => rankOf(a) - rankOf(b) || a.type.localeCompare(b.type))
   }
 
-  /** Every type after those that are within it or refer to it. */
+  /** Every type after those nested in it or referring to it. */
   #deletionOrder(): string[] {
     const order: string[] = []
     const visit = (spelling: string): void => {

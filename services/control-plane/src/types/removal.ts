@@ -8,17 +8,17 @@ import type { Db, Resource } from '../store/resources.ts'
 import { changedMeanwhile } from './conflicts.ts'
 
 export interface Removed {
-  /** Undefined where there was no such resource. */
+  /** Undefined if there was no such resource. */
   found?: Resource<unknown>
-  /** Where the resource goes by an operation; otherwise it is gone. */
+  /** Present if the resource is deleted by an operation; otherwise it is gone. */
   operation?: Operation
 }
 
 /**
- * Deletes a resource as its type says: every deletion is this one. What another request deleted meanwhile is gone, as was
- * asked; what was moved meanwhile is not, and is left where it is.
- * @param expected throws where the resource is not what the caller means
- * @throws ServiceError where something still uses it; Conflict where it was moved or changed meanwhile
+ * Deletes a resource as its type defines; every deletion uses this. One deleted meanwhile by another request counts as
+ * deleted; one moved meanwhile is left in its new place.
+ * @param expected throws if the resource is not the one the caller means
+ * @throws ServiceError if something still uses it; Conflict if it was moved or changed meanwhile
  */
 export async function removeResource(
   plane: Plane,
@@ -48,7 +48,7 @@ async function removeFound(
   const type = plane.types.of(parseResourceId(id)?.type ?? '')
   const locked = async (tx: Db): Promise<Resource<unknown> | undefined> => {
     await plane.resources.lockGroup(tx, id, { evenDeleting: true })
-    // Whoever refers to it locks it first, from whichever group: it is in use then, or gone.
+    // A referring resource locks it first, from any group: it is then either in use, or gone.
     const found = await plane.resources.lock<unknown>(tx, id)
     expected(found)
     if (found !== undefined) await type?.assertUnused?.(plane, tx, found)
@@ -64,7 +64,7 @@ async function removeFound(
     if (found === undefined) return {}
     const operation = await type?.remove?.(plane, asker, found)
     if (operation !== undefined) return { found, operation }
-    // No transaction waits for another service. Where it does not answer, the row stays and the deletion can be repeated.
+    // No transaction waits for another service. If it does not answer, the row stays and the deletion can be repeated.
     if (forgetsApart) await type?.forget?.(plane, asker, found)
   }
   return await plane.resources.transaction(async (tx) => {
@@ -78,14 +78,14 @@ async function removeFound(
   })
 }
 
-/** What is deleted with a resource. @throws ServiceError where it has to go first */
+/** What is deleted with a resource. @throws ServiceError if that must be deleted first */
 async function assertEmptied(plane: Plane, tx: Db, resource: Resource<unknown>): Promise<Resource[]> {
   const inside = await rowsWithin(plane, tx, resource)
   if (plane.types.of(resource.type)?.emptiedFirst === true && inside.length > 0) throw notEmpty(resource, inside)
   return inside
 }
 
-/** Resources whose ids lie below this one's. */
+/** Resources with ids below this one's. */
 async function rowsWithin(plane: Plane, tx: Db, resource: Resource<unknown>): Promise<Resource[]> {
   if (!plane.types.hasRowsWithin(resource.type)) return []
   const all = await plane.resources.list({ groupId: resource.id }, tx)
@@ -103,9 +103,9 @@ const notEmpty = (resource: Resource<unknown>, inside: Resource[]): ServiceError
   })
 
 /**
- * Deletes all resources of a group, in an order in which they can go; those of one type at once.
- * @returns what could not be deleted because something of another group uses it
- * @throws ServiceError with the error of an operation that failed
+ * Deletes all resources of a group, in a possible order; those of one type concurrently.
+ * @returns what could not be deleted because something in another group uses it
+ * @throws ServiceError with the error of a failed operation
  */
 export async function removeAllIn(plane: Plane, asker: OnBehalfOf, groupId: string): Promise<ErrorDetail[]> {
   const all = await plane.resources.list({ groupId })

@@ -20,7 +20,7 @@ import type { ResourceType } from './resource-type.ts'
 
 const location = 'westeurope'
 
-/** Types that a client can PUT into a group, as the routes have them. */
+/** Types that a client can PUT into a group, according to the routes. */
 const written = [
   ...new Set(
     allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane).flatMap(({ method, path }) => {
@@ -31,12 +31,12 @@ const written = [
   ),
 ]
 
-/** What comes with another resource alone (the copies of a restore point) is read and deleted, never written. */
+/** What is created only with another resource (a restore point's copies) is read and deleted, never written. */
 const isWritten = (type: ResourceType): boolean => type.create !== undefined || type.inParent === true
 
 describe('the table of resource types', () => {
   it('has each type that a client can write into a group, spelled as its routes spell it', () => {
-    // What belongs to any scope (budgets too), and what deployments leave behind, is not a resource of a group.
+    // What belongs to any scope (including budgets), and deployments' records, are not resources of a group.
     const elsewhere =
       /^\{namespace\}|^Microsoft\.(Authorization|Consumption\/budgets|Resources\/(deployments|tags))|\/extensions$/
     expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(

@@ -3,7 +3,7 @@ import type { ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 
-/** A PATCH that changes tags and nothing else; without tags nothing is written. */
+/** A PATCH that changes only tags; without tags nothing is written. */
 export async function retag<Internal>(
   plane: Plane,
   request: ArmRequest,

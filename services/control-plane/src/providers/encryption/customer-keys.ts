@@ -23,12 +23,12 @@ const algorithm = 'RSA-OAEP-256'
 interface Question {
   set: Pick<DiskEncryptionSet, 'id' | 'name' | 'internal'>
   keyUrl: string
-  /** Provider that attests the VM's boots; undefined where no VM is in question. */
+  /** Provider that attests the VM's boots; undefined if no VM is involved. */
   authority?: string
   asker: OnBehalfOf
 }
 
-/** Customers' keys as the identities of disk-encryption sets may use them: the resource manager has no right of its own there. */
+/** Customers' keys as identities of disk-encryption sets may use them: the resource manager has no rights there. */
 export class CustomerKeys {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
@@ -43,8 +43,9 @@ export class CustomerKeys {
   }
 
   /**
-   * Whether a guest state can be put under the key, and opened again: it is there, usable now, exportable under a policy
-   * that the VM's provider can satisfy, and the set's identity may get it, wrap and unwrap with it (tried on random bytes).
+   * Whether a guest state can be wrapped with the key and opened again: the key exists, is usable now, exportable under
+   * a policy that the VM's provider can satisfy, and the set's identity may read it, wrap and unwrap with it (tried on
+   * random bytes).
    * @throws ServiceError with Azure's code
    */
   async check(q: Question): Promise<void> {
@@ -101,7 +102,7 @@ export class CustomerKeys {
   }
 }
 
-/** What a key is by its making: no change of its attributes would mend it. */
+/** Fixed properties of the key: changing its attributes would not help. */
 function requireFit(q: Question, bundle: KeyBundle): void {
   const { key, attributes, release_policy: policy } = bundle
   const refuse = (code: SettledCode, what: string, expected: string, found: string): ServiceError =>
@@ -111,7 +112,7 @@ function requireFit(q: Question, bundle: KeyBundle): void {
       expected,
       found,
       remedy: 'Create one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.',
-      // Its key is what the host gets once it is attested.
+      // The host gets its key after attestation.
       details: [faqRule('S2')],
     })
   if (key.kty !== 'RSA-HSM')
@@ -143,12 +144,12 @@ function requireFit(q: Question, bundle: KeyBundle): void {
     )
 }
 
-/** Claims of a guest's token lie in here; the token of a boot, which opens the guest state, is flat (facts section 6.4). */
+/** A guest's token nests claims under this; a boot's token, which opens the guest state, is flat (facts section 6.4). */
 const nested = 'x-ms-isolation-tee.'
 
 /**
- * Why no token of a boot can meet a release policy, whatever the host; undefined where one can. The rest is for the key
- * service to decide on the real token.
+ * Why no boot's token can satisfy a release policy, on any host; undefined if one can. The key service decides the rest
+ * on the actual token.
  */
 export function policyMisfit(data: string, authority: string): { expected: string; found: string } | undefined {
   let authorities: ReleaseAuthority[]
@@ -206,7 +207,7 @@ function withoutIdentity(q: Question): ServiceError {
   })
 }
 
-/** The key service's refusal in the words of disk encryption. */
+/** The key service's refusal, in the words of disk encryption. */
 function refusal(q: Question, error: unknown): unknown {
   if (!(error instanceof ServiceError) || error.status >= 500 || error.status === 429) return error
   const cause = { cause: error, details: [error.toDetail()] }

@@ -12,7 +12,7 @@ const keyForm = new RegExp(
 )
 const path = 'properties.activeKey'
 
-/** What holds keys, by the host's second label. Of its settings only what clients see is read. */
+/** Key stores, by the host name's second label. Only client-visible settings are read. */
 const stores = { vault: 'Microsoft.KeyVault/vaults', managedhsm: 'Microsoft.KeyVault/managedHSMs' } as const
 
 /** Where a set's key is: the vault or HSM as a resource. */
@@ -22,8 +22,8 @@ export interface KeyPlace {
 }
 
 /**
- * The key that a set is to have, with the resource that holds it, judged by what the resource manager knows: the key itself
- * is its identity's to read.
+ * A set's new key, with the resource that holds it, judged by what the resource manager knows: only the set's identity
+ * can read the key itself.
  */
 export async function placeKey(
   plane: Plane,

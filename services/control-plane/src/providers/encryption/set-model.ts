@@ -5,11 +5,11 @@ import type { UserIdentity } from '../../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../../store/resources.ts'
 
 export const setType = 'Microsoft.Compute/diskEncryptionSets'
-/** The one kind that is offered: disks are not encrypted at rest by customers' keys here. */
+/** The only offered kind: disks are not encrypted at rest under customers' keys here. */
 export const setEncryption = 'ConfidentialVmEncryptedWithCustomerKey'
 
 export interface SetKey {
-  /** ARM id of the vault or managed HSM; undefined where the request named none. */
+  /** ARM id of the vault or managed HSM; undefined if the request named none. */
   sourceVault?: string
   /** Key identifier with version. */
   keyUrl: string
@@ -17,7 +17,7 @@ export interface SetKey {
 
 export interface SetInternal {
   activeKey: SetKey
-  /** Keys that guest states may still be under while a rotation runs, or after one that failed. */
+  /** Keys that guest states may still be under during a rotation, or after a failed one. */
   previousKeys: SetKey[]
   identity: {
     system?: { principalId: string; tenantId: string }
@@ -28,7 +28,7 @@ export interface SetInternal {
 
 export type DiskEncryptionSet = Resource<SetInternal>
 
-/** Succeeded; Updating while a rotation runs; Failed where one left guest states under both keys. */
+/** Succeeded; Updating during a rotation; Failed if a rotation left guest states under both keys. */
 export type SetState = 'Succeeded' | 'Updating' | 'Failed'
 
 export function setBody(
@@ -68,13 +68,13 @@ function identityView({ system, user }: SetInternal['identity']): Json {
 
 export const setView = (set: DiskEncryptionSet): Record<string, unknown> => resourceView(set, setType)
 
-/** ARM id of the resource whose identity the set acts as: its own where it has one. */
+/** ARM id of the resource whose identity the set uses: its own if it has one. */
 export function actingIdentity(set: Pick<DiskEncryptionSet, 'id' | 'internal'>): string | undefined {
   const { system, user } = set.internal.identity
   return system === undefined ? user?.id : set.id
 }
 
-/** All keys that guest states of the set may be under, the one for new ones first. */
+/** All keys that the set's guest states may be under, the one for new ones first. */
 export const keysOf = (set: Pick<DiskEncryptionSet, 'internal'>): string[] =>
   [set.internal.activeKey, ...set.internal.previousKeys].map(({ keyUrl }) => keyUrl)
 

@@ -9,14 +9,14 @@ const encryptionTypes = [
 ] as const
 const identityTypes = ['None', 'SystemAssigned', 'UserAssigned', 'SystemAssigned, UserAssigned'] as const
 
-/** What a request says of a set; undefined leaves it as it is. */
+/** The contents of a set request; undefined leaves a value unchanged. */
 export interface SetRequest {
   activeKey: SetKey | undefined
   identity: { system: boolean; userIds: string[] } | undefined
   tags: Record<string, string> | undefined
 }
 
-/** Reads a PUT's or PATCH's body; what is wrong with it goes to `fields`. */
+/** Reads a PUT's or PATCH's body; faults are added to `fields`. */
 export function readSetRequest(fields: Fields, o: { creating: boolean }): SetRequest {
   const properties = fields.object('properties')
   const encryption = properties.oneOf('encryptionType', encryptionTypes)
@@ -104,7 +104,7 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   return { system: known?.startsWith('SystemAssigned') === true, userIds: wantsUser ? userIds : [] }
 }
 
-/** Members that are null take an identity away. */
+/** A null member removes an identity. */
 const idsIn = (value: unknown): string[] =>
   typeof value === 'object' && value !== null
     ? Object.entries(value).flatMap(([id, member]) => (member === null ? [] : [id]))

@@ -15,18 +15,18 @@ interface Deleted {
   enablePurgeProtection: boolean
 }
 
-/** What is deleted softly, as Azure spells it. */
+/** Names of a soft-deleted kind, as Azure spells them. */
 export interface DeletedKind<D extends Deleted> {
   /** In paths and types, for example deletedVaults. */
   spelling: string
-  /** In actions, where that is another. */
+  /** In actions, if different. */
   action: string
-  /** Path and action of the question whether a name is free, and the type that it may name. */
+  /** Path and action of the name-availability check, and the type it accepts. */
   nameCheck: { spelling: string; type?: string }
   store(plane: Plane): Pick<SoftDeleted<never, unknown, D>, 'availability' | 'listDeleted' | 'findDeleted' | 'purge'>
   /** Properties as clients see them. */
   view(deleted: D): Json
-  /** @param found one of the name in another place */
+  /** @param found one of the name in another location */
   notFound(name: string, found: D | undefined): ServiceError
   purged: 200 | 202
 }
@@ -34,7 +34,7 @@ export interface DeletedKind<D extends Deleted> {
 const namespace = 'Microsoft.KeyVault'
 const provider = `${subscriptionPath}/providers/${namespace}`
 
-/** Routes of what the key service alone still knows. */
+/** Routes for what only the key service still knows. */
 export function deletedRoutes<D extends Deleted>(plane: Plane, kind: DeletedKind<D>): Route[] {
   const { spelling, action, nameCheck } = kind
   const one = `${provider}/locations/{location}/${spelling}/{name}`
@@ -70,7 +70,7 @@ export function deletedRoutes<D extends Deleted>(plane: Plane, kind: DeletedKind
   ]
 }
 
-/** For the test API: all that may be. */
+/** For the test API: purges all that may be purged. */
 export async function purgeDeleted<D extends Deleted>(plane: Plane, kind: DeletedKind<D>): Promise<void> {
   const store = kind.store(plane)
   for (const { name, enablePurgeProtection } of await store.listDeleted())

@@ -4,7 +4,7 @@ import type { Resource, ResourceBody } from '../../store/resources.ts'
 
 export const managedHsmType = 'Microsoft.KeyVault/managedHSMs'
 
-/** What the row of a managed HSM keeps. */
+/** The row of a managed HSM. */
 export type ManagedHsmSettings = Omit<ManagedHsmDefinition, 'resourceId' | 'location'>
 
 export type ManagedHsmResource = Resource<ManagedHsmSettings>
@@ -28,7 +28,7 @@ export function managedHsmBody(name: string, settings: ManagedHsmSettings): Reso
   }
 }
 
-/** `activated` undefined where nobody asked the key service. */
+/** `activated` undefined if the key service was not asked. */
 export function managedHsmView(resource: Shown, activated?: boolean): Record<string, unknown> {
   const view = resourceView(resource, managedHsmType)
   if (activated === undefined) return view

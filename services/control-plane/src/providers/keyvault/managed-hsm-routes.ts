@@ -36,11 +36,11 @@ const deletedHsms: DeletedKind<DeletedManagedHsmRecord> = {
     tags: hsm.tags,
   }),
   notFound: (name, found) => deletedNotFound(name, found?.location),
-  // Done, but clients take nothing else for an answer.
+  // Complete, but clients accept no other status.
   purged: 202,
 }
 
-/** Managed HSMs as resources. What is in them, and who may use it, is the key service's alone. */
+/** Managed HSMs as resources. Their contents, and access to them, belong to the key service. */
 export const managedHsms: ResourceType<ManagedHsmSettings> = {
   spelling: managedHsmType,
   refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],
@@ -50,7 +50,7 @@ export const managedHsms: ResourceType<ManagedHsmSettings> = {
   change: update,
   routes: (plane) => deletedRoutes(plane, deletedHsms),
   meters: (row) => [meterOf(row, 'managed-hsm')],
-  // Soft delete: the name stays taken, and its keys can be recovered.
+  // Soft delete: the name stays reserved, and its keys can be recovered.
   forget: async (plane, asker, { name }) => await plane.vaults.hsms.delete(asker, name),
   purge: async (plane) => await purgeDeleted(plane, deletedHsms),
 }
@@ -160,7 +160,7 @@ function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSett
   }
   return {
     tenantId,
-    // Who administers an HSM that exists is for its local roles to say.
+    // An existing HSM's administrators are managed by its local roles.
     initialAdminObjectIds: existing?.initialAdminObjectIds ?? admins,
     softDeleteRetentionInDays: existing?.softDeleteRetentionInDays ?? retention ?? 90,
     enablePurgeProtection: existing?.enablePurgeProtection === true || (protection ?? false),

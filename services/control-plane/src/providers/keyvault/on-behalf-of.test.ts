@@ -33,7 +33,7 @@ const vault = {
 }
 const asAlice = { as: alice }
 
-/** Changes that the key service was asked for, and whom it was told. */
+/** Change requests to the key service, with the caller named to it. */
 const told = (wire: FakeWire, from = 0): [string, string | undefined][] =>
   wire.calls
     .slice(from)
@@ -51,7 +51,7 @@ const roleOf = (name: string, principalId: string): [string, object] => [
   },
 ]
 
-/** A store that two resource managers open, one after the other. */
+/** A store opened by two resource managers, one after the other. */
 async function openFolder(): Promise<Store> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-asker-'))
   const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
@@ -201,7 +201,7 @@ describe('the key of a disk-encryption set', () => {
       { objectId: ownerId, appId: ownerId },
     ])
     expect(asked[0]?.token?.startsWith('controlPlane')).toBe(true)
-    // What goes to the customer's vault is the identity's token alone.
+    // The customer's vault receives only the identity's token.
     const atVault = setPlane.wire.calls.filter(({ host }) => host.startsWith('box.vault.'))
     expect(atVault.length).toBeGreaterThan(2)
     expect(atVault.every(({ headers }) => headers[onBehalfOfHeader] === undefined)).toBe(true)

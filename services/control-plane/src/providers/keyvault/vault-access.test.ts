@@ -144,7 +144,7 @@ describe('what is shown of a vault’s access', () => {
       { principalId: alice, role: { name: 'Owner', scope: key }, action: gives },
     ])
     expect((await access(byPolicies)).grantors).toEqual([writing])
-    // What he may do by the wire: let himself in there, and change no model.
+    // His rights on the wire: give himself access there, but not change the model.
     const path = `${key}/providers/${authorization}/roleAssignments/${id(5)}`
     const body = { properties: { principalId: alice, roleDefinitionId: roleAt('', builtIn('Key Vault Crypto User')) } }
     expect((await send('PUT', path, body, alice)).status).toBe(201)

@@ -7,16 +7,16 @@ import { groupPath, type Plane } from '../../plane.ts'
 import { reaches } from './vault-grants.ts'
 import { vaultType, type VaultSettings } from './vault-model.ts'
 
-/** Anyone who may give roles, or rewrite one that he has, may give himself data actions. */
+/** Someone who can assign roles, or rewrite one of their own, can give themselves data actions. */
 const giveRoles = ['Microsoft.Authorization/roleAssignments/write', 'Microsoft.Authorization/roleDefinitions/write']
 
-/** What lets somebody in, by the vault's permission model; that of access policies is also changed by who may give roles. */
+/** What grants access, by the vault's permission model; for access policies, assigning roles also allows switching the model. */
 const grantingActions = {
   roles: giveRoles,
   accessPolicies: [`${vaultType}/write`, `${vaultType}/accessPolicies/write`, ...giveRoles],
 } as const
 
-/** Whom a vault lets in, and who may let in others (attack W2): what no list of roles or policies alone shows. */
+/** Who has access to a vault, and who can grant it (attack W2): no list of roles or policies alone shows this. */
 export function vaultAccessRoutes(plane: Plane): Route[] {
   const suffix = '/providers/Strongroom.KeyVault/access'
   return [
@@ -52,7 +52,7 @@ function accessOf(
           permissions,
           ...(applicationId !== undefined && { applicationId }),
         }))
-  // Anyone who may give roles at one key alone can give access to that key; to write the vault or its policies takes its own scope.
+  // The right to assign roles at one key only grants access to that key; writing the vault or its policies requires its own scope.
   const within = permissionModel === 'roles' ? reaches : covers
   const grantors: VaultGrantor[] = held.flatMap(({ row, role, shown }) => {
     const action = grantingActions[permissionModel].find((each) => roleAllows(role, each))

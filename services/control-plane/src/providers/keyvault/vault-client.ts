@@ -19,7 +19,7 @@ import { ServiceClient } from '../../host/service-client.ts'
 const objectPath = (vault: string, kind: 'keys' | 'secrets', name: string): string =>
   `/vaults/${encodeURIComponent(vault)}/${kind}/${encodeURIComponent(name)}`
 
-/** A kind of what the key service deletes softly, by its paths there: vaults, or managed HSMs. */
+/** A kind of what the key service soft-deletes, by its paths there: vaults, or managed HSMs. */
 export class SoftDeleted<Definition, Held, Deleted> {
   readonly #service: ServiceClient
   readonly #paths: { held: string; deleted: string; availability: string }
@@ -29,7 +29,7 @@ export class SoftDeleted<Definition, Held, Deleted> {
     this.#paths = paths
   }
 
-  /** Makes it or changes it. @throws ServiceError 409 where its name is taken, 400 BadParameter */
+  /** Creates or changes it. @throws ServiceError 409 if its name is taken, 400 BadParameter */
   async put(asker: OnBehalfOf, name: string, definition: Definition): Promise<Held> {
     return await this.#service.send('PUT', `${this.#paths.held}/${encodeURIComponent(name)}`, {
       asker,
@@ -41,7 +41,7 @@ export class SoftDeleted<Definition, Held, Deleted> {
     return await this.#service.send('GET', `${this.#paths.held}/${encodeURIComponent(name)}`)
   }
 
-  /** Soft delete; what is not there is deleted. */
+  /** Soft-deletes it; a missing one counts as deleted. */
   async delete(asker: OnBehalfOf, name: string): Promise<void> {
     await this.#service.find('DELETE', `${this.#paths.held}/${encodeURIComponent(name)}`, { asker })
   }
@@ -67,7 +67,7 @@ export class SoftDeleted<Definition, Held, Deleted> {
   }
 }
 
-/** The key service's own wire for vaults, called as the control plane's principal, which says who asked for a change. */
+/** The key service's own wire for vaults, called as the control plane's principal with the caller of a change. */
 export class VaultClient extends SoftDeleted<VaultChange, VaultRecord, DeletedVaultRecord> {
   readonly hsms: SoftDeleted<ManagedHsmDefinition, ManagedHsmRecord, DeletedManagedHsmRecord>
   readonly #service: ServiceClient
@@ -81,7 +81,7 @@ export class VaultClient extends SoftDeleted<VaultChange, VaultRecord, DeletedVa
     this.#service = service
   }
 
-  /** The key's newest version; of a key that is there nothing is changed. @throws ServiceError 400 BadParameter, 409 */
+  /** The key's newest version; an existing key is unchanged. @throws ServiceError 400 BadParameter, 409 */
   async ensureKey(asker: OnBehalfOf, vault: string, name: string, wanted: object): Promise<KeyBundle> {
     return await this.#service.send('PUT', objectPath(vault, 'keys', name), { asker, body: wanted })
   }

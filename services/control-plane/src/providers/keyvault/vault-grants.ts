@@ -4,10 +4,9 @@ import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/a
 const objectForm = /^(keys|secrets|certificates)\/[a-z0-9-]{1,127}$/
 
 /**
- * The assignments that reach a vault or an object in it, as the key service is told of them: only those whose role has
- * data actions.
+ * The assignments that apply to a vault or its objects, as sent to the key service: only roles with data actions.
  * @param vaultKey id of the vault in lower case
- * @param own roles of the installation beside the built-in ones
+ * @param own custom roles, besides the built-in ones
  */
 export function grantsFor(vaultKey: string, assignments: Assignment[], own: RoleDefinition[]): VaultGrant[] {
   return assignments.flatMap((assignment) => {
@@ -26,10 +25,10 @@ export function grantsFor(vaultKey: string, assignments: Assignment[], own: Role
   })
 }
 
-/** Whether an assignment at `scope` says something of the vault. */
+/** Whether an assignment at `scope` concerns the vault. */
 export const reaches = (scope: string, vaultKey: string): boolean => objectIn(vaultKey, scope) !== undefined
 
-/** Empty for the vault and all above it; undefined where the scope is elsewhere. */
+/** Empty for the vault and everything above it; undefined if the scope is elsewhere. */
 function objectIn(vaultKey: string, scope: string): string | undefined {
   if (covers(scope, vaultKey)) return ''
   const below = scope.startsWith(`${vaultKey}/`) ? scope.slice(vaultKey.length + 1) : ''

@@ -4,7 +4,7 @@ import type { Json, Resource, ResourceBody } from '../../store/resources.ts'
 
 export const vaultType = 'Microsoft.KeyVault/vaults'
 
-/** What the row of a vault keeps: all that its definition says, without who may use it by roles. */
+/** The row of a vault: its definition, without role-based access. */
 export type VaultSettings = Omit<VaultDefinition, 'grants' | 'resourceId' | 'location'>
 
 export type VaultResource = Resource<VaultSettings>
@@ -24,7 +24,7 @@ export function vaultBody(name: string, settings: VaultSettings): ResourceBody {
       enableSoftDelete: true,
       softDeleteRetentionInDays: settings.softDeleteRetentionInDays,
       enableRbacAuthorization: settings.enableRbacAuthorization,
-      // Azure shows it only where it is on.
+      // Azure shows it only if it is on.
       ...(settings.enablePurgeProtection && { enablePurgeProtection: true }),
       publicNetworkAccess: settings.publicNetworkAccess,
       networkAcls: networkView(settings.networkRules),

@@ -10,14 +10,14 @@ import { vaultType, type VaultResource, type VaultSettings } from './vault-model
 
 const vaultPath = `${groupPath}/providers/${vaultType}/{name}`
 
-/** Keys of a vault that a template makes with it. The key service has them; here there are no rows. */
+/** Keys of a vault created by a template. Stored by the key service; there are no rows here. */
 export const vaultKeys: ResourceType = objects('keys', {
   write: async (plane, request, vault, name) =>
     keyView(await plane.vaults.ensureKey(onBehalfOf(request), vault.name, name, readKey(request))),
   read: async (plane, vault, name) => keyView(await plane.vaults.getKey(vault.name, name)),
 })
 
-/** Secrets likewise. Their values are shown to nobody who asks the resource manager. */
+/** Secrets likewise. The resource manager never shows their values. */
 export const vaultSecrets: ResourceType = objects('secrets', {
   write: async (plane, request, vault, name) =>
     secretView(await plane.vaults.setSecret(onBehalfOf(request), vault.name, name, readSecret(request))),
@@ -51,7 +51,7 @@ function objects(
   return { spelling, inParent: true, routes: (plane) => [route(plane, 'GET'), route(plane, 'PUT')] }
 }
 
-/** As the key service takes it; it judges what it is given. @throws ServiceError for a body of another form */
+/** In the key service's format; it validates the content. @throws ServiceError for a malformed body */
 function readKey(request: ArmRequest): object {
   const fields = new Fields(withoutNulls(request.body))
   const properties = fields.object('properties')
@@ -77,7 +77,7 @@ function readKey(request: ArmRequest): object {
     ...(tags !== undefined && { tags }),
     ...(data !== undefined && {
       release_policy: {
-        // Templates encode with base64(), the data plane takes base64url.
+        // Templates encode with base64(); the data plane expects base64url.
         data: data.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', ''),
         ...(policy.has('contentType') && { contentType: policy.text('contentType') }),
         ...(policy.has('immutable') && { immutable: policy.flag('immutable') }),

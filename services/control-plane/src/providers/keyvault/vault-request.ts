@@ -29,8 +29,9 @@ const policyLimit = 1024
 const fresh: VaultSettings = { ...vaultDefaults, tenantId: '' }
 
 /**
- * The settings that a request asks for. A PUT begins with Azure's defaults, but what cannot be taken back (retention and purge
- * protection) and who decides on access (the permission model) stay where they are not named; a PATCH begins with what there is. Problems go to `fields`.
+ * The settings in a request. A PUT starts from Azure's defaults, but irreversible settings (retention and purge
+ * protection) and the permission model stay if omitted; a PATCH starts from the existing ones. Problems are added to
+ * `fields`.
  */
 export function readVaultRequest(
   fields: Fields,
@@ -125,7 +126,7 @@ export function readAccessPolicies(properties: Fields, tenantId: string): VaultA
   return read
 }
 
-/** `az keyvault set-policy` and templates: one list merged into another. */
+/** `az keyvault set-policy` and templates: merges one list into another. */
 export function mergedPolicies(
   kind: 'add' | 'replace' | 'remove',
   existing: VaultAccessPolicy[],

@@ -12,7 +12,7 @@ beforeAll(async () => void (rights = await openVaultRights()))
 afterAll(async () => await rights.close())
 const send = senderTo(() => rights)
 
-/** Each test has a vault of its own. */
+/** Each test has its own vault. */
 let [number, name, kv] = [0, '', '']
 beforeEach(() => {
   number += 1
@@ -27,9 +27,9 @@ const request = (properties: object = {}, o: object = {}): Loose => ({
   properties: { tenantId, sku: { family: 'A', name: 'premium' }, ...properties },
   ...o,
 })
-/** What the key service knows of a vault. */
+/** The key service's record of a vault. */
 const told = (of = name): Loose => rights.wire.vaults.live.get(of)
-/** A role of these actions alone, for alice at the group. */
+/** A role with only these actions, for alice at the group. */
 const allow = async (...actions: string[]): Promise<void> => {
   const permissions = [{ actions }]
   await send('PUT', roleAt(group, 1), definition({ roleName: 'Some', permissions }))
@@ -149,7 +149,7 @@ describe('a vault', () => {
         expect([refused.error.expected, refused.error.found]).toEqual([String(model), String(!model)])
         expect(told()).toEqual(before)
       }
-      // What leaves the model as it is, by name or without one, is his to change.
+      // He may change what leaves the model unchanged, explicitly or by omission.
       for (const properties of [made, {}]) expect((await send('PATCH', kv, { properties }, alice)).status).toBe(200)
       await allow('Microsoft.KeyVault/vaults/write', 'Microsoft.Authorization/roleAssignments/write')
       expect((await send('PATCH', kv, { properties: changed }, alice)).status).toBe(200)
@@ -199,7 +199,7 @@ describe('a vault', () => {
     expect(rights.wire.calls.filter(({ path }) => path.endsWith('/recover'))).toMatchObject([
       { method: 'POST', headers: { [onBehalfOfHeader]: `${ownerId} app of ${ownerId}` } },
     ])
-    // What the key service alone keeps of it is not in the row, nor told again.
+    // What only the key service stores is neither in the row nor sent again.
     const internal = (await rights.resources.get(kv)).internal
     for (const each of ['name', 'createdAt', 'deletionDate', 'scheduledPurgeDate']) {
       expect(internal).not.toHaveProperty(each)
@@ -281,7 +281,7 @@ describe('access policies', () => {
     ])
     expect((await send('PUT', at('add', vaultAt('none')), of(policy(alice)))).status).toBe(404)
     expect(rights.wire.calls).toHaveLength(before)
-    // They have no routes of resources: they lie in their vault.
+    // They have no resource routes: they are part of their vault.
     expect((await send('GET', at('add'))).code).toBe('HttpMethodNotAllowed')
     expect((await send('GET', `${kv}/accessPolicies`)).code).toBe('InvalidResourceType')
   })

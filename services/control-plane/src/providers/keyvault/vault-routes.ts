@@ -48,19 +48,19 @@ const deletedVaults: DeletedKind<DeletedVaultRecord> = {
 export const vaults: ResourceType<VaultSettings> = {
   spelling: vaultType,
   movable: true,
-  // Who uses a vault by roles is decided by the group that it is in: whoever moves one must be allowed to give roles at it.
+  // The group decides who uses a vault by roles: moving one requires the right to assign roles at it.
   moveAction: modelAction,
   create,
   change,
   routes: (plane) => [...deletedRoutes(plane, deletedVaults), ...vaultAccessRoutes(plane)],
-  // Soft delete: the name stays taken, and what the vault holds can be recovered.
+  // Soft delete: the name stays reserved, and the vault's contents can be recovered.
   forget: async (plane, asker, { name }) => await plane.vaults.delete(asker, name),
   moved: async (plane, asker, tx, vault, movedFrom) =>
     await tellVault(plane, asker, tx, vault, vault.internal, { movedFrom }),
   purge: async (plane) => await purgeDeleted(plane, deletedVaults),
 }
 
-/** Access policies lie in their vault's row. */
+/** Access policies are part of their vault's row. */
 export const accessPolicies: ResourceType = {
   spelling: `${vaultType}/accessPolicies`,
   inParent: true,
@@ -115,7 +115,7 @@ async function insert(
   })
 }
 
-/** The vault as it was when it was deleted; what the request says beside its name and place does not count, as on Azure. */
+/** The vault as it was when deleted; apart from name and location, the request's contents are ignored, as on Azure. */
 async function recover(plane: Plane, request: ArmRequest, name: string): Promise<ArmReply> {
   const deleted = await plane.vaults.findDeleted(name)
   if (deleted?.resourceId.toLowerCase() !== request.path.toLowerCase()) {
@@ -134,8 +134,8 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
 }
 
 /**
- * Anyone who may write a vault may write access policies, so changing to them from roles would hand out its keys: as on Azure that
- * takes the right to give roles (attack W2), whichever way the model changes.
+ * Anyone who may write a vault may write access policies, so switching from roles to policies would give out its keys:
+ * as on Azure, either switch requires the right to assign roles (attack W2).
  */
 async function changeSettings(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {
   const mayChooseModel = await plane.access.allows(request.caller.objectId, modelAction, id)

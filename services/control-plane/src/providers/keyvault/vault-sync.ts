@@ -14,9 +14,9 @@ interface Target {
 }
 
 /**
- * Tells the key service what a vault is and who may use it, inside the transaction that holds the vault's row: two changes
- * reach it in the order they are kept in.
- * @param o gone: an assignment that is about to be removed; movedFrom: the id that the key service knows the vault by
+ * Sends the key service a vault's definition and access rules, inside the transaction that locks the vault's row: two
+ * changes arrive in the order they are stored.
+ * @param o gone: an assignment about to be removed; movedFrom: the id by which the key service knows the vault
  */
 export async function tellVault(
   plane: Plane,
@@ -59,14 +59,14 @@ export async function changeVault(
   })
 }
 
-/** After a role assignment was made, or before one is removed: every vault that it reaches. */
+/** After a role assignment was added, or before one is removed: every vault it covers. */
 export async function accessChanged(plane: Plane, { scope, gone, asker }: AccessChange): Promise<void> {
   for (const vault of await plane.resources.list({ type: vaultType })) {
     if (reaches(scope, vault.key)) await syncVault(plane, asker, vault.id, gone)
   }
 }
 
-/** At start, asked by nobody: what a process that died between two steps may have left behind is told again. */
+/** At start, without a caller: repeats what a process that died between two steps may have left undone. */
 export async function syncAllVaults(plane: Plane): Promise<void> {
   for (const vault of await plane.resources.list({ type: vaultType })) {
     try {
@@ -86,7 +86,7 @@ async function syncVault(plane: Plane, asker: OnBehalfOf, id: string, gone?: Acc
       await tellVault(plane, asker, tx, vault, vault.internal, o)
     } catch (error) {
       if (!(error instanceof ServiceError) || error.code !== 'VaultAlreadyExists') throw error
-      // A process died while it moved the vault: the key service was told, and the row is where it was.
+      // A process died while moving the vault: the key service knows the new id, and the row has the old one.
       const { resourceId } = await plane.vaults.get(vault.name)
       if ((await plane.resources.find(resourceId, tx)) !== undefined) throw error
       await tellVault(plane, asker, tx, vault, vault.internal, { ...o, movedFrom: resourceId })

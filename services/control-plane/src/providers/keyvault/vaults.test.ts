@@ -114,7 +114,7 @@ describe('vaults as resources', () => {
     expect((await plane.send('DELETE', group1.path)).status).toBe(200)
     expect(grantsOf('kv3')).toEqual([])
     expect(grantsOf('kv2')).toHaveLength(1)
-    // The owner's own role gives nothing of what is inside.
+    // The owner's own role gives no access to the contents.
     expect(grantsOf('kv2').join()).not.toContain(ownerId)
   })
 

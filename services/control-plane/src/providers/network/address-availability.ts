@@ -10,7 +10,7 @@ const type = 'Microsoft.Network/virtualNetworks'
 /** As many as Azure shows. */
 const shown = 5
 
-/** `az network vnet check-ip-address`: whether a private address is free, and which ones of its subnet are. */
+/** `az network vnet check-ip-address`: whether a private address is free, and which in its subnet are. */
 export function addressAvailabilityRoutes(plane: Plane): Route[] {
   return [
     route.get(

@@ -6,7 +6,7 @@ import type { Db } from '../../store/resources.ts'
 import { referenceProblem } from './provider.ts'
 import { subnetsOf, type Subnet } from './virtual-networks.ts'
 
-/** The id of an existing resource of the type, which stays, or undefined with a problem, or undefined where none is named. */
+/** The id of an existing resource of the type, locked against deletion; undefined with a problem, or if none is named. */
 export async function checkReference(
   plane: Plane,
   tx: Db,
@@ -21,13 +21,16 @@ export async function checkReference(
   return undefined
 }
 
-/** The subnet, whose network stays until the transaction ends. */
+/** The subnet, with its network locked until the transaction ends. */
 export async function findSubnet(plane: Plane, tx: Db, id: string): Promise<Subnet | undefined> {
   const network = await plane.resources.lock(tx, id.split('/').slice(0, 9).join('/'))
   return network === undefined ? undefined : subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id))
 }
 
-/** Gives a public address to what holds it: an interface's configuration, or a load balancer's frontend. @throws ServiceError PublicIPAddressInUse */
+/**
+ * Assigns a public address to its holder: an interface's configuration, or a load balancer's frontend. @throws
+ * ServiceError PublicIPAddressInUse
+ */
 export async function attachPublicAddress(
   plane: Plane,
   tx: Db,
@@ -48,7 +51,7 @@ export async function attachPublicAddress(
   })
 }
 
-/** Takes a public address from what held it. */
+/** Releases a public address from its holder. */
 export async function detachPublicAddress(
   plane: Plane,
   tx: Db,

@@ -14,7 +14,7 @@ const location = 'westeurope'
 const other = `/subscriptions/${subscriptionId}/resourceGroups/other`
 const rounds = Array.from({ length: 12 }, (_, index) => index)
 
-/** Groups are locked by what is made in them; these requests meet at one resource from two groups, or from none. */
+/** Creations lock their group; these requests meet at one resource from two groups, or from none. */
 describeStores('requests that come at once', (open) => {
   const withPlane = async (work: (plane: TestPlane) => Promise<void>): Promise<void> => {
     const plane = await openTestPlane(await open(), undefined, { compute: 'simulated' })

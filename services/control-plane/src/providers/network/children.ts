@@ -8,16 +8,16 @@ import { groupPath, type Plane } from '../../plane.ts'
 import type { Db, Resource } from '../../store/resources.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 
-/** Resources of their own that lie in a list in their parent's row. */
+/** Child resources stored as a list in their parent's row. */
 export interface Children<Child extends { id: string; name: string }> {
   /** Type of the parent, for example Microsoft.Network/virtualNetworks. */
   parent: string
   /** The property that has the list, and the last part of the type, for example subnets. */
   kind: string
   of(parent: Resource): Child[]
-  /** @param before the one of its name @returns the child, and the list with it. @throws ServiceError with every problem */
+  /** @param before the existing one of this name @returns the child, and the list with it @throws ServiceError with every problem */
   write(parent: Resource, fields: Fields, before: Child | undefined): { made: Child; all: Child[] }
-  /** Whether a PUT heeds ETags of the parent. */
+  /** Whether a PUT checks the parent's ETag. */
   conditional?: true
   assertUnused?(tx: Db, child: Child): Promise<void>
 }

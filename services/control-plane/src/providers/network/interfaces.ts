@@ -26,7 +26,7 @@ interface IpConfiguration {
 export const ipConfigurationsOf = (nic: Resource): IpConfiguration[] =>
   (nic.body.properties['ipConfigurations'] ?? []) as IpConfiguration[]
 
-/** The VM that has the interface, by its ARM id. */
+/** ARM id of the VM that the interface is attached to. */
 export const vmOf = (nic: Resource): string | undefined =>
   (nic.body.properties['virtualMachine'] as { id?: string } | undefined)?.id
 
@@ -87,7 +87,7 @@ export const networkInterfaces: NetworkKind = {
       ipConfigurations: [configuration],
       macAddress: old?.['macAddress'] ?? (await takeMacAddress(tx, keyOf(id))),
       primary: old?.['primary'] ?? true,
-      // Set by the VM that has the interface, never by the request.
+      // Set by the VM that it is attached to, never by the request.
       virtualMachine: old?.['virtualMachine'],
     }
   },
@@ -118,7 +118,7 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
   const subnetId = properties.object('subnet').text('id') ?? ''
   const subnet = await findSubnet(plane, tx, subnetId)
   if (subnet === undefined) fields.problem(referenceProblem(properties.at('subnet.id'), subnetId))
-  // Before the address: a load balancer's own write takes its row first, too.
+  // Before the address: a load balancer's own write locks its row first, too.
   const pools: { id: string }[] = []
   for (const reference of poolsNamed(properties)) {
     const pool = await requirePool(plane, tx, reference)
@@ -165,7 +165,7 @@ async function completeConfiguration(plane: Plane, o: Written, fields: Fields): 
   }
 }
 
-/** Rules of a whole pool are the load balancer's; those of one interface would lead nowhere. */
+/** Rules of a whole pool belong to the load balancer; one interface's rules would lead nowhere. */
 function refuseNatRules(properties: Fields): void {
   if (properties.list('loadBalancerInboundNatRules').length === 0) return
   properties.unsupported(
@@ -192,7 +192,7 @@ async function detachAddress(plane: Plane, tx: Db, { id, properties }: IpConfigu
   if (properties.publicIPAddress !== undefined) await detachPublicAddress(plane, tx, properties.publicIPAddress.id, id)
 }
 
-/** An address that says so goes with the VM whose interface has it: `deleteOption`, as Azure's. */
+/** An address with `deleteOption` Delete is removed with its interface's VM, as in Azure. */
 async function removeWithInterface(plane: Plane, tx: Db, { properties }: IpConfiguration): Promise<void> {
   const id = properties.publicIPAddress?.id
   const address = id === undefined ? undefined : await plane.resources.lock(tx, id)
@@ -201,7 +201,7 @@ async function removeWithInterface(plane: Plane, tx: Db, { properties }: IpConfi
     await plane.resources.remove(tx, address.id)
 }
 
-/** Gives the interface to a VM. @throws ServiceError where another VM has it, or it was deleted or moved meanwhile */
+/** Attaches the interface to a VM. @throws ServiceError if another VM has it, or it was deleted or moved meanwhile */
 export async function attachInterface(
   plane: Plane,
   tx: Db,
@@ -225,7 +225,7 @@ export async function attachInterface(
   if (attached === undefined) throw refuse([referenceProblem('properties.networkProfile.networkInterfaces', o.nicId)])
 }
 
-/** Takes the interface from a VM, and deletes it where the VM says so. */
+/** Detaches the interface from a VM, and deletes it if the VM specifies so. */
 export async function detachInterface(
   plane: Plane,
   tx: Db,

@@ -4,7 +4,7 @@ import { route, type Route } from '../../arm/router.ts'
 import { subscriptionPath, type Plane } from '../../plane.ts'
 import { publicAddressCount } from './address-pool.ts'
 
-/** As clients read "no limit": the largest 32-bit number. */
+/** Clients read the largest 32-bit number as "no limit". */
 const unlimited = 2_147_483_647
 
 const counted: readonly [type: string, name: string, text: string, limit: number][] = [
@@ -15,7 +15,7 @@ const counted: readonly [type: string, name: string, text: string, limit: number
   ['publicIPAddresses', 'StaticPublicIPAddresses', 'Static Public IP Addresses', publicAddressCount],
 ]
 
-/** How many network resources a region has. Public addresses alone are limited, over all regions together. */
+/** Number of network resources per region. Only public addresses are limited, over all regions together. */
 export function networkUsageRoutes(plane: Plane): Route[] {
   return [
     route.get(

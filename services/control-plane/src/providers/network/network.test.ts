@@ -79,7 +79,7 @@ describeStores('network resources', (open) => {
     const taken = (await ask('10.0.0.77')).body
     expect(taken.available).toBe(false)
     expect(taken.availableIPAddresses).toHaveLength(5)
-    // What it offers can be had.
+    // What it suggests is available.
     expect((await nic(plane, 'b', { ...fixed, privateIPAddress: taken.availableIPAddresses[0] })).status).toBe(201)
     expect((await ask(taken.availableIPAddresses[0] as string)).body.available).toBe(false)
     expect((await ask('10.0.0.0')).body).toMatchObject({ available: false, isPlatformReserved: true })

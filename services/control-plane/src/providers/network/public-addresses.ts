@@ -52,7 +52,7 @@ export const publicAddresses: NetworkKind = {
 
 const labelForm = /^[a-z][a-z0-9-]{1,61}[a-z0-9]$/
 
-/** The name that Azure makes of a label, unique in its region. No name server answers for it: the address leads nowhere. */
+/** Azure's name for a label, unique in its region. No name server answers for it: the address leads nowhere. */
 async function readDnsSettings(
   tx: Db,
   settings: Fields,

@@ -13,8 +13,8 @@ interface Rule extends Json {
 }
 
 /**
- * Security groups are kept and checked, not enforced: a guest has no way in but the SSH forward on this machine's
- * loopback, and no way to other guests.
+ * Security groups are stored and validated, but not enforced: the only way into a guest is the SSH forward on this
+ * machine's loopback, and guests cannot reach each other.
  */
 export const securityGroups: NetworkKind = {
   name: 'networkSecurityGroups',
@@ -76,7 +76,7 @@ function readRule(rule: Fields, groupId: string, priorities: Map<string, string>
   }
 }
 
-/** The rules that every group of Azure's has. */
+/** The default rules of every group in Azure. */
 function defaultRules(groupId: string): Json[] {
   const rule = (name: string, priority: number, direction: string, access: string, from: string, to: string): Json => ({
     name,
@@ -106,7 +106,7 @@ function defaultRules(groupId: string): Json[] {
 
 const rulesOf = (group: Resource): Rule[] => (group.body.properties['securityRules'] ?? []) as Rule[]
 
-/** Rules as resources of their own: they live in their group's row. */
+/** Rules as child resources, stored in their group's row. */
 export const securityRules: Children<Rule> = {
   parent: type,
   kind: 'securityRules',

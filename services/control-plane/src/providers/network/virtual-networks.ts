@@ -35,7 +35,7 @@ export const virtualNetworks: NetworkKind = {
         expected: 'for example 10.0.0.0/16',
       })
     }
-    // Left out, the subnets stay as they are: clients that change tags do not send them.
+    // If omitted, the subnets are unchanged: clients that change tags do not send them.
     const listed = properties.has('subnets') ? properties.list('subnets') : undefined
     const subnets =
       listed?.map((subnet) => readSubnet(subnet, id)) ?? (existing === undefined ? [] : subnetsOf(existing))
@@ -146,7 +146,7 @@ async function assertSubnetUnused(tx: Db, subnet: Subnet): Promise<void> {
   })
 }
 
-/** Subnets as resources of their own: they live in their network's row. */
+/** Subnets as child resources, stored in their network's row. */
 export const subnets: Children<Subnet> = {
   parent: type,
   kind: 'subnets',

@@ -5,8 +5,8 @@ import { assignmentView } from '../authorization.ts'
 import type { Row } from './evaluate.ts'
 
 /**
- * Role assignments, as `az role assignment list` of each scope shows them: those that hold for all of the subscription to whoever
- * may read assignments there, others to whoever may at their scope.
+ * Role assignments, as `az role assignment list` shows them per scope: subscription-wide ones to readers of assignments
+ * there, others to readers at their scope.
  */
 export async function authorizationRows(
   plane: Plane,

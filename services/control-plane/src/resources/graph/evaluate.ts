@@ -2,10 +2,10 @@ import { invalidQuery, type Expression, type Named, type Query, type Step } from
 
 export type Row = Record<string, unknown>
 
-/** Work that one query may be: rows times what is looked at of each. */
+/** Limit on one query's work: rows times values examined per row. */
 const workLimit = 20_000_000
 
-/** The rows that a query makes of a table's. @throws ServiceError InvalidQuery */
+/** The rows of a query over a table. @throws ServiceError InvalidQuery */
 export function runQuery(query: Query, table: readonly Row[]): Row[] {
   const work = { left: workLimit }
   return query.steps.reduce<Row[]>((rows, step) => runStep(step, rows, work), [...table])
@@ -64,7 +64,7 @@ function summarized(
   value: ValueOf,
 ): Row[] {
   const groups = Map.groupBy(rows, (row) => JSON.stringify(shaped(step.by, row)))
-  // Without groups there is one of everything, also where there is nothing.
+  // Without groups there is one row, even for empty input.
   if (step.by.length === 0 && groups.size === 0) groups.set('{}', [])
   return [...groups].map(([key, members]) => ({
     ...(JSON.parse(key) as Row),
@@ -131,7 +131,7 @@ function evaluate(expression: Expression, row: Row, work: Work): unknown {
   }
 }
 
-/** Names in JSON are looked for as they are written, then in any case: clients' spellings differ. */
+/** JSON names are matched exactly first, then in any case: clients' spellings differ. */
 function memberOf(of: unknown, key: unknown): unknown {
   if (typeof of !== 'object' || of === null) return null
   if (Array.isArray(of)) return typeof key === 'number' ? (of[key] ?? null) : null
@@ -147,7 +147,7 @@ const textOf = (value: unknown): string => {
 }
 const folded = (value: unknown, fold: boolean): unknown => (fold ? textOf(value).toLowerCase() : value)
 
-/** Values of JSON are compared with texts by their texts, as Kusto's dynamic ones are. */
+/** JSON values are compared with texts by their text form, like Kusto's dynamic ones. */
 const same = (a: unknown, b: unknown): boolean =>
   typeof a === typeof b && typeof a !== 'object' ? a === b : textOf(a) === textOf(b)
 

@@ -9,10 +9,10 @@ import { invalidQuery, parseQuery } from './kql.ts'
 
 const mostRows = 1_000
 
-/** Azure Resource Graph: a query over everything that the caller may read. */
+/** Azure Resource Graph: a query over everything the caller may read. */
 export function graphRoutes(plane: Plane): Route[] {
   return [
-    // A row is shown to whoever may read what it is of.
+    // A row is shown to callers who may read its resource.
     route.post(
       '/providers/Microsoft.ResourceGraph/resources',
       signedIn,
@@ -58,7 +58,7 @@ async function tableOf(plane: Plane, request: ArmRequest, name: string, here: bo
   return here ? await table() : []
 }
 
-/** Whether the caller may read, by type for all of the subscription, or by the resource where not. */
+/** Whether the caller may read: by type for the whole subscription, otherwise per resource. */
 function reader(plane: Plane, request: ArmRequest): (action: string, id: string) => Promise<boolean> {
   const everywhere = new Map<string, boolean>()
   const subscription = `/subscriptions/${plane.subscriptionId}`

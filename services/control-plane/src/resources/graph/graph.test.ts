@@ -41,7 +41,7 @@ describeStores('the resource graph', (open) => {
       expect((await ask('Resources', { subscriptions: [randomUUID()] })).data).toEqual([])
       expect((await ask('Tables')).error.code).toBe('InvalidQuery')
 
-      // Nothing is shown to a stranger, and to who may read one resource that one.
+      // A stranger sees nothing, and a reader of one resource sees that one.
       expect((await ask('Resources', { as: somebody })).data).toEqual([])
       expect((await ask('ResourceContainers', { as: somebody })).data).toEqual([])
       const vnet = networkPath('virtualNetworks', 'vnet')
@@ -50,12 +50,12 @@ describeStores('the resource graph', (open) => {
       const given = `${vnet}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
       expect((await plane.send('PUT', given, { properties })).status).toBe(201)
       expect((await ask('Resources | project id', { as: somebody })).data).toEqual([{ id: vnet }])
-      // A role at one resource shows the subscription that it is in, as its list does, and no group.
+      // A role at one resource shows its subscription, like its list does, but no group.
       expect((await ask('ResourceContainers | project type', { as: somebody })).data).toEqual([
         { type: 'microsoft.resources/subscriptions' },
       ])
       expect(group).toContain('rg1')
-      // Assignments: all of them to whoever reads the subscription's, of a resource to whoever reads it.
+      // Assignments: all of them to readers of the subscription's, a resource's to its readers.
       const assigned =
         'authorizationresources | where type =~ "Microsoft.Authorization/RoleAssignments" | project id, scope = properties.scope'
       const all = (await ask(assigned)).data as Loose[]

@@ -28,7 +28,7 @@ export interface Query {
   steps: Step[]
 }
 
-/** As long as Azure's queries are in practice; the depth guards the stack. */
+/** Longer than Azure's queries in practice; the depth protects the stack. */
 const lengthLimit = 16_384
 const depthLimit = 64
 
@@ -77,7 +77,7 @@ function textOf(token: string): string {
 const words = ['contains', 'contains_cs', 'has', 'startswith', 'endswith']
 const signs = ['==', '!=', '=~', '!~', '<', '<=', '>', '>=']
 
-/** Reads a query. @throws ServiceError InvalidQuery */
+/** Parses a query. @throws ServiceError InvalidQuery */
 export const parseQuery = (text: string): Query => new Parser(tokensOf(text)).query()
 
 class Parser {
@@ -90,7 +90,7 @@ class Parser {
   }
 
   query(): Query {
-    // A query may begin with its first step: it is of Resources then.
+    // A query may begin with its first step: its table is then Resources.
     const first = this.#peek()
     const named = first?.kind === 'word' && !this.#startsStep(first.text)
     const table = named ? this.#word() : 'Resources'
@@ -291,7 +291,7 @@ class Parser {
   }
 }
 
-/** What a column is called that was given no name: Kusto's rule for paths, and for aggregates. */
+/** Default column name: Kusto's rule for paths and aggregates. */
 function nameOf(value: Expression): string {
   if (value.kind === 'column') return value.name
   if (value.kind === 'member') {

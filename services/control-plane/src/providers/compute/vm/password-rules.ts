@@ -3,7 +3,7 @@ import type { Problem } from '../../../arm/fields.ts'
 
 const target = 'properties.osProfile.adminPassword'
 
-/** Azure's list of what is too well known, in lower case. */
+/** Azure's list of well-known passwords, in lower case. */
 const known = new Set([
   'abc@123',
   'p@$$w0rd',
@@ -17,7 +17,7 @@ const known = new Set([
   'iloveyou!',
 ])
 
-/** Azure's rules for passwords of Linux VMs, in its words. What is wrong is said without a part of the password. */
+/** Azure's rules for passwords of Linux VMs, in its words. Messages contain no part of the password. */
 export function passwordProblems(password: string): Problem[] {
   const kinds = [/\p{Lu}/u, /\p{Ll}/u, /\p{Nd}/u, /[^\p{Lu}\p{Ll}\p{Nd}\p{Cc}]/u].filter((kind) => kind.test(password))
   const control = /\p{Cc}/u.test(password)

@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await plane.close())
 
-/** @param off `disablePasswordAuthentication`; left out where undefined */
+/** @param off `disablePasswordAuthentication`; omitted if undefined */
 const request = (adminPassword: string | undefined, off: boolean | undefined, keys = true): Loose => {
   const body = vmRequest('vm1')
   const os = body.properties.osProfile
@@ -55,7 +55,7 @@ describe('the password of an administrator is refused', () => {
       "Required parameter 'adminPassword' is missing (null).",
     )
     expect((await put(request(undefined, undefined, false))).body.error.message).toContain('at least one public key')
-    // As templates send it that have one parameter for key and password: passwords are off, so there is none.
+    // As in templates with one parameter for key and password: passwords are off, so there is none.
     expect((await put(request(password, true, false))).body.error.message).toContain('at least one public key')
   })
 })
@@ -70,7 +70,7 @@ describe('a VM with a password', () => {
     const shown = await plane.send('GET', `${vmPath('vm1')}?$expand=instanceView`)
     expect(shown.body.properties.osProfile.linuxConfiguration.disablePasswordAuthentication).toBe(false)
     for (const body of [reply.body, shown.body]) expect(JSON.stringify(body)).not.toMatch(/\$y\$|adminPassword|horse/)
-    // That it passed who is to be kept out is said.
+    // The response shows that the password was set.
     expect(JSON.stringify(shown.body.properties.instanceView)).toContain('the resource manager saw it in clear')
     const stored = await plane.stored()
     expect(stored).not.toContain('horse')

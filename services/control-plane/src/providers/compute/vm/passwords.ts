@@ -4,16 +4,16 @@ import { unchangeable } from '../../../arm/refusals.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import type { Vm, SealedPassword } from './vm-model.ts'
 
-/** libcrypt's own alphabet. */
+/** libcrypt's alphabet. */
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** yescrypt with the costs that Debian's passwd takes, and 128 random bits: the last of 22 characters carries two. */
+/** yescrypt with the costs of Debian's passwd, and 128 random bits: the last of 22 characters encodes two. */
 function newSetting(): string {
   const bytes = [...randomBytes(22)]
   return `$y$j9T$${bytes.map((byte, index) => alphabet[index === 21 ? byte % 4 : byte % 64]).join('')}`
 }
 
-/** libcrypt's crypt(3) by perl, which is in every Debian; the password goes in by its standard input. */
+/** libcrypt's crypt(3) through perl, which every Debian has; the password is passed on standard input. */
 async function crypt(password: string, setting: string): Promise<string> {
   const script = 'binmode STDIN; local $/; my $p = <STDIN>; print crypt($p, $ARGV[0]) // ""'
   const { stdout } = await run({ command: 'perl', args: ['-e', script, setting], stdin: password, timeoutMs: 30_000 })
@@ -30,7 +30,7 @@ export class Passwords {
     this.#sealer = sealer.derive('vm-passwords')
   }
 
-  /** @param vmId the host's id of the VM: what is kept of one VM opens for no other */
+  /** @param vmId the VM's id at the host: a stored password opens for no other VM */
   async keep(password: string, vmId: string): Promise<SealedPassword> {
     const hash = await crypt(password, newSetting())
     const sealed = await this.#sealer.seal(Buffer.from(hash), vmId)
@@ -52,7 +52,7 @@ export class Passwords {
     return found.length === hash.length && timingSafeEqual(found, hash)
   }
 
-  /** The account is the guest's from its first boot on: the same password again changes nothing, another one is refused. */
+  /** The account belongs to the guest from its first boot on: the same password again changes nothing, another one is refused. */
   async changeProblems(vm: Vm, given: string | undefined): Promise<Problem[]> {
     const kept = vm.internal.model.osProfile.password
     if (given === undefined) return []

@@ -17,7 +17,7 @@ const images = [
   { confidential: true, diskEncryption: false, reasons: ['Its root is encrypted already.'] },
   { confidential: false, diskEncryption: false, reasons: ['It has no EFI system partition.'] },
 ].map((qualifies) => ({ ...referenceImage, qualifies }))
-/** One size of each series, and one that nobody has. */
+/** One size of each series, and one that does not exist. */
 const sizes = [...new Map(allSizes().map((size) => [size.series, size.name])).values(), 'Standard_DC3as_v5']
 
 /** The whole space, one combination at a time. */
@@ -45,7 +45,7 @@ function* space(): Generator<Combination> {
                   }
 }
 
-/** What can be had, told as a person would tell it and not as the table does. */
+/** Which combinations are valid, stated independently of the table. */
 function canBeHad(c: Combination): boolean {
   const { size, encryption, image } = c
   if (size === undefined || image === undefined || !isOffered(size, c.location)) return false

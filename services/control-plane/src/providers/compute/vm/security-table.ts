@@ -5,14 +5,14 @@ import type { Region } from '../../../arm/regions.ts'
 import { nearestSize } from '../size/nearest-size.ts'
 import type { Size } from '../size/sizes.ts'
 
-/** What of a VM request decides whether its security profile can be had. */
+/** The parts of a VM request that decide whether its security profile is valid. */
 export interface Combination {
-  /** As given; absent means Standard, as with Azure. */
+  /** As given; absent means Standard, as in Azure. */
   securityType: SecurityType | undefined
-  /** The text that was given where it is not a security type. */
+  /** The given text if it is not a security type. */
   unknownType?: string
   encryption: SecurityEncryptionType | undefined
-  /** Whether managedDisk.securityProfile was sent at all. */
+  /** Whether managedDisk.securityProfile was sent. */
   diskProfile: boolean
   secureBoot: boolean | undefined
   vTpm: boolean | undefined
@@ -23,7 +23,7 @@ export interface Combination {
   size: Size | undefined
   location: string
   region: Region | undefined
-  /** Absent where none was found: that is refused elsewhere. */
+  /** Absent if none was found, which is refused elsewhere. */
   image: ImageRecord | undefined
 }
 
@@ -54,20 +54,17 @@ const shortName = (c: Combination): string => c.size?.name ?? c.sizeName.slice(0
 const said = (value: boolean | undefined): string => String(value ?? 'null')
 const because = (image: ImageRecord | undefined): string => image?.qualifies.reasons.join(' ') ?? ''
 
-/** Of a size that there is not: the one that was probably meant. */
+/** For a nonexistent size: the one that was probably meant. */
 function meant(c: Combination): string {
   const near = c.size === undefined ? nearestSize(c.sizeName) : undefined
   return near === undefined ? '' : `. Did you mean '${near}'?`
 }
 
-/** In Azure's words: a size that cannot carry the VM with this encryption. */
+/** In Azure's words: a size that cannot run the VM with this encryption. */
 const withEncryption = (c: Combination): string =>
   `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM' security type and managedDisk.securityProfile.securityEncryptionType set as '${c.encryption ?? '<NULL>'}'`
 
-/**
- * The one table of what goes together: each row is an invalid combination, with Azure's answer where it is known.
- * What no row refuses is made.
- */
+/** The only table of combinations: each row is an invalid one, with Azure's answer if known. What no row refuses is created. */
 const rows: Row[] = [
   {
     applies: (c) => c.unknownType !== undefined,

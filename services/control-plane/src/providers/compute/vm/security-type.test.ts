@@ -22,7 +22,7 @@ describeStores('a security type that is left out', (open) => {
     body.properties.storageProfile.osDisk.managedDisk.securityProfile = null
     expect((await plane.run('PUT', vmPath('plain'), body)).operation.error).toBeUndefined()
     expect(await storedModel(store, 'plain')).toMatchObject({ securityType: 'Standard' })
-    // The same on a size of a confidential VM does not count as a confidential VM.
+    // The same on a confidential size does not count as a confidential VM.
     const { body: refused } = await plane.send('PUT', vmPath('other'), {
       ...vmRequest('other'),
       properties: { ...vmRequest('other').properties, securityProfile: null },

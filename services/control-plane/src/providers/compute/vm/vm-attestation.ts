@@ -9,20 +9,20 @@ import type { AttestationProvider, VmModel } from './vm-model.ts'
 
 const target = 'properties.securityProfile.attestationProvider.id'
 
-/** Whose word opens the VM's guest state, for example https://sharedweu.weu.attest.strongroom.internal. */
+/** The provider whose token opens the VM's guest state, for example https://sharedweu.weu.attest.strongroom.internal. */
 export function attestationUri(model: Pick<VmModel, 'attestationProvider' | 'location'>): string {
   const code = findRegion(model.location)?.code ?? homeRegion.code
   return model.attestationProvider?.uri ?? `https://${sharedAttestationHost(code)}`
 }
 
-/** Naming a provider takes the right to see it. */
+/** Naming a provider requires the right to see it. */
 export function providerLinks(id: string | undefined): Link[] {
   if (id === undefined) return []
   const isVerifier = id.toLowerCase().includes(`/providers/${verifierType.toLowerCase()}/`)
   return [{ id, action: `${isVerifier ? verifierType : attestationProviderType}/read` }]
 }
 
-/** The provider that a new VM names: a resource, or one of another origin that the operator named. */
+/** The provider that a new VM names: a resource, or one of another origin named by the operator. */
 export async function resolveProvider(
   plane: Plane,
   id: string | undefined,

@@ -4,9 +4,9 @@ import { ServiceError, type StepContext } from '@strongroom/platform'
 import { fromDetail } from '../../../host/host-error.ts'
 import type { Plane } from '../../../plane.ts'
 
-/** How long the host may be silent before an operation gives up. A restart of the host takes less. */
+/** How long the host may be unreachable before an operation gives up. A restart of the host takes less. */
 const silenceMs = 60_000
-/** How long a VM may stand still before it is started again: in the midst of a restart it does for a moment. */
+/** How long a VM may be off before it is started again: during a restart it briefly is. */
 const standstillMs = 3_000
 
 const asStep = (timing: StepTiming, failed: boolean): ArmOperationStep => ({
@@ -14,7 +14,7 @@ const asStep = (timing: StepTiming, failed: boolean): ArmOperationStep => ({
   state: timing.endedAt !== undefined ? 'Done' : failed ? 'Failed' : 'Running',
 })
 
-/** The host's steps that belong to this operation: an earlier boot's steps do not. */
+/** The host's steps of this operation, without those of an earlier boot. */
 function hostSteps(status: InstanceStatus, since: string): ArmOperationStep[] {
   const provisioning = status.provisioning.steps.map((step) => asStep(step, status.provisioning.state === 'Failed'))
   const power = status.power.steps.map((step) => asStep(step, status.power.state === 'Failed'))
@@ -22,8 +22,9 @@ function hostSteps(status: InstanceStatus, since: string): ArmOperationStep[] {
 }
 
 /**
- * Follows an instance until `settled` gives a result, and keeps the host's steps with the operation meanwhile.
- * @throws ServiceError InstanceLost where the host has it no longer, or the host's last error after a minute of silence
+ * Polls an instance until `settled` returns a result, storing the host's steps with the operation meanwhile.
+ * @throws ServiceError InstanceLost if the host no longer has it, or the host's last error after a minute without
+ * answers
  */
 export async function followInstance<T>(
   plane: Plane,
@@ -67,8 +68,8 @@ function lost(vmId: string): ServiceError {
 }
 
 /**
- * Waits until the guest reports ready, and starts it where it stands still: the host forgets what ran when it is
- * restarted itself. @throws ServiceError with the host's reason where the VM does not get there
+ * Waits until the guest reports ready, and starts it if it is off: a restarted host forgets what ran. @throws
+ * ServiceError with the host's reason if the VM does not get there
  */
 export async function bootUntilReady(
   plane: Plane,
@@ -113,7 +114,7 @@ const stoppedEarly: ErrorDetail = {
   innererror: { remedy: 'Start it again, and check its serial log.' },
 }
 
-/** Until nothing of it runs. How that came, `assertLeftWhole` says. */
+/** Until nothing of it runs. `assertLeftWhole` checks how it stopped. */
 export async function waitUntilStopped(plane: Plane, c: StepContext<unknown>, vmId: string): Promise<void> {
   await followInstance(plane, c, {
     vmId,
@@ -121,7 +122,7 @@ export async function waitUntilStopped(plane: Plane, c: StepContext<unknown>, vm
   })
 }
 
-/** @throws ServiceError with the host's reason where a stopped VM left something that was not written as it should be */
+/** @throws ServiceError with the host's reason if a stopped VM's state was not written correctly */
 export async function assertLeftWhole(plane: Plane, vmId: string): Promise<void> {
   const power = (await plane.host.find(vmId))?.power
   if (power?.state === 'Failed' && power.error !== undefined) throw fromDetail(power.error)

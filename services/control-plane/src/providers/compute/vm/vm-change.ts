@@ -7,14 +7,14 @@ import { findSize, type Size } from '../size/sizes.ts'
 import { type VmModel } from './vm-model.ts'
 import type { VmRequest } from './vm-request.ts'
 
-/** Names of the properties that differ and may. */
+/** Names of the properties that differ and are allowed to. */
 export function changedProperties(before: VmModel, after: VmModel): string[] {
   const view = (m: VmModel): Record<string, unknown> => ({
     tags: Object.entries(m.tags).toSorted(([a], [b]) => a.localeCompare(b)),
     'hardwareProfile.vmSize': m.vmSize,
     'securityProfile.uefiSettings.secureBootEnabled': m.secureBoot,
     'securityProfile.encryptionAtHost': m.encryptionAtHost,
-    // Each as a text, for members stand in the order in which a disk came by them.
+    // Each as a text, because members are in the order in which a disk acquired them.
     'storageProfile.dataDisks': (m.dataDisks ?? [])
       .map(({ lun, name, id, createOption, deleteOption, caching, storageAccountType }) =>
         [lun, name, id?.toLowerCase(), createOption, deleteOption, caching, storageAccountType].join(' '),
@@ -33,7 +33,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
   return Object.keys(old).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]))
 }
 
-/** What a request would change and must not: encryption, image, account and place are fixed at creation. */
+/** Forbidden changes in a request: encryption, image, account and location are fixed at creation. */
 export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   const problems: Problem[] = []
   const fixed = (path: string, old: string, given: string, rule?: FaqRuleId): void => {
@@ -79,7 +79,7 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     before.osProfile.adminUsername,
     r.osProfile.adminUsername ?? before.osProfile.adminUsername,
   )
-  // Neither data is shown: it may hold what its owner tells nobody.
+  // Neither value is shown: it may contain a secret.
   if (before.osProfile.customData !== r.osProfile.customData)
     fixed('osProfile.customData', 'the data at creation', 'other data')
   const off = before.osProfile.password === undefined
@@ -122,7 +122,7 @@ function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
       },
     ]
   }
-  // What a conversion needs is known only beside the VM's image: vm-conversion.ts.
+  // Conversion needs the VM's image and is checked in vm-conversion.ts.
   if (isConversion(old, now)) return []
   if (old.tempGiB > 0 !== now.tempGiB > 0) {
     return [

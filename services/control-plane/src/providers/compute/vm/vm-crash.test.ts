@@ -34,7 +34,7 @@ const start = async (wire: FakeWire): Promise<TestPlane> => {
   return plane
 }
 
-/** Sends a request, lets the server die after the n-th call of the host or the vault took effect, starts it again. */
+/** Sends a request, kills the server after the n-th call to the host or the vault took effect, and restarts it. */
 async function dieAt(
   n: number,
   plane: TestPlane,
@@ -46,7 +46,7 @@ async function dieAt(
   const dead = new Promise<void>((resolve) => {
     wire.afterEffect = async (call) => {
       if (call.startsWith('GET') || ++calls !== n) return
-      // The answer never arrives: what the step did is done, and the server does not know.
+      // The answer never arrives: the step took effect, and the server does not know.
       closing = plane.service.close()
       resolve()
       await new Promise((later) => setTimeout(later, 5))
@@ -76,7 +76,7 @@ const cores = async (plane: TestPlane): Promise<number> => {
 }
 
 describe('a server that dies', () => {
-  // Create calls the vault once, then the host twice.
+  // Creation calls the vault once, then the host twice.
   it.each([1, 2, 3])('after call %i of a creation makes the VM once, with one key', async (n) => {
     const plane = await start(new FakeWire())
     await makeNetwork(plane, 'vm1')

@@ -35,7 +35,7 @@ const patch = async (type: string, ids?: Record<string, object | null>): Promise
   const identity = { type, ...(ids !== undefined && { userAssignedIdentities: ids }) }
   return await plane.send('PATCH', vmPath('vm1'), { identity })
 }
-/** Client ids that the directory was told of last. */
+/** Client ids that the directory received last. */
 const assigned = (): string[] => (plane.wire.assignments.get(vmPath('vm1')) ?? []).toSorted()
 const clientIds = (...names: string[]): string[] => names.map((name) => known[name]!.clientId).toSorted()
 const both = 'SystemAssigned, UserAssigned'
@@ -128,7 +128,7 @@ describe('identities of a VM', () => {
     expect([refused.status, refused.body.error.code]).toEqual([403, 'LinkedAuthorizationFailed'])
     expect(refused.body.error.message).toContain('Microsoft.ManagedIdentity/userAssignedIdentities/assign/action')
     expect(assigned()).toEqual(clientIds('ben'))
-    // One that the VM has already is nothing new.
+    // An already assigned one is not new.
     expect((await ask('ben')).status).toBe(200)
   })
 

@@ -5,19 +5,19 @@ import { findUserIdentity, userIdentityType, type UserIdentity } from '../../../
 import type { Plane } from '../../../plane.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
 
-/** What a VM is to be in the directory: itself, and by ARM id the identities that it may act as beside. */
+/** A VM's identities in the directory: its own, and by ARM id the others that it may act as. */
 export interface IdentityRequest {
   system: boolean
   userIds: string[]
-  /** Those of them that the request itself names: the others are what they were. */
+  /** Those that the request itself names: the others are unchanged. */
   named: string[]
 }
 
 const types = ['None', 'SystemAssigned', 'UserAssigned', 'SystemAssigned, UserAssigned'] as const
 
 /**
- * `identity` of a PUT or PATCH over what the VM has. A PUT that names identities names all of them; a PATCH adds those it
- * names and takes away those that are null in it, as Azure has it.
+ * `identity` of a PUT or PATCH merged over the VM's. A PUT names all identities; a PATCH adds those it names and
+ * removes those that are null, as in Azure.
  */
 export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boolean }): IdentityRequest {
   const before: IdentityRequest = {
@@ -77,9 +77,8 @@ function entriesOf(identity: Fields): [string, unknown][] | undefined {
 }
 
 /**
- * The identities behind the ids, and what it takes to assign those that are new. One that the VM has stays though it was deleted
- * since, as on Azure: it gives no tokens. One that was recreated under the name of a deleted one is another, and has to be
- * assigned by who may.
+ * The identities behind the ids, and the rights needed to assign new ones. An assigned one stays even if deleted since,
+ * as on Azure: it yields no tokens. One recreated under a deleted one's name is another, and must be assigned again.
  */
 export async function resolveIdentities(
   plane: Plane,
@@ -113,8 +112,9 @@ const unknown = (id: string): Problem => ({
 })
 
 /**
- * Has the directory know what the VM is to be. It is there before the VM shows it, and gone before the VM stops to show it.
- * @param anew whatever an identity of a VM of this name had is not this one's
+ * Updates the VM's identities in the directory: added before the VM shows them, and removed before the VM stops showing
+ * them.
+ * @param anew an identity of an earlier VM with this name is not this one's
  */
 export async function applyIdentities(
   plane: Plane,
@@ -135,7 +135,7 @@ export async function applyIdentities(
   return { principalId, tenantId }
 }
 
-/** What the VM was in the directory goes with it; user-assigned identities themselves stay. */
+/** Removes the VM's own identity from the directory; user-assigned identities stay. */
 export async function removeIdentities(plane: Plane, vm: Vm): Promise<void> {
   const { model } = vm.internal
   if ((model.userAssigned ?? []).length > 0) await plane.identities.assign(vm.id, [])

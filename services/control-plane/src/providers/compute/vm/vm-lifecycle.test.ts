@@ -358,7 +358,7 @@ describeStores('the life of a VM', (open) => {
     const first = await plane.send('PUT', vmPath('vm1'), vmRequest('vm1'))
     const removal = await plane.send('DELETE', vmPath('vm1'))
     const again = await plane.send('DELETE', vmPath('vm1'))
-    // Either it is gone by now, or the first deletion is still under way.
+    // Either it is gone, or the first deletion is still in progress.
     if (again.status !== 204)
       expect(again.headers['azure-asyncoperation']).toBe(removal.headers['azure-asyncoperation'])
     expect((await plane.follow(removal)).status).toBe('Succeeded')

@@ -17,7 +17,7 @@ export interface DataDisk {
   /** ARM id, once the disk is made. */
   id?: string
   createOption: 'Attach' | 'Empty' | 'Copy' | 'Restore'
-  /** ARM id of what it was made of: of a disk or snapshot (`Copy`), of a disk's restore point (`Restore`). */
+  /** ARM id of its source: a disk or snapshot (`Copy`), or a disk's restore point (`Restore`). */
   source?: string
   deleteOption: 'Delete' | 'Detach'
   caching: string
@@ -25,13 +25,13 @@ export interface DataDisk {
   sizeGiB?: number
 }
 
-/** What a request changed of a VM's data disks. */
+/** A request's change to a VM's data disks. */
 export interface DiskChange {
-  /** ARM ids of the disks that the VM had not. */
+  /** ARM ids of disks new to the VM. */
   taken: string[]
-  /** Of these, the ones that were made with the request. */
+  /** Of these, the ones created with the request. */
   made: string[]
-  /** Disks that it is to have no longer. They are its own until the host has taken them away. */
+  /** Disks to be removed. They belong to the VM until the host has released them. */
   detached: DataDisk[]
 }
 
@@ -46,15 +46,15 @@ export interface AttestationProvider {
   uri: string
 }
 
-/** A VM as a request describes it, complete and checked. */
+/** A VM as a request describes it, complete and validated. */
 export interface VmModel {
   location: string
   tags: Record<string, string>
   zones: string[]
   vmSize: string
-  /** What a request left out is written as Standard: a stored model always says it. */
+  /** An omitted type is stored as Standard: a stored model always has it. */
   securityType: SecurityType
-  /** Of confidential VMs alone. */
+  /** Confidential VMs only. */
   encryption?: SecurityEncryptionType
   secureBoot: boolean
   vTpm: boolean
@@ -66,58 +66,58 @@ export interface VmModel {
     adminUsername: string
     sshKeys: SshKey[]
     customData?: string
-    /** Absent: the account is entered by SSH key alone. Fixed. */
+    /** Absent: SSH key login only. Fixed. */
     password?: SealedPassword
-    /** What Azure's agent would be told; kept as it was sent, for there is no agent. The first is fixed. */
+    /** Settings for Azure's agent; stored as sent, because there is no agent. The first is fixed. */
     provisionVMAgent?: boolean
     allowExtensionOperations?: boolean
   }
   /** Base64. */
   userData?: string
-  /** Whether the console's log may be fetched by `retrieveBootDiagnosticsData`. */
+  /** Whether `retrieveBootDiagnosticsData` may return the console log. */
   bootDiagnostics?: boolean
   nics: VmNic[]
   dataDisks?: DataDisk[]
-  /** Who attests its boots; the region's shared provider where it is absent. Fixed: the VM's key is released on this one's word alone. */
+  /** Attests its boots; default: the region's shared provider. Fixed: the VM's key is released only on this one's tokens. */
   attestationProvider?: AttestationProvider
-  /** Whether the VM has an identity of its own in the directory. */
+  /** Whether the VM has its own identity in the directory. */
   systemAssigned?: boolean
-  /** What it may act as beside, by the principal that each was when it was assigned. */
+  /** Further identities it may act as, by their principal at assignment. */
   userAssigned?: UserIdentity[]
-  /** VMs that it stands beside; in its group. Fixed. */
+  /** The availability set it belongs to; in its group. Fixed. */
   availabilitySet?: { id: string }
-  /** The set that it was made by or put into; in its group. Fixed. */
+  /** The scale set that created it or that it was added to; in its group. Fixed. */
   scaleSet?: { id: string }
-  /** Whose key the guest state is under beside the platform's. Fixed. */
+  /** The customer's key that protects the guest state besides the platform's. Fixed. */
   diskEncryptionSet?: { id: string }
 }
 
-/** What the platform keeps of a VM beside what clients see. */
+/** The platform's record of a VM besides what clients see. */
 export interface VmInternal {
   /** Upper-case GUID; a VM recreated under the same name has another. */
   vmId: string
-  /** Of confidential VMs alone. */
+  /** Confidential VMs only. */
   tee?: Tee
   /** ImageRecord.id */
   imageId: string
   imageVersion: string
   model: VmModel
-  /** Plain sentence about what was done in another way than asked, for the instance view. */
+  /** Plain sentence about what was done differently than requested, for the instance view. */
   notice?: string
-  /** The VM's principal in the directory, where it has one. */
+  /** The VM's principal in the directory, if any. */
   identity?: { principalId: string; tenantId: string }
   /** Key identifier with version, once the key exists. */
   keyId?: string
-  /** Of the customer's key that the guest state is under, where the VM has a disk-encryption set. */
+  /** The customer's key that the guest state is under, if the VM has a disk-encryption set. */
   customerKeyId?: string
-  /** Whether the host has made disk and guest state. */
+  /** Whether the host has created disk and guest state. */
   provisioned: boolean
   deallocated: boolean
-  /** The guest was deprovisioned: a source of images, which starts no more. */
+  /** The guest was deprovisioned: a source of images, which never starts. */
   generalized?: boolean
-  /** It has or once had data disks: the host may have to be told that it has none. */
+  /** It has or had data disks: the host may have to be told that it has none. */
   hadDataDisks?: boolean
-  /** Made of a specialised image: the account is the image's. */
+  /** Created from a specialised image: the account is the image's. */
   specialised?: boolean
 }
 
@@ -152,7 +152,7 @@ const osProfileView = (model: VmModel): Json => ({
   allowExtensionOperations: model.osProfile.allowExtensionOperations ?? false,
 })
 
-/** `identity` as Azure shows it; undefined where the VM has none. */
+/** `identity` as Azure shows it; undefined if the VM has none. */
 function identityView({ identity, model }: VmInternal): Json | undefined {
   const users = model.userAssigned ?? []
   const parts = [...(identity === undefined ? [] : ['SystemAssigned']), ...(users.length === 0 ? [] : ['UserAssigned'])]
@@ -219,7 +219,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
         managedDisk: { id: disk.id, storageAccountType: disk.storageAccountType },
       })),
     },
-    // A specialised image brings its own: Azure shows none.
+    // A specialised image has its own: Azure shows none.
     ...(internal.specialised !== true && { osProfile: osProfileView(model) }),
     ...(model.bootDiagnostics === true && { diagnosticsProfile: { bootDiagnostics: { enabled: true } } }),
     networkProfile: {
@@ -237,14 +237,14 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
   }
 }
 
-/** A version of a gallery says which it is, whatever was named. */
+/** A gallery image shows its exact version, whatever was named. */
 function imageView({ model, imageVersion }: VmInternal): Json {
   const { image } = model
   const exact = !('id' in image) || /\/Microsoft\.Compute\//i.test(image.id)
   return exact ? { ...image, exactVersion: imageVersion } : { ...image }
 }
 
-/** The OS disk's body: a resource that clients can look at and that lives and dies with its VM. */
+/** The OS disk's body: a resource that clients can read and that lives and dies with its VM. */
 export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBody {
   const { model } = internal
   return {
@@ -271,10 +271,10 @@ export const stateOf = (vm: Vm): string => {
   return typeof state === 'string' ? state : 'Failed'
 }
 
-/** An administrator's password as it is kept: never in clear, and its hash sealed. */
+/** An administrator's password as stored: never in clear, its hash sealed. */
 export interface SealedPassword {
-  /** Base64; of the hash that the guest gets. */
+  /** Base64; the hash that the guest receives. */
   sealed: string
-  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it tells nothing. */
+  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it reveals nothing. */
   digest: string
 }

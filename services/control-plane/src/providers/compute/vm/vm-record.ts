@@ -11,13 +11,13 @@ import { changedMeanwhile } from '../../../types/conflicts.ts'
 export interface VmParams {
   /** ARM id. */
   id: string
-  /** The host's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
+  /** The VM's id at the host: an operation on a deleted VM never touches a later one of its name. */
   vmId: string
-  /** Who asked for the operation; absent where an earlier version recorded it. */
+  /** The operation's caller; absent if an earlier version recorded it. */
   asker?: AskedBy
 }
 
-/** The VM that an action's path names. */
+/** The VM in an action's path. */
 export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm> {
   return await plane.resources.get<VmInternal>(request.path.split('/').slice(0, 9).join('/'))
 }
@@ -33,7 +33,7 @@ export async function load(plane: Plane, params: VmParams): Promise<Vm> {
   })
 }
 
-/** Changes a VM's row, where it still is the same VM. */
+/** Changes a VM's row if it is still the same VM. */
 export async function changeVm(plane: Plane, params: VmParams, change: (vm: Vm) => void, tx?: Db): Promise<void> {
   const work = async (db: Db): Promise<void> => {
     await plane.resources.change<VmInternal>(db, params.id, (vm) => {
@@ -47,7 +47,7 @@ export async function setState(plane: Plane, params: VmParams, state: string, tx
   await changeVm(plane, params, (vm) => void (vm.body.properties['provisioningState'] = state), tx)
 }
 
-/** The operation of a resource that has not ended. */
+/** A resource's unfinished operation. */
 export async function unfinished(plane: Plane, key: string): Promise<Operation | undefined> {
   return (await underWay(plane.runner, key))[0]
 }
@@ -79,8 +79,8 @@ export const beingDeleted = (id: string): ServiceError =>
   notAllowed(`The virtual machine ${id} is being deleted.`, { remedy: 'Wait until it is gone.' })
 
 /**
- * Changes a VM that a request has found, within the transaction that reserves and takes things for it: where it is gone by
- * then, or going, they would be treated as nobody.
+ * Changes a VM that a request has found, within the transaction that reserves and attaches things for it: if it is
+ * deleted or being deleted, they would belong to nobody.
  * @throws ServiceError Conflict, OperationNotAllowed
  */
 export async function changeStanding(plane: Plane, tx: Db, vm: Vm, change: (current: Vm) => void): Promise<Vm> {

@@ -12,7 +12,7 @@ import type { DataDisk, SshKey, VmModel, VmNic, SealedPassword } from './vm-mode
 const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
 export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
 
-/** What a VM request says; what it leaves open is undefined, or what the existing VM has. */
+/** The contents of a VM request; omitted values are undefined, or the existing VM's. */
 export interface VmRequest {
   fields: Fields
   location: string
@@ -22,7 +22,7 @@ export interface VmRequest {
   securityType: string | undefined
   encryption: VmModel['encryption'] | undefined
   encryptionGiven: boolean
-  /** ARM id of the set whose key the guest state goes under. */
+  /** ARM id of the set whose key protects the guest state. */
   diskEncryptionSetId: string | undefined
   secureBoot: boolean | undefined
   vTpm: boolean | undefined
@@ -41,10 +41,10 @@ export interface VmRequest {
     sshKeys: SshKey[]
     /** Base64. */
     customData: string | undefined
-    /** Only where passwords are not switched off. */
+    /** Only if passwords are not disabled. */
     adminPassword: string | undefined
     disablePassword: boolean | undefined
-    /** What the VM has. */
+    /** The existing VM's. */
     password: SealedPassword | undefined
     provisionVMAgent: boolean | undefined
     allowExtensionOperations: boolean | undefined
@@ -57,15 +57,15 @@ export interface VmRequest {
   identity: IdentityRequest
   /** ARM id. */
   availabilitySetId: string | undefined
-  /** ARM id of the scale set that it is to be in. */
+  /** ARM id of its scale set. */
   scaleSetId: string | undefined
-  /** Ours: ARM id of the provider that attests the VM's boots. */
+  /** Our addition: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
-  /** Dotted paths of members that were sent and that this installation cannot honour. */
+  /** Dotted paths of sent members that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
 }
 
-/** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
+/** Reads a PUT's or PATCH's body over the existing VM's model; malformed values are added to `fields`. */
 export function readVmRequest(
   body: unknown,
   o: { groupLocation: string; existing?: VmModel; merge: boolean },
@@ -110,7 +110,7 @@ export function readVmRequest(
       adminUsername: os.text('adminUsername') ?? existing?.osProfile.adminUsername,
       sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
       customData: readBase64(os, 'customData') ?? existing?.osProfile.customData,
-      // Templates send what may be a key or a password in either place: where passwords are off, it is none (as on Azure).
+      // Templates send a key or a password in either place: if passwords are off, it is no password (as on Azure).
       adminPassword: disablePassword === true ? undefined : os.text('adminPassword'),
       disablePassword,
       password: existing?.osProfile.password,
@@ -130,7 +130,7 @@ export function readVmRequest(
   }
 }
 
-/** Azure's limit on custom data and user data, before they are base64. */
+/** Azure's limit on custom data and user data, before base64. */
 const dataLimit = 65_536
 
 function readBase64(fields: Fields, name: string): string | undefined {
@@ -152,7 +152,7 @@ function readBase64(fields: Fields, name: string): string | undefined {
   return undefined
 }
 
-/** The log lies with the host: there are no storage accounts that it could be kept in. */
+/** The log is at the host: there are no storage accounts for it. */
 function readBootDiagnostics(properties: Fields): boolean | undefined {
   const diagnostics = properties.object('diagnosticsProfile').object('bootDiagnostics')
   const storageUri = diagnostics.text('storageUri')
@@ -173,7 +173,7 @@ const readKey = (fields: Fields): SshKey => ({
 
 type Note = (path: string, reason: string, remedy: string, rule?: FaqRuleId) => void
 
-/** azurerm sends the profile with every VM, also where it is empty. */
+/** azurerm sends the profile with every VM, even if it is empty. */
 function readApplications(properties: Fields, note: Note): void {
   const applications = properties.object('applicationProfile')
   if (applications.list('galleryApplications').length === 0) return
@@ -185,7 +185,7 @@ function readApplications(properties: Fields, note: Note): void {
   )
 }
 
-/** Members whose silent loss would give a VM other than the one that was asked for. */
+/** Members that must not be dropped silently: the VM would differ from the requested one. */
 function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   const found: VmRequest['unsupported'] = []
   const note: Note = (path, reason, remedy, rule) =>
@@ -263,7 +263,7 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   return found
 }
 
-/** The network interfaces that a request names: all of them, or those that the VM has where it names none. */
+/** The network interfaces in a request: all of them, or the existing VM's if it names none. */
 function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
   const profile = properties.object('networkProfile')
   if (!profile.has('networkInterfaces')) return existing ?? []
@@ -273,7 +273,7 @@ function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
     return {
       id: fields.text('id') ?? '',
       deleteOption: own.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
-      // Of a single one nobody says it.
+      // Clients omit `primary` for a single NIC.
       primary: (own.flag('primary') ?? false) || listed.length === 1,
     }
   })

@@ -5,11 +5,11 @@ import { answerOf, bad } from './security-table.ts'
 import { findSize } from '../size/sizes.ts'
 import type { VmRequest } from './vm-request.ts'
 
-/** Undefined where it is absent or none of Azure's. */
+/** Undefined if absent or unknown to Azure. */
 export const securityTypeOf = (text: string | undefined): SecurityType | undefined =>
   securityTypes.find((type) => type.toLowerCase() === text?.toLowerCase())
 
-/** Everything about security type, size, encryption, firmware and image that fails at once. */
+/** Every fault in security type, size, encryption, firmware and image at once. */
 export function securityProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] {
   if (r.vmSize === undefined)
     return [
@@ -38,6 +38,6 @@ export function securityProblems(r: VmRequest, image: ImageRecord | undefined): 
     location: r.location,
     region: findRegion(r.location),
     image,
-    // What was sent in a wrong form is refused as that, not as absent.
+    // A malformed value is refused as malformed, not as absent.
   }).filter(({ target }) => target === undefined || !misread.has(target))
 }

@@ -15,7 +15,7 @@ export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful
   return { kind: 'vm.powerOff', steps: stopSteps(plane, ({ graceful }) => graceful) }
 }
 
-/** The last step of a stop: the VM is off by then, whatever it left. */
+/** The last step of a stop: the VM is off by then, in whatever state. */
 const leftWhole = (plane: Plane): SagaStep<VmParams> => ({
   name: 'see that its guest state was written',
   do: async (c) => await assertLeftWhole(plane, c.params.vmId),

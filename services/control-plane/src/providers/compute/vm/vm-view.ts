@@ -18,14 +18,14 @@ export interface InstanceView {
   computerName: string
   hyperVGeneration: 'V2'
   statuses: InstanceViewStatus[]
-  /** Plain sentences of the host and of the resource manager. */
+  /** Plain sentences from the host and the resource manager. */
   notices: string[]
 }
 
-/** What the host said of a VM, or why it said nothing. */
+/** The host's status of a VM, or why it gave none. */
 type Asked = { status: InstanceStatus | undefined } | { error: unknown }
 
-/** Provisioning, power and notices of a VM, as the host says at this moment. */
+/** Provisioning, power and notices of a VM, from the host's current state. */
 export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> {
   const asked = await plane.host.find(vm.internal.vmId).then(
     (status) => ({ status }),
@@ -34,7 +34,7 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
   return viewOf(vm, asked)
 }
 
-/** Instance views of a list, for which the host is asked once. */
+/** Instance views of a list, from one host request. */
 export function instanceViews(plane: Plane): (vm: Vm) => Promise<InstanceView> {
   const all = plane.host.list().then(
     (list) => new Map(list.map((status) => [status.vmId.toLowerCase(), status])),

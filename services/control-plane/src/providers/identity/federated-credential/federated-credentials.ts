@@ -11,7 +11,7 @@ const spelling = `${userIdentityType}/federatedIdentityCredentials`
 const list = `${groupPath}/providers/${userIdentityType}/{identity}/federatedIdentityCredentials`
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{2,119}$/
 
-/** Whose tokens sign in as a user-assigned identity. The directory has them; here there are no rows. */
+/** Whose tokens sign in as a user-assigned identity. Stored by the directory; there are no rows here. */
 export const federatedCredentials: ResourceType = { spelling, inParent: true, routes }
 
 function routes(plane: Plane): Route[] {
@@ -45,7 +45,7 @@ function routes(plane: Plane): Route[] {
   ]
 }
 
-/** ARM id of the identity that a path lies within. @throws ServiceError ResourceNotFound */
+/** ARM id of the identity in a path. @throws ServiceError ResourceNotFound */
 const identityOf = async (plane: Plane, request: ArmRequest): Promise<string> =>
   (await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))).id
 

@@ -8,7 +8,7 @@ interface Reference {
   id?: string
 }
 
-/** Ids of IP configurations of interfaces, by the pool that they are behind (its id in lower case). */
+/** Ids of interfaces' IP configurations, by pool (id in lower case). */
 export async function membersOf(plane: Plane, db?: Db): Promise<Map<string, Reference[]>> {
   const members = new Map<string, Reference[]>()
   for (const nic of await plane.resources.list({ type: 'Microsoft.Network/networkInterfaces' }, db)) {
@@ -45,9 +45,9 @@ export async function assertPoolsUnused(plane: Plane, tx: Db, pools: readonly Pi
   }
 }
 
-/** The load balancer with what refers to its parts: interfaces to pools, rules to frontends, pools and probes. */
+/** The load balancer with the references between its parts: interfaces to pools, rules to frontends, pools and probes. */
 export function withReferences(balancer: Resource, members: Map<string, Reference[]>): Json {
-  // Once for all parts, which may be five hundred of a kind beside as many rules (attack W22).
+  // Once for all parts: there may be five hundred of a kind and as many rules (attack W22).
   const using = new Map<string, Reference[]>()
   for (const { id, properties } of partsOf(balancer, 'loadBalancingRules'))
     for (const member of ['frontendIPConfiguration', 'backendAddressPool', 'probe']) {

@@ -5,7 +5,7 @@ import { invalidName, referenceProblem } from '../provider.ts'
 
 export const balancerType = 'Microsoft.Network/loadBalancers'
 
-/** What a load balancer is made of, each a list of its row and a resource of its own on the wire. */
+/** The parts of a load balancer, each a list in its row and a child resource on the wire. */
 export const partKinds = [
   'frontendIPConfigurations',
   'backendAddressPools',
@@ -16,7 +16,7 @@ export const partKinds = [
 ] as const
 export type PartKind = (typeof partKinds)[number]
 
-/** Whether Azure has parts of the kind written by themselves; the others come with their load balancer alone. */
+/** Whether Azure lets parts of the kind be written separately; others are written with their load balancer only. */
 export const isWritten = (kind: PartKind): boolean => kind === 'backendAddressPools' || kind === 'inboundNatRules'
 
 export interface Part extends Json {
@@ -29,7 +29,7 @@ export interface Part extends Json {
 export const partsOf = (balancer: Pick<Resource, 'body'>, kind: PartKind): Part[] =>
   (balancer.body.properties[kind] ?? []) as Part[]
 
-/** How many a load balancer may have of each: they are compared with each other. */
+/** Limits per load balancer: parts are compared with each other. */
 const mostOf: Record<PartKind, number> = {
   frontendIPConfigurations: 100,
   backendAddressPools: 500,
@@ -41,10 +41,10 @@ const mostOf: Record<PartKind, number> = {
 /** How many an interface may be in. */
 const mostPools = 10
 
-/** Ports that rules take of a frontend by a protocol: `Tcp …/frontendipconfigurations/f`. */
+/** Ports that rules use on a frontend per protocol: `Tcp …/frontendipconfigurations/f`. */
 type Taken = Map<string, { first: number; last: number; rule: string }[]>
 
-/** The list; one that is longer than may be is a problem, and nothing of it is looked at. */
+/** The list; one that is too long is a problem, and its entries are not examined. */
 function bounded(fields: Fields, name: string, most: number): Fields[] {
   const raw = fields.raw(name)
   if (!Array.isArray(raw) || raw.length <= most) return fields.list(name)
@@ -56,16 +56,16 @@ function bounded(fields: Fields, name: string, most: number): Fields[] {
   return []
 }
 
-/** A load balancer's parts of a kind, as a request has them. */
+/** A load balancer's parts of one kind, as in a request. */
 export const listed = (fields: Fields, kind: PartKind): Fields[] => bounded(fields, kind, mostOf[kind])
 
-/** The pools that an IP configuration names. */
+/** The pools named by an IP configuration. */
 export const poolsNamed = (configuration: Fields): Fields[] =>
   bounded(configuration, 'loadBalancerBackendAddressPools', mostPools)
 
 /**
- * The parts of a load balancer as they are kept, each checked by itself and against the others. Frontends are completed by
- * whoever knows of addresses. Problems go to `fields`.
+ * The parts of a load balancer as stored, each validated by itself and against the others. Frontends are completed by
+ * the code that knows addresses. Problems are added to `fields`.
  * @param id of the load balancer
  */
 export function readParts(id: string, fields: Fields): Record<PartKind, Part[]> {
@@ -98,7 +98,7 @@ function namedParts(id: string, kind: PartKind, fields: Fields): Part[] {
         remedy: 'Rename one.',
       })
     names.add(name.toLowerCase())
-    // What refers to a part is found where it refers.
+    // References to a part are stored where they are made.
     const {
       backendIPConfigurations: _members,
       loadBalancingRules: _rules,
@@ -109,7 +109,7 @@ function namedParts(id: string, kind: PartKind, fields: Fields): Part[] {
   })
 }
 
-/** Clients send numbers as texts, too. */
+/** Clients also send numbers as text. */
 const numbersOf = (properties: Fields): Json =>
   Object.fromEntries(
     ['frontendPort', 'backendPort', 'frontendPortRangeStart', 'frontendPortRangeEnd', 'port']
@@ -151,7 +151,7 @@ function readRule(kind: 'loadBalancingRules' | 'inboundNatRules', rule: Fields, 
   }
 }
 
-/** What a rule names has to be a part of the same load balancer. */
+/** What a rule names must be part of the same load balancer. */
 function checkReferences(properties: Fields, kind: PartKind, known: ReadonlySet<string>): void {
   const named = [
     [kind === 'outboundRules' ? '' : 'frontendIPConfiguration', true],

@@ -10,7 +10,7 @@ const at = (kind: string, name: string): { id: string } => ({ id: `${balancer}/$
 const frontend = at('frontendIPConfigurations', 'front')
 const pool = at('backendAddressPools', 'pool')
 
-/** One of everything, as the tutorial of scale sets has it, with a probe and a rule for the way out. */
+/** One of everything, as in the scale-set tutorial, with a probe and an outbound rule. */
 const parts = (): Loose => ({
   frontendIPConfigurations: [{ name: 'front', properties: { publicIPAddress: { id: networkPath('publicIPAddresses', 'ip') } } }],
   backendAddressPools: [{ name: 'pool' }],
@@ -62,7 +62,7 @@ describeStores('load balancers', (open) => {
     for (const kind of Object.keys(parts()))
       expect((await plane.send('GET', `${balancer}/${kind}`)).body.value, kind).toEqual(body.properties[kind])
     expect((await plane.send('GET', `${balancer}/probes/down`)).status).toBe(404)
-    // What a client read it may send back.
+    // A client may send back what it read.
     expect((await plane.send('PUT', balancer, body)).status).toBe(200)
     expect((await plane.send('GET', balancer)).body.properties).toEqual(body.properties)
     const held = (await plane.send('GET', networkPath('publicIPAddresses', 'ip'))).body.properties.ipConfiguration
@@ -92,7 +92,7 @@ describeStores('load balancers', (open) => {
       [(p: Loose) => (p['inboundNatPools'] = [{ name: 'a' }]), 'NotSupported'],
       [(p: Loose) => (p['backendAddressPools'][0].properties = { loadBalancerBackendAddresses: [{ name: 'a' }] }), 'NotSupported'],
     ] as const) expect(codeOf(await put(plane, change)), change.toString()).toBe(code) // prettier-ignore
-    // Compared with each other, so that they are few, and a range of ports is not gone through port by port (attack W22).
+    // Parts are compared with each other, so they are limited, and a range of ports is not walked port by port (attack W22).
     const many = (count: number, properties: (index: number) => Loose) => Array.from({ length: count }, (_, index) => ({ name: `p${index}`, properties: properties(index) })) // prettier-ignore
     const range = (index: number): Loose => ({ frontendIPConfiguration: at('frontendIPConfigurations', `f${index}`), protocol: 'All', frontendPortRangeStart: 1, frontendPortRangeEnd: 65_534, backendPort: 1 }) // prettier-ignore
     for (const count of [500, 5000]) {
@@ -103,7 +103,7 @@ describeStores('load balancers', (open) => {
     }
     const pools = Array.from({ length: 11 }, () => pool)
     expect(codeOf(await nic(plane, 'a', { loadBalancerBackendAddressPools: pools }))).toBe('InvalidParameter')
-    // Nothing of a refused one was taken.
+    // A refused one has taken nothing.
     expect((await plane.send('GET', networkPath('publicIPAddresses', 'ip'))).body.properties.ipConfiguration).toBeUndefined() // prettier-ignore
     expect(codeOf(await put(plane))).toBe(201)
     expect(codeOf(await nic(plane, 'a', { loadBalancerBackendAddressPools: [at('backendAddressPools', 'x')] }))).toBe('InvalidResourceReference') // prettier-ignore
@@ -147,7 +147,7 @@ describeStores('load balancers', (open) => {
       (await plane.send('GET', frontend.id)).body.properties.privateIPAddress as string
     expect((await put(plane, inside('10.0.0.99'))).status).toBe(201)
     expect(codeOf(await nic(plane, 'a', { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.99' }))).toBe('PrivateIPAddressInUse') // prettier-ignore
-    // Asked for any, it keeps the one it has.
+    // Without a requested address, it keeps its current one.
     await put(plane, inside())
     expect(await addressOf()).toBe('10.0.0.99')
     await put(plane, inside('10.0.0.98'))
@@ -169,7 +169,7 @@ describeStores('load balancers', (open) => {
       const path = `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
       expect((await plane.send('PUT', path, { properties })).status).toBe(201)
     }
-    // A Network Contributor of another group and of the network, who may make interfaces in it.
+    // A Network Contributor of another group and of the network, who may create interfaces in it.
     await give(other, '4d97b98b-1d4f-4787-a291-c67834d212e7')
     await give(networkPath('virtualNetworks', 'vnet'), '4d97b98b-1d4f-4787-a291-c67834d212e7')
     const mine = (kind: string, name: string): string => `${other}/providers/Microsoft.Network/${kind}/${name}`

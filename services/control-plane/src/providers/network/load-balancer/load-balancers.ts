@@ -11,7 +11,7 @@ import { referenceProblem, type NetworkKind, type Written } from '../provider.ts
 import { assertPoolsUnused, membersOf, withReferences } from './balancer-members.ts'
 import { balancerType, listed, partKinds, partsOf, readParts, type Part } from './balancer-parts.ts'
 
-/** Load balancers are kept and checked as Azure checks them; nothing is balanced, as nothing outside reaches a guest but SSH. */
+/** Load balancers are stored and validated like Azure's; nothing is balanced, because only SSH reaches a guest from outside. */
 export const loadBalancers: NetworkKind = {
   name: 'loadBalancers',
   refersTo: ['publicIPAddresses', 'virtualNetworks'].map((name) => `Microsoft.Network/${name}`),
@@ -116,7 +116,7 @@ async function giveBack(plane: Plane, tx: Db, frontend: Part): Promise<void> {
   if (subnet !== undefined && privateIPAddress !== undefined) await release(tx, keyOf(subnet.id), privateIPAddress)
 }
 
-/** The id of an existing pool, whose load balancer stays, or undefined with a problem. */
+/** The id of an existing pool, whose load balancer is locked, or undefined with a problem. */
 export async function requirePool(plane: Plane, tx: Db, reference: Fields): Promise<string | undefined> {
   const id = reference.text('id') ?? ''
   const found = poolOf(await plane.resources.lock(tx, balancerIdOf(id)), id)
@@ -134,7 +134,7 @@ const poolOf = (balancer: Resource | undefined, id: string): Part | undefined =>
     ? partsOf(balancer, 'backendAddressPools').find((pool) => keyOf(pool.id) === keyOf(id))
     : undefined
 
-/** A load balancer's body with one part put into it, or taken out. */
+/** A load balancer's body with one part added or removed. */
 export function bodyWith(balancer: Resource, kind: (typeof partKinds)[number], name: string, part?: Json): Json {
   const others = partsOf(balancer, kind).filter((each) => each.name.toLowerCase() !== name.toLowerCase())
   return { properties: { ...balancer.body.properties, [kind]: [...others, ...(part === undefined ? [] : [{ ...part, name }])] } } // prettier-ignore

@@ -11,7 +11,7 @@ import { bodyWith, loadBalancers, noPart } from './load-balancers.ts'
 
 const idOf = (request: ArmRequest): string => request.path.split('/').slice(0, 9).join('/')
 
-/** Parts of a load balancer as resources of their own: all are read, those are written that Azure has written by themselves. */
+/** Parts of a load balancer as child resources: all can be read; those that Azure lets be written separately can be written. */
 export function partRoutes(plane: Plane, kind: PartKind): Route[] {
   const base = `${groupPath}/providers/${balancerType}/{name}/${kind}`
   const read = async (request: ArmRequest): Promise<Part[]> => {
@@ -43,7 +43,7 @@ export function partRoutes(plane: Plane, kind: PartKind): Route[] {
   ]
 }
 
-/** Writes the load balancer with one part put in or taken out, under all the checks of its own PUT. */
+/** Writes the load balancer with one part added or removed, with all the checks of its own PUT. */
 async function rewrite(
   plane: Plane,
   request: ArmRequest,

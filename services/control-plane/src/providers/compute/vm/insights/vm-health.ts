@@ -8,7 +8,7 @@ import { instanceView, instanceViews, type InstanceView } from '../vm-view.ts'
 
 const statuses = 'Microsoft.ResourceHealth/availabilityStatuses'
 
-/** Azure's Resource Health of VMs: whether one is there for who uses it, and whose doing it is where not, as its host says now. */
+/** Azure's Resource Health of VMs: whether a VM is available, and who caused it if not, from its host's current state. */
 export function healthRoutes(plane: Plane): Route[] {
   const ofVm = `${groupPath}/providers/${vmType}/{name}/providers/${statuses}`
   const current = async (request: ArmRequest): Promise<Record<string, unknown>> => {
@@ -41,7 +41,7 @@ interface Health {
   reasonType: '' | 'Customer Initiated' | 'Unplanned'
 }
 
-/** By the state of its power, as the instance view has it. */
+/** By power state, as in the instance view. */
 const healthByPower: Record<string, Health> = {
   running: { availabilityState: 'Available', title: 'Available', summary: 'The virtual machine is running, and no problem is known.', reasonType: '' },
   starting: { availabilityState: 'Unavailable', title: 'Starting', summary: 'The virtual machine is booting; its guest is not ready yet.', reasonType: 'Customer Initiated' },
@@ -67,7 +67,7 @@ function healthOf(plane: Plane, vm: Vm, view: InstanceView): Record<string, unkn
     location: vm.location,
     properties: {
       ...health,
-      // Versions of the API before 2022 leave an r out.
+      // API versions before 2022 spell it with one r.
       occuredTime: since,
       occurredTime: since,
       reasonChronicity: 'Persistent',

@@ -8,10 +8,7 @@ import { vmOfAction } from '../vm-record.ts'
 const metric = 'VmAvailabilityMetric'
 const text = 'VM Availability Metric (Preview)'
 
-/**
- * The one metric of a VM that the operator can know: whether it runs, now. What a guest does with its processors, memory and
- * disks is not looked at.
- */
+/** The only VM metric that the operator can know: whether it runs, now. A guest's use of processors, memory and disks is not observed. */
 export function metricRoutes(plane: Plane): Route[] {
   const insights = `${groupPath}/providers/${vmType}/{name}/providers/Microsoft.Insights`
   return [

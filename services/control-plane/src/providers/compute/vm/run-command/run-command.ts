@@ -6,7 +6,7 @@ import type { Plane } from '../../../../plane.ts'
 import { type Vm, vmType } from '../vm-model.ts'
 import type { Db, Resource } from '../../../../store/resources.ts'
 
-/** Azure's id of the one command that Linux guests run here. */
+/** Azure's id of the only command that Linux guests run here. */
 export const shellCommand = 'RunShellScript'
 /** Azure's limit on an action, and the default of a managed run command. */
 const actionSeconds = 5400
@@ -30,7 +30,7 @@ export function readAction(body: unknown): Script {
   return read
 }
 
-/** `properties` of a managed run command. Problems go to `fields`. */
+/** `properties` of a managed run command. Problems are added to `fields`. */
 export function readManaged(properties: Fields): Script {
   const source = properties.object('source')
   const commandId = source.text('commandId')
@@ -91,9 +91,9 @@ function requireScript(fields: Fields, script: string): void {
 }
 
 /**
- * Hands a script to the guest, which decides itself. An unsigned one for a confidential VM is refused here already: its
- * guest would not run it either.
- * @throws ServiceError RunCommandNotSigned; what the host refuses with
+ * Sends a script to the guest, which decides itself. An unsigned one for a confidential VM is already refused here: its
+ * guest would not run it.
+ * @throws ServiceError RunCommandNotSigned; the host's error
  */
 export async function submitScript(plane: Plane, vm: Vm, id: string, o: Script): Promise<CommandStatus> {
   const isSigned = signed.test(o.script)
@@ -136,7 +136,7 @@ export const refusedByGuest = (vm: Vm, why: string): ServiceError =>
     details: [faqRule('S25')],
   })
 
-/** What `az vm run-command invoke` prints. */
+/** The output of `az vm run-command invoke`. */
 export function actionResult(status: CommandStatus): Record<string, unknown> {
   const done = status.exitCode === 0
   return {
@@ -165,7 +165,7 @@ async function commandsOf(plane: Plane, vm: Vm, db: Db): Promise<Resource<RunCom
   return all.filter(({ key }) => key.startsWith(`${vm.key}/`))
 }
 
-/** A VM that goes takes its run commands along. */
+/** Deleting a VM deletes its run commands. */
 export async function removeRunCommands(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   for (const command of await commandsOf(plane, vm, tx)) await plane.resources.remove(tx, command.id)
 }
