@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import type { Principal, Principals } from './principals.ts'
 import { tables, type Tables } from './store.ts'
 
-/** Which user-assigned identities a resource has, and as which of its identities it asks for a token. */
+/** A resource's user-assigned identities, and which identity it uses for a token. */
 export class Assignments {
   readonly #store: Store
   readonly #principals: Principals
@@ -14,7 +14,7 @@ export class Assignments {
     this.#principals = o.principals
   }
 
-  /** These and no others. What is not a managed identity (any longer) is left out. */
+  /** Exactly these. Anything that is not a managed identity (any longer) is left out. */
   async set(resourceId: string, clientIds: readonly string[]): Promise<void> {
     const resource_id = resourceId.toLowerCase()
     await this.#store.transaction(async (transaction) => {
@@ -37,7 +37,7 @@ export class Assignments {
   }
 
   /**
-   * The identity that a token is for: the one that is named; else the resource's own; else the only one it has.
+   * The identity for a token: the named one; else the resource's own; else its only one.
    * @throws ServiceError 400 ManagedIdentityNotFound, ManagedIdentityAmbiguous
    */
   async choose(resourceId: string, choice: ManagedIdentityChoice): Promise<Principal> {

@@ -1,14 +1,14 @@
 import { managementHost } from '@strongroom/contract'
 
-/** Names of the resource manager: Azure's two, and its address here. Clients ask for tokens under each. */
+/** Names of the resource manager: Azure's two, and its address here. Clients request tokens under each. */
 const aliases: Record<string, string> = {
   [`https://${managementHost}`]: 'https://management.azure.com',
   'https://management.core.windows.net': 'https://management.azure.com',
 }
 
 /**
- * One spelling per resource: no final slashes, host in lower case, Azure's old name of the resource manager replaced.
- * Two audiences are the same resource if this makes them equal.
+ * Normal form of an audience: no trailing slashes, host in lower case, Azure's old name of the resource manager
+ * replaced. Two audiences are the same resource if their normal forms are equal.
  */
 export function normaliseAudience(audience: string): string {
   const trimmed = audience.replace(/(?<!\/)\/+$/, '')
@@ -19,7 +19,7 @@ export function normaliseAudience(audience: string): string {
 
 /**
  * The audience of a v2.0 scope: the resource before exactly one `/.default`, as the client spelt it
- * (`https://management.azure.com//.default` asks for an audience with a final slash). Undefined where the scope names
+ * (`https://management.azure.com//.default` requests an audience with a trailing slash). Undefined if the scope names
  * none, or several.
  */
 export function audienceOfScope(scope: string): string | undefined {

@@ -18,9 +18,10 @@ const sessionCookie = 'strongroom-session'
 const bindingLimit = 128
 
 /**
- * GET and POST /{tenant}/oauth2/v2.0/authorize: the authorization code flow with PKCE (OpenID Connect Core section 3.1, RFC 7636).
- * The owner proves herself by `sign_in_code`, which the owner's socket gives, or by the session that it began; both are asked for
- * in the form, beside the standard's members, with `session_binding`, the page's half of the session. POST /logout ends the session.
+ * GET and POST /{tenant}/oauth2/v2.0/authorize: the authorization code flow with PKCE (OpenID Connect Core section 3.1,
+ * RFC 7636). The owner authenticates by `sign_in_code`, from the owner's socket, or by the session that it began; both
+ * are form members in addition to the standard's, with `session_binding`, the page's half of the session. POST /logout
+ * ends the session.
  */
 export function addAuthorizeEndpoint(app: FastifyInstance, o: Options): void {
   const answer =
@@ -54,7 +55,7 @@ async function authorize(
   const redirectUri = required(form, 'redirect_uri')
   const app = o.apps.find((each) => each.clientId === clientId)
   if (app === undefined) throw unknownApp(clientId)
-  // Until here nobody is sent anywhere: an address that is not registered is told to no one.
+  // Until here nobody is redirected: an unregistered address receives nothing.
   if (!app.redirectUris.includes(redirectUri)) throw wrongAddress(clientId)
   const back = (answer: Record<string, string>): FastifyReply => {
     const state = optional(form, 'state')
@@ -94,7 +95,7 @@ function signIn(o: Options, form: URLSearchParams, request: FastifyRequest): { c
   return o.signIns.holds(cookieOf(request), binding) ? {} : undefined
 }
 
-/** On the portal's origin, where this endpoint lies below the forwarding path, and sent nowhere else. */
+/** On the portal's origin, with this endpoint below the forwarding path, and sent nowhere else. */
 const attributes = `Path=${forwardPrefix}${loginHost}/; HttpOnly; SameSite=Strict`
 
 const cookieOf = (request: FastifyRequest): string =>

@@ -4,8 +4,8 @@ import type { Clock } from '@strongroom/platform'
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
 /**
- * Secrets of this process that stand for something until they expire, kept as digests. Where there are more than `most` the
- * oldest goes: asking for many ends those that asked earlier, and takes no memory.
+ * This process's short-lived secrets with their values, stored as digests. Beyond `most` the oldest is dropped:
+ * requesting many invalidates earlier ones, and uses no memory.
  */
 export class ShortLived<Value> {
   readonly #clock: Clock
