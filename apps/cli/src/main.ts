@@ -72,7 +72,7 @@ const unknownFormat = (found: string): CliError =>
     exitCode: exitCodes.usage,
   })
 
-/** What `--query` takes of a result; all of it without. */
+/** The part of a result selected by `--query`; all of it by default. */
 async function asked(result: Result, context: CommandContext): Promise<Result> {
   const query = context.options['query']
   if (typeof query !== 'string') return result
@@ -113,13 +113,13 @@ function reportError(error: unknown, format: OutputFormat): void {
   process.exitCode = known.exitCode
 }
 
-/** `help vm create` is `vm create --help`: commander's own help knows the first word alone. */
+/** `help vm create` is `vm create --help`: commander's own help uses only the first word. */
 function given(args: readonly string[]): string[] {
   const [first, ...rest] = args
   return first === 'help' && rest.length > 0 ? [...rest, '--help'] : [...args]
 }
 
-/** Whoever reads a pipe may have read enough, as `head` has: the rest is written to nobody. */
+/** The reader of a pipe may have read enough, like `head`: the rest is discarded. */
 function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error

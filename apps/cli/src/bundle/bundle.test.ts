@@ -23,7 +23,7 @@ const folders = ['strongroom', 'scripts', 'package.json', 'package-lock.json', '
 /** The source that the tests change. */
 const changed = 'apps/cli/src/main.ts'
 
-/** A repository of its own, as set-up leaves it: what the command line is made of, and links to the npm packages. */
+/** A separate repository, as set-up leaves it: the command line's sources, and links to the npm packages. */
 function repository(o: { without?: string } = {}): string {
   const copy = mkdtempSync(join(tmpdir(), 'strongroom-bundle-'))
   onTestFinished(() => rmSync(copy, { recursive: true }))
@@ -32,7 +32,7 @@ function repository(o: { without?: string } = {}): string {
     for (const part of ['package.json', 'src'])
       cpSync(join(root, 'packages', each, part), join(copy, 'packages', each, part), { recursive: true })
   }
-  // A date that can be put back, to the last digit.
+  // A timestamp that can be restored exactly.
   utimesSync(join(copy, changed), 1_700_000_000, 1_700_000_000)
   const modules = join(copy, 'node_modules')
   mkdirSync(join(modules, '@strongroom'), { recursive: true })
@@ -56,7 +56,7 @@ const programIn = (copy: string): string =>
     readdirSync(join(copy, 'apps/cli/dist')).find((file) => /^main-.*\.cjs$/.test(file))!,
   )
 
-/** Other content of the same size, and of the date that the file had. */
+/** Other content with the file's size and timestamp. */
 function changeUnseen(copy: string): void {
   const file = join(copy, changed)
   const { atime, mtime, mtimeMs, size } = statSync(file)

@@ -1,29 +1,29 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where the bundle lies, below the repository. */
+/** Where the bundle is, below the repository. */
 export const bundleDirectory = 'apps/cli/dist'
 /** In that directory. */
 export const manifestFile = 'bundle.json'
 
-/** What the bundle was made of. */
+/** What the bundle was built from. */
 export interface BundleManifest {
   /** File of the program, in the bundle's directory. */
   main: string
-  /** Stamp of every file that went in, by its path in the repository. */
+  /** Stamp of every input file, by path in the repository. */
   inputs: Record<string, string>
 }
 
 /**
- * What changes whenever a file does: nobody can set the time of the inode's last change, so a file that was exchanged for one
- * of the same size and date is noticed too.
+ * Changes whenever a file does: nobody can set the inode's change time, so a file exchanged for one of the same size
+ * and date is noticed too.
  */
 export function stampOf(file: string): string {
   const { ino, size, ctimeMs } = statSync(file)
   return `${ino} ${size} ${ctimeMs}`
 }
 
-/** The bundle's program, where each file that it was made of is as it was then. */
+/** The bundle's program, if every input file is unchanged. */
 export function freshBundle(repository: string): string | undefined {
   try {
     const directory = join(repository, bundleDirectory)

@@ -8,7 +8,7 @@ import { bundleDirectory, freshBundle } from './manifest.ts'
 
 const repository = repositoryOf(import.meta.dirname)
 
-/** Makes the bundle, where this user may; what goes wrong there is no failure of the command. */
+/** Builds the bundle if this user may; errors here do not fail the command. */
 function make(): string | undefined {
   try {
     accessSync(join(repository, 'apps/cli'), constants.W_OK)
@@ -19,7 +19,7 @@ function make(): string | undefined {
   return freshBundle(repository)
 }
 
-// What runs is always of today's sources: the bundle of them, recreated where they have changed, or else they themselves.
+// Always runs the current sources: their bundle, rebuilt if they changed, or else the sources directly.
 const bundle = freshBundle(repository) ?? make()
 if (bundle === undefined) {
   void import(pathToFileURL(join(repository, 'apps/cli/src/main.ts')).href)

@@ -84,7 +84,7 @@ export class ArmClient {
     return response
   }
 
-  /** Sends an action that answers with a result, and follows its Location until that is there. */
+  /** Sends an action that returns a result, and polls its Location until it is available. */
   async result<T>(method: string, path: string, apiVersion: string, body?: unknown): Promise<T> {
     let response = await this.send(method, path, apiVersion, body)
     for (;;) {

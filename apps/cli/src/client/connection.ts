@@ -5,7 +5,7 @@ import { CliError, exitCodes } from '../core/cli-error.ts'
 import { createHttpsClient, expectSuccess, fetchOwnerToken, type HttpsClient } from './https.ts'
 import { fetchVerifierKeys, readVerifiers } from './verifiers.ts'
 
-/** What strongroomd writes to STATE/server.json when it is ready. */
+/** Written by strongroomd to STATE/server.json when it is ready. */
 export interface ServerRecord {
   pid: number
   /** Field 22 of /proc/PID/stat: guards against a reused pid. */
@@ -16,7 +16,7 @@ export interface ServerRecord {
   tenantId: string
   region: string
   mode: 'simulated' | 'hardware'
-  /** Azure's shared attestation providers in release policies stand for this installation's. */
+  /** Azure's shared attestation providers in release policies map to this installation's. */
   mapsAzureProviders?: true
 }
 
@@ -24,9 +24,9 @@ export interface Connection {
   server: ServerRecord
   https: HttpsClient
   ownerToken(audience?: string): Promise<string>
-  /** Attestation providers of other origins that the operator named. */
+  /** Attestation providers of other origins named by the operator. */
   verifiers: VerifierSettings[]
-  /** Key set that an attestation provider publishes: one of this installation, or one that the operator named. */
+  /** Published key set of an attestation provider: this installation's, or one named by the operator. */
   fetchKeySet: (issuer: string) => Promise<unknown>
 }
 

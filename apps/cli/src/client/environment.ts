@@ -1,7 +1,7 @@
 import { loginHost, managementHost } from '@strongroom/contract'
 import type { ServerRecord } from './connection.ts'
 
-/** Variables that point the stock clients here; az gets a folder of its own, so that it mixes neither clouds nor cached tokens. */
+/** Variables that point the stock clients here; az gets a separate folder, so that it mixes neither clouds nor cached tokens. */
 export function clientEnvironment(server: ServerRecord, azureConfigDir: string): Record<string, string> {
   return {
     ...proxied({ port: server.ports.local, trusted: server.caPath }),
@@ -14,7 +14,7 @@ export function clientEnvironment(server: ServerRecord, azureConfigDir: string):
   }
 }
 
-/** The same for clients that keep to the names of Azure's public cloud: nothing but the way and whom to trust is set. */
+/** The same for clients that use Azure's public names: sets only how to connect and what to trust. */
 export function publicNamesEnvironment(
   server: ServerRecord,
   publicNames: { port: number; trusted: string },
@@ -29,7 +29,7 @@ export function publicNamesEnvironment(
   }
 }
 
-/** Of `clientEnvironment`, that would lead clients away from the public names. */
+/** Variables of `clientEnvironment` that would lead clients away from the public names. */
 export const notWithPublicNames: readonly string[] = [
   'AZURE_AUTHORITY_HOST',
   'AZURE_CORE_INSTANCE_DISCOVERY',

@@ -10,7 +10,7 @@ export interface Response {
   text: string
   /** The body as it came. */
   bytes: Uint8Array
-  /** Parsed where the server sent JSON. */
+  /** Parsed if the server sent JSON. */
   json: unknown
 }
 
@@ -19,10 +19,10 @@ export interface HttpsClient {
   close(): void
 }
 
-/** Milliseconds in which nothing comes, and the longest answer in bytes. */
+/** Milliseconds without data, and the longest answer in bytes. */
 const [silent, answerLimit] = [120_000, 256 * 1024 * 1024]
 
-/** Speaks to the installation's TLS port whatever *.strongroom.internal name a URL has, trusting its CA alone. */
+/** Connects to the installation's TLS port for any *.strongroom.internal name in a URL, trusting only its CA. */
 export function createHttpsClient(target: { port: number; caPem: string }): HttpsClient {
   const agent = new Agent({ keepAlive: true, ca: target.caPem, maxSockets: 8 })
   return {
@@ -64,7 +64,7 @@ function responseOf({ status, headers, body: bytes }: HttpAnswer): Response {
   return { status, headers, text, bytes, json: isJson ? JSON.parse(text) : undefined }
 }
 
-/** Throws what the server refused, with its code and remedy. */
+/** Throws the server's refusal, with its code and remedy. */
 export function expectSuccess(response: Response): Response {
   if (response.status < 400) return response
   const body = response.json as Partial<ErrorBody> | undefined
@@ -85,7 +85,7 @@ export async function fetchOwnerToken(
   return { token: body.access_token, expiresAt: Date.now() + (Number(body.expires_in ?? 300) - 60) * 1000 }
 }
 
-/** Asks through the unix socket that only the user who runs the server can open. */
+/** Calls the unix socket that only the server's user can open. */
 export async function askAsOwner<T>(socketPath: string, path: string, body: object): Promise<T> {
   const fail = (cause: Error): CliError =>
     new CliError({

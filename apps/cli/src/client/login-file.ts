@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { askAsOwner } from './https.ts'
 
-/** Writes DIRECTORY/login.pem, a key with its certificate that clients sign in by as the owner: no secret stands in a command line. */
+/** Writes DIRECTORY/login.pem, a key with a certificate that signs clients in as the owner: no secret is in a command line. */
 export async function writeLoginFile(o: {
   directory: string
   socket: string

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { askAsOwner } from './https.ts'
 
-/** What the server tells of the proxy that answers to Azure's own names. */
+/** The server's description of the proxy for Azure's own names. */
 export interface PublicNames {
   open: boolean
   port?: number
@@ -18,7 +18,7 @@ export async function publicNames(stateDir: string, action: 'open' | 'show' | 'c
   return await askAsOwner<PublicNames>(join(stateDir, 'run', 'owner.sock'), '/public-names', { action })
 }
 
-/** What a person is told when a shell is given the names. */
+/** Shown when a shell is given the names. */
 export const announcement = (o: PublicNames): string[] => [
   '*** In this shell the names of AZURE’S PUBLIC CLOUD lead to this Strongroom installation. ***',
   `  ${o.names.join(', ')}`,
@@ -28,7 +28,7 @@ export const announcement = (o: PublicNames): string[] => [
   '  `exit` ends this for this shell, `strongroom env --end-public-names` for all shells.',
 ]
 
-/** What `status` says of it: nothing where it was never asked for. */
+/** Lines for `status`; empty if it was never used. */
 export function statusLines(o: PublicNames): string[] {
   if (o.until === undefined) return []
   const counts = (of: Record<string, number>): string =>

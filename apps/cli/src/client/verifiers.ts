@@ -9,7 +9,7 @@ import { CliError } from '../core/cli-error.ts'
 const answerLimit = 1024 * 1024
 const timeoutMs = 20_000
 
-/** Attestation providers of other origins that the operator of this installation named; none without the file. */
+/** Attestation providers of other origins named by this installation's operator; empty without the file. */
 export async function readVerifiers(stateDir: string): Promise<VerifierSettings[]> {
   try {
     return parseVerifiers(await readFile(join(stateDir, verifiersFile), 'utf8'))
@@ -25,7 +25,7 @@ export async function readVerifiers(stateDir: string): Promise<VerifierSettings[
   }
 }
 
-/** The key set of a provider of another origin, from the operator's address for it alone: no redirect is followed. */
+/** The key set of a provider of another origin, only from the operator's address: redirects are not followed. */
 export async function fetchVerifierKeys(verifier: VerifierSettings): Promise<unknown> {
   const { issuer, keys, authority } = verifier
   const url = new URL(keys)

@@ -7,7 +7,7 @@ import type { Command } from '../core/command.ts'
 const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
 const names = Object.keys(shells) as (keyof typeof shells)[]
 
-/** @param allCommands of the command line, which this one is among */
+/** @param allCommands of the command line, including this one */
 export const completionCommand = (allCommands: () => Promise<Command[]>): Command => ({
   words: ['completion'],
   args: ['<shell>'],

@@ -15,7 +15,7 @@ interface CostReply {
   properties: { columns: { name: string }[]; rows: (string | number)[][] }
 }
 
-/** What `--by` may name, and Cost Management's name of it. */
+/** Values of `--by`, with Cost Management's names. */
 const dimensions: Record<string, string> = {
   vm: 'VirtualMachineId',
   group: 'ResourceGroupName',
@@ -94,7 +94,7 @@ const show: Command = {
 
 const mayNotSee = 'AuthorizationFailed'
 
-/** What budgets have to tell, newest first; nothing for who may read costs and not their alerts. */
+/** Budget alerts, newest first; empty if the caller may read costs but not alerts. */
 async function alertsOf(arm: ArmClient): Promise<string[]> {
   const path = `${arm.subscription}/providers/Microsoft.CostManagement/alerts`
   try {
@@ -106,7 +106,7 @@ async function alertsOf(arm: ArmClient): Promise<string[]> {
   }
 }
 
-/** An id as its name and group, so that a table is no wider than a terminal; programs get it whole. */
+/** An id's name and group, so that a table fits a terminal; programs get the whole id. */
 function short(what: string): string {
   const [, , , , group, , , , ...names] = what.split('/')
   const told = what.startsWith('/') && names.length > 0 ? `${names.at(-1)} (${group})` : what

@@ -11,7 +11,7 @@ import { createProgress } from '../up/progress.ts'
 import { defaultGroup } from '../up/vm-request.ts'
 import { groupOption } from './vm/resource.ts'
 
-/** Ctrl-C ends the drill in order: what runs is stopped, and the copies are removed. A second one is not waited for. */
+/** Ctrl-C ends the drill in order: running VMs are stopped, and the copies are removed. A second one ends at once. */
 function interruption(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
@@ -69,7 +69,7 @@ function secondsOf(text: string): number {
   })
 }
 
-/** The copies have the ports of the installation, and its files must be at rest. */
+/** The copies use the installation's ports, and its files must be at rest. */
 async function refuseWhileServed(stateDir: string): Promise<void> {
   const running = await findServer(stateDir)
   if (running === undefined) return

@@ -13,7 +13,7 @@ const cloud = 'Strongroom'
 
 const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
-/** Shell commands that register the cloud with az, or bring its endpoints up to date. */
+/** Shell commands that register the cloud with az, or update its endpoints. */
 const cloudLines = (registered: boolean): string[] => [
   `az cloud ${registered ? 'update' : 'register'} -n ${cloud} --endpoint-resource-manager https://${managementHost} --only-show-errors`,
   `az cloud set -n ${cloud} --only-show-errors`,
@@ -22,7 +22,7 @@ const cloudLines = (registered: boolean): string[] => [
 const signInLine = (o: { clientId: string; path: string; tenantId: string }): string =>
   `az login --service-principal -u ${o.clientId} --certificate ${quote(o.path)} --tenant ${o.tenantId} --output none --only-show-errors`
 
-/** Says in front of each prompt that Azure's names are not Azure's here. */
+/** Marks each prompt, because Azure's names are not Azure's here. */
 const promptLine =
   'case "${PS1-}" in ""|*"AZURE NAMES = STRONGROOM"*) ;; *) PS1="[AZURE NAMES = STRONGROOM] $PS1" ;; esac'
 

@@ -6,7 +6,7 @@ import type { CommandContext } from '../core/command.ts'
 import type { Result } from '../core/output.ts'
 import { evidenceCommands } from './evidence.ts'
 
-/** Of Debian's package golang-github-google-go-sev-guest-dev. */
+/** From Debian's package golang-github-google-go-sev-guest-dev. */
 const sev = '/usr/share/gocode/src/github.com/google/go-sev-guest/verify/testdata'
 const files = [`${sev}/attestation.bin`, `${sev}/vcek.testcer`, `${sev}/milan.testcer`]
 

@@ -23,7 +23,7 @@ function readTime(context: CommandContext): Date {
   const text = textOption(context, 'at')
   if (text === undefined) return new Date()
   const at = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
-  // A time without a zone would be another one on another machine.
+  // A time without a zone would differ between machines.
   if (!Number.isNaN(at.getTime()) && /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text)) return at
   throw new CliError({
     code: 'InvalidArgument',

@@ -31,7 +31,7 @@ const row = (image: ImageRecord): string[] => [
   image.os.kernel,
 ]
 
-/** Builds the reference image, or a variant of it, where it is absent, with a progress line for every step. */
+/** Builds the reference image, or a variant of it, if missing, with a progress line per step. */
 export async function buildImage(
   arm: ArmClient,
   progress: Progress,

@@ -12,7 +12,7 @@ export const installationCommands: Command[] = [
     run: async (context) => {
       const server = await findServer(context.paths.state)
       if (server === undefined) process.exitCode = exitCodes.notRunning
-      // One that cannot be asked is a server of an earlier Strongroom's, which has no such names.
+      // A server that cannot answer is of an earlier version, which has no such names.
       const names = server && (await publicNames(context.paths.state, 'show').catch(() => undefined))
       const data = {
         running: server !== undefined,

@@ -25,7 +25,7 @@ const origin = 'platform.vault.strongroom.internal/operationlog'
 /** A vault that serves whatever a test puts into it, signed or not. */
 interface FakeLog {
   entries: Uint8Array[]
-  /** What is signed for, where it is not the entries. */
+  /** The signed content, if it differs from the entries. */
   signed?: Uint8Array[]
   missing?: (path: string) => boolean
   key: NoteKey

@@ -47,7 +47,7 @@ async function openLog(context: CommandContext): Promise<Opened> {
   return { vault, log, key, path, remembered }
 }
 
-/** Reads and believes the whole log, then remembers how far it reached. */
+/** Reads and verifies the whole log, then remembers how far it reached. */
 async function audited(o: Opened, onEntry?: (entry: Uint8Array, index: number) => void): Promise<Checkpoint> {
   const key = keyOf(o.key, o.log.origin)
   const before = o.remembered && (await openCheckpoint(o.remembered.checkpoint, key, o.log.origin))

@@ -14,7 +14,7 @@ interface Holder {
   since: string
 }
 
-/** Runs strongroomd's program: the CLI itself opens nothing that is sealed. Secrets go by files alone. */
+/** Runs strongroomd's program: the CLI itself opens nothing that is sealed. Secrets are passed only as files. */
 async function askServerProgram(args: string[]): Promise<Holder> {
   const child = spawn(
     process.execPath,

@@ -73,12 +73,12 @@ export const commandModules: CommandModule[] = [
   },
 ]
 
-/** Every command, in the order in which help shows them. */
+/** Every command, in help order. */
 export async function allCommands(): Promise<Command[]> {
   return (await Promise.all(commandModules.map(async ({ load }) => await load()))).flat()
 }
 
-/** The commands that a command line may mean: those of one module where it names one of them, else all. */
+/** The commands that a command line may mean: one module's if it names one of them, else all. */
 export async function commandsFor(args: readonly string[]): Promise<Command[]> {
   const module = commandModules.find(({ words }) =>
     words.some((each) => each === args.slice(0, each.split(' ').length).join(' ')),

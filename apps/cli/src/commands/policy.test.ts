@@ -112,7 +112,7 @@ describe('strongroom policy eval', () => {
     for (const content of [token, { token }, { a: 1 }, [{ type: 'a', value: 1, issuer: 'AttestationService' }]]) {
       const { code, result } = await run('eval', [policy, await file('c', content)])
       expect(code).toBe(0)
-      // What a token gets when it is signed was not a claim when the policy decided.
+      // Members added at signing were not claims when the policy decided.
       expect(result.data).toMatchObject({ issued: {} })
     }
     const bundle = { format: 'strongroom-attestation-decision', version: 1, decision: {}, evidence: {} }
@@ -127,7 +127,7 @@ describe('strongroom policy eval', () => {
       code: 'InvalidArgument',
       detail: { innererror: { found: expect.stringContaining('sealed') } },
     })
-    // Claims of a list are a client's unless it says otherwise, as in the language.
+    // Claims in a list are a client's by default, as in the language.
     expect((await run('eval', [policy, await file('c', [{ type: 'a', value: 1 }])])).code).toBe(1)
     for (const content of ['hello', '3', [{ type: 'a', value: 1.5 }], [{ type: 'a', value: 1, valueType: 'String' }]])
       expect(await refusal(run('eval', [policy, await file('x', content)]))).toMatchObject({

@@ -14,7 +14,7 @@ import { readClaims } from '../policy/claims.ts'
 import { renderDecision, renderExplanation, renderWarnings } from '../policy/render.ts'
 import { hashOfPolicy, policyFailure, readPolicy, readPolicyText } from '../policy/source.ts'
 
-/** @param unreadable exit code where the policy cannot be read */
+/** @param unreadable exit code if the policy cannot be read */
 async function policyOf(
   context: CommandContext,
   unreadable: ExitCode,
@@ -127,7 +127,7 @@ const format: Command = {
         exitCode: cannotBeJudged,
         remedy: 'Print the text without --write, and sign it again.',
       })
-    // Layout changes the policy's hash, so nothing is written unless asked for.
+    // Layout changes the policy's hash, so nothing is written without `--write`.
     if (context.options['write'] === true && formatted !== text) await writeFile(path, formatted)
     if (context.options['check'] === true || context.options['write'] === true) return undefined
     return { data: { policy: formatted, hash: hashOfPolicy(formatted) }, lines: [formatted.trimEnd()] }

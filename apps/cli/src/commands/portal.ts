@@ -6,16 +6,16 @@ import { askAsOwner } from '../client/https.ts'
 import type { ServerRecord } from '../client/connection.ts'
 import type { Command } from '../core/command.ts'
 
-/** Of the portal on this machine; elsewhere no name resolution or certificate is needed for it either. */
+/** Address of the portal on this machine; elsewhere it also needs no name resolution or certificate. */
 export const portalAddress = (server: Pick<ServerRecord, 'ports'>): string => `http://localhost:${server.ports.local}/`
 
-/** Whether a browser can be opened here: a desktop, and a person at the terminal. */
+/** Whether a browser can be opened: a desktop, and a person at the terminal. */
 const hasDesktop = (): boolean =>
   process.stderr.isTTY && (process.env['DISPLAY'] ?? process.env['WAYLAND_DISPLAY'] ?? '') !== ''
 
 /**
- * Opens the address by way of a file that only this user can read: arguments of programs are seen by everyone on the machine.
- * @returns whether a program took it
+ * Opens the address through a file that only this user can read: everyone on the machine can see program arguments.
+ * @returns whether a program opened it
  */
 async function openBrowser(runDirectory: string, address: string): Promise<boolean> {
   const file = join(runDirectory, 'portal.html')

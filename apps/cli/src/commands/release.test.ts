@@ -45,7 +45,7 @@ const refusal = async (files = names, options: Record<string, string> = {}): Pro
     (error: { code: string; exitCode: number; detail: { innererror?: object } }) => [error.code, error.exitCode],
   )
 
-/** An envelope of a forger's own making, over any text and type. */
+/** A forger's envelope, over any text and type. */
 function envelope(
   payload: string,
   key: KeyObject,

@@ -18,7 +18,7 @@ const mismatch = (what: string, expected: string, found: string): CliError =>
     remedy: 'Do not use it. Fetch the file and its statement again from whoever released them.',
   })
 
-/** The payload, of which no member may stand twice: people and programs may read different ones. */
+/** The payload, without duplicate members: people and programs may read different ones. */
 function parsePayload(payload: Uint8Array): unknown {
   try {
     return readJsonObject(payload, 'the statement')
@@ -28,7 +28,7 @@ function parsePayload(payload: Uint8Array): unknown {
   }
 }
 
-/** Each file by the name and the bytes that it was released with: one under another's name is as wrong as a changed one. */
+/** Each file by its released name and bytes: one under another name is as wrong as a changed one. */
 async function requireSubjects(statement: Statement, files: readonly string[]): Promise<void> {
   for (const path of files) {
     const name = basename(path)

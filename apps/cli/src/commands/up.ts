@@ -15,7 +15,7 @@ import { judgeTrust } from './vm/trust.ts'
 
 const firstVm = 'first'
 
-/** Makes or starts the VM, and waits until the guest says it is ready. */
+/** Creates or starts the VM, and waits until the guest reports ready. */
 async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Progress): Promise<void> {
   const path = vmPath(arm, defaultGroup, firstVm)
   const size = sizeFor(textOption(context, 'tee') ?? 'snp')
@@ -74,7 +74,7 @@ async function printTrust(context: CommandContext, arm: ArmClient): Promise<void
   for (const line of lines) context.say(line)
 }
 
-/** Serves in the foreground until a signal or the server's own end. The first signal asks, the second one insists. */
+/** Serves in the foreground until a signal or the server's own end. The first signal requests a stop, the second forces it. */
 async function serveUntilSignal(server: RunningServer, say: (line: string) => void): Promise<void> {
   let stopping: Promise<void> | undefined
   const onSignal = (): void => {
@@ -94,7 +94,7 @@ async function serveUntilSignal(server: RunningServer, say: (line: string) => vo
   }
 }
 
-/** `up` ends with the trust report of a boot, which such an installation never has. */
+/** `up` ends with a boot's trust report, which such an installation never has. */
 function refuseVmWithoutGuests(context: CommandContext, compute: string | undefined): void {
   if (compute !== 'simulated' || context.options['vm'] === false) return
   throw new CliError({

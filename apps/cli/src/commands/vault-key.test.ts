@@ -47,7 +47,7 @@ const tokenOf = (object: object): KeyAttestationStatement =>
 
 const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'pipe', cwd: folder })
 
-/** An authority, and certificates of it for a usage each. */
+/** An authority, and its certificates, each with one usage. */
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'strongroom-vault-key-'))
   for (const name of ['ca', 'other']) {

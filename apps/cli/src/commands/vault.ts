@@ -143,7 +143,7 @@ function encodedIn(text: string): string | undefined {
 }
 
 interface DeskToken {
-  /** Undefined where only claims are there. */
+  /** Undefined if only claims are given. */
   header: Record<string, unknown> | undefined
   claims: Record<string, unknown>
 }

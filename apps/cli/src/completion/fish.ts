@@ -1,6 +1,6 @@
 import type { NamedOption, Place } from './words.ts'
 
-/** In single quotes, where fish knows \\ and \' alone. */
+/** In single quotes, where fish interprets only \\ and \'. */
 const quoted = (text: string): string => `'${text.replaceAll(/[\\']/g, String.raw`\$&`)}'`
 
 function optionLine(path: string, option: NamedOption): string {

@@ -6,7 +6,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\'
 const words = ({ words: next, options }: Place): string =>
   [...next.map(({ word }) => word), ...options.map(({ long }) => long)].join(' ')
 
-/** Entries of an associative array: what may follow each path, what each option's value may be, where files go. */
+/** Entries of an associative array: what may follow each path, each option's values, and where files are accepted. */
 function tables(places: readonly Place[]): string[] {
   const values = places.flatMap(({ path, options }) =>
     options

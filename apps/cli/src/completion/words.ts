@@ -1,11 +1,11 @@
 import { optionsOf, type Command, type Option } from '../core/command.ts'
 import { groupSummary } from '../core/group.ts'
 
-/** What may stand behind a command path. */
+/** What may follow a command path. */
 export interface Place {
-  /** For example `vm list`; empty behind the program's name. */
+  /** For example `vm list`; empty after the program's name. */
   path: string
-  /** Words that lead on, each with its summary. */
+  /** Following words, each with its summary. */
   words: { word: string; summary: string }[]
   options: NamedOption[]
   /** Whether an argument is a file. */
@@ -19,7 +19,7 @@ export interface NamedOption {
   short?: string
   summary: string
   takesValue: boolean
-  /** What the value may be: words, or a file. */
+  /** Possible values: words, or a file. */
   choices: readonly string[]
   takesFile: boolean
 }

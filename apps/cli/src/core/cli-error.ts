@@ -1,6 +1,6 @@
 import type { ErrorBody, ErrorDetail, ErrorCode } from '@strongroom/contract'
 
-/** Exit codes by class of failure, so that a script can tell them apart. */
+/** Exit codes by class of failure, so that scripts can distinguish them. */
 export const exitCodes = {
   failed: 1,
   usage: 2,
@@ -15,7 +15,7 @@ export const exitCodes = {
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 export interface CliErrorOptions {
-  /** Of the catalogue: its own, or what a server said. */
+  /** From the catalogue: its own, or a server's. */
   code: ErrorCode
   message: string
   exitCode?: ExitCode
@@ -28,7 +28,7 @@ export interface CliErrorOptions {
   cause?: unknown
 }
 
-/** What the CLI refuses or reports; the same envelope as the services' in `--output json`. */
+/** A refusal or report of the CLI; with `--output json`, the same envelope as the services'. */
 export class CliError extends Error {
   readonly code: ErrorCode
   readonly exitCode: ExitCode
@@ -57,7 +57,7 @@ export class CliError extends Error {
     return { error: this.detail }
   }
 
-  /** From an error that a service sent. */
+  /** From a service's error. */
   static fromDetail(detail: ErrorDetail, status: number): CliError {
     return new CliError({
       ...detail.innererror,
@@ -70,7 +70,7 @@ export class CliError extends Error {
   }
 }
 
-/** Lines for a person: what failed, what was expected and found, the remedy, and every detail. */
+/** Lines for a person: what failed, expected and found, the remedy, and every detail. */
 export function describeError(detail: ErrorDetail, indent = ''): string[] {
   const lines = [
     `${indent}${detail.code}: ${detail.message}${detail.target === undefined ? '' : ` (${detail.target})`}`,

@@ -7,7 +7,7 @@ export interface Option {
   flags: string
   summary: string
   default?: string | boolean
-  /** What it may be given, for completion. */
+  /** Its possible values, for completion. */
   choices?: readonly string[]
 }
 
@@ -16,13 +16,13 @@ export interface CommandContext {
   options: Record<string, string | boolean | string[] | undefined>
   paths: Paths
   format: OutputFormat
-  /** Progress and notices: standard error, so that standard output is the result alone. */
+  /** Progress and notices: on standard error, so that standard output has only the result. */
   say: (line: string) => void
-  /** The running installation; refuses with NotRunning where there is none. */
+  /** The running installation; refuses with NotRunning if there is none. */
   connect(): Promise<Connection>
 }
 
-/** A command as data: help, parsing and tests come from it. */
+/** A command as data: help, parsing and tests derive from it. */
 export interface Command {
   /** Words after `strongroom`, for example ['vm', 'create']. */
   words: string[]
@@ -31,7 +31,7 @@ export interface Command {
   summary: string
   options?: Option[]
   examples?: string[]
-  /** What it shows may be shown again and again, by `--watch`. */
+  /** Whether its result can be shown repeatedly with `--watch`. */
   watchable?: boolean
   run(context: CommandContext): Promise<Result | undefined>
 }
@@ -51,7 +51,7 @@ const watchOption: Option = {
   summary: 'refresh every 2 seconds, or at the given interval, and show what changed, until Ctrl-C',
 }
 
-/** The command's own options, and those that it has with others in common. */
+/** The command's own options, and shared ones. */
 export const optionsOf = (command: Command): Option[] => [
   ...(command.options ?? []),
   ...(command.watchable === true ? [watchOption] : []),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { CliError, exitCodes } from './cli-error.ts'
 
-/** A file that the caller named. @throws CliError InvalidArgument */
+/** A file named by the caller. @throws CliError InvalidArgument */
 export async function contentOf(path: string): Promise<Buffer> {
   return await readFile(path).catch((cause: unknown) => {
     throw new CliError({

@@ -36,7 +36,7 @@ describe('a result', () => {
       '<<',
     ]
     const values: unknown[] = [vms.data, odd, Object.fromEntries(odd.map((text) => [text, text]))]
-    // Python's reader folds numbers and keys in its own way where they are not texts: texts are what is at risk.
+    // Python's emitter folds numbers and keys in its own way if they are not texts: texts are what is at risk.
     const json = fc.letrec((tie) => ({
       value: fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...odd), fc.integer(), fc.boolean(), fc.constant(null), fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(fc.string(), tie('value'), { maxKeys: 3 })), // prettier-ignore
     })).value

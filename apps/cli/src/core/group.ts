@@ -1,4 +1,4 @@
-/** What the commands do whose words begin with these, for help and completion. */
+/** What the commands with this prefix do, for help and completion. */
 const groups: Readonly<Record<string, string>> = {
   vm: 'create, run, reach and verify VMs',
   vault: 'see who can use vaults and their keys, and check release policies',
@@ -20,7 +20,7 @@ const groups: Readonly<Record<string, string>> = {
   'test fault': 'cause and clear faults',
 }
 
-/** @param words the first words of commands, for example `['vault', 'policy']` @throws Error for a group that is not described */
+/** @param words the first words of commands, for example `['vault', 'policy']` @throws Error for an undescribed group */
 export function groupSummary(words: readonly string[]): string {
   const summary = groups[words.join(' ')]
   if (summary === undefined) throw new Error(`The group "${words.join(' ')}" has no summary in core/group.ts.`)

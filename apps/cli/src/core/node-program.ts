@@ -1,14 +1,14 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
-/** The server keeps its stores in node:sqlite and uses what Node has since this version. */
+/** The server keeps its stores in node:sqlite and uses features of Node since this version. */
 const leastServerNode = 24
-/** The API for tests runs in the caller's Node, which may be as old as this. */
+/** The test API runs in the caller's Node, which may be this old. */
 export const leastNode = '20.19.0'
 
 const numbers = (version: string): number[] => version.split('.').map(Number)
 
-/** Whether the version is the other or a later one. */
+/** Whether the version is at least the other. */
 export function isAtLeast(version: string, least: string): boolean {
   const [found, wanted] = [numbers(version), numbers(least)]
   const differing = wanted.findIndex((part, index) => (found[index] ?? 0) !== part)
@@ -16,8 +16,9 @@ export function isAtLeast(version: string, least: string): boolean {
 }
 
 /**
- * The Node that runs the server: this one where it is new enough, else the one of the package `@strongroom/node-linux-ARCH`,
- * which holds the binary alone, so that no project's scripts find another `node` by installing ours. Undefined where there is neither.
+ * The Node that runs the server: this one if it is new enough, else that of the package `@strongroom/node-linux-ARCH`,
+ * which contains only the binary, so that installing ours does not give projects' scripts another `node`. Undefined if
+ * there is neither.
  */
 export function serverNode(running: string = process.versions.node): string | undefined {
   if (isAtLeast(running, `${leastServerNode}.0.0`)) return process.execPath
@@ -30,7 +31,7 @@ export function serverNode(running: string = process.versions.node): string | un
   }
 }
 
-/** What is said where there is no Node for the server. */
+/** The error if there is no Node for the server. */
 export const nodeTooOld = {
   code: 'NodeTooOld' as const,
   message: `Strongroom's server needs Node ${leastServerNode} or later, and the package that brings it is not installed.`,

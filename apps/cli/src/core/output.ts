@@ -24,7 +24,7 @@ export function renderTable(columns: string[], rows: string[][]): string {
   return [line(columns), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-/** @param o.color whether `jsonc` may colour what it writes */
+/** @param o.color whether `jsonc` may use colour */
 export function render(result: Result, format: OutputFormat, o: { color?: boolean } = {}): string {
   switch (format) {
     case 'json':

@@ -5,9 +5,9 @@ import { cacheDirectory } from '@strongroom/firmware'
 export interface Paths {
   /** All state of one installation. */
   state: string
-  /** What can be made again: built images. Shared by the installations of a user. */
+  /** What can be rebuilt: images. Shared by a user's installations. */
   cache: string
-  /** What belongs to the person, not to the installation: the SSH key that `vm create` uses by default. */
+  /** What belongs to the person, not the installation: the SSH key that `vm create` uses by default. */
   config: string
 }
 

@@ -3,11 +3,11 @@ import { CliError, exitCodes } from './cli-error.ts'
 import type { Result } from './output.ts'
 import { dataRows } from './rows.ts'
 
-/** What a JMESPath expression takes of a result, as az's `--query` does. @throws CliError InvalidArgument */
+/** Applies a JMESPath expression to a result, like az's `--query`. @throws CliError InvalidArgument */
 export function queried(result: Result, expression: string): Result {
   let data: unknown
   try {
-    // What is asked is what programs are shown: no member that JSON leaves out.
+    // The query sees what programs see: no members that JSON omits.
     const document = JSON.parse(JSON.stringify(result.data ?? null)) as unknown
     data = JSON.parse(searchJson(expression, document, () => {}))
   } catch (cause) {

@@ -3,7 +3,7 @@ const scalar = (value: unknown): string => {
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
-/** Data that a query made, as a table: a line for each item, a column for each member. */
+/** A query's result as a table: a line per item, a column per member. */
 export function dataRows(data: unknown): { columns: string[]; rows: string[][] } {
   const items = Array.isArray(data) ? data : [data]
   if (items.every((item) => Array.isArray(item))) {
@@ -21,6 +21,6 @@ export function dataRows(data: unknown): { columns: string[]; rows: string[][] }
   return { columns: ['Result'], rows: items.map((item) => [scalar(item)]) }
 }
 
-/** Cells with a tab between them; what would end a cell or line is written as a space. */
+/** Tab-separated cells; characters that would end a cell or line become spaces. */
 export const tsvOf = (rows: string[][]): string =>
   rows.map((cells) => cells.map((cell) => cell.replaceAll(/[\t\r\n]/g, ' ')).join('\t')).join('\n')

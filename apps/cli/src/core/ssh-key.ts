@@ -8,7 +8,7 @@ export interface SshKey {
   publicText: string
 }
 
-/** Public keys from a file that the caller named. */
+/** Public keys from a file named by the caller. */
 export async function readPublicKeys(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new CliError({
@@ -36,8 +36,8 @@ export async function readPublicKeys(path: string): Promise<string[]> {
 }
 
 /**
- * The person's own key pair for VMs, made once with ssh-keygen under the configuration folder. Of commands that start
- * together, the first one's pair is every one's: a pair takes its place whole, or not at all.
+ * The person's own key pair for VMs, created once with ssh-keygen under the configuration folder. Commands that start
+ * together all use the first one's pair: it appears whole, or not at all.
  */
 export async function personalSshKey(configDir: string): Promise<SshKey> {
   const folder = join(configDir, 'ssh')

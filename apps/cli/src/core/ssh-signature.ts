@@ -5,8 +5,8 @@ import { CliError, exitCodes } from './cli-error.ts'
 const namespace = 'run-command@strongroom'
 
 /**
- * A script that the guest of one VM runs on its owner's word: comments say for which VM, until when and under which number
- * used once, and the last line is a signature by ssh-keygen over all lines before it (docs/run-command.md).
+ * A script that one VM's guest runs on its owner's authority: comments state the VM, an expiry and a nonce, and the
+ * last line is a signature by ssh-keygen over all lines before it (docs/run-command.md).
  * @param o.keyPath private key, or a public one whose private half an SSH agent holds
  */
 export async function signScript(o: { script: string; vmId: string; keyPath: string; expires: Date }): Promise<string> {

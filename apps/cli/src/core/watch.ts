@@ -4,7 +4,7 @@ import { render, type OutputFormat, type Result } from './output.ts'
 
 const longest = 3_600
 
-/** Seconds from one look to the next, from the option's value; `true` where it has none. @throws CliError InvalidArgument */
+/** Seconds between polls, from the option's value; `true` without one. @throws CliError InvalidArgument */
 export function watchSeconds(given: string | true): number {
   const seconds = given === true ? 2 : Number(given)
   if (Number.isInteger(seconds) && seconds >= 1 && seconds <= longest) return seconds
@@ -18,8 +18,8 @@ export function watchSeconds(given: string | true): number {
 }
 
 /**
- * Looks until it is interrupted, and writes what it sees whenever that has changed: for programs one line of JSON each time,
- * on a terminal over what was there before.
+ * Polls until interrupted, and writes the result whenever it has changed: one line of JSON each time for programs, on a
+ * terminal over the previous output.
  */
 export async function watch(o: {
   look: () => Promise<Result | undefined>

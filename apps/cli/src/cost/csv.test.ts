@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { toCsv } from './csv.ts'
 
-/** RFC 4180, as a reader of the file has it. */
+/** RFC 4180, as a reader parses it. */
 function parseCsv(text: string): string[][] {
   const rows: string[][] = []
   let row: string[] = []

@@ -3,7 +3,7 @@ export function toCsv(columns: string[], rows: (string | null)[][]): string {
   return [columns, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
 }
 
-/** A spreadsheet takes text that begins so for a formula; names and tags are their owners' words. */
+/** Spreadsheets interpret text with this prefix as a formula; owners choose names and tags. */
 const formula = /^[=+\-@\t\r](?!\d*\.?\d*$)/
 
 function cell(value: string | null): string {

@@ -1,33 +1,31 @@
 import type { Host } from './host/host.ts'
 import type { Observation } from './host/observation.ts'
 
-/** One way in which an attack may end without having got anything. */
+/** How an attack may end without success. */
 export type Ending =
   /** The VM is not started, or the request is refused, with this code and reason. */
   | { kind: 'refused'; code: RegExp; says?: RegExp }
-  /** This register differs: an encrypted disk stays closed for it; of a guest without one, the boot report is refused for it. */
+  /** This register differs, which keeps an encrypted disk locked, or makes the boot report of a guest without one be refused. */
   | { kind: 'measured'; register: number }
-  /** The guest boots as if nothing had been done: ready, and every link of its trust report holds. */
+  /** The guest boots as if unattacked: ready, and every link of its trust report holds. */
   | { kind: 'harmless' }
-  /** The guest boots, and its trust report names the link that does not hold. */
+  /** The guest boots, and its trust report names the failing link. */
   | { kind: 'noticed'; link: RegExp }
 
-/** One thing that a malicious host does to your VM. */
+/** One action of a malicious host against your VM. */
 export interface Attack {
-  /** Row of docs/attacks.md, a slash, and a name of its own: D1/null-cipher. */
+  /** Row of docs/attacks.md, a slash, and a unique name: D1/null-cipher. */
   id: string
   title: string
   /** What the host does, in a sentence. */
   does: string
-  /** `held` takes one of these, and no mark of the attacker's. */
+  /** `held` requires one of these, and no attacker's mark. */
   ends: readonly Ending[]
-  /** Starts from the VM as the control run left it, which has booted once more than the user's. */
+  /** Starts from the VM as the control run left it, one boot later than the user's. */
   from?: 'later'
-  /**
-   * Its code runs before the disk's key is asked for, as what a host boots by itself does: it counts whether the boot gets the key.
-   */
+  /** Its code runs before the disk's key is requested, like anything a host boots: what counts is whether the boot gets the key. */
   early?: true
-  /** Why it cannot be tried here; undefined where it can. */
+  /** Why it cannot be tried here; undefined if it can. */
   cannot?(host: Host): Promise<string | undefined>
   carryOut(host: Host): Promise<Observation>
 }

@@ -10,7 +10,7 @@ import { metadataAttacks } from './attacks/metadata.ts'
 import { partitionAttacks } from './attacks/partitions.ts'
 import { replayAttacks } from './attacks/replays.ts'
 
-/** In the order in which they are tried: what is refused before power-on first, then what the firmware refuses. */
+/** In the order of trial: what is refused before power-on first, then what the firmware refuses. */
 export const attacks: readonly Attack[] = [
   ...replayAttacks,
   ...guestStateAttacks,
@@ -23,7 +23,7 @@ export const attacks: readonly Attack[] = [
   ...metadataAttacks,
 ]
 
-/** Those that are named: D1/null-ecb is one, D1 all of that row. All where none is named. @throws CliError UnknownAttack */
+/** The named ones: D1/null-ecb is one, D1 all of that row. All by default. @throws CliError UnknownAttack */
 export function selectAttacks(names: readonly string[]): Attack[] {
   if (names.length === 0) return [...attacks]
   for (const name of names) {

@@ -16,8 +16,8 @@ const versions = { vaults: '2024-11-01', diskEncryptionSets: '2023-04-02', keys:
 const name = 'drill'
 
 /**
- * A customer's key, by the steps of Azure's guide for confidential VMs: a premium vault, a key that attested guests may have, and a
- * disk-encryption set whose identity may use it. @returns the set's resource id
+ * A customer's key, by the steps of Azure's guide for confidential VMs: a premium vault, a key that attested guests may
+ * get, and a disk-encryption set whose identity may use it. @returns the set's resource id
  */
 export async function makeCustomerKey(
   { arm, connection }: { arm: ArmClient; connection: Connection },
@@ -54,7 +54,7 @@ export async function makeCustomerKey(
   return set
 }
 
-/** As `az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy` makes it. @returns its id with version */
+/** As `az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy` creates it. @returns its id with version */
 async function makeKey(connection: Connection): Promise<string> {
   const url = `https://${vaultHost(name)}/keys/disk`
   const policy = defaultCvmReleasePolicy(`https://${sharedAttestationHost(homeRegion.code)}`)
@@ -73,7 +73,7 @@ async function makeKey(connection: Connection): Promise<string> {
   return (expectSuccess(made).json as { key: { kid: string } }).key.kid
 }
 
-/** Object id of the principal that Azure names for the release of keys to confidential VMs. */
+/** Object id of Azure's principal for releasing keys to confidential VMs. */
 async function orchestrator(connection: Connection): Promise<string> {
   const url = `${graph}/${versions.graph}/servicePrincipals/appId='${principals.orchestrator.appId}'`
   const found = await connection.https.request({ method: 'GET', url, token: await connection.ownerToken(graph) })

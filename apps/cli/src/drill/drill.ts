@@ -25,7 +25,7 @@ export interface DrillResult {
   seconds: number
   controls: AttackResult[]
   attacks: AttackResult[]
-  /** Every attack that could be tried held. Controls that fail, and an installation that changed, are errors. */
+  /** Every attack that could be tried held. Failed controls, and a changed installation, are errors. */
   held: boolean
 }
 
@@ -44,13 +44,13 @@ export interface DrillOptions {
   tried(result: AttackResult): void
 }
 
-/** Least time that a guest gets, in seconds, and how often the time that the control run took. */
+/** Minimum time for a guest in seconds, and multiple of the control run's time. */
 const leastLimit = 90
 const limitFactor = 4
 
 /**
- * Attacks copies of a VM, one copy an attack, and never the VM: the copy of the whole installation lies beside it and is gone
- * at the end, also where the end comes early. @throws CliError ControlFailed, InstallationChanged, Interrupted
+ * Attacks copies of a VM, one copy per attack, and never the VM: the copy of the whole installation is beside it and is
+ * removed at the end, even after an interruption. @throws CliError ControlFailed, InstallationChanged, Interrupted
  */
 export async function drill(o: DrillOptions): Promise<DrillResult> {
   const started = performance.now()
@@ -75,7 +75,7 @@ export async function drill(o: DrillOptions): Promise<DrillResult> {
   return { vm: o.vm, vmId, startedAt, seconds: secondsSince(started), controls, attacks, held: allHeld(attacks) }
 }
 
-/** What could not be tried says nothing, and neither does a drill that tried nothing. */
+/** Untried attacks show nothing, and neither does a drill that tried none. */
 export const allHeld = (attacks: readonly Pick<AttackResult, 'verdict'>[]): boolean =>
   attacks.every(({ verdict }) => verdict === 'held' || verdict === 'not tried') &&
   attacks.some(({ verdict }) => verdict === 'held')
@@ -95,7 +95,7 @@ class DrillRun {
     this.#limit = o.bootLimitSeconds
   }
 
-  /** @throws CliError ControlFailed: then no attack is tried */
+  /** @throws CliError ControlFailed; then no attack is tried */
   async controls(): Promise<AttackResult[]> {
     const began = performance.now()
     const boot = await this.#timed(
@@ -146,7 +146,7 @@ class DrillRun {
     )
   }
 
-  /** Copies, attacks, ends all that runs, and removes the copy. */
+  /** Copies, attacks, ends everything that runs, and removes the copy. */
   async #withHost(
     stateDir: string,
     source: string,
@@ -168,13 +168,13 @@ class DrillRun {
       return await Promise.race([working, aborted])
     } finally {
       await host.close()
-      // What was interrupted ends by itself now: nothing answers it.
+      // Interrupted work ends by itself now: nothing answers it.
       await working.catch(() => {})
       if (remove) await rm(stateDir, { recursive: true, force: true })
     }
   }
 
-  /** What is thrown proves nothing; what interrupts ends the drill. */
+  /** An exception proves nothing; an interruption ends the drill. */
   async #timed(
     id: string,
     title: string,

@@ -5,21 +5,21 @@ export type Verdict = 'held' | 'broken' | 'inconclusive' | 'not tried'
 
 export interface Judgement {
   verdict: Verdict
-  /** The message that was seen, or why there is none. */
+  /** The observed message, or why there is none. */
   message: string
 }
 
 /** What an attack is compared with. */
 export interface Yardstick {
-  /** Registers of the boot that was not attacked. */
+  /** Registers of the unattacked boot. */
   registers?: Record<string, string>
-  /** The OS disk is encrypted. Into a disk that is not the host writes what it likes: there the boot has to be refused. */
+  /** Whether the OS disk is encrypted. The host can write anything to an unencrypted disk, so the boot must then be refused. */
   encrypted: boolean
 }
 
 /**
- * `held` takes one of the endings that the attack names, no mark, and the registers of the control run where the guest boots. A
- * mark, a register that moved unseen, or a VM that starts where it must not, is `broken`. Anything else proves nothing either way.
+ * `held` requires one of the attack's endings, no mark, and the control run's registers if the guest boots. A mark, an
+ * unnoticed register change, or a VM that starts when it must not, is `broken`. Anything else is inconclusive.
  */
 export function judge(
   attack: Pick<Attack, 'ends' | 'early'>,
@@ -56,8 +56,9 @@ export function judge(
 }
 
 /**
- * What the guest runs is measured into these: the machine's tables (1), drivers and boot programs (2 to 4, 6), Secure Boot (7), the kernel's
- * command line and initrd (8, 9), the kernel image (11), what was added to it (12, 13), settings and volume (14, 15).
+ * What the guest runs is measured into these: the machine's tables (1), drivers and boot programs (2 to 4, 6), Secure
+ * Boot (7), the kernel's command line and initrd (8, 9), the kernel image (11), additions to it (12, 13), settings and
+ * volume (14, 15).
  */
 const registersOfCode = [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 15]
 

@@ -21,7 +21,7 @@ interface GuestKind {
   customerKey?: true
 }
 
-/** Guests that a drill can make for itself. NonPersistedTPM is for TDX alone (FAQ S17). */
+/** Guests that a drill can create for itself. NonPersistedTPM is for TDX only (FAQ S17). */
 const guests: Record<string, GuestKind> = {
   snp: { tee: 'snp', encryption: 'DiskWithVMGuestState' },
   tdx: { tee: 'tdx', encryption: 'DiskWithVMGuestState' },
@@ -29,10 +29,10 @@ const guests: Record<string, GuestKind> = {
   'customer-key': { tee: 'snp', encryption: 'DiskWithVMGuestState', customerKey: true },
 }
 
-/** The VM whose disk, guest state and key the attacks put in place of another's. */
+/** The VM whose disk, guest state and key the attacks substitute for another's. */
 const neighbour = { name: 'neighbour', tee: 'snp', encryption: 'DiskWithVMGuestState' } as const
 
-/** What is made for a drill of these: with an encrypted guest a second one, to take files from. */
+/** VMs created for a drill of these: for an encrypted guest a second one, to take files from. */
 function machines(names: readonly string[]): (GuestKind & { name: string })[] {
   const asked = names.map((name) => ({ name, ...guests[name]! }))
   const encrypted = asked.filter(({ encryption }) => encryption === neighbour.encryption)
@@ -61,7 +61,7 @@ export interface OwnInstallation {
   remove(): Promise<void>
 }
 
-/** An installation in a temporary folder, with a VM of each kind, which has booted once and is off; images come from the cache. */
+/** An installation in a temporary folder, with a VM of each kind that has booted once and is off; images come from the cache. */
 export async function makeInstallation(o: {
   cacheDir: string
   guests: readonly string[]

@@ -7,7 +7,7 @@ import type { Verdict } from './judge.ts'
 const signs: Record<Verdict, string> = { held: '✓', broken: '✗', inconclusive: '?', 'not tried': '-' }
 const verdicts: Verdict[] = ['held', 'broken', 'inconclusive', 'not tried']
 
-/** One attack, as it ends: time, verdict, what was done, what was seen. */
+/** One finished attack: time, verdict, what was done, what was seen. */
 export const attackLines = (result: AttackResult): string[] => [
   `${result.seconds.toFixed(1).padStart(6)} s ${signs[result.verdict]} ${result.verdict.padEnd(12)} ${result.id}: ${result.title}`,
   `            ${result.message}`,

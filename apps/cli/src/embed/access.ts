@@ -4,12 +4,12 @@ import type { ServerRecord } from '../client/connection.ts'
 import { clientEnvironment } from '../client/environment.ts'
 import type { Cloud, OwnerCredential } from './cloud.ts'
 
-/** What a running cloud is to its clients, wherever its server runs. */
+/** What a running cloud offers its clients, wherever its server runs. */
 export type Access = Omit<Cloud, 'credential' | 'stop' | typeof Symbol.asyncDispose>
 
 const resourceManager = `https://${managementHost}`
 
-/** @param o.directory of az, for this cloud alone; `o.client.certificate`, the path of what signs in as the owner */
+/** @param o.directory az's, for this cloud only; `o.client.certificate`, path of the owner's sign-in file */
 export function accessTo(o: {
   record: ServerRecord
   client: { id: string; certificate: string }
@@ -43,7 +43,7 @@ export function accessTo(o: {
 
 type Token = Awaited<ReturnType<OwnerCredential['getToken']>>
 
-/** A credential over what gives tokens for an audience. Scopes are `AUDIENCE/.default`; of several the first counts, as for Azure's SDKs. */
+/** A credential over a source of tokens per audience. Scopes are `AUDIENCE/.default`; the first one counts, as in Azure's SDKs. */
 export function ownerCredential(fetchToken: (audience: string) => Promise<Token>): OwnerCredential {
   return {
     getToken: async (scopes) => {

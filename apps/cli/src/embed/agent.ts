@@ -1,7 +1,7 @@
 import { Agent, type RequestOptions } from 'node:https'
 import { connect, type TLSSocket } from 'node:tls'
 
-/** Leads every name to the installation's TLS port, and trusts its certificate authority alone. */
+/** Leads every name to the installation's TLS port, and trusts only its certificate authority. */
 export class CloudAgent extends Agent {
   readonly #target: { port: number; ca: string }
 

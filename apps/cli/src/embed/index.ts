@@ -16,11 +16,11 @@ export type { Cloud, Endpoints, OwnerCredential } from './cloud.ts'
 
 /** How a cloud is started. */
 export interface StartOptions {
-  /** `simulated`: VMs pass through their states and no guest runs, ready at once. `guests` boots real ones and needs Debian's packages. */
+  /** `simulated`: VMs pass through their states without guests, ready at once. `guests` boots real ones and needs Debian's packages. */
   compute?: 'simulated' | 'guests'
-  /** Folder that keeps the cloud beyond this run. Without one it is temporary, and removed at the end. */
+  /** Folder that keeps the cloud beyond this run. By default it is temporary, and removed at the end. */
   stateDir?: string
-  /** Refuse VMs whose image is not registered, instead of taking the reference image for it. */
+  /** Refuse VMs with unregistered images, instead of using the reference image. */
   strictImages?: boolean
   /** Let `strongroom test` move the clock, inject faults and reset. */
   testApi?: boolean
@@ -30,9 +30,10 @@ export interface StartOptions {
 const attempts = 5
 
 /**
- * Starts a cloud of its own on free ports of 127.0.0.1 and resolves when it is ready; any number run beside each other.
- * It ends with `stop()`, and by itself when this process ends, however that comes.
- * @throws Error with `detail` (code, message, expected, found, remedy) when it cannot start; NodeTooOld where no Node runs the server
+ * Starts a separate cloud on free ports of 127.0.0.1 and resolves when it is ready; any number can run side by side. It
+ * ends with `stop()`, and when this process ends in any way.
+ * @throws Error with `detail` (code, message, expected, found, remedy) if it cannot start; NodeTooOld if there is no
+ * Node for the server
  */
 export async function start(options: StartOptions = {}): Promise<Cloud> {
   for (let left = attempts; ; left--) {
@@ -65,7 +66,7 @@ async function startOnce(options: StartOptions): Promise<Cloud> {
       strictImages: options.strictImages === true,
       testApi: options.testApi === true,
       output: 'ignore',
-      // The keys of a temporary cloud are as temporary as its state.
+      // A temporary cloud's keys are as temporary as its state.
       ...(home !== undefined && { temporaryHome: home, env: { XDG_CONFIG_HOME: join(home, 'config') } }),
     })
     try {
@@ -94,7 +95,7 @@ async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promi
       .then(discard)
       .finally(() => agent.destroy()))
   }
-  // Whoever forgets to stop it is not kept from ending: the server ends when its channel closes.
+  // A caller who forgets to stop it can still exit: the server ends when its channel closes.
   server.child.unref()
   server.child.channel?.unref()
   const client = { id: login.clientId, certificate: login.path }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { isAtLeast, leastNode, nodeTooOld, serverNode } from '../core/node-program.ts'
 
 /**
- * `strongroom` of the npm package: runs the command line in a Node that is new enough for the server too. Bundled for old
- * Nodes, so that they can read what is wrong.
+ * `strongroom` of the npm package: runs the command line in a Node that is new enough for the server too. Bundled for
+ * old Nodes, so that they can report the problem.
  */
 function refuse(o: { message: string; expected: string; found: string; remedy: string }): void {
   const { message, expected, found, remedy } = o
@@ -22,7 +22,7 @@ function run(node: string): void {
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', program, ...process.argv.slice(2)], {
     stdio: 'inherit',
   })
-  // Ctrl-C reaches both; what is sent to this process alone is passed on.
+  // Ctrl-C reaches both; signals to this process only are forwarded.
   process.on('SIGINT', () => undefined)
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void child.kill(signal))
   child.once('error', (error) => refuse({ ...nodeTooOld, found: error.message }))

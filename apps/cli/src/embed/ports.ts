@@ -7,7 +7,7 @@ const listening = (): Promise<Server> =>
     server.listen(0, '127.0.0.1', () => done(server))
   })
 
-/** Ports of 127.0.0.1 that were free a moment ago, all different. */
+/** Distinct ports of 127.0.0.1 that were free a moment ago. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, listening))
   const ports = servers.map((server) => (server.address() as { port: number }).port)

@@ -23,7 +23,7 @@ const unreadable = (path: string, cause: unknown): CliError =>
     cause,
   })
 
-/** Bytes of the largest file, and of all files of one command. */
+/** Maximum bytes of one file, and of all files of a command. */
 const most = { file: 32 * 1024 * 1024, all: 64 * 1024 * 1024, files: 128 }
 
 const tooLarge = (path: string, limit: number): CliError =>
@@ -37,13 +37,13 @@ const tooLarge = (path: string, limit: number): CliError =>
   })
 
 /**
- * A regular file, read up to a limit and never beyond it: a device has no end, and a pipe may never have a beginning.
- * The kernel gives the size of its own files (binary_bios_measurements) as 0, so that reading itself is what is bounded.
+ * A regular file, read up to a limit: a device has no end, and a pipe may never have a beginning. The kernel reports
+ * size 0 for its own files (binary_bios_measurements), so the reading itself is limited.
  */
 export async function readBytes(path: string, limit: number = most.file): Promise<Uint8Array> {
   let file: FileHandle | undefined
   try {
-    // Without O_NONBLOCK opening a pipe waits for whoever writes.
+    // Without O_NONBLOCK, opening a pipe waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const kind = await file.stat()
     if (!kind.isFile()) throw notRegular(path, kind.isDirectory() ? 'a folder' : 'a device, pipe or socket')
@@ -76,8 +76,8 @@ const notRegular = (path: string, found: string): CliError =>
   })
 
 /**
- * Every piece of evidence in these files, each named by its file and its place in it.
- * @param expired whether time is up, asked before each file
+ * Every piece of evidence in these files, named by file and place.
+ * @param expired whether time is up, called before each file
  */
 export async function readPieces(paths: readonly string[], expired: () => boolean = () => false): Promise<Piece[]> {
   if (paths.length > most.files) throw tooLarge(`A list of ${paths.length} files`, most.all)
@@ -88,7 +88,7 @@ export async function readPieces(paths: readonly string[], expired: () => boolea
     if (expired()) throw outOfTime(path)
     const bytes = await readBytes(path, Math.min(left, most.file))
     left -= bytes.length
-    // One by one: a hostile file has more than a call takes arguments.
+    // One by one: a hostile file has more than a call accepts arguments.
     for (const piece of detect(path, bytes, { gunzip })) pieces.push(piece)
   }
   return pieces
@@ -103,11 +103,11 @@ const outOfTime = (path: string): CliError =>
     remedy: 'Verify fewer or smaller files at once.',
   })
 
-/** A JSON file that the user named as policy or anchors: refused whole where it is not what it should be. */
+/** A JSON file given as policy or anchors: refused as a whole if invalid. */
 export async function readJson(path: string, what: string): Promise<unknown> {
   const bytes = await readBytes(path)
   try {
-    // Of two members of one name, people and programs may read different ones.
+    // Of duplicate members, people and programs may read different ones.
     return readJsonObject(bytes, path)
   } catch (cause) {
     if (!(cause instanceof EvidenceError)) throw cause
@@ -123,7 +123,7 @@ export async function readJson(path: string, what: string): Promise<unknown> {
   }
 }
 
-/** Pins of the certificates in a PEM file that the user named as an installation's authority. */
+/** Pins of the certificates in a PEM file given as an installation's authority. */
 export async function readAuthority(path: string): Promise<TrustAnchor[]> {
   try {
     const certificates = parsePem(new TextDecoder().decode(await readBytes(path))).map((der) => parseCertificate(der))

@@ -1,11 +1,11 @@
 import { gunzipSync, type Gunzip as Stream } from 'node:zlib'
 import type { Gunzip } from '@strongroom/evidence/files'
 
-/** Node's, held to a length before memory is taken, and to the end of the bytes: what follows a stream nobody would see. */
+/** Node's, limited in length before memory is allocated, and requiring the end of the bytes: anything after a stream would go unseen. */
 export const gunzip: Gunzip = (bytes, maximum) => {
   if (maximum < 1) return undefined
   try {
-    // With `info` the answer names the engine, which knows how many bytes it took.
+    // With `info` the result includes the engine, which knows how many bytes it consumed.
     const answer = gunzipSync(bytes, { maxOutputLength: maximum, info: true }) as unknown
     const { buffer, engine } = answer as { buffer: Uint8Array; engine: Stream }
     return engine.bytesWritten === bytes.length ? new Uint8Array(buffer) : undefined
@@ -14,7 +14,7 @@ export const gunzip: Gunzip = (bytes, maximum) => {
   }
 }
 
-/** For all files of one command: together they give no more than this many bytes. */
+/** For all files of one command: together they yield at most this many bytes. */
 export function gunzipUpTo(most: number): Gunzip {
   let left = most
   return (bytes, maximum) => {

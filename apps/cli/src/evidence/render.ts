@@ -4,7 +4,7 @@ import type { Explanation } from '@strongroom/evidence/explain'
 
 const marks = { passed: '✓', failed: '✗', skipped: '?' } as const
 
-/** The tree as people read it: a line for each check, and for those that did not pass what was expected and found. */
+/** The tree for display: a line per check, with expected and found for those that did not pass. */
 export function renderJudgement(judgement: Judgement, at: Date): string[] {
   const lines = judgement.check.children.flatMap((check) => renderCheck(check, ''))
   lines.push('', ...renderSaid(judgement), ...renderAdvisories(judgement))
@@ -24,7 +24,7 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
   return lines
 }
 
-/** What the evidence says, file by file, then what nobody asked of it. */
+/** What the evidence states, file by file, then what was not asked of it. */
 function renderSaid({ says, unasked, verdict }: Judgement): string[] {
   const lines: string[] = []
   for (const [index, { of, what, value }] of says.entries()) {
@@ -37,7 +37,7 @@ function renderSaid({ says, unasked, verdict }: Judgement): string[] {
   return lines
 }
 
-/** Flaws of the silicon, file by file: first those whose fix the TCB lacks, then those that no version shows. */
+/** Silicon flaws, file by file: first those whose fix the TCB lacks, then those that no version shows. */
 function renderAdvisories({ advisories }: Judgement): string[] {
   const lines: string[] = []
   for (const file of new Set(advisories.map(({ of }) => of))) {

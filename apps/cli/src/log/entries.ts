@@ -1,12 +1,12 @@
 import type { Result } from '../core/output.ts'
 
-/** An entry of the operation log, from 0. The vault's design note 0004 lists the fields. */
+/** An operation-log entry, counted from 0. The vault's design note 0004 lists the fields. */
 export interface ShownEntry {
   index: number
   entry: Record<string, unknown>
 }
 
-/** An entry that is not JSON was signed all the same, and is shown as the text that it is. */
+/** An entry that is not JSON was signed nevertheless, and is shown as text. */
 export function parseEntry(bytes: Uint8Array, index: number): ShownEntry {
   const text = Buffer.from(bytes).toString('utf8')
   try {

@@ -2,13 +2,13 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 
-/** What was last found good of a log: its key and the checkpoint that it must continue. */
+/** The last verified state of a log: its key and the checkpoint that it must continue. */
 export interface Remembered {
   key: string
   checkpoint: string
 }
 
-/** Outside the installation's state: who puts the state back does not put this back with it. */
+/** Outside the installation's state: restoring the state does not restore this. */
 export function rememberedPath(o: { config: string; tenantId: string; vault: string }): string {
   return join(o.config, 'operation-logs', o.tenantId, `${o.vault}.json`)
 }
@@ -25,7 +25,7 @@ export async function readRemembered(path: string): Promise<Remembered | undefin
     const { key, checkpoint } = JSON.parse(text) as Partial<Remembered>
     if (typeof key === 'string' && typeof checkpoint === 'string') return { key, checkpoint }
   } catch {
-    // Said below, as for JSON of a different shape: unreadable is an error, not absent.
+    // Reported below, as for JSON of a different shape: unreadable is an error, not absent.
   }
   throw new CliError({
     code: 'RememberedCheckpointUnreadable',
@@ -37,7 +37,7 @@ export async function readRemembered(path: string): Promise<Remembered | undefin
   })
 }
 
-/** Replaces the file whole or not at all. */
+/** Replaces the file as a whole. */
 export async function remember(path: string, remembered: Remembered): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const partial = `${path}.${process.pid}.partial`

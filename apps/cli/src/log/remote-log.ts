@@ -11,13 +11,13 @@ import type { Connection } from '../client/connection.ts'
 import { expectSuccess } from '../client/https.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 
-/** The operation log of a vault, read over its wire. */
+/** A vault's operation log, read over its wire. */
 export interface RemoteLog {
   origin: string
   fetch: Fetch
-  /** Verifier key as the vault gives it. */
+  /** Verifier key, from the vault. */
   key(): Promise<string>
-  /** The note, and what it says once its signature is good. */
+  /** The note, and its content once its signature is verified. */
   checkpoint(key: string): Promise<{ note: string; checkpoint: Checkpoint }>
 }
 
@@ -63,7 +63,7 @@ const remedies: Partial<Record<TransparencyError['code'], string>> = {
   Malformed: 'Check that the server runs this version of Strongroom.',
 }
 
-/** A log that is not what it signed for, as the CLI reports it. */
+/** Reports a log that differs from what it signed for, as a CLI error. */
 export async function reportingDistrust<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -8,9 +8,10 @@ const issuers: readonly string[] = ['AttestationService', 'AttestationPolicy', '
 const compactToken = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 
 /**
- * Claims to evaluate a policy over, from one of: a token (compact JWT, its signature is not asked here), an answer of the attestation
- * service (`{ "token": … }`), a decision with its evidence (`strongroom decision export`), a JSON object of claims by name (as the service's), or a JSON array of
- * `{ "type", "value", "valueType"?, "issuer"? }`, where the issuer is CustomClaim unless said, as in Azure's grammar.
+ * Claims to evaluate a policy over, from one of: a token (compact JWT, its signature is not verified here), an answer
+ * of the attestation service (`{ "token": … }`), a decision with its evidence (`strongroom decision export`), a JSON
+ * object of claims by name (as the service's), or a JSON array of `{ "type", "value", "valueType"?, "issuer"? }`, with
+ * issuer CustomClaim by default, as in Azure's grammar.
  */
 export async function readClaims(path: string): Promise<Claim[]> {
   const text = new TextDecoder().decode(await readBytes(path)).trim()

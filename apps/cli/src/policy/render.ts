@@ -1,6 +1,6 @@
 import type { PolicyExplanation, RuleReport, Warning } from '@strongroom/policy'
 
-/** Lines for a person: each rule with what became of it, then the decision and why it fell. */
+/** Lines for a person: each rule with its result, then the decision and its reason. */
 export function renderExplanation(explanation: PolicyExplanation): string[] {
   const lines: string[] = []
   let segment: string | undefined

@@ -5,7 +5,7 @@ import { readBytes } from '../evidence/files.ts'
 
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 
-/** The text of a policy file: the text itself, or what is in the envelope (JWS) in which it is sent to a provider. */
+/** The text of a policy file: either plain, or from the envelope (JWS) that is sent to a provider. */
 export async function readPolicyText(path: string): Promise<{ text: string; inEnvelope: boolean }> {
   const text = decode(await readBytes(path), path)
   if (!compactJws.test(text.trim())) return { text, inEnvelope: false }
@@ -33,7 +33,7 @@ export function readPolicy(text: string, exitCode: ExitCode): Policy {
 export function policyFailure(error: PolicyError, text: string, exitCode: ExitCode): CliError {
   const { line, column } = error.position
   const source = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)[line - 1] ?? ''
-  // Long lines are cut around the place, tabs stay as wide as they are.
+  // Long lines are truncated around the place; tabs keep their width.
   const from = Math.max(0, column - 60)
   const mark = source.slice(from, column - 1).replaceAll(/[^\t]/g, ' ')
   return new CliError({
@@ -47,7 +47,7 @@ export function policyFailure(error: PolicyError, text: string, exitCode: ExitCo
   })
 }
 
-/** `x-ms-policy-hash` of tokens made under this text: base64url(SHA-256(UTF-8 of base64url(UTF-8 of the text))). */
+/** `x-ms-policy-hash` of tokens issued under this text: base64url(SHA-256(UTF-8 of base64url(UTF-8 of the text))). */
 export function hashOfPolicy(text: string): string {
   return createHash('sha256').update(Buffer.from(text, 'utf8').toString('base64url')).digest('base64url')
 }

@@ -3,7 +3,7 @@ import { faultsOf, list, object, optional, text, upTo, type TypeOf } from '@stro
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { statementShape, type Statement } from './statement.ts'
 
-/** Of in-toto statements in DSSE (https://github.com/secure-systems-lab/dsse, envelope of version 1.0). */
+/** For in-toto statements in DSSE (https://github.com/secure-systems-lab/dsse, envelope of version 1.0). */
 const payloadType = 'application/vnd.in-toto+json'
 const base64 = text(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/, 'base64')
 const envelopeShape = object({
@@ -13,17 +13,17 @@ const envelopeShape = object({
 })
 type Envelope = TypeOf<typeof envelopeShape>
 
-/** What is signed: the type goes in, so that a signature over something else never counts for a statement. */
+/** What is signed: it includes the type, so that a signature over something else never counts for a statement. */
 const preAuthentication = (payload: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`DSSEv1 ${payloadType.length} ${payloadType} ${payload.length} `), payload])
 
-/** SHA-256 of a key's SubjectPublicKeyInfo, in hexadecimal. A hint: which key counts is for the reader to say. */
+/** SHA-256 of a key's SubjectPublicKeyInfo, in hexadecimal. A hint: the reader decides which key is accepted. */
 const keyIdOf = (key: KeyObject): string =>
   createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('hex')
 
-/** Signed by Ed25519 (RFC 8032), which gives the same bytes again. Ends with a newline. */
+/** Signed by Ed25519 (RFC 8032), which is deterministic. Ends with a newline. */
 export function sealed(statement: Statement, privateKey: KeyObject): string {
   const payload = Buffer.from(JSON.stringify(statement))
   const signature = {
@@ -35,8 +35,8 @@ export function sealed(statement: Statement, privateKey: KeyObject): string {
 }
 
 /**
- * The statement that `key` signed. Signatures of other keys are passed over.
- * @param content parsed JSON; `parse` reads the payload, which nobody has vouched for before its signature was verified
+ * The statement signed by `key`. Signatures by other keys are skipped.
+ * @param content parsed JSON; `parse` reads the payload only after its signature was verified
  * @throws CliError ProvenanceMalformed, ProvenanceNotSigned
  */
 export function opened(content: unknown, key: KeyObject, parse: (payload: Uint8Array) => unknown): Statement {

@@ -3,12 +3,12 @@ import { exactly, list, object, optional, text, type TypeOf } from '@strongroom/
 const sha256 = text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')
 const commit = text(/^[0-9a-f]{40}$/, 'a commit of git')
 const address = text(/^[\x21-\x7e]{1,300}$/, 'an address')
-/** As in one folder: no name leads out of it, and none is a line of its own. */
+/** As in one folder: no name leads out of it, and none contains a line break. */
 const fileName = text(/^[A-Za-z0-9@][\w.@+-]{0,199}$/, 'the name of a file')
 
 /**
- * An in-toto statement (https://in-toto.io/Statement/v1) with a SLSA provenance (https://slsa.dev/provenance/v1), as our release build
- * makes it and nothing else: what a reader does not know could change what it means.
+ * An in-toto statement (https://in-toto.io/Statement/v1) with a SLSA provenance (https://slsa.dev/provenance/v1),
+ * exactly as our release build creates it: an unknown member could change its meaning.
  */
 export const statementShape = object({
   _type: exactly('https://in-toto.io/Statement/v1'),
@@ -16,7 +16,7 @@ export const statementShape = object({
   predicateType: exactly('https://slsa.dev/provenance/v1'),
   predicate: object({
     buildDefinition: object({
-      /** scripts/release.ts, as docs/install.md#provenance describes it. */
+      /** scripts/release.ts, as described in docs/install.md#provenance. */
       buildType: exactly('urn:strongroom:release:v1'),
       externalParameters: object({ version: text(/^[\w.+-]{1,64}$/, 'a version') }),
       resolvedDependencies: list(
@@ -30,7 +30,7 @@ export const statementShape = object({
 
 export type Statement = TypeOf<typeof statementShape>
 
-/** What was released: a file by its name and its SHA-256 in hexadecimal. */
+/** A released file by its name and its SHA-256 in hexadecimal. */
 export interface Subject {
   name: string
   sha256: string
@@ -42,13 +42,13 @@ export interface BuiltFrom {
   commit: string
   /** SHA-256 of package-lock.json, in hexadecimal. */
   lockFile: string
-  /** Address that names who built, for example a repository's release job. */
+  /** Address that identifies the builder, for example a repository's release job. */
   builder: string
   /** Address of the sources. */
   source: string
 }
 
-/** It has no time in it and an order of its own: made again of the same it is the same. */
+/** Without a time, and in a fixed order: built again from the same input it is identical. */
 export const statementOf = (subjects: readonly Subject[], from: BuiltFrom): Statement => ({
   _type: 'https://in-toto.io/Statement/v1',
   subject: subjects

@@ -5,9 +5,9 @@ import type { AskedSettings } from '@strongroom/contract'
 import type { BootPins } from '@strongroom/trust'
 import { CliError } from '../core/cli-error.ts'
 
-/** What a person asked for when they made a VM, and what they saw of its first trusted boot. */
+/** A person's request for a VM, and what they saw of its first trusted boot. */
 export interface AskedVm extends AskedSettings {
-  /** Absent of VMs made by earlier versions: the resource manager's record counts for them. */
+  /** Absent for VMs created by earlier versions: the resource manager's record is used for them. */
   vm?: {
     /** URN or resource id. */
     image: string
@@ -17,7 +17,7 @@ export interface AskedVm extends AskedSettings {
   pins?: BootPins
 }
 
-/** What was asked for, with the digest of the custom data in place of the data. */
+/** The request, with a digest in place of the custom data. */
 export function askedWith(o: {
   adminUsername: string
   sshPublicKeys: string[]
@@ -31,19 +31,22 @@ export function askedWith(o: {
   }
 }
 
-/** Of one VM, in the folder of the person who made it: it does not pass through the installation. */
+/** One VM's file, in its creator's folder: it does not pass through the installation. */
 function fileOf(configDir: string, vmId: string): string {
   if (!/^[0-9A-Fa-f-]{36}$/.test(vmId)) throw new TypeError('a VM id is a GUID')
   return join(configDir, 'asked', `${vmId.toLowerCase()}.json`)
 }
 
-/** Keeps what a person asked for when they made a VM, and saw of its first trusted boot, so that the trust report holds the guest to it and not to the operator's record. */
+/**
+ * Stores a person's request for a VM, and their view of its first trusted boot, so that the trust report compares the
+ * guest with it and not with the operator's record.
+ */
 export async function rememberAsked(configDir: string, vmId: string, asked: AskedVm): Promise<void> {
   await mkdir(join(configDir, 'asked'), { recursive: true, mode: 0o700 })
   await writeFile(fileOf(configDir, vmId), `${JSON.stringify(asked, null, 2)}\n`, { mode: 0o600 })
 }
 
-/** @throws CliError AskedSettingsUnreadable: a damaged file never gives way to somebody else's word */
+/** @throws CliError AskedSettingsUnreadable: a damaged file is never replaced by somebody else's statement */
 export async function recallAsked(configDir: string, vmId: string): Promise<AskedVm | undefined> {
   const path = fileOf(configDir, vmId)
   let text: string

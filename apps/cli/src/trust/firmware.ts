@@ -3,8 +3,8 @@ import { guestFirmware } from '@strongroom/firmware'
 import type { LaunchFirmware } from '@strongroom/trust'
 
 /**
- * The firmware that guests must have been launched with, made from the verifier's own copy of Debian's: whatever the machine
- * says that it launched, it is this or refused.
+ * The firmware that guests must have been launched with, from the verifier's own copy of Debian's: whatever the machine
+ * reports, any other launch is refused.
  * @param path default: Debian's, as installed where the verifier runs
  */
 export async function ownFirmware(path: string = guestFirmwarePath): Promise<LaunchFirmware | { unknown: string }> {

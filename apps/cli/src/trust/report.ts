@@ -5,10 +5,10 @@ import { loadRoots } from './roots.ts'
 
 export type { TrustReport }
 
-/** What a trust report goes by, with the roots and the firmware as files. */
+/** A trust report's inputs, with the roots and the firmware as files. */
 export interface TrustRequest extends Omit<LinkRequest, 'roots' | 'firmware'> {
   stateDir: string
-  /** File of the firmware that guests must have been launched with; Debian's, where the verifier runs, where left out. */
+  /** File of the firmware that guests must have been launched with; default: Debian's, where the verifier runs. */
   firmware?: string | undefined
 }
 

@@ -4,7 +4,7 @@ import type { TrustAnchors } from '@strongroom/evidence'
 import { parseAnchors, rootsOf, type Roots } from '@strongroom/trust'
 import { CliError } from '../core/cli-error.ts'
 
-/** STATE/anchors.json: the silicon's roots, and the keys that sign what images measure. @throws CliError NoTrustAnchors */
+/** STATE/anchors.json: the silicon's roots, and the keys that sign image measurements. @throws CliError NoTrustAnchors */
 export async function readTrustAnchors(stateDir: string): Promise<TrustAnchors> {
   return await orNone(stateDir, async () => parseAnchors(await readFile(join(stateDir, 'anchors.json'), 'utf8')))
 }

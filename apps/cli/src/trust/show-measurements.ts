@@ -3,9 +3,9 @@ import { predictImageRegisters, verifyImageMeasurements } from '@strongroom/evid
 import type { Result } from '../core/output.ts'
 
 /**
- * A signed document of an image's measurements, verified, with the registers that it gives. The JSON has the document whole, for
- * `vm trust --measurements`.
- * @throws EvidenceError where it is not signed by a pinned key
+ * A verified, signed document of an image's measurements, with the resulting registers. The JSON includes the document,
+ * for `vm trust --measurements`.
+ * @throws EvidenceError if no pinned key signed it
  */
 export async function measurementsResult(jws: string, anchors: TrustAnchors): Promise<Result> {
   const measurements = await verifyImageMeasurements({ jws, keys: anchors.images ?? [] })
@@ -33,7 +33,7 @@ async function registersOf(
   measurements: Awaited<ReturnType<typeof verifyImageMeasurements>>,
   secureBoot: boolean,
 ): Promise<Record<string, string>> {
-  // The machine's is not the image's.
+  // The machine's register does not belong to the image.
   const { 1: _machine, ...registers } = await predictImageRegisters({ ...measurements, secureBoot })
   return Object.fromEntries(Object.entries(registers).map(([index, value]) => [index, toHex(value)]))
 }

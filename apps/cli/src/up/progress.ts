@@ -3,7 +3,7 @@ import type { OperationStep } from '../client/arm.ts'
 export interface Progress {
   /** Begins a step; the returned function ends it and prints its time. */
   step(name: string): (note?: string) => void
-  /** A step that something else timed. */
+  /** A step timed elsewhere. */
   done(name: string, seconds: number): void
   /** A callback for polled operations: prints each step once, when it ends. */
   onSteps(): (steps: OperationStep[]) => void
@@ -11,7 +11,7 @@ export interface Progress {
 
 const format = (seconds: number): string => `${seconds.toFixed(1).padStart(6)} s`
 
-/** One line a step with its time, on standard error. A terminal also sees the step that is under way. */
+/** One line per step with its time, on standard error. A terminal also shows the step in progress. */
 export function createProgress(say: (line: string) => void, terminal?: { write(text: string): void }): Progress {
   const underWay = (name: string): void => terminal?.write(`\r\u001b[2K         … ${name}`)
   const clear = (): void => terminal?.write('\r\u001b[2K')

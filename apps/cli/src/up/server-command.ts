@@ -17,7 +17,7 @@ export interface ServerCommandOptions {
   fleetAddress?: string
   /** File with the URL of the PostgreSQL that keeps the stores. */
   storeUrlFile?: string
-  /** Folder with the state in it that the server removes at its end. */
+  /** Folder of the state, which the server removes at its end. */
   temporaryHome?: string
 }
 
@@ -31,10 +31,10 @@ export interface ServerCommand {
 const entry = serverProgram('main.ts')
 
 /**
- * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of
- * at most 8 MiB per half, and garbage collected by the thread that made it: helpers on other cores cost more than they save.
- * WebAssembly, which only the type stripper uses, is not optimised: that would take longer than it saves. One thread compiles:
- * four that begin at one moment take both cores of a small machine from the requests.
+ * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of at most
+ * 8 MiB per half, and single-threaded garbage collection: helpers on other cores cost more than they save. WebAssembly,
+ * used only by the type stripper, is not optimised: that takes longer than it saves. One thread compiles: four at once
+ * would take both cores of a small machine from the requests.
  */
 export const serverNodeOptions: readonly string[] = [
   '--conditions=x-source',
@@ -46,7 +46,7 @@ export const serverNodeOptions: readonly string[] = [
 ]
 
 /**
- * How strongroomd is started; whoever starts it (the CLI, system tests, benchmarks) does it with this.
+ * How strongroomd is started by the CLI, system tests and benchmarks.
  * @throws CliError NodeTooOld
  */
 export async function serverCommand(o: ServerCommandOptions): Promise<ServerCommand> {
@@ -68,8 +68,8 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
 }
 
 /**
- * Whether the directory, made if need be, is one that nobody else can write to: Node runs what lies in its compile
- * cache. Where that is not so the server starts without the cache, only slower.
+ * Whether the directory, created if needed, is writable by nobody else: Node runs what is in its compile cache.
+ * Otherwise the server starts without the cache, only slower.
  */
 async function isOursAlone(directory: string): Promise<boolean> {
   try {

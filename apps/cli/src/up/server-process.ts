@@ -5,7 +5,7 @@ import { CliError } from '../core/cli-error.ts'
 import type { Paths } from '../core/paths.ts'
 import { serverCommand } from './server-command.ts'
 
-/** What strongroomd tells the process that started it, over the IPC channel. */
+/** strongroomd's messages to its parent, over the IPC channel. */
 type ServerMessage =
   | { type: 'ready'; firstStart?: { ownerAppId: string; ownerSecret: string; tenantId: string } }
   | { type: 'failed'; error: ErrorDetail }
@@ -22,11 +22,11 @@ export interface ServerOptions {
   fleetAddress?: string
   /** File with the URL of the PostgreSQL that keeps the stores. */
   storeUrlFile?: string
-  /** Folder with the state in it that the server removes at its end. */
+  /** Folder of the state, which the server removes at its end. */
   temporaryHome?: string
-  /** In place of variables of this process's environment. */
+  /** Replaces variables of this process's environment. */
   env?: NodeJS.ProcessEnv
-  /** Where the server's own output goes; to this process's by default. */
+  /** Where the server's own output goes; by default to this process's. */
   output?: 'ignore' | 'inherit'
 }
 
@@ -37,7 +37,7 @@ export interface RunningServer {
 }
 
 /**
- * Starts strongroomd in a session of its own, so that Ctrl-C reaches this process alone, which then asks for a clean end.
+ * Starts strongroomd in a separate session, so that Ctrl-C reaches only this process, which then requests a clean end.
  * If this process dies, the IPC channel closes and the server stops by itself.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {

@@ -3,12 +3,12 @@ import { CliError, exitCodes } from '../core/cli-error.ts'
 
 export const groupPath = (arm: ArmClient, group: string): string => `${arm.subscription}/resourceGroups/${group}`
 
-/** Says of an address or a security group that it was made with a VM, and goes with it. */
+/** Marks an address or a security group as created with a VM, and deleted with it. */
 const madeWith = 'strongroom-made-with'
 
 /**
  * Group, network, security group, address and network interface.
- * @returns ARM ids of what was not there before, in the order in which it was made
+ * @returns ARM ids of the created ones, in order
  */
 export async function prepareNetwork(arm: ArmClient, request: { name: string; group: string }): Promise<string[]> {
   const group = groupPath(arm, request.group)
@@ -81,7 +81,7 @@ const allowSsh = {
 
 const versionOf = (path: string): string => (path.split('/').length === 5 ? apiVersions.resources : apiVersions.network)
 
-/** Deletes what `prepareNetwork` made, the last first. What cannot be deleted stays: the reason for it all is told, not this. */
+/** Deletes what `prepareNetwork` created, the last first. What cannot be deleted stays: the original error is reported, not this one. */
 export async function takeBack(arm: ArmClient, made: readonly string[]): Promise<void> {
   for (const path of made.toReversed()) await arm.run('DELETE', path, versionOf(path)).catch(() => undefined)
 }
@@ -97,7 +97,7 @@ export async function exists(arm: ArmClient, path: string): Promise<boolean> {
   }
 }
 
-/** After a VM is gone: its address and security group, where `prepareNetwork` made them for it and nothing else has them. */
+/** After a VM is deleted: removes its address and security group, if `prepareNetwork` created them for it and nothing else uses them. */
 export async function removeLeftovers(arm: ArmClient, vmPath: string): Promise<void> {
   const [group, name = ''] = [vmPath.split('/').slice(0, 5).join('/'), vmPath.split('/').at(-1)]
   const network = `${group}/providers/Microsoft.Network`

@@ -7,21 +7,21 @@ export interface VmRequest {
   name: string
   group: string
   size: string
-  /** ConfidentialVM where it is absent. */
+  /** Default: ConfidentialVM. */
   securityType?: string
   encryption: string
   secureBoot: boolean
   image: string
   adminUsername: string
   sshPublicKeys: string[]
-  /** Resource id; the region’s shared provider where it is absent. */
+  /** Resource id; default: the region’s shared provider. */
   attestationProvider?: string
   systemAssigned?: boolean
   /** Base64. */
   customData?: string
   /** Base64. */
   userData?: string
-  /** Resource id of a disk-encryption set; the platform's key alone where it is absent. */
+  /** Resource id of a disk-encryption set; default: the platform's key only. */
   diskEncryptionSet?: string
 }
 
@@ -44,7 +44,7 @@ export const sizeFor = (tee: string): string => {
 export const vmPath = (arm: ArmClient, group: string, name: string): string =>
   `${groupPath(arm, group)}/providers/Microsoft.Compute/virtualMachines/${name}`
 
-/** Of a URN or a resource id. @throws CliError InvalidArgument */
+/** From a URN or a resource id. @throws CliError InvalidArgument */
 export function imageReference(image: string): ImageReference {
   if (image.startsWith('/')) return { id: image }
   const [publisher, offer, sku, version = 'latest'] = image.split(':')
@@ -61,7 +61,7 @@ export function imageReference(image: string): ImageReference {
   return { publisher, offer, sku, version }
 }
 
-/** Puts the resources a VM needs and the VM itself, as `az vm create` does. */
+/** Creates a VM with the resources it needs, like `az vm create`. */
 export async function createVm(arm: ArmClient, request: VmRequest, onSteps?: OnSteps): Promise<void> {
   await prepareNetwork(arm, request)
   await arm.run('PUT', vmPath(arm, request.group, request.name), apiVersions.compute, vmBody(arm, request), onSteps)

@@ -5,14 +5,14 @@ import { CliError } from '../core/cli-error.ts'
 
 export interface AttestedKey {
   statement: KeyAttestationStatement
-  /** Whose certificate signed it. */
+  /** The signing certificate. */
   signer: string
 }
 
 /**
- * A statement about a key, verified without anything of the service that made it.
- * @param content as `az keyvault key get-attestation` writes it, as REST answers it, or the statement itself
- * @throws CliError KeyAttestationRefused; InvalidArgument where there is no statement
+ * A statement about a key, verified without relying on the service that made it.
+ * @param content as `az keyvault key get-attestation` writes it, as REST returns it, or the statement itself
+ * @throws CliError KeyAttestationRefused; InvalidArgument if there is no statement
  */
 export async function readAttestedKey(
   content: string,
@@ -42,7 +42,7 @@ export async function readAttestedKey(
   }
 }
 
-/** Why a key does not stand as its reader wants; empty where it does. */
+/** Why a key does not meet its reader's requirements; empty if it does. */
 export function shortcomings(
   statement: KeyAttestationStatement,
   o: { allowSoftware: boolean; allowImported: boolean; key?: Record<string, unknown> },
@@ -68,7 +68,7 @@ export function shortcomings(
     const wanted = o.key?.[name]
     const value = statement.key[name]
     if (o.key === undefined || wanted === undefined || wanted === null) continue
-    // az shows numbers in base64url as well, padded by some versions.
+    // az shows numbers in base64url as well, padded in some versions.
     want(shown(wanted).replace(/={1,2}$/, '') === value, `key.${name}`, shown(wanted), value)
   }
   return found
@@ -76,7 +76,7 @@ export function shortcomings(
 
 const shown = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'no answer'))
 
-/** What the statement comes to, for a person. */
+/** A summary of the statement, for display. */
 export function describeKeystore(keystore: KeyStanding): string[] {
   if (keystore.kind === 'software') {
     return ['held by:     software. The private half is in the service’s memory while in use; no device protects it.']

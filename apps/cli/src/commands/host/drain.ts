@@ -4,12 +4,12 @@ import { ArmClient } from '../../client/arm.ts'
 import type { Command } from '../../core/command.ts'
 import { hostPathOf, hostsVersion, shownHost } from './host-view.ts'
 
-/** How often the host is looked at, in milliseconds. */
+/** How often the host is polled, in milliseconds. */
 const everyMs = 1_000
 
 const nameOfVm = (id: string): string => id.split('/').at(-1) ?? id
 
-/** Says what has left the host since it was looked at last, until nothing is on it or it is drained no more. */
+/** Reports what has left the host since the last poll, until it is empty or no longer draining. */
 async function followed(
   look: () => Promise<ShownHost>,
   before: ShownHost,

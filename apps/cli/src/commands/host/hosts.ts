@@ -114,5 +114,5 @@ const remove: Command = {
   },
 }
 
-/** The operator's side of the fleet; `host join` and `host run` are the host's (join.ts). */
+/** The operator's side of the fleet; `host join` and `host run` belong to the host (join.ts). */
 export const hostCommands: Command[] = [add, list, show, drain, resume, remove]

@@ -8,7 +8,7 @@ import { serverNodeOptions } from '../../up/server-command.ts'
 
 const entry = serverProgram('main.ts')
 
-/** What the agent tells over the IPC channel (apps/strongroomd/src/host-agent.ts, within its main program). */
+/** The agent's messages on the IPC channel (apps/strongroomd/src/host-agent.ts, within its main program). */
 type AgentMessage =
   | { type: 'joined'; name: string; hostId: string }
   | { type: 'state'; name: string; leased: boolean; error?: string }
@@ -19,7 +19,7 @@ const dirOption = {
   summary: 'where the host keeps its key; by default beside the state directory, with -host appended',
 }
 
-/** Runs the agent in the foreground, until it ends or is told to. Standard input is the agent's: a join code is on it. */
+/** Runs the agent in the foreground, until it ends or is stopped. Standard input goes to the agent: it has a join code. */
 async function runAgent(context: CommandContext, args: string[]): Promise<undefined> {
   const node = serverNode()
   if (node === undefined) throw new CliError({ ...nodeTooOld, exitCode: exitCodes.missingPrerequisite })
@@ -51,7 +51,7 @@ function told(message: Exclude<AgentMessage, { type: 'failed' }>): string {
   return `${message.name} is not available now: ${message.error ?? 'no answer'}`
 }
 
-/** What is run on a host. */
+/** Commands that run on a host. */
 export const joinCommands: Command[] = [
   {
     words: ['host', 'join'],

@@ -88,7 +88,7 @@ export const createCommand: Command = {
     try {
       await operate(context, arm, { method: 'PUT', path, body: vmBody(arm, request) })
     } catch (error) {
-      // A VM that was taken on and failed stays, to be looked at; one that was refused leaves nothing.
+      // A VM that was accepted and failed stays, for inspection; a refused one leaves nothing.
       if (!(await exists(arm, path))) await takeBack(arm, made)
       throw error
     }
@@ -98,7 +98,7 @@ export const createCommand: Command = {
   },
 }
 
-/** What was asked for stays with who asked: `vm trust` holds the guest to it. */
+/** Stores the request with its sender: `vm trust` compares the guest with it. */
 export async function rememberRequest(
   context: CommandContext,
   vm: VmResource,
@@ -118,6 +118,6 @@ async function encoded(path: string | undefined): Promise<string | undefined> {
   return (await contentOf(path)).toString('base64')
 }
 
-/** A plain name is that of a provider of another origin, as the operator calls it. */
+/** A plain name is that of a provider of another origin, as the operator named it. */
 const providerId = (arm: ArmClient, given: string): string =>
   given.startsWith('/') ? given : `${arm.subscription}/providers/Strongroom.Attestation/verifiers/${given}`

@@ -5,7 +5,7 @@ import type { Result } from '../../core/output.ts'
 const fetchPlacement = async (arm: ArmClient, path: string): Promise<VmPlacement> =>
   (await arm.send('POST', `${path}/retrievePlacement`, apiVersions.compute)).json as VmPlacement
 
-/** Where a VM of a fleet is, with why it is not where it was; undefined for one of the server's own host. */
+/** Where a fleet's VM is, and why it moved; undefined for one on the server's own host. */
 export async function fleetPlacement(
   arm: ArmClient,
   path: string,
@@ -20,7 +20,7 @@ export async function fleetPlacement(
 const movedLine = ({ host, reason, at }: HostLeft): string =>
   reason === 'lost' ? `It was on ${host}, which was lost at ${at}.` : `It was on ${host}, which was drained at ${at}.`
 
-/** Which host carries a VM, and why that one. */
+/** Which host carries a VM, and why. */
 export async function shownPlacement(arm: ArmClient, path: string): Promise<Result> {
   const data = await fetchPlacement(arm, path)
   const where = data.host === undefined ? 'No host currently carries it.' : `On ${data.host}`

@@ -30,9 +30,9 @@ export interface VmConnection {
 }
 
 const groupFlags = '-g, --resource-group <group>'
-/** Of a VM that is to be made. */
+/** For a VM to be created. */
 export const newGroupOption: Option = { flags: groupFlags, summary: 'resource group', default: defaultGroup }
-/** Of a VM that is there. */
+/** For an existing VM. */
 export const groupOption: Option = {
   flags: groupFlags,
   summary: 'resource group; by default that of the VM with this name',
@@ -66,8 +66,8 @@ export interface OpenedVm {
 }
 
 /**
- * A VM by its name, in whatever group it is where none is given.
- * @throws CliError ResourceNotFound where there is none of the name, AmbiguousName where several groups have one
+ * A VM by name, in any group by default.
+ * @throws CliError ResourceNotFound if there is none of the name, AmbiguousName if several groups have one
  */
 export async function openVm(context: CommandContext, name: string = context.args[0]!): Promise<OpenedVm> {
   const arm = new ArmClient(await context.connect())
@@ -102,10 +102,10 @@ export async function openVm(context: CommandContext, name: string = context.arg
   )
 }
 
-/** Does the same with each of the VMs that are named, one after the other, and shows what they are then. */
+/** Performs an action on each named VM, one after the other, and shows their resulting state. */
 export async function eachVm(context: CommandContext, work: (vm: OpenedVm) => Promise<Result>): Promise<Result> {
   const opened: OpenedVm[] = []
-  // A name that is none is told before anything is done with the others.
+  // An unknown name is reported before anything is done with the others.
   for (const name of context.args) opened.push(await openVm(context, name))
   const results: Result[] = []
   for (const vm of opened) results.push(await work(vm))
@@ -129,7 +129,7 @@ export const noWaitOption: Option = {
   summary: 'return once the server has accepted the request; `strongroom vm wait` waits for the end',
 }
 
-/** Sends a request that begins an operation, and follows that to its end unless `--no-wait` was given. */
+/** Sends a request that begins an operation, and follows it to its end unless `--no-wait` was given. */
 export async function operate(
   context: CommandContext,
   arm: ArmClient,

@@ -23,7 +23,7 @@ import { fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedEvidence
 
-/** Verifies what the host kept of the VM's last boot, against what was asked for. */
+/** Verifies the host's record of the VM's last boot against what was requested. */
 export async function judgeTrust(
   context: CommandContext,
   o: { arm: ArmClient; path: string; name: string },
@@ -62,8 +62,8 @@ export async function judgeTrust(
 }
 
 /**
- * The first boot that its creator trusts says what every later one must run and open; the highest generation of a boot file, that none
- * before it is run again.
+ * The first boot that its creator trusts determines what every later one must run and open; the highest boot-file
+ * generation, that none before it runs again.
  */
 async function pinFirst(
   context: CommandContext,
@@ -79,7 +79,7 @@ async function pinFirst(
   context.say('Boot file and volume of this boot are saved: every later boot is compared with them.')
 }
 
-/** Of the creator's own folder, else of the resource manager's record. */
+/** From the creator's own folder, else the resource manager's record. */
 const askedImage = (record: AskedImage, made: AskedVm | undefined): AskedImage =>
   made?.vm === undefined
     ? { ...record, ...keptOf(made) }
@@ -124,7 +124,7 @@ async function measurementsOption(context: CommandContext): Promise<string | und
   })
 }
 
-/** What the caller says the guest must have settled; nothing where the caller says nothing. */
+/** What the caller states the guest must have applied; nothing by default. */
 async function statedSettings(context: CommandContext): Promise<SettingsReference | undefined> {
   const [settled, keyFile, user, dataFile] = ['settled', 'sshKey', 'adminUsername', 'customData'].map((name) =>
     textOption(context, name),

@@ -73,7 +73,7 @@ const ssh: Command = {
   run: async (context) => {
     const { arm, path } = await openVm(context)
     const { ssh: target } = await fetchConnection(arm, path)
-    // Known by its id: a VM recreated under an old name has another host key.
+    // Identified by its id: a VM recreated under an old name has another host key.
     const vm = await fetchVm(arm, path)
     const key = await personalSshKey(context.paths.config)
     const knownHosts = `${context.paths.state}/ssh-known-hosts`
@@ -83,7 +83,7 @@ const ssh: Command = {
       'StrictHostKeyChecking=accept-new',
       `HostKeyAlias=${vm.properties.vmId}`,
       'LogLevel=ERROR',
-      // QEMU accepts the connection for a guest that hangs: TCP alone never finds out.
+      // QEMU accepts connections for a hung guest: TCP alone never notices.
       'ConnectTimeout=120',
       'ServerAliveInterval=30',
       'ServerAliveCountMax=4',

@@ -11,7 +11,7 @@ type State = (typeof states)[number]
 const statusOf = (vm: VmResource, kind: string): { code: string; message?: string } | undefined =>
   vm.properties.instanceView?.statuses?.find(({ code }) => code.startsWith(`${kind}/`))
 
-/** Whether the VM, which there is, has come there. @throws CliError where its provisioning has failed */
+/** Whether the existing VM has reached that state. @throws CliError if its provisioning has failed */
 function hasCome(vm: VmResource, wanted: State): boolean {
   if (wanted === 'deleted') return false
   const { provisioningState } = vm.properties

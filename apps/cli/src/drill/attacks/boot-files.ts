@@ -12,10 +12,10 @@ export const bootFile = 'EFI/BOOT/BOOTX64.EFI'
 const beside = `${bootFile}.extra.d`
 const shim = '/usr/lib/shim/shimx64.efi.signed'
 const bootLoaderRefused = refused(/^BootLoaderRefused$/)
-/** What systemd-stub takes from the ESP it measures into PCR 12 or 13 before it gives it to the initrd. */
+/** systemd-stub measures what it takes from the ESP into PCR 12 or 13 before it passes it to the initrd. */
 const extrasRefused = [harmless, measured(12), measured(13)]
 
-/** A command line that has root run a command, as an add-on of the kernel image. */
+/** A command line that makes root run a command, as an add-on of the kernel image. */
 async function addOn(host: Host): Promise<string> {
   const out = await host.file('command-line.addon.efi')
   const { shell } = host.mark('command line of an add-on')
@@ -25,7 +25,7 @@ async function addOn(host: Host): Promise<string> {
   return out
 }
 
-/** An image of a system or configuration extension with a unit that leaves a mark. */
+/** A system or configuration extension image with a unit that leaves a mark. */
 async function extension(host: Host, kind: 'sysext' | 'confext'): Promise<Buffer> {
   const [tree, image] = [await host.file(`${kind}-tree`), await host.file(`${kind}.raw`)]
   const base = kind === 'sysext' ? `${tree}/usr/lib` : `${tree}/etc`
@@ -46,7 +46,7 @@ const program = (o: Omit<Attack, 'carryOut'>, make: (host: Host) => Promise<Uint
   },
 })
 
-/** What lies beside the kernel image and under loader/, each in a boot of its own. */
+/** Files beside the kernel image and under loader/, each in a separate boot. */
 const besideKernel = (
   name: string,
   title: string,

@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
 import { switchSecureBootOff } from './devices.ts'
 
-/** What the attacker wants a shell to run, after an account’s name at a prompt and a word for a rescue shell. */
+/** Commands that the attacker wants a shell to run, after an account’s name at a prompt and a word for a rescue shell. */
 async function typed(host: Host): Promise<Observation> {
   const { shell } = host.mark('a command typed at the console')
   const taken = await host.typeAtConsole(['root', '', shell])

@@ -10,8 +10,8 @@ import { switchSecureBootOff } from './devices.ts'
 import { reportFile } from './metadata.ts'
 
 /**
- * Boots the VM by all that the attacks go through, and changes nothing: it has to be ready and trusted, or no attack says
- * anything. What it leaves is where the attacks with older copies start.
+ * Boots the VM through everything that the attacks use, without changes: it must be ready and trusted, or no attack is
+ * conclusive. Attacks with older copies start from its result.
  */
 export async function bootUnattacked(host: Host): Promise<Observation> {
   const liar = new MetadataLiar()
@@ -25,7 +25,7 @@ export async function bootUnattacked(host: Host): Promise<Observation> {
   return seen
 }
 
-/** Runs a program of the host's where nothing keeps it out: its mark has to be seen, or `held` would mean nothing. */
+/** Runs a program of the host's without any protection: its mark must be seen, or `held` would mean nothing. */
 export async function plantPayload(host: Host): Promise<Observation> {
   switchSecureBootOff(host)
   await (await host.bootPartition()).write(bootFile, efiProgram(host.mark('planted program')))

@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
 import { makeMark, markingUnit, unitShell } from '../payload/mark.ts'
 
-/** Names of systemd 257 that take a value and run nothing (systemd.system-credentials(7), and ImportCredential= of its units). */
+/** Names in systemd 257 that accept a value and run nothing (systemd.system-credentials(7), and ImportCredential= of its units). */
 const plainNames = [
   'firstboot.keymap', 'firstboot.locale', 'firstboot.locale-messages', 'firstboot.timezone', 'login.issue', 'login.motd',
   'network.hosts', 'network.dns', 'network.search_domains', 'network.conf.drill', 'network.link.drill', 'network.netdev.drill',
@@ -30,7 +30,7 @@ const values: Record<string, string> = {
   'journal.forward_to_socket': 'vsock:2:1235',
 }
 
-/** Credentials that run code, add users, mounts or kernel settings: each with a mark of its own. */
+/** Credentials that run code, add users, mounts or kernel settings: each with a separate mark. */
 function marking(host: Pick<Host, 'mark'>): Record<string, string> {
   const [unit, dropIn, udev, temporary] = ['systemd.extra-unit', 'systemd.unit-dropin', 'udev.rules', 'tmpfiles.extra'].map((name) => host.mark(name)) // prettier-ignore
   return {
@@ -50,7 +50,7 @@ function marking(host: Pick<Host, 'mark'>): Record<string, string> {
   }
 }
 
-/** Says of every credential that was imported, and of what it came to. */
+/** Reports every imported credential, and its effects. */
 const look = `
 for folder in /run/credentials/@system /run/credentials/@encrypted; do
   [ -d "$folder" ] || continue
@@ -66,7 +66,7 @@ grep -qs drill-host /root/.ssh/authorized_keys && echo 'taken ssh.authorized_key
 [ "$(cat /etc/machine-id)" = 0123456789abcdef0123456789abcdef ] && echo 'taken system.machine_id'
 true`
 
-/** Every name that systemd 257 knows, with a value that shows where it is taken. */
+/** Every name known to systemd 257, with a value that shows where it is used. */
 export const credentials = (host: Pick<Host, 'mark'>): [name: string, value: string][] => [
   ...Object.entries(marking(host)),
   ...plainNames.map((name): [string, string] => [name, values[name] ?? 'drill-host']),
@@ -82,7 +82,7 @@ async function bySmbios(host: Host): Promise<Observation> {
   return await host.boot(look)
 }
 
-/** QEMU's names of files are no longer. */
+/** QEMU's limit on file names. */
 const longestFile = 55
 
 async function byFirmwareConfiguration(host: Host): Promise<Observation> {

@@ -9,10 +9,10 @@ import { efiProgram, efiSubsystems, optionRom } from '../payload/efi-program.ts'
 import { bootFile } from './boot-files.ts'
 import { readKernel } from './partitions.ts'
 
-/** Debian's store of UEFI variables without any key. */
+/** Debian's store of UEFI variables without any keys. */
 const emptyVariables = '/usr/share/OVMF/OVMF_VARS_4M.fd'
 
-/** What Debian's OVMF asks fw_cfg for, besides the tables that QEMU makes and the kernel (the names are in its firmware volume). */
+/** What Debian's OVMF reads from fw_cfg, besides the tables that QEMU creates and the kernel (the names are in its firmware volume). */
 const firmwareSettings: readonly [name: string, value: string][] = [
   ['opt/org.tianocore/EnableLegacyLoader', 'yes'],
   ['opt/org.tianocore/EFIShellSupport', 'yes'],
@@ -97,7 +97,7 @@ true`)
     id: 'H4/direct-kernel',
     title: 'the image’s kernel with an initrd and a command line of the host’s (LINUX_EFI_INITRD_MEDIA)',
     does: 'gives the firmware the kernel, an initrd and a command line by QEMU’s -kernel, -initrd and -append',
-    // The firmware has no loader for it and goes on to the disk; that it has a further entry to try is measured into PCR 1.
+    // The firmware has no loader for it and continues with the disk; the additional boot entry is measured into PCR 1.
     ends: [harmless, measured(1)],
     carryOut: async (host) => {
       const archive = cpio({ init: { mode: 0o100755, content: elfProgram(host.mark('code of the initrd')) } })
@@ -118,7 +118,7 @@ true`)
     id: 'H12/firmware-settings',
     title: 'settings that OVMF reads from fw_cfg',
     does: `gives the firmware ${firmwareSettings.length} of them: the loader of old kernels, a shell, booting by network, memory protection`,
-    // An entry of the boot manager more, by network, is measured into PCR 1.
+    // An additional boot entry, by network, is measured into PCR 1.
     ends: [harmless, measured(1)],
     carryOut: async (host) => {
       for (const [index, [name, value]] of firmwareSettings.entries())
@@ -167,7 +167,7 @@ true`)
     id: 'B6/ntp-answers',
     title: 'NTP answers of ten years ago',
     does: 'answers the guest in place of the machine’s clock',
-    // Whose evidence is of which time is judged outside the guest, by clocks that this host does not set.
+    // The freshness of evidence is judged outside the guest, by clocks that this host does not set.
     ends: [harmless],
     carryOut: async (host) => {
       await host.lieOfTime(new Date('2016-11-27T08:00:00Z'))
@@ -183,7 +183,7 @@ true`)
     ends: [harmless],
     carryOut: async (host) => {
       host.qemu.replace('rng-random,id=rng,filename=/dev/urandom', 'rng-random,id=rng,filename=/dev/zero')
-      // The kernel’s generator is seeded by the processor before it knows of any device.
+      // The processor seeds the kernel’s generator before it knows of any device.
       return await host.boot(`[ "$(cat /sys/class/misc/hw_random/rng_current)" = virtio_rng.0 ] || echo 'untried the guest has no such device'
 seeded=$(dmesg | grep -n -m1 'crng init done' | cut -d: -f1)
 device=$(dmesg | grep -n -m1 -i 'pci 0000:00:0.*1af4' | cut -d: -f1)

@@ -4,7 +4,7 @@ import { partitionTypes, readTable } from '../host/partitions.ts'
 import { hasLuks2, rewriteLuks2, type Luks2Metadata } from '../payload/luks2.ts'
 import { copyRange, makeRoot } from '../payload/root.ts'
 
-/** What an initrd that refuses a disk comes to. */
+/** The outcome if an initrd refuses a disk. */
 export const diskRefused: Ending = refused(/^(OsDiskDidNotUnlock|OsDiskReplaced)$/)
 
 export async function rootOffset(disk: string): Promise<number> {
@@ -17,7 +17,7 @@ interface Rewriting {
   name: string
   row: 'D1' | 'D2' | 'D4' | 'H1'
   what: string
-  /** A root file system of the host's is laid where the volume's data are. */
+  /** A root file system of the host's is put where the volume's data is. */
   plain?: boolean
   change(metadata: Luks2Metadata): void
 }
@@ -57,7 +57,7 @@ function secondSegment(metadata: Luks2Metadata): void {
   for (const digest of Object.values(metadata.digests) as Luks2Metadata[]) digest.segments = ['0', '1']
 }
 
-/** As cryptsetup writes one (LUKS2 On-Disk Format Specification 1.1.0, section 3.2), behind the two copies of the header. */
+/** As cryptsetup writes one (LUKS2 On-Disk Format Specification 1.1.0, section 3.2), after the two copies of the header. */
 function ownKeyslot(metadata: Luks2Metadata): void {
   metadata.keyslots['0'] = {
     type: 'luks2',
@@ -78,7 +78,7 @@ const attackOf = (rewriting: Rewriting): Attack => ({
   id: `${rewriting.row}/${rewriting.name}`,
   title: `LUKS2 header rewritten: ${rewriting.what}`,
   does: 'rewrites both copies of the header on the OS disk and recomputes their checksums, without a key',
-  // A header that nobody reads may say what it likes.
+  // The content of an unread header does not matter.
   ends: rewriting.plain === true ? [diskRefused] : [diskRefused, harmless],
   cannot: async (host) =>
     (await hasLuks2(host.disk, await rootOffset(host.disk))) ? undefined : 'there is no LUKS2 header on this OS disk',

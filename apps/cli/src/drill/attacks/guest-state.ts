@@ -6,7 +6,7 @@ import { editDatabase } from '../host/vm-record.ts'
 import { runProgram } from '../host/programs.ts'
 
 const stateRefused = refused(/^GuestState/)
-/** Of a VM under a customer's key: whose guest state it is shows before it is opened, where the other is under none of its keys. */
+/** For a VM under a customer's key: the owner of the guest state shows before it is opened, if the other is under none of its keys. */
 const stateOfAnother = [stateRefused, refused(/^CustomerKeyNotOfSet$/)]
 const rolledBack = refused(/^GuestStateRolledBack$/)
 const rowAltered = refused(/^RowAltered$/)
@@ -22,7 +22,7 @@ export const withoutSibling = async (host: Host): Promise<string | undefined> =>
   (await withoutState(host)) ??
   (host.sibling() === undefined ? 'the installation has no second encrypted confidential VM' : undefined)
 
-/** The guest state as it was before the control run booted the VM once more. */
+/** The guest state from before the control run booted the VM once more. */
 const olderState = (host: Host): string => join(host.o.original, 'machines', host.vm.vmId, 'guest-state.vmgs')
 
 async function flip(path: string, offset: number): Promise<void> {
@@ -31,7 +31,7 @@ async function flip(path: string, offset: number): Promise<void> {
   await writeFile(path, bytes)
 }
 
-/** Flips a bit in every block that holds anything, so that no copy is spared. */
+/** Flips a bit in every non-empty block, so that no copy is spared. */
 async function flipEveryBlock(path: string): Promise<void> {
   const bytes = await readFile(path)
   for (let at = 0; at < bytes.length; at += 4096) {

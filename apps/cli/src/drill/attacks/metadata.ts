@@ -7,7 +7,7 @@ import { MetadataLiar, type Provisioning } from '../host/metadata-liar.ts'
 import type { Observation } from '../host/observation.ts'
 import { runProgram } from '../host/programs.ts'
 
-/** File, inside the copy that the control run left, with the guest’s boot report of that time. */
+/** File, inside the control run's copy, with the guest’s boot report of that time. */
 export const reportFile = 'drill-boot-report.json'
 
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDRILLDRILLDRILLDRILLDRILLDRILLDRILLDRILLDRI drill-host'
@@ -22,11 +22,11 @@ async function lied(host: Host, lie: (told: Provisioning) => Provisioning, look:
   await host.lie(liar)
   const seen = await host.boot(look)
   if (liar.asked || !seen.accepted) return seen
-  // It asked somebody else: then nothing was tried.
+  // It asked somebody else, so nothing was tried.
   return { ...seen, unseen: 'the guest was ready without asking the host’s endpoint' }
 }
 
-/** A certificate authority of the host's, with which it would be every service that the guest speaks to. */
+/** A certificate authority of the host's, with which it could pose as every service that the guest uses. */
 async function hostsAuthority(host: Host): Promise<{ pem: string; fingerprint: string }> {
   const [keyFile, file] = [await host.file('authority.key'), await host.file('authority.pem')]
   const subject = ['-subj', '/CN=drill-host', '-days', '30', '-newkey', 'rsa:2048', '-nodes']
@@ -83,7 +83,7 @@ export const metadataAttacks: Attack[] = [
     id: 'H4/proxy',
     title: 'a proxy of the host’s choice at a later boot',
     does: 'answers the guest with another proxy',
-    // Where the guest's requests go is the host's to say; what they are told there is protected by TLS.
+    // The host decides where the guest's requests go; TLS protects the answers.
     ends: [
       harmless,
       noticed(/^(settings|measured-boot)$/),
@@ -121,7 +121,7 @@ export const metadataAttacks: Attack[] = [
   },
 ]
 
-/** RSA-2048, as an attacker makes one to have keys wrapped to. */
+/** RSA-2048, as an attacker would create to have keys wrapped to. */
 export const attackersKey = (): Record<string, unknown> => ({
   ...generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }),
 })

@@ -8,13 +8,13 @@ import { diskRefused, layRoot, rootOffset } from './disk-header.ts'
 import { withoutSibling } from './guest-state.ts'
 
 const mebibyte = 1024 ** 2
-/** Room for the table's copy at the end. */
+/** Space for the table's copy at the end. */
 const tableBytes = mebibyte
 
 const withoutEncryption = async (host: Host): Promise<string | undefined> =>
   host.encrypted ? undefined : 'the OS disk of this VM is not encrypted: its host reads and writes it by design'
 
-/** Makes the disk longer by partitions of these contents. @returns them, without numbers yet */
+/** Extends the disk by partitions with these contents. @returns them, without numbers yet */
 async function append(disk: string, parts: { type: string; name: string; file: string }[]): Promise<TablePartition[]> {
   const made: TablePartition[] = []
   let offset = Math.ceil((await stat(disk)).size / mebibyte) * mebibyte
@@ -43,7 +43,7 @@ const hostRoot = async (host: Host): Promise<string> => {
   return out
 }
 
-/** A small file system with one file, so that a mount of it is seen. */
+/** A small file system with one file, so that mounting it is visible. */
 async function strangeFileSystem(host: Host, name: string): Promise<string> {
   const tree = await host.file(`${name}-tree`)
   await runProgram('mkdir', ['-p', tree])
@@ -120,7 +120,7 @@ export const partitionAttacks: Attack[] = [
     id: 'H4/second-disk',
     title: 'a second disk with the identifiers and labels of the first, and a root of the host’s',
     does: 'adds a disk with the same partition table, in front of the VM’s own on the bus',
-    // A disk more than the machine has: its ACPI tables say so.
+    // One more disk than the machine has: its ACPI tables show it.
     ends: [measured(1)],
     cannot: withoutEncryption,
     carryOut: async (host) => {
@@ -157,7 +157,7 @@ export const partitionAttacks: Attack[] = [
     cannot: withoutEncryption,
     carryOut: async (host) => {
       const handle = await open(host.disk, 'r+')
-      // The superblock's copy in the second block group: read by nobody but a repair.
+      // The superblock's copy in the second block group: only read in a repair.
       const at = (await rootOffset(host.disk)) + 16 * mebibyte + 128 * mebibyte
       const { buffer } = await handle.read(Buffer.alloc(512), 0, 512, at)
       await handle.write(

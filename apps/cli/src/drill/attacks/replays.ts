@@ -8,7 +8,7 @@ import { attackersKey } from './metadata.ts'
 const attestVersion = '2022-08-01'
 const releaseVersion = '7.4'
 
-/** What a request came to: an answer is what the attacker wanted. */
+/** The outcome of a request: an answer is a success for the attacker. */
 async function ask(host: Host, o: { url: string; body: object; audience?: string }): Promise<Observation> {
   const connection = await host.connection()
   const token = o.audience === undefined ? undefined : await connection.ownerToken(o.audience)
@@ -18,7 +18,7 @@ async function ask(host: Host, o: { url: string; body: object; audience?: string
   return { accepted: false, marks: [], error: { code: said?.code ?? `Http${status}`, message: said?.message ?? text.slice(0, 200) } } // prettier-ignore
 }
 
-/** Evidence of the boot before, as the machine keeps it. */
+/** Evidence of the previous boot, as the machine stores it. */
 async function evidenceOf(host: Host): Promise<BootEvidence> {
   const { arm, path } = await host.arm()
   return (await fetchEvidence(arm, path)) as BootEvidence
@@ -27,7 +27,7 @@ async function evidenceOf(host: Host): Promise<BootEvidence> {
 const withoutRelease = async (host: Host): Promise<string | undefined> =>
   'guestStateKey' in host.vm.spec ? undefined : 'no key is released for a VM with NonPersistedTPM'
 
-/** The request that the paravisor made with this evidence, with other claims. */
+/** The paravisor's request with this evidence and other claims. */
 async function attestation(evidence: BootEvidence, claims: Buffer): Promise<{ url: string; body: object }> {
   const { silicon } = evidence
   const report = silicon.kind === 'SNP' ? { SnpReport: silicon.report, VcekCertChain: Buffer.from(silicon.vcekChainPem).toString('base64') } : undefined // prettier-ignore

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { partitionTypes, readTable } from './partitions.ts'
 import { runProgram } from './programs.ts'
 
-/** The EFI system partition of a raw disk, written to without mounting it. */
+/** The EFI system partition of a raw disk, written without mounting it. */
 export class BootPartition {
   readonly #image: string
   readonly #scratch: string
@@ -12,14 +12,14 @@ export class BootPartition {
     this.#scratch = scratch
   }
 
-  /** @param scratch a file that may be written */
+  /** @param scratch a writable file */
   static async open(disk: string, scratch: string): Promise<BootPartition> {
     const esp = (await readTable(disk)).find(({ type }) => type === partitionTypes.esp)
     if (esp === undefined) throw new TypeError(`${disk} has no EFI system partition`)
     return new BootPartition(`${disk}@@${esp.offset}`, scratch)
   }
 
-  /** Writes a file, with the folders that lead to it. */
+  /** Writes a file, with its parent folders. */
   async write(path: string, content: Uint8Array | string): Promise<void> {
     const parts = path.split('/')
     for (let depth = 1; depth < parts.length; depth++) {
@@ -30,7 +30,7 @@ export class BootPartition {
     await runProgram('mcopy', ['-o', '-i', this.#image, this.#scratch, `::${path}`])
   }
 
-  /** Copies a file of it. */
+  /** Copies a file out of it. */
   async read(path: string, to: string): Promise<void> {
     await runProgram('mcopy', ['-n', '-o', '-i', this.#image, `::${path}`, to])
   }

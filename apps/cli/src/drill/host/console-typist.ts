@@ -2,19 +2,19 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const everyMs = 2_000
-/** The firmware's last word: before it, keys would open its menus. */
+/** The firmware's last output: before it, keys would open its menus. */
 const firmwareDone = /BdsDxe: starting/
 
-/** Types at the guest's serial console, again and again, as who holds its other end can. */
+/** Types at the guest's serial console repeatedly, as the holder of its other end can. */
 export class ConsoleTypist {
   #socket: Socket | undefined
   #ended = false
-  /** Lines that the guest's side of the line took. */
+  /** Lines accepted by the guest's side. */
   typed = 0
 
   /**
-   * @param o.socket of the console; there once the machine is on
-   * @param o.console tells what was shown until now
+   * @param o.socket of the console; exists once the machine is on
+   * @param o.console returns what was shown so far
    */
   start(o: { socket: string; console: () => Promise<string>; lines: readonly string[] }): void {
     void this.#type(o).catch(() => {})
@@ -27,7 +27,7 @@ export class ConsoleTypist {
       this.#socket ??= connect(o.socket)
         .on('error', () => (this.#socket = undefined))
         .on('data', () => {})
-      // Ctrl-C ends what waits for a passphrase; then a name at a prompt, then a command.
+      // Ctrl-C ends a passphrase prompt; then a name at a prompt, then a command.
       for (const line of ['\u0003', ...o.lines]) if (this.#socket?.write(`${line}\r\n`) === true) this.typed++
     }
   }

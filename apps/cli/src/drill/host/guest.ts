@@ -9,9 +9,9 @@ const lookLimitMs = 120_000
 const looked = 'inspection complete'
 
 export interface Look {
-  /** Names of what was taken from the host. */
+  /** Names of what the guest took from the host. */
   taken: string[]
-  /** Why nothing can be said. */
+  /** Why the result is inconclusive. */
   unseen?: string
 }
 
@@ -20,7 +20,7 @@ const noWayIn: Look = {
   unseen: 'the guest could not be inspected: it does not accept the owner’s SSH key, or the inspection did not finish',
 }
 
-/** Runs a script as root in the guest, which says `taken NAME` and `untried WHY`. */
+/** Runs a script as root in the guest, which prints `taken NAME` and `untried WHY`. */
 export async function lookInside(o: {
   arm: ArmClient
   path: string

@@ -21,11 +21,11 @@ import { TimeLiar } from './time-liar.ts'
 import { findVm, readVms, type VmRecord } from './vm-record.ts'
 
 export interface HostOptions {
-  /** The copy that this host has in hand. */
+  /** The copy that this host controls. */
   stateDir: string
   /** The installation as its owner left it. */
   original: string
-  /** The copy that the control run left behind; absent in the control run. */
+  /** The control run's copy; absent in the control run. */
   later?: string | undefined
   cacheDir: string
   /** The person's own: their key enters the guest. */
@@ -36,10 +36,10 @@ export interface HostOptions {
   signal: AbortSignal
 }
 
-/** How long a server may take to end once its guest is gone, in milliseconds. */
+/** How long a server may take to end after its guest has, in milliseconds. */
 const stopLimitMs = 60_000
 
-/** Whoever runs the machine that a VM lies on: its files, its databases, its QEMU and all that answers the guest. */
+/** The operator of a VM's machine: its files, its databases, its QEMU and everything that answers the guest. */
 export class Host {
   readonly o: HostOptions
   readonly vm: VmRecord
@@ -63,12 +63,12 @@ export class Host {
     this.qemu = new HostQemu(join(o.stateDir, 'drill'))
   }
 
-  /** Its OS disk is encrypted: else the host reads and writes it by design. */
+  /** Whether its OS disk is encrypted: otherwise the host can read and write it by design. */
   get encrypted(): boolean {
     return 'tee' in this.vm.spec && this.vm.spec.security.encryption === 'DiskWithVMGuestState'
   }
 
-  /** A mark that counts as taken when it is seen on the console. */
+  /** A mark that counts as taken when it appears on the console. */
   mark(name: string): Mark {
     const mark = makeMark(name)
     this.marks.push(mark)
@@ -88,7 +88,7 @@ export class Host {
     return await BootPartition.open(this.disk, await this.file('esp-file'))
   }
 
-  /** The raw disk of the image that the VM was made of, where the cache still has it. */
+  /** The raw disk of the VM's image, if the cache still has it. */
   imageFile(name: string): string {
     return join(this.o.cacheDir, 'images', this.vm.spec.image, name)
   }
@@ -99,7 +99,7 @@ export class Host {
     return record && { folder: join(this.o.stateDir, 'machines', record.vmId), record }
   }
 
-  /** Answers the guest in place of the metadata endpoint. */
+  /** Answers the guest instead of the metadata endpoint. */
   async lie(liar: MetadataLiar): Promise<void> {
     this.#liar = liar
     await liar.listen(await this.file('metadata'), async () =>
@@ -108,7 +108,7 @@ export class Host {
     this.qemu.takeOver('metadata', await this.file('metadata'))
   }
 
-  /** Answers the guest in place of the machine's clock. */
+  /** Answers the guest instead of the machine's clock. */
   async lieOfTime(now: Date): Promise<void> {
     const liar = new TimeLiar(now)
     this.#others.push(liar)
@@ -116,7 +116,7 @@ export class Host {
     this.qemu.takeOver('time', await this.file('time'))
   }
 
-  /** Types these lines at the guest's console once its firmware is done. @returns how many were taken, when asked */
+  /** Types these lines at the guest's console once its firmware is done. @returns a function that counts the accepted ones */
   async typeAtConsole(lines: readonly string[]): Promise<() => number> {
     const socket = await this.file('console')
     const typist = new ConsoleTypist()
@@ -129,7 +129,7 @@ export class Host {
     return () => typist.typed
   }
 
-  /** To the server of this copy, which is started at the first call. */
+  /** To this copy's server, which is started at the first call. */
   async connection(): Promise<Connection> {
     if (this.#closed) throw new Error('this host is gone')
     this.#server ??= this.#startServer()
@@ -158,17 +158,17 @@ export class Host {
   }
 
   /**
-   * Starts the VM and watches what comes of it: the operation, the console, the trust report, and the guest from inside.
-   * @param look a script that root runs in the guest once it is ready; it says `taken NAME` for what was taken from the host,
-   * and `untried WHY` where what the host did cannot have reached the guest
-   * @param o.toItsEnd also where all marks were seen before
+   * Starts the VM and observes the result: the operation, the console, the trust report, and the guest from inside.
+   * @param look a script that root runs in the ready guest; it prints `taken NAME` for what was taken from the host,
+   * and `untried WHY` if the host's action cannot have reached the guest
+   * @param o.toItsEnd even if all marks were seen earlier
    */
   async boot(look?: string, o: { toItsEnd?: true } = {}): Promise<Observation> {
     const reached = await this.arm().catch(refusedStart)
     if ('error' in reached) return { accepted: false, marks: [], ...reached }
     const { arm, path } = reached
     const started = this.#start(arm, path)
-    // Where the host writes the disk anyway its marks say little: there it counts how the boot ends.
+    // If the host can write the disk anyway, its marks mean little: then the boot's outcome counts.
     const outcome = await (this.encrypted && o.toItsEnd !== true
       ? Promise.race([started, this.#allMarksSeen(started)])
       : started)
@@ -199,7 +199,7 @@ export class Host {
     }
   }
 
-  /** Once the attacker has all it wanted, the boot need not be waited for. */
+  /** Once the attacker has everything it wanted, the boot need not be awaited. */
   async #allMarksSeen(started: Promise<unknown>): Promise<'marked'> {
     let ended = false
     const end = (): void => void (ended = true)
@@ -216,7 +216,7 @@ export class Host {
     return this.marks.filter((mark) => text.includes(mark.text))
   }
 
-  /** Of the boot that runs, or ran last. */
+  /** Of the running or last boot. */
   async console(): Promise<string> {
     return await readFile(join(this.folder, 'serial.log'), 'latin1').catch(() => '')
   }
@@ -227,7 +227,7 @@ export class Host {
     return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-6) // prettier-ignore
   }
 
-  /** What `strongroom vm trust` finds wrong, asked as the owner asks it. */
+  /** Faults found by `strongroom vm trust`, run as the owner. */
   async brokenLinks(): Promise<BrokenLink[]> {
     const { arm, path } = await this.arm()
     const context: CommandContext = {
@@ -244,7 +244,7 @@ export class Host {
     )
   }
 
-  /** Ends what runs; the guest's plug is pulled, so that nobody waits for it to power off. Nothing is started afterwards. */
+  /** Ends what runs; the guest is powered off hard, so that nobody waits for it. Nothing is started afterwards. */
   async close(): Promise<void> {
     this.#closed = true
     const server = await this.#server?.catch(() => undefined)
@@ -264,11 +264,11 @@ export class Host {
 const registersOf = (evidence: RetrievedEvidence): Record<string, string> =>
   ('measuredBoot' in evidence ? evidence.measuredBoot?.pcrs : undefined) ?? {}
 
-/** The number may be another process's by now. */
+/** The number may belong to another process by now. */
 const isQemu = async (pid: number): Promise<boolean> =>
   (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).startsWith('qemu-system')
 
-/** The server does not start over what the host left. */
+/** The server refuses to start over the host's changes. */
 function refusedStart(error: unknown): { error: CliError['detail'] } {
   if (error instanceof CliError) return { error: error.detail }
   throw error

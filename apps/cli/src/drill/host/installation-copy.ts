@@ -4,14 +4,14 @@ import { digestOfOutput, runProgram } from './programs.ts'
 
 const prefix = '.drill-'
 
-/** A folder of this process's beside an installation, on the same file system: copies share blocks where it can. */
+/** This process's folder beside an installation, on the same file system: copies share blocks if it can. */
 export async function makeDrillFolder(stateDir: string): Promise<string> {
   const parent = dirname(stateDir)
   await removeLeftFolders(parent)
   return await mkdtemp(join(parent, `${prefix}${process.pid}-`))
 }
 
-/** Of drills that were killed. */
+/** From killed drills. */
 async function removeLeftFolders(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const pid = new RegExp(`^\\${prefix}(\\d+)-`).exec(name)?.[1]
@@ -28,22 +28,22 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Copies an installation whose server is not running; holes stay holes. */
+/** Copies an installation whose server is not running; holes are kept. */
 export async function copyInstallation(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true })
   await runProgram('cp', ['--archive', '--reflink=auto', '--sparse=always', '--no-target-directory', '--', from, to])
 }
 
 /**
- * Digest of an installation: names, modes, owners, times of change and every byte of its files, without the time at which
- * they were last read. Holes are not read.
+ * Digest of an installation: names, modes, owners, modification times and every byte of its files, without access
+ * times. Holes are not read.
  */
 export async function fingerprint(stateDir: string): Promise<string> {
   return await digestOfOutput('tar', [
     '--create',
     '--sparse',
     '--sort=name',
-    // Its headers have neither the time of the last reading nor the number of the process that wrote them.
+    // Its headers contain neither the access time nor the writer's process number.
     '--format=gnu',
     '--warning=no-file-ignored',
     '--file=-',

@@ -2,21 +2,21 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { rm } from 'node:fs/promises'
 import { exchange } from '@strongroom/platform/http-client'
 
-/** What the guest's agent is told: keys and their values, in order, a key as often as it has values. */
+/** What the guest's agent receives: keys and values, in order, with a key once per value. */
 export type Provisioning = [key: string, value: Buffer][]
 
 export interface Lies {
-  /** Changes what the guest is told that it shall be. */
+  /** Changes the guest's provisioning settings. */
   provisioning?: (told: Provisioning) => Provisioning
-  /** Changes what the guest reports of its boot. */
+  /** Changes the guest's boot report. */
   report?: (body: Buffer) => Buffer
 }
 
-/** Stands between the guest and its metadata endpoint. */
+/** Sits between the guest and its metadata endpoint. */
 export class MetadataLiar {
   readonly #lies: Lies
   #server: Server | undefined
-  /** The guest's last boot report, as it sent it. */
+  /** The guest's last boot report, as sent. */
   heard: Buffer | undefined
   /** Whether the guest asked at all. */
   asked = false
@@ -25,7 +25,7 @@ export class MetadataLiar {
     this.#lies = lies
   }
 
-  /** @param runtime tells the folder with the endpoint’s own socket, once there is one */
+  /** @param runtime returns the folder with the endpoint’s own socket, once there is one */
   async listen(socket: string, runtime: () => Promise<string>): Promise<void> {
     await rm(socket, { force: true })
     const server = createServer((incoming, outgoing) => {

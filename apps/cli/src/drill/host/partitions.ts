@@ -24,7 +24,7 @@ export interface TablePartition {
   sizeBytes: number
 }
 
-/** The partitions of a raw disk, in the order of their numbers. */
+/** The partitions of a raw disk, by number. */
 export async function readTable(disk: string): Promise<TablePartition[]> {
   const { stdout } = await runProgram('sfdisk', ['--json', disk])
   const { partitiontable } = JSON.parse(stdout) as {
@@ -39,7 +39,7 @@ export async function readTable(disk: string): Promise<TablePartition[]> {
   }))
 }
 
-/** Rewrites a table, numbered in the order given; what lies on the disk stays. */
+/** Rewrites a table, numbered in the given order; the disk's content stays. */
 export async function writeTable(disk: string, partitions: readonly TablePartition[]): Promise<void> {
   const lines = partitions.map(({ type, uuid, name, offset, sizeBytes }) =>
     [

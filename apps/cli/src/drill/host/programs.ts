@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 
-/** Debian packages of the programs that a malicious host uses beside what a server needs. */
+/** Debian packages of the programs that a malicious host uses besides the server's. */
 const packages: Record<string, string> = {
   sfdisk: 'fdisk',
   debugfs: 'e2fsprogs',

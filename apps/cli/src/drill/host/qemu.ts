@@ -3,16 +3,16 @@ import { delimiter, join } from 'node:path'
 import { accessSync, constants } from 'node:fs'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 
-/** What the server starts its programs through, and holds them to their place. */
+/** Starts and confines the server's programs. */
 const program = 'setpriv'
 
-/** Exit code of the program where what it was to replace is not there: EX_USAGE of sysexits.h. */
+/** The launcher's exit code if it found nothing to replace: EX_USAGE of sysexits.h. */
 const nothingReplaced = 64
 
 /**
- * The host's QEMU: a launcher in front of the server's PATH, which adds and replaces arguments of one VM's QEMU and starts it with
- * the host's own rights, whatever the server would hold it to. All else is started unchanged. A replacement that finds nothing to
- * replace ends it, with 64: an attack that changed nothing must not pass for one that held.
+ * The host's QEMU: a launcher in front of the server's PATH, which adds and replaces arguments of one VM's QEMU and
+ * starts it with the host's own rights, without the server's confinement. Everything else is started unchanged. A
+ * replacement that finds nothing ends it with 64: an attack that changed nothing must not pass for one that held.
  */
 export class HostQemu {
   readonly folder: string
@@ -29,22 +29,22 @@ export class HostQemu {
     this.#added.push(...args)
   }
 
-  /** Replaces text inside of arguments. */
+  /** Replaces text inside arguments. */
   replace(from: string, to: string): void {
     this.#replaced.push([from, to])
   }
 
-  /** Replaces the one argument that begins so. */
+  /** Replaces the one argument with this prefix. */
   replaceArgument(beginning: string, argument: string): void {
     this.#whole.push([beginning, argument])
   }
 
-  /** Puts a socket of the host's in place of one of the guest's endpoints, which is at `NAME.real` then. */
+  /** Puts a socket of the host's in place of one of the guest's endpoints, which moves to `NAME.real`. */
   takeOver(endpoint: string, socket: string): void {
     this.#endpoints.push([endpoint, socket])
   }
 
-  /** Writes the program. @param vm name that the server gives the guest */
+  /** Writes the program. @param vm the server's name for the guest */
   async install(vm: string): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o755 })
     const list = async (name: string, words: string[]): Promise<void> =>
@@ -58,7 +58,7 @@ export class HostQemu {
     await chmod(path, 0o755)
   }
 
-  /** Of the QEMU that runs the VM. */
+  /** Of the VM's QEMU. */
   async pid(): Promise<number | undefined> {
     const text = await readFile(join(this.folder, 'pid'), 'utf8').catch(() => '')
     return text === '' ? undefined : Number(text)

@@ -4,9 +4,9 @@ import { createServer, type Server } from 'node:net'
 const packetBytes = 48
 const secondsFrom1900To1970 = 2_208_988_800
 
-/** Answers the guest's NTP packets (RFC 5905, section 7.3) with another time; each comes over a stream of its own. */
+/** Answers the guest's NTP packets (RFC 5905, section 7.3) with another time; each uses a separate stream. */
 export class TimeLiar {
-  /** Between the time that is told and the machine's, in milliseconds: it goes on as time does. */
+  /** Offset from the machine's time, in milliseconds: the reported time advances normally. */
   readonly #offset: number
   #server: Server | undefined
 
@@ -35,12 +35,12 @@ export class TimeLiar {
 
   #answer(request: Buffer): Buffer {
     const reply = Buffer.alloc(packetBytes)
-    // Version as asked, mode 4 (server), stratum 1, precision of a microsecond.
+    // Requested version, mode 4 (server), stratum 1, precision of a microsecond.
     reply.set([(request[0]! & 0x38) | 4, 1, request[2]!, 0xec])
     reply.write('GPS', 12)
     const seconds = Math.floor((Date.now() + this.#offset) / 1000) + secondsFrom1900To1970
     for (const at of [16, 32, 40]) reply.writeUInt32BE(seconds, at)
-    // The client's transmit time comes back as the origin.
+    // The client's transmit time is returned as the origin.
     request.copy(reply, 24, 40, 48)
     return reply
   }

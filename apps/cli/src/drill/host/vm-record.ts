@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { AnySpec } from '@strongroom/contract'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 
-/** What the machine's database says of a VM; a host reads it as it lies. */
+/** The machine's database record of a VM, as a host reads it. */
 export interface VmRecord {
   vmId: string
   spec: AnySpec
@@ -52,7 +52,7 @@ export function findVm(stateDir: string, name: string): VmRecord {
 }
 
 /**
- * The same of an installation that is not to be touched: to open a database is to write beside it.
+ * The same for an installation that must not be touched: opening a database writes beside it.
  * @param scratch folder for a copy of the database
  */
 export async function findVmAtRest(stateDir: string, name: string, scratch: string): Promise<VmRecord> {
@@ -61,7 +61,7 @@ export async function findVmAtRest(stateDir: string, name: string, scratch: stri
   return findVm(scratch, name)
 }
 
-/** Changes rows of one of the installation's databases, as who holds the files can. */
+/** Changes rows in one of the installation's databases, as a holder of the files can. */
 export function editDatabase(stateDir: string, name: string, sql: string, ...values: (string | number)[]): number {
   const database = new DatabaseSync(join(stateDir, `${name}.db`))
   try {

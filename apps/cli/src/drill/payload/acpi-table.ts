@@ -5,8 +5,8 @@ const name = (text: string): Buffer => Buffer.from(text.padEnd(4, '_'), 'latin1'
 const length = (bytes: number): Buffer => Buffer.from([0x40 | ((bytes + 2) & 0x0f), (bytes + 2) >> 4])
 
 /**
- * A secondary table whose code runs as soon as the kernel loads it: it writes the mark to the serial port. What can write
- * there can write to memory (BadAML).
+ * A secondary table whose code runs as soon as the kernel loads it: it writes the mark to the serial port. Code that
+ * can write there can write to memory (BadAML).
  */
 export function acpiTable(mark: Mark): Buffer {
   const region = Buffer.concat([

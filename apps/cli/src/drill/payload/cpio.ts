@@ -1,4 +1,4 @@
-/** An archive of the kernel's for the initrd ("newc", Documentation/driver-api/early-userspace/buffer-format.rst). */
+/** A kernel initrd archive ("newc", Documentation/driver-api/early-userspace/buffer-format.rst). */
 export function cpio(files: Record<string, { mode: number; content: Uint8Array | string }>): Buffer {
   const entries = [...Object.entries(files), ['TRAILER!!!', { mode: 0, content: '' }] as const]
   return Buffer.concat(entries.flatMap(([name, { mode, content }], index) => entry(index + 1, name, mode, content)))

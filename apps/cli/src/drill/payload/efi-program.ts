@@ -3,7 +3,7 @@ import type { Mark } from './mark.ts'
 export const efiSubsystems = { application: 10, bootServiceDriver: 11 } as const
 
 /**
- * Writes each byte of the text behind the code to the serial port (0x3F8), once the port takes one, and returns
+ * Writes each byte of the text after the code to the serial port (0x3F8), when the port is ready, and returns
  * EFI_SUCCESS. x86-64; the text ends with a zero byte.
  */
 const code = Buffer.from(
@@ -32,12 +32,12 @@ const headerBytes = 0x200
 const codeAddress = 0x1000
 const relocationAddress = 0x2000
 
-/** A UEFI program (PE32+) that writes the mark to the serial console: what a firmware starts, it shows. */
+/** A UEFI program (PE32+) that writes the mark to the serial console, which shows that the firmware started it. */
 export function efiProgram(mark: Mark, subsystem: number = efiSubsystems.application): Buffer {
   const text = Buffer.alloc(alignment)
   code.copy(text)
   text.write(`\r\n${mark.text}\r\n\0`, code.length, 'latin1')
-  // One block without entries: loaders refuse to move a program that has none.
+  // One empty block: loaders refuse to relocate a program without any.
   const relocations = Buffer.alloc(alignment)
   relocations.writeUInt32LE(codeAddress, 0)
   relocations.writeUInt32LE(12, 4)

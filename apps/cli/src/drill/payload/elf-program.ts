@@ -3,7 +3,7 @@ import type { Mark } from './mark.ts'
 const base = 0x400000
 const headerBytes = 64 + 56
 
-/** write(1, text, length), then pause() for ever: x86-64, position independent (Linux system calls 1 and 34). */
+/** write(1, text, length), then pause() forever: x86-64, position independent (Linux system calls 1 and 34). */
 const code = (length: number): Buffer => {
   const bytes = Buffer.from(
     [
@@ -23,7 +23,7 @@ const code = (length: number): Buffer => {
   return bytes
 }
 
-/** A program for Linux that needs nothing beside it: as the first one of an initrd it writes the mark to the console. */
+/** A self-contained Linux program: as an initrd's first one it writes the mark to the console. */
 export function elfProgram(mark: Mark): Buffer {
   const text = Buffer.from(`\r\n${mark.text}\r\n`, 'latin1')
   const program = Buffer.concat([code(text.length), text])

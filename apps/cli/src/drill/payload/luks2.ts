@@ -10,8 +10,8 @@ const magics = ['LUKS\xba\xbe', 'SKUL\xba\xbe'] as const
 export type Luks2Metadata = any
 
 /**
- * Rewrites the JSON of a LUKS2 header in both of its copies and recomputes their checksums: no key is needed for it (LUKS2
- * On-Disk Format Specification 1.1.0, sections 2.1 and 3.1).
+ * Rewrites the JSON in both copies of a LUKS2 header and recomputes their checksums, which needs no key (LUKS2 On-Disk
+ * Format Specification 1.1.0, sections 2.1 and 3.1).
  * @param offset of the header in the file, in bytes
  */
 export async function rewriteLuks2(
@@ -40,7 +40,7 @@ export async function rewriteLuks2(
   }
 }
 
-/** Whether a LUKS2 header lies there. */
+/** Whether there is a LUKS2 header. */
 export async function hasLuks2(path: string, offset: number): Promise<boolean> {
   const file = await open(path, 'r')
   try {

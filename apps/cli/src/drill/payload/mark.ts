@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 
 /**
- * The attacker's proof that its code ran: random text that it puts on the serial console, or random data found in the
- * guest. Code carries it in two halves, so that a log that only repeats the code does not show it.
+ * The attacker's proof that its code ran: random text put on the serial console, or random data found in the guest.
+ * Code contains it in two halves, so that a log that only repeats the code does not show it.
  */
 export interface Mark {
   name: string
   /** As it appears where it was put. */
   text: string
-  /** A shell command for root that writes it to the serial console. No quotes that need care: `'` alone. */
+  /** A shell command for root that writes it to the serial console. Only `'` as quotes. */
   shell: string
 }
 

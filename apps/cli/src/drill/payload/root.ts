@@ -6,8 +6,8 @@ import { markingUnit, type Mark } from './mark.ts'
 const block = 1024 ** 2
 
 /**
- * A root file system of the host's making: the image's own, with one service more that runs as root as soon as anything
- * runs. The image is public, so whoever has the host has it.
+ * The host's root file system: the image's own plus one service that runs as root as soon as anything runs. The image
+ * is public, so every host has it.
  */
 export async function makeRoot(o: { image: string; out: string; mark: Mark }): Promise<void> {
   const root = (await readTable(o.image)).find(({ type }) => type === partitionTypes.root)
@@ -22,12 +22,12 @@ export async function makeRoot(o: { image: string; out: string; mark: Mark }): P
     `mkdir ${wants}`,
     `symlink ${wants}/drill.service /etc/systemd/system/drill.service`,
   ]
-  // debugfs goes on after a command that fails, as mkdir does where the folder is there.
+  // debugfs continues after a failed command, such as mkdir for an existing folder.
   await runProgram('debugfs', ['-w', '-f', '-', o.out], { input: `${commands.join('\n')}\n` })
   await rm(unit)
 }
 
-/** Copies bytes of a file to a place in another, which is made where it is not there; blocks of zeros are left out of a new one. */
+/** Copies bytes of a file to an offset in another, which is created if missing; a new one has holes for blocks of zeros. */
 export async function copyRange(o: {
   from: string
   fromOffset: number

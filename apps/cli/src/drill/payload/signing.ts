@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { runProgram } from '../host/programs.ts'
 
-/** Signs a UEFI program with a key that nobody has enrolled. @returns path of the signed program */
+/** Signs a UEFI program with an unenrolled key. @returns path of the signed program */
 export async function signWithStrangersKey(program: string, folder: string): Promise<string> {
   const [key, certificate, signed] = ['stranger.key', 'stranger.pem', 'signed.efi'].map((name) =>
     join(folder, name),

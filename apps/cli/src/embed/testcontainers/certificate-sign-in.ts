@@ -11,12 +11,13 @@ interface Token {
 
 const patience = { inAll: 30_000 }
 const answerLimit = 64 * 1024
-/** Seconds for which an assertion counts, and by which a token is fetched before its end. */
+/** Validity of an assertion, and how long before its end a token is renewed, in seconds. */
 const [assertionSeconds, earlySeconds] = [300, 60]
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /**
- * Signs in as an application by a certificate (RFC 7523, with the header that Entra takes), and keeps tokens until they end.
+ * Signs in as an application by a certificate (RFC 7523, with the header that Entra accepts), and caches tokens until
+ * they expire.
  * @param o.pem key and certificate
  */
 export function certificateSignIn(o: {

@@ -5,7 +5,7 @@ import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { freePorts } from '../ports.ts'
 import { StartedStrongroomContainer } from './started.ts'
 
-/** What `npm run image:container` makes. */
+/** Built by `npm run image:container`. */
 const defaultImage = `localhost/strongroom:${manifest.version}`
 /** Another program may take a port between its choice and its use. */
 const attempts = 5
@@ -13,14 +13,15 @@ const startupMs = 60_000
 const thisMachine = ['localhost', '127.0.0.1', '::1']
 
 /**
- * A cloud in a container of its own: on a read-only file system, without capabilities, listening on free ports of this
- * machine's 127.0.0.1 alone, as its proxy leads wherever this machine can reach. Its keys are in its memory and end with it.
+ * A cloud in a separate container: on a read-only file system, without capabilities, listening on free ports of this
+ * machine's 127.0.0.1 only, because its proxy can reach whatever this machine can. Its keys are in memory and end with
+ * it.
  */
 export class StrongroomContainer extends GenericContainer {
   #options: string[] = []
   #said: string[] = []
 
-  /** @param image that an engine has or can pull; by default the one of this version that `npm run image:container` made */
+  /** @param image that the engine has or can pull; default: this version's, built by `npm run image:container` */
   constructor(image: string = defaultImage) {
     super(image)
     this.withNetworkMode('host')
@@ -39,13 +40,13 @@ export class StrongroomContainer extends GenericContainer {
     return this
   }
 
-  /** Refuses VMs whose image is not registered, instead of taking the reference image for it. */
+  /** Refuses VMs with unregistered images, instead of using the reference image. */
   withStrictImages(): this {
     this.#options.push('--strict-images')
     return this
   }
 
-  /** @throws CliError ContainersElsewhere where the engine is on another machine; what the server says where it does not start */
+  /** @throws CliError ContainersElsewhere if the engine is on another machine; the server's error if it does not start */
   override async start(): Promise<StartedStrongroomContainer> {
     const { info } = await getContainerRuntimeClient()
     const { host } = info.containerRuntime
@@ -69,7 +70,7 @@ export class StrongroomContainer extends GenericContainer {
     return await StartedStrongroomContainer.of(started)
   }
 
-  /** What the server said when it ended before it was ready. */
+  /** The server's error if it ended before it was ready. */
   #refusal(): CliError | undefined {
     const line = this.#said.join('').split('\n').find((each) => each.includes('"type":"failed"')) // prettier-ignore
     if (line === undefined) return undefined

@@ -1,7 +1,7 @@
 import type { StartedTestContainer } from 'testcontainers'
 import type { ServerRecord } from '../../client/connection.ts'
 
-/** What a cloud in a container is reached and signed in to with. */
+/** How to reach and sign in to a cloud in a container. */
 export interface ContainerLogin {
   record: ServerRecord
   /** PEM of the certificate authority. */
@@ -12,7 +12,7 @@ export interface ContainerLogin {
 }
 
 const node = '/usr/lib/strongroom/bin/node'
-/** There is no program in the image that prints a file. */
+/** The image has no program that prints a file. */
 const printFiles = `
 const { readFileSync } = require('node:fs')
 const [state, directory] = process.argv.slice(1)
@@ -21,8 +21,8 @@ const [record, ca, clientId, pem] = [state + '/server.json', state + '/ca.pem', 
 process.stdout.write(JSON.stringify({ record: JSON.parse(record), ca, clientId, pem }))`
 
 /**
- * Has the container make a key that signs in as the owner, and fetches it with the way there through the engine's socket: it
- * stands in no variable, command line or log. The container has it in memory (/tmp) alone.
+ * Makes the container create a key that signs in as the owner, and fetches it through the engine's socket: it is in no
+ * variable, command line or log. In the container it is only in memory (/tmp).
  */
 export async function loginOf(container: StartedTestContainer): Promise<ContainerLogin> {
   const settings = JSON.parse(await said(container, ['/usr/bin/strongroom', 'env', '--login', '--output', 'json'])) as {

@@ -14,18 +14,18 @@ import type { Cloud, Endpoints, OwnerCredential } from '../cloud.ts'
 import { certificateSignIn } from './certificate-sign-in.ts'
 import { loginOf, type ContainerLogin } from './login.ts'
 
-/** A running cloud in a container: what `start()` of the package has, and what containers have. */
+/** A running cloud in a container: what the package's `start()` returns, plus a container's members. */
 export class StartedStrongroomContainer extends AbstractStartedContainer {
   readonly endpoints: Endpoints
-  /** Variables for other programs (az, SDKs in processes of their own), signed in as the owner by a certificate. */
+  /** Variables for other programs (az, SDKs in separate processes), signed in as the owner by a certificate. */
   readonly env: Record<string, string>
-  /** PEM of the certificate authority, made for this cloud alone. */
+  /** PEM of the certificate authority, created for this cloud only. */
   readonly ca: string
   readonly subscriptionId: string
   readonly tenantId: string
   readonly region: string
   readonly credential: OwnerCredential
-  /** Leads a request for any of the cloud's names to it, and trusts `ca` alone. */
+  /** Leads a request for any of the cloud's names to it, and trusts only `ca`. */
   readonly agent: Cloud['agent']
   /** For the clients of Azure's SDKs: `new ComputeManagementClient(cloud.credential, cloud.subscriptionId, cloud.clientOptions)`. */
   readonly clientOptions: Cloud['clientOptions']
@@ -47,7 +47,7 @@ export class StartedStrongroomContainer extends AbstractStartedContainer {
     this.clientOptions = access.clientOptions
     this.credential = ownerCredential(certificateSignIn({ tenantId: record.tenantId, clientId, pem, agent }))
     const forget = (): void => rmSync(files.directory, { recursive: true, force: true })
-    // Whoever forgets to stop it leaves no key behind.
+    // A caller who forgets to stop it leaves no key behind.
     process.once('exit', forget)
     this.#forget = () => {
       process.removeListener('exit', forget)
@@ -56,7 +56,7 @@ export class StartedStrongroomContainer extends AbstractStartedContainer {
     }
   }
 
-  /** @throws Error where the container does not tell how it is reached; it is stopped then */
+  /** @throws Error if the container does not report how to reach it; it is then stopped */
   static async of(container: StartedTestContainer): Promise<StartedStrongroomContainer> {
     try {
       const login = await loginOf(container)
@@ -67,7 +67,7 @@ export class StartedStrongroomContainer extends AbstractStartedContainer {
     }
   }
 
-  /** Ends the cloud with all that it has, in the container and of its clients. */
+  /** Ends the cloud, with everything in the container and of its clients. */
   override async stop(options?: Partial<StopOptions>): Promise<StoppedTestContainer> {
     this.#forget()
     return await super.stop(options)
@@ -80,7 +80,7 @@ interface ClientFiles {
   ca: string
 }
 
-/** For programs that take files; a folder that this user alone can enter. */
+/** For programs that accept files; a folder that only this user can enter. */
 async function writeFiles({ ca, pem }: ContainerLogin): Promise<ClientFiles> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-container-'))
   const files = { directory, certificate: join(directory, 'login.pem'), ca: join(directory, 'ca.pem') }

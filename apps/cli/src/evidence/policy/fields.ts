@@ -1,7 +1,7 @@
 import { CliError } from '../../core/cli-error.ts'
 import { cannotBeJudged } from '../exit.ts'
 
-/** Reads one value of a policy file; `path` says where it stands. @throws CliError InvalidPolicy */
+/** Reads one value of a policy file; `path` is its location. @throws CliError InvalidPolicy */
 export type Reader<T> = (value: unknown, path: string) => T
 
 export function refuse(path: string, expected: string, found: unknown): never {
@@ -15,7 +15,7 @@ export function refuse(path: string, expected: string, found: unknown): never {
   })
 }
 
-/** Members by name; one that the shape does not name is refused. */
+/** Members by name; unknown ones are refused. */
 export function object<T extends object>(shape: {
   readonly [K in keyof T]-?: Reader<Exclude<T[K], undefined>>
 }): Reader<T> {
@@ -23,7 +23,7 @@ export function object<T extends object>(shape: {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, 'an object', value)
     const read: Record<string, unknown> = {}
     for (const [name, member] of Object.entries(value)) {
-      // A misspelt rule must not be a rule that is not applied.
+      // A misspelt rule must not be silently ignored.
       if (!Object.hasOwn(shape, name)) refuse(`${path}.${name}`, `one of ${Object.keys(shape).join(', ')}`, name)
       read[name] = shape[name as keyof T](member, `${path}.${name}`)
     }
@@ -31,7 +31,7 @@ export function object<T extends object>(shape: {
   }
 }
 
-/** As `object`, with members that must be there. */
+/** Like `object`, with required members. */
 export function whole<T extends object>(
   shape: { readonly [K in keyof T]-?: Reader<Exclude<T[K], undefined>> },
   ...needed: readonly (keyof T & string)[]
@@ -51,7 +51,7 @@ export function list<T>(item: Reader<T>): Reader<T[]> {
       : refuse(path, 'a list', value)
 }
 
-/** `any` by name, or a value. */
+/** `any`, literally, or a value. */
 export function orAny<T>(item: Reader<T>): Reader<T | 'any'> {
   return (value, path) => (value === 'any' ? value : item(value, path))
 }
@@ -70,12 +70,12 @@ export function number(maximum: number): Reader<number> {
 export const flag: Reader<boolean> = (value, path) =>
   typeof value === 'boolean' ? value : refuse(path, 'true or false', value)
 
-/** @param what the text is, for people */
+/** @param what description of the text, for display */
 export function text(pattern: RegExp, what: string): Reader<string> {
   return (value, path) => (typeof value === 'string' && pattern.test(value) ? value : refuse(path, what, value))
 }
 
-/** Hexadecimal of as many bytes as one of these lengths, in lower case. */
+/** Hexadecimal of one of these lengths in bytes, in lower case. */
 export function hexadecimal(...lengths: readonly number[]): Reader<string> {
   return (value, path) => {
     const lower = typeof value === 'string' ? value.toLowerCase() : ''
@@ -94,7 +94,7 @@ export function upToBytes(maximum: number): Reader<Uint8Array> {
   return bytes(...Array.from({ length: maximum }, (_, index) => index + 1))
 }
 
-/** Bits of up to 64, as `0x3001f`. */
+/** Up to 64 bits, such as `0x3001f`. */
 export const bits: Reader<bigint> = (value, path) =>
   typeof value === 'string' && /^0x[0-9a-fA-F]{1,16}$/.test(value)
     ? BigInt(value)
@@ -102,7 +102,7 @@ export const bits: Reader<bigint> = (value, path) =>
 
 export const day: Reader<Date> = (value, path) => {
   const time = typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? new Date(`${value}T00:00:00Z`) : undefined
-  // Date reads days that a month lacks as days of the next one.
+  // Date accepts days that a month lacks as days of the next month.
   return time !== undefined && !Number.isNaN(time.getTime()) && time.toISOString().startsWith(String(value))
     ? time
     : refuse(path, 'a day, for example 2026-03-20', value)

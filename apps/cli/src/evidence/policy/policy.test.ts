@@ -24,7 +24,7 @@ function refusal(read: () => unknown): Refusal | undefined {
 const digest = 'aa'.repeat(48)
 const root = { name: 'root', spkiSha256: 'AB'.repeat(32) }
 
-/** Every member of a policy, each with a value that it takes. */
+/** Every member of a policy, each with a valid value. */
 const good = {
   snp: {
     measurements: [digest],

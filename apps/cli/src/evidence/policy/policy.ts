@@ -19,16 +19,16 @@ import { readTdx } from './tdx.ts'
 
 const name = text(/^.{1,256}$/, 'a text')
 const anchors = list(whole<TrustAnchor>({ name, spkiSha256: hexadecimal(32) }, 'name', 'spkiSha256'))
-/** Public keys, as a key set has them; who verifies by one says whether it will do. */
+/** Public keys, as in a key set; the verifier decides whether one is usable. */
 const keys = list<Jwk>((value, path) =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Jwk)
     : refuse(path, 'a public key as JWK', value),
 )
-/** A register or digest of any bank that is taken. */
+/** A register or digest of any accepted bank. */
 const digest = bytes(32, 48, 64)
 
-/** Members whose names are of one kind. */
+/** Members with names of one kind. */
 function named<T>(pattern: RegExp, what: string, item: Reader<T>): Reader<Record<string, T>> {
   return (value, path) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, 'an object', value)
@@ -74,15 +74,15 @@ const readRules = object<EvidencePolicy>({
 })
 
 /**
- * Reads a policy file. Bytes are hexadecimal. A member that is not known is refused, and so is a value that is not of its kind,
- * length and range, each with its path.
+ * Parses a policy file. Bytes are hexadecimal. Unknown members are refused, and so are values of the wrong kind, length
+ * or range, each with its path.
  * @throws CliError InvalidPolicy
  */
 export function readPolicy(value: unknown): EvidencePolicy {
   return readRules(value, 'policy')
 }
 
-/** Reads a file of trust anchors, as an installation writes it (`anchors.json` in its state). @throws CliError InvalidPolicy */
+/** Parses a file of trust anchors, as an installation writes it (`anchors.json` in its state). @throws CliError InvalidPolicy */
 export function readAnchors(value: unknown): TrustAnchors {
   return whole<TrustAnchors>(
     { simulated: flag, amd: anchors, intel: anchors, aws: anchors, images: keys },

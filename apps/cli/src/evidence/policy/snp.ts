@@ -59,5 +59,5 @@ const members = object<Partial<SnpPolicy>>({
   }),
 })
 
-/** What the file does not say is as without a file; `allow` stands for itself. */
+/** Omitted rules are as without a file; `allow` is taken as written. */
 export const readSnp: Reader<SnpPolicy> = (value, path) => ({ ...baseline.snp, ...members(value, path) })
