@@ -9,7 +9,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
 import { readAccess, roleOf, scopeWords, type Access, type Role } from './access.ts'
 
-/** Who may do what, by which assignment, and what each role contains. */
+/** Who has which rights, by which assignment, and what each role contains. */
 export function AccessPage() {
   const live = useLive('access', readAccess, () => 15_000)
   return (

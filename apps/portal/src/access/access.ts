@@ -27,11 +27,11 @@ export interface Assignment {
 export interface Access {
   roles: Role[]
   assignments: Assignment[]
-  /** Display names by object id; empty where the directory does not tell. */
+  /** Display names by object id; empty if the directory does not return them. */
   names: ReadonlyMap<string, string>
 }
 
-/** Who may do what in the subscription, by which assignment. @throws WireError */
+/** Who has which rights in the subscription, by which assignment. @throws WireError */
 export async function readAccess(signal: AbortSignal): Promise<Access> {
   const base = `${await subscriptionPath()}/providers/Microsoft.Authorization`
   const [roles, assignments] = await Promise.all([
@@ -55,11 +55,11 @@ export async function readAccess(signal: AbortSignal): Promise<Access> {
 
 const lastPart = (id: string): string => id.slice(id.lastIndexOf('/') + 1).toLowerCase()
 
-/** The role that an assignment gives. */
+/** The role of an assignment. */
 export const roleOf = ({ roles }: Access, { properties }: Assignment): Role | undefined =>
   roles.find(({ name }) => name.toLowerCase() === lastPart(properties.roleDefinitionId))
 
-/** A scope as one speaks of it. */
+/** A scope in words. */
 export function scopeWords(scope: string): string {
   if (scope === '/') return 'everything in the tenant'
   const parts = scope.split('/').filter((part) => part !== '')

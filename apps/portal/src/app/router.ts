@@ -1,6 +1,6 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
 
-/** Names in a pattern such as `/machines/:group/:name`; `*` at the end takes what is left. */
+/** Names in a pattern such as `/machines/:group/:name`; `*` at the end matches the rest. */
 export type Parameters<Pattern extends string> = Pattern extends `${infer Head}/${infer Rest}`
   ? Parameters<Head> & Parameters<Rest>
   : Pattern extends `:${infer Name}`
@@ -17,7 +17,7 @@ export interface Place {
 const here = (): Place => ({ path: location.pathname, query: new URLSearchParams(location.search) })
 const current = signal<Place>(typeof location === 'undefined' ? { path: '/', query: new URLSearchParams() } : here())
 
-/** Where the portal is. Everything that a view shows by choice (filter, order, tab) is in it, so that a view can be sent to somebody. */
+/** The portal's current place. Every choice in a view (filter, order, tab) is part of it, so that a view can be shared. */
 export const place: ReadonlySignal<Place> = current
 
 export function navigate(address: string, o: { replace?: boolean } = {}): void {
@@ -27,7 +27,7 @@ export function navigate(address: string, o: { replace?: boolean } = {}): void {
   if (o.replace !== true) window.scrollTo(0, 0)
 }
 
-/** Changes filters in the address without a step in the history; an empty value takes one out. */
+/** Changes filters in the address without a history entry; an empty value removes one. */
 export function setQuery(changes: Record<string, string | undefined>): void {
   const query = new URLSearchParams(place.value.query)
   for (const [name, value] of Object.entries(changes)) {
@@ -38,7 +38,7 @@ export function setQuery(changes: Record<string, string | undefined>): void {
   navigate(place.value.path + (text === '' ? '' : `?${text}`), { replace: true })
 }
 
-/** @returns the parts that the pattern names, decoded; undefined where the path is another one */
+/** @returns the named parts of the pattern, decoded; undefined for another path */
 export function match<Pattern extends string>(pattern: Pattern, path: string): Parameters<Pattern> | undefined {
   const wanted = pattern.split('/')
   const given = path.split('/')
@@ -66,7 +66,7 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** Follows Back and Forward, and clicks on links to places inside, whatever made them. */
+/** Follows Back and Forward, and clicks on internal links anywhere. */
 export function startRouter(): void {
   addEventListener('popstate', () => {
     current.value = here()

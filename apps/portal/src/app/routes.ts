@@ -1,7 +1,7 @@
 import type { ComponentType } from 'preact'
 import { match, type Parameters } from './router.ts'
 
-/** A page: loaded when it is first shown. */
+/** A page, loaded when it is first shown. */
 export interface Page {
   title: string
   /** Whether it works without a signed-in principal. */
@@ -11,7 +11,7 @@ export interface Page {
   load: () => Promise<ComponentType<never>>
 }
 
-/** `load` gives a component whose properties are the names in the pattern. */
+/** `load` returns a component whose properties are the names in the pattern. */
 function page<Pattern extends string>(
   pattern: Pattern,
   title: string,
@@ -21,7 +21,7 @@ function page<Pattern extends string>(
   return { pattern, title, load: load as Page['load'], ...o }
 }
 
-/** In the order in which they are tried. */
+/** In matching order. */
 const pages: readonly Page[] = [
   page('/', 'Machines', async () => (await import('../machines/machines-page.tsx')).MachinesPage),
   page('/machines/new', 'Make a machine', async () => (await import('../make/make-page.tsx')).MakePage),
@@ -57,7 +57,7 @@ export function findPage(path: string): { page: Page; parameters: Record<string,
   return undefined
 }
 
-/** What stands in the navigation. */
+/** Entries of the navigation. */
 export const places: readonly { address: string; name: string }[] = [
   { address: '/', name: 'Machines' },
   { address: '/sizes', name: 'Sizes' },

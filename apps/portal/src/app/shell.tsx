@@ -9,7 +9,7 @@ import { toWireError, type WireError } from '../wire/wire-error.ts'
 import { place } from './router.ts'
 import { findPage, places, type Page } from './routes.ts'
 
-/** The frame of every page: navigation, who is signed in, whether the server answers. */
+/** The frame of every page: navigation, signed-in principal, server reachability. */
 export function Shell() {
   const found = findPage(place.value.path)
   const who = session.value

@@ -7,7 +7,7 @@ import { CollateralView } from './collateral-view.tsx'
 import { readProviders, type Provider } from './providers.ts'
 import { ShortfallView } from './shortfall-view.tsx'
 
-/** Who attests, and what the vendors say of the silicon that is attested. */
+/** Attestation providers, and the vendors' statements about the attested silicon. */
 export function AttestationPage() {
   const live = useLive('providers', readProviders, () => 30_000)
   return (

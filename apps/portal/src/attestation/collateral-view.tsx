@@ -16,7 +16,7 @@ const url = `https://${sharedAttestationHost(homeRegion.code)}/collateral`
 
 const badges: Record<CollateralItemStatus['state'], string> = { current: 'good', due: 'moving', expired: 'bad' }
 
-/** What the vendors say, as old as it is, and until when it counts. */
+/** The vendors' statements, with their age and expiry. */
 export function CollateralView() {
   const live = useLive(
     'collateral',

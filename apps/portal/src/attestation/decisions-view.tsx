@@ -7,7 +7,7 @@ import { Table } from '../ui/table.tsx'
 
 const kinds: Record<Decided['outcome'], string> = { Permitted: 'good', Denied: 'bad', Refused: 'bad' }
 
-/** What a provider decided last, and why it did not permit. */
+/** A provider's latest decisions, and reasons for denials. */
 export function DecisionsView({ decisions }: { decisions: readonly Decided[] }) {
   const outcome = place.value.query.get('outcome') ?? ''
   const shown = decisions.filter((each) => outcome === '' || each.outcome === outcome)
@@ -49,7 +49,7 @@ export function DecisionsView({ decisions }: { decisions: readonly Decided[] }) 
   )
 }
 
-/** Rules and checks that stood in the way, expected and found. */
+/** Rules and checks that failed, with expected and found. */
 function Why({ decision }: { decision: Decided }) {
   const { code, message, failedRules, failedChecks, shortcomings, advisories } = decision
   const facts: Fact[] = [

@@ -28,11 +28,11 @@ export function judgeText(text: string): JudgedText {
 
 export interface Answer {
   verdict: 'permitted' | 'denied' | 'error'
-  /** Why it was not permitted. */
+  /** Why it was denied. */
   why?: string
 }
 
-/** What a policy in force and an edited one say of a decision's evidence. */
+/** Results of a policy in force and an edited one on a decision's evidence. */
 export interface Comparison {
   decision: Decided
   vmId: string | undefined
@@ -40,7 +40,7 @@ export interface Comparison {
   after: Answer
 }
 
-/** Claims of a decision as its policy saw them; undefined where none are kept. */
+/** A decision's claims as its policy saw them; undefined if none are stored. */
 function claimsSeen({ claims, policyClaims, policyHash = '' }: Decided): Claim[] | undefined {
   const seen = policyClaims ?? (claims && beforeSigning(claims))
   return seen && incomingClaims(seen, { hash: policyHash })
@@ -57,7 +57,7 @@ function answerOf(policy: Policy, claims: Claim[]): Answer {
   }
 }
 
-/** Both policies over stored decisions, those whose answer changes first. */
+/** Both policies over stored decisions, changed results first. */
 export function compare(inForce: Policy, edited: Policy, decisions: readonly Decided[]): Comparison[] {
   const all = decisions.flatMap((decision) => {
     const claims = claimsSeen(decision)

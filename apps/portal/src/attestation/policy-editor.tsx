@@ -12,7 +12,7 @@ import { readPolicy, resetPolicy, setPolicy } from './policy.ts'
 
 type Judge = typeof import('./judge-policy.ts')
 
-/** A policy, read and warned of while one types, and held to what was decided before. */
+/** A policy editor that parses and warns while one types, and compares with earlier decisions. */
 export function PolicyEditor({ host, type, decisions }: { host: string; type: AttestationType; decisions: Decided[] }) {
   const live = useLive(
     `policy ${host} ${type}`,

@@ -26,13 +26,13 @@ export async function readPolicy(host: string, type: AttestationType, signal: Ab
   return { text: textOfBase64Url(AttestationPolicy ?? ''), signed: !jws.endsWith('.') }
 }
 
-/** Sends the text unsigned, as who has a role may. @throws WireError where the provider takes signed policies alone */
+/** Sends the text unsigned, as a role allows. @throws WireError if the provider accepts only signed policies */
 export async function setPolicy(host: string, type: AttestationType, text: string): Promise<void> {
   const jws = `${base64Url('{"alg":"none"}')}.${base64Url(JSON.stringify({ AttestationPolicy: base64Url(text) }))}.`
   await askService({ method: 'PUT', url: address(host, type), audience: attestationAudience, body: jws })
 }
 
-/** Back to the policy that every provider begins with. @throws WireError */
+/** Resets to the default policy. @throws WireError */
 export async function resetPolicy(host: string, type: AttestationType): Promise<void> {
   const url = address(host, type).replace('?', ':reset?')
   await askService({ method: 'POST', url, audience: attestationAudience })

@@ -10,7 +10,7 @@ import { policyTypes } from './policy.ts'
 
 const newest = 100
 
-/** A provider: its policies, and what it decided by them. */
+/** A provider: its policies, and its decisions. */
 export function ProviderPage({ host }: { host: string }) {
   if (!isProviderHost(host))
     return (

@@ -1,7 +1,7 @@
 import { list, subscriptionPath, versions } from '../wire/arm.ts'
 import { isProviderHost } from '../decisions/decisions.ts'
 
-/** An attestation provider: one that a region shares, or your own. */
+/** An attestation provider: a region's shared one, or your own. */
 export interface Provider {
   name: string
   location: string

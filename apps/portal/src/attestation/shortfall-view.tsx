@@ -7,7 +7,7 @@ import { Table } from '../ui/table.tsx'
 
 type Lacks = SeenPlatform['lacks']
 
-/** Which part of which platform is behind, by how much, what to update, and what will be at the vendor's next set. */
+/** Which component of which platform is behind, by how much, what to update, and the state under the vendor's next set. */
 export function ShortfallView({ providers }: { providers: readonly string[] }) {
   const live = useLive(
     `platforms ${providers.join(' ')}`,

@@ -4,7 +4,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
 import { groupOfBudget, readBudgets, shareOf, spentOf } from './budget.ts'
 
-/** Budgets with what is spent of each, and the alerts that they raised. */
+/** Budgets with what is spent, and their alerts. */
 export function BudgetsView() {
   const { value, error } = useLive('budgets', readBudgets, () => 60_000)
   return (

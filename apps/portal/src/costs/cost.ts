@@ -1,17 +1,17 @@
 import { arm, list, subscriptionPath, versions } from '../wire/arm.ts'
 
-/** One row of a cost query: what was summed, by day and by what it was grouped by. */
+/** One row of a cost query: sums by day and group. */
 export interface CostRow {
   cost: number
   hours: number
-  /** `2026-11-27`; empty where the query is not by day. */
+  /** `2026-11-27`; empty if the query is not by day. */
   day: string
   keys: string[]
 }
 
 export interface Costs {
   rows: CostRow[]
-  /** ISO 4217; undefined where the installation has no prices. */
+  /** ISO 4217; undefined if the installation has no prices. */
   currency: string | undefined
 }
 
@@ -58,13 +58,13 @@ export async function readCosts(o: { by: string[]; daily: boolean; signal?: Abor
   }
 }
 
-/** A sum in its currency; hours where nothing has a price. */
+/** A sum in its currency; hours without prices. */
 export function money(value: number, currency: string | undefined): string {
   if (currency === undefined) return value.toFixed(2)
   return new Intl.NumberFormat(undefined, { style: 'currency', currency }).format(value)
 }
 
-/** RFC 4180; what a spreadsheet would take for a formula is text. */
+/** RFC 4180; text that a spreadsheet would read as a formula is quoted as text. */
 export function csvOf(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cell = (value: string | number): string => {
     const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value)
@@ -83,7 +83,7 @@ export interface QuotaRequest {
   }
 }
 
-/** Requests for more of a region, with what became of them. */
+/** Requests for more quota in a region, with their status. */
 export async function readQuotaRequests(region: string, signal?: AbortSignal): Promise<QuotaRequest[]> {
   const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(region)}/providers/Microsoft.Quota/quotaRequests`
   return await list<QuotaRequest>(path, versions.quota, signal)

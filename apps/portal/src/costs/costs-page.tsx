@@ -14,7 +14,7 @@ import { DayChart } from './day-chart.tsx'
 
 const often = (): number => 60_000
 
-/** What was used this month, at the installation's prices, what is spent of budgets, and how much of each quota. */
+/** This month's usage at the installation's prices, budgets, and quotas. */
 export function CostsPage() {
   const days = useLive('days', async (signal) => await readCosts({ by: ['Meter'], daily: true, signal }), often)
   const resources = useLive(

@@ -3,7 +3,7 @@ import type { CostRow } from './cost.ts'
 const height = 120
 const colours = ['var(--accent)', 'var(--warn)', 'var(--good)', 'var(--bad)', 'var(--quiet)', 'var(--line-strong)']
 
-/** Bars by day, split by meter. The table beside it says the same in numbers, for whoever sees no bars. */
+/** Bars by day, split by meter. The table beside it has the same numbers, for those who see no bars. */
 export function DayChart({ rows, of }: { rows: readonly CostRow[]; of: 'cost' | 'hours' }) {
   const days = [...new Set(rows.map(({ day }) => day))].toSorted()
   const meters = [...new Set(rows.map(({ keys }) => keys[0] ?? ''))].toSorted()

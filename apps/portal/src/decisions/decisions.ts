@@ -11,11 +11,11 @@ export type Decided = DecisionView & DecidedClaims
 
 const version = 'api-version=2025-06-01'
 
-/** Whether a host is that of an attestation provider of this installation: a token goes nowhere else. */
+/** Whether a host belongs to an attestation provider of this installation: tokens are sent nowhere else. */
 export const isProviderHost = (host: string): boolean =>
   /^[a-z0-9-]+\.[a-z0-9]+\.attest\./.test(host) && host.endsWith(`.attest.${domain}`)
 
-/** The newest decisions of a provider with what their policies were asked about. @param top up to 100 @throws WireError */
+/** A provider's newest decisions with the claims that their policies evaluated. @param top up to 100 @throws WireError */
 export async function readDecisions(host: string, top: number, signal?: AbortSignal): Promise<Decided[]> {
   const url = `https://${host}/decisions?${version}&$top=${top}&$expand=claims`
   const list = await askService<DecisionList>({ url, audience: attestationAudience, ...(signal && { signal }) })

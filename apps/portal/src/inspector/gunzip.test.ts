@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { gunzip } from './gunzip.ts'
 
-/** What the command line's answers: Node's, to the last byte. */
+/** The command line's result: Node's, to the last byte. */
 function nodes(bytes: Uint8Array, maximum: number): Uint8Array | undefined {
   try {
     const answer = gunzipSync(bytes, { maxOutputLength: maximum, info: true }) as unknown
@@ -15,7 +15,7 @@ function nodes(bytes: Uint8Array, maximum: number): Uint8Array | undefined {
 }
 
 const limit = 1 << 20
-/** Bytes that repeat, so that lengths and distances of every kind occur. */
+/** Repetitive bytes, so that lengths and distances of every kind occur. */
 const content = fc
   .array(fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 400 })), { maxLength: 12 })
   .map((parts) => new Uint8Array(Buffer.concat(parts.map(([bytes, times]) => Buffer.concat(Array(times).fill(bytes))))))

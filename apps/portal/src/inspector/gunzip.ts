@@ -4,7 +4,7 @@ import { inflate, InflateError } from './inflate.ts'
 
 const flag = { headerChecksum: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 }
 
-/** Whole gzip streams (RFC 1952), one after the other, to the last byte; as the command line's, which is Node's. */
+/** Whole gzip streams (RFC 1952), concatenated, to the last byte; like the command line's, which is Node's. */
 export const gunzip: Gunzip = (bytes, maximum) => {
   if (maximum < 1) return undefined
   try {

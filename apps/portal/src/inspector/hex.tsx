@@ -2,14 +2,14 @@ import { useState } from 'preact/hooks'
 import type { Place } from './place.ts'
 
 const width = 16
-/** Lines that are shown at first, and with each step more. */
+/** Lines shown at first, and added with each step. */
 const step = 128
 
 const digits = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ')
 const letters = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => (byte > 0x1f && byte < 0x7f ? String.fromCharCode(byte) : '·')).join('')
 
-/** Bytes as hexadecimal, sixteen a line, with a stretch of them marked. */
+/** Bytes as hexadecimal, sixteen per line, with a marked range. */
 export function Hex({ bytes, mark }: { bytes: Uint8Array; mark: Place | undefined }) {
   const [shown, setShown] = useState(step)
   const [open, setOpen] = useState(false)

@@ -1,15 +1,15 @@
-/** DEFLATE (RFC 1951), without waiting: `detect` unpacks while it looks, and a browser's own decompression answers later. */
+/** Synchronous DEFLATE (RFC 1951): `detect` unpacks while it scans, and a browser's own decompression is asynchronous. */
 
 /** RFC 1951 section 3.2.5: bases and extra bits of lengths 257 to 285 and of distances 0 to 29. */
 const lengthBases = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258] // prettier-ignore
 const lengthExtras = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0]
 const distanceBases = [1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12_289, 16_385, 24_577] // prettier-ignore
 const distanceExtras = [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13] // prettier-ignore
-/** Section 3.2.7: the order in which lengths of the code of code lengths stand. */
+/** Section 3.2.7: order of the code lengths for the code length alphabet. */
 const order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
 const longest = 15
 
-/** Damaged data, or more of them than the caller takes. */
+/** Damaged data, or more than the caller accepts. */
 export class InflateError extends Error {}
 
 interface Code {
@@ -28,7 +28,7 @@ function codeOf(lengths: readonly number[], what: string): Code {
     left = left * 2 - counts[length]!
     if (left < 0) throw new InflateError(`${what}: more codes than there are`)
   }
-  // zlib: a code may leave places unused only where it has one symbol, or none.
+  // zlib: a code may be incomplete only if it has one symbol, or none.
   const used = lengths.filter((length) => length > 0).length
   if (left > 0 && (used > 1 || what === 'lengths' || (used === 1 && counts[1] !== 1)))
     throw new InflateError(`${what}: codes that stand for nothing`)
@@ -66,7 +66,7 @@ class Bits {
     return value
   }
 
-  /** The place of the next whole byte. */
+  /** Offset of the next whole byte. */
   align(): number {
     this.#held = 0
     this.#count = 0
@@ -186,7 +186,7 @@ function block(bits: Bits, out: Output, codes: { lengths: Code; distances: Code 
 /**
  * Unpacks the stream that begins at `at`.
  * @returns the bytes, and where the stream ends
- * @throws InflateError where it is damaged, or gives more than `maximum` bytes
+ * @throws InflateError if it is damaged, or yields more than `maximum` bytes
  */
 export function inflate(bytes: Uint8Array, at: number, maximum: number): { content: Uint8Array; end: number } {
   const bits = new Bits(bytes, at)

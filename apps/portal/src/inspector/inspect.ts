@@ -30,18 +30,18 @@ export interface Inspected {
 export interface InspectedPiece {
   explanation: Explanation
   raw: Uint8Array | undefined
-  /** Of each field: where in the bytes it stands, where that can be said. */
+  /** For each field: its position in the bytes, if it can be determined. */
   places: (Place | undefined)[]
-  /** Of evidence that is text. */
+  /** For textual evidence. */
   text: string | undefined
 }
 
-/** As the command line's: of the largest file, of all together, and how many. */
+/** The command line's limits: of the largest file, of all together, and their number. */
 const most = { file: 32 * 1024 * 1024, all: 64 * 1024 * 1024, files: 128 }
 /** Milliseconds that a judgement may take. */
 const deadline = 10_000
 
-/** Whose word is taken: AMD's, Intel's and AWS's roots, as `strongroom evidence verify` takes them. */
+/** Trusted roots: AMD's, Intel's and AWS's, like `strongroom evidence verify`. */
 const genuine: TrustAnchors = {
   simulated: false,
   amd: [...genuineAmdAnchors],
@@ -49,7 +49,7 @@ const genuine: TrustAnchors = {
   aws: [...genuineAwsAnchors],
 }
 
-/** What these files would make too much of, in words; undefined where they are few enough. */
+/** Which limit these files exceed, in words; undefined if none. */
 export function tooMuch(files: readonly { size: number }[]): string | undefined {
   if (files.length > most.files) return `These are ${files.length} files. Choose at most ${most.files} at once.`
   if (files.some(({ size }) => size > most.file)) return `A file is larger than any evidence (${most.file} bytes).`

@@ -1,7 +1,7 @@
 import { Frame } from '../app/shell.tsx'
 import { Inspector } from './inspector.tsx'
 
-/** The inspector inside the portal; it needs nobody to be signed in, for it asks the server nothing. */
+/** The inspector inside the portal; it needs no sign-in, because it does not contact the server. */
 export function InspectorPage() {
   return (
     <Frame>

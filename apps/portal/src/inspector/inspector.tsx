@@ -12,8 +12,8 @@ type State =
   | { state: 'done'; given: readonly Given[]; inspected: Inspected }
 
 /**
- * Evidence that is dropped, chosen or pasted: recognised, judged and explained in this page. The code that verifies is fetched with
- * the page's first use of it; of what is given nothing is sent anywhere.
+ * Evidence dropped, chosen or pasted: recognised, judged and explained in this page. The verifying code is fetched at
+ * the page's first use; the input is sent nowhere.
  */
 export function Inspector() {
   const [state, setState] = useState<State>({ state: 'empty' })
@@ -23,7 +23,7 @@ export function Inspector() {
   const [text, setText] = useState('')
   const turn = useRef(0)
   const held = useRef<readonly Given[]>([])
-  // Fetched with the page: from then on it asks for nothing.
+  // Fetched with the page: afterwards it requests nothing.
   useEffect(() => void verifier(), [])
 
   async function judge(give: () => Promise<readonly Given[] | string>, at = time, challenge = nonce): Promise<void> {
@@ -165,7 +165,7 @@ export function Inspector() {
   )
 }
 
-/** What there is to inspect, and how to get it. */
+/** Kinds of evidence to inspect, and how to get them. */
 const Kinds = () => (
   <ul class="kinds quiet">
     <li>AMD SEV-SNP reports with VCEK, ASK, ARK and revocation list</li>

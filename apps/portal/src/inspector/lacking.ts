@@ -6,7 +6,7 @@ export interface Lacking {
   missing: string[]
 }
 
-/** Why a judgement did not end as accepted: the check that failed first, else what was not given, each once, with where to get it. */
+/** Why a judgement did not end as accepted: the first failed check, else what is missing, each once, with where to get it. */
 export function whatIsLacking(judgement: Judgement): Lacking {
   const failed = firstFailure(judgement.check)
   const said = whatIsMissing(judgement).map((check) => check.message ?? check.shows)

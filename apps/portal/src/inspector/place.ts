@@ -1,6 +1,6 @@
 import { toHex } from '@strongroom/evidence'
 
-/** Hexadecimal of bytes that were asked about last: a table of fields asks about the same ones a hundred times. */
+/** Hexadecimal of recently requested bytes: a table of fields requests the same ones a hundred times. */
 const known = new WeakMap<Uint8Array, string>()
 
 export interface Place {
@@ -9,7 +9,7 @@ export interface Place {
   to: number
 }
 
-/** Where in the bytes a field's value stands: only where it is long enough to stand nowhere else by chance, and does not. */
+/** Position of a field's value in the bytes: only if it is too long to occur elsewhere by chance, and does not. */
 export function placeOf(raw: Uint8Array, value: string): Place | undefined {
   if (!/^(?:[0-9a-f]{2}){8,}$/.test(value)) return undefined
   const hex = known.get(raw) ?? toHex(raw)

@@ -11,7 +11,7 @@ const words: Record<Judgement['verdict'], { mark: string; kind: string; title: s
   nothing: { mark: '·', kind: 'open', title: 'Nothing to accept' },
 }
 
-/** The verdict first, then why, then what is missing, then each check. */
+/** The verdict first, then the reason, then what is missing, then each check. */
 export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: Inspected }) {
   const { mark, kind, title } = words[judgement.verdict]
   const { failed, missing } = lacking
@@ -53,7 +53,7 @@ export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: 
 const mono = (text: string | undefined): ComponentChildren =>
   text === undefined ? undefined : <span class="mono">{text}</span>
 
-/** The first check that failed: expected, found, and where the rule stands. */
+/** The first failed check: expected, found, and the rule's source. */
 function Fault({ check }: { check: Check }) {
   return (
     <div class="problem">
@@ -72,7 +72,7 @@ function Fault({ check }: { check: Check }) {
   )
 }
 
-/** What the evidence says, what nobody asked of it, and the silicon's known flaws. */
+/** What the evidence states, what was not asked of it, and the silicon's known flaws. */
 function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement: Judgement }) {
   const files = [...new Set(says.map(({ of }) => of))]
   return (

@@ -1,6 +1,6 @@
 /**
- * What this browser keeps for a person from one visit to the next. What cannot be read counts as damaged, never as absent: what was
- * decided or seen before does not give way to anybody's word.
+ * What this browser stores for a person between visits. Unreadable data counts as damaged, never as absent: earlier
+ * decisions are not replaced by anybody's statement.
  */
 export class KeptDamaged extends Error {}
 

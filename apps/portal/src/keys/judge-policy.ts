@@ -14,7 +14,7 @@ import { isProviderHost, type Decided } from '../decisions/decisions.ts'
 
 /** The chunk that judges release policies: loaded when one is edited. */
 
-/** A policy in words, indented by how deep it is nested. */
+/** A policy in words, indented by nesting depth. */
 export interface PolicyLine {
   depth: number
   text: string
@@ -24,7 +24,7 @@ export type JudgedPolicy =
   | { fault: { place: string; expected: string; found: string } }
   | { policy: ReleasePolicy; warnings: LintWarning[]; lines: PolicyLine[]; providers: string[] }
 
-/** What a text says as a release policy, or why it says nothing. */
+/** A text parsed as a release policy, or why it is invalid. */
 export function judgePolicy(text: string): JudgedPolicy {
   try {
     const policy = readReleasePolicy(text)
@@ -54,23 +54,23 @@ function linesOf(condition: ExplainedCondition, depth: number): PolicyLine[] {
 const wordsOf = ({ claim, operator, expected }: ExplainedCondition & { kind: 'claim' }): string =>
   comparisonText({ claim, operator, operand: expected })
 
-/** What release would have answered to the token of a decision. */
+/** The release decision for a past decision's token. */
 export interface Trial {
   decision: Decided
   vmId: string | undefined
   released: boolean
-  /** What stood in the way; empty where it is released. */
+  /** What failed; empty if it is released. */
   why: string[]
 }
 
 const tokenSeconds = 8 * 3600
 
-/** Tries a policy on decisions that issued a token, each as at its own time. */
+/** Tries a policy on decisions that issued a token, each at its own time. */
 export function tryPolicy(policy: ReleasePolicy, decisions: readonly Decided[]): Trial[] {
   return decisions.flatMap((decision) => {
     if (decision.claims === undefined) return []
     const now = Math.floor(Date.parse(decision.at) / 1000)
-    // A decision keeps what the token said; issuer and times were added as it was signed.
+    // A decision stores the token's claims; issuer and times were added at signing.
     const claims = {
       ...decision.claims,
       iss: `https://${decision.provider}`,

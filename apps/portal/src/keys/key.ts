@@ -3,7 +3,7 @@ import { textOfBase64Url } from '../wire/base64-url.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
 import { askVault, listVault } from './vaults.ts'
 
-/** What a key's page shows; what the principal may not see of it is an error beside the rest. */
+/** The content of a key's page; what the principal may not see is shown as an error beside the rest. */
 export interface WholeKey {
   current: KeyBundle
   versions: KeyItem[] | WireError
@@ -24,5 +24,5 @@ export async function readKey(vault: string, key: string, signal: AbortSignal): 
   return { current, versions, rotation }
 }
 
-/** Text of a policy as it lies in a key. */
+/** Text of a policy as stored in a key. */
 export const policyText = ({ data }: KeyReleasePolicyBody): string => textOfBase64Url(data)

@@ -7,7 +7,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
 import { readHolders } from './vaults.ts'
 
-/** Vaults and managed HSMs, and the platform's own vault, of which everybody's log may be asked for. */
+/** Vaults and managed HSMs, and the platform's own vault, whose log anyone may request. */
 export function KeysPage() {
   const live = useLive('key-holders', readHolders)
   return (

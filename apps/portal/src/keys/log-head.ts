@@ -1,12 +1,12 @@
 import { keep, readKept } from '../kept/kept.ts'
 
-/** The head of a log as this browser verified it last: the vault's key and the note that it signed. */
+/** The head of a log as this browser last verified it: the vault's key and the signed note. */
 export interface LogHead {
   key: string
   checkpoint: string
 }
 
-/** Why a log is not believed. */
+/** Why a log is not trusted. */
 export interface Distrust {
   code: string
   message: string
