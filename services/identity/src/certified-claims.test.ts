@@ -8,7 +8,7 @@ const seconds = now.getTime() / 1000
 const expected = { audience: ['https://login.example/token'], issuer: 'app', now }
 const claims = { iss: 'app', sub: 'app', aud: 'https://login.example/token', exp: seconds + 600 }
 
-/** Signed by hand, whatever its header asks for. */
+/** Signed by hand, whatever its header requests. */
 function crafted(header: object, change: object = {}): string {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const text = `${part({ alg: 'RS256', ...header })}.${part({ ...claims, ...change })}`

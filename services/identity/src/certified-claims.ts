@@ -1,6 +1,6 @@
 import { compactVerify, errors, type CryptoKey, type KeyObject } from 'jose'
 
-/** What an application that signs for itself says, its signature verified. Dates in seconds. */
+/** Claims of a self-signing application, with the signature verified. Dates in seconds. */
 export interface CertifiedClaims {
   subject: string
   expires: number
@@ -9,8 +9,8 @@ export interface CertifiedClaims {
 const toleranceSeconds = 60
 
 /**
- * Verifies signature, issuer, audience and dates of an assertion that a certificate's key signed. MSAL for .NET writes `exp` and `nbf`
- * as texts, where RFC 7519 has numbers, and Entra takes them.
+ * Verifies signature, issuer, audience and dates of an assertion that a certificate's key signed. MSAL for .NET writes
+ * `exp` and `nbf` as texts, where RFC 7519 has numbers, and Entra accepts them.
  * @throws Error that says what is wrong, in words that follow "failed validation:"
  */
 export async function certifiedClaims(
@@ -37,7 +37,7 @@ const wrong = (claim: string): Error => new Error(`its claim '${claim}' has the 
 
 async function signedClaims(assertion: string, key: CryptoKey | KeyObject): Promise<Record<string, unknown>> {
   try {
-    // No critical header is known, b64 (RFC 7797) included, with which the payload would be read in another way.
+    // Critical headers are refused, including b64 (RFC 7797), which would change how the payload is read.
     const { payload, protectedHeader } = await compactVerify(assertion, key, { algorithms: ['RS256', 'PS256', 'ES256'] }) // prettier-ignore
     if (protectedHeader.crit !== undefined || 'b64' in protectedHeader) throw new errors.JWSInvalid('crit')
     const claims: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload))

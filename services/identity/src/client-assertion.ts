@@ -12,8 +12,8 @@ import type { FederatedCredentialRow } from './store.ts'
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const assertionLimit = 16 * 1024
 /**
- * Longer than any client makes them; it bounds how long a captured one is of use. An assertion may be presented again
- * while it is valid, as to Entra (RFC 7523 section 3 leaves `jti` open): MSAL keeps one for all audiences.
+ * Longer than any client uses; it limits how long a captured one is usable. An assertion may be reused while it is
+ * valid, as in Entra (RFC 7523 section 3 leaves `jti` open): MSAL keeps one for all audiences.
  */
 const mostSeconds = 24 * 3600
 const toleranceSeconds = 60
@@ -24,8 +24,9 @@ export interface AssertionVerifier {
 }
 
 /**
- * RFC 7523: an application proves itself by a token that its certificate's key signed (issuer and subject are the
- * application), or by another issuer's token that one of its federated credentials names by issuer, subject and audience.
+ * RFC 7523: an application authenticates by a token signed with its certificate's key (issuer and subject are the
+ * application), or by another issuer's token that one of its federated credentials names by issuer, subject and
+ * audience.
  */
 export function createAssertionVerifier(o: {
   credentials: Credentials
@@ -36,7 +37,7 @@ export function createAssertionVerifier(o: {
   fetchJson?: (url: string) => Promise<unknown>
 }): AssertionVerifier {
   const readers = { clock: o.clock, ...(o.fetchJson !== undefined && { fetchJson: o.fetchJson }) }
-  // Issuers of applications are the owner's to name, those of managed identities everybody's who writes the identity.
+  // The owner names issuers of applications; anyone who may write a managed identity names its issuers.
   const ofApplications = issuerKeys({ ...readers, publicOnly: false })
   const ofIdentities = issuerKeys({ ...readers, publicOnly: true })
   return {
@@ -73,7 +74,7 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
   const header = decodeProtectedHeader(assertion)
   const now = o.clock.now()
   const rows = await o.credentials.certificates(appId)
-  // MSAL for Python pads what RFC 7515 wants without padding.
+  // MSAL for Python pads what RFC 7515 requires unpadded.
   const named = (value: unknown): string | undefined =>
     typeof value === 'string' ? value.replace(/={1,2}$/, '') : undefined
   const [sha1, sha256] = [named(header.x5t), named(header['x5t#S256'])]
@@ -83,7 +84,7 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
     throw invalid('its certificate is not currently valid')
   const { publicKey } = new X509Certificate(Buffer.from(row.der, 'base64'))
   const authorities = ['common', 'organizations', o.tenantId].map((tenant) => `https://${loginHost}/${tenant}`)
-  // What a client signs in a shell with Azure's own names (`strongroom env --public-names`).
+  // Audience signed by a client in a shell with Azure's own names (`strongroom env --public-names`).
   const publicAuthority = `https://login.microsoftonline.com/${o.tenantId}`
   const audiences = [...authorities, publicAuthority].flatMap((authority) => [
     `${authority}/oauth2/v2.0/token`,

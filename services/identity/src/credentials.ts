@@ -5,7 +5,7 @@ import { tables, type CertificateRow, type FederatedCredentialRow, type Tables }
 
 const limit = 20
 
-/** What applications sign in by besides secrets: certificates, and tokens of other issuers. */
+/** Applications' credentials besides secrets: certificates, and tokens of other issuers. */
 export class Credentials {
   readonly #store: Store
   readonly #clock: Clock
@@ -62,7 +62,7 @@ export class Credentials {
   }
 
   /**
-   * One of a principal's: two at once are written after each other.
+   * Adds one to a principal; concurrent additions are serialised.
    * @param o.replace whether one of the same name is changed
    * @throws ServiceError Request_MultipleObjectsWithSameKeyValue, TooManyCredentials, ManagedIdentityNotFound
    */
@@ -111,7 +111,7 @@ export class Credentials {
   }
 }
 
-/** Names of credentials are parts of ids, which have no case. */
+/** Credential names are parts of ids, which are case-insensitive. */
 const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
 const alreadyThere = (name: string, clash: FederatedCredentialRow): ServiceError =>

@@ -7,7 +7,7 @@ const codeSeconds = 900
 const refreshHours = 90 * 24
 /** Without vowels and look-alikes (RFC 8628 section 6.1). */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ'
-/** Anyone may ask for a code, so what waits for approval is bounded: in all, and what one caller asked for within a code's life. */
+/** Anyone may request a code, so pending ones are limited: in total, and per caller within a code's lifetime. */
 const mostPending = 10_000
 const mostOfCaller = 100
 
@@ -19,11 +19,11 @@ export interface DeviceCode {
   expiresIn: number
 }
 
-/** RFC 8628 for the installation's owner, who approves a code through the local socket; and the refresh tokens of it. */
+/** RFC 8628 for the installation's owner, who approves a code through the local socket; and its refresh tokens. */
 export class DeviceCodes {
   readonly #store: Store
   readonly #clock: Clock
-  /** When each caller asked for its codes, milliseconds. */
+  /** When each caller requested its codes, milliseconds. */
   readonly #asked = new Map<string, number[]>()
 
   constructor(o: { store: Store; clock: Clock }) {
@@ -78,7 +78,7 @@ export class DeviceCodes {
     return { clientId: row.client_id, scope: row.scope }
   }
 
-  /** Ends an approved code and gives its scope. @throws OAuthError authorization_pending and the others of RFC 8628 */
+  /** Redeems an approved code and returns its scope. @throws OAuthError authorization_pending and the others of RFC 8628 */
   async redeem(o: { deviceCode: string; clientId: string }): Promise<{ scope: string }> {
     const db = tables(this.#store)
     const hash = digest(o.deviceCode)
@@ -98,7 +98,7 @@ export class DeviceCodes {
     return { scope: row.scope }
   }
 
-  /** @param o.hours how long it lasts; 90 days where left out */
+  /** @param o.hours its lifetime; default 90 days */
   async refreshToken(o: { clientId: string; appId: string; hours?: number }): Promise<string> {
     const token = randomBytes(48).toString('base64url')
     const now = this.#clock.now()
@@ -114,7 +114,7 @@ export class DeviceCodes {
     return token
   }
 
-  /** The application of the principal that the token stands for. @throws OAuthError invalid_grant */
+  /** The application of the token's principal. @throws OAuthError invalid_grant */
   async refresh(o: { token: string; clientId: string }): Promise<string> {
     const row = await tables(this.#store)
       .selectFrom('refresh_token')

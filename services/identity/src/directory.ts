@@ -4,10 +4,10 @@ import { tables, type GroupRow, type UserRow } from './store.ts'
 export type User = Omit<UserRow, 'enabled'> & { enabled: boolean }
 export type Group = GroupRow
 
-/** Entra's limit on the groups of a token. */
+/** Entra's limit on groups in a token. */
 export const groupsOfToken = 200
 
-/** People and groups: whom roles can be given to beside service principals. A group's members have what the group has. */
+/** People and groups, which roles can be assigned to besides service principals. A group's members have the group's rights. */
 export class Directory {
   readonly #store: Store
   readonly #clock: Clock
@@ -32,7 +32,7 @@ export class Directory {
     return row && toUser(row)
   }
 
-  /** Undefined where the user principal name is another's. */
+  /** Undefined if someone else has the user principal name. */
   async addUser(o: Omit<User, 'id' | 'created_at'>): Promise<User | undefined> {
     const row: UserRow = {
       id: this.#newId().toLowerCase(),
@@ -74,7 +74,7 @@ export class Directory {
     return row
   }
 
-  /** Its memberships end with it, on both sides. */
+  /** Its memberships end with it, in both directions. */
   async removeGroup(id: string): Promise<void> {
     await tables(this.#store).deleteFrom('group_member').where('group_id', '=', id).execute()
     await tables(this.#store).deleteFrom('directory_group').where('id', '=', id).execute()
@@ -91,7 +91,7 @@ export class Directory {
     return (await query.where('group_id', '=', groupId).orderBy('member_id').execute()).map((row) => row.member_id)
   }
 
-  /** False where it is one already. */
+  /** False if it already is one. */
   async addMember(groupId: string, memberId: string): Promise<boolean> {
     const written = await tables(this.#store)
       .insertInto('group_member')
@@ -110,7 +110,7 @@ export class Directory {
     return Number(removed.numDeletedRows) > 0
   }
 
-  /** Every group that an object is in, also through other groups. Groups that hold each other end nowhere else. */
+  /** Every group of an object, also through other groups. Terminates for groups that contain each other. */
   async groupsOf(objectId: string): Promise<string[]> {
     const found = new Set<string>()
     let frontier = [objectId.toLowerCase()]

@@ -41,7 +41,7 @@ export function addDiscovery(
       async (request, reply) => {
         const { tenant } = request.params
         if (!o.isTenant(tenant)) return unknownTenant(tenant).send(request, reply, o.clock.now())
-        // What goes into URLs is our own spelling, not the caller's.
+        // URLs use our own spelling, not the caller's.
         return reply.send(metadata(o.issuer, tenant.toLowerCase(), version))
       },
     )

@@ -1,26 +1,26 @@
 import type { Clock } from '@strongroom/platform'
 import { busy } from './oauth-error.ts'
 
-/** After this many wrong secrets in a row attempts on an application are slowed down. */
+/** After this many consecutive wrong secrets, attempts on an application are slowed down. */
 const freeAttempts = 5
 const maxPauseMs = 2_000
 const forgetMs = 15 * 60_000
-/** Names are the attackers' choice, so what is kept for them is bounded. */
+/** Attackers choose names, so what is stored for them is limited. */
 const limit = 1_000
-/** Refusals that are held back at a time; beyond it they are told to come back. Fewer than one address may have connections. */
+/** Refusals delayed at a time; further ones are told to retry later. Fewer than one address may have connections. */
 const mostHeld = 1_000
-/** Refusals of all together leave one after the other, this long apart, but for as many as may come in a moment. */
+/** All refusals leave one after the other, this far apart, apart from a short burst. */
 const apartMs = 10
 const freeMs = 250
 
 /**
- * Slows down guessing; never locks an application out, which would hand a denial of service to anyone. However many guess at
- * once, each has to wait before it tries again, so that they leave the processor to others (attack W5).
+ * Slows down guessing; never locks an application out, which would let anyone deny service. However many guess at once,
+ * each must wait before it tries again, which leaves the processor to others (attack W5).
  */
 export class Failures {
   readonly #clock: Clock
   #held = 0
-  /** Earliest moment of the next refusal. */
+  /** Earliest time of the next refusal. */
   #next = 0
   readonly #counts = new Map<string, { count: number; at: number }>()
 

@@ -1,6 +1,6 @@
 import { OAuthError } from './oauth-error.ts'
 
-/** The form that a token request carries. @throws OAuthError invalid_request */
+/** The form of a token request. @throws OAuthError invalid_request */
 export function formOf(body: unknown): URLSearchParams {
   if (body instanceof URLSearchParams) return body
   throw new OAuthError(
@@ -9,7 +9,7 @@ export function formOf(body: unknown): URLSearchParams {
   )
 }
 
-/** RFC 6749 section 3.2: parameters must not be repeated, and an empty one counts as left out. */
+/** RFC 6749 section 3.2: parameters must not be repeated, and an empty one counts as absent. */
 export function optional(form: URLSearchParams, name: string): string | undefined {
   const values = form.getAll(name)
   if (values.length <= 1) return values[0] === '' ? undefined : values[0]

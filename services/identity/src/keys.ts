@@ -6,14 +6,14 @@ export interface TokenKey {
   kid: string
   privateKey: CryptoKey
   publicKey: CryptoKey
-  /** What /discovery/v2.0/keys shows. */
+  /** Shown by /discovery/v2.0/keys. */
   publicJwk: JWK
 }
 
 const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 const setting = 'token-signing-key'
 
-/** The key that signs access tokens (RS256, 2048 bits), made once and kept sealed: cached tokens outlive a restart. */
+/** The key that signs access tokens (RS256, 2048 bits), created once and stored sealed: cached tokens survive a restart. */
 export async function openTokenKey(store: Store, sealer: Sealer): Promise<TokenKey> {
   const sealed = await settingOnce(store, setting, async () => {
     const pair = await crypto.subtle.generateKey(

@@ -4,7 +4,7 @@ import { issueSelfSigned, type Clock } from '@strongroom/platform'
 
 const days = 365
 
-/** A key and its self-signed certificate, as one PEM file that `az login --certificate` takes. The server keeps no copy. */
+/** A key and its self-signed certificate, as one PEM file for `az login --certificate`. The server keeps no copy. */
 export async function issueLoginCertificate(clock: Clock): Promise<{ der: Uint8Array; pem: string }> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const now = clock.now().getTime()

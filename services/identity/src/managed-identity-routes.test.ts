@@ -107,7 +107,7 @@ describe('managed identities', () => {
     expect(await ask({ clientId: (ben.clientId as string).toUpperCase() })).toBe(ben.principalId)
     expect(await ask({ objectId: ana.principalId })).toBe(ana.principalId)
     expect(await ask({ identityId: userPath('BEN') })).toBe(ben.principalId)
-    // All that is given has to fit, and what the resource does not have it does not get.
+    // All given values must match, and a resource gets only identities that it has.
     expect(await ask({ clientId: ana.clientId, objectId: ben.principalId })).toBe('ManagedIdentityNotFound')
     expect(await ask({ clientId: other.clientId })).toBe('ManagedIdentityNotFound')
     expect(await ask({ identityId: userPath('other') })).toBe('ManagedIdentityNotFound')
@@ -115,7 +115,7 @@ describe('managed identities', () => {
     const own = await make(resourceId)
     expect(await ask()).toBe(own.principalId)
     expect(await ask({ clientId: own.clientId })).toBe(own.principalId)
-    // Its own is named by no resource.
+    // Its own identity is named by no resource.
     expect(await ask({ identityId: resourceId })).toBe('ManagedIdentityNotFound')
 
     await send('DELETE', '', controlPlane, { resourceId: userPath('ben') })

@@ -34,13 +34,13 @@ interface Options {
 export const readBody = <T>(shape: Shape<T>, request: FastifyRequest): T =>
   read(shape, request.body, { code: 'InvalidRequestContent', subject: 'The request' })
 
-/** Takes tokens for this wire. */
+/** Accepts tokens for this wire. */
 export const identityBearer = (verifier: TokenVerifier): ReturnType<typeof requireBearer> =>
   requireBearer({ verifier, audiences: [identityAudience], challenge: () => `Bearer resource="${identityAudience}"` })
 
 /**
- * Managed identities, for the platform's own principals alone (`identityWire`): the control plane makes and
- * removes them, the host that carries a VM fetches its tokens.
+ * Managed identities, for the platform's own principals only (`identityWire`): the control plane creates and removes
+ * them; the host of a VM fetches its tokens.
  */
 export function addManagedIdentities(app: FastifyInstance, o: Options): void {
   const bearer = identityBearer(o.verifier)
@@ -65,7 +65,7 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
   })
   app.post(`${path}/token`, { onRequest: [bearer] }, async (request): Promise<ManagedIdentityToken> => {
     const { resourceId, audience, askedBy, ...choice } = readBody(managedIdentityTokenRequest, request)
-    // What a virtual machine's identity may do is for the host that carries it alone.
+    // Only the VM's host may use its identity.
     if (!isKeyReader(request, resourceId)) requirePrincipal(request, 'orchestrator')
     requireMayName(request, askedBy)
     const identity = await o.assignments.choose(resourceId, choice)
@@ -74,7 +74,7 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
   })
 }
 
-/** The control plane judges the keys of disk-encryption sets, as the sets' identities: by their own or a user-assigned one. */
+/** The control plane judges the keys of disk-encryption sets with the sets' own or user-assigned identities. */
 const isKeyReader = (request: FastifyRequest, resourceId: string): boolean =>
   request.caller.appId.toLowerCase() === platformPrincipals.controlPlane.appId &&
   /\/providers\/(Microsoft\.Compute\/diskEncryptionSets|Microsoft\.ManagedIdentity\/userAssignedIdentities)\/[^/]+$/i.test(
@@ -93,7 +93,7 @@ export function requirePrincipal(request: FastifyRequest, who: keyof typeof plat
   })
 }
 
-/** Whom the control plane acts for; nobody else may name another. */
+/** The control plane's caller; nobody else may name another. */
 function requireMayName(request: FastifyRequest, askedBy: AskedBy | undefined): void {
   if (askedBy !== undefined) requirePrincipal(request, 'controlPlane')
 }

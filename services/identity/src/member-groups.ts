@@ -4,7 +4,7 @@ import type { Directory } from './directory.ts'
 import { requirePrincipal } from './managed-identity-routes.ts'
 import type { Principals } from './principals.ts'
 
-/** Tells the resource manager alone what an object is, and which groups it is in: roles that they have are its own. */
+/** Shows only the resource manager what an object is, and its groups, for role assignments. */
 export function addMemberGroups(
   app: FastifyInstance,
   o: { directory: Directory; principals: Principals; verifier: TokenVerifier; tenantId: string },

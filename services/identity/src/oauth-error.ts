@@ -1,7 +1,7 @@
 import { signInErrors, type OAuthErrorName, type SignInCode } from '@strongroom/contract/errors'
 import type { FastifyReply, FastifyRequest } from '@strongroom/platform'
 
-/** RFC 6749 section 5.2 with Entra's additions, which clients show and match on. Status and word are the catalogue's. */
+/** RFC 6749 section 5.2 with Entra's additions, which clients show and match. Status and error come from the catalogue. */
 export class OAuthError extends Error {
   readonly code: SignInCode
   readonly status: 400 | 401 | 429
@@ -21,7 +21,7 @@ export class OAuthError extends Error {
       .replace('T', ' ')
       .replace(/\.\d+Z$/, 'Z')
     if (this.status === 429) reply.header('retry-after', '5')
-    // RFC 6749: a client that authenticated by the header is told the scheme.
+    // RFC 6749: a client that authenticated by header is told the scheme.
     if (this.status === 401 && request.headers.authorization !== undefined)
       reply.header('www-authenticate', 'Basic realm="Strongroom"')
     return reply.code(this.status).send({
@@ -35,6 +35,6 @@ export class OAuthError extends Error {
   }
 }
 
-/** Of what anyone may ask for, there is only so much. */
+/** A limit on what anyone may request. */
 export const busy = (): OAuthError =>
   new OAuthError('AADSTS90033', 'A transient error has occurred: too many sign-ins are under way. Please try again.')

@@ -30,16 +30,16 @@ import type { TokenIssuer } from './tokens.ts'
 
 const bodyLimit = 4 * 1024
 const loginName = 'strongroom env --login'
-/** Each sign-in makes a key; those of the last few shells stay good. */
+/** Each sign-in creates a key; those of the last few shells stay valid. */
 const keptLogins = 5
 
-/** Answers a body of `ownerSocketWire`, which it reads. */
+/** Parses and answers a body of `ownerSocketWire`. */
 export type OwnerRoute = (body: unknown) => Promise<object>
 
 const readBody = <T>(shape: Shape<T>, body: unknown): T =>
   read(shape, body, { code: 'InvalidRequestContent', subject: 'The request' })
 
-/** What the owner may do without a secret, of `ownerSocketWire`. */
+/** What the owner may do without a secret, from `ownerSocketWire`. */
 export function ownerRoutes(o: {
   owner: Principal
   tokens: TokenIssuer
@@ -77,14 +77,14 @@ export function ownerRoutes(o: {
   }
 }
 
-/** STATE/run/owner.sock in a directory of mode 0700: who may open it is the owner, without a secret. */
+/** STATE/run/owner.sock in a directory of mode 0700: whoever can open it is the owner, without a secret. */
 export class OwnerSocket {
   readonly #path: string
   readonly #directory: string
   readonly #server: Server
   readonly #logger: Logger
 
-  /** @throws TypeError where the routes are not those of `ownerSocketWire` */
+  /** @throws TypeError if the routes differ from `ownerSocketWire` */
   constructor(o: { stateDir: string; logger: Logger; routes: Record<string, OwnerRoute> }) {
     requireSameRoutes(
       ownerSocketWire,
@@ -123,7 +123,7 @@ export class OwnerSocket {
         remedy: 'Stop it first: strongroom down',
       })
     }
-    // Left behind by a server that was killed.
+    // Left behind by a killed server.
     await rm(this.#path, { force: true })
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)

@@ -12,19 +12,16 @@ export interface Principal {
   resourceId?: string
 }
 
-/** A secret can be at most this long; scrypt would take any length. */
+/** Maximum secret length; scrypt would accept any. */
 export const secretLimit = 512
 
-/**
- * The installation's service principals. Secrets of the platform's own principals live in memory only; those of
- * others are stored as hashes.
- */
+/** The installation's service principals. Secrets of the platform's own principals are only in memory; others' are stored as hashes. */
 export class Principals {
   readonly #store: Store
   readonly #clock: Clock
   readonly #newId: () => string
   readonly #inMemory = new Map<string, string>()
-  /** Work for an unknown application takes as long as for a known one, so that answers do not tell which exist. */
+  /** Authentication takes as long for an unknown application as for a known one, so that timing does not reveal which exist. */
   readonly #decoy: Promise<string> = hashSecret(createSecret())
 
   constructor(o: { store: Store; clock: Clock; newId: () => string }) {
@@ -47,7 +44,7 @@ export class Principals {
     return rows.map(toPrincipal)
   }
 
-  /** Makes it or renames it; its object id stays. */
+  /** Creates or renames it; its object id stays. */
   async set(o: { appId: string; displayName: string; resourceId?: string }): Promise<Principal> {
     const appId = o.appId.toLowerCase()
     const row: PrincipalRow = {
@@ -68,12 +65,12 @@ export class Principals {
     return kept
   }
 
-  /** The secret counts until this process ends, and is written nowhere. */
+  /** The secret is valid until this process ends, and is never written. */
   setInMemorySecret(appId: string, secret: string): void {
     this.#inMemory.set(appId.toLowerCase(), secret)
   }
 
-  /** Makes a secret, stores its hash, and returns it this once; `replace` voids the earlier ones. */
+  /** Creates a secret, stores its hash, and returns it this once; `replace` invalidates the earlier ones. */
   async addSecret(appId: string, o: { replace?: boolean } = {}): Promise<string> {
     const secret = createSecret()
     const hash = await hashSecret(secret)
@@ -92,7 +89,7 @@ export class Principals {
     return (await query.executeTakeFirst()) !== undefined
   }
 
-  /** The principal, if the secret is one of its secrets. */
+  /** The principal, if this is one of its secrets. */
   async authenticate(appId: string, secret: string): Promise<Principal | 'UnknownApplication' | 'WrongSecret'> {
     const id = appId.toLowerCase()
     const [principal, rows] = await Promise.all([
@@ -115,7 +112,7 @@ export class Principals {
     await tables(this.#store).updateTable('secret').set({ hash }).where('id', '=', id).execute()
   }
 
-  /** Ids and times; the secrets themselves are hashes. */
+  /** Ids and times; the secrets themselves are hashed. */
   async secrets(appId: string): Promise<{ id: string; created_at: string }[]> {
     const query = tables(this.#store).selectFrom('secret').select(['id', 'created_at'])
     return await query.where('app_id', '=', appId.toLowerCase()).orderBy('created_at').execute()
@@ -126,7 +123,7 @@ export class Principals {
     await query.where('id', '=', id).execute()
   }
 
-  /** With everything it signs in by. */
+  /** With all its credentials. */
   async remove(appId: string): Promise<void> {
     await tables(this.#store).deleteFrom('principal').where('app_id', '=', appId.toLowerCase()).execute()
   }
@@ -135,7 +132,7 @@ export class Principals {
     return find(tables(this.#store), 'resource_id', resourceId.toLowerCase())
   }
 
-  /** The system-assigned identity of a resource, made where it has none. */
+  /** A resource's system-assigned identity, created if missing. */
   async ensureManagedIdentity(resourceId: string, displayName: string): Promise<Principal> {
     const row: PrincipalRow = {
       app_id: this.#newId(),
@@ -178,7 +175,7 @@ function toPrincipal(row: PrincipalRow): Principal {
   }
 }
 
-/** In the time that the digests take, whatever the texts. */
+/** In time independent of the texts: their digests are compared. */
 async function sameText(a: string, b: string): Promise<boolean> {
   const [first, second] = await Promise.all(
     [a, b].map((text) => crypto.subtle.digest('SHA-256', Buffer.from(text, 'utf8'))),

@@ -3,7 +3,7 @@ import { ConcurrencyLimit } from '@strongroom/platform'
 import { busy } from './oauth-error.ts'
 
 const hashBytes = 32
-/** Derivations at a time, and those that wait: each is 16 MiB and some 30 ms, and anyone may ask for one. */
+/** Derivations at a time, and waiting: each costs 16 MiB and some 30 ms, and anyone may cause one. */
 const derivations = new ConcurrencyLimit({ atOnce: 2, waiting: 16, refuse: busy })
 
 /**
@@ -16,18 +16,18 @@ export function createSecret(): string {
 }
 
 /**
- * `sha256$salt$hash`, both in base64url. Secrets are made here and have 256 bits of their own: there is nothing to guess, so
- * nothing slow is needed, which anyone could ask for without end (attack W5).
+ * `sha256$salt$hash`, both in base64url. Secrets are generated here with 256 bits: they cannot be guessed, so a slow
+ * hash is unnecessary, which anyone could request without end (attack W5).
  */
 export async function hashSecret(secret: string): Promise<string> {
   const salt = randomBytes(16)
   return ['sha256', salt.toString('base64url'), keyed(secret, salt).toString('base64url')].join('$')
 }
 
-/** Whether the hash is of the form that was used before, `scrypt$N$r$p$salt$hash`. */
+/** Whether the hash has the earlier format, `scrypt$N$r$p$salt$hash`. */
 export const isSlow = (stored: string): boolean => stored.startsWith('scrypt$')
 
-/** False for a hash of another form too. @throws OAuthError 429 where too many old hashes are compared */
+/** False also for a hash in another format. @throws OAuthError 429 if too many old hashes are compared */
 export async function matchesSecret(secret: string, stored: string): Promise<boolean> {
   const parts = stored.split('$')
   const [salt, hash] = parts.slice(-2).map((part) => Buffer.from(part, 'base64url'))

@@ -32,9 +32,9 @@ import { createIssuer, type IssuedToken } from './tokens.ts'
 import { createTokenVerifier } from './verifier.ts'
 
 export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire' | 'cacheDir'> & {
-  /** How documents of other issuers are read, where application tokens are federated; https to public names when absent. */
+  /** Reads documents of other issuers, for federated application tokens; default: https to public names. */
   fetchJson?: (url: string) => Promise<unknown>
-  /** Those of `ownerSocketWire` that are another service's. */
+  /** Routes of `ownerSocketWire` that belong to another service. */
   ownerRoutes: Record<string, OwnerRoute>
   /** Name of its part of the store; several tests share a database. */
   storeService?: string
@@ -46,15 +46,12 @@ export interface IdentityService extends Service {
   /** Verifies this installation's tokens for all services. */
   verifier: TokenVerifier
   ownerObjectId: string
-  /** At the first start only: the owner's secret is shown this once and kept as a hash. */
+  /** At the first start only: the owner's secret is shown this once and stored as a hash. */
   firstStart?: { ownerAppId: string; ownerSecret: string }
-  /**
-   * Makes or renames a principal. With `secret` it signs in by that secret while this process lives, and nothing of it
-   * is written.
-   */
+  /** Creates or renames a principal. With `secret` it signs in by that secret while this process lives, and nothing of it is written. */
   setPrincipal(o: { appId: string; displayName: string; secret?: string }): Promise<Principal & { secret?: string }>
   ownerToken(audience: string): Promise<string>
-  /** The system-assigned identity of a resource, made where it has none. */
+  /** A resource's system-assigned identity, created if missing. */
   ensureManagedIdentity(o: { resourceId: string; displayName: string }): Promise<Principal>
   removeManagedIdentity(resourceId: string): Promise<void>
   /** For the metadata endpoint. @throws ServiceError 400 ManagedIdentityNotFound */
@@ -87,7 +84,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const devices = new DeviceCodes({ store, clock })
   const owner = await openOwner(store, principals, newId)
   const jwks = { keys: [key.publicJwk] }
-  // Names that clients use where they know no tenant id.
+  // Names that clients use without a tenant id.
   const isTenant = (name: string): boolean => [tenantId, 'common', 'organizations'].includes(name.toLowerCase())
 
   const app = createHttpApp({ name: 'identity', logger: context.logger, bodyLimit: 64 * 1024 })
@@ -185,7 +182,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   }
 }
 
-/** The owner is made once; a crash between principal and secret is healed by making the secret at the next start. */
+/** The owner is created once; after a crash between principal and secret, the next start creates the secret. */
 async function openOwner(
   store: Store,
   principals: Principals,

@@ -59,7 +59,7 @@ const signIn = async (
     client_assertion: token,
   })
 
-/** What the other issuer was asked for. */
+/** Requests to the other issuer. */
 let issuerAsked: string[] = []
 let issuerIsDown = false
 beforeEach(async () => {
@@ -247,7 +247,7 @@ describe('sign-in by a federated token', () => {
     const each = [`${github}/.well-known/openid-configuration`, `${github}/keys`]
     expect(issuerAsked).toEqual(each)
     expect((await signIn(appId, await token())).statusCode).toBe(200)
-    // A key that nobody knows yet is looked for, once in a while; what is known counts though the issuer is away then.
+    // An unknown key is looked for, occasionally; known keys stay valid even if the issuer is unreachable.
     now += 11_000
     issuerIsDown = true
     await flood()
@@ -372,7 +372,7 @@ describe('the directory', () => {
   })
 })
 
-/** As the CLI asks: through the socket in the state directory. */
+/** As the CLI does: through the socket in the state directory. */
 function ownerSocket(path: string, body: object): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const sent = request({ socketPath: socket, path, method: 'POST' }, (response) => {

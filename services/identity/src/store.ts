@@ -28,7 +28,7 @@ interface SettingRow {
 export interface CertificateRow {
   id: string
   app_id: string
-  /** base64url, as x5t and x5t#S256 of RFC 7515 carry it. */
+  /** base64url, as in x5t and x5t#S256 of RFC 7515. */
   sha1: string
   sha256: string
   /** base64 of the DER. */
@@ -67,15 +67,15 @@ export interface RefreshTokenRow {
   expires_at: string
 }
 
-/** A user-assigned identity that a resource has beside its own. */
+/** A user-assigned identity of a resource. */
 interface AssignmentRow {
   /** ARM id of the resource in lower case. */
   resource_id: string
-  /** Of the identity: one that is made later under the same name is another. */
+  /** The identity's application id: a later identity of the same name is another. */
   app_id: string
 }
 
-/** A person in the directory, who roles can be given to. Nobody signs in as one: there is no password. */
+/** A person in the directory, for role assignments. Nobody signs in as one: there is no password. */
 export interface UserRow {
   id: string
   /** Lower case. */
@@ -231,14 +231,14 @@ export function tables(store: Store): Kysely<Tables> {
   return store.db as Kysely<Tables>
 }
 
-/** Writes a setting unless it is there; returns what is there. */
+/** Writes a setting unless present; returns the stored one. */
 export async function settingOnce(store: Store, name: string, make: () => Promise<string>): Promise<string> {
   const read = async (): Promise<string | undefined> =>
     (await tables(store).selectFrom('setting').select('value').where('name', '=', name).executeTakeFirst())?.value
   const kept = await read()
   if (kept !== undefined) return kept
   const value = await make()
-  // Another process may have been first; then its value counts.
+  // Another process may have been first; its value is then used.
   await tables(store)
     .insertInto('setting')
     .values({ name, value })

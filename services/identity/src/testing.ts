@@ -6,7 +6,7 @@ import { createLogger, createSealer, openInstallation, systemClock, type Clock }
 import { onTestFinished } from 'vitest'
 import { createIdentityService, type IdentityContext, type IdentityService } from './service.ts'
 
-/** A context on a state directory of its own, removed after the test. */
+/** A context on a separate state directory, removed after the test. */
 export async function testContext(o: { clock?: Clock } = {}): Promise<IdentityContext> {
   const stateDir = mkdtempSync(join(tmpdir(), 'strongroom-identity-'))
   onTestFinished(() => rmSync(stateDir, { recursive: true }))

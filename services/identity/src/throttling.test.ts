@@ -4,7 +4,7 @@ import { createSecret, hashSecret, isSlow, matchesSecret } from './secret.ts'
 import type { IdentityService } from './service.ts'
 import { testContext, testService } from './testing.ts'
 
-/** As hashes were kept before. */
+/** The earlier hash format. */
 const slowHash = (secret: string): string => {
   const salt = Buffer.alloc(16, 7)
   const hash = scryptSync(secret, salt, 32, { N: 16_384, r: 8, p: 1 })
@@ -47,7 +47,7 @@ describe('anyone who signs in without end', () => {
       open -= 1
       return answer
     })
-    // Some refusals are held back by then; who has the secret is not among them.
+    // Some refusals are delayed by then, but not for the secret's holder.
     await expect.poll(() => open).toBeLessThan(1_200)
     expect((await post('token', { ...grant, client_id, client_secret })).status).toBe(200)
     expect(open).toBeGreaterThan(0)
@@ -65,7 +65,7 @@ describe('anyone who signs in without end', () => {
       return post('token', { ...grant, client_id, client_secret: createSecret() })
     })
     for (const { status } of await Promise.all(guesses)) expect(status).toBe(400)
-    // A hundred a second, and a few at once.
+    // A hundred a second, and a small burst.
     const guessing = performance.now() - begun
     expect(guessing).toBeGreaterThan(2_500)
     const alone = performance.now()

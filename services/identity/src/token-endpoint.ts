@@ -13,7 +13,7 @@ import type { SignIns } from './browser/sign-ins.ts'
 import type { IssuedToken, TokenIssuer } from './tokens.ts'
 
 const deviceGrants = ['device_code', 'urn:ietf:params:oauth:grant-type:device_code']
-/** Grants that Entra has and this installation has not: told apart from nonsense. */
+/** Grants that Entra has and this installation lacks, as opposed to unknown ones. */
 const knownGrants = ['password', 'urn:ietf:params:oauth:grant-type:jwt-bearer']
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -23,7 +23,7 @@ interface Options {
   principals: Principals
   assertions: AssertionVerifier
   devices: DeviceCodes
-  /** Clients without a secret, whose tokens go to their own pages only. */
+  /** Clients without a secret, whose tokens go only to their own pages. */
   apps: readonly SinglePageApp[]
   signIns: SignIns
   issuer: TokenIssuer
@@ -76,7 +76,7 @@ async function signInApplication(
 ): Promise<object> {
   const audience = audienceOf(form, version)
   const given = credentials(request, form)
-  // The holder of the secret never waits for guesses.
+  // The holder of the secret never waits because of guesses.
   const principal = await authenticate(o, given).catch(async (error: unknown) => {
     failures.add(given.appId)
     await failures.pause(given.appId, sleep)
@@ -126,7 +126,7 @@ async function redeemDevice(o: Options, version: Version, form: URLSearchParams)
   return await personReply(o, version, { clientId, principal: o.owner, audience: audienceOfScope(scope) ?? '' })
 }
 
-/** RFC 6749 section 4.1.3 with RFC 7636; a single-page app's refresh token lasts as long as Entra lets one, a day. */
+/** RFC 6749 section 4.1.3 with RFC 7636; a single-page app's refresh token lasts a day, as in Entra. */
 async function redeemCode(
   o: Options,
   version: Version,
@@ -158,7 +158,7 @@ async function refresh(o: Options, version: Version, request: FastifyRequest, fo
   return await personReply(o, version, { clientId, principal, audience, refreshToken: token })
 }
 
-/** What a client keeps of a person: access, identity, and the means to ask again. */
+/** What a client receives for a person: access token, id token, and a refresh token. */
 async function personReply(
   o: Options,
   version: Version,

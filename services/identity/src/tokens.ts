@@ -13,20 +13,20 @@ export interface IssuedToken {
   expiresOn: number
 }
 
-/** Entra's default lies between 60 and 90 minutes. */
+/** Entra's default is between 60 and 90 minutes. */
 const tokenSeconds = 3600
 
-/** How the principal proved itself: as an application, or as a person at a client. */
+/** How the principal authenticated: as an application, or as a person at a client. */
 type SignIn = { kind: 'app'; proof: 'secret' | 'certificate' } | { kind: 'person'; clientId: string }
 
 export interface TokenIssuer {
-  /** Access tokens in the shape of Entra's v1.0 and v2.0 tokens. */
+  /** Access tokens in the format of Entra's v1.0 and v2.0 tokens. */
   access(principal: Principal, audience: string, signIn?: SignIn, askedBy?: AskedBy): Promise<IssuedToken>
-  /** OpenID Connect's token for the client that a person signed in at. */
+  /** OpenID Connect id token for the client where a person signed in. */
   id(principal: Principal, clientId: string, nonce?: string): Promise<string>
 }
 
-/** The owner's name where a client shows a person's. */
+/** The owner's name where clients show a person's. */
 export const userName = (principal: Principal): string =>
   `${principal.displayName.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}@strongroom.internal`
 
@@ -36,7 +36,7 @@ export function createIssuer(o: {
   tenantId: string
   clock: Clock
   newId(): string
-  /** Object ids of the groups that a principal is in. */
+  /** Object ids of a principal's groups. */
   groupsOf(objectId: string): Promise<string[]>
 }): TokenIssuer {
   const sign = async (claims: Record<string, unknown>, audience: string): Promise<IssuedToken> => {
@@ -79,7 +79,7 @@ export function createIssuer(o: {
           app_displayname: principal.displayName,
           ...(principal.resourceId !== undefined && { xms_mirid: principal.resourceId }),
           ...(askedBy !== undefined && { [onBehalfOfClaim]: onBehalfOfText(askedBy) }),
-          // Of more groups than that a token says nothing, and gives no right by them.
+          // With more groups the token lists none, and grants no rights by them.
           ...(groups.length > 0 && groups.length <= groupsOfToken && { groups }),
         },
         audience,

@@ -3,21 +3,21 @@ import { ServiceError, type Caller, type Clock, type TokenVerifier } from '@stro
 import { errors, jwtVerify, type JWTPayload } from 'jose'
 import { normaliseAudience } from './audience.ts'
 
-/** Clocks of guests may differ a little. */
+/** Guests' clocks may differ slightly. */
 const toleranceSeconds = 60
-/** A token of ours is far shorter. */
+/** Our tokens are far shorter. */
 const tokenLimit = 16 * 1024
 /** Clients send one token with each request for an hour: its signature is checked once. */
 const rememberedTokens = 256
 
 /**
- * Verifies access tokens of this installation: RS256 by the token key and nothing else, issuer, tenant, times, and an
- * audience that names the same resource as one of those asked for.
+ * Verifies access tokens of this installation: RS256 with the token key only, issuer, tenant, times, and an audience
+ * that means one of the required resources.
  */
 export function createTokenVerifier(o: {
   issuer: string
   tenantId: string
-  /** The public token key by its id; undefined for an unknown one. */
+  /** The public token key by id; undefined for an unknown one. */
   keyOf(kid: string | undefined): CryptoKey | undefined
   clock: Clock
 }): TokenVerifier {
@@ -59,7 +59,7 @@ export function createTokenVerifier(o: {
   }
 }
 
-/** Whether the times of a token hold that was verified before; where not, verifying it again says what is wrong. */
+/** Whether an already verified token is within its times; if not, verifying it again gives the reason. */
 function isCurrent(claims: JWTPayload, now: Date): boolean {
   const seconds = now.getTime() / 1000
   return seconds < (claims.exp ?? 0) + toleranceSeconds && seconds >= (claims.nbf ?? Infinity) - toleranceSeconds

@@ -21,9 +21,9 @@ interface Authorization {
 const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('base64url')
 
 /**
- * How the owner's browser signs in, in the memory of this process: a one-time code that the owner's socket gives, the session that
- * it begins, and the authorization codes that a session is given. A session has two halves: the cookie, which no script reads, and
- * a secret that the page's origin keeps, which no other port of this machine is sent (cookies know no ports).
+ * How the owner's browser signs in, in the memory of this process: a one-time code from the owner's socket, the session
+ * it begins, and the session's authorization codes. A session has two halves: the cookie, which no script can read, and
+ * a secret kept by the page's origin, which is not sent to other ports of this machine (cookies ignore ports).
  */
 export class SignIns {
   readonly #codes: ShortLived<true>
@@ -40,7 +40,7 @@ export class SignIns {
     return { code: this.#codes.issue(true), expiresIn: codeSeconds }
   }
 
-  /** Begins a session by a one-time code. @returns what the cookie holds; undefined where the code is used, old or wrong */
+  /** Begins a session with a one-time code. @returns the cookie's content; undefined if the code is used, old or wrong */
   begin(code: string, binding: string): string | undefined {
     if (this.#codes.take(code) === undefined) return undefined
     return this.#sessions.issue({ binding: sha256(binding) })
@@ -58,7 +58,7 @@ export class SignIns {
     return this.#authorizations.issue(o)
   }
 
-  /** @throws OAuthError invalid_grant; the code is used up by then */
+  /** @throws OAuthError invalid_grant; the code is then used up */
   redeem(o: { code: string; clientId: string; redirectUri: string; verifier: string }): Authorization {
     const found = this.#authorizations.take(o.code)
     if (found === undefined || found.clientId !== o.clientId || found.redirectUri !== o.redirectUri)

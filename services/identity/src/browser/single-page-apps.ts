@@ -20,7 +20,7 @@ const originsOf = (apps: readonly SinglePageApp[]): Set<string> =>
   new Set(apps.flatMap(({ redirectUris }) => redirectUris.map((uri) => new URL(uri).origin)))
 
 /**
- * A browser says which page asks. Whoever has stolen a code of a single-page app cannot redeem it from a page of his own.
+ * A browser reports which page asks. Whoever stole a code of a single-page app cannot redeem it from another page.
  * @throws OAuthError invalid_request (AADSTS9002327)
  */
 export function requireOrigin(apps: readonly SinglePageApp[], clientId: string, request: FastifyRequest): void {
@@ -34,7 +34,7 @@ export function requireOrigin(apps: readonly SinglePageApp[], clientId: string, 
 
 const shared = /\/(?:oauth2(?:\/v2\.0)?\/token|discovery(?:\/v2\.0)?\/keys|\.well-known\/openid-configuration)$/
 
-/** Lets pages of these apps read what the token endpoint and discovery answer (CORS); nobody else's, and no cookies. */
+/** Lets pages of these apps read responses of the token endpoint and discovery (CORS); nobody else's, and no cookies. */
 export function allowOrigins(app: FastifyInstance, apps: readonly SinglePageApp[]): void {
   const origins = originsOf(apps)
   app.addHook('onRequest', async (request, reply) => {

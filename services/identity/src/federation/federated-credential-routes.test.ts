@@ -21,7 +21,7 @@ interface Answer {
   body: any
 }
 
-/** An identity service with one user-assigned identity, and the issuer outside of it. */
+/** An identity service with one user-assigned identity, and an external issuer. */
 async function open(store: Store, o: { realIssuers?: true } = {}) {
   let now = start
   const context = await testContext({ clock: { now: () => new Date(now) } })
@@ -91,7 +91,7 @@ describeStores('federated credentials of a managed identity', (store) => {
     expect(decodeJwt(signedIn.body.access_token as string)).toMatchObject({ oid: identity.principalId, idtyp: 'app' })
     await service.verifier.verify(signedIn.body.access_token as string, ['https://management.azure.com/'])
 
-    // One of the same name is changed, and the old subject counts no more.
+    // One of the same name is changed, and the old subject is no longer accepted.
     await send('PUT', path, { ...credential, name: 'ACTIONS', subject: 'another' })
     expect((await send('GET', listPath, undefined)).body.value).toMatchObject([{ name: 'actions', subject: 'another' }])
     expect((await signIn(await token())).status).toBe(401)
@@ -100,7 +100,7 @@ describeStores('federated credentials of a managed identity', (store) => {
     expect((await send('DELETE', path, { resourceId, name: 'actions' })).status).toBe(204)
     expect((await signIn(await token({ sub: 'another' }))).status).toBe(401)
 
-    // An identity that is recreated under its name is another, which nobody was federated with.
+    // An identity recreated under its name is another, with which nobody was federated.
     await send('PUT', path, credential)
     await send('DELETE', '', { resourceId })
     const again = (await send('PUT', '', { resourceId })).body as { clientId: string }
@@ -142,7 +142,7 @@ describeStores('federated credentials of a managed identity', (store) => {
     ] as const)
       // prettier-ignore
       expect((await send(method, where, body, owner)).status, method).toBe(403)
-    // What a VM is by itself nobody outside of it can become.
+    // Nobody outside a VM can take on its own identity.
     const vm = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm'
     await send('PUT', '', { resourceId: vm })
     expect((await send('PUT', path, { ...credential, resourceId: vm })).body.error.code).toBe('ManagedIdentityNotFound')

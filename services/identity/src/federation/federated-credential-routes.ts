@@ -6,7 +6,7 @@ import { identityBearer, readBody, requirePrincipal } from '../managed-identity-
 import type { Principals } from '../principals.ts'
 import type { FederatedCredentialRow } from '../store.ts'
 
-/** Whose tokens sign in as user-assigned identities. The control plane writes it, for whoever may write the identity. */
+/** Whose tokens sign in as user-assigned identities. The control plane writes it, on behalf of callers who may write the identity. */
 export function addFederatedCredentials(
   app: FastifyInstance,
   o: { principals: Principals; credentials: Credentials; verifier: TokenVerifier; tenantId: string },
@@ -46,7 +46,7 @@ export function addFederatedCredentials(
   })
 }
 
-/** What a VM or a disk-encryption set is by itself, it is in its place alone. */
+/** A system-assigned identity of a VM or a disk-encryption set is usable only there. */
 const isUserAssigned = (resourceId: string): boolean =>
   /\/providers\/Microsoft\.ManagedIdentity\/userAssignedIdentities\/[^/]+$/i.test(resourceId)
 

@@ -5,9 +5,9 @@ import type { JWK } from 'jose'
 import { busy } from '../oauth-error.ts'
 
 const keepMs = 15 * 60_000
-/** A key that is not there may be new: its issuer is asked again, no oftener than so. Nor is one that failed. */
+/** A missing key may be new: its issuer is asked again, but no more often than this. The same applies after a failure. */
 const againMs = 10_000
-/** Issuers that are kept, and asked at the same time. */
+/** Maximum issuers cached, and asked concurrently. */
 const mostKept = 100
 const mostAsked = 8
 const mostBytes = 256 * 1024
@@ -18,7 +18,7 @@ interface Keys {
 
 interface Kept {
   askedAt: number
-  /** When the keys were read that count: not the last time that was tried, where that failed. */
+  /** When the valid keys were read, not the last failed attempt. */
   readAt: number
   keys: Promise<Keys>
 }
@@ -81,7 +81,7 @@ async function readKeys(issuer: string, fetchJson: (url: string) => Promise<unkn
   return keys as Keys
 }
 
-/** The name is resolved once, so that a second answer changes nothing. @throws Error where it leads to no public address */
+/** The name is resolved once, so that a second answer changes nothing. @throws Error if it leads to no public address */
 async function publicTarget({ hostname, port }: URL): Promise<{ host: string; port: number; servername: string }> {
   const [found] = isIP(hostname.replace(/^\[|\]$/g, '')) === 0 ? await lookup(hostname, { all: true }) : []
   if (found === undefined || !isPublicAddress(found.address)) throw new Error('the issuer has no public address')

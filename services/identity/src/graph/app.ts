@@ -8,12 +8,13 @@ import { addGroups } from './groups.ts'
 import { addServicePrincipals } from './service-principals.ts'
 import { addUsers } from './users.ts'
 
-/** What Graph takes by POST and only answers. */
+/** Graph's POST requests that only read. */
 const questions = /\/(getByIds|checkMemberGroups|getMemberGroups)$/i
 
 /**
- * The part of Microsoft Graph that `az ad` and `az role assignment --assignee` use: applications with their credentials,
- * service principals, people, groups, and who is asking. Everyone in the directory may read it, as in Entra; its owner alone may write.
+ * The part of Microsoft Graph that `az ad` and `az role assignment --assignee` use: applications with their
+ * credentials, service principals, people, groups, and the caller. Everyone in the directory may read it, as in Entra;
+ * only the owner may write.
  */
 export function createGraphApp(o: GraphOptions): FastifyInstance {
   const app = createHttpApp({ name: 'graph', logger: o.logger, bodyLimit: 64 * 1024 })
@@ -27,7 +28,7 @@ export function createGraphApp(o: GraphOptions): FastifyInstance {
       }),
     )
     scope.addHook('onRequest', async (request) => {
-      // The route's own path: a query that ends like a question makes none.
+      // The route's own path: a query cannot make it a read.
       const reads = request.method === 'GET' || questions.test(request.routeOptions.url ?? '')
       if (!reads && request.caller.objectId !== o.ownerObjectId) throw denied()
     })

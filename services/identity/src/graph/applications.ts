@@ -15,7 +15,7 @@ import {
 
 const base = '/v1.0/applications'
 
-/** An application's object id is its application id here: the directory is one tenant's. */
+/** An application's object id is its application id here: the directory has one tenant. */
 export function addApplications(app: FastifyInstance, o: GraphOptions): void {
   const find = async (id: string): Promise<Principal> => {
     const byAppId = /^appId='([^']+)'$/i.exec(id)?.[1]
@@ -157,7 +157,7 @@ const certificateView = (row: CertificateRow): object => ({
   key: null,
 })
 
-/** As Graph: the list that is given is the list that there is; members that are there already come without their key. */
+/** As in Graph: the given list replaces the existing one; existing members come without their key. */
 async function setCertificates(o: GraphOptions, appId: string, given: unknown): Promise<void> {
   if (given === undefined || given === null) return
   if (!Array.isArray(given)) throw invalid('keyCredentials', 'a list', typeof given)

@@ -2,7 +2,7 @@ import type { FastifyInstance } from '@strongroom/platform'
 import { objectOf, type GraphOptions } from './directory.ts'
 import { groupView, servicePrincipalView, userView } from './views.ts'
 
-/** Graph's limit of one request. */
+/** Graph's limit per request. */
 const most = 1000
 
 /** Whatever has one of the ids: people, groups and service principals. */
@@ -19,7 +19,7 @@ export async function directoryObjects(o: GraphOptions, ids: readonly string[]):
 const textsOf = (value: unknown): string[] =>
   (Array.isArray(value) ? value : []).slice(0, most).filter((each): each is string => typeof each === 'string')
 
-/** What clients ask of an id whose kind they do not know. */
+/** Clients' lookups of ids of unknown kind. */
 export function addDirectoryObjects(app: FastifyInstance, o: GraphOptions): void {
   app.post('/v1.0/directoryObjects/getByIds', async (request) => ({
     value: await directoryObjects(o, textsOf(objectOf(request.body)['ids'])),

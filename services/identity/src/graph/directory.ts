@@ -16,14 +16,14 @@ export interface GraphOptions {
   newId(): string
 }
 
-/** As Graph words it; az recognises the code. */
+/** In Graph's words; az recognises the code. */
 export const missing = (id: string): ServiceError =>
   new ServiceError({
     code: 'Request_ResourceNotFound',
     message: `Resource '${id.slice(0, 80)}' does not exist or one of its queried reference-property objects are not present.`,
   })
 
-/** Longer ones are not a client's, and their parts are looked for in time that grows with the square. */
+/** No client sends longer ones, and parsing them takes quadratic time. */
 const longestFilter = 1000
 
 interface Condition {
@@ -42,7 +42,7 @@ export function readFilter(request: FastifyRequest): Condition[] {
   if (given === undefined || given === '') return []
   const filter = typeof given === 'string' ? given.trim() : '(repeated)'
   if (filter.length > longestFilter) throw unsupported(`${filter.slice(0, 60)}…`)
-  // An `and` with an odd number of quotes behind it stands within a value.
+  // An `and` followed by an odd number of quotes is inside a value.
   return filter.split(/(?<!\s)\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)/i).map(readCondition)
 }
 
@@ -65,7 +65,7 @@ const unsupported = (filter: string): ServiceError =>
     found: filter.slice(0, 120),
   })
 
-/** Whether a directory object has the values that a filter asks for. */
+/** Whether a directory object matches a filter's values. */
 export function fits(filter: readonly Condition[], object: Record<string, unknown>): boolean {
   return filter.every((condition) => {
     const held = object[condition.property]
@@ -77,14 +77,14 @@ export function fits(filter: readonly Condition[], object: Record<string, unknow
 const platformApplications: ReadonlySet<string> = new Set(Object.values(platformPrincipals).map(({ appId }) => appId))
 
 /**
- * Whether a principal is an application of the tenant's own. Managed identities and the platform's services are not: whoever
- * could give the orchestrator a secret would release every VM's key.
+ * Whether a principal is one of the tenant's own applications. Managed identities and the platform's services are not:
+ * someone who could give the orchestrator a secret could release every VM's key.
  */
 export function isApplication(principal: Principal): boolean {
   return principal.resourceId === undefined && !platformApplications.has(principal.appId)
 }
 
-/** The owner, managed identities and the platform's own services stay. */
+/** The owner, managed identities and the platform's own services cannot be removed. */
 export function assertRemovable(o: GraphOptions, principal: Principal): void {
   if (isApplication(principal) && principal.objectId !== o.ownerObjectId) return
   throw new ServiceError({

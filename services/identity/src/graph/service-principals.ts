@@ -5,7 +5,7 @@ import { servicePrincipalView } from './views.ts'
 
 const base = '/v1.0/servicePrincipals'
 
-/** Every application has its principal from the start, so making it again finds it. */
+/** Every application has its principal from the start, so creating it again returns it. */
 export function addServicePrincipals(app: FastifyInstance, o: GraphOptions): void {
   const find = async (id: string): Promise<Principal> => {
     const appId = /^appId='([^']+)'$/i.exec(id)?.[1]

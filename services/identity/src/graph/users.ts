@@ -7,10 +7,7 @@ import { userView } from './views.ts'
 const base = '/v1.0/users'
 const nameForm = new RegExp(String.raw`^[A-Za-z0-9._'-]{1,64}@${domain.replaceAll('.', String.raw`\.`)}$`, 'i')
 
-/**
- * People, as those whom roles are given to. A password that a client sends with a new one is read by nothing and kept
- * nowhere: nobody signs in by one.
- */
+/** People, for role assignments. A password sent with a new one is ignored: nobody signs in with one. */
 export function addUsers(app: FastifyInstance, o: GraphOptions): void {
   const find = async (id: string): Promise<User> => {
     const found = await o.directory.user(id)

@@ -1,7 +1,7 @@
 import type { Group, User } from '../directory.ts'
 import type { Principal } from '../principals.ts'
 
-/** Directory objects as Graph shows them; `@odata.type` is what clients tell their kind by. */
+/** Directory objects as Graph shows them; clients tell their kind by `@odata.type`. */
 export const userView = (user: User): Record<string, unknown> => ({
   '@odata.type': '#microsoft.graph.user',
   id: user.id,
