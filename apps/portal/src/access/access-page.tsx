@@ -9,7 +9,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
 import { readAccess, roleOf, scopeWords, type Access, type Role } from './access.ts'
 
-/** Who has which rights, by which assignment, and what each role contains. */
+/** Rights of principals, with their assignments, and the contents of each role. */
 export function AccessPage() {
   const live = useLive('access', readAccess, () => 15_000)
   return (

@@ -31,7 +31,7 @@ export interface Access {
   names: ReadonlyMap<string, string>
 }
 
-/** Who has which rights in the subscription, by which assignment. @throws WireError */
+/** Rights in the subscription, with their assignments. @throws WireError */
 export async function readAccess(signal: AbortSignal): Promise<Access> {
   const base = `${await subscriptionPath()}/providers/Microsoft.Authorization`
   const [roles, assignments] = await Promise.all([

@@ -16,7 +16,7 @@ const grantingActions = {
   accessPolicies: [`${vaultType}/write`, `${vaultType}/accessPolicies/write`, ...giveRoles],
 } as const
 
-/** Who has access to a vault, and who can grant it (attack W2): no list of roles or policies alone shows this. */
+/** Users of a vault, and those who can grant access (attack W2): no list of roles or policies alone shows this. */
 export function vaultAccessRoutes(plane: Plane): Route[] {
   const suffix = '/providers/Strongroom.KeyVault/access'
   return [
