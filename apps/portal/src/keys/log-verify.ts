@@ -19,7 +19,7 @@ import { audienceOf } from './vaults.ts'
 
 /** The chunk that verifies operations logs: loaded when one is shown. */
 
-/** An entry, counted from 0; one that is not JSON was signed all the same, and is its text. */
+/** An entry, counted from 0; one that is not JSON was signed nevertheless, and is shown as text. */
 export interface ShownEntry {
   index: number
   entry: Record<string, unknown>
@@ -31,7 +31,7 @@ export type LogReport =
       size: number
       root: string
       key: string
-      /** Entries at the head that this browser saw last; undefined where it had seen none. */
+      /** Entries in the head that this browser last saw; undefined if none. */
       before: number | undefined
       /** Whether every entry was read, not only those shown. */
       whole: boolean
@@ -41,10 +41,10 @@ export type LogReport =
   | { state: 'distrusted'; distrust: Distrust }
 
 /**
- * Shows in this page that a vault's log is the one that it signed, that it continues what this browser saw last, and that the newest
- * entries are in it. What is seen is kept only once all of this holds.
+ * Verifies in this page that a vault's log is the one it signed, that it continues what this browser last saw, and that
+ * the newest entries are in it. The head is stored only once all of this holds.
  * @param o.entries how many of the newest are shown @param o.whole reads every entry
- * @throws WireError where the log cannot be read
+ * @throws WireError if the log cannot be read
  */
 export async function verifyLog(o: {
   vault: string
@@ -110,7 +110,7 @@ interface Reading {
   checkpoint: Checkpoint
   fetch: Fetch
   remembered: Checkpoint | undefined
-  /** Index of the first entry that is shown. */
+  /** Index of the first entry shown. */
   first: number
 }
 
@@ -157,7 +157,7 @@ function fetchOf(vault: string, origin: string, signal: AbortSignal): Fetch {
   }
 }
 
-/** Each part of a log is asked for once: many proofs are made from few tiles. */
+/** Each part of a log is fetched once: many proofs use few tiles. */
 function remembering(fetch: Fetch): Fetch {
   const asked = new Map<string, Promise<Uint8Array>>()
   return async (path) => {

@@ -11,7 +11,7 @@ import type { LogReport, ShownEntry } from './log-verify.ts'
 
 const shownEntries = 50
 
-/** What was done with a vault's keys, each entry shown to be in the log that the vault signed, and the log to continue what this browser saw. */
+/** Operations on a vault's keys, each verified to be in the log that the vault signed, and the log to continue what this browser saw. */
 export function OperationsLog({ vault }: { vault: string }) {
   const who = session.value
   const tenant = who.state === 'in' ? who.person.tenantId : ''
@@ -48,7 +48,7 @@ export function OperationsLog({ vault }: { vault: string }) {
   )
 }
 
-/** Nothing of such a log is shown: it is not what the vault signed for. */
+/** No entry of such a log is shown: it is not what the vault signed for. */
 function Shout({ distrust, place }: { distrust: Distrust; place: string }) {
   const { code, message, expected, found } = distrust
   return (

@@ -25,7 +25,7 @@ const pretty = (text: string): string => {
   }
 }
 
-/** To whom a key is released: read, warned of and tried on what was decided before, while one types. */
+/** Editor of a key's release policy: parses, warns and tries past decisions while one types. */
 export function ReleasePolicyEditor(o: {
   vault: string
   name: string
@@ -135,9 +135,9 @@ function Judged({ judged }: { judged: JudgedPolicy }) {
 
 interface Stored {
   decisions: Decided[]
-  /** Providers whose decisions this principal may not see, or that are not there. */
+  /** Providers whose decisions this principal may not see, or that do not exist. */
   closed: { provider: string; error: WireError }[]
-  /** Names of machines by their id, in small letters. */
+  /** Names of machines by id, in lower case. */
   names: ReadonlyMap<string, string>
 }
 
@@ -157,7 +157,7 @@ async function readStored(providers: readonly string[], signal: AbortSignal): Pr
   return { decisions: lists.flat().toSorted((a, b) => b.at.localeCompare(a.at)), closed, names }
 }
 
-/** What the policy would have answered to evidence that was attested before. */
+/** The policy's results on previously attested evidence. */
 function Trials({ judge, judged }: { judge: Judge; judged: Exclude<JudgedPolicy, { fault: unknown }> }) {
   const key = judged.providers.toSorted().join(' ')
   const live = useLive(

@@ -20,7 +20,7 @@ const wantedOf = (policy: RotationPolicy): Wanted => ({
   end: policy.attributes.expiryTime ?? '',
 })
 
-/** The policy with another rotation; notices before an end stay where there is an end. */
+/** The policy with another rotation; notices before expiry stay if there is an expiry. */
 function policyOf(before: RotationPolicy, { afterMade, beforeEnd, end }: Wanted): RotationPolicy {
   const trigger = {
     ...(afterMade !== '' && { timeAfterCreate: afterMade }),
@@ -31,7 +31,7 @@ function policyOf(before: RotationPolicy, { afterMade, beforeEnd, end }: Wanted)
   return { lifetimeActions: [...others, ...rotate], attributes: end === '' ? {} : { expiryTime: end } }
 }
 
-/** When new versions are made, and a button that makes one now. */
+/** When new versions are created, and a button that creates one now. */
 export function Rotation(o: { vault: string; name: string; whole: WholeKey; changed: () => void }) {
   const { vault, name, changed } = o
   const { rotation } = o.whole

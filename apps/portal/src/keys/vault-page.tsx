@@ -9,7 +9,7 @@ import { lastPart } from './key.ts'
 import { isVaultName, listVault } from './vaults.ts'
 import { OperationsLog } from './operations-log.tsx'
 
-/** Keys of a vault or managed HSM, and the log of what was done there. */
+/** Keys of a vault or managed HSM, and its operations log. */
 export function VaultPage({ vault }: { vault: string }) {
   if (!isVaultName(vault))
     return (
@@ -80,6 +80,6 @@ export const Enabled = ({ enabled }: { enabled: boolean }) => (
   <span class={enabled ? 'badge good' : 'badge off'}>{enabled ? 'Enabled' : 'Disabled'}</span>
 )
 
-/** A time of the vault's wire, seconds since 1970. */
+/** A time on the vault's wire, seconds since 1970. */
 export const secondsOf = (seconds: number | undefined): string =>
   seconds === undefined ? '' : momentOf(new Date(seconds * 1000).toISOString())

@@ -8,14 +8,14 @@ import {
 import { list, subscriptionPath, versions } from '../wire/arm.ts'
 import { askService } from '../wire/data-plane.ts'
 
-/** A vault or managed HSM as the resource manager has it. */
+/** A vault or managed HSM as the resource manager shows it. */
 export interface KeyHolder {
-  /** As it is called among vaults: a managed HSM's ends with `.managedhsm`. */
+  /** Its name among vaults: a managed HSM's ends with `.managedhsm`. */
   vault: string
   id: string
   location: string
   kind: 'Vault' | 'Managed HSM'
-  /** What a person sees first: SKU, or whether an HSM is activated. */
+  /** Shown first: the SKU, or whether an HSM is activated. */
   state: string
   purgeProtection: boolean
 }
@@ -31,7 +31,7 @@ interface VaultResource {
   }
 }
 
-/** Those of the subscription that the principal may see. @throws WireError */
+/** Those in the subscription that the principal may see. @throws WireError */
 export async function readHolders(signal: AbortSignal): Promise<KeyHolder[]> {
   const base = `${await subscriptionPath()}/providers/Microsoft.KeyVault`
   const [vaults, hsms] = await Promise.all([
@@ -49,7 +49,7 @@ export async function readHolders(signal: AbortSignal): Promise<KeyHolder[]> {
   return [...vaults.map((each) => holder('Vault', each)), ...hsms.map((each) => holder('Managed HSM', each))]
 }
 
-/** Whether an address of a page names a vault: what else stands there becomes no part of a host's name. */
+/** Whether a page's address names a vault: anything else must not become part of a host name. */
 export const isVaultName = (name: string): boolean => /^[a-z0-9-]{1,24}(\.managedhsm)?$/.test(name)
 
 const audienceOf = (vault: string): string => (isManagedHsmVaultName(vault) ? managedHsmAudience : vaultAudience)
@@ -58,7 +58,7 @@ const version = 'api-version=7.6'
 
 export interface VaultQuestion {
   method?: string
-  /** Below the vault's origin, with `/`. */
+  /** Relative to the vault's origin, with `/`. */
   path: string
   body?: unknown
   signal?: AbortSignal | undefined

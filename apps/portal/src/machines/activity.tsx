@@ -5,7 +5,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
 import { eventDays, type ActivityEvent } from './events.ts'
 
-/** Who asked what of a resource, refusals among it. */
+/** Requests on a resource with their callers, including refusals. */
 export function Activity({ events }: { events: Live<ActivityEvent[]> }) {
   const who = session.value
   const me = who.state === 'in' ? who.person.objectId : undefined

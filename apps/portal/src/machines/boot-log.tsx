@@ -4,10 +4,10 @@ import { arm, versions } from '../wire/arm.ts'
 import { ask } from '../wire/ask.ts'
 import { isMoving, type Machine } from './machine.ts'
 
-/** The end of it: a boot writes some thousand lines. */
+/** The last part: a boot writes some thousand lines. */
 const shownLength = 200_000
 
-/** An address is asked for once in its life: each asking stands in the activity log. */
+/** An address is requested once in its lifetime, because each request is in the activity log. */
 const addresses = new Map<string, { url: string; until: number }>()
 const minutes = 60
 
@@ -27,7 +27,7 @@ async function addressOf(id: string, signal: AbortSignal): Promise<string> {
 
 const escape = '\u001B'
 
-/** A console's text without colours and movements of a terminal (ECMA-48, CSI), which a page does not make. */
+/** A console's text without colours and terminal control sequences (ECMA-48, CSI), which a page does not render. */
 export function plainText(log: string): string {
   const [first = '', ...rest] = log.replaceAll('\r', '').split(escape)
   return first + rest.map((part) => part.replace(/^\[[0-?]{0,32}[ -/]{0,4}[@-~]/, '')).join('')
@@ -38,13 +38,13 @@ async function readLog(id: string, signal: AbortSignal): Promise<string> {
     const log = await ask<string>({ url: await addressOf(id, signal), accept: 'text', signal })
     return plainText(log.body.slice(-shownLength))
   } catch (error) {
-    // Addresses end with the server that made them.
+    // Addresses expire with the server that created them.
     addresses.delete(id)
     throw error
   }
 }
 
-/** What the guest wrote on its console, read-only: nobody types into a confidential machine (rule S25). */
+/** The guest's console output, read-only: nobody types into a confidential machine (rule S25). */
 export function BootLog({ machine }: { machine: Machine }) {
   const moving = isMoving(machine)
   const live = useLive(

@@ -14,7 +14,7 @@ interface Target {
   reasons: Reason[]
 }
 
-/** Sizes of the other silicon that the machine can become, those with room first. @throws WireError */
+/** Sizes with the other silicon that the machine can convert to, those with room first. @throws WireError */
 async function readTargets(machine: Machine, signal: AbortSignal): Promise<Target[]> {
   const { location: region } = machine
   const [possible, sizes, usages, hosts] = await Promise.all([
@@ -38,7 +38,7 @@ async function readTargets(machine: Machine, signal: AbortSignal): Promise<Targe
     )
 }
 
-/** Moves a machine to the other silicon: shows what is kept and what is lost before it happens. */
+/** Converts a machine to the other silicon: shows what is kept and what is lost beforehand. */
 export function Convert({ machine, changed }: { machine: Machine; changed: () => void }) {
   const [open, setOpen] = useState(false)
   const [busy, setBusy] = useState(false)

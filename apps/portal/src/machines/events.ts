@@ -1,12 +1,12 @@
 import type { ArmOperation } from '@strongroom/contract'
 import { get, list, subscriptionPath, versions } from '../wire/arm.ts'
 
-/** An event of the activity log, as Azure Monitor has them. */
+/** An activity-log event, in Azure Monitor's form. */
 export interface ActivityEvent {
   eventDataId: string
   eventTimestamp: string
   caller: string
-  /** Of what went on after the answer; its steps can be read. */
+  /** The operation that continued after the answer; its steps can be read. */
   operationId?: string
   operationName: { value: string }
   status: { value: string }
@@ -16,7 +16,7 @@ export interface ActivityEvent {
 export const eventDays = 30
 const shownEvents = 100
 
-/** Who asked what of a resource, refusals among it, newest first. @throws WireError */
+/** Requests on a resource with their callers, including refusals, newest first. @throws WireError */
 export async function readEvents(id: string, signal: AbortSignal): Promise<ActivityEvent[]> {
   const since = new Date(Date.now() - eventDays * 86_400_000).toISOString()
   const filter = encodeURIComponent(`eventTimestamp ge '${since}' and resourceUri eq '${id}'`)
@@ -24,7 +24,7 @@ export async function readEvents(id: string, signal: AbortSignal): Promise<Activ
   return (await list<ActivityEvent>(path, versions.insights, signal)).slice(0, shownEvents)
 }
 
-/** An operation with its steps: the resource manager's, then those of the host. @throws WireError */
+/** An operation with its steps: the resource manager's, then the host's. @throws WireError */
 export async function readOperation(location: string, id: string, signal: AbortSignal): Promise<ArmOperation> {
   const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(location)}/operations/${encodeURIComponent(id)}`
   return await get<ArmOperation>(path, versions.compute, signal)
@@ -38,7 +38,7 @@ const words: Record<string, string> = {
   delete: 'Delete',
 }
 
-/** What was asked, in a word: the last part of its action. A PUT that makes something is answered by 201. */
+/** The request in a word: the last part of its action. A PUT that creates something returns 201. */
 export function wordOf({ operationName, subStatus }: ActivityEvent): string {
   const parts = operationName.value.split('/')
   const verb = (parts.at(-1) === 'action' ? parts.at(-2) : parts.at(-1)) ?? ''

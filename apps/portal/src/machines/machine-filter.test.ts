@@ -31,7 +31,7 @@ describe('the filter of machines', () => {
       all.filter(filterOf(filter))
       return performance.now() - begun
     })
-    // The best of a few: the machine of the tests has other work too.
+    // The best of a few: the test machine does other work too.
     expect(Math.min(...times)).toBeLessThan(50)
   })
 })

@@ -2,7 +2,7 @@ import { encryptionOf, groupOf, powerOf, type Machine } from './machine.ts'
 
 const texts = new WeakMap<Machine, string>()
 
-/** All that is looked at, made once a machine: a filter of 10,000 answers while one types. */
+/** All searchable text, computed once per machine: a filter over 10,000 answers while one types. */
 function textOf(machine: Machine): string {
   const known = texts.get(machine)
   if (known !== undefined) return known
@@ -23,7 +23,7 @@ function textOf(machine: Machine): string {
   return text
 }
 
-/** Keeps a machine where every word of the filter is somewhere in what the list shows. */
+/** Keeps a machine if every word of the filter occurs in what the list shows. */
 export function filterOf(filter: string): (machine: Machine) => boolean {
   const words = filter.toLowerCase().split(/\s+/)
   return (machine) => {

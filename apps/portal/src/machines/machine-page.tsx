@@ -62,7 +62,7 @@ function Whole({ machine, refresh }: { machine: Machine; refresh: () => void }) 
     async (signal) => await readEvents(machine.id, signal),
     () => (moving ? 1_000 : 10_000),
   )
-  // What somebody else began shows at once.
+  // Shows operations begun by others at once.
   useEffect(() => events.refresh(), [moving])
   const changed = (): void => {
     refresh()

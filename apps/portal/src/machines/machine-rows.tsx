@@ -7,12 +7,12 @@ import { StateBadge } from './state-badge.tsx'
 const rowHeight = 40
 
 export interface MachineCosts {
-  /** Of this month, by resource id in small letters. */
+  /** For this month, by resource id in lower case. */
   byId: ReadonlyMap<string, CostRow>
   currency: string | undefined
 }
 
-/** The list, as a table of which only what is on the screen exists. */
+/** The list, as a table that renders only the visible rows. */
 export function MachineRows({ machines, costs }: { machines: readonly Machine[]; costs: MachineCosts | undefined }) {
   const [{ from, to, above, height }, body] = useWindow(machines.length, rowHeight)
   const shown = machines.slice(from, to)
@@ -71,7 +71,7 @@ const encryptionWords: Record<string, string> = {
   NonPersistedTPM: 'nothing kept',
 }
 
-/** Nothing where it was not read; hours where nothing has a price. */
+/** Empty if not read; hours if nothing has a price. */
 function costOf({ id }: Machine, costs: MachineCosts | undefined): string {
   if (costs === undefined) return '…'
   const row = costs.byId.get(id.toLowerCase())

@@ -46,14 +46,14 @@ export type PowerState = 'running' | 'starting' | 'stopping' | 'stopped' | 'deal
 
 const settled = new Set(['running', 'stopped', 'deallocated'])
 
-/** Of what an instance view says: its power, and the sentence beside it where something is wrong. */
+/** From an instance view: power, with a sentence if something is wrong. */
 export function powerOf(view: InstanceView | undefined): { power: PowerState; message?: string } {
   const status = view?.statuses.find(({ code }) => code.startsWith('PowerState/'))
   const power = (status?.code.slice('PowerState/'.length) ?? 'unknown') as PowerState
   return { power, ...(status?.message !== undefined && { message: status.message }) }
 }
 
-/** Whether the machine is on its way from one state to another. */
+/** Whether the machine is between two states. */
 export function isMoving(machine: Pick<Machine, 'properties'>): boolean {
   const { provisioningState, instanceView } = machine.properties
   if (['Creating', 'Updating', 'Deleting'].includes(provisioningState)) return true
@@ -63,18 +63,18 @@ export function isMoving(machine: Pick<Machine, 'properties'>): boolean {
 export const groupOf = (id: string): string => /\/resourceGroups\/([^/]+)/i.exec(id)?.[1] ?? ''
 export const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1)
 
-/** Where the portal shows it. */
+/** Its address in the portal. */
 export const placeOf = (machine: Pick<Machine, 'id' | 'name'>): string =>
   `/machines/${encodeURIComponent(groupOf(machine.id))}/${encodeURIComponent(machine.name)}`
 
-/** What the operating system's disk is encrypted by, as Azure calls it. */
+/** Azure's name for the OS disk's encryption. */
 export const encryptionOf = (machine: Machine): string | undefined =>
   machine.properties.storageProfile.osDisk.managedDisk?.securityProfile?.securityEncryptionType
 
-/** So many that a page of them is read between two frames. */
+/** A page this large is read between two frames. */
 const pageSize = 250
 
-/** All of the subscription that the principal may see, with their state. @param onPage told of those that are read so far */
+/** All machines in the subscription that the principal may see, with their state. @param onPage called with those read so far */
 export async function readMachines(
   signal: AbortSignal,
   onPage?: (sofar: readonly Machine[]) => void,

@@ -9,10 +9,10 @@ import { isMoving, readMachines, type Machine } from './machine.ts'
 import { MachineRows, type MachineCosts } from './machine-rows.tsx'
 import { filterOf } from './machine-filter.ts'
 
-/** Asks more often while something is on its way, and more rarely where there is much to read: 10,000 machines each 20 seconds. */
+/** Polls more often while something is changing, and more rarely for long lists: 10,000 machines every 20 seconds. */
 const pace = (all: readonly Machine[]): number => Math.max(all.some(isMoving) ? 1_000 : 10_000, all.length * 2)
 
-/** What each machine has cost this month, by its id in small letters. */
+/** Each machine's cost this month, by id in lower case. */
 async function readOwnCosts(signal: AbortSignal): Promise<MachineCosts> {
   const { rows, currency } = await readCosts({ by: ['ResourceId'], daily: false, signal })
   return { byId: new Map(rows.map((row) => [(row.keys[0] ?? '').toLowerCase(), row])), currency }
@@ -29,7 +29,7 @@ export function MachinesPage() {
   whole.current = machines.value !== undefined
   const costs = useLive('own-costs', readOwnCosts, () => 60_000)
   const filter = place.value.query.get('filter') ?? ''
-  // The first page is shown while the others are read; later readings take its place whole.
+  // The first page is shown while the others load; later reads replace the whole list.
   const all = machines.value ?? first
   const shown = all?.filter(filterOf(filter)) ?? []
   return (

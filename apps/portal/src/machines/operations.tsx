@@ -11,7 +11,7 @@ const often = 500
 const rarely = 60_000
 const shownBefore = 20
 
-/** What was asked of a machine and went on: the last one with its steps, live, and those before it. */
+/** A machine's operations: the last one with live steps, and earlier ones. */
 export function Operations({ events, location }: { events: Live<ActivityEvent[]>; location: string }) {
   const [last, ...before] = (events.value ?? []).filter(({ operationId }) => operationId !== undefined)
   if (last === undefined) return null
@@ -33,7 +33,7 @@ export function Operations({ events, location }: { events: Live<ActivityEvent[]>
   )
 }
 
-/** Read once somebody wants to see it. */
+/** Loaded on demand. */
 function Earlier({ event, location }: { event: ActivityEvent; location: string }) {
   const [open, setOpen] = useState(false)
   return (

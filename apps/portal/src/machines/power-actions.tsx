@@ -8,7 +8,7 @@ import { powerOf, type Machine } from './machine.ts'
 
 interface Action {
   name: string
-  /** Below the machine's path; a DELETE where it is undefined. */
+  /** Relative to the machine's path; undefined for DELETE. */
   verb: string | undefined
   when: readonly string[]
   /** What it costs or loses. */
@@ -24,7 +24,7 @@ const actions: readonly Action[] = [
   { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with the resources bound to it (deleteOption), usually its OS disk and interfaces, and the key of its guest state: nobody can ever read an encrypted OS disk again, copies included. Other disks and the address stay, and are charged.', danger: true },
 ] // prettier-ignore
 
-/** What can be done with a machine now, each said before it is done. */
+/** Actions available on a machine now, each with its consequences. */
 export function PowerActions({ machine, changed }: { machine: Machine; changed: () => void }) {
   const { power } = powerOf(machine.properties.instanceView)
   const [chosen, setChosen] = useState<Action>()

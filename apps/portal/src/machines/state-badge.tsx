@@ -9,7 +9,7 @@ const words: Record<PowerState, string> = {
   unknown: 'Unknown',
 }
 
-/** A machine's state in a word; a shape beside it says the same to whoever sees no colours. */
+/** A machine's state in a word; a shape beside it conveys it without colours. */
 export function StateBadge({
   provisioning,
   power,

@@ -2,7 +2,7 @@ import type { ArmOperationStep } from '@strongroom/contract'
 import { useEffect, useState } from 'preact/hooks'
 import { duration } from '../ui/format.ts'
 
-/** Steps of an operation, each with its time and where it lies in the whole, as it goes on. */
+/** Steps of an operation, each with its time and place in the whole, live. */
 export function StepTimeline({ steps }: { steps: readonly ArmOperationStep[] }) {
   const now = useNow(steps.some(({ state }) => state === 'Running'))
   const ordered = steps.toSorted((a, b) => beginOf(a) - beginOf(b))
@@ -44,18 +44,18 @@ const kinds: Record<ArmOperationStep['state'], string> = {
   Failed: 'bad',
 }
 
-/** Steps of the host lie within one of the resource manager's; what has not begun comes last. */
+/** The host's steps are within one of the resource manager's; those not begun come last. */
 const beginOf = ({ startedAt }: ArmOperationStep): number =>
   startedAt === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(startedAt)
 
-/** From its start to its end, or to now, milliseconds; undefined where it has not begun. */
+/** From its start to its end, or to now, in milliseconds; undefined if it has not begun. */
 function spanOf({ startedAt, endedAt }: ArmOperationStep, now: number): { from: number; to: number } | undefined {
   if (startedAt === undefined) return undefined
   const from = Date.parse(startedAt)
   return { from, to: Math.max(from, endedAt === undefined ? now : Date.parse(endedAt)) }
 }
 
-/** The time, five times a second while something runs. */
+/** The time, updated five times a second while something runs. */
 function useNow(runs: boolean): number {
   const [now, setNow] = useState(Date.now)
   useEffect(() => {

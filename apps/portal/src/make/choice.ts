@@ -1,4 +1,4 @@
-/** What one chooses for a new machine; each has a default. */
+/** Settings of a new machine; each has a default. */
 export interface Choice {
   name: string
   group: string
@@ -7,13 +7,13 @@ export interface Choice {
   image: string
   size: string
   encryption: string
-  /** Resource id; empty where the platform's key alone is to be used. */
+  /** Resource id; empty for the platform's key only. */
   diskEncryptionSet: string
   adminUsername: string
   sshPublicKey: string
 }
 
-/** What somebody chose by hand; undefined goes back to the default. */
+/** Manual choices; undefined returns to the default. */
 export type Changes = { [Name in keyof Choice]?: Choice[Name] | undefined }
 
 export const encryptions: readonly { value: string; name: string; words: string }[] = [

@@ -19,7 +19,7 @@ export interface EncryptionSet {
   location: string
 }
 
-/** Sets of a region that the principal may see. */
+/** A region's sets that the principal may see. */
 export async function readSets(region: string, signal?: AbortSignal): Promise<EncryptionSet[]> {
   const path = `${await subscriptionPath()}/providers/Microsoft.Compute/diskEncryptionSets`
   return (await list<EncryptionSet>(path, versions.compute, signal)).filter(({ location }) => location === region)
@@ -28,13 +28,13 @@ export async function readSets(region: string, signal?: AbortSignal): Promise<En
 export interface KeyPlan {
   group: string
   region: string
-  /** Of the vault, the set and the key in it. */
+  /** Name of the vault, the set and the key in it. */
   vault: string
   set: string
   key: string
 }
 
-/** Names that nobody else has: a vault's is one for all. */
+/** Unused names: a vault's must be globally unique. */
 export function planKey(o: { group: string; region: string }): KeyPlan {
   const mark = [...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   return { ...o, vault: `keys-${mark}`, set: `set-${mark}`, key: 'disk' }
@@ -42,7 +42,7 @@ export function planKey(o: { group: string; region: string }): KeyPlan {
 
 const encryptionType = 'ConfidentialVmEncryptedWithCustomerKey'
 
-/** Any confidential VM that a region's shared provider attests, as Azure's default policy for confidential VMs says. */
+/** Any confidential VM that a region's shared provider attests, as in Azure's default policy for confidential VMs. */
 const releasePolicy = {
   version: '1.0.0',
   anyOf: attestationRegionCodes.flatMap(
@@ -59,7 +59,7 @@ interface Made {
 
 export interface KeyStep {
   name: string
-  /** The command that does the same. */
+  /** The equivalent command. */
   az: string
   run: (plan: KeyPlan, made: Partial<Made>) => Promise<Partial<Made>>
 }
@@ -79,7 +79,7 @@ const me = (): { objectId: string; tenantId: string } => {
 }
 const tenant = (): string => me().tenantId
 
-/** What the 22 steps of Azure's page come to, in the order of docs/disk-encryption-sets.md. */
+/** What the 22 steps of Azure's page amount to, in the order of docs/disk-encryption-sets.md. */
 export const keySteps = (plan: KeyPlan): KeyStep[] => [
   {
     name: `Resource group ${plan.group}`,
@@ -171,7 +171,7 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
   },
 ]
 
-/** Makes all of it, and says how far it is. What was made stays where a later step is refused. @returns id of the set @throws WireError */
+/** Creates all of it, reporting progress. What was created stays if a later step is refused. @returns id of the set @throws WireError */
 export async function makeKey(plan: KeyPlan, onStep: (done: number) => void): Promise<string> {
   let made: Partial<Made> = {}
   for (const [index, step] of keySteps(plan).entries()) {
@@ -182,5 +182,5 @@ export async function makeKey(plan: KeyPlan, onStep: (done: number) => void): Pr
   return made.setId ?? ''
 }
 
-/** What stands for a set where one chooses. */
+/** A set's display name in lists. */
 export const setName = (id: string): string => nameOf(id)

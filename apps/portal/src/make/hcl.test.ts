@@ -4,7 +4,7 @@ import { block, quoted, Reference } from './hcl.ts'
 
 const marks: Record<string, string> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\' }
 
-/** What HCL's native syntax reads in a quoted template; a template in it, or its end before the end, is an error. */
+/** What HCL's native syntax reads in a quoted template; a nested template, or an early end, is an error. */
 function readBack(source: string): string {
   const inner = /^"(.*)"$/s.exec(source)?.[1]
   if (inner === undefined) throw new Error(`no quoted template: ${source}`)
@@ -18,7 +18,7 @@ function readBack(source: string): string {
     const number = four ?? eight
     text += number !== undefined ? String.fromCodePoint(Number.parseInt(number, 16)) : (marks[mark ?? ''] ?? doubled?.[0] ?? plain) // prettier-ignore
     if (doubled !== undefined) {
-      // The brace that the two marks stand before is text.
+      // The brace after the two marks is text.
       text += '{'
       token.lastIndex += 1
     }

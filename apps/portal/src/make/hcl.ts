@@ -1,4 +1,4 @@
-/** A value that another block has, as `azurerm_subnet.subnet.id`. */
+/** A value from another block, such as `azurerm_subnet.subnet.id`. */
 export class Reference {
   readonly address: string
 
@@ -9,14 +9,14 @@ export class Reference {
 
 type Value = string | number | boolean | Reference | readonly Value[]
 
-/** What stands between a block's braces: arguments, and blocks within. */
+/** A block's content: arguments, and nested blocks. */
 export interface Body {
   readonly [name: string]: Value | Body
 }
 
 /**
- * A text as HCL's quoted template without a template in it (HCL native syntax, "Quoted template", "Template literals").
- * What a reader does not see or sees elsewhere (control characters, marks of direction) is written by number.
+ * Text as HCL's quoted template without nested templates (HCL native syntax, "Quoted template", "Template literals").
+ * Characters that are invisible or reorder text (control characters, direction marks) are written as escapes.
  */
 export function quoted(text: string): string {
   const escaped = text
@@ -26,7 +26,7 @@ export function quoted(text: string): string {
     .replaceAll('\r', String.raw`\r`)
     .replaceAll('\t', String.raw`\t`)
     .replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, byNumber)
-    // `$$` before `{` is one `$`; after another `$` it is written by number, as `$$$` begins a template again.
+    // `$$` before `{` is one `$`; after another `$` it is written as an escape, because `$$$` would begin a template.
     .replaceAll(/(?<=([$%])?)[$%](?=\{)/g, (mark, before) => (mark === before ? byNumber(mark) : mark + mark))
   return `"${escaped}"`
 }
@@ -46,13 +46,13 @@ function valueText(value: Value): string {
 const isBody = (value: Value | Body): value is Body =>
   typeof value === 'object' && !Array.isArray(value) && !(value instanceof Reference)
 
-/** A block with its labels, laid out as `terraform fmt` does. */
+/** A block with its labels, formatted like `terraform fmt`. */
 export function block(head: string, body: Body, indent = ''): string {
   const deeper = `${indent}  `
   const entries = Object.entries(body)
   const parts = entries.map(([name, value], index) => {
     if (isBody(value)) return (index === 0 ? '' : '\n') + block(name, value, deeper)
-    // Names that follow each other are padded to the longest of them.
+    // Consecutive names are padded to the longest.
     const wide = Math.max(...runAround(entries, index).map(([other]) => other.length))
     const gap = index > 0 && isBody(entries[index - 1]![1]) ? '\n' : ''
     return `${gap}${deeper}${name.padEnd(wide)} = ${valueText(value)}`

@@ -10,17 +10,17 @@ interface Entry {
   name: string
 }
 
-/** Why a confidential machine does not boot it; undefined where one does. */
+/** Why a confidential machine cannot boot it; undefined if it can. */
 export const refusalOf = ({ confidential }: Image): string | undefined =>
   confidential ? undefined : 'does not qualify for confidential machines'
 
-/** An image in a list where one chooses. */
+/** An image's text in lists. */
 export function imageText(image: Image): string {
   const refusal = refusalOf(image)
   return image.urn.replace(/:latest$/, '') + (refusal === undefined ? '' : ` (${refusal})`)
 }
 
-/** The images of a region's market place, each with whether a confidential machine can boot it. */
+/** A region's marketplace images, each with whether a confidential machine can boot it. */
 export async function readImages(region: string, signal?: AbortSignal): Promise<Image[]> {
   const market = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(region)}/publishers`
   const names = async (path: string): Promise<string[]> =>
@@ -46,5 +46,5 @@ export async function readImages(region: string, signal?: AbortSignal): Promise<
   return (await Promise.all(images)).flat(2).toSorted((a, b) => rank(a) - rank(b) || a.urn.localeCompare(b.urn))
 }
 
-/** Strongroom's own first, then what else a confidential machine boots. */
+/** Strongroom's own first, then others that a confidential machine can boot. */
 const rank = ({ urn, confidential }: Image): number => (confidential ? (urn.startsWith('Strongroom:') ? 0 : 1) : 2)

@@ -6,7 +6,7 @@ import { toWireError, type WireError } from '../wire/wire-error.ts'
 import type { Changes, Choice } from './choice.ts'
 import { keySteps, makeKey, planKey, readSets, setName, type KeyPlan } from './customer-key.ts'
 
-/** Under whose key the disk is: the platform's alone, or your own as well. */
+/** Whose key protects the disk: only the platform's, or your own as well. */
 export function KeyChoice({ choice, change }: { choice: Choice; change: (part: Changes) => void }) {
   const [plan, setPlan] = useState<KeyPlan>()
   const [done, setDone] = useState(0)

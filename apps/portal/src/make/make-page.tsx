@@ -20,7 +20,7 @@ import { makeSshKey, type SshKey } from './ssh-key.ts'
 import { azCommands, bicepText, groupTemplate } from './template.ts'
 import { terraformText } from './terraform.ts'
 
-/** One page, a default for every field, and the refusal before anything is sent. */
+/** One page, a default for every field, and refusals before anything is sent. */
 export function MakePage() {
   const [own, setOwn] = useState<Changes>(() => ({ name: defaultName() }))
   const [key, setKey] = useState<SshKey | WireError>()
@@ -28,7 +28,7 @@ export function MakePage() {
   const query = place.value.query
   const regions = useLive('regions', readRegions, () => 300_000)
   const sizes = useLive('sizes', readSizes, () => 300_000)
-  // Of an address that somebody sent, what there is: the rest would stand in commands that are copied.
+  // From a shared address only existing values: others would end up in copied commands.
   const asked = regions.value?.find(({ name }) => name === query.get('region'))
   const region = own.region ?? (asked ?? regions.value?.[0])?.name ?? ''
   const hosts = useLive('hosts', readHosts)
@@ -212,7 +212,7 @@ function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; use
   )
 }
 
-/** The pre-flight, as one types. */
+/** The pre-flight check while one types. */
 function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | undefined }) {
   const [found, setFound] = useState<{ key: string; result: PreFlight | WireError }>()
   const key = JSON.stringify(choice)
@@ -221,7 +221,7 @@ function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | und
   useEffect(() => {
     if (!complete || sizes === undefined) return undefined
     const aborter = new AbortController()
-    // A word is typed to its end before it is asked about.
+    // Waits until a word is complete before checking it.
     const timer = setTimeout(() => {
       preFlight(choice, sizes, aborter.signal).then(
         (result) => setFound({ key, result }),
@@ -273,7 +273,7 @@ function Changes({ changes }: { changes: PreFlight['changes'] }) {
   )
 }
 
-/** What becomes of the request; it goes on when the page is left. */
+/** Progress of the request; it continues when the page is left. */
 function Making({ choice, back }: { choice: Choice; back: () => void }) {
   const [refused, setRefused] = useState<WireError>()
   const [begun, setBegun] = useState(false)
@@ -328,7 +328,7 @@ function Making({ choice, back }: { choice: Choice; back: () => void }) {
   )
 }
 
-/** The first boot, step by step, from when the machine's own operation has begun. */
+/** The first boot, step by step, from the start of the machine's own operation. */
 function Beginning({ id, location }: { id: string; location: string }) {
   const events = useLive(
     `events ${id}`,

@@ -9,7 +9,7 @@ import { deploymentBody } from './template.ts'
 export interface PreFlight {
   /** What prevents creation, known before anything is sent. */
   reasons: Reason[]
-  /** What would be made or changed, as the resource manager's what-if says. */
+  /** What would be created or changed, according to the resource manager's what-if. */
   changes: { id: string; change: string }[]
 }
 
@@ -20,7 +20,7 @@ interface WhatIf {
 const deploymentPath = async (choice: Choice): Promise<string> =>
   `${await subscriptionPath()}/providers/Microsoft.Resources/deployments/portal-${encodeURIComponent(choice.name)}`
 
-/** Asks what would happen: sizes, quota, and the whole request by what-if. @throws WireError what the resource manager refuses */
+/** Checks in advance: sizes, quota, and the whole request by what-if. @throws WireError the resource manager's refusal */
 export async function preFlight(choice: Choice, sizes: readonly Size[], signal: AbortSignal): Promise<PreFlight> {
   const [usages, hosts] = await Promise.all([readUsages(choice.region, signal), readHosts(signal)])
   const same = sizes.filter(({ name }) => name === choice.size)
@@ -42,11 +42,11 @@ export async function preFlight(choice: Choice, sizes: readonly Size[], signal: 
 
 export interface DeploymentProgress {
   state: string
-  /** Of each resource, in the order in which they were begun. */
+  /** For each resource, in start order. */
   parts: { id: string; state: string }[]
 }
 
-/** Sends the request. It goes on by itself from here. @throws WireError */
+/** Sends the request, which then continues by itself. @throws WireError */
 export async function make(choice: Choice): Promise<void> {
   const path = await deploymentPath(choice)
   await arm({ method: 'PUT', path, version: versions.resources, body: deploymentBody(choice) })
@@ -59,7 +59,7 @@ interface DeploymentOperation {
   properties: { provisioningState: string; targetResource?: { id: string } }
 }
 
-/** Where it is. @throws WireError */
+/** Its progress. @throws WireError */
 export async function progressOf(
   choice: Choice,
   signal: AbortSignal,

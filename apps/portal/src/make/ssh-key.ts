@@ -1,6 +1,6 @@
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
-/** A string of the SSH wire (RFC 4251 section 5): its length, then itself. */
+/** A string of the SSH wire (RFC 4251 section 5): length, then content. */
 function field(content: Uint8Array): Uint8Array {
   const out = new Uint8Array(4 + content.length)
   new DataView(out.buffer).setUint32(0, content.length)
@@ -26,7 +26,7 @@ export interface SshKey {
   privateText: string
 }
 
-/** A new Ed25519 key, made in this page: its private half goes to whoever downloads it, and nowhere else. */
+/** A new Ed25519 key, created in this page: its private half is only downloaded, and sent nowhere. */
 export async function makeSshKey(comment: string): Promise<SshKey> {
   const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
   const open = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey))

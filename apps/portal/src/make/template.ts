@@ -13,7 +13,7 @@ const id = (type: string, ...names: string[]): string =>
 const network = 'Microsoft.Network'
 const apiVersion = '2024-05-01'
 
-/** What `az vm create` makes beside a machine, by its names. */
+/** What `az vm create` creates besides a machine, by its names. */
 export const networkOf = ({ name, group }: Pick<Choice, 'name' | 'group'>) => ({
   securityGroup: `${name}NSG`,
   ruleName: 'default-allow-ssh',
@@ -27,7 +27,7 @@ export const networkOf = ({ name, group }: Pick<Choice, 'name' | 'group'>) => ({
   configuration: 'ipconfig',
 })
 
-/** What `az vm create` makes: a network with its rules, an address, an interface and the machine. */
+/** The resources that `az vm create` creates: a network with its rules, an address, an interface and the machine. */
 function resourcesOf(choice: Choice): TemplateResource[] {
   const { name, region: location } = choice
   const [publisher, offer, sku, version] = choice.image.split(':')
@@ -89,7 +89,7 @@ export const groupTemplate = (choice: Choice): Json => ({
   resources: resourcesOf(choice),
 })
 
-/** The group and what is in it as one deployment to the subscription: what is asked before, and what is sent. */
+/** The group and its content as one subscription deployment: used for the check, and for the request. */
 export function deploymentBody(choice: Choice): Json {
   const template = {
     $schema: 'https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#',
@@ -118,11 +118,11 @@ export function deploymentBody(choice: Choice): Json {
   return { location: choice.region, properties: { mode: 'Incremental', template } }
 }
 
-/** A word of a shell's command, whatever is in it. */
+/** A shell word with any content. */
 export const word = (text: string): string =>
   /^[A-Za-z0-9_.:/-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 
-/** The same by the Azure CLI. */
+/** The equivalent Azure CLI commands. */
 export function azCommands(choice: Choice): string {
   const [group, name, region] = [choice.group, choice.name, choice.region].map(word)
   return [
@@ -140,7 +140,7 @@ export function azCommands(choice: Choice): string {
   ].join('\n')
 }
 
-/** The same as Bicep, for `az deployment group create -f main.bicep`. */
+/** The equivalent Bicep, for `az deployment group create -f main.bicep`. */
 export function bicepText(choice: Choice): string {
   const resources = resourcesOf(choice)
   const symbol = (type: string): string => type.slice(type.lastIndexOf('/') + 1).replace(/s$/, '')

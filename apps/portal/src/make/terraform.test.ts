@@ -55,7 +55,7 @@ describe('the same request for Terraform', () => {
     const made = [...text.matchAll(/^resource "(.*)" "(.*)" \{$/gm)].map(([, type, label]) => `${type}.${label}`)
     const used = [...text.matchAll(/[ [](azurerm_\w+\.\w+)\.(?:id|name|location)\b/g)].map(([, address]) => address)
     expect(made).toHaveLength(8)
-    // The machine and what joins interface and rules are of use to nothing else.
+    // Nothing else refers to the machine and to what joins interface and rules.
     expect(new Set(used)).toEqual(new Set(made.filter((each) => !/machine$|association$/.test(each))))
   })
 

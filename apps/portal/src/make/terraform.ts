@@ -17,15 +17,16 @@ provider "azurerm" {
   features {}
 }`
 
-/** What azurerm's `os_disk.security_encryption_type` may be. */
+/** Values of azurerm's `os_disk.security_encryption_type`. */
 const encryptions = ['DiskWithVMGuestState', 'VMGuestStateOnly']
 
 /** An ARM property as azurerm names it. */
 const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /**
- * The same request for Terraform, by azurerm's arguments (its documents of `azurerm_linux_virtual_machine` and of each resource beside it).
- * @returns undefined where azurerm has no value for the disk's encryption: it knows no NonPersistedTPM
+ * The equivalent Terraform, with azurerm's arguments (documentation of `azurerm_linux_virtual_machine` and the other
+ * resources).
+ * @returns undefined if azurerm has no value for the disk's encryption: it lacks NonPersistedTPM
  */
 export function terraformText(choice: Choice): string | undefined {
   if (!encryptions.includes(choice.encryption)) return undefined
@@ -38,7 +39,7 @@ function headOf(address: string): string {
   return `resource "${type}" "${label}"`
 }
 
-/** By address, in the order of need. */
+/** By address, in dependency order. */
 function resourcesOf(choice: Choice): Record<string, Body> {
   const { name, region, group } = choice
   const network = networkOf(choice)
@@ -97,7 +98,7 @@ function resourcesOf(choice: Choice): Record<string, Body> {
       secure_boot_enabled: true,
       admin_ssh_key: { username: choice.adminUsername, public_key: choice.sshPublicKey },
       os_disk: {
-        // azurerm wants both; they are what the service takes where a request has neither.
+        // azurerm requires both; they are the service's defaults.
         caching: 'ReadWrite',
         storage_account_type: 'Premium_LRS',
         security_encryption_type: choice.encryption,

@@ -12,7 +12,7 @@ export async function challengeOf(verifier: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier))))
 }
 
-/** Claims of a token, unverified: for showing who is signed in; every right is decided by the services. */
+/** Unverified claims of a token: to show who is signed in; services decide every right. */
 export function claimsOf(token: string): Record<string, unknown> {
   const part = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')
   const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0))

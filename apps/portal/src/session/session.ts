@@ -19,11 +19,11 @@ interface TokenReply {
   expires_in: number
 }
 
-/** How further tokens are fetched. In this page's memory only, as the tokens are. */
+/** How further tokens are fetched. Only in this page's memory, like the tokens. */
 type Grant = { kind: 'person'; refreshToken: string } | { kind: 'application'; appId: string; secret: string }
 
 const endpoint = (name: string): string => `https://${loginHost}/organizations/oauth2/v2.0/${name}`
-/** The page's half of the session that the identity service keeps: without its cookie, which no script reads, it opens nothing. */
+/** The page's half of the identity service's session: useless without its cookie, which no script can read. */
 const bindingKey = 'strongroom.session-binding'
 
 const current = signal<Session>({ state: 'checking' })
@@ -39,7 +39,7 @@ function binding(): string {
   return made
 }
 
-/** Authorization code flow with PKCE (OpenID Connect), followed by fetch: no address with a code stays in the history. */
+/** Authorization code flow with PKCE (OpenID Connect), through fetch: no address with a code stays in the history. */
 async function authorize(more: Record<string, string>): Promise<TokenReply> {
   const [verifier, state, nonce] = [random(), random(), random()]
   const redirectUri = location.origin + portalRedirectPath
@@ -82,7 +82,7 @@ async function authorize(more: Record<string, string>): Promise<TokenReply> {
 }
 
 function keep(audience: string, reply: TokenReply): string {
-  // A minute before its end a token is no longer used.
+  // A token is not used in its last minute.
   tokens.set(audience, { token: reply.access_token, expiresAt: Date.now() + (reply.expires_in - 60) * 1000 })
   return reply.access_token
 }
@@ -96,7 +96,7 @@ function enter(reply: TokenReply, how: Grant): void {
   current.value = { state: 'in', person }
 }
 
-/** By a one-time code of the owner's shell. @throws WireError */
+/** By a one-time code from the owner's shell. @throws WireError */
 export async function signInByCode(code: string): Promise<void> {
   const reply = await authorize({ sign_in_code: code })
   enter(reply, { kind: 'person', refreshToken: reply.refresh_token ?? '' })
@@ -108,7 +108,7 @@ export async function signInAsApplication(appId: string, secret: string): Promis
   enter(await fetchToken(how, managementAudience), how)
 }
 
-/** No answer, too many requests, or a service that is starting: asked again, so that a session is not lost over one lost answer. */
+/** No answer, too many requests, or a starting service: retried, so that one lost answer does not end a session. */
 const passing: ReadonlySet<number> = new Set([0, 429, 502, 503])
 
 async function untilAnswered<Reply>(request: () => Promise<Reply>): Promise<Reply> {
@@ -122,7 +122,7 @@ async function untilAnswered<Reply>(request: () => Promise<Reply>): Promise<Repl
   }
 }
 
-/** At the page's start: by the code in the address, else by the session that another page of this browser began. */
+/** At page load: by the code in the address, else by the session from another page in this browser. */
 export async function resume(): Promise<void> {
   const code = /^#sign-in=([A-Za-z0-9_-]{20,100})$/.exec(location.hash)?.[1]
   if (code !== undefined) history.replaceState(null, '', location.pathname + location.search)
@@ -148,7 +148,7 @@ async function fetchToken(how: Grant, audience: string): Promise<TokenReply> {
   return (await ask<TokenReply>({ method: 'POST', url: endpoint('token'), body: new URLSearchParams(body) })).body
 }
 
-/** The principal's token for a service. A session that has ended shows the sign-in. @throws WireError */
+/** The principal's token for a service. An expired session shows the sign-in. @throws WireError */
 export async function tokenFor(audience: string): Promise<string> {
   const kept = tokens.get(audience)
   if (kept !== undefined && kept.expiresAt > Date.now()) return kept.token
@@ -157,7 +157,7 @@ export async function tokenFor(audience: string): Promise<string> {
   return await asked
 }
 
-/** Questions that a page asks side by side wait for one token. */
+/** Concurrent requests of a page wait for one token. */
 const fetching = new Map<string, Promise<string>>()
 
 async function fetchKept(audience: string): Promise<string> {
@@ -170,7 +170,7 @@ async function fetchKept(audience: string): Promise<string> {
   }
 }
 
-/** A service says that a token is no longer good: the next one is fetched again. */
+/** A service rejected the token: the next one is fetched again. */
 export function forgetToken(audience: string): void {
   tokens.delete(audience)
 }

@@ -5,7 +5,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Command } from '../ui/command.tsx'
 import { signInAsApplication, signInByCode } from './session.ts'
 
-/** Shown where nobody is signed in. */
+/** Shown if nobody is signed in. */
 export function SignInPage({ why }: { why?: WireError | undefined }) {
   const [refused, setRefused] = useState<WireError | undefined>(why)
   const [busy, setBusy] = useState(false)

@@ -4,7 +4,7 @@ import { arm, subscriptionPath, versions } from '../wire/arm.ts'
 import { toWireError, type WireError } from '../wire/wire-error.ts'
 import type { Reason } from './reasons.ts'
 
-/** One reason, with what can be done about it. */
+/** One reason, with its remedy. */
 export function Why({ reason, region }: { reason: Reason; region: string }) {
   return (
     <p class="why">
@@ -13,7 +13,7 @@ export function Why({ reason, region }: { reason: Reason; region: string }) {
   )
 }
 
-/** Files a request with the operator, as Microsoft.Quota takes them. */
+/** Files a request with the operator, like Microsoft.Quota. */
 export function AskForMore({ region, quota, limit }: { region: string; quota: string; limit: number }) {
   const [said, setSaid] = useState<string | WireError>()
   const ask = async (): Promise<void> => {

@@ -6,33 +6,33 @@ import { silicon, type Size, type Usage } from './size.ts'
 export interface Reason {
   kind: 'region' | 'security' | 'image' | 'silicon' | 'encryption' | 'quota' | 'zone'
   text: string
-  /** Of a quota: what to ask for. */
+  /** For a quota: what to request. */
   ask?: { quota: string; limit: number }
 }
 
 export interface Wanted {
   region: string
   zone?: string | undefined
-  /** As Azure calls it: DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM. */
+  /** Azure's name: DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM. */
   encryption: string
-  /** None where any image will do that qualifies. */
+  /** Absent if any qualifying image will do. */
   image?: Image | undefined
 }
 
-/** What there is of a region. */
+/** The facts about a region. */
 export interface Facts {
   usages: readonly Usage[]
-  /** Undefined where the principal may not see them: nothing is said of their silicon then. */
+  /** Undefined if the principal may not see them: their silicon is then not mentioned. */
   hosts: readonly Host[] | undefined
 }
 
-/** A size in one region, with all that stands in its way there; nothing where it can be had. */
+/** A size in one region, with every reason against it; none if it is available. */
 export interface Judged {
   size: Size
   reasons: Reason[]
 }
 
-/** @param everywhere the same size in every region, to say where else it is */
+/** @param everywhere the same size in every region, to name alternatives */
 export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hosts }: Facts, wanted: Wanted): Reason[] {
   const reasons: Reason[] = []
   if (size.tee === undefined)
@@ -61,8 +61,8 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hos
 }
 
 /**
- * No host that is given new machines has its silicon (docs/fleet.md, "Which host carries a VM"). A host without a region is the
- * server's own, which carries for every region until another has joined.
+ * No host that accepts new machines has its silicon (docs/fleet.md, "Which host carries a VM"). A host without a region
+ * is the server's own, which serves every region until another has joined.
  */
 function siliconReasons({ tee }: Size, hosts: readonly Host[], { region, zone = '' }: Wanted): Reason[] {
   if (tee === undefined) return []
@@ -80,7 +80,7 @@ function siliconReasons({ tee }: Size, hosts: readonly Host[], { region, zone = 
   return [{ kind: 'silicon', text: `No host in ${where} has ${silicon[tee]}. ${others}` }]
 }
 
-/** Of its family, and of all cores of the region. */
+/** For its family, and for all cores of the region. */
 function quotaReasons(size: Size, usages: readonly Usage[]): Reason[] {
   const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
   return usages
@@ -93,7 +93,7 @@ function quotaReasons(size: Size, usages: readonly Usage[]): Reason[] {
     }))
 }
 
-/** All sizes of a region, those that can be had first, each group in the order of cores. */
+/** All sizes of a region, available ones first, each group by cores. */
 export function judgeSizes(all: readonly Size[], facts: Facts, wanted: Wanted): Judged[] {
   const byName = Map.groupBy(all, ({ name }) => name)
   return all

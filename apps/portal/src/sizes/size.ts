@@ -38,7 +38,7 @@ export interface Region {
 
 export const silicon: Record<'SNP' | 'TDX', string> = { SNP: 'AMD SEV-SNP', TDX: 'Intel TDX' }
 
-/** A size in a list where one chooses. */
+/** A size's text in lists. */
 export const sizeText = ({ name, vCPUs, memoryGiB, tee }: Size, refused: boolean): string =>
   `${name.replace(/^Standard_/, '')}: ${vCPUs} cores, ${memoryGiB} GiB, ${tee === undefined ? 'no silicon of its own' : silicon[tee]}${refused ? ' (not here, see why)' : ''}`
 
@@ -59,7 +59,7 @@ function toSize(sku: Sku): Size {
   }
 }
 
-/** Every size in every region; those that a region has not are among them, restricted (rule S20). */
+/** Every size in every region, including restricted ones that a region lacks (rule S20). */
 export async function readSizes(signal?: AbortSignal): Promise<Size[]> {
   const path = `${await subscriptionPath()}/providers/Microsoft.Compute/skus`
   const { value } = await get<{ value: Sku[] }>(path, versions.compute, signal)

@@ -139,7 +139,7 @@ export function SizesPage() {
   )
 }
 
-/** What somebody asks for by name or number is a filter; what is unavailable is not. */
+/** Requests by name or number are filters; unavailability is not. */
 function passes({ size }: Judged, query: URLSearchParams): boolean {
   const name = (query.get('name') ?? '').toLowerCase()
   const tee = query.get('silicon') ?? ''

@@ -3,7 +3,7 @@ import type { SeenBoot } from './pins.ts'
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing'))
 
-/** What can differ between two boots of a VM, by name; long values whole, so that they can be compared. */
+/** What can differ between two boots of a VM, by name; long values in full, so that they can be compared. */
 export function factsOf(evidence: AnyBootEvidence): SeenBoot {
   const { expected, vtpm, measuredBoot, osDisk, tee, simulated } = evidence
   const facts: Record<string, string> = {

@@ -3,7 +3,7 @@ import { Facts, type Fact } from '../ui/facts.tsx'
 import { differences } from './boot-facts.ts'
 import type { SeenBoot } from './pins.ts'
 
-/** What differs between the last boot and an earlier one that this browser saw. */
+/** Differences between the last boot and an earlier one that this browser saw. */
 export function DifferencesView({ boots }: { boots: readonly SeenBoot[] }) {
   const [last, ...earlier] = boots
   const [chosen, setChosen] = useState(0)

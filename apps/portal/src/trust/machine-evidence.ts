@@ -4,7 +4,7 @@ import { arm, get, list, subscriptionPath, versions } from '../wire/arm.ts'
 import { ask } from '../wire/ask.ts'
 import { toWireError } from '../wire/wire-error.ts'
 
-/** What the resource manager and the host have of a machine's last boot. */
+/** A machine's last boot, as the resource manager and the host recorded it. */
 export interface MachineEvidence {
   id: string
   record: VmRecord
@@ -26,7 +26,7 @@ export async function readEvidence(group: string, name: string): Promise<Machine
   return { id, record, evidence, asked }
 }
 
-/** Issuer of the provider that the record names by this id. */
+/** Issuer of the provider with this id in the record. */
 export async function readProvider(id: string): Promise<AskedProvider> {
   try {
     const { properties } = await get<{ properties?: { attestUri?: string } }>(id, versions.attestation)
@@ -43,12 +43,12 @@ interface Verifier {
   properties: { issuer: string; keysUri: string }
 }
 
-/** Providers of other origins that the operator named; none where the principal may not see them. */
+/** Providers of other origins named by the operator; empty if the principal may not see them. */
 export async function readVerifiers(): Promise<VerifierSettings[]> {
   const path = `${await subscriptionPath()}/providers/Strongroom.Attestation/verifiers`
   const found = await list<Verifier>(path, versions.attestation).catch(() => [])
   return found.map(({ name, properties: { issuer, keysUri: keys } }) => ({ name, issuer, keys, collateral: false }))
 }
 
-/** The keys that a provider publishes now, from its own address. */
+/** A provider's current keys, from its own address. */
 export const fetchKeySet = async (issuer: string): Promise<unknown> => (await ask({ url: `${issuer}/certs` })).body

@@ -1,21 +1,21 @@
 import { keep, readKept } from '../kept/kept.ts'
 
-/** What a person decided to trust: the roots of an installation, what a VM's first trusted boot ran, and what its earlier boots showed. */
+/** A person's trust decisions: an installation's roots, what a VM's first trusted boot ran, and what its earlier boots showed. */
 
 export interface PinnedRoots {
-  /** anchors.json and ca.pem, as they were given. */
+  /** anchors.json and ca.pem, as given. */
   anchors: string
   authority: string
 }
 
 export interface PinnedBoot {
-  /** Hexadecimal: what the silicon measured at launch. */
+  /** Hexadecimal: the silicon's launch measurement. */
   launch: string
   bootFile?: string
   volume?: string
 }
 
-/** What a boot showed, a name and a value each. */
+/** A boot's facts, by name and value. */
 export interface SeenBoot {
   bootId: string
   startedAt: string
@@ -47,7 +47,7 @@ export const unpinBoot = (vmId: string): void => localStorage.removeItem(bootKey
 const seenBoots = (vmId: string): SeenBoot[] =>
   readKept<{ boots: SeenBoot[] }>(seenKey(vmId), ({ boots }) => Array.isArray(boots))?.boots ?? []
 
-/** Keeps what a boot showed, the newest first. */
+/** Stores a boot's facts, the newest first. */
 export function keepSeen(vmId: string, boot: SeenBoot): SeenBoot[] {
   const boots = [boot, ...seenBoots(vmId).filter(({ bootId }) => bootId !== boot.bootId)].slice(0, mostSeen)
   keep(seenKey(vmId), { boots })

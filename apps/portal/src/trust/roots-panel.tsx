@@ -9,8 +9,8 @@ interface Offer {
 }
 
 /**
- * Whose word is taken: roots that the person chooses as files and pins in this browser, never what the server reports about itself. Other
- * roots than the pinned ones are not taken before the person says so.
+ * Trusted roots: chosen by the person as files and pinned in this browser, never what the server reports about itself.
+ * Other roots than the pinned ones are refused until the person accepts them.
  */
 export function RootsPanel({ pinned, onPinned }: { pinned: Fingerprint[] | undefined; onPinned: () => void }) {
   const [offer, setOffer] = useState<Offer>()

@@ -3,7 +3,7 @@ import { groupOf, placeOf, readMachines } from '../machines/machine.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 
-/** The machines whose trust can be looked at. */
+/** Machines with trust reports. */
 export function TrustListPage() {
   const machines = useLive('machines', readMachines)
   return (

@@ -11,7 +11,7 @@ import { pinBoot, unpinBoot } from './pins.ts'
 import { RootsPanel } from './roots-panel.tsx'
 import { makeReport, type Shown } from './trust-report.ts'
 
-/** The trust report of a machine's last boot, verified in this page against roots that the person pinned. */
+/** The trust report of a machine's last boot, verified in this page under roots pinned by the person. */
 export function TrustPage({ group, name }: { group: string; name: string }) {
   const [shown, setShown] = useState<Shown>()
   const [error, setError] = useState<WireError>()

@@ -5,23 +5,23 @@ import { factsOf } from './boot-facts.ts'
 import { fetchKeySet, readEvidence, readProvider, readVerifiers, type MachineEvidence } from './machine-evidence.ts'
 import { keepSeen, pinBoot, pinnedBoot, pinnedRoots, type PinnedBoot, type SeenBoot } from './pins.ts'
 
-/** A trust report and all that the page shows beside it. */
+/** A trust report and everything the page shows with it. */
 export interface Shown {
   machine: MachineEvidence
-  /** Of the pinned roots; absent where none are, and then nothing is verified. */
+  /** Of the pinned roots; absent without any, and then nothing is verified. */
   roots: Fingerprint[] | undefined
   report: TrustReport | undefined
   pinned: PinnedBoot | undefined
   boots: readonly SeenBoot[]
   pieces: readonly InspectedPiece[]
-  /** What the silicon measured, as the host shows it: counts where the report's first links hold. */
+  /** The launch measurement as the host shows it: valid if the report's first links hold. */
   launch: string
   keySet: unknown
 }
 
 /**
  * Reads a machine's evidence and verifies it in this page.
- * @param firmware the person's own copy of what guests are launched with
+ * @param firmware the person's own copy of the guests' launch firmware
  * @throws WireError, KeptDamaged
  */
 export async function makeReport(o: {
@@ -53,7 +53,7 @@ export async function makeReport(o: {
       firmware: o.firmware,
       fetchKeySet: async (issuer) => (keySet = await fetchKeySet(issuer)),
     }))
-  // Known once every link holds that they rest on, the pinned launch among them.
+  // Known once every link that they rest on holds, including the pinned launch.
   if (pinned !== undefined && pinned.bootFile === undefined && report?.pins !== undefined)
     pinBoot(vmId, { ...pinned, ...report.pins })
   return {

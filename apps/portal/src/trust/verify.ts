@@ -55,7 +55,7 @@ export interface Verification {
   fetchKeySet: FetchKeySet
 }
 
-/** The trust report of a boot, as `strongroom vm trust` makes it; what was asked for is what the record says. */
+/** A boot's trust report, as in `strongroom vm trust`; the request is taken from the record. */
 export async function verifyMachine(o: Verification): Promise<TrustReport> {
   const record = askedByRecord(o.record)
   return await verifyLinks({
@@ -74,7 +74,7 @@ export async function verifyMachine(o: Verification): Promise<TrustReport> {
   })
 }
 
-/** The person's own firmware counts before a pin: it says more. */
+/** The person's own firmware takes precedence over a pin: it proves more. */
 function reference({ firmware, pinned }: Verification): LaunchReference | { unknown: string } {
   if (firmware !== undefined) return firmware
   if (pinned !== undefined) return { pinned: pinned.launch }

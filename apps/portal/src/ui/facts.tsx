@@ -1,11 +1,12 @@
 import type { ComponentChildren } from 'preact'
 
-/** A name and what it is; undefined is left out, empty text is shown. */
+/** A name with its value; undefined is omitted, empty text is shown. */
 export type Fact = readonly [name: string, value: ComponentChildren]
 
 /**
- * Names with their values, each as text of its own direction.
- * @param look `facts`: in columns, of one thing; `said`: one below the other, values as they are written; `plain`: inside a problem
+ * Names with their values, each with its own text direction.
+ * @param look `facts`: in columns, about one thing; `said`: one below the other, values as written; `plain`: inside a
+ * problem
  */
 export function Facts({
   facts,

@@ -2,7 +2,7 @@ import type { Live } from './live.ts'
 import { connection } from '../wire/connection.ts'
 import { clockTime } from './format.ts'
 
-/** When what is shown was read; marked where a later try failed or the server is silent. */
+/** When the shown data were read; marked if a later attempt failed or the server is unreachable. */
 export function Freshness({ live }: { live: Pick<Live<unknown>, 'at' | 'error'> }) {
   if (live.at === undefined) return null
   const stale = live.error !== undefined || connection.value.state === 'lost'

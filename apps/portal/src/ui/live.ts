@@ -4,19 +4,19 @@ import { toWireError, type WireError } from '../wire/wire-error.ts'
 
 export interface Live<Value> {
   value: Value | undefined
-  /** Of the last try, where it failed; the value is an older one then. */
+  /** Of the last attempt, if it failed; the value is then older. */
   error: WireError | undefined
   /** When the value was read, milliseconds. */
   at: number | undefined
-  /** Reads at once. */
+  /** Reads immediately. */
   refresh: () => void
 }
 
 const longest = 15_000
 
 /**
- * Reads something again and again while it is shown: as often as `every` says of what was read last, and more and more rarely while it
- * fails. A page in the background reads nothing, and reads at once when it comes to the front.
+ * Polls something while it is shown: at the interval that `every` returns for the last value, with backoff while it
+ * fails. A background page reads nothing, and reads at once when it comes to the front.
  * @param key what is read: another key starts over
  */
 export function useLive<Value>(
@@ -63,7 +63,7 @@ export function useLive<Value>(
     again.current = () => void look()
     void look()
     document.addEventListener('visibilitychange', wake)
-    // What waited for the server does not wait longer than it must.
+    // What waited for the server continues as soon as it is back.
     const forget = connection.subscribe(({ state }) => {
       if (state === 'up' && failures > 0) plan(0)
     })

@@ -2,7 +2,7 @@ import type { ErrorDetail } from '@strongroom/contract'
 import type { WireError } from '../wire/wire-error.ts'
 import { Facts } from './facts.tsx'
 
-/** A refusal: the service's own words first, then what it expected, what it found and what to do. */
+/** A refusal: the service's own message first, then expected, found and remedy. */
 export function Problem({ error, what }: { error: WireError; what?: string }) {
   return (
     <div class="problem" role="alert">

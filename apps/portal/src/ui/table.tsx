@@ -2,13 +2,13 @@ import type { ComponentChildren } from 'preact'
 
 export interface Column<Row> {
   name: string
-  /** Text that others chose comes in a `bdi`. */
+  /** Text chosen by others is in a `bdi`. */
   cell: (row: Row) => ComponentChildren
-  /** `head`: what the row is of. `do`: what can be done with it; its heading is heard and not seen. */
+  /** `head`: the row's subject. `do`: its actions; the heading is only for screen readers. */
   kind?: 'head' | 'number' | 'do'
 }
 
-/** A table that scrolls sideways by itself where the page is narrow. */
+/** A table that scrolls sideways on narrow pages. */
 export function Table<Row>({
   label,
   columns,

@@ -4,16 +4,16 @@ import type { RefObject } from 'preact'
 export interface Window {
   from: number
   to: number
-  /** Height of what lies above, and of all, in pixels. */
+  /** Height above the visible rows, and of all, in pixels. */
   above: number
   height: number
 }
 
-/** Rows beyond the edges, so that none is missing while one scrolls. */
+/** Extra rows beyond the edges, so that none is missing while scrolling. */
 const beyond = 12
 
 /**
- * Which rows of a long list are on the screen. The page itself scrolls: Find, Home and End work, and a phone hides its bars.
+ * Visible rows of a long list. The page itself scrolls: Find, Home and End work, and phones can hide their bars.
  * @param rowHeight of every row, pixels
  */
 export function useWindow(count: number, rowHeight: number): [Window, RefObject<HTMLDivElement | null>] {

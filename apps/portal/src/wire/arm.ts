@@ -21,7 +21,7 @@ export const versions = {
 
 export interface ArmQuestion {
   method?: string
-  /** Path below the resource manager with its query, without api-version. */
+  /** Path at the resource manager with its query, without api-version. */
   path: string
   version: string
   body?: unknown
@@ -31,7 +31,7 @@ export interface ArmQuestion {
 const addressOf = ({ path, version }: ArmQuestion): string =>
   `https://${managementHost}${path}${path.includes('?') ? '&' : '?'}api-version=${version}`
 
-/** The resource manager with the principal's rights. A rejected token is fetched again, once. @throws WireError */
+/** The resource manager, with the principal's rights. A rejected token is renewed once. @throws WireError */
 async function armAt<Body>(url: string, o: Omit<ArmQuestion, 'path' | 'version'> = {}): Promise<Answer<Body>> {
   const once = async (): Promise<Answer<Body>> =>
     await ask<Body>({ ...o, url, token: await tokenFor(managementAudience) })
@@ -53,7 +53,7 @@ export async function get<Body>(path: string, version: string, signal?: AbortSig
   return (await arm<Body>({ path, version, ...(signal !== undefined && { signal }) })).body
 }
 
-/** Every page of a list. @param onPage told of what there is after each page but the last */
+/** Every page of a list. @param onPage called with the items so far after each page but the last */
 export async function list<Item>(
   path: string,
   version: string,
@@ -74,7 +74,7 @@ export async function list<Item>(
   return all
 }
 
-/** Sends what goes on after its answer, and follows it to its end. @throws WireError what it ended with */
+/** Sends a long-running request, and follows it to its end. @throws WireError its final error */
 export async function run(question: ArmQuestion): Promise<void> {
   const { headers } = await arm(question)
   const url = headers.get('azure-asyncoperation')
@@ -90,7 +90,7 @@ export async function run(question: ArmQuestion): Promise<void> {
 
 let subscription: Promise<string> | undefined
 
-/** `/subscriptions/{id}` of the subscription that the principal sees. @throws WireError */
+/** `/subscriptions/{id}` of the principal's subscription. @throws WireError */
 export async function subscriptionPath(): Promise<string> {
   subscription ??= list<{ id: string }>('/subscriptions', versions.subscriptions).then(([first]) => {
     if (first !== undefined) return first.id

@@ -4,12 +4,12 @@ import { errorOf, noAnswer } from './wire-error.ts'
 
 export interface Question {
   method?: string
-  /** https, as any other client of the service would call it. */
+  /** https, as other clients of the service call it. */
   url: string
   token?: string
-  /** Sent as JSON; a form goes as it is. */
+  /** Sent as JSON; a form is sent unchanged. */
   body?: unknown
-  /** Default json; an empty answer is undefined then. */
+  /** Default json; undefined for an empty answer. */
   accept?: 'json' | 'text' | 'bytes'
   signal?: AbortSignal
 }
@@ -18,7 +18,7 @@ export interface Answer<Body> {
   status: number
   headers: Headers
   body: Body
-  /** Where redirects led. */
+  /** URL after redirects. */
   url: string
 }
 
@@ -29,7 +29,7 @@ function ownAddress(url: string): string {
   return `${forwardPrefix}${host}${pathname}${search}`
 }
 
-/** Asks a service of this installation. @throws WireError where it refuses or does not answer */
+/** Calls a service of this installation. @throws WireError if it refuses or does not answer */
 export async function ask<Body>(question: Question): Promise<Answer<Body>> {
   const { body, token, method = 'GET', accept = 'json' } = question
   const headers = new Headers({ accept: accept === 'json' ? 'application/json' : '*/*' })

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
 
-/** Whether the server answers; `since` is when it was last heard. */
+/** Whether the server answers; `since` is its last sign of life. */
 export const connection = signal<{ state: 'up' } | { state: 'lost'; since: Date }>({ state: 'up' })
 
 let lastHeard = new Date()

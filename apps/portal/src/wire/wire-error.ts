@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorDetail } from '@strongroom/contract'
 
-/** A refusal in the service's own words, or that it did not answer (status 0). */
+/** A service's refusal in its own words, or its failure to answer (status 0). */
 export class WireError extends Error {
   readonly status: number
   readonly detail: ErrorDetail
@@ -39,7 +39,7 @@ export function errorOf(status: number, body: unknown, where: string): WireError
   return new WireError(status, { code: `Http${status}`, message: `${where} answered ${status} without a reason.` })
 }
 
-/** Whatever was thrown, as something that can be shown. */
+/** Anything thrown, in displayable form. */
 export function toWireError(error: unknown): WireError {
   if (error instanceof WireError) return error
   const message = error instanceof Error ? error.message : String(error)
