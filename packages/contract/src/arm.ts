@@ -32,16 +32,16 @@ export interface ArmOperationStep {
   message?: string
 }
 
-/** The host's evidence, and beside it what the resource manager has on record. */
+/** The host's evidence, with the resource manager's record. */
 export type RetrievedEvidence = AnyBootEvidence & { asked?: AskedSettings }
 
-/** Account, keys and data that a VM was asked for with. Absent of a VM that was made of a specialised image: it brought its own. */
+/** The requested account, keys and data of a VM. Absent for a VM from a specialised image, which has its own. */
 export interface AskedSettings {
   adminUsername: string
   sshPublicKeys: string[]
-  /** SHA-256 of the custom data, decoded. Absent where there is none. */
+  /** SHA-256 of the custom data, decoded. Absent without custom data. */
   customDataSha256?: Hex
-  /** SHA-256 of the password's salted hash. Absent where the account has no password. */
+  /** SHA-256 of the password's salted hash. Absent without a password. */
   passwordSha256?: Hex
 }
 

@@ -1,7 +1,7 @@
 /**
- * Paths of https://collateral.strongroom.internal (`collateralHost`), anonymous: those of AMD's Key Distribution Service
- * and of Intel's Provisioning Certification Service 4. Only the revocation list of Intel's root is ours: Intel serves it
- * at another host.
+ * Paths of https://collateral.strongroom.internal (`collateralHost`), anonymous: those of AMD's Key Distribution
+ * Service and of Intel's Provisioning Certification Service 4. Only the revocation list of Intel's root has our own
+ * path: Intel serves it at another host.
  */
 export const collateralPaths = {
   /** PEM: ASK, then ARK. */
@@ -9,8 +9,8 @@ export const collateralPaths = {
   /** DER. */
   snpRevocationList: (product: string): string => `/vcek/v1/${product}/crl`,
   /**
-   * DER of a VCEK. `hwid` is the chip id of the report in lower-case hexadecimal; the levels are those of the reported TCB.
-   * Turin's ids have eight bytes, and a level more: `fmc`.
+   * DER of a VCEK. `hwid` is the chip id of the report in lower-case hexadecimal; the levels are those of the reported
+   * TCB. Turin's ids have eight bytes, and the additional level `fmc`.
    */
   snpVcek: (o: {
     product: string
@@ -28,7 +28,7 @@ export const collateralPaths = {
   },
   /** JSON text; the issuer's chain is in the header `TCB-Info-Issuer-Chain`. `fmspc`: 12 lower-case hexadecimal digits. */
   tdxTcbInfo: (fmspc: string): string => `/tdx/certification/v4/tcb?fmspc=${fmspc}`,
-  /** Of the vendor's next set, which does not count yet. */
+  /** Of the vendor's next set, which is not in force yet. */
   tdxEarlyTcbInfo: (fmspc: string): string => `/tdx/certification/v4/tcb?fmspc=${fmspc}&update=early`,
   /** JSON text; chain in `SGX-Enclave-Identity-Issuer-Chain`. */
   tdxQeIdentity: '/tdx/certification/v4/qe/identity',
@@ -48,7 +48,7 @@ export const collateralChainHeaders = {
 
 export const collateralBundleFormat = 'strongroom-collateral'
 
-/** What the attestation service keeps of the vendors' collateral; `attestationWire` states it. */
+/** Vendors' collateral stored by the attestation service; stated by `attestationWire`. */
 export type {
   CollateralBundle,
   CollateralBundleItem,

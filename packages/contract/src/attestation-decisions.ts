@@ -1,2 +1,2 @@
-/** Decisions on record: an extension of the attestation provider's wire; `attestationWire` states it. */
+/** Recorded decisions: an extension of the attestation provider's wire; stated by `attestationWire`. */
 export type { DecidedClaims, DecisionBundle, DecisionList, DecisionView } from './wires/attestation/decisions.ts'

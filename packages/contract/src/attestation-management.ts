@@ -1,11 +1,11 @@
 import { domain } from './names.ts'
 
-/** Names of the wire on which the resource manager tells the attestation service of providers; `attestationManagementWire` states it. */
+/** Names of the wire on which the resource manager informs the attestation service of providers; stated by `attestationManagementWire`. */
 export const attestationManagementHost: string = `attestation.${domain}`
 export const attestationManagementAudience: string = `https://${attestationManagementHost}`
 export const attestationManagementApiVersion = '2025-06-01'
 
-/** `https://{name}.{region code}.attest.strongroom.internal` is a provider's own origin, and its tokens' issuer. */
+/** `https://{name}.{region code}.attest.strongroom.internal` is a provider's origin, and its tokens' issuer. */
 export const attestationProviderHost = (name: string, regionCode: string): string =>
   `${name.toLowerCase()}.${regionCode}.attest.${domain}`
 

@@ -14,14 +14,14 @@ export const verifiersFile = 'attestation-verifiers.json'
 export interface VerifierSettings {
   name: string
   issuer: string
-  /** Whole address of the key set. */
+  /** Full address of the key set. */
   keys: string
   connect?: { host: string; port: number }
   authority?: string
   collateral: boolean
 }
 
-/** What a place in the file holds in place of what it should. */
+/** An invalid value in the file. */
 export class VerifiersInvalid extends Error {
   readonly expected: string
   readonly found: string
@@ -38,10 +38,10 @@ export class VerifiersInvalid extends Error {
 const limit = 32
 const members = ['issuer', 'keys', 'connect', 'authority', 'collateral'] as const
 const nameForm = /^[a-z0-9][a-z0-9-]{0,61}$/
-/** The form that release policies and tokens name an issuer in. */
+/** An issuer's form in release policies and tokens. */
 const issuerForm = /^https:\/\/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
 
-/** @throws VerifiersInvalid for anything that is not such a file: one that cannot be read names nobody */
+/** @throws VerifiersInvalid for an invalid file: an unreadable one must not count as empty */
 export function parseVerifiers(text: string): VerifierSettings[] {
   let value: unknown
   try {
@@ -57,7 +57,7 @@ export function parseVerifiers(text: string): VerifierSettings[] {
   const verifiers = entries.map(([name, settings]) => readSettings(name, settings))
   for (const { name, issuer } of verifiers) {
     const first = verifiers.find((each) => each.issuer === issuer)!
-    // Whose keys count for an issuer must have one answer.
+    // Each issuer must have exactly one source of keys.
     if (first.name !== name)
       throw new VerifiersInvalid({ place: `${name}.issuer`, expected: `another than ${first.name}'s`, found: issuer })
   }

@@ -34,14 +34,14 @@ export const attestationApiVersions = [
   '2026-03-11-preview',
 ] as const
 
-/** Path segments of what can be attested or have a policy. */
+/** Path segments for what can be attested or have a policy. */
 export const attestationTypes = ['SevSnpVm', 'TdxVm', 'AzureGuest', 'Tpm'] as const
 export type AttestationType = (typeof attestationTypes)[number]
 
-/** Bytes that the evidence is bound to by their SHA-256. */
+/** Bytes bound to the evidence by their SHA-256. */
 export interface AttestedData {
   data: Base64Url
-  /** JSON is shown parsed in the token, Binary as base64url. */
+  /** JSON appears parsed in the token, Binary as base64url. */
   dataType: 'JSON' | 'Binary'
 }
 
@@ -52,9 +52,9 @@ export interface AttestSevSnpVmRequest {
   runtimeData?: AttestedData
   /** host_data is the SHA-256 of the bytes. */
   initTimeData?: AttestedData
-  /** Policy text, base64url, tried instead of the stored one; the token is unsigned and fit for no release. */
+  /** Policy text, base64url, evaluated instead of the stored one; the token is unsigned and cannot be used for a release. */
   draftPolicyForAttestation?: Base64Url
-  /** Comes back in the token; at most 1,024 characters. */
+  /** Returned in the token; at most 1,024 characters. */
   nonce?: string
 }
 
@@ -62,9 +62,9 @@ export interface AttestSevSnpVmRequest {
 export interface SevSnpVmReport {
   /** base64url of the 1,184 bytes. */
   SnpReport: Base64Url
-  /** base64 of PEM: VCEK (or VLEK), ASK, ARK. Without it the endorsements come from the collateral service. */
+  /** base64 of PEM: VCEK (or VLEK), ASK, ARK. Default: from the collateral service. */
   VcekCertChain?: string
-  /** Ours: base64url of AMD's revocation list, used where the collateral service has none of this root. */
+  /** Our addition: base64url of AMD's revocation list, used if the collateral service has none of this root. */
   Crl?: Base64Url
 }
 
@@ -76,7 +76,7 @@ export interface AttestTdxVmRequest {
   /** mr_config_id is the SHA-384 of the bytes. */
   initTimeData?: AttestedData
   nonce?: string
-  /** Ours: Intel's collateral, used where the collateral service has none for this platform. */
+  /** Our addition: Intel's collateral, used if the collateral service has none for this platform. */
   collateral?: TdxCollateralBody
 }
 
@@ -91,9 +91,9 @@ export interface AttestTpmMessage {
 }
 
 export interface AttestationResponse {
-  /** JWT, RS256. Of AzureGuest: base64url of the envelope in which only the guest's own TPM finds it. */
+  /** JWT, RS256. For AzureGuest: base64url of an envelope that only the guest's own TPM can open. */
   token: string
 }
 
-/** What the claim x-ms-compliance-status says of a confidential VM that meets the service's baseline; else it is absent. */
+/** Value of the claim x-ms-compliance-status for a confidential VM that meets the service's baseline; otherwise absent. */
 export const compliantCvm = 'azure-compliant-cvm'

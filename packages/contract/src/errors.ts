@@ -1,6 +1,6 @@
 import type { ErrorCode } from './errors/catalogue.ts'
 
-/** Azure's error envelope, with our `innererror` that says what was expected, what was found and what to do. */
+/** Azure's error envelope, with our `innererror` that has expected, found and remedy. */
 export interface ErrorBody {
   error: ErrorDetail
 }
@@ -12,6 +12,6 @@ export interface ErrorDetail {
   /** The property or rule at fault. */
   target?: string
   details?: ErrorDetail[]
-  /** `code` is the closer reason where Azure gives one beside a general `code`. */
+  /** `code` is Azure's more specific reason beside a general `code`, if there is one. */
   innererror?: { code?: ErrorCode; expected?: string; found?: string; remedy?: string }
 }

@@ -1,4 +1,4 @@
-/** Joining of hosts and their placement; `fleetWire` (wires/fleet/fleet-wire.ts) states what hosts ask. */
+/** How hosts join, and their placement; hosts' requests are stated by `fleetWire` (wires/fleet/fleet-wire.ts). */
 import type { Tee } from './host.ts'
 import { hostNameForm } from './names.ts'
 import type { JoinRequest } from './wires/fleet/fleet-wire.ts'
@@ -32,7 +32,7 @@ export type {
 /** Name of the host that the server itself is. */
 export const localHostName = 'local'
 
-/** What `strongroom host add` prints and `strongroom host join` reads. */
+/** Printed by `strongroom host add` and read by `strongroom host join`. */
 export interface JoinCode {
   name: string
   /** SHA-256 of the authority's certificate (DER), base64url. */
@@ -45,7 +45,7 @@ const codeForm = /^([a-z0-9-]{1,40})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})$/
 
 export const formatJoinCode = (code: JoinCode): string => `${code.name}.${code.authority}.${code.secret}`
 
-/** Undefined where the text is not a join code. */
+/** Undefined if the text is not a join code. */
 export function parseJoinCode(text: string): JoinCode | undefined {
   const [, name, authority, secret] = codeForm.exec(text.trim()) ?? []
   if (name === undefined || authority === undefined || secret === undefined || !hostNameForm.test(name))
@@ -57,7 +57,7 @@ export function parseJoinCode(text: string): JoinCode | undefined {
 export const joinStatement = (o: Pick<JoinRequest, 'name' | 'secret' | 'publicKey'>): string =>
   ['strongroom host join', o.name, o.secret, o.publicKey].join('\n')
 
-/** Why a host cannot carry a VM, in the order in which they are looked at. */
+/** Why a host cannot carry a VM, in the order of checking. */
 export const ruledOutReasons = ['invited', 'lost', 'draining', 'region', 'zone', 'silicon', 'cores', 'memory'] as const
 export type RuledOutReason = (typeof ruledOutReasons)[number]
 
@@ -76,15 +76,15 @@ export interface PlacementExplanation {
   considered: number
   /** Hosts that could have carried it. */
   fitting: number
-  /** Each host that could not, by the first reason that rules it out; of each reason some by name. */
+  /** Each host that could not, by the first reason that rules it out; some per reason by name. */
   ruledOut: { reason: RuledOutReason; count: number; hosts: string[] }[]
-  /** With what was reserved on it before. */
+  /** With its reservations before. */
   chosen?: { host: string; zone?: string; reservedVCPUs: number; vCPUs: number }
-  /** Which host it had before, and why it has it no more. */
+  /** Its previous host, and why it left. */
   moved?: HostLeft
 }
 
-/** That a VM's host has it no more. */
+/** Why a VM left its host. */
 export interface HostLeft {
   host: string
   reason: 'lost' | 'drained'

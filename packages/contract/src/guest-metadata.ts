@@ -14,7 +14,7 @@ export const endorsementKeyUsage = '2.23.133.8.1'
 /** Common name of the certificate that signs attested documents; its extended key usage is emailProtection (S/MIME). */
 export const metadataSignerName = 'metadata.strongroom.internal'
 
-/** Of tokens for what the identity service has for the platform's own principals; `identityWire` states it. */
+/** Audience of tokens for the identity service's operations for platform principals; stated by `identityWire`. */
 export const identityAudience = 'https://login.strongroom.internal'
 
 export type {

@@ -1,4 +1,4 @@
-/** Types of the wire between the control plane and a host: `hostWire` (wires/host/host-wire.ts) states it. */
+/** Types of the wire between the control plane and a host: stated by `hostWire` (wires/host/host-wire.ts). */
 import type { AnySpec, OrdinarySpec } from './wires/host/vm.ts'
 
 export type { StepTiming } from './wires/answers.ts'
@@ -30,9 +30,9 @@ export type SecurityType = (typeof securityTypes)[number]
 
 export const isOrdinary = (spec: AnySpec): spec is OrdinarySpec => 'ordinary' in spec
 
-/** The reference image, the same with Debian's cloud-init, and one that is measured, reports and has SSH, and nothing else. */
+/** The reference image, the same with Debian's cloud-init, and a minimal one that is measured, reports and has SSH. */
 export const imageVariants = ['reference', 'cloud-init', 'minimal'] as const
 export type ImageVariant = (typeof imageVariants)[number]
 
-/** The image of an installation without guests, which stands for the reference image: nothing ever starts it. */
+/** The image of an installation without guests, in place of the reference image: it is never started. */
 export const standInImage = { id: 'debian-13-cvm', name: 'debian-13', version: '13.0.0' } as const

@@ -1,7 +1,7 @@
 import { importedImageOffer, referenceImageUrn } from './arm.ts'
 import type { ImageRecord } from './host.ts'
 
-/** Which image a record, or a signed document of measurements, is of. */
+/** The image of a record, or of a signed document of measurements. */
 export type ImageIdentity = Pick<ImageRecord, 'id' | 'name' | 'version' | 'source'>
 
 export interface Urn {
@@ -11,28 +11,28 @@ export interface Urn {
   version: string
 }
 
-/** As the client names it: a URN in four parts, or the id of an image of this installation. */
+/** As the client names it: a four-part URN, or the id of an image of this installation. */
 export type ImageReference = { id: string } | Urn
 
 export const imageText = (image: ImageReference): string =>
   'id' in image ? image.id : [image.publisher, image.offer, image.sku, image.version].join(':')
 
-/** Publisher, offer and SKU of the image's own. */
+/** The image's own publisher, offer and SKU. */
 export const urnOf = (image: ImageIdentity): Urn =>
   image.source === 'reference'
     ? { ...referenceImageUrn, version: image.version }
     : { publisher: referenceImageUrn.publisher, offer: importedImageOffer, sku: image.id, version: image.version }
 
-/** The name to import an image under so that Azure's URN means it, for example ubuntu-24_04-lts.cvm */
+/** The name under which to import an image so that Azure's URN refers to it, for example ubuntu-24_04-lts.cvm */
 export const registeredName = (urn: Omit<Urn, 'version'>): string => `${urn.offer}.${urn.sku}`
 
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** `latest` is whichever version there is. */
+/** `latest` means any version. */
 export const sameVersion = (image: Urn, record: ImageIdentity): boolean =>
   same(image.version, 'latest') || same(image.version, record.version)
 
-/** Whether a reference means this image by the image's own names: its id, or the URN of an image of this installation. */
+/** Whether a reference names this image by its own names: its id, or the URN of an image of this installation. */
 export function namesImage(reference: ImageReference, record: ImageIdentity): boolean {
   if ('id' in reference) {
     const name = /\/providers\/Strongroom\.Machine\/images\/([^/]+)$/i.exec(reference.id)?.[1]
@@ -48,6 +48,6 @@ export function namesImage(reference: ImageReference, record: ImageIdentity): bo
   )
 }
 
-/** Whether a URN of another publisher means this image: one that was imported under its registered name. */
+/** Whether another publisher's URN refers to this image: one imported under its registered name. */
 export const registeredAs = (urn: Omit<Urn, 'version'>, record: ImageIdentity): boolean =>
   record.source === 'import' && same(record.name, registeredName(urn))

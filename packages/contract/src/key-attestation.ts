@@ -1,15 +1,12 @@
 import type { Base64Url } from './boot-evidence.ts'
 import type { EllipticCurve, KeyOperation, KeyType, ReleaseWrapping } from './vault.ts'
 
-/**
- * Extended key usage of the certificate whose key signs statements about keys, and of no other. Whoever verifies one checks it
- * beside the chain.
- */
+/** Extended key usage of the only certificate whose key signs statements about keys. Verifiers check it besides the chain. */
 export const keyAttestationUsage = '2.25.1915558653416488018734340383426880674'
 
 /**
- * What the key service says of a key and of what holds it. The signature is the service's: it reports what the token answered
- * when it was asked. A token does not sign this, and a software keystore has nothing that could.
+ * The key service's statement about a key and its holder. The signature is the service's: it reports the token's
+ * answers. A token does not sign this, and a software keystore could not.
  */
 export interface KeyAttestationStatement {
   statement: 'strongroom-key-attestation'
@@ -35,26 +32,26 @@ export interface KeyAttestationStatement {
 
 export type KeyStanding = SoftwareStanding | TokenStanding
 
-/** The private half is sealed in the service's database and lies in the service's memory while it is used. */
+/** The private half is sealed in the service's database and in the service's memory while in use. */
 export interface SoftwareStanding {
   kind: 'software'
 }
 
-/** PKCS#11's own words for the object that holds the private half; absent is what the token did not answer. */
+/** PKCS#11's attributes of the private half's object; absent if the token did not answer. */
 export interface TokenStanding {
   kind: 'pkcs11'
   token: { label: string; serial: string; manufacturer: string; model: string; hardware: string; firmware: string }
   object: {
     sensitive?: boolean
-    /** Never since it was made was it not sensitive. */
+    /** It has been sensitive ever since its creation. */
     alwaysSensitive?: boolean
     extractable?: boolean
     neverExtractable?: boolean
-    /** Made inside the token, and not brought into it. */
+    /** Created inside the token, not imported. */
     local?: boolean
     private?: boolean
     modifiable?: boolean
   }
-  /** Wrappings of a release, and where the fresh AES key of one is made. */
+  /** Wrappings of a release, and where its fresh AES key is created. */
   releaseWrappings: Partial<Record<ReleaseWrapping, 'token' | 'memory'>>
 }

@@ -15,16 +15,16 @@ import { domain, vaultAudience } from './names.ts'
 
 export type { DeletedManagedHsmRecord, ManagedHsmDefinition, ManagedHsmRecord } from './wires/vault/managed-hsm.ts'
 
-/** How a managed HSM is called among vaults: no vault's name has a dot. */
+/** Suffix of managed HSMs among vaults: no vault's name has a dot. */
 const ending = '.managedhsm'
 
 export const managedHsmVaultName = (name: string): string => `${name}${ending}`
 export const isManagedHsmVaultName = (vault: string): boolean => vault.endsWith(ending)
 export const managedHsmHost = (name: string): string => `${name}${ending}.${domain}`
-/** Audience of tokens that a managed HSM takes. */
+/** Audience of tokens for managed HSMs. */
 export const managedHsmAudience = 'https://managedhsm.azure.net'
-/** Audience of a token for the vault or managed HSM that a key identifier names. */
+/** Audience of a token for the vault or managed HSM in a key identifier. */
 export const keyAudience = (keyId: string): string =>
   new URL(keyId).hostname.endsWith(`${ending}.${domain}`) ? managedHsmAudience : vaultAudience
-/** What its challenge names: clients check that the host's name ends with it. */
+/** Named in its challenge: clients check that the host name ends with it. */
 export const managedHsmResource: string = `https://managedhsm.${domain}`

@@ -1,21 +1,21 @@
-/** Host names of one installation. The same URLs hold on the host and inside guests, so an issuer is one string everywhere. */
+/** Host names of one installation. The same URLs work on the host and inside guests, so an issuer is one string everywhere. */
 export const domain = 'strongroom.internal'
 
 export const managementHost: string = `management.${domain}`
 export const loginHost: string = `login.${domain}`
 export const graphHost: string = `graph.${domain}`
-/** The page on which a person sees and makes things. */
+/** The portal's page, for people. */
 export const portalHost: string = `portal.${domain}`
-/** What a host answers on (control plane to host). */
+/** Where a host answers (control plane to host). */
 export const hostApiHost: string = `host.${domain}`
-/** What joined hosts ask, on the address of `--fleet-address`. */
+/** Joined hosts' requests, on the address of `--fleet-address`. */
 export const fleetHost: string = `fleet.${domain}`
-/** What a name of a host is made of. */
+/** Form of a host's name. */
 export const hostNameForm: RegExp = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
 /** Endorsements of the silicon, under the paths of AMD's KDS and Intel's PCS. */
 export const collateralHost: string = `collateral.${domain}`
 
-/** Of a vault, or of a managed HSM under the name that it has among vaults. */
+/** Of a vault, or of a managed HSM under its vault name. */
 export const vaultHost = (name: string): string =>
   name.includes('.') ? `${name}.${domain}` : `${name}.vault.${domain}`
 /** Provider shared by all subscriptions of a region, for example `sharedweu.weu.attest.strongroom.internal`. */
@@ -25,11 +25,11 @@ export const sharedAttestationHost = (regionCode: string): string =>
 export const managementAudience = 'https://management.azure.com/'
 export const vaultAudience = 'https://vault.azure.net'
 /**
- * What the vaults' challenge names as their resource: stock clients go on only where a vault's host lies under the
- * resource's. Tokens for `vaultAudience` count as well.
+ * The resource in the vaults' challenge: stock clients continue only if a vault's host is below the resource's. Tokens
+ * for `vaultAudience` are accepted as well.
  */
 export const vaultResource: string = `https://vault.${domain}`
-/** Where the resource manager tells the key service of vaults. */
+/** Where the resource manager manages the key service's vaults. */
 export const vaultManagementHost: string = `keyvault.${domain}`
 export const vaultManagementAudience: string = `https://${vaultManagementHost}`
 export const hostAudience: string = `https://${hostApiHost}`
@@ -44,12 +44,12 @@ export const platformKeyName = (vmId: string): string => `vm-${vmId.toLowerCase(
 export const homeRegion = { name: 'westeurope', code: 'weu', displayName: 'West Europe' } as const
 
 /**
- * Azure's attestation codes of the regions that an installation has. Each region shares a provider of its own, and hosts of
- * tenants' providers carry the code too.
+ * Azure's attestation codes of an installation's regions. Each region has a shared provider, and host names of tenants'
+ * providers contain the code too.
  */
 export const attestationRegionCodes: readonly string[] = ['weu', 'neu', 'eus', 'eus2', 'wus3', 'krc', 'ukw']
 
-/** What lies over the installation's host names: one certificate stands for all names right below one of them. */
+/** Parents of the installation's host names: one certificate covers all names directly below one of them. */
 export const hostParents: readonly string[] = [
   domain,
   ...['vault', 'managedhsm', 'blob', ...attestationRegionCodes.map((code) => `${code}.attest`)].map(
@@ -64,17 +64,17 @@ export const principals = {
   attestation: { appId: '5a1e0000-0000-4000-8000-0000000a77e5', displayName: 'Strongroom attestation service' },
 } as const
 
-/** The portal as the identity service registers it: a single-page app, which has no secret. */
+/** The portal's registration at the identity service: a single-page app without a secret. */
 export const portalClient = { appId: '5a1e0000-0000-4000-8000-000000009047', displayName: 'Strongroom portal' } as const
-/** Where the identity service sends the portal's browser back to, below the portal's origin. */
+/** Where the identity service redirects the portal's browser, below the portal's origin. */
 export const portalRedirectPath = '/signed-in'
 
 /**
- * Path under which the portal's own origin leads to a service: `/-/HOST/PATH` is PATH of HOST. A browser needs neither a proxy nor a
- * second origin then, and the portal has nothing that other clients have not.
+ * Path under which the portal's own origin leads to a service: `/-/HOST/PATH` is PATH of HOST. So a browser needs
+ * neither a proxy nor a second origin, and the portal has no privileges over other clients.
  */
 export const forwardPrefix = '/-/'
-/** Whether that path leads to the host: the names that clients use, and no name that services call each other by. */
+/** Whether that path leads to the host: only names that clients use, not those that services call each other by. */
 export const isForwarded = (host: string): boolean =>
   [managementHost, loginHost, graphHost, collateralHost].includes(host) ||
   /^[a-z0-9-]+\.(vault|managedhsm)\.[a-z.]+$/.test(host) ||

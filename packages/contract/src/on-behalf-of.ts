@@ -1,6 +1,6 @@
 /**
- * Whom the control plane calls another service for, so that the service's log names who asked. It gives no right: what may be
- * done is what the caller's own token may do. Taken from the control plane's principal alone.
+ * The control plane's caller, so that another service's log names it. It grants no rights: those are the token's own.
+ * Accepted only from the control plane's principal.
  */
 export interface AskedBy {
   objectId: string
@@ -10,7 +10,7 @@ export interface AskedBy {
 /** Request header: `{objectId} {appId}`. Without it the control plane acts on its own. */
 export const onBehalfOfHeader = 'x-strongroom-asked-by'
 
-/** Claim of the same form in a token that the control plane has from the identity service to act as a managed identity. */
+/** The same in a claim of a token that the control plane gets from the identity service to act as a managed identity. */
 export const onBehalfOfClaim = 'x-strongroom-asked-by'
 
 const form = /^([A-Za-z0-9._-]{1,64}) ([A-Za-z0-9._-]{1,64})$/

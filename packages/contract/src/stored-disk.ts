@@ -1,4 +1,4 @@
-/** Disks that a host keeps beside its VMs: snapshots, images, and disks that no VM has. Part of the host's wire. */
+/** Disks that a host stores besides VMs' own: snapshots, images, and unattached disks. Part of the host's wire. */
 import { domain } from './names.ts'
 
 export type {
@@ -14,5 +14,5 @@ export type {
 
 export const diskBlobHost: string = `disks.blob.${domain}`
 
-/** ImageRecord.id of what a kept disk holds. */
+/** ImageRecord.id of a stored disk's image. */
 export const storedImageId = (id: string): string => `disk-${id.toLowerCase()}`

@@ -1,4 +1,4 @@
-/** Names of the wire on which the resource manager tells the key service which vaults there are; `vaultManagementWire` states it. */
+/** Names of the wire on which the resource manager manages the key service's vaults; stated by `vaultManagementWire`. */
 import type { VaultDefinition } from './wires/vault/vault.ts'
 export type { VaultAccess, VaultGrantor, VaultUser } from './wires/manager/access.ts'
 
@@ -16,7 +16,7 @@ export type {
 
 export const vaultManagementApiVersion = '2025-05-01'
 
-/** A vault of which nothing was said but where it is, as Azure makes it. */
+/** A vault with only a location given, with Azure's defaults. */
 export const vaultDefaults: Omit<VaultDefinition, 'resourceId' | 'location' | 'tenantId' | 'grants'> = {
   sku: 'standard',
   enableRbacAuthorization: false,

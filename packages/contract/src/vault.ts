@@ -55,7 +55,7 @@ export type SignatureAlgorithm =
   | 'ES256K'
   | 'RSNULL'
   | MacAlgorithm
-/** HMAC of the value as it is sent, under an oct key (RFC 7518 section 3.2). */
+/** HMAC of the value as sent, under an oct key (RFC 7518 section 3.2). */
 export type MacAlgorithm = 'HS256' | 'HS384' | 'HS512'
 export type RsaEncryption = 'RSA1_5' | 'RSA-OAEP' | 'RSA-OAEP-256'
 export type AesCipher =
@@ -74,7 +74,7 @@ export type AesWrapping = 'A128KW' | 'A192KW' | 'A256KW' | 'CKM_AES_KEY_WRAP' | 
 /** OAEP hash: SHA-1, SHA-256, SHA-384, in this order. The AES part is RFC 5649 under an AES-256 key in each. */
 export type ReleaseWrapping = 'CKM_RSA_AES_KEY_WRAP' | 'RSA_AES_KEY_WRAP_256' | 'RSA_AES_KEY_WRAP_384'
 
-/** What a host asks for when it boots a VM. */
+/** What a host requests when it boots a VM. */
 export const hostReleaseWrapping: ReleaseWrapping = 'RSA_AES_KEY_WRAP_256'
 
 /** `attributes.attestation` of Key Vault 7.6-preview.2. */
@@ -97,7 +97,7 @@ export interface KeyAttributes {
   recoverableDays?: number
   exportable?: boolean
   hsmPlatform?: string
-  /** Only where it was asked for, by `/attestation`. */
+  /** Only on request, by `/attestation`. */
   attestation?: KeyAttestationBody
 }
 
@@ -167,7 +167,7 @@ export interface KeyUpdateRequest {
 }
 
 export interface KeyOperationResult {
-  /** Of the version that was used. */
+  /** The version used. */
   kid: string
   value: Base64Url
   /** AES only. */
@@ -217,7 +217,7 @@ export interface SecretItem {
 }
 
 export interface SecretBundle extends SecretItem {
-  /** Not of deleted secrets, and not in the answer to an update. */
+  /** Absent for deleted secrets, and in the answer to an update. */
   value?: string
 }
 
@@ -228,7 +228,7 @@ export interface DeletedSecretFields {
 }
 
 export interface KeyReleaseRequest {
-  /** Token of an authority that the key's release policy names. */
+  /** Token of an authority named by the key's release policy. */
   target: string
   nonce?: string
   /** Default CKM_RSA_AES_KEY_WRAP. */
@@ -256,8 +256,8 @@ export interface ReleasedKeyEnvelope {
 }
 
 /**
- * Key that comes from another HSM, in `key_hsm` of an import (Key Vault's "bring your own key" specification): wrapped as a
- * released key is, for an RSA-HSM key of the same vault whose only operation is `import`.
+ * Key from another HSM, in `key_hsm` of an import (Key Vault's "bring your own key" specification): wrapped like a
+ * released key, for an RSA-HSM key of the same vault whose only operation is `import`.
  */
 export interface KeyTransferBlob {
   schema_version: '1.0' | '1.0.0'
@@ -269,16 +269,16 @@ export interface KeyTransferBlob {
 
 export type { GuestStateGeneration, GuestStateGenerationRequest } from './wires/vault/vault-wire.ts'
 
-/** Tag of a released key: the lowest generation of the guest state that is not rolled back, as a decimal. */
+/** Tag of a released key: the lowest generation of the guest state that counts as not rolled back, as a decimal. */
 export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'
 
 /**
- * Extended key usage that only the certificate has whose key signs releases. Whoever verifies a release checks it beside
- * the chain: the installation's authority certifies other keys too (TLS, attestation keys).
+ * Extended key usage of the only certificate whose key signs releases. Verifiers check it besides the chain: the
+ * installation's authority certifies other keys too (TLS, attestation keys).
  */
 export const releaseSigningUsage = '2.25.147696067065786452792026812096259586704'
 
-/** What a condition compares its claim with, by operator: values of one type, order of numbers, presence. */
+/** Operands of each operator on a claim: values of one type, order of numbers, presence. */
 export interface ClaimOperands {
   equals: string | number | boolean
   notEquals: string | number | boolean
@@ -291,7 +291,7 @@ export interface ClaimOperands {
 
 export type ClaimOperator = keyof ClaimOperands
 
-/** One operator on a claim, named by its path into the token's claims, parts divided by dots. */
+/** One operator on a claim, named by its path into the token's claims, separated by dots. */
 export type ClaimCondition = {
   [Operator in ClaimOperator]: { claim: string } & Record<Operator, ClaimOperands[Operator]>
 }[ClaimOperator]
@@ -304,17 +304,17 @@ export type ReleaseAuthority = { authority: string } & ({ allOf: ReleaseConditio
 export interface ReleasePolicy {
   version: '1.0.0'
   anyOf: ReleaseAuthority[]
-  /** Present where the text calls the list of authorities so; it has one entry then. */
+  /** Present if the text spells the list of authorities this way; it then has one entry. */
   writtenAs?: 'allOf'
 }
 
-/** What `az keyvault key create --default-cvm-policy` asks: any confidential VM that this authority attests. */
+/** The policy of `az keyvault key create --default-cvm-policy`: any confidential VM that this authority attests. */
 export const defaultCvmReleasePolicy = (authority: string): ReleasePolicy => ({
   version: '1.0.0',
   anyOf: [{ authority, allOf: [{ claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }] }],
 })
 
-/** Policy of a VM's platform key: the token of any other VM opens nothing. `vmId` is compared exactly, case included. */
+/** Policy of a VM's platform key: no other VM's token opens it. `vmId` is compared exactly, including case. */
 export const platformKeyReleasePolicy = (o: {
   authority: string
   attestationType: 'sevsnpvm' | 'tdxvm'

@@ -1,4 +1,4 @@
-/** What every resource has: scopes, roles, locks, tags, moves. */
+/** What all resources share: scopes, roles, locks, tags, moves. */
 export const armErrors = {
   AuthorizationFailed: {
     status: 403,

@@ -20,9 +20,12 @@ import { vaultErrors } from './vault.ts'
 
 export { signInErrors, type OAuthErrorName, type SignInCode } from './sign-in.ts'
 
-/** What a code means, wherever it is made: a throw site adds only what is particular to it. */
+/** A code's meaning, wherever it is used: a throw site adds only specifics. */
 export interface ErrorEntry {
-  /** HTTP status that it is answered with; several where Azure's own services differ. None: it stands in `details` or `innererror`, or a command says it. */
+  /**
+   * HTTP status of the answer; several if Azure's services differ. None for codes in `details` or `innererror`, or
+   * printed by a command.
+   */
   readonly status?: number | readonly number[]
   /** When it occurs, as a sentence. */
   readonly when: string
@@ -60,7 +63,7 @@ export interface ErrorCatalogue {
   cli: ErrorSection<typeof cliErrors>
 }
 
-/** Every code that Strongroom makes, by service (docs/errors.md is made of it). */
+/** Every code of Strongroom, by service (the source of docs/errors.md). */
 export const errorCatalogue: ErrorCatalogue = {
   server: {
     title: 'Every service',
@@ -146,7 +149,7 @@ export const errorCatalogue: ErrorCatalogue = {
   },
 }
 
-/** Sign-in errors have OAuth's shape: no error body of ours carries their codes. */
+/** Sign-in errors have OAuth's shape: our error bodies never contain their codes. */
 type Codes = ErrorCatalogue[Exclude<keyof ErrorCatalogue, 'signIn'>]['codes']
 type KeysOf<Section> = Section extends unknown ? keyof Section & string : never
 type StatusIn<Section, Code> = Code extends keyof Section
@@ -167,9 +170,9 @@ type IsUnion<T, Whole = T> = [T] extends [never]
 
 /** A code of the catalogue, or of a server that answered with a status and no code. */
 export type ErrorCode = KeysOf<Codes> | `Http${number}`
-/** HTTP statuses that a code is answered with, over all services. */
+/** A code's HTTP statuses, over all services. */
 export type StatusOf<Code extends string> = Each<Codes, Code> & number
-/** Codes that are always answered with one status, which the catalogue says. */
+/** Codes with a single status, given in the catalogue. */
 export type SettledCode = {
   [Code in KeysOf<Codes>]: [StatusOf<Code>] extends [never]
     ? never
@@ -177,10 +180,10 @@ export type SettledCode = {
       ? never
       : Code
 }[KeysOf<Codes>]
-/** Codes that are answered with one status here and another there. */
+/** Codes with different statuses in different places. */
 export type OpenCode = { [Code in KeysOf<Codes>]: IsUnion<StatusOf<Code>> extends true ? Code : never }[KeysOf<Codes>]
 
-/** A code with its status: said where it is open, and nowhere else. */
+/** A code with its status, which is given only for open codes. */
 export type CodeWithStatus =
   | { code: SettledCode; status?: never }
   | { [Code in OpenCode]: { code: Code; status: StatusOf<Code> } }[OpenCode]

@@ -1,4 +1,7 @@
-/** What `strongroom` and the portal’s pages say of themselves; all else they pass on. Http404 and the like: a server answered with that status and no code. */
+/**
+ * Errors of `strongroom` itself and of the portal’s pages; they pass on all others. Http404 and similar: a server
+ * answered with that status and no code.
+ */
 export const cliErrors = {
   AlreadyRunning: {
     when: 'A server runs on the state directory, so its VMs cannot be copied.',

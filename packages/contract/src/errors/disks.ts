@@ -1,4 +1,4 @@
-/** What a host keeps: disks, snapshots, images. */
+/** What a host stores: disks, snapshots, images. */
 export const diskErrors = {
   AuthenticationFailed: {
     status: 403,

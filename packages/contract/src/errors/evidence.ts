@@ -1,4 +1,4 @@
-/** Why evidence is malformed or not genuine: the closer code in `details` of an InvalidParameter, and what `strongroom evidence` says. */
+/** Why evidence is malformed or not genuine: the more specific code in `details` of an InvalidParameter, and in `strongroom evidence`. */
 export const evidenceErrors = {
   AlgorithmNotAllowed: {
     when: 'An algorithm is not accepted.',

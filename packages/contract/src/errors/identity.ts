@@ -1,4 +1,4 @@
-/** The directory, managed identities and the owner’s socket. Token endpoints answer as sign-in.ts says. */
+/** The directory, managed identities and the owner’s socket. Token endpoints answer as in sign-in.ts. */
 export const identityErrors = {
   AlreadyRunning: {
     status: 409,

@@ -1,4 +1,4 @@
-/** What managed HSMs have beside keys: activation, local roles, backups, settings. */
+/** Managed HSMs besides keys: activation, local roles, backups, settings. */
 export const managedHsmErrors = {
   BuiltInRole: {
     status: 409,

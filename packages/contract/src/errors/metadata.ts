@@ -1,4 +1,4 @@
-/** What guests and readers of endorsements ask the host. */
+/** Requests from guests and readers of endorsements to the host. */
 export const metadataErrors = {
   BadRequest: {
     status: 400,

@@ -1,4 +1,4 @@
-/** Any service may answer these; `packages/platform` makes them. */
+/** Any service may answer these; `packages/platform` creates them. */
 export const serverErrors = {
   AuthenticationFailed: {
     status: 401,

@@ -1,4 +1,4 @@
-/** OAuth's own word for a refusal: RFC 6749 section 5.2, RFC 8628 section 3.5, OpenID Connect Core section 3.1.2.6. */
+/** OAuth's names for refusals: RFC 6749 section 5.2, RFC 8628 section 3.5, OpenID Connect Core section 3.1.2.6. */
 export type OAuthErrorName =
   | 'authorization_declined'
   | 'authorization_pending'
@@ -21,7 +21,7 @@ interface SignInError {
   readonly remedy: string
 }
 
-/** Entra's numbers, which clients show and match on; errors of the sign-in endpoints have OAuth's shape. */
+/** Entra's numbers, which clients show and match; errors of the sign-in endpoints have OAuth's shape. */
 export const signInErrors = {
   AADSTS50011: {
     status: 400,

@@ -1,4 +1,4 @@
-/** What keeps a server from starting, and an installation from being made. */
+/** What prevents a server from starting, or an installation from being created. */
 export const startErrors = {
   AttestationVerifiersInvalid: {
     status: 500,

@@ -2,11 +2,11 @@ import { shapeOf, type Shape } from './shape.ts'
 
 const isText = (value: unknown): value is string => typeof value === 'string'
 
-/** JSON Schema counts code points, of which a text has at most as many as UTF-16 code units and at least half. */
+/** JSON Schema counts code points: a text has at most as many as UTF-16 code units, and at least half. */
 const isUpTo = (value: string, most: number): boolean =>
   value.length <= most || (value.length <= 2 * most && Array.from(value).length <= most)
 
-/** @param pattern of the whole text, without flags: its source is part of the reference */
+/** @param pattern of the whole text, without flags: its source becomes part of the reference */
 export const text = (pattern: RegExp, expected: string): Shape<string> =>
   shapeOf(
     { type: 'string', pattern: pattern.source, description: expected },
@@ -14,7 +14,7 @@ export const text = (pattern: RegExp, expected: string): Shape<string> =>
     (value) => isText(value) && pattern.test(value),
   )
 
-/** A text of at most so many characters, of the pattern if there is one. */
+/** A text of at most this many characters, matching the pattern if given. */
 export const upTo = (
   most: number,
   expected: string = `a text of at most ${most} characters`,
@@ -43,14 +43,14 @@ export const integer = (least: number, most: number): Shape<number> =>
     (value) => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most,
   )
 
-/** How many there are of something, or bytes or seconds of it. */
+/** A number of things, bytes or seconds. */
 export const count: Shape<number> = integer(0, Number.MAX_SAFE_INTEGER)
 
 export const number: Shape<number> = shapeOf({ type: 'number' }, 'a number', (value) => Number.isFinite(value))
 
 export const flag: Shape<boolean> = shapeOf({ type: 'boolean' }, 'true or false', (value) => typeof value === 'boolean')
 
-/** An optional member that is never there. */
+/** An optional member that is always absent. */
 export const nothing = (expected: string): Shape<never> =>
   shapeOf({ not: {}, description: expected }, expected, () => false)
 

@@ -87,7 +87,7 @@ describe('a shape', () => {
     expect(told(object({ lamp }), {}).map((line) => line.split(':')[0])).toEqual(
       all.map((line) => line.replace(' ', ' lamp.')),
     )
-    // Nothing is needed of it, and still it is needed.
+    // No member is required, but the object is.
     expect(told(object({ note: object({ text: optional(anyText) }) }), {})).toEqual([
       'InvalidField note: an object, nothing',
     ])

@@ -1,4 +1,4 @@
-/** JSON Schema 2020-12, which OpenAPI 3.1 uses. `title` is the name under which a description of a wire lists it. */
+/** JSON Schema 2020-12, which OpenAPI 3.1 uses. `title` is the name under which a wire's description lists it. */
 export type JsonSchema = { readonly [keyword: string]: unknown }
 
 /** What is wrong with one member. */
@@ -7,19 +7,19 @@ export interface Fault {
   /** Where, as a path such as `disks[0].lun`; `body` for the whole. */
   target: string
   expected: string
-  /** What was there, without its content: a text may be a secret. */
+  /** What was found, without its content: a text may be a secret. */
   found: string
 }
 
 /**
- * One statement of what a wire carries: its TypeScript type (`TypeOf`), the check of a value, and the JSON Schema of the
- * reference, which accepts the same JSON values as the check.
+ * One statement of what a wire carries: its TypeScript type (`TypeOf`), the check of a value, and the JSON Schema of
+ * the reference, which accepts the same JSON values as the check.
  */
 export interface Shape<T> {
   readonly schema: JsonSchema
-  /** What is expected, as told to a caller that sent something else. */
+  /** What is expected, for a caller that sent something else. */
   readonly expected: string
-  /** Adds what is wrong with a value to `faults`. `value` is undefined where the member is absent. */
+  /** Adds a value's faults to `faults`. `value` is undefined if the member is absent. */
   check(value: unknown, path: string, faults: Fault[]): void
   /** Carries the type; never there. */
   readonly of?: T
@@ -28,7 +28,7 @@ export interface Shape<T> {
 /** The TypeScript type of what a shape accepts. */
 export type TypeOf<S> = S extends Shape<infer T> ? T : never
 
-/** Everything that is wrong with a value: members of another form first, then those that the shape does not have. */
+/** Every fault of a value: malformed members first, then unknown ones. */
 export function faultsOf(shape: Shape<unknown>, value: unknown): Fault[] {
   const faults: Fault[] = []
   shape.check(value, '', faults)
@@ -40,7 +40,7 @@ export function faultsOf(shape: Shape<unknown>, value: unknown): Fault[] {
 
 export const has = <T>(shape: Shape<T>, value: unknown): value is T => faultsOf(shape, value).length === 0
 
-/** Long enough for every member that a shape names; a caller's own names can be any length. */
+/** Long enough for every member that a shape names; a caller's names can have any length. */
 const longestTarget = 200
 
 export const fault = (code: Fault['code'], path: string, expected: string, value: unknown): Fault => ({
@@ -57,7 +57,7 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? `a list of ${value.length}` : 'an object'
 }
 
-/** A shape of which one question tells whether a value has it. */
+/** A shape with a single yes-or-no test. */
 export const shapeOf = <T>(schema: JsonSchema, expected: string, is: (value: unknown) => boolean): Shape<T> => ({
   schema,
   expected,
@@ -66,7 +66,7 @@ export const shapeOf = <T>(schema: JsonSchema, expected: string, is: (value: unk
   },
 })
 
-/** The same shape under a name, by which the reference lists it. */
+/** The same shape with a name for the reference. */
 export const named = <T>(name: string, shape: Shape<T>): Shape<T> => ({
   ...shape,
   schema: { title: name, ...shape.schema },

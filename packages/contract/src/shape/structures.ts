@@ -28,10 +28,7 @@ const memberOf = (path: string, name: string): string => (path === '' ? name : `
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/**
- * An object with these members and no others. Where it is absent, each member that it needs is a fault, so that one answer
- * names everything that is to be sent.
- */
+/** An object with exactly these members. If it is absent, each required member is a fault, so that one answer names everything missing. */
 export function object<const M extends Members>(members: M): Shape<ObjectOf<M>> {
   const all = Object.entries<Shape<unknown> | Optional<unknown>>(members).map(([name, member]) =>
     'optional' in member
@@ -110,7 +107,7 @@ type KindsOf<Tag extends string, Kinds> = {
   [Kind in keyof Kinds]: Flat<{ [Name in Tag]: Kind } & ObjectOf<Kinds[Kind]>>
 }[keyof Kinds]
 
-/** An object of one of several kinds, of which the text of one member tells the kind. */
+/** An object of one of several kinds, told apart by the text of one member. */
 export function kinds<Tag extends string, const Kinds extends Readonly<Record<string, Members>>>(
   tag: Tag,
   of: Kinds,
@@ -125,7 +122,7 @@ export function kinds<Tag extends string, const Kinds extends Readonly<Record<st
   }) as Shape<KindsOf<Tag, Kinds>>
 }
 
-/** Of a kind that nobody knows, nothing can be said about its further members. */
+/** For an unknown kind, its further members cannot be checked. */
 const unknownKind = (shape: Shape<unknown>, tag: string): Shape<unknown> => ({
   ...shape,
   check: (value, path, faults) => {
@@ -136,7 +133,7 @@ const unknownKind = (shape: Shape<unknown>, tag: string): Shape<unknown> => ({
 
 /**
  * One of several shapes.
- * @param choose the shape that a value is to have, by what it reports about itself; the shapes have to exclude each other
+ * @param choose the shape for a value, by its own content; the shapes must be mutually exclusive
  */
 export const chosen = <const All extends readonly Shape<unknown>[]>(
   all: All,
@@ -147,7 +144,7 @@ export const chosen = <const All extends readonly Shape<unknown>[]>(
   check: (value, path, faults) => choose(value).check(value, path, faults),
 })
 
-/** The same shape, of which whatever is wrong is told as one sentence at its own place. */
+/** The same shape, with all faults reported as one sentence at its own path. */
 export const whole = <T>(shape: Shape<T>, expected: string): Shape<T> => ({
   schema: { ...shape.schema, description: expected },
   expected,

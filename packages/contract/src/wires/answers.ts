@@ -5,7 +5,7 @@ import { anyText, list, named, object, optional, type Shape, type TypeOf } from 
 /** Of the catalogue: docs/errors.md. */
 const code = anyText as Shape<ErrorCode>
 
-/** Errors hold errors, so that each description refers to the one schema by its name. */
+/** Errors contain errors, so each description refers to the one schema by name. */
 export const errorDetail: Shape<ErrorDetail> = {
   schema: { $ref: '#/components/schemas/ErrorDetail' },
   expected: 'an error',
@@ -28,12 +28,12 @@ const oneError: Shape<ErrorDetail> = named(
     ),
   }),
 )
-/** What every refusal answers. */
+/** The body of every refusal. */
 export const errorBody = named('ErrorBody', object({ error: oneError }))
 
 const stepTiming = named('StepTiming', object({ name: anyText, startedAt: anyText, endedAt: optional(anyText) }))
 export type StepTiming = TypeOf<typeof stepTiming>
 export const steps = list(stepTiming)
 
-/** A list of all there is, as Azure writes one. */
+/** A complete list, in Azure's form. */
 export const valueOf = <T>(item: Shape<T>): Shape<{ value: T[] }> => object({ value: list(item) })

@@ -78,7 +78,7 @@ export {
   vaultWire,
 }
 
-/** Every wire of ours, each of which its server describes at /openapi.json. */
+/** Every wire of ours, each described by its server at /openapi.json. */
 export const wires: readonly Wire[] = [
   hostWire,
   fleetWire,

@@ -13,13 +13,13 @@ export interface OpenApi {
 }
 
 const text = { type: 'string' }
-/** How callers of a wire show who they are, where OpenAPI has words for it. */
+/** How a wire's callers authenticate, as far as OpenAPI can express it. */
 const schemes: Readonly<Partial<Record<Wire['security'], [name: string, scheme: object]>>> = {
   bearer: ['bearer', { type: 'http', scheme: 'bearer' }],
   certificate: ['certificate', { type: 'mutualTLS' }],
 }
 
-/** The OpenAPI 3.1 description of a wire. @throws TypeError where two shapes have one name */
+/** The OpenAPI 3.1 description of a wire. @throws TypeError if two shapes share a name */
 export function openApiOf(wire: Wire): OpenApi {
   const schemas: Record<string, JsonSchema> = {}
   byName(errorBody.schema, schemas)
@@ -73,7 +73,7 @@ function operationOf(operation: WireOperation, schemas: Record<string, JsonSchem
   }
 }
 
-/** The schema with each that has a title listed once, and referred to by it. */
+/** The schema with each titled part listed once and referenced by name. */
 function byName(schema: JsonSchema, schemas: Record<string, JsonSchema>): JsonSchema {
   const { title, ...rest } = schema
   const inner = Object.fromEntries(
@@ -87,7 +87,7 @@ function byName(schema: JsonSchema, schemas: Record<string, JsonSchema>): JsonSc
   return { $ref: `#/components/schemas/${title}` }
 }
 
-/** Keywords under which schemas stand: one, several, or several by name. */
+/** Keywords that contain schemas: one, several, or several by name. */
 function within(keyword: string, value: unknown, schemas: Record<string, JsonSchema>): unknown {
   const one = (each: unknown): unknown =>
     typeof each === 'object' && each !== null ? byName(each as JsonSchema, schemas) : each

@@ -7,7 +7,7 @@ import { openApiOf, wires, type Wire } from './index.ts'
 interface Described {
   name: string
   shape: Shape<unknown>
-  /** As it stands in the description that is served. */
+  /** As in the served description. */
   schema: JsonSchema
 }
 
@@ -57,14 +57,14 @@ function valuesOf(schema: JsonSchema, components: JsonSchema): fc.Arbitrary<unkn
       typeof additionalProperties === 'object' ? within(additionalProperties) : fc.jsonValue(),
       { maxKeys: 3 },
     )
-  // Members that are never there stand in a description with `not`.
+  // Members that are always absent are described with `not`.
   const members = Object.entries<JsonSchema>(properties as Record<string, JsonSchema>)
     .filter(([, each]) => !('not' in each))
     .map(([name, each]) => [name, within(each)] as const)
   return fc.record(Object.fromEntries(members), { requiredKeys: (required ?? []) as string[] })
 }
 
-/** Also one that is as long as it may be, of characters that take two UTF-16 code units. */
+/** Includes a maximum-length one, of characters with two UTF-16 code units. */
 const textsOf = (most: number | undefined): fc.Arbitrary<string> =>
   most === undefined
     ? fc.string({ unit: 'binary' })
@@ -74,7 +74,7 @@ const textsOf = (most: number | undefined): fc.Arbitrary<string> =>
       )
 
 interface Change {
-  /** Which of all places in the value, counted from its root. */
+  /** Index among all places in the value, counted from its root. */
   place: number
   kind: 'replace' | 'remove' | 'add' | 'lengthen'
   value: unknown
@@ -116,7 +116,7 @@ describe('the description of a wire', () => {
     const seen = { accepted: 0, refused: 0 }
     fc.assert(
       fc.property(values, fc.option(changes), (value, change) => {
-        // As it comes over the wire.
+        // As received over the wire.
         const given: unknown = JSON.parse(JSON.stringify(change === null ? value : changed(value, change)))
         const isAccepted = has(shape, given)
         seen[isAccepted ? 'accepted' : 'refused']++
@@ -124,7 +124,7 @@ describe('the description of a wire', () => {
       }),
       { numRuns: 80 },
     )
-    // A comparison of one kind alone would show nothing.
+    // A comparison of one kind only would prove nothing.
     expect(seen.accepted).toBeGreaterThan(0)
     expect(seen.refused).toBeGreaterThan(0)
   })

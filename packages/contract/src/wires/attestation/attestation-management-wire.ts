@@ -5,7 +5,7 @@ import { attestationProviderDefinition, attestationProviderMove, attestationProv
 
 const one = '/providers/:region/:name'
 
-/** On which the resource manager makes, moves and deletes attestation providers. */
+/** On which the resource manager creates, moves and deletes attestation providers. */
 export const attestationManagementWire: Wire = {
   name: 'attestation-management',
   version: '1',

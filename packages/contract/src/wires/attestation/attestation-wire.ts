@@ -12,7 +12,7 @@ const page = {
 }
 const source = { source: { schema: { type: 'string', enum: ['vendors', 'installation'], default: 'vendors' } } }
 
-/** What attestation providers have beside Azure's wire. */
+/** Attestation providers' additions to Azure's wire. */
 export const attestationWire: Wire = {
   name: 'attestation',
   version: '1',

@@ -5,7 +5,7 @@ const source = oneOf('installation', 'vendors')
 
 const collateralSourceStatus = object({
   name: source,
-  /** Addresses that are asked; empty where only imported items count. */
+  /** Addresses that are asked; empty if only imported items are used. */
   endpoints: list(anyText),
 })
 export type CollateralSourceStatus = TypeOf<typeof collateralSourceStatus>
@@ -13,14 +13,14 @@ export type CollateralSourceStatus = TypeOf<typeof collateralSourceStatus>
 const collateralItemStatus = object({
   source,
   path: anyText,
-  /** What it is, for people. */
+  /** Its kind, for display. */
   kind: anyText,
   fetchedAt: anyText,
-  /** When it stops to count: nextUpdate, or the certificate's end. */
+  /** When it expires: nextUpdate, or the certificate's end. */
   expiresAt: anyText,
-  /** When it is fetched again, where its source is asked. */
+  /** When it is refetched, if its source is asked. */
   refreshAt: anyText,
-  /** `due`: to be refreshed, and still good. */
+  /** `due`: to be refreshed, but still valid. */
   state: oneOf('current', 'due', 'expired'),
 })
 export type CollateralItemStatus = TypeOf<typeof collateralItemStatus>
@@ -60,7 +60,7 @@ export const collateralImport = named(
       object({
         path: anyText,
         source,
-        /** `kept`: what was there is newer or the same. */
+        /** `kept`: the stored one is newer or equal. */
         outcome: oneOf('imported', 'kept'),
         expiresAt: anyText,
       }),

@@ -19,42 +19,42 @@ const members = {
   provider: anyText,
   /** SevSnpVm, TdxVm, AzureGuest or Tpm. */
   type: anyText,
-  /** Address that asked: attestation is anonymous. */
+  /** The caller's address: attestation is anonymous. */
   caller: anyText,
-  /** Permitted: a token was issued. Denied: genuine, and the policy did not permit it. Refused: not genuine, or not readable. */
+  /** Permitted: a token was issued. Denied: genuine, but the policy did not permit it. Refused: not genuine, or unreadable. */
   outcome: oneOf('Permitted', 'Denied', 'Refused'),
   code: optional(anyText),
   message: optional(anyText),
   /** SHA-256 of the report, quote or request, lower-case hexadecimal. */
   evidenceDigest: anyText,
-  /** As `x-ms-policy-hash`; absent where no policy was asked. */
+  /** As `x-ms-policy-hash`; absent if no policy was evaluated. */
   policyHash: optional(anyText),
-  /** `jti` of the token. The token itself is not kept. */
+  /** `jti` of the token, which itself is not stored. */
   tokenId: optional(anyText),
   /** Whether the silicon was the installation's own. */
   simulated: flag,
   /** Rules that did not permit. */
   failedRules: list(object({ rule: anyText, expected: anyText, found: anyText })),
-  /** Checks that evidence did not pass. */
+  /** Checks that the evidence failed. */
   failedChecks: list(
     object({ code: anyText, target: optional(anyText), expected: optional(anyText), found: optional(anyText) }),
   ),
-  /** What kept a machine from being compliant. */
+  /** Why a machine was not compliant. */
   shortcomings: list(object({ path: anyText, message: anyText })),
-  /** Intel's advisories that touch the platform. */
+  /** Intel's advisories that apply to the platform. */
   advisories: list(anyText),
 }
 export const decisionView = named('Decision', object(members))
 export type DecisionView = TypeOf<typeof decisionView>
 
 const claims = {
-  /** Of the token, where one was issued. */
+  /** The token's, if one was issued. */
   claims: optional(anyObject),
-  /** Of the evidence, `pcrs` and `events` of a guest among them, where the policy did not permit it. */
+  /** The evidence's, including a guest's `pcrs` and `events`, if the policy denied it. */
   policyClaims: optional(anyObject),
 }
 const decidedClaims = object(claims)
-/** What a policy was asked about, to ask another one. At most one of both: refused evidence has neither. */
+/** The claims that a policy evaluated, to try another policy. At most one of the two: refused evidence has neither. */
 export type DecidedClaims = TypeOf<typeof decidedClaims>
 
 export const decisionList = named(
@@ -70,9 +70,9 @@ export const decisionBundle = named(
     format: exactly('strongroom-attestation-decision'),
     version: exactly(1),
     decision: decisionView,
-    /** The policy that was asked. */
+    /** The evaluated policy. */
     policy: optional(object({ text: anyText, hash: anyText })),
-    /** Evidence and collateral as they were judged; bytes as base64. */
+    /** Evidence and collateral as judged; bytes as base64. */
     evidence: anyObject,
   }),
 )

@@ -10,14 +10,14 @@ export interface PolicySigningCertificate {
   kty: string
   x5c: string[]
 }
-/** Its reader says what is wrong with it; a key may have further members (RFC 7517). */
+/** Its parser reports faults; a key may have further members (RFC 7517). */
 const policySigningCertificate = anyObject as Shape<unknown> as Shape<PolicySigningCertificate>
 
 export const attestationProviderDefinition = named(
   'AttestationProviderDefinition',
   object({
     resourceId,
-    /** Isolated where at least one is given; what a provider is never changes. */
+    /** Isolated if at least one is given; the trust model never changes. */
     policySigningCertificates: list(policySigningCertificate, { most: 20 }),
   }),
 )

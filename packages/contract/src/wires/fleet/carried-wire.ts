@@ -24,7 +24,7 @@ export const fleetStream = 'strongroom-fleet'
 /** A guest state of 4 MiB and what JSON needs for it. */
 export const largestCarriedBody = 8 * 1024 * 1024
 
-/** Which VM a host asks for: nothing is answered but to the host that carries it, at this very epoch. */
+/** The VM that a host asks about: answered only to the host that carries it, at this epoch. */
 const carried = { vmId, epoch: integer(1, Number.MAX_SAFE_INTEGER) }
 const base64 = upTo(6_000_000, 'base64', /^[A-Za-z0-9+/]*={0,2}$/)
 const digest = text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')
@@ -41,9 +41,9 @@ export const carriedInstance = named(
     ...carried,
     run: count,
     status: instanceStatus,
-    /** What the VM's next host needs of it; the control plane keeps it and looks at nothing in it. */
+    /** What the VM's next host needs; the control plane stores it without reading it. */
     record: anyObject,
-    /** Of its last boot, where there is another since the last call. */
+    /** Of its last boot, if there was another since the last call. */
     evidence: optional(anyObject),
   }),
 )
@@ -53,7 +53,7 @@ export const carriedCall = named(
   'CarriedCall',
   object({ ...carried, method: oneOf('GET', 'POST'), url: upTo(2048), body: optional(anyObject) }),
 )
-/** Of the attestation provider, the key and the managed identities of a VM: with the platform's rights, which a host has not itself. */
+/** Requests to a VM's attestation provider, key and managed identities: with the platform's rights, which a host lacks. */
 export type CarriedCall = TypeOf<typeof carriedCall>
 const carriedAnswer = named('CarriedAnswer', object({ body: anyObject }))
 
@@ -73,11 +73,11 @@ export const carriedSilicon = named(
     ask: oneOf('launch', 'report', 'endorsements', 'quote', 'collateral', 'earlyTcbInfo'),
     tee: optional(tee),
     vCPUs: optional(integer(1, 256)),
-    /** SHA-256 of the firmware that is launched. */
+    /** SHA-256 of the launched firmware. */
     firmware: optional(digest),
-    /** Of the answer to `launch`: what a report is of. */
+    /** From the answer to `launch`: what a report is about. */
     launch: optional(upTo(64)),
-    /** Those that the report is to be over: they have to be of this VM at this epoch. */
+    /** Claims that the report binds: they must belong to this VM at this epoch. */
     claims: optional(base64),
     report: optional(base64),
   }),
@@ -92,7 +92,7 @@ export type CarriedMeasurements = TypeOf<typeof carriedMeasurements>
 const measurementsAnswer = object({ jws: anyText })
 
 export const carriedState = named('CarriedState', object({ ...carried, bytes: optional(base64) }))
-/** A guest state, encrypted: read without `bytes`, written with them. */
+/** An encrypted guest state: read without `bytes`, written with them. */
 export type CarriedState = TypeOf<typeof carriedState>
 const stateAnswer = named('CarriedStateAnswer', object({ bytes: optional(base64) }))
 export type CarriedStateAnswer = TypeOf<typeof stateAnswer>
@@ -101,7 +101,7 @@ const imageManifest = named(
   'ImageManifest',
   object({
     record: anyObject,
-    /** By what each file is fetched, and held to. */
+    /** Each file's address and digest. */
     files: list(object({ name: anyText, sha256: digest, bytes: count })),
   }),
 )
@@ -111,14 +111,15 @@ export const hostAnswer = named(
   'HostAnswer',
   object({ id: upTo(64), status: integer(100, 599), type: upTo(200), body: upTo(6_000_000) }),
 )
-/** Of a host to a call that came with its orders. */
+/** A host's answer to a call that came with its orders. */
 export type HostAnswer = TypeOf<typeof hostAnswer>
 
 const errors = ['HostNotAuthenticated', 'PlacementOver'] as const
 
 /**
- * What the hosts of guests ask beside `fleetWire`'s own. Bytes in number are streams, by Upgrade to `fleetStream`: /disk/{vmId}/{epoch} is NBD,
- * /image/{id}/{sha256} a file of an image, /ssh/{vmId}/{stream} a connection to its SSH that the host was asked for, /guest/{vmId}/{epoch} what a guest says to the installation's TLS port.
+ * Requests of guests' hosts besides `fleetWire`'s own. Bulk data uses streams, by Upgrade to `fleetStream`:
+ * /disk/{vmId}/{epoch} is NBD, /image/{id}/{sha256} a file of an image, /ssh/{vmId}/{stream} a connection to its SSH
+ * that the host was asked for, /guest/{vmId}/{epoch} a guest's connection to the installation's TLS port.
  */
 // prettier-ignore
 export const carriedOperations: readonly WireOperation[] = [

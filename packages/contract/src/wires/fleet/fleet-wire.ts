@@ -30,7 +30,7 @@ export const joinRequest = named(
     secret: upTo(1024),
     /** SubjectPublicKeyInfo of a P-256 key, DER, base64. */
     publicKey: upTo(1024),
-    /** ECDSA with SHA-256 over `joinStatement`, DER, base64: whoever asks has the key. */
+    /** ECDSA with SHA-256 over `joinStatement`, DER, base64: proves possession of the key. */
     proof: upTo(1024),
   }),
 )
@@ -45,7 +45,7 @@ export const certificateRequest = object({})
 export const beatRequest = named(
   'BeatRequest',
   object({
-    /** Of the last answer that the host has carried out; absent where it has none. */
+    /** Of the last answer that the host has carried out; absent if none. */
     revision: optional(count),
   }),
 )
@@ -59,11 +59,11 @@ const vmOrder = named(
     vmId,
     epoch: count,
     wanted,
-    /** One above the last with each start that was asked for: a VM that runs is restarted. */
+    /** Incremented with each requested start: a running VM is restarted. */
     run: count,
-    /** Of a guest, with where it is placed. */
+    /** For a guest, with its placement. */
     spec: optional(anySpec),
-    /** Of a guest that another host, or this one, has made already: as that host reported it last. */
+    /** For a guest that another host, or this one, has already created: that host's last report. */
     record: optional(anyObject),
   }),
 )
@@ -77,18 +77,18 @@ const hostCall = object({
   path: anyText,
   body: optional(anyObject),
 })
-/** Asked of a host while it carries the VM; answered at /answer. */
+/** A request to a host while it carries the VM; answered at /answer. */
 export type HostCall = TypeOf<typeof hostCall>
 
 const beatAnswer = named(
   'BeatAnswer',
   object({
-    /** From the sending of the request on, by the time since the host's boot. */
+    /** Counted from the sending of the request, by the time since the host's boot. */
     leaseSeconds: count,
     revision: count,
-    /** All that the host is to carry; absent where the revision is the one that it knows. What is not in it, the host ends. */
+    /** Everything the host must carry; absent if it knows the revision. The host ends all other VMs. */
     carry: optional(list(vmOrder)),
-    /** What is asked of the host meanwhile. */
+    /** Requests to the host. */
     calls: optional(list(hostCall)),
   }),
 )
@@ -103,7 +103,7 @@ export type VmsReport = TypeOf<typeof vmsReport>
 const reportAnswer = named(
   'ReportAnswer',
   object({
-    /** VMs of the report that this host does not carry at that epoch. Nothing that it says of them counts. */
+    /** VMs in the report that this host does not carry at that epoch. The report on them is ignored. */
     over: list(vmId),
   }),
 )

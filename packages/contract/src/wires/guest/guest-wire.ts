@@ -37,7 +37,7 @@ export const guestWire: Wire = {
   // prettier-ignore
   operations: [
     { method: 'GET', path: `${path}/provisioning`, summary: 'The guest’s first-boot settings, as lines', status: 200, answer: anyText, answerType: lines },
-    // Agents of earlier images say more than is read today.
+    // Agents of earlier images send more than is read today.
     { method: 'POST', path: `${path}/ready`, summary: 'The report of the boot: quote, registers and event logs; without a vTPM only the nonce', body: named('BootReport', anyObject), status: 200, answer: object({}), errors: ['InvalidBootReport', 'BootReportRefused'] },
     { method: 'POST', path: `${path}/health`, summary: 'The guest’s report on its swap, clock, TPM and disks', body: healthReport, status: 200, answer: object({}), errors: ['InvalidGuestHealth'] },
     { method: 'GET', path: `${path}/commands/next`, summary: 'The next command as lines, or 204 if there is none', status: 200, answer: anyText, answerType: lines },

@@ -9,7 +9,7 @@ const guestSwap = object({
   name,
   type: name,
   sizeKiB: count,
-  /** Whether what is written to it is kept from the host: on dm-crypt, or in memory. */
+  /** Whether data written to it is protected from the host: on dm-crypt, or in memory. */
   protected: flag,
 })
 export type GuestSwap = TypeOf<typeof guestSwap>
@@ -18,31 +18,31 @@ const guestDisk = object({
   place: text(/^(lun([0-9]|[1-5][0-9]|6[0-3])|resource)$/, 'lun0 to lun63, or resource for the temporary disk'),
   device: name,
   sizeBytes: count,
-  /** Whether dm-crypt lies on it. */
+  /** Whether dm-crypt is on it. */
   encrypted: flag,
 })
 export type GuestDisk = TypeOf<typeof guestDisk>
 
 /**
- * What only the guest can see about itself, as it tells its metadata endpoint from time to time and when its administrator asks.
- * The guest's word: shown in the instance view, and nothing is decided by it.
+ * What only the guest can observe about itself, sent to its metadata endpoint periodically and on its administrator's
+ * request. Unverified: shown in the instance view, and nothing depends on it.
  */
 export const healthMembers = {
   swaps: list(guestSwap, { most }),
   clock: object({
-    /** Whether chrony keeps the clock. */
+    /** Whether chrony runs. */
     daemon: oneOf('active', 'inactive'),
     /** Whether its configuration names the host's PTP clock. */
     ptpReference: flag,
-    /** The host's time less the guest's, in seconds; absent where the host's clock did not answer. */
+    /** The host's time minus the guest's, in seconds; absent if the host's clock did not answer. */
     offsetSeconds: optional(number),
   }),
   tpm: object({
     /** /dev/tpmrm0 is there. */
     device: flag,
-    /** The TPM refuses authorisations after too many wrong ones. */
+    /** Whether the TPM refuses authorisations after too many wrong ones. */
     lockout: flag,
-    /** A secret was sealed under the storage key and opened again. */
+    /** Whether a secret was sealed under the storage key and opened again. */
     seals: flag,
   }),
   disks: list(guestDisk, { most }),

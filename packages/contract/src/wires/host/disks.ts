@@ -20,7 +20,7 @@ const guestIdentity = named(
   'GuestIdentity',
   object({ vmId, tee, encryption, secureBoot: flag, guestStateKey: keyIdentifier, attestationProvider }),
 )
-/** Whose guest state it is: what the paravisor attests as, to have the key released that opens it. */
+/** The guest state's identity: what the paravisor attests as, to get the key that opens it released. */
 export type GuestIdentity = TypeOf<typeof guestIdentity>
 
 const address = text(/^(file:\/\/\/|https:\/\/)[\x21-\x7e]{1,2000}$/, 'an address')
@@ -33,7 +33,7 @@ const storedDiskSource = named(
     disk: { id: vmId },
     /** ImageRecord.id */
     image: { image: line },
-    /** file:///… of the operator, or an address of `access`. */
+    /** file:///… from the operator, or an address from `access`. */
     uri: { uri: address, guestStateUri: optional(address) },
     empty: { sizeGiB: integer(1, 32_767) },
     upload: { bytes: integer(512, 32_767 * 2 ** 30 + 512), withGuestState: flag },
@@ -42,9 +42,9 @@ const storedDiskSource = named(
 export type StoredDiskSource = TypeOf<typeof storedDiskSource>
 
 const guests = {
-  /** The disk carries guest state, and this is who it opens for: bound again, so that it opens for nobody else. */
+  /** The disk has guest state, rebound to this identity so that it opens for nobody else. */
   guest: optional(guestIdentity),
-  /** Who the source's guest state opens for. Not needed where the source is a VM or a disk of this host. */
+  /** Identity of the source's guest state. Not needed if the source is a VM or a disk of this host. */
   guestOfSource: optional(guestIdentity),
 }
 /** `name` is for logs and messages. */
@@ -66,7 +66,7 @@ export const diskAccessRequest = named(
     permission,
     /** How long the addresses live. */
     seconds: integer(1, 60 * 24 * 3600),
-    /** Also of the guest state. */
+    /** Also for the guest state. */
     withGuestState: flag,
   }),
 )
@@ -79,19 +79,19 @@ export const storedDiskStatus = named(
   'StoredDiskStatus',
   object({
     id: vmId,
-    /** Uploading waits for what a client writes. */
+    /** Uploading waits for a client's writes. */
     state: oneOf('Running', 'Succeeded', 'Failed', 'Uploading'),
     steps,
     error: optional(errorDetail),
     /** Length of the disk; 0 until it is known. */
     sizeBytes: count,
-    /** What a VM may be made of; absent where the disk holds no operating system that qualifies. */
+    /** The image for VMs; absent if the disk has no qualifying operating system. */
     image: optional(imageRecord),
-    /** Every property that an image for confidential VMs has and this disk has not. */
+    /** Every property of images for confidential VMs that this disk lacks. */
     missing: list(errorDetail),
-    /** Upper-case GUID in the clear part of an uploaded guest state: for whom it opens. */
+    /** Upper-case GUID in the clear part of an uploaded guest state: the identity it opens for. */
     guestStateOf: optional(anyText),
-    /** The VM that has it as a data disk. */
+    /** The VM that it is attached to as a data disk. */
     attachedTo: optional(vmId),
     access: optional(object({ permission, until: anyText })),
   }),

@@ -8,18 +8,18 @@ export const imageRecord = named(
     id: anyText,
     name: anyText,
     version: anyText,
-    /** Where the disk file lies, raw. */
+    /** Where the raw disk file is. */
     path: anyText,
     sizeBytes: count,
-    /** Hexadecimal; empty for a disk that was captured or copied. */
+    /** Hexadecimal; empty for a captured or copied disk. */
     sha256: anyText,
     builtAt: anyText,
     source: oneOf('reference', 'import', 'capture'),
     osType: oneOf('Linux'),
-    /** Whether the image may carry a confidential VM, and per encryption type why not. */
+    /** Whether the image qualifies for confidential VMs, and per encryption type why not. */
     qualifies: object({ confidential: flag, diskEncryption: flag, reasons: list(anyText) }),
     os: object({ id: anyText, versionId: anyText, kernel: anyText }),
-    /** The disk comes with guest state: VMs made of it have this encryption type, and begin with its UEFI variables. */
+    /** The disk comes with guest state: VMs created from it have this encryption type, and start with its UEFI variables. */
     guestState: optional(object({ encryption, secureBoot: flag })),
   }),
 )
@@ -48,7 +48,7 @@ export const imageUpdate = named(
     document: anyText,
     /** On the server's machine: linux.efi, linux.jws and the package. */
     directory: anyText,
-    /** There too: all updates of the image as apt takes them, signed by the publisher. */
+    /** There too: all updates of the image as an apt repository, signed by the publisher. */
     repository: anyText,
   }),
 )

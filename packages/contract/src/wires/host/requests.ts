@@ -17,7 +17,7 @@ export const instancePatch = named(
 )
 export type InstancePatch = TypeOf<typeof instancePatch>
 
-/** Absent: true. False pulls the plug; true asks the guest through ACPI and pulls it after a limit. */
+/** Default true. False powers off hard; true asks the guest through ACPI, with a limit. */
 export const stopRequest = named('StopRequest', object({ graceful: optional(flag) }))
 export type StopRequest = TypeOf<typeof stopRequest>
 
@@ -26,23 +26,23 @@ export const instanceConversion = named(
   object({
     tee,
     size,
-    /** Its release policy asks for evidence of the new technology. */
+    /** Its release policy requires evidence of the new technology. */
     guestStateKey: keyIdentifier,
   }),
 )
-/** A VM of one technology becomes one of the other: its guest state is opened under the old and wrapped for the new. */
+/** Conversion of a VM to the other technology: its guest state is opened under the old one and wrapped for the new. */
 export type InstanceConversion = TypeOf<typeof instanceConversion>
 
 const attachedDisk = named(
   'AttachedDisk',
   object({
-    /** One disk each; the guest finds it at /dev/disk/azure/scsi1/lun{lun}. */
+    /** One disk per LUN; the guest sees it at /dev/disk/azure/scsi1/lun{lun}. */
     lun: integer(0, 63),
-    /** Id of a disk that the host keeps. */
+    /** Id of a stored disk. */
     disk: vmId,
-    /** A shorter disk grows to it when it is attached; no disk shrinks. */
+    /** A shorter disk grows to this size when attached; disks never shrink. */
     sizeGiB: integer(1, 32_767),
-    /** What the guest's metadata endpoint shows beside. */
+    /** Further data for the guest's metadata endpoint. */
     shown: object({
       id: line,
       name: line,
@@ -60,10 +60,10 @@ export const dataDisks = named('DataDisks', object({ disks: attachedDisks }))
 export const commandRequest = named(
   'CommandRequest',
   object({
-    /** The same id again is the same command. */
+    /** The same id again means the same command. */
     id: lowerCaseGuid,
     script: upTo(262_144, 'a shell script of at most 256 KiB'),
-    /** Environment variables; what is signed takes none. */
+    /** Environment variables; signed scripts accept none. */
     parameters: list(
       object({
         name: text(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'the name of an environment variable'),
@@ -73,25 +73,25 @@ export const commandRequest = named(
     timeoutSeconds: integer(1, 5400),
   }),
 )
-/** A shell script for a running guest. Its agent runs it only where the owner signed it (docs/run-command.md). */
+/** A shell script for a running guest. Its agent runs it only if the owner signed it (docs/run-command.md). */
 export type CommandRequest = TypeOf<typeof commandRequest>
 
 /** A boot without a guest, for its evidence: launch, attestation, key release and vTPM are real. */
 export const simulatedBoot = named('SimulatedBoot', object({ bootId: lowerCaseGuid, spec: anySpec }))
 export type SimulatedBoot = TypeOf<typeof simulatedBoot>
 
-/** A boot file of the host becomes an update of an image (docs/design/0018-kernel-updates.md). */
+/** Makes a boot file on the host an update of an image (docs/design/0018-kernel-updates.md). */
 export const imageUpdateRequest = named(
   'ImageUpdateRequest',
   object({
     path: text(/^\/[^\0]*$/, 'an absolute path'),
-    /** Left out: that of the image's update before, or 0. */
+    /** Default: that of the image's previous update, or 0. */
     generation: optional(integer(0, 999_999_999)),
   }),
 )
 export type ImageUpdateRequest = TypeOf<typeof imageUpdateRequest>
 
-/** A disk file of the host becomes an image. */
+/** Makes a disk file on the host an image. */
 export const imageImport = named(
   'ImageImport',
   object({

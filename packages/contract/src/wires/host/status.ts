@@ -33,24 +33,24 @@ export const instanceStatus = named(
     spec: anySpec,
     provisioning: object({ state: provisioningState, steps, error: optional(errorDetail) }),
     power: object({ state: powerState, since: anyText, steps, error: optional(errorDetail) }),
-    /** What was really launched; the launch measurement describes this, not the size that was asked for. */
+    /** What was really launched; the launch measurement describes this, not the requested size. */
     launched: optional(
       object({
         vCPUs: count,
         memoryMiB: count,
         acceleration: oneOf('kvm', 'tcg'),
         cpuModel: anyText,
-        /** Of confidential VMs alone. */
+        /** Confidential VMs only. */
         launchMeasurement: optional(anyText),
       }),
     ),
-    /** Plain sentences for the instance view, for example that the host bears less memory than the size has. */
+    /** Plain sentences for the instance view, for example that the host provides less memory than the size has. */
     notices: list(anyText),
-    /** In order of their LUNs; absent where it has none. */
+    /** In LUN order; absent without any. */
     dataDisks: optional(attachedDisks),
-    /** What the guest reported about itself last, while it runs. */
+    /** The guest's last report about itself, while it runs. */
     guest: optional(guestHealth),
-    /** Identifier of the customer's key that the guest state is under now. */
+    /** Identifier of the customer's key that currently protects the guest state. */
     guestStateWrappedBy: optional(anyText),
     ssh: optional(object({ host: anyText, port: count })),
     processes: optional(object({ qemu: count, swtpm: optional(count) })),
@@ -62,7 +62,7 @@ export const commandStatus = named(
   'CommandStatus',
   object({
     id: anyText,
-    /** Refused: the guest did not run it, and says why. */
+    /** Refused: the guest did not run it, and gives the reason. */
     state: oneOf('Pending', 'Running', 'Done', 'Refused'),
     startedAt: optional(anyText),
     endedAt: optional(anyText),
@@ -75,5 +75,5 @@ export const commandStatus = named(
 )
 export type CommandStatus = TypeOf<typeof commandStatus>
 
-/** The evidence package says what each part is. */
+/** The evidence package documents each part. */
 export const bootEvidence = named('BootEvidence', anyObject as Shape<unknown> as Shape<AnyBootEvidence>)

@@ -18,7 +18,7 @@ import {
 } from '../../shape/index.ts'
 import { attestationProvider, encryption, keptEncryption, keyIdentifier, line, resourceId, tee, vmId } from './names.ts'
 
-/** temporaryGiB: of the disk that every start begins with empty, and that is gone once the VM is off; none where it is absent. */
+/** temporaryGiB: of the disk that is empty at every start, and gone once the VM is off; absent for none. */
 export const size = named(
   'InstanceSize',
   object({
@@ -34,7 +34,7 @@ const macAddress = text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC addres
 
 export const network = object({ macAddress, privateIpAddress: text(/^[0-9a-fA-F.:]{2,45}$/, 'an address') })
 
-/** Nothing but the guest is at its other end. */
+/** Only the guest is at its other end. */
 const guestInterface = object({
   macAddress,
   /** The guest gets it by DHCP. */
@@ -58,13 +58,13 @@ const shownFact = upTo(500)
 const ownImage = object({ id: shownFact })
 const urn = object({ publisher: shownFact, offer: shownFact, sku: shownFact, version: shownFact })
 const imageReference = chosen([ownImage, urn], (value) => (memberOf(value, 'id') === undefined ? urn : ownImage))
-/** Facts of the resource manager that a guest may read at 169.254.169.254. */
+/** The resource manager's data that a guest may read at 169.254.169.254. */
 export const shownFacts = named(
   'ShownFacts',
   object({
     imageReference: optional(imageReference),
     zone: optional(shownFact),
-    /** ARM id of the virtual machine scale set that the VM is in. */
+    /** ARM id of the VM's scale set. */
     scaleSet: optional(shownFact),
     osDisk: optional(object({ name: shownFact, caching: shownFact, storageAccountType: shownFact })),
     /** CIDR prefix of the primary interface's subnet, for example 10.0.0.0/24. */
@@ -80,26 +80,26 @@ export const customerKey = named(
     diskEncryptionSet: resourceId,
     /** ARM id of the resource whose managed identity reads the key: the set, or a user-assigned identity. */
     identity: resourceId,
-    /** New guest states go under the first; one that is under another of them opens with that. */
+    /** New guest states use the first; one under another of them opens with that. */
     keyIds: list(keyIdentifier, { least: 1, most: 16 }),
   }),
 )
-/** Key of a disk-encryption set: without its release the guest state, and the disk behind it, stay closed. */
+/** Key of a disk-encryption set: without its release, the guest state and the disk behind it stay locked. */
 export type CustomerKey = TypeOf<typeof customerKey>
 
 const osProfile = object({
   computerName: text(/^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$/, 'a host name'),
   adminUsername: text(/^[a-z_][a-z0-9_-]{0,31}$/, 'a Linux user name'),
   sshPublicKeys: list(text(/^[\x21-\x7e][\x20-\x7e]{0,15999}\r?\n?$/, 'a public key of one line')),
-  /** Base64, at most 64 KiB decoded: for cloud-init, at the first boot. Whoever runs the host can read it. */
+  /** Base64, at most 64 KiB decoded: for cloud-init, at the first boot. The host's operator can read it. */
   customData: optional(base64),
-  /** SHA-256 of the hash: what the guest measures of it, and all that a host tells. */
+  /** SHA-256 of the hash: what the guest measures, and all that a host reports. */
   passwordSha256: optional(text(/^[0-9a-f]{64}$/, 'SHA-256 of the hash, hexadecimal')),
-  /** As in /etc/shadow. Absent: the account is entered by key alone. A host keeps it sealed and tells its guest alone. */
+  /** As in /etc/shadow. Absent: key login only. A host stores it sealed and gives it only to the guest. */
   passwordHash: optional(text(/^\$y\$[./A-Za-z0-9$]{20,200}$/, 'a yescrypt hash')),
 })
 
-/** What every VM has, confidential or not. */
+/** Members of every VM, confidential or not. */
 const common = {
   vmId,
   /** ARM resource id; shown in logs and in the metadata endpoint. */
@@ -113,12 +113,12 @@ const common = {
   osProfile,
   /** The primary interface. */
   network,
-  /** Those beside it, in the guest's order. */
+  /** Further ones, in the guest's order. */
   interfaces: optional(furtherInterfaces),
   /** Base64, at most 64 KiB decoded: shown at the metadata endpoint. */
   userData: optional(base64),
   tags,
-  /** What the guest's metadata endpoint shows beside; the host needs none of it. */
+  /** Further data for the guest's metadata endpoint, which the host does not use. */
   shown: optional(shownFacts),
 }
 const vmSpec = object(common)
@@ -137,11 +137,14 @@ export type OrdinarySpec = TypeOf<typeof ordinarySpec>
 
 const confidential = {
   ...common,
-  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal. Nobody does with NonPersistedTPM. */
+  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal. None with NonPersistedTPM. */
   attestationProvider,
-  /** A customer's key that wraps the guest state beside the platform's. Absent: the platform's alone. */
+  /** A customer's key that wraps the guest state besides the platform's. Absent: only the platform's. */
   customerKey: optional(customerKey),
-  /** Where the VM is placed in a fleet: goes into the claims, and the ticket into each request for its key. Absent on the server's own host. */
+  /**
+   * The VM's placement in a fleet: becomes part of the claims, with the ticket in each request for its key. Absent on
+   * the server's own host.
+   */
   placement: optional(
     object({ epoch: integer(1, Number.MAX_SAFE_INTEGER), ticket: text(/^[A-Za-z0-9_-]{43}$/, 'a ticket') }),
   ),
@@ -159,7 +162,7 @@ const keptSpec = named(
   }),
 )
 
-/** Intel TDX alone, and nothing that a key would have to be released for. */
+/** Intel TDX only, and nothing that requires a key release. */
 const statelessSpec = named(
   'StatelessSpec',
   object({
@@ -177,7 +180,7 @@ const instanceSpec = object({
   /** Absent with NonPersistedTPM: there is no guest state. */
   guestStateKey: optional(keyIdentifier),
 })
-/** A confidential VM, whether or not its guest state is kept. */
+/** A confidential VM, with or without stored guest state. */
 export type InstanceSpec = TypeOf<typeof instanceSpec>
 
 export type AnySpec = InstanceSpec | OrdinarySpec

@@ -15,7 +15,7 @@ import {
 
 const identities = '/:tenant/managedIdentities'
 
-/** What the identity service has beside Azure's sign-in, for the platform's own principals. */
+/** The identity service's additions to Azure's sign-in, for the platform's own principals. */
 export const identityWire: Wire = {
   name: 'identity',
   version: '1',

@@ -17,7 +17,7 @@ import { guid } from '../vault/vault.ts'
 const resourceId: Shape<string> = text(/^\/subscriptions\/[\x21-\x7e]{1,400}$/, 'the ARM id of a resource')
 const identifier = text(/^[\x21-\x7e]{1,512}$/, 'a string of 1 to 512 characters without spaces')
 
-/** `resourceId`: ARM id of the resource whose system-assigned identity it is. */
+/** `resourceId`: ARM id of the resource that owns the system-assigned identity. */
 export const managedIdentityRequest = named(
   'ManagedIdentityRequest',
   object({ resourceId, displayName: optional(upTo(256)) }),
@@ -36,7 +36,7 @@ export const managedIdentityAssignments = named(
   'ManagedIdentityAssignments',
   object({ resourceId, clientIds: list(guid, { most: mostIdentities }) }),
 )
-/** The user-assigned identities of a resource. Those that are gone are passed over. */
+/** A resource's user-assigned identities. Deleted ones are skipped. */
 export type ManagedIdentityAssignments = TypeOf<typeof managedIdentityAssignments>
 
 const choice = {
@@ -46,7 +46,7 @@ const choice = {
   identityId: optional(identifier),
 }
 const managedIdentityChoice = object(choice)
-/** Which identity of a resource, where it has several: all that is given has to fit. Nothing: its own, else the only one. */
+/** Which of a resource's identities: all given values must match. Default: its own, else its only one. */
 export type ManagedIdentityChoice = TypeOf<typeof managedIdentityChoice>
 
 const federated = {
@@ -59,7 +59,7 @@ const federated = {
   audience: text(/^[\x20-\x7e]{1,600}$/, 'a string of 1 to 600 printable ASCII characters'),
 }
 export const federatedCredential = named('FederatedCredential', object(federated))
-/** Federated credentials of a user-assigned identity: those of an issuer, for a subject and an audience. */
+/** Federated credentials of a user-assigned identity: an issuer's tokens with a subject and an audience. */
 export type FederatedCredential = TypeOf<typeof federatedCredential>
 export const federatedCredentials = named('FederatedCredentials', object({ value: list(federatedCredential) }))
 export type FederatedCredentials = TypeOf<typeof federatedCredentials>
@@ -74,9 +74,9 @@ export const managedIdentityTokenRequest = named(
   object({
     ...choice,
     resourceId,
-    /** Identifier of the service that the token is for, without `/.default`. */
+    /** The service that the token is for, without `/.default`. */
     audience: identifier,
-    /** From the control plane alone: who asked it to act as the identity, for the log of the service that the token is for. */
+    /** From the control plane only: the caller on whose behalf it acts as the identity, for the log of the token's service. */
     askedBy: optional(
       whole(object({ objectId: principalId, appId: principalId }), 'the caller’s object id and application id'),
     ),
@@ -101,9 +101,9 @@ export type ManagedIdentityToken = TypeOf<typeof managedIdentityToken>
 export const memberGroups = named(
   'MemberGroups',
   object({
-    /** Absent where the directory knows no such object. */
+    /** Absent if the directory does not know the object. */
     principalType: optional(oneOf('ServicePrincipal', 'User', 'Group')),
-    /** Object ids of every group that it is in, also through other groups. */
+    /** Object ids of all its groups, also through other groups. */
     groups: list(anyText),
   }),
 )

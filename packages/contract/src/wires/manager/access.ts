@@ -20,15 +20,15 @@ const user = named(
     role: optional(role),
     /** Of an access policy. */
     permissions: optional(permissions),
-    /** Only where the principal acts through this application. */
+    /** Only if the principal acts through this application. */
     applicationId: optional(anyText),
   }),
 )
-/** Who may use what is in the vault now. */
+/** A current user of the vault's contents. */
 export type VaultUser = TypeOf<typeof user>
 
 const grantor = named('VaultGrantor', object({ principalId: anyText, role, action: anyText }))
-/** Who may make anybody a user of the vault, by the action: himself too. */
+/** Someone whose rights allow making anybody a user of the vault, including themselves. */
 export type VaultGrantor = TypeOf<typeof grantor>
 
 export const vaultAccess = named(
@@ -41,5 +41,5 @@ export const vaultAccess = named(
     grantors: list(grantor),
   }),
 )
-/** Whom a vault lets at its keys and secrets, and who may let in himself or others. */
+/** Users of a vault's keys and secrets, and those who can grant access to themselves or others. */
 export type VaultAccess = TypeOf<typeof vaultAccess>

@@ -17,25 +17,25 @@ export const priceUnits = ['1 Hour', '1/Month', '1 GiB/Month', '1 GiB/Hour'] as 
 /** A month is 730 hours, as in Azure's price list. */
 export type PriceUnit = (typeof priceUnits)[number]
 
-/** What is counted, each apart from the others (S27). */
+/** What is metered, separately (S27). */
 const meterKinds = ['compute', 'os-disk', 'os-disk-encrypted', 'data-disk', 'snapshot', 'vmgs', 'managed-hsm'] as const
 export type MeterKind = (typeof meterKinds)[number]
 
-/** Longer than every meter × size × region there is. */
+/** Longer than all meters × sizes × regions. */
 const mostItems = 50_000
 
 const priceItem = named(
   'PriceItem',
   object({
     meter: oneOf(...meterKinds),
-    /** Size of a VM, storage type of a disk, SKU of an HSM; absent: every one. */
+    /** Size of a VM, storage type of a disk, SKU of an HSM; default: all. */
     armSkuName: optional(upTo(200)),
-    /** Region; absent: every one. */
+    /** Region; default: all. */
     armRegionName: optional(upTo(60)),
-    /** Decimal, at most 12 digits behind the point. */
+    /** Decimal, at most 12 digits after the point. */
     unitPrice: shapeOf<number>({ type: 'number', minimum: 0 }, 'a number from 0', (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0), // prettier-ignore
     unitOfMeasure: oneOf(...priceUnits),
-    /** From which the price holds; absent: always. */
+    /** Start of the price's validity; default: always. */
     effectiveStartDate: optional(text(/^\d{4}-\d{2}-\d{2}(T00:00:00(\.0+)?Z)?$/, 'a day, for example 2026-01-01')),
     meterName: optional(upTo(200)),
     productName: optional(upTo(200)),
@@ -51,8 +51,8 @@ export const priceList = named(
   }),
 )
 /**
- * What the operator asks for usage: a data file of his own. The members are named as in Azure's retail price list, so
- * that such a list can be cut down to one; no price in it comes from this project.
+ * The operator's prices for usage: a data file. Members are named as in Azure's retail price list, so that such a list
+ * can be reduced to this form; no price in it comes from this project.
  */
 export type PriceList = TypeOf<typeof priceList>
 

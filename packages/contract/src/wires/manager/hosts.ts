@@ -21,7 +21,7 @@ export const hostDefinition = named(
     /** A region of the installation. */
     location: upTo(60),
     zone: optional(oneOf('1', '2', '3')),
-    /** Silicon that it has; absent: both. */
+    /** Its silicon; default: both. */
     tees: optional(list(tee, { most: 2 })),
     labels: optional(map(upTo(256), { most: 50 })),
     capacity: object({ vCPUs: integer(1, 4096), memoryMiB: integer(1024, 64 * 1024 * 1024) }),
@@ -34,22 +34,22 @@ export type HostState = TypeOf<typeof state>
 
 const members = {
   name: anyText,
-  /** Absent of the host within the server, as all that follows but its labels and state. */
+  /** Absent for the server's own host, like all that follows except its labels and state. */
   id: optional(anyText),
   region: optional(anyText),
   zone: optional(anyText),
-  /** Of the host within the server: only while new VMs are given to it. */
+  /** For the server's own host: only while it gets new VMs. */
   tees: optional(list(tee)),
   labels: map(anyText),
-  /** Absent where the machine itself is the bound. */
+  /** Absent if the machine itself is the limit. */
   capacity: optional(amounts),
-  /** For the VMs that are placed on it. */
+  /** For the VMs placed on it. */
   reserved: optional(amounts),
   state,
   /** SHA-256 of the host's key (SubjectPublicKeyInfo), hexadecimal, once it has joined. */
   key: optional(text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')),
   joinedAt: optional(anyText),
-  /** By the database's time; in the past where the host is silent. */
+  /** By the database's clock; in the past for an unreachable host. */
   leaseUntil: optional(anyText),
 }
 export const hostView = named('HostView', object(members))
@@ -61,7 +61,7 @@ export const shownHost = named(
   'ShownHost',
   object({
     ...members,
-    /** Absent of the host within the server. */
+    /** Absent for the server's own host. */
     carries: optional(list(carried)),
   }),
 )

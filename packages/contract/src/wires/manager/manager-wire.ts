@@ -66,7 +66,7 @@ const trust: readonly WireOperation[] = [
   { method: 'POST', path: `${group}/providers/Microsoft.Attestation/attestationProviders/:name/providers/Strongroom.Authorization/checkAccess`, summary: 'Whether a principal has a right at a provider; only for the attestation service', body: accessQuestion, status: 200, answer: accessAnswer, errors: ['AuthorizationFailed'] },
 ]
 
-/** What the resource manager has beside Azure's own types. */
+/** The resource manager's additions to Azure's types. */
 export const managerWire: Wire = {
   name: 'resource-manager',
   version: '2026-11-01',

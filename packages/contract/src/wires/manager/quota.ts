@@ -1,6 +1,6 @@
 import { anyObject, named, object, oneOf, optional, upTo } from '../../shape/index.ts'
 
-/** What a subscription is paid by. A free trial has few cores and gets no more (S22). */
+/** Kind of subscription. A free trial has few cores and gets no more (S22). */
 const subscriptionKinds = ['pay-as-you-go', 'free-trial'] as const
 export type SubscriptionKind = (typeof subscriptionKinds)[number]
 
@@ -9,10 +9,10 @@ export const subscriptionKind = named('SubscriptionKind', object({ kind: oneOf(.
 export const quotaDecision = named(
   'QuotaDecision',
   object({
-    /** Shown to whoever asked. */
+    /** Shown to the requester. */
     message: optional(upTo(500)),
   }),
 )
 
-/** As `Microsoft.Quota/quotaRequests` shows it: Azure's own form. */
+/** As `Microsoft.Quota/quotaRequests` shows it: Azure's form. */
 export const quotaRequest = anyObject

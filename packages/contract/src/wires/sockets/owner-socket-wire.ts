@@ -14,7 +14,7 @@ import {
 } from '../../shape/index.ts'
 import type { Wire } from '../wire.ts'
 
-/** The body of an operation that needs nothing said. */
+/** The body of an operation without input. */
 export const nothingSaid = object({})
 export const ownerTokenRequest = named(
   'OwnerTokenRequest',
@@ -27,16 +27,16 @@ const publicNamesState = named(
   'PublicNamesState',
   object({
     open: flag,
-    /** Of the proxy, on 127.0.0.1. */
+    /** The proxy's, on 127.0.0.1. */
     port: optional(count),
-    /** When the authority ends, and the proxy with it. */
+    /** When the authority expires, and the proxy with it. */
     until: optional(anyText),
     /** File with the certificates that a shell's clients trust: the authority for public names, and the installation's. */
     trusted: optional(anyText),
     names: list(anyText),
-    /** Names that lie elsewhere: how often each was asked for. */
+    /** Forwarded names: number of requests for each. */
     passedOn: map(count),
-    /** Names of Azure's that are not answered here, and whoever may not ask: how often each was refused. */
+    /** Refused names of Azure's, and unauthorised callers: number of refusals for each. */
     refused: map(count),
   }),
 )

@@ -24,16 +24,16 @@ const faultKind = oneOf(
   'slow-operation',
   'throttling',
 )
-/** What a test can have go wrong (docs/testing.md). */
+/** Faults that a test can inject (docs/testing.md). */
 export type FaultKind = TypeOf<typeof faultKind>
 
 const members = {
   kind: faultKind,
-  /** Only what contains this text, in any case, is hit: a VM's id, a key's URL, a quota's name, a request's path. */
+  /** Only subjects containing this text, in any case: a VM's id, a key's URL, a quota's name, a request's path. */
   target: optional(upTo(500)),
-  /** Of boot-failure: the step that fails. */
+  /** For boot-failure: the failing step. */
   step: optional(upTo(500)),
-  /** Of slow-operation: how much longer it takes. Of throttling: after which time to try again. */
+  /** For slow-operation: the added time. For throttling: the retry delay. */
   milliseconds: optional(integer(1, 600_000)),
 }
 export const faultRequest = named('FaultRequest', object({ ...members, once: optional(flag) }))
@@ -43,7 +43,7 @@ const fault = named(
   object({
     id: anyText,
     ...members,
-    /** Gone once it has been applied; else it stays until it is cleared. */
+    /** Removed once applied; otherwise it stays until cleared. */
     once: flag,
   }),
 )
@@ -70,7 +70,7 @@ const testStatus = named(
 )
 export type TestStatus = TypeOf<typeof testStatus>
 
-/** What tests of a cloud want and a cloud refuses (docs/testing.md). */
+/** What tests of a cloud need and a real cloud refuses (docs/testing.md). */
 export const testSocketWire: Wire = {
   name: 'test-socket',
   version: '1',

@@ -5,7 +5,7 @@ const members = {
   resourceId,
   location: region,
   tenantId: guid,
-  /** Object ids that are administrators when the HSM is made; local roles rule from then on. */
+  /** Object ids of the HSM's initial administrators; afterwards local roles decide. */
   initialAdminObjectIds: list(guid, { least: 1, most: 100 }),
   softDeleteRetentionInDays: retention,
   enablePurgeProtection: flag,

@@ -5,7 +5,7 @@ import type { Wire, WireOperation } from '../wire.ts'
 import { deletedManagedHsmRecord, managedHsmDefinition, managedHsmRecord } from './managed-hsm.ts'
 import { deletedVaultRecord, nameAvailability, vaultChange, vaultRecord } from './vault.ts'
 
-/** As Key Vault's data plane takes and answers it. */
+/** In Key Vault's data-plane format. */
 const object = named('KeyVaultObject', anyObject)
 
 // prettier-ignore
@@ -40,7 +40,7 @@ const hsms: readonly WireOperation[] = [
   { method: 'DELETE', path: '/deletedmanagedhsms/:name', summary: 'Purges it with all its content', status: 204, errors: ['Conflict'] },
 ]
 
-/** On which the resource manager makes, changes and deletes vaults and managed HSMs. */
+/** On which the resource manager creates, changes and deletes vaults and managed HSMs. */
 export const vaultManagementWire: Wire = {
   name: 'vault-management',
   version: '1',

@@ -1,13 +1,13 @@
 import { anyText, count, integer, named, object, optional, text, type TypeOf } from '../../shape/index.ts'
 import type { Wire } from '../wire.ts'
 
-/** `target`: a token of an attestation provider that the key's release policy names. */
+/** `target`: a token of an attestation provider named by the key's release policy. */
 export const guestStateGenerationRequest = named(
   'GuestStateGenerationRequest',
   object({
     target: anyText,
     generation: count,
-    /** Of a VM that a fleet carries: its epoch, and the ticket of the host that asks. */
+    /** For a VM carried by a fleet: its epoch, and the requesting host's ticket. */
     placement: optional(object({ epoch: count, ticket: anyText })),
   }),
 )
@@ -25,7 +25,7 @@ export const keyPlacementRequest = named(
 )
 const keyPlacement = named('KeyPlacement', object({ epoch: count }))
 
-/** What vaults and managed HSMs have beside Key Vault's wire. */
+/** Additions of vaults and managed HSMs to Key Vault's wire. */
 export const vaultWire: Wire = {
   name: 'vault',
   version: '1',

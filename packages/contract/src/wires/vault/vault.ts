@@ -28,7 +28,7 @@ export const permissions = object({
   certificates: permissionNames,
   storage: permissionNames,
 })
-/** Which permissions an access policy gives, spelled as Azure does in lower case; `all` gives every one. */
+/** Permissions of an access policy, with Azure's spelling in lower case; `all` grants every one. */
 export type VaultPermissions = TypeOf<typeof permissions>
 
 const accessPolicy = named(
@@ -36,7 +36,7 @@ const accessPolicy = named(
   object({
     tenantId: guid,
     objectId: guid,
-    /** Only where the principal acts through this application. */
+    /** Only if the principal acts through this application. */
     applicationId: optional(guid),
     permissions,
   }),
@@ -47,7 +47,7 @@ const grant = named(
   'VaultGrant',
   object({
     principalId: guid,
-    /** Below the vault: '' is all of it, else for example `keys/disk` or `secrets/password`. */
+    /** Relative to the vault: '' is all of it, else for example `keys/disk` or `secrets/password`. */
     object: text(
       /^((keys|secrets|certificates)\/[a-z0-9-]{1,127})?$/,
       'nothing, keys/NAME, secrets/NAME or certificates/NAME',
@@ -56,31 +56,31 @@ const grant = named(
     notDataActions: dataActions,
   }),
 )
-/** A role assignment that reaches the vault, with the role's data actions. */
+/** A role assignment that applies to the vault, with the role's data actions. */
 export type VaultGrant = TypeOf<typeof grant>
 
 const networkRules = object({
   bypass: oneOf('AzureServices', 'None'),
   defaultAction: oneOf('Allow', 'Deny'),
-  /** IPv4 or IPv6 addresses and CIDR ranges that are let in where the default is to deny. */
+  /** IPv4 or IPv6 addresses and CIDR ranges that are allowed when the default is to deny. */
   ipRules: list(text(/^[0-9a-fA-F.:]{2,45}(\/\d{1,3})?$/, 'an address or a range such as 203.0.113.0/24'), {
     most: 1000,
   }),
 })
 export type VaultNetworkRules = TypeOf<typeof networkRules>
 
-/** What a vault is: what the resource manager keeps and tells of it, and what the key service decides by. */
+/** A vault's definition: stored and sent by the resource manager, and the basis of the key service's decisions. */
 const members = {
   resourceId,
   location: region,
   tenantId: guid,
   sku: oneOf('standard', 'premium'),
   enableRbacAuthorization: flag,
-  /** Count only without RBAC. */
+  /** In effect only without RBAC. */
   accessPolicies: list(accessPolicy, { most: 1024 }),
-  /** Count only under RBAC. */
+  /** In effect only with RBAC. */
   grants: list(grant, { most: 10_000 }),
-  /** What the resource carries and the data plane does not read; kept so that a recovered vault has it again. */
+  /** Members of the resource that the data plane ignores; stored for the vault's recovery. */
   resource: object({
     tags: map(upTo(256), { most: 50 }),
     enabledForDeployment: flag,
@@ -99,7 +99,7 @@ export const vaultChange = named(
   'VaultChange',
   object({
     ...members,
-    /** The resource id that the vault had until it was moved to another group. Any other vault of the name is refused. */
+    /** The vault's resource id before a move to another group. Any other vault of the name is refused. */
     movedFrom: optional(resourceId),
   }),
 )
@@ -109,7 +109,7 @@ const recorded = { ...members, name: anyText, createdAt: anyText }
 export const vaultRecord = named('VaultRecord', object(recorded))
 export type VaultRecord = TypeOf<typeof vaultRecord>
 
-/** When it was deleted, and when it is gone for ever. */
+/** When it was deleted, and when it is purged. */
 export const deletion = { deletionDate: anyText, scheduledPurgeDate: anyText }
 export const deletedVaultRecord = named('DeletedVaultRecord', object({ ...recorded, ...deletion }))
 export type DeletedVaultRecord = TypeOf<typeof deletedVaultRecord>
