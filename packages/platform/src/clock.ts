@@ -4,12 +4,12 @@ import { uptime } from 'node:os'
 /** Time as an argument, so that expiry can be tested. */
 export interface Clock {
   now(): Date
-  /** Time that passed, whatever was done to the wall clock meanwhile; absent where `now` is all there is. */
+  /** Elapsed time, unaffected by changes of the wall clock; absent if only `now` is available. */
   elapsed?(): Elapsed
 }
 
 export interface Elapsed {
-  /** Readings of one era count from the same moment: a boot of the machine, whichever process reads. */
+  /** Readings of one era count from the same moment: a boot of the machine, in any process. */
   era: string
   milliseconds: number
 }
@@ -19,7 +19,7 @@ let era: string | undefined
 export const systemClock: Clock = {
   now: () => new Date(),
   elapsed: () => ({
-    // random(4): recreated at each boot. Containers without it have an era a process.
+    // random(4): recreated at each boot. Containers without it have one era per process.
     era: (era ??= bootId() ?? `process ${process.pid} ${Date.now()}`),
     milliseconds: Math.round(uptime() * 1000),
   }),

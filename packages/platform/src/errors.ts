@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { CodeWithStatus, ErrorBody, ErrorCode, ErrorDetail } from '@strongroom/contract'
 import { statusOf } from '@strongroom/contract/errors'
 
-/** What a throw site says beside the code: what is particular to it. */
+/** A throw site's specifics besides the code. */
 interface ErrorParticulars {
   message: string
-  /** Azure's closer reason beside a general code, for example ForbiddenByRbac; `innererror.code` on the wire. */
+  /** Azure's more specific reason beside a general code, for example ForbiddenByRbac; `innererror.code` on the wire. */
   reason?: ErrorCode
   /** The property or rule at fault. */
   target?: string
@@ -18,13 +18,13 @@ interface ErrorParticulars {
   headers?: Record<string, string>
 }
 
-/** A code of the catalogue. Its HTTP status is said only where the catalogue has several for it. */
+/** A code of the catalogue. Its HTTP status is given only if the catalogue has several for it. */
 export type ServiceErrorOptions = CodeWithStatus & ErrorParticulars
 
-/** Of `ServiceError.relayed` alone: the code is another's, and so is its status. */
+/** For `ServiceError.relayed` only: code and status are another service's. */
 type Relayed = { relayed: true; code: ErrorCode; status: number } & ErrorParticulars
 
-/** A refusal that the caller may read: nothing internal and nothing secret belongs in its fields. */
+/** A refusal that the caller may read: its fields must contain nothing internal and no secrets. */
 export class ServiceError extends Error {
   readonly code: ErrorCode
   readonly status: number
@@ -50,7 +50,7 @@ export class ServiceError extends Error {
     this.headers = o.headers
   }
 
-  /** What another service sent or an operation recorded, with the status that this answer is to have. */
+  /** Another service's error or an operation's recorded one, with this answer's status. */
   static relayed(
     detail: ErrorDetail,
     status: number,
@@ -96,13 +96,13 @@ export interface WireError {
   status: number
   body: ErrorBody
   headers?: Record<string, string>
-  /** True where the error is not of our making and has to be logged whole on the server. */
+  /** True for an error that is not ours and must be logged in full on the server. */
   unexpected: boolean
 }
 
 /**
- * The single mapper from anything thrown to the wire. What is not a ServiceError becomes 500 InternalError with the
- * request id alone: stack, path and cause stay in the log under that id.
+ * The single mapper from anything thrown to the wire. Anything but a ServiceError becomes 500 InternalError with only
+ * the request id: stack, path and cause stay in the log under that id.
  */
 export function toErrorBody(error: unknown, requestId: string = randomUUID()): WireError {
   const known = asServiceError(error)
@@ -123,7 +123,7 @@ export function toErrorDetail(error: unknown): ErrorDetail {
   return toErrorBody(error).body.error
 }
 
-/** What the web framework, the file system and SQLite throw, translated; undefined where nothing is known. */
+/** Translated errors of the web framework, the file system and SQLite; undefined for others. */
 function asServiceError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error
   if (!(error instanceof Error)) return undefined
@@ -135,7 +135,7 @@ function asServiceError(error: unknown): ServiceError | undefined {
   return ServiceError.relayed(detail, statusCode, { cause: error })
 }
 
-/** A full disk, whoever met it: the file system, a database or a program. */
+/** A full disk, from any source: the file system, a database or a program. */
 export function storageFull(o: { expected?: string; found?: string; cause?: unknown }): ServiceError {
   return new ServiceError({
     code: 'StorageFull',

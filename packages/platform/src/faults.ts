@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Fault, FaultKind } from '@strongroom/contract/wires'
 
-/** Where code asks whether something is to go wrong. Absent wherever the test API is off. */
+/** Asked by code whether to fail. Absent if the test API is off. */
 export interface FaultSource {
-  /** The fault that hits this subject, if there is one. It counts as applied. */
+  /** The fault for this subject, if any. It counts as applied. */
   take(kind: FaultKind, subject: string): Fault | undefined
 }
 
@@ -14,7 +14,7 @@ export class Faults implements FaultSource {
   #faults: Fault[] = []
   #listener: OnFault | undefined
 
-  /** Told of every application; what it fails with is the caller's to log. */
+  /** Called for every application; the caller logs its errors. */
   onApplied(listener: OnFault): void {
     this.#listener = listener
   }
@@ -29,7 +29,7 @@ export class Faults implements FaultSource {
     return structuredClone(this.#faults)
   }
 
-  /** One fault, or all of them. False where there is no such fault. */
+  /** One fault, or all of them. False if there is no such fault. */
   clear(id?: string): boolean {
     const kept = id === undefined ? [] : this.#faults.filter((fault) => fault.id !== id)
     const found = id === undefined || kept.length < this.#faults.length

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** Replaces a file whole or not at all, through a crash too: written beside it, flushed, renamed, directory flushed. */
+/** Replaces a file as a whole, also in a crash: written beside it, flushed, renamed, directory flushed. */
 export async function writeFileAtomically(
   path: string,
   content: string | Uint8Array,
@@ -18,7 +18,7 @@ export async function writeFileAtomically(
   await flushDirectory(dirname(path))
 }
 
-/** As writeFileAtomically, but keeps a file that is already there: false where it was. */
+/** Like writeFileAtomically, but keeps an existing file: false if there was one. */
 export async function createFileAtomically(
   path: string,
   content: string | Uint8Array,
@@ -26,7 +26,7 @@ export async function createFileAtomically(
 ): Promise<boolean> {
   const partial = await writePartial(path, content, mode)
   try {
-    // link, unlike rename, fails where the name is taken.
+    // link, unlike rename, fails if the name is taken.
     await link(partial, path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
@@ -54,7 +54,7 @@ async function writePartial(path: string, content: string | Uint8Array, mode: nu
   return partial
 }
 
-/** Makes renames in a directory last through a crash. */
+/** Makes renames in a directory survive a crash. */
 export async function flushDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {

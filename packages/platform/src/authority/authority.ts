@@ -21,35 +21,35 @@ export interface ServerCredentials {
   context: SecureContext
 }
 
-/** The installation's own certification authority. Clients trust it by the file `caPath`. */
+/** The installation's own certification authority. Clients trust it through the file `caPath`. */
 export interface InstallationAuthority {
   caPem: string
   /** STATE/ca.pem */
   caPath: string
   /**
-   * The leaf for this name, which it shares with all names beside it (`*.vault.…`), made on demand and kept in memory; undefined
-   * for names that are not the installation's.
+   * The leaf for this name, shared with all names beside it (`*.vault.…`), created on demand and kept in memory;
+   * undefined for foreign names.
    */
   serverCredentials(host: string): Promise<ServerCredentials | undefined>
-  /** A certificate in PEM for a key of someone else: attestation keys, the vault's release signing key. */
+  /** A PEM certificate for someone else's key: attestation keys, the vault's release signing key. */
   issueCertificate(o: CertificateRequest): Promise<string>
 }
 
 const keyContext = 'authority/ca-key'
 const leafDays = 90
-/** A leaf is replaced this long before it ends. */
+/** A leaf is replaced this long before it expires. */
 const leafRenewMs = 30 * 24 * 3600_000
 
 /**
- * Opens STATE/ca.key.sealed (key and certificate), or makes it (P-256, ten years, limited by name
- * constraints to strongroom.internal, localhost and 127.0.0.1, so that trusting it puts no other site at risk).
+ * Opens STATE/ca.key.sealed (key and certificate), or creates it (P-256, ten years, limited by name constraints to
+ * strongroom.internal, localhost and 127.0.0.1, so that trusting it puts no other site at risk).
  * @throws ServiceError AuthorityUnreadable
  */
 export async function openAuthority(o: {
   stateDir: string
   sealer: Sealer
   clock: Clock
-  /** Of the certificates that clients check by their own time; `clock` where it is absent. */
+  /** For certificates that clients check by their own time; default: `clock`. */
   tlsClock?: Clock
   installation: Installation
 }): Promise<InstallationAuthority> {
@@ -73,7 +73,7 @@ async function load(
   const sealed = await readFile(keyPath).catch(ignoreMissing)
   if (sealed === undefined) {
     const made = issueAuthority({ installationId: o.installation.id, now: o.clock.now() })
-    // The certificate first: a key without its certificate could not be told from damage.
+    // The certificate first: a key without its certificate would look damaged.
     const envelope = Buffer.from(JSON.stringify({ pem: made.caPem, key: Buffer.from(made.pkcs8).toString('base64') }))
     if (!(await createFileAtomically(keyPath, await o.sealer.seal(envelope, keyContext))))
       return load(caPath, keyPath, o)
@@ -92,7 +92,7 @@ async function load(
     })
   }
   const pkcs8 = Uint8Array.from(Buffer.from(kept.key, 'base64'))
-  // The readable copy is for clients only; what is sealed is what counts.
+  // The readable copy is only for clients; the sealed one is authoritative.
   if ((await readFile(caPath, 'utf8').catch(ignoreMissing)) !== kept.pem)
     await writeFileAtomically(caPath, kept.pem, 0o644)
   const certificate = new NodeCertificate(kept.pem)
@@ -112,8 +112,8 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 }
 
 /**
- * What the leaf says for this name; undefined where the installation does not speak for it. Names are the callers' choice: none
- * has a leaf to itself, so that whoever makes names up costs no more than whoever keeps to one (attack W5).
+ * The leaf's name for this host; undefined for foreign hosts. Callers choose names: none has a separate leaf, so
+ * made-up names cost no more than a single one (attack W5).
  */
 function leafName(host: string): string | undefined {
   if (host === 'localhost' || host === '127.0.0.1') return host
@@ -122,7 +122,7 @@ function leafName(host: string): string | undefined {
   return hostParents.includes(parent) && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? `*.${parent}` : undefined
 }
 
-/** All leaves of one process share a key pair, which never leaves its memory. */
+/** All leaves of a process share a key pair, which never leaves its memory. */
 function createLeaves(o: {
   caPem: string
   pkcs8: Uint8Array
@@ -136,7 +136,7 @@ function createLeaves(o: {
   const make = async (host: string): Promise<ServerCredentials> => {
     const names = host === '127.0.0.1' ? { ipAddresses: [host] } : { dnsNames: [host] }
     const pem = issueLeaf({
-      // A subject that looks like a host name would be compared with the name constraints of DNS (OpenSSL does so).
+      // A subject that looks like a host name would be checked against the DNS name constraints (OpenSSL does so).
       subject: 'CN=Strongroom',
       publicKey: spki,
       usages: ['serverAuth'],

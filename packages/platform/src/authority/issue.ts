@@ -32,12 +32,12 @@ import {
 } from '@strongroom/der'
 import { alternativeNames, distinguishedName, dnsName, ipAddress } from './names.ts'
 
-/** Those of `extendedUsages` are extended usages, the others key usages. None of them lets a key issue. */
+/** Those in `extendedUsages` are extended usages, the others key usages. None of them allows issuing. */
 export type CertificateUsage = 'digitalSignature' | 'keyEncipherment' | 'keyAgreement' | keyof typeof extendedUsages
 
 const dayMs = 24 * 3600_000
 
-/** Certificates count from a little earlier: clocks of guests and clients differ. */
+/** Certificates are valid from slightly earlier, because clocks of guests and clients differ. */
 const backdateMs = 3600_000
 
 const signatureAlgorithms = { ec: algorithms.ecdsaSha256, rsa: algorithms.rsaSha256 } as const
@@ -51,7 +51,7 @@ export interface CertificateRequest {
   days: number
   dnsNames?: string[]
   ipAddresses?: string[]
-  /** Further extensions: `value` is the DER that goes into the OCTET STRING. */
+  /** Further extensions: `value` is the DER inside the OCTET STRING. */
   extensions?: Extension[]
 }
 
@@ -63,8 +63,8 @@ export function issueAuthority(o: { installationId: string; now: Date }): Issued
     now: o.now,
     notAfter: new Date(o.now.getTime() + 3650 * dayMs),
     extensions: [
-      // Not critical, against RFC 5280: verifiers of evidence that know no host names refuse critical extensions that
-      // they do not understand, while TLS clients enforce the constraints either way.
+      // Not critical, contrary to RFC 5280: evidence verifiers that know no host names refuse critical extensions they
+      // do not understand, while TLS clients enforce the constraints either way.
       {
         oid: extensionOids.nameConstraints,
         value: nameConstraints({ permitted: [dnsName(domain), dnsName('localhost'), loopback] }),
@@ -74,8 +74,8 @@ export function issueAuthority(o: { installationId: string; now: Date }): Issued
 }
 
 /**
- * A self-signed authority for TLS servers of these names and those below them, and of no address: its name constraints are
- * critical (RFC 5280 section 4.2.1.10).
+ * A self-signed authority for TLS servers with these names and those below them, and for no addresses: its name
+ * constraints are critical (RFC 5280 section 4.2.1.10).
  */
 export function issueNarrowAuthority(o: {
   subject: string
@@ -153,7 +153,7 @@ export function issueLeaf(o: CertificateRequest & { caPem: string; pkcs8: Uint8A
   })
 }
 
-/** A certificate that says whose the key is and what it is for, signed with that key itself (P-256 or RSA). @returns PEM */
+/** A self-signed certificate with the key's owner and usage (P-256 or RSA). @returns PEM */
 export function issueSelfSigned(o: {
   /** As in CertificateRequest. */
   subject: string
@@ -173,7 +173,7 @@ export function issueSelfSigned(o: {
   })
 }
 
-/** basicConstraints of a key that issues nothing, keyUsage and extKeyUsage. An extended usage brings digitalSignature with it. */
+/** basicConstraints of a non-issuing key, keyUsage and extKeyUsage. An extended usage implies digitalSignature. */
 function usageExtensions(usages: readonly CertificateUsage[]): Extension[] {
   const extended: string[] = []
   const plain = new Set<KeyUsage>()
@@ -190,7 +190,7 @@ function usageExtensions(usages: readonly CertificateUsage[]): Extension[] {
 
 const isExtended = (usage: CertificateUsage): usage is keyof typeof extendedUsages => usage in extendedUsages
 
-/** Signs a certificate under a new serial number. @returns PEM */
+/** Signs a certificate with a new serial number. @returns PEM */
 function signed(key: KeyObject, fields: Omit<CertificateFields, 'serialNumber'>): string {
   const kind = key.asymmetricKeyType
   if (kind !== 'ec' && kind !== 'rsa') throw new TypeError(`certificates are not signed with keys of type ${kind}`)
@@ -205,7 +205,7 @@ export function serialNumber(): Buffer {
   return bytes
 }
 
-/** SHA-1 of the key's bits: names a key, protects nothing. */
+/** SHA-1 of the key's bits: an identifier, not a protection. */
 export function keyIdentifier(spki: Uint8Array): Buffer {
   return createHash('sha1').update(keyBits(spki)).digest()
 }

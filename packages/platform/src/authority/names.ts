@@ -4,9 +4,9 @@ import { ascii, implicit, sequence, type NameAttributes } from '@strongroom/der'
 const types = ['CN', 'O', 'OU'] as const
 
 /**
- * The attributes of a distinguished name from `CN=…, O=…`, in the order in which it is written. Values are plain text: what RFC 4514
- * would have escaped is refused, so that a caller's text cannot become a second attribute. Longer than the 64 signs
- * of RFC 5280 appendix A, which nothing enforces: issuers are named by their URL.
+ * The attributes of a distinguished name from `CN=…, O=…`, in order. Values are plain text: anything that RFC 4514
+ * would escape is refused, so that a caller's text cannot become a second attribute. Longer than the 64 characters of
+ * RFC 5280 appendix A, which nothing enforces: issuers are named by URL.
  */
 export function distinguishedName(text: string): NameAttributes {
   return text.split(',').map((part) => {

@@ -13,7 +13,7 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
   const logger = o.logger.child({ service: o.name })
   const app = fastify({
     loggerInstance: logger,
-    // One line per request would hold the query, which may hold secrets; onResponse below logs what is needed.
+    // One line per request would contain the query, which may hold secrets; onResponse below logs what is needed.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     // Bodies are checked by the services' own schemas; Fastify would load ajv and fast-json-stringify for its own.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
@@ -22,7 +22,7 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
     requestIdHeader: false,
     rewriteUrl: (request) => normaliseUrl(request.url ?? '/'),
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 512 },
-    // Refused by find-my-way before any hook runs, so the envelope is made here.
+    // Refused by find-my-way before any hook runs, so the envelope is created here.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       const wire = toErrorBody(error, request.id)
       void reply.code(wire.status).header('x-ms-request-id', request.id).send(wire.body)
@@ -71,7 +71,7 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
     const wire = toErrorBody(error, request.id)
     if (wire.unexpected) request.log.error({ err: error }, 'request failed')
     for (const [name, value] of Object.entries(wire.headers ?? {})) reply.header(name, value)
-    // The body of a refused request may still be on its way; a connection is not kept for it.
+    // The body of a refused request may still be arriving; no connection is kept open for it.
     if (wire.status === 413) reply.header('connection', 'close')
     return reply
       .code(wire.status)
@@ -90,7 +90,7 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
   return app
 }
 
-/** A route with a Fastify schema would be one whose checks nobody runs, so it stops the server's start. */
+/** A route with a Fastify schema would go unchecked, so it stops the server's start. */
 function noSchemas(): never {
   throw new TypeError('routes have no Fastify schemas here: check the body in the handler')
 }
@@ -110,7 +110,7 @@ function isId(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(value)
 }
 
-/** The query may hold secrets and is not repeated. */
+/** The query may contain secrets and is not repeated. */
 function pathOf(url: string): string {
   return url.split('?', 1)[0]!.slice(0, 512)
 }

@@ -2,13 +2,13 @@ import type { AskedBy, ErrorDetail } from '@strongroom/contract'
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { ServiceError } from '../errors.ts'
 
-/** Who calls, as the verified token says. */
+/** The caller, from the verified token. */
 export interface Caller {
   objectId: string
   appId: string
   tenantId: string
   claims: Record<string, unknown>
-  /** Whom the control plane calls for. For logs: every right is the caller's own. */
+  /** The control plane's caller. For logs: all rights are the token's own. */
   askedBy?: AskedBy
 }
 
@@ -21,13 +21,13 @@ export interface TokenVerifier {
 }
 
 export interface TokenSource {
-  /** An access token of one of the platform's own principals, cached until shortly before its expiry. */
+  /** An access token of one of the platform's own principals, cached until shortly before it expires. */
   token(principal: 'orchestrator' | 'controlPlane' | 'attestation', audience: string): Promise<string>
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set by requireBearer; reading it on a route that is not behind requireBearer throws. */
+    /** Set by requireBearer; reading it on other routes throws. */
     caller: Caller
   }
 }
@@ -35,12 +35,12 @@ declare module 'fastify' {
 /** RFC 6750 section 2.1, with the scheme's name in any case (RFC 9110 section 11.1). */
 const bearer = /^bearer +([A-Za-z0-9._~+/=-]+) *$/i
 
-/** The bearer token of a request; undefined where it has none. */
+/** The bearer token of a request; undefined if it has none. */
 export const bearerOf = (request: FastifyRequest): string | undefined =>
   bearer.exec(request.headers.authorization ?? '')?.[1]
 
 /**
- * Lets no request pass without a good token. An onRequest hook, so that it runs before the body is read: clients send
+ * Refuses requests without a valid token. An onRequest hook, so that it runs before the body is read: clients send
  * their first request without a body and expect the challenge.
  */
 export function requireBearer(o: {

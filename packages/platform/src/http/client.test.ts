@@ -194,7 +194,7 @@ describe('an exchange', () => {
     open.push({ close: () => agent.destroy() })
     await Promise.all([ask({ url, agent }), ask({ url, agent }), ask({ url, agent })])
     await new Promise((resolve) => setTimeout(resolve, 20))
-    // Nobody takes new ones.
+    // Nobody accepts new ones.
     server.close()
     const failure = await ask({ url, agent }).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(HttpFailure)

@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { request as requestByTls, type Agent } from 'node:https'
 
 /**
- * The one way out: every request that this house sends by HTTP. Each says how long it waits and how much it takes, and follows no
+ * The only way out: every HTTP request that this project sends. Each has a timeout and a size limit, and follows no
  * redirect, so that only the named peer is ever called.
  */
 export interface HttpExchange {
@@ -10,30 +10,30 @@ export interface HttpExchange {
   method?: string
   /** http or https. */
   url: URL
-  /** Names in lower case. `host` is the URL's unless it is given. */
+  /** Names in lower case. `host` defaults to the URL's. */
   headers?: Readonly<Record<string, string>>
   body?: Uint8Array
-  /** Connections that are kept, and whom they trust; without it one of its own that trusts what the system does. */
+  /** Kept connections and their trusted roots; default: a separate one with the system's roots. */
   agent?: Agent
-  /** Where the URL's host is reached, if not by its name; a path is of a unix socket. */
+  /** Where the URL's host is reached, if not by its name; a path means a unix socket. */
   via?: string | { host: string; port: number; servername: string }
-  /** Milliseconds for all of it, or milliseconds in which nothing comes. */
+  /** Milliseconds in total, or milliseconds without data. */
   patience: { inAll: number } | { silent: number }
-  /** Bytes of the answer's body at most. */
+  /** Maximum size of the answer's body, in bytes. */
   answerLimit: number
 }
 
 export interface HttpAnswer {
   status: number
-  /** Names in lower case; what comes twice is joined by a comma. */
+  /** Names in lower case; repeated ones are joined by commas. */
   headers: Record<string, string>
   body: Buffer
 }
 
-/** No answer came, or not all of it. */
+/** No answer arrived, or not all of it. */
 export class HttpFailure extends Error {
   readonly reason: 'timeout' | 'unreachable' | 'too long'
-  /** Of the system or of TLS, as ECONNREFUSED. */
+  /** From the system or TLS, such as ECONNREFUSED. */
   readonly code: string | undefined
 
   constructor(reason: HttpFailure['reason'], message: string, cause?: Error & { code?: string }) {
@@ -44,13 +44,13 @@ export class HttpFailure extends Error {
   }
 }
 
-/** Importing node:http reads all of its exports, one of which loads undici (design 0002): only who speaks without TLS pays. */
+/** Importing node:http reads all of its exports, one of which loads undici (design 0002): only callers without TLS pay for it. */
 const requestInClear = (options: RequestOptions): ClientRequest =>
   process.getBuiltinModule('node:http').request(options)
 
 /**
- * Asks once, and again where a kept connection was closed just as it was used: nothing of that request was answered. A server that
- * ended has closed all that were kept, each of which is tried no more. @throws HttpFailure
+ * Sends once, and again if a kept connection was closed just as it was used: that request was not answered. A server
+ * that ended has closed all kept connections, each of which is then tried no more. @throws HttpFailure
  */
 export async function exchange(o: HttpExchange): Promise<HttpAnswer> {
   for (;;) {
@@ -86,7 +86,7 @@ function once(o: HttpExchange): Promise<HttpAnswer> {
       else if (response === undefined && sent.reusedSocket && cause.code === 'ECONNRESET') reject(new StaleConnection())
       else reject(new HttpFailure('unreachable', cause.message, cause))
     }
-    // For good: what breaks after the answer is nobody's concern, and must not end the process.
+    // Permanent: a failure after the answer is irrelevant, and must not end the process.
     sent.on('error', fail)
     sent.once('response', (received) => {
       response = received
