@@ -1,4 +1,4 @@
-/** Firmware that guests are not launched with. `found` says what is wrong with it, `remedy` what to do. */
+/** Firmware unsuitable for launching guests. `found` is the fault, `remedy` what to do. */
 export class FirmwareError extends Error {
   readonly expected: string
   readonly found: string

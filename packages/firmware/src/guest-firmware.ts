@@ -5,21 +5,21 @@ import { join, resolve } from 'node:path'
 import { guestFirmwarePath } from '@strongroom/contract'
 import { isMadeFrom, withoutKernelLoader } from './kernel-loader.ts'
 
-/** What can be made again. By STRONGROOM_CACHE_DIR, else by the XDG base directories. */
+/** For what can be rebuilt. From STRONGROOM_CACHE_DIR, else the XDG base directories. */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const { STRONGROOM_CACHE_DIR, XDG_CACHE_HOME, HOME = homedir() } = env
   const base = XDG_CACHE_HOME?.startsWith('/') === true ? XDG_CACHE_HOME : join(HOME, '.cache')
   return resolve(STRONGROOM_CACHE_DIR ?? join(base, 'strongroom'))
 }
 
-/** Being made, by digest: two boots at once make it once. */
+/** Builds in progress, by digest: two boots at once build it once. */
 const making = new Map<string, Promise<Uint8Array>>()
 
 /**
- * The firmware that guests are launched with: that of a flash file without its kernel loader. Its launch measurement is of these
- * bytes. Making it takes seconds, so it is kept in the cache, by the digest of what it is made from.
+ * The firmware that guests are launched with: a flash file's, without its kernel loader. Its launch measurement covers
+ * these bytes. Building it takes seconds, so it is cached by its source's digest.
  * @param path default: Debian's
- * @throws FirmwareError; what readFile throws
+ * @throws FirmwareError; errors of readFile
  */
 export async function guestFirmware(path: string = guestFirmwarePath): Promise<Uint8Array> {
   const source = await readFile(path)
@@ -29,10 +29,10 @@ export async function guestFirmware(path: string = guestFirmwarePath): Promise<U
   return Uint8Array.from(await made)
 }
 
-/** Digests of what this process has compared with its source. */
+/** Digests that this process has compared with their source. */
 const genuine = new Set<string>()
 
-/** A verifier shares the cache with who runs the host: what lies there is compared, once, and made again where it differs. */
+/** A verifier shares the cache with the host's operator: its content is compared once, and rebuilt if it differs. */
 async function isGenuine(firmware: Uint8Array, source: Uint8Array): Promise<boolean> {
   const digest = createHash('sha256').update(source).update(firmware).digest('hex')
   if (!genuine.has(digest) && !(await isMadeFrom(firmware, source).catch(() => false))) return false
@@ -40,7 +40,7 @@ async function isGenuine(firmware: Uint8Array, source: Uint8Array): Promise<bool
   return true
 }
 
-/** Goes up when the same source gives other firmware. */
+/** Increased when the same source yields other firmware. */
 const version = 2
 
 async function kept(source: Uint8Array, digest: string): Promise<Uint8Array> {

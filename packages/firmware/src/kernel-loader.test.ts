@@ -15,7 +15,7 @@ const [loader, initrd] = ['72f728144ab61e44b8c39ebdd7f893', '27e46855fc683d4fac7
 // Packing takes seconds on an idle machine.
 vi.setConfig({ testTimeout: 120_000 })
 
-/** The code of an OVMF flash file, unpacked, and where it lies packed. */
+/** The code of an OVMF flash file, unpacked, and its packed location. */
 async function code(firmware: Uint8Array): Promise<{ volume: Buffer; from: number; to: number }> {
   const bytes = Buffer.from(firmware)
   const at = bytes.indexOf(section) - 4
@@ -24,7 +24,7 @@ async function code(firmware: Uint8Array): Promise<{ volume: Buffer; from: numbe
   return { volume: output, from, to }
 }
 
-/** The last byte of each name that begins so. */
+/** The last byte of each name with this prefix. */
 function names(volume: Buffer, begin: Buffer): number[] {
   const found: number[] = []
   for (let at = volume.indexOf(begin); at >= 0; at = volume.indexOf(begin, at + 1)) found.push(volume[at + 15]!)

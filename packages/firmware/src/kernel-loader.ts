@@ -1,26 +1,26 @@
 import { FirmwareError } from './firmware-error.ts'
 import { xz } from './xz.ts'
 
-/** LZMA_CUSTOM_DECOMPRESS_GUID, the GUID of a section that is compressed (edk2 MdeModulePkg/Include/Guid/LzmaDecompress.h). */
+/** LZMA_CUSTOM_DECOMPRESS_GUID, the GUID of a compressed section (edk2 MdeModulePkg/Include/Guid/LzmaDecompress.h). */
 const compressedSection = Buffer.from('98584eee143959429d6edc7bd79403cf', 'hex')
 /**
- * QEMU_KERNEL_LOADER_FS_MEDIA_GUID and LINUX_EFI_INITRD_MEDIA_GUID (edk2 OvmfPkg/Include/Guid/QemuKernelLoaderFsMedia.h,
- * LinuxEfiInitrdMedia.h), as they lie in memory.
+ * QEMU_KERNEL_LOADER_FS_MEDIA_GUID and LINUX_EFI_INITRD_MEDIA_GUID (edk2
+ * OvmfPkg/Include/Guid/QemuKernelLoaderFsMedia.h, LinuxEfiInitrdMedia.h), in memory order.
  */
 const hostNames = ['72f728144ab61e44b8c39ebdd7f893c7', '27e46855fc683d4fac74ca555231cc68'].map((hex) =>
   Buffer.from(hex, 'hex'),
 )
-/** Properties, dictionary and size in front of the data of an LZMA file. */
+/** Properties, dictionary and size at the start of an LZMA file. */
 const headerBytes = 13
 
 /**
- * OVMF without its kernel loader. Where the host gives a kernel by fw_cfg (QEMU’s -kernel), OVMF starts it although Secure Boot
- * refuses it (“legacy linux kernel loader”), and measures nothing of it: what runs there extends the registers itself to what the
- * disk’s key reads under. OVMF’s boot manager and the driver that has the kernel find each other by a name in both; here each has
- * one of its own, so that there is no kernel to start. Nor is the host’s initrd under the name that Linux and its boot stub look for.
- * Firmware in which nothing has these names comes back as it is.
+ * OVMF without its kernel loader. If the host provides a kernel by fw_cfg (QEMU’s -kernel), OVMF starts it even if
+ * Secure Boot refuses it (“legacy linux kernel loader”), and does not measure it: it could extend the registers itself
+ * to the values under which the disk’s key can be read. OVMF’s boot manager and the driver that holds the kernel find
+ * each other by a name in both; here each gets a different one, so that there is no kernel to start. Nor is the host’s
+ * initrd under the name that Linux and its boot stub look for. Firmware without these names is returned unchanged.
  * @param firmware content of a flash file
- * @throws FirmwareError where it is not built as OVMF is
+ * @throws FirmwareError if it is not built like OVMF
  */
 export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Array> {
   const section = findSection(Buffer.from(firmware))
@@ -30,13 +30,13 @@ export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Ar
   if (compressed.length > section.length)
     throw notHardened(`${compressed.length} bytes of compressed code where there is room for ${section.length}`)
   const hardened = Uint8Array.from(firmware)
-  // The decoder ends with the data: what is behind it is not read.
+  // The decoder ends with the data: what follows is not read.
   hardened.fill(0, section.byteOffset, section.byteOffset + section.length)
   hardened.set(compressed, section.byteOffset)
   return hardened
 }
 
-/** Whether firmware is what `withoutKernelLoader` makes of a source, however it is packed. */
+/** Whether firmware is the result of `withoutKernelLoader` for a source, however it is packed. */
 export async function isMadeFrom(made: Uint8Array, source: Uint8Array): Promise<boolean> {
   const [is, was] = [Buffer.from(made), Buffer.from(source)]
   const [packed, { byteOffset, length }] = [findSection(is), findSection(was)]
@@ -49,7 +49,7 @@ export async function isMadeFrom(made: Uint8Array, source: Uint8Array): Promise<
   return volume.equals(await decompress(packed))
 }
 
-/** Gives each place that has a name another one, no two the same. @returns how many there are */
+/** Replaces each occurrence of a name by a different one. @returns how many there were */
 function rename(volume: Buffer, name: Buffer): number {
   let count = 0
   for (let at = volume.indexOf(name); at >= 0; at = volume.indexOf(name, at + 1)) {
@@ -79,7 +79,7 @@ function findSection(firmware: Buffer): Section {
 
 async function decompress({ data }: Section): Promise<Buffer> {
   const size = Number(data.readBigUInt64LE(5))
-  // Its exit code is not 0 where there is something behind the data; whether all of the data came is told by the size.
+  // Its exit code is not 0 if something follows the data; the size shows whether all of the data arrived.
   const { output } = await xz(['--format=lzma', '--decompress', '--stdout'], data)
   if (output.length !== size) throw notHardened(`${output.length} bytes of code where its header says ${size}`)
   return output
@@ -88,7 +88,7 @@ async function decompress({ data }: Section): Promise<Buffer> {
 async function compress(volume: Buffer): Promise<Buffer> {
   const { output, code } = await xz(['--format=lzma', '--stdout', '--lzma1=preset=6,dict=16MiB'], volume)
   if (code !== 0) throw notHardened(`xz ended with ${code}`)
-  // xz does not know the size when it begins; OVMF wants it.
+  // xz does not know the size when it begins; OVMF needs it.
   output.writeBigUInt64LE(BigInt(volume.length), 5)
   return output
 }

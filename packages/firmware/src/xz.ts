@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { FirmwareError } from './firmware-error.ts'
 
 /**
- * What xz makes of bytes, and how it ended.
- * @throws FirmwareError where it is not installed
+ * Output of xz, and how it ended.
+ * @throws FirmwareError if it is not installed
  */
 export async function xz(args: string[], input: Uint8Array): Promise<{ output: Buffer; code: number | null }> {
   const child = spawn('xz', args, { stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: process.env['PATH'] } })
   const parts: Buffer[] = []
   child.stdout.on('data', (part: Buffer) => parts.push(part))
-  // A program that refuses its input does not read it to the end; its exit code says so.
+  // A program that refuses its input does not read all of it; its exit code shows that.
   child.stdin.on('error', () => {})
   child.stdin.end(input)
   const code = await new Promise<number | null>((done, fail) => {
