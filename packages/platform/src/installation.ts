@@ -5,15 +5,15 @@ import { homeRegion } from '@strongroom/contract'
 import { ServiceError } from './errors.ts'
 import { createFileAtomically, writeFileAtomically } from './files.ts'
 
-/** What is fixed when an installation is made; in STATE/installation.json. */
+/** Fixed when an installation is created; in STATE/installation.json. */
 export interface Installation {
   id: string
   tenantId: string
   subscriptionId: string
   mode: 'simulated' | 'hardware'
-  /** Whether virtual machines boot guests, or only run through their states; absent in records from before there was a choice: guests. */
+  /** Whether virtual machines boot guests, or only pass through their states; absent in older records: guests. */
   compute?: Compute
-  /** Which engine keeps the stores; absent: sqlite. Another one would be an empty installation under the same name. */
+  /** The stores' engine; default sqlite. Another one would be an empty installation under the same name. */
   stores?: Stores
   createdAt: string
   /** Name of the home region. */
@@ -25,13 +25,14 @@ export interface Installation {
 export type Compute = 'guests' | 'simulated'
 export type Stores = 'sqlite' | 'postgres'
 
-/** Unprivileged, and apart from the ports 8443 and 8080 that other programs like. */
+/** Unprivileged, and distinct from the popular ports 8443 and 8080. */
 export const defaultPorts: Installation['ports'] = { tls: 8643, local: 8644 }
 
 /**
- * Reads STATE/installation.json, or makes it. Ports that are given replace the recorded ones; mode, compute and stores cannot change.
- * The directory is made 0700.
- * @throws ServiceError InstallationModeFixed, InstallationComputeFixed, InstallationStoresFixed, InstallationUnreadable or InvalidPort
+ * Reads or creates STATE/installation.json. Given ports replace the recorded ones; mode, compute and stores cannot
+ * change. The directory gets mode 0700.
+ * @throws ServiceError InstallationModeFixed, InstallationComputeFixed, InstallationStoresFixed, InstallationUnreadable
+ * or InvalidPort
  */
 export async function openInstallation(o: {
   stateDir: string
@@ -70,7 +71,7 @@ export async function openInstallation(o: {
   return { installation: changed, created: false }
 }
 
-/** What is given at a later start has to be what the installation was made with; what is left out stays. */
+/** Values given at a later start must match the installation's; omitted ones stay. */
 function assertKept(
   kept: Installation,
   given: { mode?: Installation['mode']; compute?: Compute; stores?: Stores },

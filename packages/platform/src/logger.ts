@@ -24,8 +24,8 @@ const secretNames: ReadonlySet<string> = new Set([
 const depthLimit = 8
 
 /**
- * A copy without the values of members that are named like secrets, however deep. pino's own redaction takes lists of
- * paths and a tenth of the server's time.
+ * A deep copy without the values of members named like secrets. pino's own redaction needs lists of paths and a tenth
+ * of the server's time.
  */
 function redacted(value: unknown, depth: number = 0): unknown {
   if (typeof value !== 'object' || value === null) return value
@@ -42,10 +42,10 @@ function redacted(value: unknown, depth: number = 0): unknown {
 const redactedLine = (line: Record<string, unknown>): Record<string, unknown> =>
   redacted(line) as Record<string, unknown>
 
-/** A log file is put aside as `{file}.1` at this size, so that two of them are all that is ever kept. */
+/** A log file is rotated to `{file}.1` at this size, so at most two of them exist. */
 const fileLimit = 32 * 1024 * 1024
 
-/** JSON lines on standard output, or in `file` (0600). Fields that are named like secrets are replaced by `[redacted]`. */
+/** JSON lines on standard output, or in `file` (0600). Fields named like secrets are replaced by `[redacted]`. */
 export function createLogger(o: { level: string; file?: string; fileLimit?: number }): Logger {
   const options: pino.LoggerOptions = {
     level: o.level,
@@ -54,7 +54,7 @@ export function createLogger(o: { level: string; file?: string; fileLimit?: numb
     formatters: { log: redactedLine },
   }
   const logger = o.file === undefined ? pino(options) : pino(options, openLogFile(o.file, o.fileLimit ?? fileLimit))
-  // pino formats lines, and not what a child logger adds to each of its own. Children inherit this from their parent.
+  // pino applies formatters to lines, but not to a child logger's bindings. Children inherit this from their parent.
   const makeChild: unknown = Reflect.get(logger, 'child')
   logger.child = function childOf(this: unknown, bindings: pino.Bindings, settings?: pino.ChildLoggerOptions) {
     return Reflect.apply(makeChild as () => Logger, this, [redactedLine(bindings), settings])
@@ -65,7 +65,7 @@ export function createLogger(o: { level: string; file?: string; fileLimit?: numb
 function openLogFile(file: string, limit: number): pino.DestinationStream {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const existing = statSync(file, { throwIfNoEntry: false })
-  // An existing file may have been made under another umask.
+  // An existing file may have been created under another umask.
   if (existing?.isFile()) chmodSync(file, 0o600)
   let size = existing?.isFile() ? existing.size : 0
   const destination = pino.destination({ dest: file, sync: true, mode: 0o600, maxLength: 1024 * 1024 })
@@ -81,7 +81,7 @@ function openLogFile(file: string, limit: number): pino.DestinationStream {
         renameSync(file, `${file}.1`)
         destination.reopen()
       } catch {
-        // The file stays in use, and is tried again after as many lines.
+        // The file stays in use, and is retried after as many lines.
       }
     },
   }

@@ -6,13 +6,13 @@ export interface Sealer {
   seal(plain: Uint8Array, context: string): Promise<Uint8Array>
   /** @throws SealError */
   open(sealed: Uint8Array, context: string): Promise<Uint8Array>
-  /** A sealer whose secrets this one cannot open, and the other way round. */
+  /** A sealer whose secrets this one cannot open, and vice versa. */
   derive(label: string): Sealer
-  /** A key for authentication codes, 32 bytes, that seals nothing. */
+  /** A key for authentication codes, 32 bytes, which seals nothing. */
   macKey(label: string): KeyObject
 }
 
-/** What was sealed does not open: another master key, another context, or altered bytes. */
+/** Sealed data does not open: another master key, another context, or altered bytes. */
 export class SealError extends Error {
   readonly context: string
 
@@ -31,8 +31,8 @@ const headerBytes = 1 + saltBytes + ivBytes
 
 /**
  * HKDF-SHA256 per label and AES-256-GCM. Layout: version (1 byte), salt (32), IV (12), ciphertext, tag (16). A fresh
- * salt gives each sealing a key of its own, so that no number of sealings exhausts the random IVs. Header and context
- * are authenticated.
+ * salt gives each sealing a separate key, so that no number of sealings exhausts the random IVs. Header and context are
+ * authenticated.
  * @param masterKey at least 32 bytes
  */
 export function createSealer(masterKey: Uint8Array): Sealer {
@@ -40,7 +40,7 @@ export function createSealer(masterKey: Uint8Array): Sealer {
   return sealerOf(expand(createSecretKey(masterKey), new Uint8Array(0), 'root', ''))
 }
 
-// Keys are handles: Node 24 spends more time on finding out that bytes are no handle than on the cipher itself.
+// Keys are handles: Node 24 spends more time finding out that bytes are no handle than on the cipher itself.
 function sealerOf(key: KeyObject): Sealer {
   return {
     seal: (plain, context) => {
@@ -73,7 +73,7 @@ function keyOf(key: KeyObject, header: Uint8Array, context: string): KeyObject {
   return expand(key, header.subarray(1, 1 + saltBytes), 'seal', context)
 }
 
-/** Each part is preceded by its length, so that no two pairs of purpose and label run together to the same info. */
+/** Each part is preceded by its length, so that no two pairs of purpose and label yield the same info. */
 function expand(key: KeyObject, salt: Uint8Array, purpose: string, label: string): KeyObject {
   const parts = ['strongroom sealer', purpose, label].flatMap((part) => {
     const bytes = Buffer.from(part, 'utf8')

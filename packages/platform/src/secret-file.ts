@@ -2,14 +2,14 @@ import { readFile, stat } from 'node:fs/promises'
 import { ServiceError } from './errors.ts'
 
 /**
- * A file with a key, a passphrase or a PIN, which its owner alone can read; undefined where there is none.
+ * A file with a key, a passphrase or a PIN, readable only by its owner; undefined if there is none.
  * @throws ServiceError SecretFileExposed
  */
 export async function readSecretFile(path: string): Promise<Buffer | undefined> {
   try {
     const content = await readFile(path)
     const { mode } = await stat(path)
-    // systemd hands credentials to the service alone, in a directory of its own.
+    // systemd gives credentials only to the service, in a separate directory.
     if ((mode & 0o077) === 0 || path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) return content
     throw new ServiceError({
       code: 'SecretFileExposed',

@@ -7,7 +7,7 @@ import type { Installation } from './installation.ts'
 import type { Logger } from './logger.ts'
 import type { Sealer } from './sealer.ts'
 
-/** What every service is given by the process that carries it. */
+/** What every service receives from its process. */
 export interface ServiceContext {
   installation: Installation
   /** Absolute. Belongs to this installation; everything in it survives a restart. */
@@ -15,7 +15,7 @@ export interface ServiceContext {
   /** Absolute. Shared by installations; may be emptied at any time while nothing runs. */
   cacheDir: string
   storeUrl: string
-  /** Binds the rows of stores that have no seal as they are: once, for an installation of an earlier Strongroom. */
+  /** Binds the rows of unsealed stores as they are: once, for an installation of an earlier version. */
   bindRows?: boolean
   sealer: Sealer
   clock: Clock
@@ -23,13 +23,13 @@ export interface ServiceContext {
   wire: WireClient
   tokens: TokenSource
   verifier: TokenVerifier
-  /** Attestation providers of other origins that the operator named; none where left out. */
+  /** Attestation providers of other origins named by the operator; none by default. */
   verifiers?: readonly AttestationVerifier[]
   /** A random UUID, lower case. */
   newId(): string
 }
 
-/** Which host names an application answers on. */
+/** The host names that an application answers. */
 export interface VirtualHost {
   /** `host` comes without port and in lower case. */
   matches(host: string): boolean

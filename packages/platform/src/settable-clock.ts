@@ -1,9 +1,9 @@
 import { systemClock, type Clock, type Elapsed } from './clock.ts'
 
-/** A clock that can be moved, for tests: everything that reads it sees the same moved time. */
+/** A movable clock for tests: all its readers see the same time. */
 export class SettableClock implements Clock {
   readonly #base: Clock
-  /** Milliseconds that `now` is ahead of the clock below, and that passed beyond it. */
+  /** Milliseconds that `now` is ahead of the underlying clock, and that passed beyond it. */
   #ahead = 0
   #passed = 0
 
@@ -20,12 +20,12 @@ export class SettableClock implements Clock {
     return { era, milliseconds: milliseconds + this.#passed }
   }
 
-  /** How far `now` is from the clock below, in milliseconds. */
+  /** Difference of `now` from the underlying clock, in milliseconds. */
   get ahead(): number {
     return this.#ahead
   }
 
-  /** Lets time pass: a jump ahead is time that passed, one back is a correction of the wall clock. */
+  /** Lets time pass: a jump ahead counts as elapsed time, one back as a correction of the wall clock. */
   advance(milliseconds: number): void {
     this.#ahead += milliseconds
     this.#passed += Math.max(0, milliseconds)
@@ -35,7 +35,7 @@ export class SettableClock implements Clock {
     this.advance(time.getTime() - this.now().getTime())
   }
 
-  /** Moves the wall clock alone, as its correction does: no time passes. */
+  /** Moves only the wall clock, like a correction: no time elapses. */
   step(milliseconds: number): void {
     this.#ahead += milliseconds
   }

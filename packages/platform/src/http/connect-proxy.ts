@@ -9,11 +9,11 @@ export interface ConnectProxy {
 }
 
 const connectTimeoutMs = 15_000
-/** Of a tunnel in which nobody says anything. */
+/** For a tunnel without traffic. */
 const silentTunnelMs = 900_000
 const established = 'HTTP/1.1 200 Connection established\r\n\r\n'
 
-/** Where a CONNECT leads: to another listener, to who takes the connection over, or, with the rest of a status line, nowhere. */
+/** Where a CONNECT leads: to another listener, to code that takes the connection over, or, with the rest of a status line, nowhere. */
 export type Tunnel = { host: string; port: number } | { takes(client: Duplex): void } | { refused: string }
 
 /** CONNECT (RFC 9110 section 9.3.6). TLS stays end to end. */
@@ -83,12 +83,12 @@ function parseAuthority(authority: string): { host: string; port: number } | und
 }
 
 /**
- * For clients without name resolution for strongroom.internal: our names at port 443 lead to our own TLS port, and nowhere
- * else; everything else passes through, so that one HTTPS_PROXY setting serves all.
+ * For clients that cannot resolve strongroom.internal: our names at port 443 lead to our own TLS port only; everything
+ * else passes through, so that one HTTPS_PROXY setting serves all.
  */
 export function routeToOwnNames(o: {
   tlsPort: number
-  /** Of the proxy itself: a tunnel to it could be chained without end. */
+  /** The proxy's own port: a tunnel to it could be chained without end. */
   localPort: number
 }): (target: { host: string; port: number }) => Tunnel {
   return ({ host, port }) => {

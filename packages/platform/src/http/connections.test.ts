@@ -88,7 +88,7 @@ describe('connections of a server', () => {
     const { port, release, waiting } = await listen(8)
     const answers = Array.from({ length: 6 }, () => get(port, '/slow'))
     await expect.poll(waiting).toBe(6)
-    // The peer has all that it may have: another of it is refused, one of another peer is not.
+    // The peer has reached its limit: another connection of it is refused, one of another peer is not.
     await expect(get(port, '/')).rejects.toThrow(/socket hang up|ECONNRESET/)
     for (let n = 0; n < 30; n++) await open(port, '127.64.0.9')
     expect(await get(port, '/', '127.64.0.10')).toBe('ok')

@@ -2,14 +2,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** What a connection does, in the order in which it gives way: before any request, between two, sending one, a tunnel. */
+/** Connection states, in eviction order: before any request, between two, sending one, a tunnel. */
 const states = ['silent', 'idle', 'sending', 'tunnel'] as const
 type State = (typeof states)[number]
 
 interface Peer {
   address: string
   count: number
-  /** Of each state, who has been in it longest first. Those that wait for an answer are in none. */
+  /** Per state, the longest in it first. Those waiting for an answer are in none. */
   quiet: Record<State, Set<Entry>>
 }
 
@@ -20,9 +20,9 @@ interface Entry {
 }
 
 /**
- * Keeps a server's connections within `most`, and those of one peer (its address) within three quarters of that, so that
- * whoever opens many and says nothing keeps nobody out (attack W6): where there is no room, the one of the peer with most
- * that has been quiet longest is closed, and the new one is taken. A request that is being answered is never given up.
+ * Limits a server's connections to `most`, and those of one peer (its address) to three quarters of that, so that a
+ * peer with many silent connections keeps nobody out (attack W6): if there is no room, the longest quiet connection of
+ * the peer with most is closed, and the new one is accepted. A request that is being answered is never dropped.
  */
 export function boundConnections(server: Server, o: { most: number }): void {
   const peers = new Map<string, Peer>()
@@ -36,7 +36,7 @@ export function boundConnections(server: Server, o: { most: number }): void {
     entry.state = state
     if (state !== 'answering') entry.peer.quiet[state].add(entry)
   }
-  /** False where the peer has no connection that could be closed. */
+  /** False if none of the peer's connections can be closed. */
   const closeOneOf = (peer: Peer): boolean => {
     for (const state of states) {
       const [oldest] = peer.quiet[state]
@@ -99,10 +99,10 @@ const newPeer = (address: string): Peer => ({
   quiet: { silent: new Set(), idle: new Set(), sending: new Set(), tunnel: new Set() },
 })
 
-/** Whose a connection is: guests have addresses of their own, and what has none comes through a socket of this machine. */
+/** The peer of a connection: guests have separate addresses, and a connection without one comes through a local socket. */
 export const addressOf = (socket: Socket): string => socket.remoteAddress ?? 'local'
 
-/** The same for a connection and the TLS inside it, whose socket is another object. Those without addresses are themselves. */
+/** The same key for a connection and the TLS inside it, whose socket is another object. Sockets without addresses are their own keys. */
 const keys = new WeakMap<Socket, string>()
 function keyOf(socket: Socket): string | object {
   const known = keys.get(socket)

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { FairQueue } from './fair-queue.ts'
 
-/** Keeps the thread for longer than a turn has for all that came at once. */
+/** Blocks the thread for longer than a turn has for everything that arrived at once. */
 function work(): void {
   const end = performance.now() + 1.5
   while (performance.now() < end);
@@ -95,7 +95,7 @@ describe('turns', () => {
       work()
       done++
     }
-    // Each in a callback of its own, as what comes over a socket is.
+    // Each in a separate callback, like data from sockets.
     for (let n = 0; n < 10; n++) whenTurnEnds(() => queue.begin('loud', () => void piece()))
     for (let turn = 1; turn < 10; turn++) {
       await setImmediate()

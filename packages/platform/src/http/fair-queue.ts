@@ -7,48 +7,49 @@ interface Piece {
 
 const always = (): boolean => true
 
-/** What one turn of the event loop may take of work that came at once: what comes meanwhile waits no longer than that. */
+/** Time per event-loop turn for work that arrived at once: anything else waits no longer than that. */
 const turnMs = 1
-/** Pieces that are begun in one turn at most. */
+/** Maximum pieces begun in one turn. */
 const mostInTurn = 8
-/** How long nothing is begun because of what is more urgent, before one more piece is. */
+/** How long more urgent work can hold everything up, before one more piece begins. */
 const givesWayMs = 4
-/** How long a queue of one peer has to be to be served from both ends. */
+/** Length from which a peer's queue is served from both ends. */
 const longQueue = 16
 
 /**
- * Begins work of many peers, each piece at once where there is time. Where more comes in one turn of the event loop than it has
- * time for, the rest waits for later queue, one of each peer after the other: who sends much waits for itself, and
- * everything that has begun goes on in between (attacks W4 and W6). Anyone who has begun much lately waits longer while others call.
+ * Begins work of many peers, each piece at once if there is time. If more arrives in one turn of the event loop than it
+ * has time for, the rest waits for later turns, one piece per peer in rotation: a busy peer waits for itself, and
+ * started work continues in between (attacks W4 and W6). A peer that recently began much waits longer while others
+ * call.
  */
 export class FairQueue {
-  /** Pieces that wait, by peer. The first peer is the next one. */
+  /** Waiting pieces, by peer. The first peer is next. */
   readonly #waiting = new Map<string, Piece[]>()
-  /** When this turn began its first piece; undefined where it has begun none. */
+  /** When this turn began its first piece; undefined if none. */
   #began: number | undefined
   #isPlanned = false
-  /** Set while all that waits is of peers that have to wait. */
+  /** Set while all waiting pieces belong to peers that must wait. */
   #later: NodeJS.Timeout | undefined
   readonly #pace: Pick<PeerPace, 'began' | 'wait'>
   readonly #fromBothEnds: boolean
   #takesLast = false
 
   /**
-   * @param o.fromBothEnds whether of a long queue of one peer the first and the last are taken in turn. Peers that share an address
-   *   cannot be told apart: of a thousand that came at one moment some wait long either way, but so whoever comes after them does
-   *   not, and nobody waits more than twice as long. For work whose order does not count.
+   * @param o.fromBothEnds whether a peer's long queue is served from both ends alternately. Peers that share an address
+   *   are indistinguishable: of a thousand arriving at one moment some wait long either way, but later arrivals then
+   *   do not, and nobody waits more than twice as long. For work whose order does not matter.
    */
   constructor(o: { fromBothEnds?: boolean; pace?: Pick<PeerPace, 'began' | 'wait'> } = {}) {
     this.#fromBothEnds = o.fromBothEnds ?? false
     this.#pace = o.pace ?? new PeerPace()
   }
   #givesWay = false
-  /** Since when nothing was begun because of it. */
+  /** Since when nothing has begun because of it. */
   #givesWaySince: number | undefined
 
   /**
-   * Calls `work`, which must not throw, now or in a later turn. In the order in which it came.
-   * @param isWanted asked when its turn comes; what nobody waits for any more takes no turn
+   * Calls `work`, which must not throw, now or in a later turn, in order of arrival.
+   * @param isWanted called when its turn comes; abandoned work takes no turn
    */
   begin(peer: string, work: () => void, isWanted: () => boolean = always): void {
     const own = this.#waiting.get(peer)
@@ -58,7 +59,7 @@ export class FairQueue {
     this.#plan()
   }
 
-  /** Something more urgent came: nothing more is begun in this turn, though not for ever. */
+  /** More urgent work arrived: nothing more begins in this turn, though not forever. */
   giveWay(): void {
     const now = performance.now()
     this.#givesWaySince ??= now
@@ -77,7 +78,7 @@ export class FairQueue {
     work()
   }
 
-  /** Promises of one piece go on before the next is begun, for each is an immediate of its own: so what it took is seen. */
+  /** Each piece is a separate immediate, so its promises run before the next one begins, and its cost is visible. */
   #plan(): void {
     if (this.#isPlanned) return
     this.#isPlanned = true
@@ -104,7 +105,7 @@ export class FairQueue {
     this.#plan()
   }
 
-  /** How long nothing of what waits may begin, in ms. */
+  /** How long no waiting piece may begin, in ms. */
   #wait(): number {
     let least = Number.POSITIVE_INFINITY
     for (const peer of this.#waiting.keys()) {

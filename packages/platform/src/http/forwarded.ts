@@ -5,16 +5,16 @@ import { hostOf } from './host.ts'
 
 export interface Forwarded {
   host: string
-  /** Request target below that host. */
+  /** Request target at that host. */
   url: string
 }
 
-/** What must stand on every answer below the portal's origin that is not a page of it: shown as a document, it runs nothing. */
+/** Required on every answer below the portal's origin that is not one of its pages: shown as a document, it must run nothing. */
 export const forwardedPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 /**
- * Where a request of the portal's origin leads, `/-/HOST/PATH`; undefined where it asks for the portal itself. A browser tells whose
- * page asks: no other page can have a signed-in person's browser ask anything here.
+ * Target of a request at the portal's origin, `/-/HOST/PATH`; undefined if it is for the portal itself. Browsers report
+ * which page asks: no other page may use a signed-in person's browser to send requests here.
  * @throws ServiceError 403 CrossSiteRequest, 404 NotForwarded
  */
 export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
@@ -42,7 +42,7 @@ export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
   return { host, url: path.startsWith('/') ? path : `/${path}` }
 }
 
-/** By Fetch Metadata, else, for what changes something, by the Origin header; programs that are not browsers send neither. */
+/** By Fetch Metadata, else by the Origin header for changes; programs other than browsers send neither. */
 function isOwnPage({ headers, method }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site']
   const reads = method === 'GET' || method === 'HEAD'

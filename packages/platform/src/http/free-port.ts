@@ -1,13 +1,13 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** Below the ports that Linux (32768 up) and macOS (49152 up) give to outgoing connections. */
+/** Below the ports that Linux (32768 up) and macOS (49152 up) use for outgoing connections. */
 const range = [20_000, 32_767] as const
 const attempts = 100
 
 /**
- * A port on 127.0.0.1 that nobody listens on now: `preferred` where it is free, so that a VM keeps its SSH port. It is
- * taken by the caller only later, so it is none that the system could give to somebody's outgoing connection meanwhile.
+ * An unused port on 127.0.0.1: `preferred` if it is free, so that a VM keeps its SSH port. The caller binds it later,
+ * so it is outside the range that the system uses for outgoing connections.
  */
 export async function freePort(preferred?: number): Promise<number> {
   if (preferred !== undefined && (await isFree(preferred))) return preferred

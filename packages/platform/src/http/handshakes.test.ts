@@ -64,7 +64,7 @@ describe('handshakes', () => {
       sent.once('error', reject)
       sent.end()
     })
-  /** What a client of TLS sends first. */
+  /** The first bytes that a TLS client sends. */
   const clientHello = async (): Promise<Buffer> => {
     const listener = createTcpServer().listen(0, '127.0.0.1')
     await once(listener, 'listening')

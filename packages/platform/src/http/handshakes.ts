@@ -4,10 +4,10 @@ import { addressOf } from './connections.ts'
 import { FairQueue } from './fair-queue.ts'
 
 /**
- * Has a server begin TLS with a connection only once it has said something, and handshakes of many connections in queue: what TLS
- * needs for one is some hundred microseconds, which whoever only opens connections cannot have spent (attack W6).
- * Called before the server listens.
- * @param o.silentMs how long a connection may say nothing
+ * Makes a server begin TLS only after the client has sent something, and queue handshakes of many connections: TLS
+ * costs some hundred microseconds per connection, which a client that only opens connections cannot cause (attack W6).
+ * Call before the server listens.
+ * @param o.silentMs how long a connection may be silent
  */
 export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): void {
   const listeners = server.listeners('connection') as ((this: Server, socket: Socket) => void)[]
@@ -17,13 +17,13 @@ export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): 
   server.off('connection', beginTls)
   const queue = new FairQueue({ fromBothEnds: true })
   server.on('connection', (socket: Socket) => {
-    // Node takes one connection in a turn: behind many that come at once, whoever comes last would wait for all their handshakes.
+    // Node accepts one connection per turn: behind many at once, the last would wait for all their handshakes.
     queue.giveWay()
     const end = (): void => void socket.destroy()
     socket.setTimeout(o.silentMs, end)
     socket.once('error', end)
     socket.once('readable', () => {
-      // The client has closed the connection without a word.
+      // The client has closed the connection without sending anything.
       if (socket.readableLength === 0) {
         end()
         return
@@ -32,7 +32,7 @@ export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): 
       socket.setTimeout(0, end)
       const begin = (): void => {
         socket.off('error', end)
-        // TLS takes what was read already from the socket, and its own time limit begins.
+        // TLS consumes already read bytes from the socket, and its own timeout starts.
         beginTls.call(server, socket)
       }
       queue.begin(addressOf(socket), begin, () => !socket.destroyed)

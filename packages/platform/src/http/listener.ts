@@ -3,23 +3,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError } from '../errors.ts'
 import { boundConnections } from './connections.ts'
 
-/** A client that means it has shaken hands, or sent its headers, by then. */
+/** A serious client has completed its handshake, or sent its headers, by then. */
 export const handshakeMs = 10_000
 const headersMs = 10_000
-/** How often Node looks for requests that take too long. */
+/** How often Node checks for requests that take too long. */
 export const connectionsCheckingInterval = 2_000
-/** Of each listener. */
+/** Per listener. */
 const mostConnections = 2_000
 
-/** How long requests that are under way may take once the server closes. */
+/** How long requests in progress may take once the server closes. */
 const graceMs = 1_000
 
-/** Limits that every listener of the installation has. */
+/** Limits for every listener of the installation. */
 export function harden(server: Server): void {
   server.headersTimeout = headersMs
   server.requestTimeout = 300_000
   server.keepAliveTimeout = 30_000
-  // Also where a client does not read its answer.
+  // Also if a client does not read its answer.
   server.timeout = 300_000
   boundConnections(server, { most: mostConnections })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -59,7 +59,7 @@ export function listen(
   })
 }
 
-/** Ends kept-alive connections at once and the others when their request is answered or the grace is over. */
+/** Closes idle connections at once, and others when their request is answered or the grace period ends. */
 export async function closeServer(server: Server): Promise<void> {
   if (!server.listening) return
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -10,14 +10,14 @@ export interface Metrics {
 const buckets = [0.005, 0.02, 0.1, 0.5, 2, 10]
 
 interface Durations {
-  /** Requests whose smallest fitting bound is this one; the last entry is for those above all bounds. */
+  /** Requests by their smallest fitting bound; the last entry is for those above all bounds. */
   counts: number[]
   sum: number
 }
 
 /**
- * Figures of one server in Prometheus's text format, version 0.0.4. Labels have few values each: no paths, no names.
- * Written here, as a client library would be a tenth of the server's start for these few lines.
+ * One server's metrics in Prometheus's text format, version 0.0.4. Labels have few values each: no paths, no names.
+ * Written here, because a client library would add a tenth to the server's start for these few lines.
  */
 export function createMetrics(): Metrics {
   const requests = new Map<string, number>()
@@ -26,7 +26,7 @@ export function createMetrics(): Metrics {
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
     text: () => [...processFigures(), ...requestFigures(requests), ...durationFigures(durations), ''].join('\n'),
     observe: ({ method, status, seconds }) => {
-      // Node's parser lets a few dozen methods through and no other text.
+      // Node's parser accepts a few dozen methods and nothing else.
       const labels = `method="${method}",status="${status}"`
       requests.set(labels, (requests.get(labels) ?? 0) + 1)
       const kept = durations.get(method) ?? { counts: Array.from({ length: buckets.length + 1 }, () => 0), sum: 0 }
@@ -43,7 +43,7 @@ function head(name: string, type: 'counter' | 'gauge' | 'histogram', help: strin
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
 }
 
-/** The names are those that Prometheus's clients give to the same figures. */
+/** Names as in Prometheus's client libraries. */
 function processFigures(): string[] {
   const { user, system } = process.cpuUsage()
   const memory = process.memoryUsage()

@@ -1,4 +1,4 @@
-/** So long after its last call a peer counts as one that calls. */
+/** How long after its last call a peer counts as calling. */
 const callingMs = 1_000
 
 interface Call {
@@ -6,9 +6,9 @@ interface Call {
   at: number
 }
 
-/** Whether others call while one does: who is alone may take all that there is. */
+/** Whether others are calling at the same time: a lone peer may use everything. */
 export class OtherPeers {
-  /** Who called last, and who did before of all others. */
+  /** The last caller, and the last one before it that differs. */
   #last: Call | undefined
   #lastOther: Call | undefined
   readonly #now: () => number
@@ -23,7 +23,7 @@ export class OtherPeers {
     this.#last = { peer, at: this.#now() }
   }
 
-  /** Whether anybody but this peer called a moment ago. */
+  /** Whether anybody but this peer called recently. */
   call(peer: string): boolean {
     const other = this.#last?.peer === peer ? this.#lastOther : this.#last
     return other !== undefined && this.#now() - other.at < callingMs

@@ -15,8 +15,9 @@ export interface OutsideRoute {
 /** Ways to the attestation providers of other origins that the operator named. */
 export interface OutsideRoutes {
   /**
-   * Undefined where the address is of none of them.
-   * @throws ServiceError PeerNotAllowed for anything but an attest call or the key set, and for any with a token of ours
+   * Undefined if the address belongs to none of them.
+   * @throws ServiceError PeerNotAllowed for anything but an attest call or the key set, and for any request with a
+   * token of ours
    */
   find(method: string, url: URL, hasToken: boolean): OutsideRoute | undefined
   close(): void

@@ -5,7 +5,7 @@ import { PeerPace } from './peer-pace.ts'
 describe('a peer that begins much', () => {
   let now = 0
   const paceOf = (): PeerPace => new PeerPace(() => now)
-  /** As fast as it may; how long it had to wait for each. */
+  /** As fast as allowed; returns the waiting time of each. */
   const begin = (pace: PeerPace, peer: string, count: number): number[] =>
     Array.from({ length: count }, () => {
       const wait = pace.wait(peer)
@@ -27,7 +27,7 @@ describe('a peer that begins much', () => {
     const pace = paceOf()
     const end = now + 1_000
     let begun = 0
-    // Each turn of the thread takes some time: what comes back meanwhile must not make up for all that is begun.
+    // Each turn of the thread takes some time: catching up must not compensate for everything begun.
     for (; now < end; now += 0.5) {
       pace.began('quiet')
       if (pace.wait('loud') > 0) continue
@@ -35,7 +35,7 @@ describe('a peer that begins much', () => {
       begun++
     }
     expect(begun).toBeGreaterThan(120)
-    // 20 at once, and one each 8 ms, of which 100 ms are made up for.
+    // 20 at once, and one per 8 ms, with up to 100 ms of catching up.
     expect(begun).toBeLessThanOrEqual(20 + 125 + 13)
   })
 
@@ -56,7 +56,7 @@ describe('a peer that begins much', () => {
     now += 500
     expect(begin(pace, 'loud', 10)).toEqual(Array(10).fill(0))
     expect(begin(pace, 'loud', 60).at(-1)).toBe(8)
-    // More than what it is let make up for being late.
+    // Longer than the catching-up limit.
     now += 1_000
     pace.began('quiet')
     expect(begin(pace, 'loud', 20)).toEqual(Array(20).fill(0))
@@ -80,7 +80,7 @@ describe('a peer that begins much', () => {
     const pace = paceOf()
     for (let n = 0; n < 5_000; n++) {
       pace.began(`peer ${n}`)
-      // Too seldom to be counted again each time that it was forgotten.
+      // Too rarely to be counted again each time it was forgotten.
       if (n % 100 === 0) pace.began('loud')
     }
     expect(pace.wait('loud')).toBe(8)

@@ -1,16 +1,16 @@
 import { OtherPeers } from './other-peers.ts'
 
-/** Pieces that a peer may begin as fast as there is time, and how many a second it gets back of them. */
+/** Pieces that a peer may begin without delay, and how many per second it regains. */
 const mostAtOnce = 20
 const perSecond = 20
-/** Beyond them, while others call, its pieces are begun this far apart; one that was late is made up for so long. */
+/** Beyond them, while others call, its pieces begin this far apart; a late one may catch up this much. */
 const apartMs = 8
 const lateMs = 100
-/** Peers that are counted; the one that began something longest ago is forgotten first. */
+/** Maximum peers tracked; the one that began something longest ago is forgotten first. */
 const countedPeers = 1_000
 
 interface Pace {
-  /** Pieces that were begun and not given back, at `at`. */
+  /** Pieces begun and not regained, at `at`. */
   taken: number
   at: number
   /** When the next one is due. */
@@ -18,8 +18,8 @@ interface Pace {
 }
 
 /**
- * Anyone who takes much of a thread takes it slowly while others call: turns alone leave it half of every turn, and whoever calls needs
- * many turns for one answer (attacks W4 to W6). Anyone who is alone has all of it.
+ * Slows a peer that uses much of a thread while others call: rotation alone leaves it half of every turn, and a caller
+ * needs many turns for one answer (attacks W4 to W6). A lone peer has all of it.
  */
 export class PeerPace {
   readonly #others: OtherPeers
@@ -43,7 +43,7 @@ export class PeerPace {
     if (this.#paces.size > countedPeers) this.#paces.delete(this.#paces.keys().next().value!)
   }
 
-  /** How long the peer's next piece has to wait, in ms; 0 where it may begin. */
+  /** How long the peer's next piece must wait, in ms; 0 if it may begin. */
   wait(peer: string): number {
     const pace = this.#paces.get(peer)
     if (pace === undefined) return 0

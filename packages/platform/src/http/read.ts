@@ -2,14 +2,14 @@ import type { SettledCode } from '@strongroom/contract'
 import { faultsOf, type Shape } from '@strongroom/contract/shape'
 import { ServiceError } from '../errors.ts'
 
-/** A body of nothing but wrong members is not answered with as many errors. */
+/** The number of reported faults is limited. */
 const mostFaults = 100
 
 /**
- * What a caller sent, held to its shape member by member.
+ * Checks a caller's input against its shape, member by member.
  * @param o subject: what was sent, as the first words of the message
- * @throws ServiceError of the code; its details list each malformed member, with what was expected and found, and
- * each that the shape does not have: what a wire does not know is not kept for a later reader to find
+ * @throws ServiceError with the code; its details list each malformed member with expected and found, and each unknown
+ * one: unknown members are not stored for a later reader to find
  */
 export function read<T>(shape: Shape<T>, value: unknown, o: { code: SettledCode; subject: string }): T {
   const faults = faultsOf(shape, value)

@@ -21,15 +21,15 @@ export interface FleetAddress {
 }
 
 /**
- * Listens for hosts: TLS 1.3 under the installation's authority, which clients may show certificates of. Who shows none reaches
- * the application too, which asks `certifiedPeer` where it matters.
+ * Listens for hosts: TLS 1.3 under the installation's authority, with optional client certificates. A client without
+ * one reaches the application too, which checks `certifiedPeer` where it matters.
  * @throws ServiceError PortTaken, PortUnusable
  */
 export async function serveFleet(o: {
   at: FleetAddress
   authority: Pick<InstallationAuthority, 'caPem' | 'serverCredentials'>
   app: FastifyInstance
-  /** Takes over connections that ask to become streams; absent where there are none. */
+  /** Takes over connections that become streams; absent without any. */
   streams?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   logger: Logger
 }): Promise<{ close(): Promise<void> }> {
@@ -41,7 +41,7 @@ export async function serveFleet(o: {
       const credentials = await o.authority.serverCredentials(fleetHost)
       if (credentials === undefined) throw new TypeError(`the authority has no certificate for ${fleetHost}`)
       const { key, cert } = credentials
-      // A context of its own: the one that answers for other names would not know whose client certificates count.
+      // A separate context: the one for other names does not know the authority of client certificates.
       if (kept?.cert !== cert) kept = { cert, context: createSecureContext({ key, cert, ca, minVersion: 'TLSv1.3' }) }
       done(null, kept.context)
     } catch (error) {
@@ -90,7 +90,7 @@ export async function serveFleet(o: {
   }
 }
 
-/** Who is at the other end of a connection that `serveFleet` took. */
+/** The client of a `serveFleet` connection. */
 export interface CertifiedPeer {
   /** SHA-256 of the key (SubjectPublicKeyInfo), hexadecimal. */
   key: string
@@ -100,7 +100,7 @@ export interface CertifiedPeer {
   subject: string
 }
 
-/** Undefined where no certificate was shown, or one that does not count now as a client's under the authority. */
+/** Undefined without a currently valid client certificate under the authority. */
 export function certifiedPeer(request: IncomingMessage): CertifiedPeer | undefined {
   const socket = request.socket as Partial<TLSSocket>
   if (socket.authorized !== true) return undefined

@@ -1,21 +1,21 @@
 import { descriptionPath, openApiOf, routeOf, type Wire } from '@strongroom/contract/wires'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 
-/** Fastify adds HEAD by itself to every GET. */
+/** Fastify adds HEAD to every GET. */
 const implied = new Set(['HEAD', 'OPTIONS'])
 
-/** @throws TypeError where a route is not described, or a description has no route: such a server does not start */
+/** @throws TypeError if a route is undescribed, or a description has no route: such a server does not start */
 export function requireSameRoutes(wire: Wire, served: Iterable<string>): void {
   const wrong = differences(wire, new Set(served))
   if (wrong.length > 0) throw new TypeError(`wire ${wire.name}: ${wrong.join('; ')}`)
 }
 
 /**
- * Serves the description of a wire of ours at /openapi.json, before any hook asks who calls: it holds no secret. To be called
- * before the routes and the hooks of the app are added.
- * @param o.constants what stands in the routes in place of a parameter of the wire, for example its tenant
- * @param o.routes those of a router within the app, as `routeOf` writes them
- * @throws TypeError when the app is made ready, as `requireSameRoutes`
+ * Serves a wire's description at /openapi.json, before any authentication hook: it contains no secret. Call before
+ * adding the app's routes and hooks.
+ * @param o.constants route constants in place of the wire's parameters, for example its tenant
+ * @param o.routes those of a router within the app, in `routeOf` form
+ * @throws TypeError when the app becomes ready, like `requireSameRoutes`
  */
 export function serveWire(
   app: FastifyInstance,
@@ -42,7 +42,7 @@ function namesOf({ method, url }: Pick<RouteOptions, 'method' | 'url'>): string[
   return [method].flat().flatMap((each) => (implied.has(each) ? [] : [routeOf({ method: each as 'GET', path: url })]))
 }
 
-/** Routes without a description and descriptions without a route, a line each. */
+/** Undescribed routes and descriptions without a route, one per line. */
 function differences(wire: Wire, served: ReadonlySet<string>): string[] {
   const described = new Set(wire.operations.map(routeOf))
   const isOwn = (route: string): boolean => wire.owns === undefined || wire.owns.test(route)

@@ -77,7 +77,7 @@ const get = (url: string): Promise<unknown> => wire.request({ method: 'GET', url
 const local = (path: string, init?: RequestInit): Promise<Response> =>
   fetch(`http://127.0.0.1:${installation.ports.local}${path}`, init)
 
-/** Sends raw bytes to the plain listener and returns all that comes back. */
+/** Sends raw bytes to the plain listener and returns the whole reply. */
 async function raw(text: string): Promise<string> {
   const socket = connect(installation.ports.local, '127.0.0.1')
   let answer = ''
@@ -281,7 +281,7 @@ describe('listeners under silent connections', () => {
       await once(socket, 'connect')
     }
     try {
-      // No more at once than the system keeps for a listener that is busy.
+      // No more at once than the system queues for a busy listener.
       for (let n = 0; n < 23; n++) await Promise.all(Array.from({ length: 100 }, open))
       for (let n = 0; n < 3; n++) {
         if (which === 'tls') expect(await get('https://one.strongroom.internal/name')).toEqual({ name: 'one' })

@@ -25,11 +25,11 @@ export interface ServeOptions {
   authority: InstallationAuthority
   hosts: VirtualHost[]
   logger: Logger
-  /** Answers as the portal's name, and on localhost and 127.0.0.1, where it leads to the other services too (forwarded.ts). */
+  /** Answers as the portal's name, and on localhost and 127.0.0.1, where it also leads to the other services (forwarded.ts). */
   portal?: FastifyInstance
-  /** Whether every service is up; /ready asks it. Default: as soon as the listeners answer. */
+  /** Whether every service is up, for /ready. Default: as soon as the listeners answer. */
   ready?: () => boolean
-  /** Answers a request in its service's place; undefined leaves it to the service. For the test API. */
+  /** Answers a request instead of its service; undefined leaves it to the service. For the test API. */
   intercept?: (request: { host: string; method: string; path: string }) => InterceptedReply | undefined
 }
 
@@ -40,8 +40,8 @@ export interface InterceptedReply {
 }
 
 /**
- * Listens on 127.0.0.1: TLS on ports.tls, routed by Host, with a certificate for the name that the client asks for;
- * plain on ports.local: GET /health, /ready, /metrics, the portal, and the CONNECT proxy that leads clients to our names.
+ * Listens on 127.0.0.1: TLS on ports.tls, routed by Host, with a certificate for the requested name; plain on
+ * ports.local: GET /health, /ready, /metrics, the portal, and the CONNECT proxy that leads clients to our names.
  * @throws ServiceError PortTaken
  */
 export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }> {
@@ -72,7 +72,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
       if (pipelines.admits(request, response)) begin(request, response)
     },
   )
-  // Clients that name no host (by address) get the certificate of the loopback address.
+  // Clients without SNI (by address) get the loopback address's certificate.
   const fallback = await o.authority.serverCredentials('127.0.0.1')
   if (!fallback) throw new TypeError('the authority has no certificate for 127.0.0.1')
   tlsServer.setSecureContext({ key: fallback.key, cert: fallback.cert, minVersion: 'TLSv1.2' })
@@ -108,7 +108,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   return { close }
 }
 
-/** Unknown names get the fallback, whose mismatch the client reports. */
+/** Unknown names get the fallback, and the client reports the mismatch. */
 async function chooseContext(
   authority: InstallationAuthority,
   name: string,
@@ -197,7 +197,7 @@ function routeService(
 
 function answerInstead(response: ServerResponse, reply: InterceptedReply): void {
   const json = { 'content-type': 'application/json; charset=utf-8', 'x-ms-request-id': randomUUID() }
-  // What the client still sends of its body is not read.
+  // The rest of the client's body is not read.
   response.writeHead(reply.status, { ...json, ...reply.headers, connection: 'close' })
   response.end(JSON.stringify(reply.body))
 }

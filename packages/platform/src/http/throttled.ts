@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How long a call waits in all for a peer that asks it to come back later. */
+/** How long a call waits in total for a peer that asks it to retry later. */
 const longestWaitMs = 30_000
 
 interface Answer {
@@ -10,8 +10,8 @@ interface Answer {
 }
 
 /**
- * Sends again what a peer refused because it is asked too much (429; RFC 6585, section 4), after the time that its
- * Retry-After names (RFC 9110, section 10.2.3). The last refusal is the answer where that would take too long.
+ * Resends what a peer refused because of too many requests (429; RFC 6585, section 4), after its Retry-After (RFC 9110,
+ * section 10.2.3). Returns the last refusal if that would take too long.
  */
 export async function whileThrottled<A extends Answer>(
   send: () => Promise<A>,
@@ -29,7 +29,7 @@ export async function whileThrottled<A extends Answer>(
   }
 }
 
-/** Undefined where the peer says nothing that can be waited for; never less than a moment, so that `left` runs out. */
+/** Undefined without a usable Retry-After; at least a moment, so that `left` runs out. */
 function secondsOf(header: string | undefined): number | undefined {
   if (header === undefined || !/^\d{1,6}$/.test(header)) return undefined
   return Math.max(0.1, Number(header))

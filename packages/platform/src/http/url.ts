@@ -1,7 +1,7 @@
 /**
- * The request target as the routes expect it: doubled slashes made one, the trailing one removed, an absolute form
- * (RFC 9112 section 3.2.2) reduced to its path. Percent-encoding is left to the router, so an encoded slash in a
- * parameter never becomes a separator. The query is left as it is: its parser decodes keys (`api%2Dversion`).
+ * The request target as the routes expect it: doubled slashes made one, the trailing one removed, an absolute form (RFC
+ * 9112 section 3.2.2) reduced to its path. Percent-encoding is left to the router, so an encoded slash in a parameter
+ * never becomes a separator. The query is unchanged: its parser decodes keys (`api%2Dversion`).
  */
 export function normaliseUrl(target: string): string {
   const absolute = /^https?:\/\/[^/?#]*/i.exec(target)

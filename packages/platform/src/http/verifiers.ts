@@ -13,12 +13,12 @@ import { ServiceError } from '../errors.ts'
 
 /** An attestation provider of another origin, as the operator allowed it. */
 export interface AttestationVerifier extends VerifierSettings {
-  /** PEM of the authorities of its TLS certificate; the system's where left out. */
+  /** PEM of the authorities of its TLS certificate; default: the system's. */
   authorityPem?: string
 }
 
 /**
- * STATE/attestation-verifiers.json; none without the file.
+ * STATE/attestation-verifiers.json; empty without the file.
  * @throws ServiceError AttestationVerifiersInvalid
  */
 export async function readVerifiers(stateDir: string): Promise<AttestationVerifier[]> {
@@ -46,7 +46,7 @@ export async function readVerifiers(stateDir: string): Promise<AttestationVerifi
   }
 }
 
-/** The verifier whose tokens carry this issuer. */
+/** The verifier whose tokens have this issuer. */
 export function findVerifier(
   verifiers: readonly AttestationVerifier[] | undefined,
   issuer: string,
@@ -57,7 +57,7 @@ export function findVerifier(
 async function withAuthority(settings: VerifierSettings): Promise<AttestationVerifier> {
   const { name, issuer, authority } = settings
   const host = new URL(issuer).hostname
-  // Under our own domain only a provider's name may lead elsewhere, and never those that this installation always has.
+  // Under our own domain only a provider's name may lead elsewhere, and never the installation's fixed ones.
   const ours = host === domain || host.endsWith(`.${domain}`)
   if (ours && (!host.endsWith(`.attest.${domain}`) || attestationRegionCodes.map(sharedAttestationHost).includes(host)))
     throw new VerifiersInvalid({ place: `${name}.issuer`, expected: 'no service of this installation', found: issuer })

@@ -8,16 +8,16 @@ import type { AttestationVerifier } from './verifiers.ts'
 
 export interface WireRequest {
   method: string
-  /** https, of a name under strongroom.internal, without port; or of an attestation provider that the operator named. */
+  /** https, a name under strongroom.internal without port; or an attestation provider named by the operator. */
   url: string
-  /** A string or bytes go out as they are; anything else as JSON. */
+  /** A string or bytes are sent unchanged; anything else as JSON. */
   body?: unknown
   /** Bearer token. */
   token?: string
   headers?: Record<string, string>
   /** Default 30 000. */
   timeoutMs?: number
-  /** Default json; an empty answer is undefined then. */
+  /** Default json; undefined for an empty answer. */
   accept?: 'json' | 'text' | 'bytes'
 }
 
@@ -41,8 +41,9 @@ const outsideAnswerLimit = 1024 * 1024
 
 /**
  * Resolves names under strongroom.internal to the installation's own port and refuses all others, trusts only the
- * installation's CA, keeps connections alive, follows no redirects, and comes back when a peer that is asked too much says. Beside it only the attest calls and key sets of
- * `verifiers` are reached, each at its own address and under its own authorities.
+ * installation's CA, keeps connections alive, follows no redirects, and retries when an overloaded peer says so.
+ * Besides, only the attest calls and key sets of `verifiers` are reached, each at its own address and under its own
+ * authorities.
  */
 export function createWireClient(o: {
   port: number
@@ -148,14 +149,14 @@ function peerError(url: URL, response: WireResponse<Buffer>): ServiceError {
   })
 }
 
-/** What a peer says went wrong, as far as it says it. Its code is taken at its word: peers are of this installation. */
+/** A peer's error, as far as it states it. Its code is trusted: peers belong to this installation. */
 function sentDetail(url: URL, response: WireResponse<Buffer>): ErrorDetail {
   const fallback: ErrorDetail = { code: 'PeerFailed', message: `${url.hostname} answered ${response.status}.` }
   let parsed: { error?: unknown; error_description?: unknown }
   try {
     parsed = JSON.parse(response.body.toString('utf8')) as typeof parsed
   } catch {
-    // Not our envelope: the status alone has to do.
+    // Not our envelope: only the status is usable.
     return fallback
   }
   const { error, error_description: description } = parsed ?? {}

@@ -1,4 +1,4 @@
-/** Lets so many works run at once and so many wait, who came first goes first. */
+/** Limits how many works run and wait at once, first come first served. */
 export class ConcurrencyLimit {
   readonly #atOnce: () => number
   readonly #mostWaiting: number
@@ -7,9 +7,9 @@ export class ConcurrencyLimit {
   #running = 0
 
   /**
-   * @param o.atOnce asked whenever a work comes or ends, where it changes
-   * @param o.waiting default any number
-   * @param o.refuse what is thrown where too many wait already
+   * @param o.atOnce called whenever a work arrives or ends, if it varies
+   * @param o.waiting default unlimited
+   * @param o.refuse the error if too many already wait
    */
   constructor(o: { atOnce: number | (() => number); waiting?: number; refuse?: () => Error }) {
     const { atOnce } = o
@@ -28,7 +28,7 @@ export class ConcurrencyLimit {
     return this.#running >= this.#atOnce() && this.#waiting.length >= this.#mostWaiting
   }
 
-  /** @throws what `refuse` gives */
+  /** @throws the error from `refuse` */
   async run<T>(work: () => Promise<T>): Promise<T> {
     await this.enter()
     try {
@@ -38,14 +38,14 @@ export class ConcurrencyLimit {
     }
   }
 
-  /** Resolves when the work may begin; `leave` has to follow, once. @throws what `refuse` gives, and then nothing has to follow */
+  /** Resolves when the work may begin; `leave` must follow, once. @throws the error from `refuse`; `leave` must not follow then */
   async enter(): Promise<void> {
     if (this.#running < this.#atOnce()) {
       this.#running++
       return
     }
     if (this.isFull) throw this.#refuse()
-    // The place is handed over by the one that ends, so that a newcomer cannot slip in between.
+    // The finishing work hands its place over, so that a newcomer cannot slip in between.
     await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 

@@ -2,15 +2,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { RateLimit, type Excess } from './rate-limit.ts'
 
 /**
- * Limits how often the routes that are added to `scope` after this may be asked: counted once the hooks of the scope have let a
- * request through, before its body is read. A path that no route has counts for nothing.
+ * Limits how often routes added to `scope` afterwards may be called: counted once the scope's hooks have passed a
+ * request, before its body is read. Unknown paths are not counted.
  */
 export function limitRoutes(
   scope: FastifyInstance,
   o: {
     requests: number
     windowMs: number
-    /** Who is counted by itself. */
+    /** Who is counted separately. */
     keyOf: (request: FastifyRequest) => string | Promise<string>
     refuse: (request: FastifyRequest, excess: Excess) => Error
   },

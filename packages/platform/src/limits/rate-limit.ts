@@ -1,4 +1,4 @@
-/** Windows of so many at most; who asked longest ago is forgotten first. */
+/** Maximum windows tracked; the least recent caller is forgotten first. */
 const keysKept = 10_000
 
 interface Window {
@@ -8,13 +8,13 @@ interface Window {
 }
 
 export interface Excess {
-  /** What was counted in this window, this time too. */
+  /** Count in this window, including this one. */
   count: number
-  /** Whole seconds until its end, at least one: what Retry-After says. */
+  /** Whole seconds until its end, at least one, for Retry-After. */
   retryAfter: number
 }
 
-/** Counts what each key takes within a window of time. What is refused counts too, so that hammering on does not help. */
+/** Counts each key's uses within a time window. Refusals count too, so that retrying at once does not help. */
 export class RateLimit {
   readonly #windowMs: number
   readonly #aligned: boolean
@@ -22,7 +22,8 @@ export class RateLimit {
   readonly #windows = new Map<string, Window>()
 
   /**
-   * @param o.aligned whether windows begin at multiples of their length, the same for all keys; else with a key's first
+   * @param o.aligned whether windows begin at multiples of their length, the same for all keys; otherwise with a key's
+   * first use
    * @param o.now milliseconds
    */
   constructor(o: { windowMs: number; aligned?: boolean; now?: () => number }) {
@@ -31,11 +32,11 @@ export class RateLimit {
     this.#now = o.now ?? (() => performance.now())
   }
 
-  /** Takes one of `most`. @returns undefined while it is within them */
+  /** Takes one of `most`. @returns undefined if within the limit */
   take(key: string, most: number): Excess | undefined {
     const now = this.#now()
     const kept = this.#windows.get(key)
-    // A clock that was set back leaves no window that ends later than a new one would.
+    // After the clock was set back, no window ends later than a new one would.
     const goesOn = kept !== undefined && now < kept.end && kept.end - now <= this.#windowMs
     const window = goesOn ? kept : { end: this.#endOf(now), count: 0 }
     window.count++

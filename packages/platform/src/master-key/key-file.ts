@@ -37,23 +37,23 @@ export async function loadMasterKey(o: { stateDir: string; installationId: strin
   refuseInside(o.stateDir, path)
   const kept = await readKey(path)
   if (kept) return kept
-  // Something is sealed already: a new key would open nothing of it, and stand in the way of the backup.
+  // Something is already sealed: a new key would open none of it, and would block restoring the right one.
   if ([sealedAuthorityFile, rootKeyFile].some((name) => existsSync(join(o.stateDir, name)))) throw missing(path)
   await createFileAtomically(path, randomBytes(keyBytes))
-  // Read again: another process may have made it first.
+  // Read again: another process may have created it first.
   const made = await readKey(path)
   if (!made) throw missing(path)
   return made
 }
 
-/** Where keys lie that are made here: the user's configuration, apart from the state. */
+/** Where keys created here are: the user's configuration, apart from the state. */
 export function keysDirectory(): string {
   const { XDG_CONFIG_HOME } = process.env
   const config = XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(homedir(), '.config')
   return join(config, 'strongroom', 'keys')
 }
 
-/** @throws ServiceError SecretFileExposed or MasterKeyInvalid; undefined where there is no such file */
+/** @throws ServiceError SecretFileExposed or MasterKeyInvalid; undefined if there is no such file */
 export async function readKey(path: string): Promise<Uint8Array | undefined> {
   const content = await readSecretFile(path)
   if (content === undefined) return undefined

@@ -52,8 +52,8 @@ export async function keyFromPassphrase(holder: PassphraseHolder, passphrase: Bu
 }
 
 /**
- * The operator's passphrase: systemd's credential `strongroom-passphrase`, else the file that STRONGROOM_PASSPHRASE_FILE
- * names. One newline at its end does not count.
+ * The operator's passphrase: systemd's credential `strongroom-passphrase`, else the file in STRONGROOM_PASSPHRASE_FILE,
+ * without one trailing newline.
  * @throws ServiceError PassphraseMissing or SecretFileExposed
  */
 export async function readPassphrase(path?: string): Promise<Buffer> {

@@ -113,7 +113,7 @@ describe('rotation of the master key', () => {
     expect(readdirSync(keys)).toHaveLength(1)
     expect(readdirSync(keys)).not.toContain(installationId)
     expect(await masterKeyHolder({ stateDir, installationId })).toMatchObject({ kind: 'file' })
-    // The variable of the start before does not stand in the way of the new key; without that, the old one opens nothing.
+    // The previous start's variable does not block the new key; without the new variable, the old key opens nothing.
     vi.stubEnv('STRONGROOM_MASTER_KEY_FILE', secretFile('old', old))
     expect(await open()).toEqual(before)
     const [made] = readdirSync(keys) as [string]

@@ -10,7 +10,7 @@ import { keyBytes, keysDirectory, loadMasterKey, missing, readKey, refuseInside,
 import { keyFromPassphrase, newPassphraseHolder, readPassphrase, type PassphraseHolder } from './passphrase.ts'
 import { sealToTpm, unsealFromTpm, type TpmHolder } from './tpm.ts'
 
-/** A key file. Without a path it is looked for as loadMasterKey says. */
+/** A key file. Without a path it is searched for as by loadMasterKey. */
 interface FileHolder {
   kind: 'file'
   path?: string
@@ -18,13 +18,13 @@ interface FileHolder {
 
 export type MasterKeyHolder = FileHolder | PassphraseHolder | TpmHolder
 
-/** STATE/root-key.json: the key that everything is sealed under, wrapped under the master key that its holder gives. */
+/** STATE/root-key.json: the key that everything is sealed under, wrapped under its holder's master key. */
 interface RootKeyRecord {
   v: 1
   holder: MasterKeyHolder
   /** ISO time of the last change of the master key. */
   since: string
-  /** Base64 of what the sealer gave. */
+  /** Base64 of the sealer's output. */
   wrapped: string
 }
 
@@ -33,22 +33,22 @@ interface Place {
   installationId: string
 }
 
-/** Who shall hold the new master key. A path for `file` is where the new key lies already, or is to be made. */
+/** Future holder of the master key. A path for `file` is where the new key is, or is created. */
 export type NewHolder = { kind: 'file'; path?: string } | { kind: 'passphrase'; path?: string } | { kind: 'tpm' }
 
 /**
- * The key that everything sealed at rest depends on (32 bytes). It is created once and stored wrapped in the state directory;
- * the master key that opens it is held outside, and may change without a word that was sealed.
- * @throws ServiceError MasterKeyWrong, RootKeyUnreadable, and those of the holder; nothing is made in place of what does not open
+ * The key that everything sealed at rest depends on (32 bytes). Created once and stored wrapped in the state directory;
+ * the master key that opens it is kept outside, and can change without resealing anything.
+ * @throws ServiceError MasterKeyWrong, RootKeyUnreadable, and those of the holder; an unreadable key is never replaced
  */
 export async function openRootKey(o: Place): Promise<Uint8Array> {
   const record = await readRecord(o)
   if (record) return unwrapped(o, record)
   const masterKey = await loadMasterKey(o)
-  // Installations from before there was a root key have sealed under the master key itself.
+  // Installations older than the root key sealed under the master key itself.
   const root = existsSync(join(o.stateDir, sealedAuthorityFile)) ? masterKey : Uint8Array.from(randomBytes(keyBytes))
   await createFileAtomically(pathOf(o), await recordText(o, { kind: 'file' }, masterKey, root))
-  // Read again: another process may have made it first.
+  // Read again: another process may have created it first.
   const made = await readRecord(o)
   if (!made) throw unreadable(pathOf(o), 'nothing')
   return unwrapped(o, made)
@@ -65,9 +65,9 @@ export async function masterKeyHolder(
 }
 
 /**
- * Wraps the root key under a new master key. A server that runs goes on: it has opened the root key already, and what
- * is sealed does not change. The old master key opens nothing from then on.
- * @throws ServiceError as openRootKey, and those of the new holder; then the old one is as it was
+ * Wraps the root key under a new master key. A running server continues: it has already opened the root key, and sealed
+ * data does not change. The old master key opens nothing from then on.
+ * @throws ServiceError like openRootKey, and those of the new holder; the old one is then unchanged
  */
 export async function rotateMasterKey(o: Place & { to: NewHolder; oldPassphraseFile?: string }): Promise<void> {
   const record = await requiredRecord(o)
@@ -75,7 +75,7 @@ export async function rotateMasterKey(o: Place & { to: NewHolder; oldPassphraseF
   try {
     const { holder, key } = await newMasterKey(o, o.to)
     const text = await recordText(o, holder, key, root)
-    // What was written is what has to open: a holder that cannot give its key back is found here, not at the next start.
+    // What was written must open: a holder that cannot return its key is detected here, not at the next start.
     const again = await unwrapped(
       o,
       JSON.parse(text) as RootKeyRecord,
@@ -113,12 +113,12 @@ async function masterKeyOf(o: Place, holder: MasterKeyHolder, passphraseFile?: s
   const key = await readKey(holder.path)
   if (key) return key
   const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE } = process.env
-  // On another machine, or from a backup, the key comes from where it is named for this start.
+  // On another machine, or from a backup, the key comes from the location given for this start.
   if (CREDENTIALS_DIRECTORY || STRONGROOM_MASTER_KEY_FILE) return loadMasterKey(o)
   throw missing(holder.path)
 }
 
-/** A key file that we made ourselves and that opens nothing any more. What an operator made is the operator's. */
+/** Removes a key file that we created and that opens nothing any longer. An operator's own file is left alone. */
 async function forgetMadeKey(o: Place, old: MasterKeyHolder): Promise<void> {
   if (old.kind !== 'file') return
   const path = old.path ?? join(keysDirectory(), o.installationId)

@@ -6,7 +6,7 @@ import { memoryBackedDirectory } from '../programs/memory-backed.ts'
 import { ProgramError, run } from '../programs/run.ts'
 import { keyBytes } from './key-file.ts'
 
-/** A key that is sealed under the storage primary of the machine's TPM; base64 of TPM2B_PUBLIC and TPM2B_PRIVATE. */
+/** A key sealed under the storage primary of the machine's TPM; base64 of TPM2B_PUBLIC and TPM2B_PRIVATE. */
 export interface TpmHolder {
   kind: 'tpm'
   public: string
@@ -15,7 +15,7 @@ export interface TpmHolder {
 
 const primary = ['-C', 'o', '-g', 'sha256', '-G', 'ecc', '-Q']
 
-/** Makes a key in the process and seals it in the TPM. @throws ServiceError TpmUnusable */
+/** Creates a key in the process and seals it in the TPM. @throws ServiceError TpmUnusable */
 export async function sealToTpm(): Promise<{ holder: TpmHolder; key: Uint8Array }> {
   const key = Uint8Array.from(randomBytes(keyBytes))
   const holder = await withPrimary(async (directory, tool) => {
@@ -47,7 +47,7 @@ export async function unsealFromTpm(holder: TpmHolder): Promise<Uint8Array> {
 type Tool = (command: string, args: string[], stdin?: Uint8Array) => Promise<Buffer>
 
 async function withPrimary<T>(work: (directory: string, tool: Tool) => Promise<T>): Promise<T> {
-  // Contexts are encrypted by the TPM; they lie in memory nevertheless, as they are of use to nobody afterwards.
+  // Contexts are encrypted by the TPM; still only in memory, as nobody needs them afterwards.
   const directory = await memoryBackedDirectory('tpm')
   const { TPM2TOOLS_TCTI } = process.env
   const tool: Tool = async (command, args, stdin) => {
@@ -59,7 +59,7 @@ async function withPrimary<T>(work: (directory: string, tool: Tool) => Promise<T
       ...(TPM2TOOLS_TCTI !== undefined && { env: { TPM2TOOLS_TCTI } }),
     }
     const { stdout } = await run({ ...options, ...(stdin !== undefined && { stdin }) })
-    // Without a resource manager what was loaded stays in the TPM, which has room for three; with one this is ours alone.
+    // Without a resource manager, loaded objects stay in the TPM, which has room for three; with one this session is ours alone.
     await run({ ...options, command: 'tpm2_flushcontext', args: ['-t'] })
     return stdout
   }

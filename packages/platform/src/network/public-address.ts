@@ -7,12 +7,12 @@ for (const [network, prefix] of [
   ['192.0.0.0', 24], ['192.0.2.0', 24], ['192.88.99.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15],
   ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 3],
 ] as const) notPublic.addSubnet(network, prefix) // prettier-ignore
-// Public in form, and the cloud's own endpoint for the machine that asks: on a host at Azure it would answer for the host.
+// A public-looking address that is the cloud's own endpoint for the asking machine: on an Azure host it would answer for the host.
 notPublic.addAddress('168.63.129.16')
 
 /**
- * Whether an address is one that anyone on the Internet reaches as this machine does: global unicast (IPv4 outside the special
- * ranges of RFC 6890, IPv6 in 2000::/3 without tunnels that embed IPv4), and none of the machine's own.
+ * Whether an address is equally reachable by anyone on the Internet: global unicast (IPv4 outside the special ranges of
+ * RFC 6890, IPv6 in 2000::/3 without tunnels that embed IPv4), and none of the machine's own.
  */
 export const isPublicAddress = (address: string): boolean => isGlobal(address) && !isHosts(address)
 
@@ -21,7 +21,7 @@ function isGlobal(address: string): boolean {
   return /^[23][0-9a-f]{3}:/i.test(address) && !/^(2002|2001:0{0,4}):/i.test(address)
 }
 
-/** What listens at the machine's own address is no more everybody's than what listens on 127.0.0.1. */
+/** What listens at the machine's own address is no more public than what listens on 127.0.0.1. */
 function isHosts(address: string): boolean {
   const own = new BlockList()
   for (const each of Object.values(networkInterfaces()).flatMap((list) => list ?? []))

@@ -5,17 +5,17 @@ import type { Logger } from '../logger.ts'
 import type { Held, OperationRecords } from './records.ts'
 import type { OperationStep, SagaDefinition, SagaStep, StepContext } from './saga.ts'
 
-/** Attempts at undoing a step, and at telling that the operation ended, with a pause that doubles from this. */
+/** Attempts at undoing a step, and at reporting the operation's end, with a doubling pause starting at this. */
 const attempts = 4
 const firstPauseMs = 250
 
-/** No state of an operation can be written meanwhile, so none ends for this: it goes on where it was once the database is back. */
+/** No operation state can be written meanwhile, so none fails for this: it continues once the database is back. */
 const storeIsAway = (error: unknown): boolean => error instanceof ServiceError && error.code === 'StoreUnavailable'
 
-/** Thrown inside, never recorded: the operation goes on elsewhere or later. */
+/** Thrown internally, never recorded: the operation continues elsewhere or later. */
 class Interrupted extends Error {}
 
-/** One operation in the hands of one runner, from where the last one left it. */
+/** One operation held by one runner, continued from where the last one left it. */
 export class Execution {
   readonly #held: Held
   readonly #definition: SagaDefinition<unknown>
@@ -82,7 +82,7 @@ export class Execution {
       } catch (error) {
         if (this.#interrupted || error instanceof Interrupted) throw new Interrupted()
         if (storeIsAway(error)) throw error
-        // A step that was aborted reports the abortion in its own words.
+        // An aborted step reports the abortion with its own error.
         const cause = this.#held.cancelRequested ? canceled() : error
         const { body, unexpected } = toErrorBody(cause, this.#held.id)
         if (unexpected) this.#logger.error({ err: cause, step: record.name }, 'step failed')
@@ -110,12 +110,12 @@ export class Execution {
     record.state = 'Done'
     record.endedAt = this.#now()
     await this.#save()
-    // The step ended well in spite of the stop: the next runner goes on after it.
+    // The step completed in spite of the stop: the next runner continues after it.
     if (this.#interrupted) throw new Interrupted()
   }
 
   async #backward(): Promise<void> {
-    // Undoing is not cut short by a cancellation, only by the end of this runner.
+    // A cancellation does not interrupt undoing; only the end of this runner does.
     const signal = new AbortController()
     const forward = (): void => {
       if (this.#interrupted) signal.abort(new Interrupted())
@@ -195,7 +195,7 @@ export class Execution {
     }
   }
 
-  /** The saga may have been recorded by another version of this program. */
+  /** Another version of this program may have recorded the saga. */
   #step(record: OperationStep): SagaStep<unknown> {
     const step = this.#definition.steps.find((candidate) => candidate.name === record.name)
     if (step) return step
@@ -207,7 +207,7 @@ export class Execution {
     })
   }
 
-  /** One write after the other, each with the state at its turn. */
+  /** Writes are sequential, each with the state at its turn. */
   #save(): Promise<void> {
     const saved = this.#saving.then(async () => {
       if (this.#leaseLost || !(await this.#records.save(this.#held, this.#owner))) {

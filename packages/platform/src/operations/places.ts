@@ -1,20 +1,20 @@
-/** Operations of one runner at a time, whoever asked for them. */
+/** Concurrent operations of one runner, for all principals. */
 const shared = 16
-/** Those that a principal may have under way also where others fill what is shared (attack W5). */
+/** Additional slots per principal when others fill the shared ones (attack W5). */
 const own = 2
-/** Of all principals together. */
+/** For all principals together. */
 const most = 128
 
 interface Waiting {
-  /** Who asked for it: an object id, or empty for the platform. */
+  /** The requester's object id; empty for the platform. */
   principal: string
 }
 
 /**
- * Which of those that wait begin now: the turn goes to who has the fewest under way, and each principal's begin in the order in
- * which they wait. What runs is not interrupted, so a principal that fills all that is shared would keep others waiting as long
- * as it likes: each has places of its own beyond that.
- * @param running how many each principal has under way
+ * Which waiting operations begin now: the principal with the fewest in progress is next, and each principal's begin in
+ * order. Running ones are not interrupted, so a principal that fills the shared slots could block others indefinitely:
+ * each has additional slots of its own.
+ * @param running number in progress per principal
  */
 export function takePlaces<T extends Waiting>(waiting: readonly T[], running: ReadonlyMap<string, number>): T[] {
   const lines = new Map<string, T[]>()

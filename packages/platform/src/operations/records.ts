@@ -12,7 +12,7 @@ interface Row {
   id: string
   kind: string
   resource_id: string
-  /** Object id of who asked for it; empty for the platform. */
+  /** Object id of the requester; empty for the platform. */
   principal: string
   /** Order among the operations of one resource. */
   sequence: number
@@ -71,7 +71,7 @@ export const operationMigrations: Record<string, Migration> = {
 const ofCandidate = ['id', 'principal', 'lease_owner', 'lease_until'] as const
 type Candidate = Pick<Row, (typeof ofCandidate)[number]>
 
-/** An operation as a runner holds it. */
+/** An operation in a runner's memory. */
 export interface Held {
   id: string
   kind: string
@@ -108,7 +108,7 @@ export class OperationRecords {
     steps: OperationStep[]
     idempotencyKey?: string
     now: Date
-    /** The lease that the operation is born with. */
+    /** The operation's initial lease. */
     lease?: { owner: string; until: Date }
     tx: Database
   }): Promise<Operation> {
@@ -176,7 +176,7 @@ export class OperationRecords {
     return rows.map(toOperation)
   }
 
-  /** Those that have not ended, oldest first; until the transaction ends no other one of the resource is recorded. */
+  /** Unfinished ones, oldest first; until the transaction ends no other one of the resource is recorded. */
   async holdOff(resourceId: string, transaction: Database): Promise<Operation[]> {
     const tx = transaction as Kysely<Tables>
     await this.#hold(tx, resourceId)
@@ -190,16 +190,16 @@ export class OperationRecords {
     return rows.map(toOperation)
   }
 
-  /** One transaction at a time for the operations of a resource; on SQLite there is one at a time anyway. */
+  /** One transaction at a time for a resource's operations; SQLite allows only one anyway. */
   async #hold(tx: Kysely<Tables>, resourceId: string): Promise<void> {
     if (this.#store.engine !== 'postgres') return
     await sql`select pg_advisory_xact_lock(hashtext(${`strongroom operation ${resourceId}`}))`.execute(tx)
   }
 
   /**
-   * Takes operations that nobody works on: the first of its resource, without a lease that is still good. `reserved`
-   * are those whose lease is the owner's own although it does not work on them yet; what it works on already is `busy`, by id
-   * with who asked for it: after a pause of the whole machine its lease may have run out without anybody else having taken it.
+   * Claims operations that nobody works on: the first of its resource, without a valid lease. `reserved` are those
+   * whose lease is the owner's although it has not begun them; those in progress are `busy`, by id with the requester:
+   * after a pause of the whole machine its lease may have expired without anybody else claiming it.
    */
   async claim(o: {
     kinds: string[]
@@ -213,7 +213,7 @@ export class OperationRecords {
     const now = o.now.toISOString()
     const mayTake = (row: Candidate): boolean =>
       !o.busy.has(row.id) && (isFree(row, now) || (o.reserved.has(row.id) && row.lease_owner === o.owner))
-    // A look without a lock first: an idle runner writes nothing.
+    // A read without a lock first: an idle runner writes nothing.
     const free = (await this.#candidates(this.#db, o.kinds)).filter(mayTake)
     const ids = takePlaces(free, countEach(o.busy.values())).map((row) => row.id)
     if (ids.length === 0) return []
@@ -237,7 +237,7 @@ export class OperationRecords {
     })
   }
 
-  /** Unfinished operations that have no unfinished one before them, in the order of their submission. */
+  /** Unfinished operations without an earlier unfinished one, in submission order. */
   async #candidates(db: Kysely<Tables>, kinds: string[]): Promise<Candidate[]> {
     return db
       .selectFrom('strongroom_operation as candidate')
@@ -261,7 +261,7 @@ export class OperationRecords {
       .execute()
   }
 
-  /** Which of the leases still hold; others were lost. */
+  /** Which leases still hold; others were lost. */
   async renew(o: { ids: string[]; owner: string; until: Date }): Promise<{ id: string; cancelRequested: boolean }[]> {
     if (o.ids.length === 0) return []
     const rows = await this.#db
@@ -274,7 +274,7 @@ export class OperationRecords {
     return rows.map((row) => ({ id: row.id, cancelRequested: row.cancel_requested === 1 }))
   }
 
-  /** Writes what changed; false where the lease was lost, and then nothing is written. */
+  /** Writes changes; false if the lease was lost, and then nothing is written. */
   async save(held: Held, owner: string): Promise<boolean> {
     const result = await this.#db
       .updateTable('strongroom_operation')
@@ -308,7 +308,7 @@ export class OperationRecords {
     return Number(result.numUpdatedRows) === 1
   }
 
-  /** Hands the operation back unfinished, for whoever comes next. */
+  /** Releases the unfinished operation for another runner. */
   async release(id: string, owner: string): Promise<void> {
     await this.#db
       .updateTable('strongroom_operation')
@@ -318,7 +318,7 @@ export class OperationRecords {
       .execute()
   }
 
-  /** False where it has ended already or is being undone. */
+  /** False if it has already ended or is being undone. */
   async requestCancel(id: string): Promise<boolean> {
     return this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>

@@ -20,7 +20,7 @@ interface Params {
   waitAt?: string
 }
 
-/** Three steps that write down what they do. */
+/** Three steps that record their execution. */
 function saga(trace: string[], gate?: Promise<void>): SagaDefinition<Params> {
   const step = (name: string): SagaDefinition<Params>['steps'][number] => ({
     name,
@@ -69,7 +69,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   await expect.poll(condition, { interval: 10 }).toBe(true)
 }
 
-/** Leases by a clock that the test moves, so that a pause of this process ends none. */
+/** Leases on a clock that the test moves, so that a pause of this process expires none. */
 class LeaseTime implements Clock {
   readonly leaseSeconds = 0.3
   #now = Date.now()
@@ -78,7 +78,7 @@ class LeaseTime implements Clock {
     return new Date(this.#now)
   }
 
-  /** Two thirds of a lease pass, again and again; each time the leases of these operations are renewed before more does. */
+  /** Repeatedly lets two thirds of a lease pass, renewing these operations' leases each time. */
   async passes(store: Store, ids: string[], then: () => Promise<void>): Promise<void> {
     for (let part = 0; part < 6; part++) {
       this.#now += (this.leaseSeconds * 2_000) / 3
@@ -301,7 +301,7 @@ describeStores('OperationRunner', (open) => {
     await idle.start()
     const trace: string[] = []
     const runner = makeRunner(store, trace, { leaseSeconds: time.leaseSeconds, clock: time })
-    // It has not begun: the lease that the operation was born with is renewed all the same.
+    // Not begun yet: its initial lease is renewed all the same.
     let openGate = (): void => {}
     const gate = new Promise<void>((resolve) => (openGate = resolve))
     const busy = makeRunner(store, [], { gate, clock: time })
@@ -369,14 +369,14 @@ describeStores('OperationRunner', (open) => {
     const [operation] = await runner.listFor('r')
     expect((await runner.wait(operation!.id)).status).toBe('Succeeded')
     expect(trace).toEqual(['do b', 'do c', 'Succeeded'])
-    // The one that hung wakes up and must not write over the result.
+    // The hung process wakes up and must not overwrite the result.
     writeFileSync(join(directory, 'wake'), '')
     await until(() => lines.includes('aborted b'))
     expect((await runner.get(operation!.id))?.status).toBe('Succeeded')
   })
 })
 
-/** Has looked for work after this: what it submitted for itself is done. */
+/** The runner has looked for work after this: its own operation is done. */
 async function takesWhatIsFree(runner: OperationRunner): Promise<void> {
   const { id } = await runner.submit({ kind: 'paint', resourceId: 'own', principal: 'p', params: {}, here: true })
   await runner.wait(id)

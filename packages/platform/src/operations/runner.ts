@@ -12,13 +12,13 @@ import type { Operation, SagaDefinition } from './saga.ts'
 
 const pollMs = 500
 const keepDays = 30
-/** How long a step that does not heed its signal is waited for at a stop. */
+/** How long a stop waits for a step that ignores its signal. */
 const stopGraceMs = 3_000
 
 /**
- * Runs sagas: their steps in order, what was done undone in reverse when one fails. Every state is persisted, and an
- * operation belongs to the runner that holds its lease; when that process dies another one goes on at the same step.
- * Operations of one resource run one after the other, in the order of their submission; those of one principal begin in it.
+ * Runs sagas: their steps in order, undone in reverse if one fails. Every state is persisted, and an operation belongs
+ * to the runner that holds its lease; when that process dies another continues at the same step. Operations of one
+ * resource run one after the other, in submission order; those of one principal begin in that order.
  */
 export class OperationRunner {
   readonly #store: Store
@@ -29,10 +29,10 @@ export class OperationRunner {
   readonly #leaseMs: number
   readonly #definitions = new Map<string, SagaDefinition<unknown>>()
   readonly #executions = new Map<string, { execution: Execution; principal: string; ended: Promise<void> }>()
-  /** Operations of `here` that this runner has not begun. */
+  /** `here` operations that this runner has not begun. */
   readonly #reserved = new Set<string>()
   readonly #ended = new EventEmitter().setMaxListeners(0)
-  /** Work must not inherit the transaction that an operation was submitted in. */
+  /** Work must not inherit the transaction in which an operation was submitted. */
   readonly #outside: <R>(work: () => R) => R = AsyncLocalStorage.snapshot()
   #migrated: Promise<void> | undefined
   #timers: NodeJS.Timeout[] = []
@@ -49,7 +49,7 @@ export class OperationRunner {
     this.#leaseMs = (o.leaseSeconds ?? 30) * 1000
   }
 
-  /** Before start: an operation of an unknown kind is left to another runner. */
+  /** Before start: operations of unknown kinds are left to other runners. */
   define<P>(definition: SagaDefinition<P>): void {
     const names = definition.steps.map((step) => step.name)
     if (new Set(names).size !== names.length) throw new TypeError(`two steps of ${definition.kind} have one name`)
@@ -69,7 +69,7 @@ export class OperationRunner {
     this.#kick()
   }
 
-  /** Interrupts what runs and hands it back: it goes on at the same step at the next start. */
+  /** Interrupts and releases running operations: they continue at the same step at the next start. */
   async stop(): Promise<void> {
     this.#running = false
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
@@ -79,18 +79,19 @@ export class OperationRunner {
     const ended = Promise.all([...this.#executions.values()].map((entry) => entry.ended))
     await Promise.race([ended, sleep(stopGraceMs, undefined, { signal: grace.signal }).catch(() => {})])
     grace.abort()
-    // What still runs then writes nothing more; its lease runs out.
+    // What still runs then writes nothing more; its lease expires.
     for (const { execution } of this.#executions.values()) execution.loseLease()
     this.#ended.emit('stopped')
   }
 
   /**
    * Records an operation; it starts at once unless another of the same resource is unfinished. With `tx` it is part of
-   * the caller's transaction (of the same store; only after `start`, which makes the table). A repeated idempotency key
-   * (per kind and resource) returns the first operation.
-   * @param o.principal Object id of who asks, so that no one's operations keep those of others waiting; undefined for the platform
+   * the caller's transaction (in the same store; only after `start`, which creates the table). A repeated idempotency
+   * key (per kind and resource) returns the first operation.
+   * @param o.principal Object id of the requester, so that nobody's operations block those of others; undefined for the
+   * platform
    * @param o.params JSON only, and no secrets: they are persisted in clear
-   * @param o.here Only this runner works on it while it lives, because it holds what is not persisted.
+   * @param o.here Only this runner works on it while it lives, because it has data that is not persisted.
    */
   async submit<P>(o: {
     kind: string
@@ -120,7 +121,7 @@ export class OperationRunner {
     const operation = await (o.tx ? insert(o.tx) : this.#store.transaction(insert))
     if (o.here === true) this.#reserved.add(operation.id)
     this.#outside(() => this.#kick())
-    // The caller's transaction is not committed yet, and there is no telling when it will be.
+    // The caller's transaction may commit at any later time.
     if (o.tx) for (const delay of [5, 50, 200]) this.#outside(() => setTimeout(() => this.#kick(), delay).unref())
     return operation
   }
@@ -129,7 +130,7 @@ export class OperationRunner {
     return this.#records.get(id)
   }
 
-  /** Of the kinds that this runner works on, oldest first. */
+  /** Of this runner's kinds, oldest first. */
   async listUnfinished(): Promise<Operation[]> {
     return (await this.#records.listUnfinished()).filter(({ kind }) => this.#definitions.has(kind))
   }
@@ -140,16 +141,16 @@ export class OperationRunner {
   }
 
   /**
-   * What goes on with a resource, oldest first. Nothing else of it is submitted, by whichever process, until the caller's
-   * transaction ends: whoever finds nothing may change what operations go by.
+   * A resource's unfinished operations, oldest first. No process submits another one until the caller's transaction
+   * ends: if there are none, the caller may change what operations depend on.
    */
   holdOff(resourceId: string, tx: Database): Promise<Operation[]> {
     return this.#records.holdOff(resourceId, tx)
   }
 
   /**
-   * Resolves when the operation has ended, in whichever process.
-   * @throws ServiceError OperationNotFound; OperationInterrupted where this runner stops first
+   * Resolves when the operation has ended, in any process.
+   * @throws ServiceError OperationNotFound; OperationInterrupted if this runner stops first
    */
   async wait(id: string): Promise<Operation> {
     const stopped = new AbortController()
@@ -191,7 +192,7 @@ export class OperationRunner {
     }
   }
 
-  /** Asks an operation to end and undo what it has done; false where it is past that. */
+  /** Asks an operation to end and undo its steps; false if it is too late. */
   async cancel(id: string): Promise<boolean> {
     const asked = await this.#records.requestCancel(id)
     if (asked) this.#executions.get(id)?.execution.cancel()
@@ -246,7 +247,7 @@ export class OperationRunner {
       const ended = execution
         .run()
         .catch(async (error: unknown) => {
-          // The store itself failed: the lease is given back, or runs out, and the operation is taken up again.
+          // The store itself failed: the lease is released or expires, and the operation is resumed.
           this.#logger.error({ err: error, operationId: held.id }, 'operation was interrupted')
           await sleep(pollMs)
           await this.#records.release(held.id, this.#holder).catch(() => {})
@@ -266,7 +267,7 @@ export class OperationRunner {
       const kept = await this.#records.renew({ ids, owner: this.#holder, until: this.#leaseEnd() })
       for (const id of ids) {
         const entry = kept.find((lease) => lease.id === id)
-        // Its transaction was rolled back, or another runner has taken it.
+        // Its transaction was rolled back, or another runner has claimed it.
         if (!entry) this.#reserved.delete(id)
         const execution = this.#executions.get(id)?.execution
         if (!entry) execution?.loseLease()

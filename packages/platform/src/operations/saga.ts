@@ -1,11 +1,11 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import type { Logger } from '../logger.ts'
 
-/** What one step sees. */
+/** A step's context. */
 export interface StepContext<P> {
   operationId: string
   params: P
-  /** What the earlier steps returned, merged in their order and persisted after each. JSON only, and no secrets. */
+  /** Results of earlier steps, merged in order and persisted after each. JSON only, and no secrets. */
   data: Record<string, unknown>
   /** Aborted when the operation is cancelled, its lease is lost, or the runner stops. */
   signal: AbortSignal
@@ -16,9 +16,9 @@ export interface StepContext<P> {
 
 export interface SagaStep<P> {
   name: string
-  /** May be called again after a crash at any point of it, so it must be idempotent. */
+  /** May be called again after a crash at any point, so it must be idempotent. */
   do(c: StepContext<P>): Promise<Record<string, unknown> | void>
-  /** Called only where `do` had ended well; idempotent too. */
+  /** Called only if `do` completed; idempotent too. */
   undo?(c: StepContext<P>): Promise<void>
 }
 
@@ -28,7 +28,7 @@ export type StepState = 'Pending' | 'Running' | 'Done' | 'Undone' | 'Failed'
 export interface SagaDefinition<P> {
   kind: string
   steps: SagaStep<P>[]
-  /** Called before the final status is recorded; again after a crash in between, so it must be idempotent. */
+  /** Called before the final status is recorded, and again after a crash in between, so it must be idempotent. */
   onFinished?(c: {
     operationId: string
     params: P

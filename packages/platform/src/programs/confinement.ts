@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, realpathSync, statSync } from 'node:fs'
 
-/** What a program is held to that works on bytes of somebody else's: a VM's QEMU and TPM, a reader of images. */
+/** Confinement of a program that processes untrusted bytes: a VM's QEMU and TPM, an image reader. */
 export interface Confinement {
-  /** Number of the user and of the one group that it runs as; absent where this process may not give up its own user. */
+  /** Its user and only group; absent if this process cannot change its own user. */
   user?: number
-  /** Files and directories that it opens by name, beside the system's programs and libraries. Absent: the kernel has no Landlock. */
+  /** Files and directories that it opens by name, besides the system's programs and libraries. Absent without Landlock in the kernel. */
   opens?: { read?: string[]; write?: string[] }
 }
 
@@ -17,7 +17,7 @@ const writing = ['write-file', 'truncate'] as const
 const directoryWriting = ['make-reg', 'make-sock', 'remove-file'] as const
 const ofDirectories: readonly string[] = ['read-dir', ...directoryWriting]
 
-/** Programs, libraries, what the loader and the cryptographic libraries read, and devices that hold nothing. */
+/** Programs, libraries, what the loader and the cryptographic libraries read, and devices that store nothing. */
 const system = {
   run: ['/usr', '/bin', '/sbin', '/lib', '/lib64'],
   read: ['/etc/ld.so.cache', '/etc/ld.so.preload', '/etc/ssl/openssl.cnf', '/dev/urandom', '/dev/random', '/dev/zero'],
@@ -31,7 +31,7 @@ function rule(path: string, rights: readonly string[]): string[] {
   return ['--landlock-rule', `path-beneath:${fitting.join(',')}:${path}`]
 }
 
-/** Landlock's rules as setpriv(1) takes them. @param program absolute path of what is run */
+/** Landlock rules for setpriv(1). @param program absolute path of the program */
 function landlock(opens: NonNullable<Confinement['opens']>, program: string): string[] {
   const running = ['execute', ...reading]
   return [
@@ -46,8 +46,8 @@ function landlock(opens: NonNullable<Confinement['opens']>, program: string): st
 }
 
 /**
- * The beginning of a command line that holds a program to this; it replaces itself by what follows. No privilege comes back
- * by a set-user-ID program, no capability is left, no core file of its memory is written.
+ * Prefix of a command line that confines a program and replaces itself by it. No privilege returns through a
+ * set-user-ID program, no capability remains, no core file is written.
  * @param program absolute path
  */
 export function confined(o: Confinement, program: string): { options: string[]; before: string[] } {
@@ -63,7 +63,7 @@ export function confined(o: Confinement, program: string): { options: string[]; 
       ...privileges,
       ...(o.opens === undefined ? [] : landlock(o.opens, realpathSync(program))),
     ],
-    // Of a user with other programs the limit counts those too, and would refuse at random.
+    // For a user with other programs the limit would count those too, and fail at random.
     before: [
       'prlimit',
       '--core=0:0',
@@ -75,7 +75,7 @@ export function confined(o: Confinement, program: string): { options: string[]; 
 
 let offered: boolean | undefined
 
-/** Whether kernel and setpriv(1) have Landlock: asked once, by a program that is held to what every confined one is. */
+/** Whether kernel and setpriv(1) support Landlock: tested once, with a program under the usual confinement. */
 export function hasLandlock(): boolean {
   offered ??=
     spawnSync('setpriv', [...landlock({ write: ['/tmp'] }, '/usr/bin/true'), '--', '/usr/bin/true']).status === 0

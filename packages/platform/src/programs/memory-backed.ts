@@ -15,7 +15,7 @@ const memoryTypes = new Set([
 export async function memoryBackedDirectory(name: string): Promise<string> {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,80}$/.test(name)) throw new TypeError(`not a directory name: ${name}`)
   const tried: string[] = []
-  // The superuser's XDG_RUNTIME_DIR is nobody else's, and what runs as other users would not find its files there.
+  // The superuser's XDG_RUNTIME_DIR is private, so programs running as other users would not find their files there.
   for (const root of ['/dev/shm', '/run', process.env.XDG_RUNTIME_DIR]) {
     if (root === undefined || root === '') continue
     try {
@@ -24,7 +24,7 @@ export async function memoryBackedDirectory(name: string): Promise<string> {
         tried.push(`${root} (on disk)`)
         continue
       }
-      // mkdtemp makes the directory 0700 and never takes one that exists.
+      // mkdtemp creates the directory with mode 0700 and never reuses an existing one.
       return await mkdtemp(join(root, `strongroom-${name}-`))
     } catch (error) {
       tried.push(`${root} (${(error as NodeJS.ErrnoException).code ?? 'unusable'})`)

@@ -38,7 +38,7 @@ const packages: Record<string, string> = {
   zstd: 'zstd',
 }
 
-/** ENOENT of a spawn names the program even where the working directory is what is missing. */
+/** ENOENT from spawn names the program even if the working directory is missing. */
 export function missingProgram(command: string, cwd?: string): ServiceError {
   const name = basename(command)
   const known = packages[name]

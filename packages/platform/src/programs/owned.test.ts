@@ -36,7 +36,7 @@ describe('startProgram', () => {
   it('leaves none behind either when the server is killed before the program has asked for the signal', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'owned-'))
     onTestFinished(() => rm(directory, { recursive: true }))
-    // A slow machine: between the fork and the request of the signal the server is killed.
+    // A slow machine: the server is killed between the fork and the request for the signal.
     await writeFile(join(directory, 'setpriv'), '#!/bin/sh\nsleep 0.5\nPATH=/usr/bin:/bin exec setpriv "$@"\n', {
       mode: 0o755,
     })

@@ -10,11 +10,11 @@ export interface StartOptions {
   args: string[]
   cwd?: string
   env?: Record<string, string>
-  /** Default: input and outputs closed. Further entries are file descriptors handed to the program, from 3 on. */
+  /** Default: input and outputs closed. Further entries are file descriptors passed to the program, from 3 on. */
   stdio?: StdioOptions
-  /** A session of its own, so that what a terminal sends to the server (Ctrl-C) does not reach it. */
+  /** A separate session, so that terminal signals to the server (Ctrl-C) do not reach it. */
   newSession?: true
-  /** As this process itself where it is absent. */
+  /** Default: like this process. */
   confinement?: Confinement
   /** The program is killed by the kernel when this process dies, however it dies. */
   dieWithParent: true
@@ -22,24 +22,24 @@ export interface StartOptions {
 
 export interface OwnedProcess {
   pid: number
-  /** With the pid it names one process (see sameProcess). */
+  /** Identifies one process together with the pid (see sameProcess). */
   startTime: string
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  /** False where the process has ended already; never reaches a process that reused the pid. */
+  /** False if the process has already ended; never reaches another process with a reused pid. */
   kill(signal?: NodeJS.Signals): boolean
   child: ChildProcess
 }
 
 /**
- * A server that was killed before the signal was asked for is never told of: whoever has another parent by then ends. What
- * comes later ends it through the signal.
+ * The signal is not sent if the server dies before requesting it: a process with another parent by then exits. Later
+ * deaths end it through the signal.
  */
 const onlyUnderParent = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
 
 /**
- * Starts a program that runs on. `setpriv --pdeathsig KILL` and the shell replace themselves by the program, so the pid is
- * the program's own, and kill -9 of the server leaves no orphan. The kernel binds the death signal to the thread that spawned (prctl(2),
- * PR_SET_PDEATHSIG), so this is for the main thread only: a worker's end would kill the program.
+ * Starts a long-running program. `setpriv --pdeathsig KILL` and the shell replace themselves by the program, so the pid
+ * is the program's own, and kill -9 of the server leaves no orphan. The kernel binds the death signal to the spawning
+ * thread (prctl(2), PR_SET_PDEATHSIG), so this is for the main thread only: a worker's end would kill the program.
  * @throws ServiceError MissingProgram naming the Debian package
  */
 export function startProgram(o: StartOptions): OwnedProcess {

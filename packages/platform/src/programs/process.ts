@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * When a process started, in clock ticks since boot (/proc/PID/stat, field 22; proc(5)), as text; undefined where
- * there is none. A pid together with this names one process for as long as the machine runs: pids are reused.
+ * When a process started, in clock ticks since boot (/proc/PID/stat, field 22; proc(5)), as text; undefined if there is
+ * none. Together with a pid it identifies one process while the machine runs: pids are reused.
  */
 export function startTimeOf(pid: number): string | undefined {
   let stat: string
@@ -11,14 +11,14 @@ export function startTimeOf(pid: number): string | undefined {
   } catch {
     return undefined
   }
-  // The second field is the program's name in parentheses and may itself hold spaces and parentheses.
+  // The second field is the program's name in parentheses and may itself contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const state = fields[0]
-  // A zombie has ended; only its parent has not asked yet.
+  // A zombie has ended; only its parent has not collected it yet.
   return state === 'Z' || state === 'X' ? undefined : fields[19]
 }
 
-/** True while the very process that was recorded still runs. */
+/** True while exactly the recorded process still runs. */
 export function sameProcess(pid: number, startTime: string): boolean {
   return startTimeOf(pid) === startTime
 }

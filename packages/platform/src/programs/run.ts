@@ -6,16 +6,16 @@ import { directPath, findProgram } from './search.ts'
 
 export interface RunOptions {
   command: string
-  /** Passed as they are: no shell sees them. Never a secret: any user can read another process's arguments. */
+  /** Passed unchanged, without a shell. Never a secret: any user can read another process's arguments. */
   args: string[]
   /** The way in for secrets. */
   stdin?: Uint8Array | string
   timeoutMs?: number
   cwd?: string
-  /** Added to a minimal environment (PATH, HOME, LANG=C.UTF-8): the server's own environment is not handed on. */
+  /** Added to a minimal environment (PATH, HOME, LANG=C.UTF-8): the server's own environment is not inherited. */
   env?: Record<string, string>
   signal?: AbortSignal
-  /** As this process itself where it is absent. */
+  /** Default: like this process. */
   confinement?: Confinement
   /** Exit codes that count as success besides 0. */
   allow?: number[]
@@ -27,7 +27,7 @@ export interface RunResult {
   code: number
 }
 
-/** An external program that ended otherwise than wanted. `code` is null where a signal or the time limit ended it. */
+/** A failed external program. `code` is null if a signal or the time limit ended it. */
 export class ProgramError extends Error {
   readonly command: string
   readonly args: string[]
@@ -45,22 +45,22 @@ export class ProgramError extends Error {
   }
 }
 
-/** What a program may say before the rest is dropped. */
+/** How much error output is kept. */
 const stderrLimit = 64 * 1024
 const stdoutLimit = 64 * 1024 * 1024
 
-/** How long a program that was asked to end by SIGTERM is waited for. */
+/** How long to wait after SIGTERM. */
 const killDelayMs = 2_000
 
-/** The environment every external program gets. */
+/** The environment of every external program. */
 export function programEnvironment(extra: Record<string, string> = {}): Record<string, string> {
   const { PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME = '/', TMPDIR } = process.env
-  // System administrators' programs (sgdisk, mkfs) lie outside an ordinary user's PATH on Debian.
+  // System administration programs (sgdisk, mkfs) are outside an ordinary user's PATH on Debian.
   const path = [...new Set([...PATH.split(':'), '/usr/sbin', '/sbin'])].join(':')
   return { PATH: path, HOME, LANG: 'C.UTF-8', ...(TMPDIR !== undefined && { TMPDIR }), ...extra }
 }
 
-/** The command line that holds a program to its place. */
+/** The command line that confines a program. */
 function held(confinement: Confinement, o: RunOptions, env: Record<string, string>): string[] {
   const program = findProgram(o.command, env['PATH'] ?? '')
   if (program === undefined) throw missingProgram(o.command)
@@ -69,7 +69,7 @@ function held(confinement: Confinement, o: RunOptions, env: Record<string, strin
 }
 
 /**
- * Runs a program to its end. A non-zero exit, a signal and the time limit throw ProgramError.
+ * Runs a program to its end. A non-zero exit, a signal or the time limit throws ProgramError.
  * @throws ProgramError
  * @throws ServiceError MissingProgram naming the Debian package; StorageFull
  */
@@ -125,10 +125,10 @@ export function run(o: RunOptions): Promise<RunResult> {
       }
       const why = reason ?? (signal === null ? `ended with ${code}` : `was ended by ${signal}`)
       const error = new ProgramError({ command: o.command, args: o.args, code, stderr, reason: why })
-      // strerror(3) of ENOSPC; the environment asks for this language.
+      // strerror(3) of ENOSPC, in the environment's language.
       reject(stderr.includes('No space left on device') ? storageFull({ cause: error }) : error)
     })
-    // A program that does not read its input to the end closes the pipe; its exit code says whether that was wrong.
+    // A program that does not read all its input closes the pipe; its exit code decides whether that was an error.
     child.stdin.on('error', () => {})
     child.stdin.end(o.stdin)
   })

@@ -16,7 +16,7 @@ const spki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
 const folder = mkdtempSync(join(tmpdir(), 'strongroom-public-names-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** What OpenSSL says of a certificate that the authority's key signed, whatever stands in it. */
+/** OpenSSL's verdict on a certificate signed by the authority's key, with any content. */
 function verdict(names: { dnsNames?: string[]; ipAddresses?: string[] }, at: Date, hostname?: string): string {
   const leaf = issueLeaf({
     ...authority,

@@ -3,17 +3,17 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import { issueLeaf, issueNarrowAuthority, type IssuedAuthority } from '../authority/issue.ts'
 import { ownHostOf, publicNames } from './names.ts'
 
-/** How long an authority for public names counts. */
+/** Validity of an authority for public names. */
 export const publicNamesDays = 30
 
-/** The name of the certificate that stands for a host, for example `*.vault.azure.net`. */
+/** The certificate name that covers a host, for example `*.vault.azure.net`. */
 export function certificateNameOf(host: string): string | undefined {
   const name = host.toLowerCase()
   if (ownHostOf(name) === undefined) return undefined
   return publicNames.includes(name) ? name : `*.${name.slice(name.indexOf('.') + 1)}`
 }
 
-/** An authority that can vouch for servers under `publicNames` and for nothing else, until `until`. */
+/** An authority that can vouch only for servers under `publicNames`, until `until`. */
 export const issuePublicNamesAuthority = (o: { now: Date; until: Date }): IssuedAuthority =>
   issueNarrowAuthority({
     subject: 'CN=Strongroom public names of Azure in one shell, O=Strongroom',
@@ -22,7 +22,7 @@ export const issuePublicNamesAuthority = (o: { now: Date; until: Date }): Issued
     notAfter: o.until,
   })
 
-/** The TLS contexts of an authority's servers, each made when it is first asked for; undefined for other names. */
+/** TLS contexts of an authority's servers, each created on first use; undefined for other names. */
 export function createPublicLeaves(
   authority: IssuedAuthority,
   now: () => Date,

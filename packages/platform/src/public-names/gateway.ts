@@ -6,9 +6,9 @@ import { hostOf } from '../http/host.ts'
 import type { Logger } from '../logger.ts'
 import { headerWithPublicNames, ownHostOf, targetWithOwnNames, withOwnNames, withPublicNames } from './names.ts'
 
-/** Of what is read as a whole, to have its addresses changed. */
+/** For bodies read as a whole to rewrite their addresses. */
 const jsonLimit = 64 * 1024 * 1024
-/** Of one connection, not of what follows it (RFC 9110 section 7.6.1). Answers come uncompressed, so that they can be read. */
+/** Hop-by-hop headers (RFC 9110 section 7.6.1). Answers are requested uncompressed, so that they can be read. */
 const ofOneConnection = [
   'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade',
   'accept-encoding', 'expect',
@@ -16,8 +16,9 @@ const ofOneConnection = [
 const addressHeaders = ['location', 'azure-asyncoperation', 'operation-location', 'www-authenticate']
 
 /**
- * A TLS server for public names that listens nowhere: connections are given to it (`emit('connection')`). What it is asked goes to
- * the installation's own TLS port under the installation's names; addresses in JSON and headers come back with the public ones.
+ * A TLS server for public names that does not listen: connections are passed to it (`emit('connection')`). Requests go
+ * to the installation's own TLS port under the installation's names; addresses in JSON and headers are rewritten to the
+ * public ones.
  */
 export function createGateway(o: {
   contextOf(host: string): SecureContext | undefined

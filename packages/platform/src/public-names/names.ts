@@ -1,8 +1,8 @@
 import { attestationRegionCodes, domain, graphHost, loginHost, managementHost } from '@strongroom/contract'
 
 /**
- * Names of Azure's public cloud that an installation answers to in a shell that asked for it, and its own for each. Vaults and
- * what else has names of its owner's choice stand one label below a parent.
+ * Names of Azure's public cloud that an installation answers in a shell that requested it, with its own equivalents.
+ * Vaults and other owner-named hosts are one label below a parent.
  */
 type Pair = readonly [publicName: string, own: string]
 const hosts: readonly Pair[] = [
@@ -15,19 +15,19 @@ const parents: readonly Pair[] = [
   ['managedhsm.azure.net', `managedhsm.${domain}`],
   ['blob.core.windows.net', `blob.${domain}`],
 ]
-/** Of attestation providers. They are answered to, and answers keep their own names: tokens are signed under these. */
+/** Attestation providers' names. They are answered, but answers keep their own names, under which tokens are signed. */
 const providerParents: readonly Pair[] = attestationRegionCodes.map((code) => [
   `${code}.attest.azure.net`,
   `${code}.attest.${domain}`,
 ])
 
-/** As certificates name them: hosts, and `*.` before a parent. */
+/** As in certificates: hosts, and `*.` before a parent. */
 export const publicNames: readonly string[] = [
   ...hosts.map(([name]) => name),
   ...[...parents, ...providerParents].map(([name]) => `*.${name}`),
 ]
 
-/** What lies under these and is not answered here is not asked for elsewhere: a client that is pointed here means no other cloud. */
+/** Unanswered names under these are not forwarded: a client pointed here means no other cloud. */
 export const publicDomains: readonly string[] = [
   'azure.com',
   'azure.net',
@@ -36,7 +36,7 @@ export const publicDomains: readonly string[] = [
   'windows.net',
 ]
 
-/** Our name for one that is answered here, for example `kv1.vault.strongroom.internal` for `kv1.vault.azure.net`. */
+/** Our name for an answered one, for example `kv1.vault.strongroom.internal` for `kv1.vault.azure.net`. */
 export function ownHostOf(publicHost: string): string | undefined {
   const name = publicHost.toLowerCase()
   const exact = hosts.find(([host]) => host === name)
@@ -47,8 +47,8 @@ export function ownHostOf(publicHost: string): string | undefined {
 }
 
 /**
- * Members of JSON whose value is the address of something here, or the name of a host, in answers and in requests. No others are
- * touched: a secret's value may well be an address.
+ * JSON members whose value is an address or host name here, in answers and in requests. No others are rewritten: a
+ * secret's value may be an address.
  */
 const addressMembers = [
   'id', 'kid', 'sid', 'cid', 'recoveryId', 'nextLink', '@odata.nextLink',
@@ -64,7 +64,7 @@ const member = new RegExp(
 )
 const address = /(https:\/\/)([A-Za-z0-9.-]{1,253})(?=["/:?,\s]|$)/gi
 
-/** A text with its names in one direction; a parent by itself is a resource that tokens are for. */
+/** A text with its names rewritten in one direction; a bare parent is a resource for tokens. */
 function renamed(pattern: RegExp, text: string, from: 0 | 1): string {
   const to = from === 0 ? 1 : 0
   const below = from === 0 ? [...parents, ...providerParents] : parents
@@ -77,16 +77,16 @@ function renamed(pattern: RegExp, text: string, from: 0 | 1): string {
   })
 }
 
-/** JSON of a client that knows public names, or what it takes for JSON, with ours. */
+/** JSON (or what a client takes for JSON) from a client with public names, rewritten to ours. */
 export const withOwnNames = (json: string): string => renamed(member, json, 0)
 
-/** JSON of ours with the public names. */
+/** Our JSON, rewritten to the public names. */
 export const withPublicNames = (json: string): string => renamed(member, json, 1)
 
-/** A header with every address in the public names. */
+/** A header with every address rewritten to the public names. */
 export const headerWithPublicNames = (text: string): string => renamed(address, text, 1)
 
-/** The target of a request with the addresses of its query in our names. */
+/** A request target with the query's addresses rewritten to our names. */
 export function targetWithOwnNames(target: string): string {
   const at = target.indexOf('?')
   if (at === -1) return target

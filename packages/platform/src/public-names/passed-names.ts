@@ -1,7 +1,7 @@
-/** Most names that are told one by one. */
+/** Maximum names counted individually. */
 const most = 100
 
-/** What a shell's clients asked for by the proxy and was answered elsewhere, or nowhere, by name. */
+/** Names that a shell's clients requested through the proxy and that were answered elsewhere, or nowhere. */
 export class PassedNames {
   readonly #counts = new Map<string, number>()
   #others = 0
@@ -11,7 +11,7 @@ export class PassedNames {
     else this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1)
   }
 
-  /** Names with how often each was asked for; all further ones together, as `…`. */
+  /** Names with their number of requests; all further ones together, as `…`. */
   list(): Record<string, number> {
     return { ...Object.fromEntries(this.#counts), ...(this.#others > 0 && { '…': this.#others }) }
   }

@@ -39,7 +39,7 @@ describe('whose a connection over the loopback is', () => {
     expect(userOf('', connection)).toBeUndefined()
     expect(userOf(table(line('01', ' 1000')), { local: connection.remote, remote: connection.local })).toBeUndefined()
     expect(userOf(table(line('01', '    x')), connection)).toBeUndefined()
-    // The same port of another user's that leads elsewhere.
+    // Another user's connection with the same port and another target.
     const elsewhere = line('01', ' 1001').replace(':21C3', ':21C4')
     expect(userOf(table(elsewhere), connection)).toBeUndefined()
     expect(userOf(table(elsewhere, line('01', ' 1000')), connection)).toBe(1000)

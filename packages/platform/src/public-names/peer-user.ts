@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 
 /**
- * User id of the process at the other end of a connection over IPv4's loopback, as the kernel lists it; undefined where it lists
- * none. A socket of IPv6 that leads to an IPv4 address, as .NET's and Java's are, is in /proc/net/tcp6 alone.
+ * User id of the process at the other end of an IPv4 loopback connection, from the kernel's list; undefined if not
+ * listed. An IPv6 socket to an IPv4 address, as in .NET and Java, is only in /proc/net/tcp6.
  */
 export async function peerUser(socket: Socket): Promise<number | undefined> {
   const { remoteAddress, remotePort, localAddress, localPort } = socket
@@ -40,7 +40,7 @@ export function userOf(
     const columns = line.trim().split(/\s+/)
     if (columns[1] !== local || columns[2] !== remote) continue
     const user = columns[7] ?? ''
-    // Closed connections (TIME_WAIT and the like) are listed as user 0's: only what is established has an owner.
+    // Closed connections (TIME_WAIT and others) are listed as user 0's: only established ones have an owner.
     return columns[3] === '01' && /^\d+$/.test(user) ? Number(user) : undefined
   }
   return undefined

@@ -126,7 +126,7 @@ describe('public names', () => {
     const inside = await curl(names, 'https://portal.azure.com/', ...target)
     expect(inside.stdout).not.toContain('200 OK')
     expect(inside.code).not.toBe(0)
-    // Whoever looks at no certificate is answered nothing either.
+    // Clients that ignore certificates get no answer either.
     expect((await curl(names, '-k', 'https://portal.azure.com/', ...target)).code).toBe(35)
     const other = await curl(
       names,
@@ -174,7 +174,7 @@ describe('public names', () => {
   it('are not answered to a connection of which the kernel does not say whose it is', async () => {
     const names = make()
     await names.open()
-    // What is said and the end of saying come together (TCP_CORK): the kernel lists no owner of a connection that is closing.
+    // Data and the end of the connection arrive together (TCP_CORK): the kernel lists no owner for a closing connection.
     const closing = `import socket, sys
 s = socket.create_connection(('127.0.0.1', ${names.state().port}))
 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)

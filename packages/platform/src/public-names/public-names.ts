@@ -24,7 +24,7 @@ export interface PublicNamesOptions {
   installation: Installation
   stateDir: string
   authority: InstallationAuthority
-  /** Clients check certificates by their own time: this is the machine's. */
+  /** Clients check certificates by their own time, so this is the machine's. */
   clock: Clock
   logger: Logger
 }
@@ -42,9 +42,9 @@ const dayMs = 24 * 3600_000
 const mostConnections = 256
 
 /**
- * Answers to Azure's own names in shells that asked for it (`strongroom env --public-names`), by a CONNECT proxy on a port of its
- * own and an authority of its own. The authority's key is nowhere but in this process's memory: one that restarts makes another,
- * which ends when the first would have.
+ * Answers Azure's own names in shells that requested it (`strongroom env --public-names`), through a CONNECT proxy on a
+ * separate port and a separate authority. The authority's key is only in this process's memory: a restarted process
+ * creates another, which expires when the first would have.
  */
 export class PublicNames {
   readonly #o: PublicNamesOptions
@@ -57,7 +57,7 @@ export class PublicNames {
     this.#o = options
   }
 
-  /** Opens again what was open when the server ended. A port that is taken is told in the log and keeps nothing else from starting. */
+  /** Reopens what was open when the server ended. A taken port is logged and prevents nothing else from starting. */
   async resume(): Promise<void> {
     const record = await this.#record()
     if (record === undefined) return
@@ -69,7 +69,7 @@ export class PublicNames {
   }
 
   /**
-   * Opens the proxy, on the port that it had. What was opened on another day is renewed: it counts 30 days from now.
+   * Opens the proxy, on its earlier port. One opened on another day is renewed for 30 days.
    * @throws ServiceError 409 PublicNamesRefused in hardware mode
    */
   async open(): Promise<PublicNamesState> {
@@ -120,7 +120,7 @@ export class PublicNames {
     })
   }
 
-  /** At the end of the server: what shells have settings for is opened again by the next one. */
+  /** At the end of the server: the next one reopens what shells have settings for. */
   async stop(): Promise<void> {
     await this.#inTurn(async () => await this.#opened?.close())
   }
@@ -180,7 +180,7 @@ export class PublicNames {
         this.#refused.add(what)
         return { refused: `403 ${why}` }
       }
-      // Programs of other users, guests among them, have no part in it: the kernel says whose a connection is.
+      // Other users' programs, including guests, have no access: the kernel reports whose a connection is.
       const user = await peerUser(client as Socket)
       if (user === undefined || (user !== 0 && user !== process.getuid?.()))
         return refuse(`a program of user ${user ?? 'unknown'}`, 'Only for the user who runs Strongroom')

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.ts'
 
-/** Several transactions were in each other's way: nothing of this one is done. Clients ask again. */
+/** Several transactions conflicted: nothing of this one is done. Clients retry. */
 export const busy = (cause?: unknown): ServiceError =>
   new ServiceError({
     code: 'ServerBusy',

@@ -25,7 +25,7 @@ describeStores('rows that are only counted', (open) => {
       await tx.deleteFrom('door').where('name', '=', 'a').execute()
       expect(await countOf(tx, tx.selectFrom('door').where('open', '=', 0))).toBe(1)
     })
-    // A count that reads its rows finds an altered one on both engines. SQLite tells by itself that somebody else has written.
+    // A count that reads its rows finds an altered one on both engines. SQLite itself reports foreign writes.
     const raw = await openRaw(store)
     await raw.run(`update door set row_mac = '' where name = 'b'`)
     const codeOf = (work: Promise<unknown>): Promise<unknown> =>

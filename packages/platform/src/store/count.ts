@@ -2,8 +2,9 @@ import { sql, type SelectQueryBuilder } from 'kysely'
 import type { Database } from './store-types.ts'
 
 /**
- * How many rows a query finds, counted by the engine: no row is read, so none is verified, and the cost does not grow with what the
- * rows hold. That no row was added or taken away is what the store's seal says (docs/stores.md). For limits, never for rights.
+ * Number of rows of a query, counted by the engine: no row is read, so none is verified, and the cost does not depend
+ * on their content. The store's seal ensures that no row was added or removed (docs/stores.md). For limits, never for
+ * rights.
  */
 export async function countOf<Tables, Table extends keyof Tables>(
   db: Database,

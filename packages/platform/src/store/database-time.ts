@@ -7,8 +7,8 @@ const expressions = {
 }
 
 /**
- * The database's own time, for what several processes have to agree on: their clocks may differ, and have no say.
- * @param db the store's, or the transaction in which the time counts
+ * The database's own time, for agreement between processes, whose clocks may differ.
+ * @param db the store's, or the transaction in which the time applies
  */
 export async function databaseTime(store: Pick<Store, 'engine'>, db: Database): Promise<Date> {
   const { now } = (await db.selectNoFrom(expressions[store.engine].as('now')).executeTakeFirstOrThrow()) as {

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { GroupCommit } from './group-commit.ts'
 
-/** Records the groups that are written. */
+/** Records the written groups. */
 function recording(limit = 100): { groups: number[][]; commit: GroupCommit<number> } {
   const groups: number[][] = []
   const commit = new GroupCommit<number>({

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Turns of the event loop that the first of a group waits at most, however many more keep coming. */
+/** Maximum event-loop turns that the first entry of a group waits, however many more arrive. */
 const longestGathering = 16
-/** Turns without one more after which nobody else is on the way. */
+/** Turns without a new entry after which no more are expected. */
 const quietTurns = 2
 
 interface Waiting<Entry> {
@@ -12,11 +12,12 @@ interface Waiting<Entry> {
 }
 
 /**
- * Writes entries in the order they were added, those that come in one moment together: a busy service pays for one confirmation
- * of the disk, not for hundreds. An entry counts once it is on disk.
+ * Writes entries in order, those arriving at one moment together: a busy service pays for one disk confirmation, not
+ * for hundreds. An entry counts once it is on disk.
  *
- * SQLite works in the service's own thread, so nothing can join a group while an earlier one is being written: the writer waits
- * until the requests that are under way have arrived. That costs no time that the thread would not spend on them anyway.
+ * SQLite works in the service's own thread, so nothing can join a group while an earlier one is being written: the
+ * writer waits until the requests in progress have arrived. That costs no time that the thread would not spend on them
+ * anyway.
  */
 export class GroupCommit<Entry> {
   readonly #write: (entries: Entry[]) => Promise<void>
@@ -24,7 +25,7 @@ export class GroupCommit<Entry> {
   readonly #waiting: Waiting<Entry>[] = []
   #isRunning = false
 
-  /** @param o.write one transaction; what it throws, each entry of the group is told */
+  /** @param o.write one transaction; each entry of the group gets its error */
   constructor(o: { write: (entries: Entry[]) => Promise<void>; limit: number }) {
     this.#write = o.write
     this.#limit = o.limit
@@ -37,7 +38,7 @@ export class GroupCommit<Entry> {
     return written
   }
 
-  /** Never fails: each that waits is told for itself. */
+  /** Never fails: each waiting entry gets its own result. */
   async #run(): Promise<void> {
     this.#isRunning = true
     while (this.#waiting.length > 0) {

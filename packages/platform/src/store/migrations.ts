@@ -12,11 +12,10 @@ interface Applied {
 }
 
 /**
- * Applies the migrations of `list` that the database lacks, in the order of their names, in one transaction: a crash
- * leaves all of them or none. On Postgres an advisory lock keeps processes that start at once from doing it twice.
- * What they leave behind is bound.
- * @param o.bindRows binds the rows of a database without a seal as they are
- * @throws ServiceError DatabaseTooNew where the database has a migration that this program does not know; StoreUnbound,
+ * Applies the migrations of `list` that the database lacks, by name order, in one transaction: a crash leaves all of
+ * them or none. On Postgres an advisory lock prevents concurrent starts from applying them twice. The result is bound.
+ * @param o.bindRows binds the rows of an unsealed database as they are
+ * @throws ServiceError DatabaseTooNew if the database has an unknown migration; StoreUnbound,
  *   RowAltered, StoreAltered
  */
 export async function runMigrations(o: {

@@ -2,10 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import type { Compilable, Kysely } from 'kysely'
 
 /**
- * A query that many requests make. Kysely puts its text together once, and not as often as it is asked, which takes longer than
- * the database does.
+ * A frequent query. Kysely compiles its text once instead of per call, which takes longer than the database does.
  * @param query with any values; only its text is used
- * @returns asks for the rows, with the values in the order in which they stand in the text
+ * @returns a function that reads the rows, with the values in their order in the text
  */
 export function repeatedRows<Row, Schema>(
   db: Kysely<Schema>,
@@ -18,9 +17,9 @@ export function repeatedRows<Row, Schema>(
 /**
  * `repeatedRows` for one row.
  * @param query with any values; only its text is used
- * @param o.shared calls of one moment with the same values share one reading, which begins after the last of them: so each
+ * @param o.shared concurrent calls with the same values share one read, which begins after the last of them: so each
  *   sees what another process had changed before it asked
- * @returns asks for the first row, with the values in the order in which they stand in the text
+ * @returns a function that reads the first row, with the values in their order in the text
  */
 export function repeatedQuery<Row, Schema>(
   db: Kysely<Schema>,

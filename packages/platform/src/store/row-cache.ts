@@ -6,9 +6,9 @@ interface Kept<V> {
 }
 
 /**
- * What was read from a few tables and asked for by every request, for as long as nobody has written these tables, in this
- * process or another: whoever gets it gets what a read would have given. Where the store cannot tell (Postgres) it is read.
- * Values are shared, so they are frozen at the top, and nobody may change what they hold.
+ * Caches reads of a few tables, needed by every request, until anybody writes to these tables in this or another
+ * process: a cached value equals what a read would return. If the store cannot tell (Postgres) it always reads. Values
+ * are shared, so they are frozen at the top level, and nobody may change their contents.
  */
 export class RowCache<V extends object> {
   readonly #store: Store
@@ -16,16 +16,16 @@ export class RowCache<V extends object> {
   readonly #limit: number
   readonly #kept = new Map<string, Kept<V>>()
 
-  /** @param o.tables all that the reads look at */
+  /** @param o.tables all tables that the reads use */
   constructor(o: { store: Store; tables: readonly string[]; limit: number }) {
     this.#store = o.store
     this.#tables = o.tables
     this.#limit = o.limit
   }
 
-  /** What is not there is looked for each time, so that made-up names take no room. */
+  /** Missing values are looked up each time, so that made-up names take no space. */
   async get<Found extends V | undefined>(key: string, read: () => Promise<Found>): Promise<Found> {
-    // Before the read: what is written while it runs makes it old at once.
+    // Before the read: a write during it makes the value stale at once.
     const revision = this.#store.revision(this.#tables)
     if (revision === undefined) return read()
     const kept = this.#kept.get(key)

@@ -33,7 +33,7 @@ export function openSqlite(
   if (!isAbsolute(directory)) throw new TypeError(`the directory of a SQLite store must be absolute: ${directory}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, `${service}.db`)
-  // Made before SQLite opens it: the write-ahead log inherits this file's mode.
+  // Created before SQLite opens it: the write-ahead log inherits this file's mode.
   closeSync(openSync(path, 'a', 0o600))
   chmodSync(path, 0o600)
   const db = openFile(path)
@@ -47,13 +47,13 @@ export function openSqlite(
   }
 }
 
-/** SQLite's data version changes with the commits of other connections, and with none of this one: those are counted. */
+/** SQLite's data version changes with commits of other connections only; this one's are counted. */
 function revisionOf(version: () => string, writes: TableWrites): Store['revision'] {
   let ofThisTurn: string | undefined
   return (tables) => {
     if (ofThisTurn === undefined) {
       ofThisTurn = version()
-      // A request that came in with a later turn must see what others had committed by then; within a turn none comes in.
+      // A request in a later turn must see what others had committed by then; within a turn none arrives.
       process.nextTick(() => (ofThisTurn = undefined))
     }
     return `${ofThisTurn} ${writes.of(tables)}`
@@ -67,8 +67,8 @@ function openFile(path: string): DatabaseSync {
     db.exec('pragma journal_mode = wal')
     db.exec('pragma synchronous = full')
     db.exec('pragma foreign_keys = on')
-    // The log is copied into the file in short steps: whoever commits then waits, and a request beside it. At 1,000 pages, SQLite's own choice,
-    // and above, that is what the slowest hundredth of requests waits for.
+    // The log is copied into the file in short steps: the committing transaction waits, and a concurrent request too.
+    // At SQLite's default of 1,000 pages and above, that is what the slowest hundredth of requests waits for.
     db.exec('pragma wal_autocheckpoint = 250')
     // From here on `waiting` does it.
     db.exec('pragma busy_timeout = 0')
@@ -85,7 +85,7 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** Statements that stay prepared. Services ask the same few dozen; a text that is made up for one call is gone soon. */
+/** Prepared statements kept. Services use the same few dozen; a text made up for one call is soon evicted. */
 const preparedStatements = 100
 
 /** Adapts node:sqlite to the shape that Kysely's SqliteDialect expects. */
@@ -98,10 +98,10 @@ function adapt(db: DatabaseSync, writes: TableWrites): SqliteDatabase {
     },
     prepare(text) {
       const known = prepared.get(text)
-      // SQLite prepares a statement again by itself where the schema has changed.
+      // SQLite itself prepares a statement again if the schema has changed.
       if (known !== undefined) return known
-      // The first that came leaves, used or not: what is in use comes back for the price of one preparation, while moving it with each
-      // use would keep the text of the last call in place of the equal one that is old already, and fill the old generation.
+      // First in, first out: what is in use returns for the price of one preparation, whereas moving it at each use
+      // would keep the last call's text instead of the old equal one, and fill the old generation.
       const statement = prepare(db, text, writes)
       prepared.set(text, statement)
       if (prepared.size > preparedStatements) prepared.delete(prepared.keys().next().value!)
@@ -123,7 +123,7 @@ function prepare(db: DatabaseSync, text: string, writes: TableWrites): SqliteSta
       count?.()
       return statement.run(...(parameters as SQLInputValue[]))
     },
-    // Rows are handed out one by one while others may ask the same: this one has a statement of its own.
+    // Rows are returned one by one while others may run the same query: this one has its own statement.
     iterate: (parameters) => db.prepare(text).iterate(...(parameters as SQLInputValue[])),
   } as SqliteStatement
 }
@@ -156,8 +156,8 @@ class WaitingDriver extends SqliteDriver {
 }
 
 /**
- * Waits for another writer without blocking the event loop: SQLite's own busy timeout sleeps in the thread, so that a
- * writer in this very process could never finish. Inside an immediate transaction nothing is ever busy.
+ * Waits for another writer without blocking the event loop: SQLite's own busy timeout sleeps in the thread, so a writer
+ * in the same process could never finish. Inside an immediate transaction nothing is ever busy.
  */
 function waiting(connection: DatabaseConnection): DatabaseConnection {
   return {
@@ -176,7 +176,7 @@ function waiting(connection: DatabaseConnection): DatabaseConnection {
   }
 }
 
-/** SQLITE_BUSY in the low byte; extended codes say why. */
+/** SQLITE_BUSY in the low byte; extended codes add the reason. */
 function isBusy(error: unknown): boolean {
   const { errcode } = error as { errcode?: number }
   return typeof errcode === 'number' && (errcode & 0xff) === 5

@@ -110,7 +110,7 @@ describeStores('migrate', (open) => {
     await store.migrate('paint', { '001': { up: addColour } })
     for (const name of ['red', 'blue']) await store.db.insertInto('colour').values({ name, rank: 0 }).execute()
     const waiting: (() => void)[] = []
-    /** Until both have come here; on SQLite the second comes only when the first has ended. */
+    /** Until both have arrived; on SQLite the second arrives only after the first has ended. */
     const both = async (): Promise<void> => {
       if (store.engine === 'sqlite') return
       await new Promise<void>((go) => waiting.push(go) === 2 && waiting.forEach((each) => each()))

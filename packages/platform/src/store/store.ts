@@ -10,31 +10,31 @@ import type { DatabaseTransaction, Store } from './store-types.ts'
 import { watchStore } from './bound/watch.ts'
 import { TransactionGuard } from './transaction-guard.ts'
 
-/** An older row that somebody puts back in Postgres while the server runs is found that much later. */
+/** How long it takes to detect an older row put back in Postgres while the server runs. */
 const checkSeconds = 60
 
 export interface StoreOptions {
   url: string
   service: string
-  /** Of the installation: its rows are bound to a key of this store that is derived from it. */
+  /** The installation's: a derived key of this store binds its rows. */
   sealer: Sealer
-  /** Binds the rows of a store that has no seal as they are, instead of refusing them. */
+  /** Binds the rows of an unsealed store as they are, instead of refusing them. */
   bindRows?: boolean
-  /** Least time between two checks of all rows on Postgres, which does not tell who has written. */
+  /** Minimum time between two checks of all rows on Postgres, which does not report writers. */
   checkSeconds?: number
 }
 
 /**
- * `sqlite:/abs/dir` opens /abs/dir/{service}.db; `postgres://…` opens the schema strongroom_{service}. Rows that anybody else
- * has written, changed, taken away or put back are refused, see docs/stores.md.
- * @throws ServiceError InvalidStoreUrl; RowAltered and StoreAltered, then and at each later use
+ * `sqlite:/abs/dir` opens /abs/dir/{service}.db; `postgres://…` opens the schema strongroom_{service}. Rows that
+ * anybody else has written, changed, removed or put back are refused, see docs/stores.md.
+ * @throws ServiceError InvalidStoreUrl; RowAltered and StoreAltered, also at each later use
  */
 export async function openStore(o: StoreOptions): Promise<Store> {
   if (!/^[a-z][a-z0-9_-]{0,40}$/.test(o.service)) throw new TypeError(`not a service name: ${o.service}`)
   const guard = new TransactionGuard()
   const engine = o.url.startsWith('sqlite:') ? 'sqlite' : 'postgres'
   if (engine === 'postgres' && !/^postgres(ql)?:\/\//.test(o.url)) {
-    // The URL may carry a password, so it is not repeated.
+    // The URL may contain a password, so it is not repeated.
     throw new ServiceError({
       code: 'InvalidStoreUrl',
       message: 'The store URL names an unknown engine.',
@@ -67,7 +67,7 @@ export async function openStore(o: StoreOptions): Promise<Store> {
         for (const each of (inner && afterwards.get(inner)) ?? []) each()
         return result
       } catch (error) {
-        // Postgres ended one of several that waited for each other.
+        // Postgres resolved a deadlock.
         throw (error as { code?: unknown } | null)?.code === '40P01' ? busy(error) : error
       }
     },

@@ -3,13 +3,13 @@ const writesNothing = /^\s*(?:select|begin|commit|rollback|savepoint|release|pra
 const writesOne =
   /^\s*(?:insert(?:\s+or\s+\w+)?\s+into|replace\s+into|update(?:\s+or\s+\w+)?|delete\s+from)\s+"?(\w+)\b"?(?!\s*\.)/i
 
-/** Counts for each table the statements of one connection that may have written it, by the statement's text. */
+/** Counts, per table, one connection's statements that may have written it, by the statement's text. */
 export class TableWrites {
   readonly #counts = new Map<string, number>()
-  /** Statements that may have written any table: what is not understood counts for all. */
+  /** Statements that may have written any table: unrecognised ones count for all. */
   #any = 0
 
-  /** @returns counts one execution; undefined for a statement that writes nothing */
+  /** @returns a function that counts one execution; undefined for a statement that writes nothing */
   counter(text: string): (() => void) | undefined {
     if (writesNothing.test(text)) return undefined
     const table = writesOne.exec(text)?.[1]?.toLowerCase()

@@ -1,7 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { KyselyPlugin } from 'kysely'
 
-/** Finds uses of the store's own connection inside a transaction, which would hang on SQLite and lie on Postgres. */
+/**
+ * Finds uses of the store's own connection inside a transaction, which would hang on SQLite and read outside the
+ * transaction on Postgres.
+ */
 export class TransactionGuard {
   readonly #current = new AsyncLocalStorage<{ open: boolean }>()
 
@@ -20,7 +23,7 @@ export class TransactionGuard {
       throw new TypeError('inside store.transaction only its tx may be used, not store.db')
   }
 
-  /** For the store's own connection; the transaction's goes without. Refuses before a connection is waited for. */
+  /** For the store's own connection, not the transaction's. Refuses before waiting for a connection. */
   plugin(): KyselyPlugin {
     return {
       transformQuery: ({ node }) => {

@@ -1,6 +1,6 @@
 /**
- * For the tests of OperationRunner: submits an operation whose step b hangs. argv: STORE-URL SERVICE LEASE-SECONDS [FILE].
- * With FILE the whole process hangs, and so renews nothing, until the file is there.
+ * For the tests of OperationRunner: submits an operation whose step b hangs. argv: STORE-URL SERVICE LEASE-SECONDS
+ * [FILE]. With FILE the whole process hangs, and so renews nothing, until the file exists.
  */
 import { existsSync, writeSync } from 'node:fs'
 import { systemClock } from '../clock.ts'

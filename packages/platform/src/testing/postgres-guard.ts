@@ -74,7 +74,7 @@ try {
 } finally {
   if (server && server.exitCode === null) {
     const ended = new Promise((resolve) => server?.once('exit', resolve))
-    // Immediate shutdown: nothing in the cluster is to be kept.
+    // Immediate shutdown: nothing in the cluster is kept.
     server.kill('SIGQUIT')
     await ended
   }

@@ -7,9 +7,9 @@ import { ServiceError } from '../errors.ts'
 import { startTimeOf } from '../programs/process.ts'
 
 /**
- * One private Postgres cluster for a whole vitest run, whatever number of workers: the first that asks starts a
- * guard process, which owns the cluster and stops and removes it when the run's main process has ended.
- * Returns the URL of its Unix socket; there is no TCP listener.
+ * One private Postgres cluster for a whole vitest run, with any number of workers: the first caller starts a guard
+ * process, which owns the cluster and removes it when the run's main process has ended. Returns the URL of its Unix
+ * socket; there is no TCP listener.
  */
 export async function testPostgres(): Promise<string> {
   // vitest runs each file in a child process; the run itself is the parent.
@@ -42,7 +42,7 @@ export async function testPostgres(): Promise<string> {
   throw new Error(`the private Postgres cluster in ${directory} was not ready within 50 s`)
 }
 
-/** Debian keeps the server's programs of each version in a folder of their own, outside PATH. */
+/** Debian keeps each version's server programs in a separate folder, outside PATH. */
 async function postgresPrograms(): Promise<string> {
   const root = '/usr/lib/postgresql'
   const versions = (await readdir(root).catch(() => [])).toSorted((a, b) => Number(a) - Number(b))

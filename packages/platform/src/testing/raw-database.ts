@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
-/** A database as somebody sees it who holds its files or its server's password, and not the installation's key. */
+/** A database as seen by someone with its files or its server's password, but without the installation's key. */
 export interface RawDatabase {
   /** `?` marks parameters on both engines. */
   run(sql: string, parameters?: (string | number | null)[]): Promise<Record<string, unknown>[]>
   close(): Promise<void>
 }
 
-/** Has the database refuse every row that is put into this table from now on, as a full disk would. What lies there stays. */
+/** Makes the database refuse every new row in this table, like a full disk. Existing rows stay. */
 export async function refuseInserts(o: { url: string; service: string }, table: string): Promise<void> {
   const raw = await openRaw(o)
   await raw.run(
@@ -19,11 +19,11 @@ export async function refuseInserts(o: { url: string; service: string }, table: 
   await raw.close()
 }
 
-/** @param o as openStore takes them */
+/** @param o like openStore's */
 export async function openRaw(o: { url: string; service: string }): Promise<RawDatabase> {
   if (o.url.startsWith('sqlite:')) {
     const database = new DatabaseSync(join(o.url.slice('sqlite:'.length), `${o.service}.db`))
-    // Whoever edits is not held up by what rows refer to.
+    // Constraints between rows do not stop someone who edits.
     database.exec('pragma foreign_keys = off; pragma busy_timeout = 5000')
     return {
       run: (sql, parameters = []) => Promise.resolve(database.prepare(sql).all(...parameters)),
@@ -33,7 +33,7 @@ export async function openRaw(o: { url: string; service: string }): Promise<RawD
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: o.url })
   await client.connect()
-  // Whoever edits is not held up by what rows refer to.
+  // Constraints between rows do not stop someone who edits.
   await client.query('set session_replication_role = replica')
   await client.query(`set search_path to strongroom_${o.service.replaceAll('-', '_')}`)
   return {

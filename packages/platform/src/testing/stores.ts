@@ -9,12 +9,12 @@ import { testPostgres } from './postgres.ts'
 import { openRaw } from './raw-database.ts'
 import { testSealer } from './test-sealer.ts'
 
-/** Opens an empty store; with `sameAs`, a second connection to the data of the first, as another process has. */
+/** Opens an empty store; with `sameAs`, a second connection to the first one's data, as another process has. */
 export type OpenTestStore = (o?: { sameAs: Store }) => Promise<Store>
 
 /**
- * Runs one vitest suite on both engines. Stores are closed and their data removed after each test.
- * Postgres: STRONGROOM_TEST_POSTGRES (a URL) where set, else a private cluster made from Debian's packages.
+ * Runs one vitest suite on both engines. Stores are closed and their data removed after each test. Postgres:
+ * STRONGROOM_TEST_POSTGRES (a URL) if set, else a private cluster from Debian's packages.
  */
 export function describeStores(name: string, suite: (open: OpenTestStore) => void): void {
   describe(`${name} on sqlite`, () => {

@@ -1,4 +1,4 @@
 import { createSealer, type Sealer } from '../sealer.ts'
 
-/** Under which test stores are bound. */
+/** Binds test stores. */
 export const testSealer: Sealer = createSealer(new Uint8Array(32))

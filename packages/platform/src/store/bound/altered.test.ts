@@ -41,7 +41,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error as { code?: string }).code ?? String(error),
   )
 
-/** What somebody does who has the database and not the key, and what is found of it. */
+/** Edits by someone with the database but without the key, and how each is detected. */
 const edits: Record<
   string,
   { sql: string | ((earlier: Record<string, unknown>) => [string, string[]]); found: string }
@@ -119,7 +119,7 @@ describeStores('a database that somebody edited', (open) => {
   })
 })
 
-/** Whatever form a query has, an edit of what it reads is found. */
+/** Whatever form a query has, an edit of what it reads is detected. */
 const reads: Record<string, (db: Database) => Promise<unknown>> = {
   'of all columns': (db) => db.selectFrom('door').selectAll().execute(),
   'of one column': (db) => db.selectFrom('door').select('house').execute(),
@@ -227,7 +227,7 @@ describeStores('an edit while the server runs', (open) => {
     const write = store.db.updateTable('door').set({ note: 'n' }).where('house', '=', 'a').execute()
     await expect(write).rejects.toMatchObject({ code: 'StoreAltered', target: 'its seal' })
     await store.close()
-    // What docs/stores.md says of a start: a true database of this installation.
+    // As docs/stores.md describes a start: a valid database of this installation.
     expect(await front((await open({ sameAs: store })).db)).toEqual({ open: 0 })
   })
 

@@ -3,7 +3,7 @@ import { ServiceError } from '../../errors.ts'
 const restore =
   'Restore the database from a backup made before the change: stop the server, put the files back, start it again.'
 
-/** A row that is not as this installation wrote it. */
+/** A row that this installation did not write in this form. */
 export const rowAltered = (service: string, table: string, key: Record<string, unknown>): ServiceError =>
   new ServiceError({
     code: 'RowAltered',
@@ -14,7 +14,7 @@ export const rowAltered = (service: string, table: string, key: Record<string, u
     remedy: restore,
   })
 
-/** Rows are missing, older than the last ones written, or not this installation's. */
+/** Rows are missing, outdated, or not this installation's. */
 export const storeAltered = (
   service: string,
   what: { target: string; expected: string; found: string },
@@ -26,7 +26,7 @@ export const storeAltered = (
     remedy: restore,
   })
 
-/** A database with rows and without a seal: an earlier Strongroom wrote it, or somebody took the seal away. */
+/** A database with rows and without a seal: written by an earlier version, or the seal was removed. */
 export const storeUnbound = (service: string): ServiceError =>
   new ServiceError({
     code: 'StoreUnbound',

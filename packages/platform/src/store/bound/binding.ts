@@ -7,12 +7,12 @@ import { BoundTable, type Row } from './bound-table.ts'
 import { macColumn, readShapes, sealTable, type Run } from './shapes.ts'
 import { StoreSeal, type Changes, type Total, type Totals } from './store-seal.ts'
 
-/** Rows that are read at once where a whole table is. */
+/** Batch size when a whole table is read. */
 const batchRows = 500
 
 /**
- * Binds the rows of one store to the installation's key: each by an authentication code of its own, and all together by the
- * store's seal, which every transaction that writes brings up to date.
+ * Binds one store's rows to the installation's key: each by an authentication code, and all together by the store's
+ * seal, which every writing transaction updates.
  */
 export class Binding {
   readonly service: string
@@ -22,15 +22,15 @@ export class Binding {
   readonly #tables = new Map<string, BoundTable>()
   readonly #unbound = new AsyncLocalStorage<true>()
   #version: (() => string) | undefined
-  /** What `#version` said when all rows were read last. */
+  /** `#version` when all rows were last read. */
   #checkedVersion: string | undefined
   #refusal: Error | undefined
-  /** Of the latest seal that is known to be committed. */
+  /** Of the latest seal known to be committed. */
   #revision = 0
-  /** Goes up when tables change, so that nobody keeps a statement that was made for the earlier ones. */
+  /** Increased when tables change, to invalidate statements prepared for earlier ones. */
   edition = 0
 
-  /** @param o.key of this store alone */
+  /** @param o.key for this store only */
   constructor(o: { service: string; engine: Store['engine']; key: KeyObject }) {
     this.service = o.service
     this.engine = o.engine
@@ -38,19 +38,19 @@ export class Binding {
     this.#seal = new StoreSeal(o.key)
   }
 
-  /** @param version another text once another connection has committed. For engines that can tell. */
+  /** @param version changes once another connection has committed, for engines that can tell. */
   watch(version: () => string): void {
     this.#version = version
   }
 
-  /** Every use throws this from here on; undefined: none does. */
+  /** Every use throws this from now on; undefined for none. */
   refuse(error: Error | undefined): void {
     this.#refusal = error
   }
 
   /**
-   * Reads all rows again where another connection has committed since they were read last: who wrote there is not known.
-   * @param o.inTransaction whether `run` is in one already
+   * Reads all rows again if another connection has committed since they were last read, because its writer is unknown.
+   * @param o.inTransaction whether `run` is already in one
    * @throws ServiceError RowAltered, StoreAltered
    */
   async assertFresh(run: Run, o: { inTransaction: boolean }): Promise<void> {
@@ -65,7 +65,7 @@ export class Binding {
     }
   }
 
-  /** Statements of `work` go to the database as they are: for migrations, which bind what they leave behind. */
+  /** Statements of `work` go to the database unchanged: for migrations, which bind their result. */
   unbound<T>(work: () => Promise<T>): Promise<T> {
     return this.#unbound.run(true, work)
   }
@@ -81,14 +81,14 @@ export class Binding {
     return table
   }
 
-  /** Of the latest seal that is known to be committed. */
+  /** Of the latest seal known to be committed. */
   get revision(): number {
     return this.#revision
   }
 
   /**
-   * Within a transaction, which on Postgres waits for those that hold the seal.
-   * @param o.before reads a snapshot, without waiting, that was begun when the seal had this revision
+   * Within a transaction, which on Postgres waits for holders of the seal.
+   * @param o.before reads a snapshot, without waiting, that began when the seal had this revision
    * @throws ServiceError StoreAltered
    */
   async readSeal(run: Run, o: { before?: number } = {}): Promise<Totals> {
@@ -113,7 +113,7 @@ export class Binding {
     })
   }
 
-  /** Whether a seal is there, whosoever. */
+  /** Whether there is a seal, of any origin. */
   async isSealed(run: Run): Promise<boolean> {
     // Not to_regclass, which may answer from before a lock that was waited for.
     const tables = await run(
@@ -132,7 +132,7 @@ export class Binding {
   }
 
   /**
-   * Reads every row of every table. The caller sees to it that nobody commits meanwhile.
+   * Reads every row of every table. The caller ensures that nobody commits meanwhile.
    * @throws ServiceError RowAltered, StoreAltered
    */
   async check(run: Run, totals: Totals): Promise<void> {
@@ -171,7 +171,7 @@ export class Binding {
     this.#checkedVersion = this.#version?.()
   }
 
-  /** Learns of tables that another process has made since. @throws ServiceError StoreAltered */
+  /** Loads tables created by another process since. @throws ServiceError StoreAltered */
   async load(run: Run): Promise<void> {
     if (!(await this.isSealed(run))) return
     const totals = await this.readSeal(run, { before: this.#revision })
@@ -184,7 +184,7 @@ export class Binding {
     this.#checkedVersion ??= ''
   }
 
-  /** Gives every row of every table its code, and writes the seal. What the rows say is trusted: the caller has checked it. */
+  /** Computes every row's code, and writes the seal. The rows' content is trusted: the caller has checked it. */
   async bindAll(run: Run): Promise<void> {
     await run(`create table if not exists ${sealTable} (id integer primary key, sealed text not null)`)
     const totals = new Map<string, Total>()
@@ -211,7 +211,7 @@ export class Binding {
     ])
   }
 
-  /** To be the last that a transaction does before it is committed: on Postgres the others wait for the seal from here on. */
+  /** Must be the last action before a transaction commits: on Postgres others wait for the seal from here on. */
   async commit(run: Run, changes: Changes): Promise<void> {
     if (changes.failure !== undefined) throw changes.failure
     if (changes.isEmpty) return
@@ -234,7 +234,7 @@ export class Binding {
       const rows = await run(from, last)
       yield* rows
       if (rows.length < batchRows) return
-      // Large stores take seconds: others get their turn.
+      // Large stores take seconds: other work gets a turn.
       await setImmediate()
       last = table.keyOf(rows.at(-1)!)
     }

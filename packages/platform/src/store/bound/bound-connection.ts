@@ -18,10 +18,10 @@ import { Changes } from './store-seal.ts'
 import { verifiedRows } from './select.ts'
 import { Work } from './work.ts'
 
-/** Raw SQL that reads no row and writes none. */
+/** Raw SQL that neither reads nor writes rows. */
 const readsNoRow = /^\s*(?:pragma\s|select pg_advisory_\w+\()/i
 
-/** Verifies what selects read, and binds what is written. */
+/** Verifies rows that are read, and binds rows that are written. */
 export class BoundConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection
   readonly #binding: Binding
@@ -81,7 +81,7 @@ export class BoundConnection implements DatabaseConnection {
     return (await this.inner.executeQuery<Row>(query)).rows
   }
 
-  /** Outside of a transaction, in one of its own. */
+  /** Outside a transaction, in a separate one. */
   async #write(
     query: CompiledQuery,
     node: InsertQueryNode | UpdateQueryNode | DeleteQueryNode,
@@ -98,7 +98,7 @@ export class BoundConnection implements DatabaseConnection {
       this.#binding.committed(changes)
       return result
     } catch (error) {
-      // What went wrong first is what counts; a connection that cannot roll back is thrown away by its driver.
+      // The first error counts; a connection that cannot roll back is discarded by its driver.
       await this.#driver.rollbackTransaction(this.inner).catch(() => undefined)
       throw error
     }
@@ -114,13 +114,13 @@ export class BoundConnection implements DatabaseConnection {
     try {
       return await this.#knowing(() => this.#plans.write(query, node, new Work(this.inner, changes)))
     } catch (error) {
-      // Done in part. Whoever catches this and goes on must not keep that part.
+      // Partially done. A caller that catches this and continues must not keep that part.
       if (changes.statements > before) changes.failure ??= error
       throw error
     }
   }
 
-  /** Another process may have made the table since. What needs one finds that out before it does anything. */
+  /** Another process may have created the table since. Statements that need one notice before they do anything. */
   async #knowing<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()

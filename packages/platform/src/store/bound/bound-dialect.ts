@@ -2,7 +2,7 @@ import type { Dialect, Driver, Kysely, QueryCompiler } from 'kysely'
 import type { Binding } from './binding.ts'
 import { BoundDriver } from './bound-driver.ts'
 
-/** A dialect of which every statement goes through the binding. */
+/** A dialect whose statements all pass through the binding. */
 export class BoundDialect implements Dialect {
   readonly #inner: Dialect
   readonly #binding: Binding

@@ -4,7 +4,7 @@ import { BoundConnection } from './bound-connection.ts'
 import { Plans } from './plans.ts'
 import { runOn } from './run.ts'
 
-/** Brings the seal up to date before each commit. */
+/** Updates the seal before each commit. */
 export class BoundDriver implements Driver {
   readonly #inner: Driver
   readonly #binding: Binding

@@ -5,15 +5,15 @@ import { VerifiedTexts } from './verified-texts.ts'
 
 export type Row = Record<string, unknown>
 
-/** What a row adds to the seal of its store: a number below 2^256 that only the holder of the key knows. */
+/** A row's contribution to its store's seal: a number below 2^256 that only the key's holder knows. */
 export type Share = bigint
 
 const macBytes = 24
 const shareFrom = 32
 
 /**
- * The authentication codes of one table's rows: HMAC-SHA512 under a key that is the table's own, over every column in the
- * order of their names. Its first 24 bytes stand in the row, its last 32 go into the seal and are shown nowhere.
+ * Authentication codes of one table's rows: HMAC-SHA512 under the table's key, over every column in name order. Its
+ * first 24 bytes are stored in the row; its last 32 go into the seal and appear nowhere.
  */
 export class BoundTable {
   readonly service: string
@@ -21,9 +21,9 @@ export class BoundTable {
   readonly columns: readonly Column[]
   readonly key: readonly string[]
   readonly children: readonly Child[]
-  /** Names the table, its key and its columns: another one is another table. */
+  /** Identifies the table by key and columns: any change makes another table. */
   readonly form: string
-  /** In the order in which they are authenticated. */
+  /** In authentication order. */
   readonly names: readonly string[]
   readonly #key: KeyObject
   readonly #kinds: ReadonlyMap<string, Column['kind']>
@@ -42,7 +42,7 @@ export class BoundTable {
     this.#key = createSecretKey(createHmac('sha256', storeKey).update(form).digest())
   }
 
-  /** @returns the code to store with the row, and what the row adds to the seal */
+  /** @returns the code to store with the row, and the row's contribution to the seal */
   bind(row: Row): { mac: string; share: Share } {
     const digest = this.#digest(textOf(row, this.names))
     return { mac: digest.toString('base64', 0, macBytes), share: shareOf(digest) }
@@ -54,9 +54,9 @@ export class BoundTable {
   }
 
   /**
-   * A row of a query's result, which may call its columns otherwise.
-   * @param names what the result calls the columns of `this.names`
-   * @param mac what it calls the authentication code
+   * Verifies a row of a query's result, whose columns may have other names.
+   * @param names the result's names of the columns in `this.names`
+   * @param mac the result's name of the authentication code
    * @throws ServiceError RowAltered
    */
   verifyNamed(row: Row, names: readonly string[], mac: string): void {
@@ -71,7 +71,7 @@ export class BoundTable {
     return this.key.map((column) => row[column])
   }
 
-  /** Whether values of these types are read back as they are written, so that the row is known without reading it. */
+  /** Whether values of these types are read back as written, so that the row is known without reading it. */
   takes(column: string, value: unknown): boolean {
     if (value === null) return true
     const kind = this.#kinds.get(column)
@@ -91,18 +91,18 @@ export class BoundTable {
   }
 }
 
-/** What is authenticated of a row. */
+/** The authenticated text of a row. */
 function textOf(row: Row, names: readonly string[]): string {
   let text = ''
   for (const name of names) text += written(row[name])
   return text
 }
 
-/** Texts are preceded by their length, so that no two rows run together to the same text. */
+/** Texts are preceded by their length, so that no two rows yield the same text. */
 function written(value: unknown): string {
   if (typeof value === 'string') return `${value.length}:${value}`
   if (typeof value === 'number' || typeof value === 'bigint') return `#${value};`
-  // Bytes, which no column holds, fit no code.
+  // Bytes, which no column contains, match no code.
   return value === null || value === undefined ? '-' : `?${typeof value};`
 }
 

@@ -3,7 +3,7 @@ import type { Binding } from './binding.ts'
 import { runOn } from './run.ts'
 
 /**
- * Reads every row of a store that has a seal. On Postgres all of one moment, while other processes go on.
+ * Reads every row of a sealed store. On Postgres as of one moment, while other processes continue.
  * @throws ServiceError RowAltered, StoreAltered
  */
 export function checkStore(store: Pick<Store, 'db' | 'engine'>, binding: Binding): Promise<void> {

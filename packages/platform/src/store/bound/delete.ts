@@ -10,7 +10,7 @@ export interface DeletePlan {
   table: BoundTable
   /** Gives back whole rows. */
   remove: string
-  /** Reads the rows that are deleted, where others go with them. */
+  /** Reads the rows to delete, if others are deleted with them. */
   find: string
   children: { plan: DeletePlan; parentColumns: readonly string[] }[]
   returning: string[] | undefined
@@ -41,7 +41,7 @@ export function planDelete(node: DeleteQueryNode, binding: Binding, compiler: Qu
   }
 }
 
-/** Rows that the engine would delete with these are deleted first, so that they leave the seal too. @throws ServiceError RowAltered */
+/** Rows that the engine would cascade to are deleted first, so that they leave the seal too. @throws ServiceError RowAltered */
 export async function remove(plan: DeletePlan, parameters: readonly unknown[], on: Work): Promise<Row[]> {
   if (plan.children.length > 0) {
     for (const row of await on.read(plan.find, parameters))

@@ -26,9 +26,9 @@ export interface InsertPlan {
   table: BoundTable
   columns: string[]
   rows: number
-  /** Each row's values and its code. Gives back the rows that were inserted, where conflicts are passed over. */
+  /** Each row's values and its code. Returns the inserted rows, if conflicts are skipped. */
   insert: string
-  /** Inserts without codes and gives back what came of it; where the database has a say in the values. */
+  /** Inserts without codes and returns the result; if the database computes values. */
   compute: string
   bind: string
   areValues: boolean
@@ -37,7 +37,7 @@ export interface InsertPlan {
   upsert: { update: UpdatePlan; insert: InsertPlan; target: number[] } | undefined
 }
 
-/** How often a row is looked for that another transaction inserts and deletes at the same moment. */
+/** Attempts to find a row that another transaction inserts and deletes at the same moment. */
 const attempts = 5
 
 /** @throws TypeError for a form that cannot be bound */
@@ -123,7 +123,7 @@ function planUpdateOf(
   return planUpdate(node, binding, compiler)
 }
 
-/** @returns the rows that were inserted or changed, as they are now. @throws ServiceError RowAltered, ServerBusy */
+/** @returns the inserted or changed rows, in their new state @throws ServiceError RowAltered, ServerBusy */
 export async function insert(plan: InsertPlan, parameters: readonly unknown[], on: Work): Promise<Row[]> {
   const { table, columns, upsert } = plan
   if (upsert !== undefined) return await insertOrUpdate(plan, upsert, parameters, on)
@@ -164,7 +164,7 @@ async function insertComputed(plan: InsertPlan, parameters: readonly unknown[], 
   return rows
 }
 
-/** The row that is there is verified before it is changed, as by an update. */
+/** An existing row is verified before it is changed, as in an update. */
 async function insertOrUpdate(
   plan: InsertPlan,
   upsert: NonNullable<InsertPlan['upsert']>,

@@ -15,10 +15,10 @@ import { planSelect, type SelectPlan } from './select.ts'
 import { planUpdate, update, type UpdatePlan } from './update.ts'
 import type { Work } from './work.ts'
 
-/** Services ask a few hundred different statements; texts that are made up for one call are gone soon. */
+/** Services use a few hundred different statements; texts made up for one call are soon evicted. */
 const kept = 500
 
-/** How each statement is verified and bound, by its text: the text says the statement but for its parameters. */
+/** How each statement is verified and bound, by its text, which determines everything but the parameters. */
 export class Plans {
   readonly #binding: Binding
   readonly #compiler: QueryCompiler
@@ -38,7 +38,7 @@ export class Plans {
     return remembered(this.#selects, sql, () => planSelect(node, this.#binding, this.#compiler))
   }
 
-  /** @returns how many rows were written, and of them what was asked for. @throws ServiceError RowAltered */
+  /** @returns how many rows were written, and the requested columns @throws ServiceError RowAltered */
   async write(
     query: CompiledQuery,
     node: InsertQueryNode | UpdateQueryNode | DeleteQueryNode,

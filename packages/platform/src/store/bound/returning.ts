@@ -2,7 +2,7 @@ import { ColumnNode, ReferenceNode, SelectAllNode, type ReturningNode } from 'ky
 import type { BoundTable, Row } from './bound-table.ts'
 import { unverifiable } from './select.ts'
 
-/** The columns that a statement gives back of the rows it wrote; undefined where it gives back none. */
+/** The columns that a statement returns for the rows it wrote; undefined if none. */
 export function returnedColumns(node: ReturningNode | undefined, table: BoundTable): string[] | undefined {
   return node?.selections.flatMap(({ selection }) => {
     const column = ReferenceNode.is(selection) ? selection.column : selection

@@ -21,27 +21,27 @@ interface Source {
   /** How the query calls it. */
   name: string
   table: BoundTable
-  /** Of an outer join: there may be no row. */
+  /** For an outer join: there may be no row. */
   isOptional: boolean
 }
 
 interface VerifiedSource extends Source {
-  /** How the result calls the columns, in the order in which they are authenticated, and the code. */
+  /** The result's names of the columns, in authentication order, and of the code. */
   names: string[]
   mac: string
 }
 
-/** A query that reads whole rows, whatever was asked for, so that they can be verified. */
+/** A query that reads whole rows, whatever was requested, so that they can be verified. */
 interface RowPlan {
   sql: string
   sources: VerifiedSource[]
   outputs: string[]
 }
 
-/** A query that counts, sums or folds rows: they are read and verified first, then the query is asked as it stands. */
+/** A query that counts, sums or folds rows: they are read and verified first, then the query runs unchanged. */
 interface FoldPlan {
   rows: RowPlan
-  /** Where the parameters of the rows' query lie among those of the whole. */
+  /** Position of the row query's parameters among all parameters. */
   from: number
   to: number
 }
@@ -49,8 +49,8 @@ interface FoldPlan {
 export type SelectPlan = { rows: RowPlan; fold?: undefined } | { fold: FoldPlan } | { nothing: true }
 
 /**
- * How the rows that a select reads are verified. Of subqueries within its conditions only the outer rows are; that no row is
- * missing or old is what the store's seal says.
+ * How a select's rows are verified. For subqueries within its conditions, only the outer rows are; the store's seal
+ * ensures that no row is missing or outdated.
  * @throws TypeError for a form that cannot be verified
  */
 export function planSelect(node: SelectQueryNode, binding: Binding, compiler: QueryCompiler): SelectPlan {
@@ -69,7 +69,7 @@ export function planSelect(node: SelectQueryNode, binding: Binding, compiler: Qu
   return { fold: { rows: plan, from, to } }
 }
 
-/** What the query gives, verified and without what was added to it. @throws ServiceError RowAltered */
+/** The query's result, verified and without added columns. @throws ServiceError RowAltered */
 export function verifiedRows(plan: RowPlan, rows: readonly Row[]): Row[] {
   return rows.map((row) => {
     for (const { table, names, mac, isOptional } of plan.sources) {
@@ -114,7 +114,7 @@ function planRows(node: SelectQueryNode, sources: readonly Source[], compiler: Q
 interface Asked {
   node: SelectionNode
   output: string
-  /** `source.column` where the output is that column as it lies in the table. */
+  /** `source.column` if the output is that stored column, unchanged. */
   column?: string
 }
 

@@ -1,11 +1,11 @@
 import type { Store } from '../store-types.ts'
 
-/** Holds a row's authentication code. Only this folder sees it. */
+/** Contains a row's authentication code. Only this folder sees it. */
 export const macColumn = 'row_mac'
-/** One row: what all tables together hold. */
+/** One row: the totals of all tables. */
 export const sealTable = 'strongroom_seal'
 
-/** Runs SQL as it stands; `?` marks parameters on both engines. */
+/** Runs SQL unchanged; `?` marks parameters on both engines. */
 export type Run = (sql: string, parameters?: readonly unknown[]) => Promise<Record<string, unknown>[]>
 
 export interface Column {
@@ -14,7 +14,7 @@ export interface Column {
   hasDefault: boolean
 }
 
-/** Rows of `table` that the engine would delete with the row that they refer to. */
+/** Rows of `table` that the engine would delete with the row they refer to. */
 export interface Child {
   table: string
   /** Of the child, and of the parent, in the same order. */
@@ -35,7 +35,7 @@ interface ColumnRow {
   table: string
   name: string
   type: string
-  /** From 1 where the column belongs to the key. */
+  /** From 1 if the column belongs to the key. */
   position: number | null
   preset: string | null
 }
@@ -77,7 +77,7 @@ const referencesSql = {
     where r.contype = 'f' order by c.relname, r.conname, k.n`,
 }
 
-/** The tables that lie in the database, but for the seal's. @throws TypeError for one that cannot be bound */
+/** The database's tables, except the seal's. @throws TypeError for one that cannot be bound */
 export async function readShapes(engine: Store['engine'], run: Run): Promise<(Shape & { hasMac: boolean })[]> {
   const columns = (await run(columnsSql[engine])) as unknown as ColumnRow[]
   const references = (await run(referencesSql[engine])) as unknown as ReferenceRow[]

@@ -1,29 +1,29 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import type { Share } from './bound-table.ts'
 
-/** What one table holds. */
+/** Totals of one table. */
 export interface Total {
   /** See BoundTable. */
   form: string
   rows: number
-  /** Of the shares of all its rows, modulo 2^256. */
+  /** Sum of its rows' contributions, modulo 2^256. */
   sum: Share
 }
 
 export interface Totals {
-  /** Goes up with every transaction that writes. */
+  /** Increased by every writing transaction. */
   revision: number
   tables: ReadonlyMap<string, Total>
 }
 
 const nonceBytes = 32
 const tagBytes = 16
-/** Each sealing has a key of its own. */
+/** Each sealing has a separate key. */
 const iv = new Uint8Array(12)
 
 /**
- * The totals of all tables, encrypted and authenticated. Encrypted because whoever knew the sum before and after a change
- * would know the share of the changed row, and could look for other rows that add up to the same.
+ * The totals of all tables, encrypted and authenticated. Encrypted because someone who knew the sum before and after a
+ * change would know the changed row's contribution, and could look for other rows with the same sum.
  */
 export class StoreSeal {
   readonly #key: KeyObject
@@ -45,7 +45,7 @@ export class StoreSeal {
     return text
   }
 
-  /** Undefined where it was not closed under this key. What is returned must not be changed. */
+  /** Undefined if it was not sealed under this key. The result must not be changed. */
   open(text: string): Totals | undefined {
     if (this.#last?.text === text) return this.#last.totals
     const bytes = Buffer.from(text, 'base64')
@@ -71,14 +71,14 @@ export class StoreSeal {
   }
 }
 
-/** What one transaction changed. */
+/** The changes of one transaction. */
 export class Changes {
   readonly #tables = new Map<string, { rows: number; sum: Share }>()
   /** Statements that changed something. */
   statements = 0
-  /** Of a statement that was done in part: the transaction must not be committed. */
+  /** From a partially executed statement: the transaction must not commit. */
   failure: unknown
-  /** Of the seal that was written for them. */
+  /** Of the seal written for them. */
   revision = 0
 
   add(table: string, share: Share): void {
@@ -93,7 +93,7 @@ export class Changes {
     return this.#tables.size === 0
   }
 
-  /** @returns the totals after this; `totals` stays. */
+  /** @returns the totals after this; `totals` is unchanged. */
   appliedTo(totals: Totals): Totals {
     const after = new Map(totals.tables)
     for (const [table, { rows, sum }] of this.#tables) {

@@ -25,23 +25,23 @@ import type { Work } from './work.ts'
 
 export interface UpdatePlan {
   table: BoundTable
-  /** How many parameters the new values take; those of the conditions follow. */
+  /** How many parameters the new values use; those of the conditions follow. */
   values: number
-  /** Reads the rows that are changed, and on Postgres locks them. */
+  /** Reads the rows to change, and on Postgres locks them. */
   find: string
   /** Changes one row, with its new code: new values, code, key. */
   change: string
-  /** Changes one row and reads what came of it: new values, key. */
+  /** Changes one row and reads the result: new values, key. */
   compute: string
-  /** Gives one row its code: code, key. */
+  /** Stores one row's code: code, key. */
   bind: string
-  /** The columns that are set, where all are set to values; their order is that of the parameters. */
+  /** The columns that are set, if all are set to values; in parameter order. */
   columns: string[] | undefined
   returning: string[] | undefined
 }
 
 /**
- * Reads and verifies the rows, then changes each with a code of its own: an edit of another column is never taken over.
+ * Reads and verifies the rows, then changes each with its own new code: an edit of another column is never adopted.
  * @throws TypeError for a form that cannot be bound
  */
 export function planUpdate(node: UpdateQueryNode, binding: Binding, compiler: QueryCompiler): UpdatePlan {
@@ -70,7 +70,7 @@ export function planUpdate(node: UpdateQueryNode, binding: Binding, compiler: Qu
   }
 }
 
-/** @returns the rows as they are now. @throws ServiceError RowAltered */
+/** @returns the rows in their new state @throws ServiceError RowAltered */
 export async function update(plan: UpdatePlan, parameters: readonly unknown[], on: Work): Promise<Row[]> {
   const { table, columns } = plan
   const values = parameters.slice(0, plan.values)
@@ -99,7 +99,7 @@ export async function update(plan: UpdatePlan, parameters: readonly unknown[], o
   return rows
 }
 
-/** Gives one row its code. Parameters: code, key. */
+/** Stores one row's code. Parameters: code, key. */
 export function bindOne(table: BoundTable, compiler: QueryCompiler): string {
   const node = {
     ...UpdateQueryNode.create([TableNode.create(table.table)]),
@@ -109,7 +109,7 @@ export function bindOne(table: BoundTable, compiler: QueryCompiler): string {
   return compiler.compileQuery(node, createQueryId()).sql
 }
 
-/** All columns of the rows that are about to be changed or deleted. */
+/** All columns of the rows about to be changed or deleted. */
 export function findRows(table: BoundTable, where: WhereNode | undefined, binding: Binding): SelectQueryNode {
   return {
     ...SelectQueryNode.createFrom([TableNode.create(table.table)]),

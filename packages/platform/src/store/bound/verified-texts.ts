@@ -2,20 +2,20 @@
 const maximumCharacters = 4 * 1024 * 1024
 
 /**
- * Rows of one table that were found to be as this installation wrote them, by their authentication code: the same code over the
- * same text needs no second computation. A row that differs in anything is another text, and is computed.
+ * Rows of one table already verified, by authentication code: the same code over the same text needs no second
+ * computation. A row that differs in anything is another text, and is computed.
  */
 export class VerifiedTexts {
   readonly #texts = new Map<string, string>()
   readonly #limit: number
   #characters = 0
 
-  /** @param limit characters that are kept; the oldest rows go first */
+  /** @param limit characters kept; the oldest rows are evicted first */
   constructor(limit: number = maximumCharacters) {
     this.#limit = limit
   }
 
-  /** @param text the row as it is authenticated */
+  /** @param text the row in authenticated form */
   has(code: string, text: string): boolean {
     return this.#texts.get(code) === text
   }

@@ -3,14 +3,14 @@ import type { Store } from '../store-types.ts'
 import type { Binding } from './binding.ts'
 import { checkStore } from './check.ts'
 
-/** A check of a large store must not be most of what its server does: it waits this many times as long as the last one took. */
+/** Checking a large store must not dominate its server's work: it pauses this many times the last check's duration. */
 const rest = 20
 
 /**
- * Reads all rows again and again, for an engine that does not tell when somebody else has written. While the last check found
- * something, the store refuses every use.
- * @param o.everyMs least time between two checks
- * @returns ends it; resolves once the last check has ended
+ * Reads all rows repeatedly, for an engine that does not report foreign writes. While the last check found something,
+ * the store refuses every use.
+ * @param o.everyMs minimum time between two checks
+ * @returns a function that ends it and resolves once the last check has ended
  */
 export function watchStore(
   store: Pick<Store, 'db' | 'engine'>,
@@ -26,7 +26,7 @@ export function watchStore(
       await checkStore(store, binding)
       binding.refuse(undefined)
     } catch (error) {
-      // A server of the database that is away has altered nothing.
+      // An unreachable database server has altered nothing.
       if (error instanceof ServiceError && error.code !== 'StoreUnavailable') binding.refuse(error)
     }
     if (!isClosed) wait(Math.max(o.everyMs, rest * (performance.now() - began)))

@@ -2,7 +2,7 @@ import { CompiledQuery, type DatabaseConnection } from 'kysely'
 import type { Row } from './bound-table.ts'
 import type { Changes } from './store-seal.ts'
 
-/** One connection inside a transaction, and what the transaction changed. SQL is in the engine's own form. */
+/** One connection inside a transaction, and the transaction's changes. SQL is in the engine's own form. */
 export class Work {
   readonly changes: Changes
   readonly #connection: DatabaseConnection

@@ -41,7 +41,7 @@ describeStores('what is written', (open) => {
     await store.migrate('accounts', first)
     return store
   }
-  /** Whether a start finds all as it was left. */
+  /** Whether a start finds everything as it was left. */
   const reopened = async (store: Store): Promise<Store> => {
     await store.close()
     return await open({ sameAs: store })
@@ -101,7 +101,7 @@ describeStores('what is written', (open) => {
     await expect(failing).rejects.toThrow('no')
     const twice = store.db.updateTable('account').set({ id: 'c', note: 'n' })
     await expect(twice.execute()).rejects.toThrow()
-    // One who goes on after a statement that was done in part gets nothing done.
+    // Continuing after a partially executed statement gets nothing done.
     const goesOn = store.transaction(async (tx) => {
       await tx.updateTable('account').set({ id: 'c' }).execute().catch(() => undefined) // prettier-ignore
       if (store.engine === 'sqlite') await tx.insertInto('account').values({ id: 'd' }).execute()

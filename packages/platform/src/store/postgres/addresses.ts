@@ -1,7 +1,7 @@
 import { ServiceError } from '../../errors.ts'
 
 const invalid = (found: string): ServiceError =>
-  // The URL may carry a password, so it is not repeated.
+  // The URL may contain a password, so it is not repeated.
   new ServiceError({
     code: 'InvalidStoreUrl',
     message: 'The store URL names a PostgreSQL server that cannot be found.',
@@ -11,8 +11,8 @@ const invalid = (found: string): ServiceError =>
   })
 
 /**
- * libpq's URL of several servers (PostgreSQL's documentation, 34.1.1.2 Connection URIs), of which one is the primary.
- * @returns one URL for each server, in the order given; what stands before the servers and behind them is the same in each
+ * libpq's URL of several servers (PostgreSQL's documentation, 34.1.1.2 Connection URIs), one of which is the primary.
+ * @returns one URL for each server, in the given order; the rest of the URL is the same in each
  * @throws ServiceError InvalidStoreUrl
  */
 export function postgresAddresses(url: string): string[] {

@@ -3,15 +3,15 @@ import type { Client, Pool, PoolClient, PoolConfig } from 'pg'
 
 type Postgres = Pick<typeof import('pg'), 'Client' | 'Pool'>
 
-/** A server that takes this long to say whether it is the primary does not count as one. Milliseconds. */
+/** A server that takes this long to report whether it is the primary does not count as one. Milliseconds. */
 const answerMs = 3000
 
-/** One PostgreSQL server: the pool of connections to it, and one more that asks what it is. */
+/** One PostgreSQL server: its connection pool, and a separate connection that asks for its role. */
 export class DatabaseServer {
   readonly #pg: Postgres
   readonly #config: PoolConfig
   readonly #pool: Pool
-  /** Of the pool. pg has no way to break a connection whose peer says nothing. */
+  /** The pool's sockets: pg cannot break a connection whose peer is silent. */
   readonly #sockets = new Set<Socket>()
   #observer: Client | undefined
 
@@ -19,9 +19,9 @@ export class DatabaseServer {
     this.#pg = o.pg
     this.#config = { ...o.config, connectionString: o.url, keepAlive: true, stream: () => this.#socket() }
     this.#pool = new o.pg.Pool(this.#config)
-    // An idle connection that breaks is replaced by the pool; without a listener Node would end the process.
+    // The pool replaces a broken idle connection; without a listener Node would end the process.
     this.#pool.on('error', () => {})
-    // Nor has a connection in use one of the pool's, and its server may end it between two statements.
+    // A connection in use has no listener of the pool's, and its server may end it between two statements.
     this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
@@ -30,7 +30,7 @@ export class DatabaseServer {
   }
 
   /**
-   * The timeline that this server writes, or undefined where it is a standby or does not answer. A primary that was left behind by
+   * The timeline that this server writes, or undefined if it is a standby or does not answer. A primary left behind by
    * a failover is on a lower timeline than its successor.
    */
   async timeline(): Promise<number | undefined> {
@@ -47,7 +47,7 @@ export class DatabaseServer {
     }
   }
 
-  /** Breaks every connection of the pool: what waits for an answer on one of them fails now. */
+  /** Breaks every connection of the pool: pending requests fail now. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
   }

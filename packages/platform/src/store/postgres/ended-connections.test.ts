@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { describeStores, openRaw } from '../../testing.ts'
 import type { Store } from '../store-types.ts'
 
-/** As a server that ends or changes its part does to all its clients. */
+/** As a server that ends or changes its role does to all its clients. */
 async function endConnections(store: Store): Promise<void> {
   const raw = await openRaw(store)
   await raw.run('select pg_terminate_backend(pid) from pg_stat_activity where application_name = ?', [
@@ -50,7 +50,7 @@ describe('a connection that its server ends', () => {
       const store = await open()
       if (store.engine === 'sqlite') return
       await endConnections(store)
-      // The pool hears of it with the next of Node's turns.
+      // The pool notices in Node's next turn.
       await new Promise((done) => setTimeout(done, 50))
       await store.transaction(async () => {})
     })

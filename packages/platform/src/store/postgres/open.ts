@@ -6,10 +6,10 @@ import { postgresAddresses } from './addresses.ts'
 import { DatabaseServer } from './database-server.ts'
 import { PrimaryPool } from './primary-pool.ts'
 
-/** Object id of Postgres's 64-bit integer, which `count(*)` returns and pg hands out as a string. */
+/** Object id of Postgres's 64-bit integer, which `count(*)` returns and pg returns as a string. */
 const int8 = 20
 
-/** pg is loaded here only: an installation on SQLite does not pay its memory. */
+/** pg is loaded only here: an installation on SQLite does not pay for its memory. */
 export async function openPostgres(
   url: string,
   service: string,
@@ -45,7 +45,7 @@ export async function openPostgres(
         },
         onCreateConnection: async (connection) => {
           await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
-          // A process that hangs in a transaction must not keep its locks from the one that takes its work over.
+          // A process that hangs in a transaction must not keep its locks from the one that takes over its work.
           await connection.executeQuery(CompiledQuery.raw(`set idle_in_transaction_session_timeout to '7s'`))
         },
       }),
@@ -62,7 +62,7 @@ async function createSchema(pool: PrimaryPool, schema: string): Promise<void> {
     await client.query(`create schema if not exists ${schema}`, [])
     await client.query('select pg_advisory_unlock(hashtext($1))', [schema])
   } finally {
-    // With the lock, where it still holds one.
+    // With the lock, if it still holds one.
     client.release(true)
   }
 }

@@ -4,30 +4,31 @@ import type { PoolClient } from 'pg'
 import type { DatabaseServer } from './database-server.ts'
 import { isUnavailable, storeUnavailable } from './unavailable.ts'
 
-/** What the database's driver asks of a connection. */
+/** What the database driver needs of a connection. */
 export interface PrimaryClient {
   /** @throws ServiceError StoreUnavailable */
   query<R>(sql: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
   release(destroy?: boolean): void
 }
 
-/** How long a request waits for a server that is the primary. Milliseconds. */
+/** How long a request waits for a primary server. Milliseconds. */
 const patienceMs = 10_000
-/** Between two looks at which server is the primary. Milliseconds. */
+/** Interval between checks for the primary server. Milliseconds. */
 const lookMs = 2000
-/** A primary that said nothing for so many looks has its connections broken, whether there is another or not. */
+/** A primary silent for this many checks has its connections broken, even without another one. */
 const silentLooks = 3
 
 /**
- * Connections to whichever of several PostgreSQL servers is the primary: to the one on the highest timeline, so that a primary that was
- * left behind is not read from, and to no standby. A single server (or what stands in front of several) is not asked what it is.
+ * Connections to whichever of several PostgreSQL servers is the primary: the one on the highest timeline, so that
+ * neither a left-behind primary nor a standby is read. A single server (or a proxy in front of several) is not asked
+ * for its role.
  */
 export class PrimaryPool {
   readonly #servers: readonly DatabaseServer[]
   readonly #clients = new WeakMap<PoolClient, PrimaryClient>()
   #primary: DatabaseServer | undefined
   #looking: Promise<void> | undefined
-  /** The highest that any was seen on. Who is below it was left behind. */
+  /** The highest ever seen. A server below it was left behind. */
   #timeline = 1
   #silent = 0
   readonly #timer: NodeJS.Timeout | undefined
@@ -63,7 +64,7 @@ export class PrimaryPool {
     await Promise.all(this.#servers.map((server) => server.end()))
   }
 
-  /** Several that ask at once have one answer. */
+  /** Concurrent callers share one answer. */
   #look(): Promise<void> {
     return (this.#looking ??= this.#find().finally(() => (this.#looking = undefined)))
   }
@@ -83,7 +84,7 @@ export class PrimaryPool {
     for (const server of this.#servers) if (server !== this.#primary) server.cut()
   }
 
-  /** The same object for a client each time, by which the driver knows a connection again. */
+  /** The same object for a client each time, so that the driver recognises a connection. */
   #wrapped(client: PoolClient): PrimaryClient {
     const known = this.#clients.get(client)
     if (known !== undefined) return known
@@ -95,7 +96,7 @@ export class PrimaryPool {
           return { command: command as PostgresQueryResult<R>['command'], rowCount: rowCount ?? 0, rows: rows as R[] }
         } catch (error) {
           if (!isUnavailable(error)) throw error
-          // A server that became a standby may keep its connections; none of them can write any more.
+          // A server that became a standby may keep its connections, but none of them can write.
           isBroken = true
           throw storeUnavailable(error)
         }

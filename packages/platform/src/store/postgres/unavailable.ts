@@ -1,8 +1,8 @@
 import { ServiceError } from '../../errors.ts'
 
 /**
- * SQLSTATE of a server that ends, starts or is a standby (PostgreSQL's documentation, appendix A: classes 08, 57P and 25006), and
- * the system's errors of a peer that is away.
+ * SQLSTATE of a server that ends, starts or is a standby (PostgreSQL's documentation, appendix A: classes 08, 57P and
+ * 25006), and the system's errors for an unreachable peer.
  */
 const codes =
   /^(?:08...|57P0[1-3]|25006|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EAI_AGAIN|ENOTFOUND|ENOENT)$/
@@ -10,14 +10,14 @@ const codes =
 const texts =
   /^(?:Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error)/
 
-/** Whether an error of pg says that there is no primary to talk to, rather than that a statement is wrong. */
+/** Whether an error of pg means that there is no reachable primary, rather than a wrong statement. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { code } = error as { code?: unknown }
   return typeof code === 'string' ? codes.test(code) : texts.test(error.message)
 }
 
-/** The statement may have been carried out: what was being committed when the connection broke is known to the database alone. */
+/** The statement may have been executed: only the database knows whether a commit succeeded when the connection broke. */
 export const storeUnavailable = (cause?: unknown): ServiceError =>
   new ServiceError({
     code: 'StoreUnavailable',
