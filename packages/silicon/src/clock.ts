@@ -1,4 +1,4 @@
-/** Time as the caller tells it. */
+/** Time from the caller. */
 export interface Clock {
   now(): Date
 }

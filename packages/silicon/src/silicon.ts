@@ -8,16 +8,17 @@ import type { TdxPlatform } from './tdx-platform.ts'
 
 /** Simulated confidential-computing hardware of one installation, AMD's and Intel's. */
 export interface Silicon {
-  /** The installation's own roots. `simulated` is always true: they keep no host out. */
+  /** The installation's own roots. `simulated` is always true: they offer no protection from the host. */
   anchors: TrustAnchors
   amd: AmdSecureProcessor
   intel: TdxPlatform
 }
 
 /**
- * Opens the installation's simulated hardware. Its keys are made on first use, which takes seconds, and are kept in `keys`.
+ * Opens the installation's simulated hardware. Its keys are created on first use, which takes seconds, and are stored
+ * in `keys`.
  * @param o.keys private keys as PKCS#8 by name; the caller seals them
- * @param o.product line of AMD's processors; Milan when absent
+ * @param o.product AMD processor line; default Milan
  */
 export async function createSilicon(o: { keys: KeyStore; clock: Clock; product?: SimulatedProduct }): Promise<Silicon> {
   const amd = await SimulatedSecureProcessor.open(o)

@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
 import { issueCrl } from './pki/crl-writer.ts'
 import { loadOrCreateKey, type KeyStore } from './pki/keys.ts'
 
-/** Keeps keys in memory only. `names` tells which were made. */
+/** Keeps keys in memory only. `names` lists the created ones. */
 export function memoryKeyStore(): KeyStore & { names(): string[] } {
   const kept = new Map<string, Uint8Array>()
   return {
@@ -47,13 +47,13 @@ export function tinyFirmware(fill = 0): Uint8Array {
     .finish()
 }
 
-/** A revocation list of the simulated AMD root with a life of its own, as an urgent list of the vendor's has. */
+/** A revocation list of the simulated AMD root with its own validity, like a vendor's urgent list. */
 export async function urgentAmdList(o: {
   keys: KeyStore
   product: string
   thisUpdate: Date
   nextUpdate: Date
-  /** Serial numbers of certificates of the root. */
+  /** Serial numbers of certificates issued by the root. */
   revoked?: readonly bigint[]
 }): Promise<Uint8Array> {
   return await issueCrl({

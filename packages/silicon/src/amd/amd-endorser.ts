@@ -6,37 +6,37 @@ import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey, type KeyStore, type SigningKey } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'
 
-/** Lines of processors that the simulation knows to be. */
+/** Processor lines that the simulation can be. */
 export type SimulatedProduct = Extract<SnpProduct, 'Milan' | 'Genoa'>
 
-/** What AMD's key distribution service would answer for the simulated chip. DER, and PEM where the service gives PEM. */
+/** What AMD's key distribution service would answer for the simulated chip. DER, or PEM if the service returns PEM. */
 export interface AmdEndorsements {
   vcek: Uint8Array
   ask: Uint8Array
   ark: Uint8Array
-  /** List of the root, as under `/vcek/v1/{product}/crl`. */
+  /** The root's list, as under `/vcek/v1/{product}/crl`. */
   crl: Uint8Array
   /** ASK then ARK, as under `/vcek/v1/{product}/cert_chain`. */
   chainPem: string
   vcekPem: string
   product: SimulatedProduct
-  /** 64 bytes: the path of the chip at the service, in hexadecimal. */
+  /** 64 bytes: the chip's path at the service, in hexadecimal. */
   hardwareId: Uint8Array
-  /** Versions that the VCEK is of. */
+  /** Versions in the VCEK. */
   tcb: TcbVersion
   /** The versions as the service's clients write them: 16 hexadecimal digits. */
   tcbm: string
 }
 
 const day = 24 * 60 * 60 * 1000
-/** Validity of the root and the intermediate: fixed, so that a list from one start is of the same authority at the next. */
+/** Validity of the root and the intermediate: fixed, so that lists of one start belong to the same authority as those of the next. */
 const authorityNotBefore = new Date('2020-01-01T00:00:00Z')
 const authorityNotAfter = new Date('2049-12-31T23:59:59Z')
 const vcekDays = 7 * 365
 const crlDays = 30
 const serialNumbers = { ark: 0x10000n, ask: 0x10001n, vcek: 0n } as const
 
-/** The names that verifiers match are AMD's; the unit says in every certificate what it is not. */
+/** Verifiers match AMD's names; the unit in every certificate marks it as simulated. */
 export function amdName(commonName: string): NameAttributes {
   return [
     ['OU', 'Simulated: no protection from the host'],
@@ -45,7 +45,7 @@ export function amdName(commonName: string): NameAttributes {
   ]
 }
 
-/** Authority over the simulated chip. Certificates are made when first asked for and again when they come near their end. */
+/** Authority over the simulated chip. Certificates are created on first use and renewed before they expire. */
 export class SimulatedAmdEndorser {
   readonly product: SimulatedProduct
   readonly tcb: TcbVersion
@@ -96,7 +96,7 @@ export class SimulatedAmdEndorser {
     return this.#vcek
   }
 
-  /** Identity of the chip: follows from its key, so that it needs no keeping. */
+  /** Identity of the chip: derived from its key, so it need not be stored. */
   hardwareId(): Promise<Uint8Array> {
     return digest('SHA-512', this.#vcek.spki)
   }
@@ -182,7 +182,7 @@ export class SimulatedAmdEndorser {
     ]
   }
 
-  /** A list is handed out for half of its time, so that who fetches one has two weeks to use it. */
+  /** A list is served for half of its validity, so that a client has two weeks to use it. */
   #revocationList(now: Date): Promise<Uint8Array> {
     if (this.#crl === undefined || this.#crl.renewAt <= now) {
       const thisUpdate = new Date(now.getTime() - 60 * 60 * 1000)

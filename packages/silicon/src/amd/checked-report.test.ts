@@ -179,7 +179,7 @@ describe('checkSnp', () => {
       { report: (bytes) => (bytes[tcbAt.current + 2] = 1) },
       ['snp.committed ReservedNotZero'],
     ],
-    // No single check reads it: the verifier has the last word.
+    // No single check covers it: the verifier decides.
     [
       'a reserved byte in the versions at launch',
       { report: (bytes) => (bytes[tcbAt.launch + 2] = 1) },

@@ -35,7 +35,7 @@ interface Given {
   product?: SnpProduct
 }
 
-// Everything is signed by the key that a chain under the pinned root endorses: one rule at a time stands against it.
+// Everything is signed by the key that a chain under the pinned root endorses: only one rule at a time fails.
 describe('verifySnp', () => {
   let keys: Hierarchy
   let pin: string
@@ -179,7 +179,7 @@ describe('verifySnp', () => {
   })
 
   it('takes the root’s list alone, and what it lists is revoked', async () => {
-    // A good list of the intermediate says nothing of the intermediate.
+    // A valid list from the intermediate does not cover the intermediate.
     await expect(verify({ crl: await issueList('SEV-Milan', keys.ask) })).rejects.toMatchObject({
       code: 'CrlIssuerMismatch',
     })

@@ -158,7 +158,7 @@ describe('its endorsements', () => {
     const stranger = await SimulatedSecureProcessor.open({ keys: memoryKeyStore(), clock })
     const { vcek, ask, ark } = await stranger.endorsements()
     await expect(verify({ chain: { vcek, ask, ark } })).rejects.toMatchObject({ code: 'UntrustedRoot' })
-    // Same names, other keys: a chain put together from both is not a chain.
+    // Same names, other keys: a mix of both is not a chain.
     await expect(verify({ chain: { vcek, ask, ark: chain.ark } })).rejects.toMatchObject({
       code: 'CertificateSignatureInvalid',
     })

@@ -4,24 +4,24 @@ import type { Clock } from '../clock.ts'
 import { signRaw, type KeyStore } from '../pki/keys.ts'
 import { SimulatedAmdEndorser, type AmdEndorsements, type SimulatedProduct } from './amd-endorser.ts'
 
-/** What a guest is started with. */
+/** Inputs of a guest's launch. */
 export interface SnpLaunch {
   /** Whole image; it is measured, not run. */
   firmware: Uint8Array
   vCPUs: number
   /** QEMU's name of the processor. */
   vcpuType: string
-  /** GUEST_POLICY; ABI 0.31 with SMT allowed when absent, no debugging. */
+  /** GUEST_POLICY; default: ABI 0.31 with SMT allowed, no debugging. */
   policy?: bigint
   /** 32 bytes. */
   hostData?: Uint8Array
-  /** 16 bytes each, of the id block; zero when absent. */
+  /** 16 bytes each, of the id block; default zero. */
   familyId?: Uint8Array
   imageId?: Uint8Array
   guestSvn?: number
 }
 
-/** A running guest as the secure processor knows it. */
+/** A running guest as the secure processor sees it. */
 export interface SnpGuest {
   /** 48 bytes. */
   measurement: Uint8Array
@@ -37,7 +37,7 @@ export interface AmdSecureProcessor {
   endorsements(): Promise<AmdEndorsements>
 }
 
-/** What a host may ask wrongly of the secure processor. */
+/** An invalid request of a host to the secure processor. */
 export class SnpLaunchError extends Error {
   readonly code: 'PolicyFailure' | 'InvalidParameter'
 
@@ -51,7 +51,7 @@ export class SnpLaunchError extends Error {
 const defaultPolicy = 0x3001fn
 /** Firmware 1.55.40, committed. */
 const firmwareVersion = { major: 1, minor: 55, build: 40 } as const
-/** Versions of the simulated platform's parts: of a machine on which every update is installed. */
+/** Versions of the simulated platform's components: of a fully updated machine. */
 const simulatedTcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 0, snp: 29, microcode: 222 }
 /** SMT on, ECC memory, aliasing checked: what Azure's hosts report. */
 const platformInfo = 0x25n
@@ -62,12 +62,12 @@ const cpus: Record<SimulatedProduct, readonly [family: number, model: number, st
 }
 
 /**
- * Software in place of AMD's secure processor: makes true reports of the firmware it is given, under a root of its own.
- * It runs on the host and keeps no host out.
+ * Software in place of AMD's secure processor: makes correct reports of the firmware it is given, under its own root.
+ * It runs on the host and offers no protection from the host.
  */
 export class SimulatedSecureProcessor implements AmdSecureProcessor {
   readonly #endorser: SimulatedAmdEndorser
-  /** Digests of firmware images by their SHA-256: a host starts many guests from few images. */
+  /** Digests of firmware images by SHA-256: a host starts many guests from few images. */
   readonly #firmwareDigests = new Map<string, Promise<Uint8Array>>()
 
   private constructor(endorser: SimulatedAmdEndorser) {

@@ -15,7 +15,7 @@ import type { TdxPlatform } from '../tdx-platform.ts'
 import { intelNames } from './certificates.ts'
 import { createIntelPlatform } from './platform.ts'
 
-// Whoever holds an installation's keys can sign anything with them. These texts are signed well and say what they must not.
+// The holder of an installation's keys can sign anything. These texts are validly signed with forbidden content.
 
 const values = new Map<string, Uint8Array>()
 const store = {
@@ -67,7 +67,7 @@ const info = (from: string | RegExp, to: string, signer?: string): Promise<strin
 const identity = (from: string | RegExp, to: string): Promise<string> =>
   signedAgain(collateral.qeIdentity, 'enclaveIdentity', from, to)
 
-/** The quote with bytes of header or body changed, signed again by the attestation key. */
+/** The quote with changed bytes in header or body, signed again by the attestation key. */
 async function quotedAgain(change: (bytes: Uint8Array) => void): Promise<Uint8Array> {
   const bytes = Uint8Array.from(quote)
   change(bytes)
@@ -159,7 +159,7 @@ describe('evidence that is signed well and not in order', () => {
       tcbInfoIssuerChainPem: toPem([platformCa, root]),
     }
     expect(await outcome(byAuthority)).toBe('CertificateNotForThisUse')
-    // A quote under the TCB signer's certificate, which chains to the same root and has no SGX extension.
+    // A quote under the TCB signer's certificate, which chains to the same root and lacks the SGX extension.
     const chain = utf8(collateral.tcbInfoIssuerChainPem)
     const { raw } = parseTdxQuote(quote)
     const start = raw.length - utf8(toPem([pck, platformCa, root])).length

@@ -7,7 +7,7 @@ import { pckExtension } from './pck-extension.ts'
 const dayMs = 86_400_000
 const yearMs = 365 * dayMs
 
-/** Common names are Intel's, because clients look at them; the organisation says whose they are. */
+/** Common names are Intel's, because clients check them; the organisation marks them as simulated. */
 function name(commonName: string): NameAttributes {
   return [
     ['CN', commonName],
@@ -37,7 +37,7 @@ export interface IntelCertificates {
   tcbSigning: Uint8Array
 }
 
-/** Issues the hierarchy over keys that persist. Roots are pinned by key, so certificates may be issued again at each start. */
+/** Issues the hierarchy over persistent keys. Roots are pinned by key, so certificates may be issued again at each start. */
 export async function issueIntelCertificates(keys: IntelKeys, now: Date): Promise<IntelCertificates> {
   const ppid = await nameOfPlatform('ppid', keys.pck)
   const platformInstanceId = await nameOfPlatform('platform instance', keys.pck)

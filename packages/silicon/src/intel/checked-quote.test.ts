@@ -124,7 +124,7 @@ describe('checkTdx', () => {
     expect([tree.outcome, genuine, faults(tree)]).toEqual(['skipped', false, []])
     const open = missingChecks(tree).find(({ id }) => id === missing)
     expect(open?.message).toMatch(/https:\/\/[\w.]*trustedservices\.intel\.com\//)
-    // The platform's own kind, as its certificate says it.
+    // The platform's own kind, by its certificate.
     if (missing === 'tdx.tcbInfo.signature') expect(open?.message).toContain('fmspc=53494d000001')
   })
 
@@ -278,7 +278,7 @@ describe('checkTdx', () => {
       )
       found.push(checks())
     }
-    // Twelve and two, as verifyTdx by itself; and two of the quote by their own checks.
+    // Twelve and two, like verifyTdx alone; and two of the quote by their own checks.
     expect(found).toEqual([12 + 2, 2 + 2])
   })
 

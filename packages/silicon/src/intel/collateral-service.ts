@@ -9,12 +9,12 @@ import { quotingEnclaveSigner } from './quoting-enclave.ts'
 
 const dayMs = 86_400_000
 const lifeMs = 30 * dayMs
-/** Issued a little earlier than made: a verifier that took its time just before, or whose clock is behind, does not find it of the future. */
+/** Dated slightly earlier, so that it is not in the future for a verifier that read its clock just before, or whose clock is behind. */
 const beforeMs = 60_000
-/** Handed out again for so long: its next update is then still 29 days ahead. */
+/** Reused for this long: its next update is then still 29 days ahead. */
 const reuseMs = dayMs
 
-/** Plays Intel's provisioning certification service: what it says is of now and holds for 30 days. */
+/** Acts as Intel's provisioning certification service: its statements are current and valid for 30 days. */
 export class CollateralService {
   readonly #keys: IntelKeys
   readonly #certificates: IntelCertificates
@@ -36,7 +36,7 @@ export class CollateralService {
     return collateral
   }
 
-  /** TCB info of the next set: a microcode more is wanted of the platform, which is out of date then. Signed as it is asked for. */
+  /** TCB info of the next set: it requires one more microcode version, so the platform is then out of date. Signed on request. */
   async earlyTcbInfo(): Promise<string> {
     const issued = new Date(Math.floor(this.#clock.now().getTime() / 1000) * 1000)
     const dates = { issueDate: second(issued), nextUpdate: second(new Date(issued.getTime() + lifeMs)) }
@@ -48,7 +48,7 @@ export class CollateralService {
     const dates = { issueDate: second(issued), nextUpdate: second(nextUpdate) }
     const { root, platformCa, tcbSigning } = this.#certificates
     const signerChain = toPem([tcbSigning, root])
-    // Seconds of issue: a later list has a higher number, also over restarts.
+    // Seconds of issue: a later list has a higher number, also across restarts.
     const list = { number: BigInt(issued.getTime() / 1000), thisUpdate: issued, nextUpdate }
     return {
       tcbInfo: await this.#sign('tcbInfo', tcbInfo(dates)),
@@ -61,7 +61,7 @@ export class CollateralService {
     }
   }
 
-  /** The signature covers the text as it is sent. */
+  /** The signature covers the text as sent. */
   async #sign(member: string, value: unknown): Promise<string> {
     const body = JSON.stringify(value)
     const signature = await signRaw(this.#keys.tcbSigning, utf8(body))
@@ -78,7 +78,7 @@ const earlyDate = '2025-05-14T00:00:00Z'
 const currentDate = '2024-11-13T00:00:00Z'
 const oldDate = '2024-03-13T00:00:00Z'
 
-/** TCB info version 3 (the early set has one level above): the platform as it is, and one level below it that is out of date. */
+/** TCB info version 3 (the early set has one level above): the platform's level, and one below it that is out of date. */
 function tcbInfo(dates: Dates, { early = false } = {}): unknown {
   const components = (svns: readonly number[]): object[] =>
     svns.map((svn, index) => (index === 0 ? { svn, category: 'BIOS', type: 'Early Microcode Update' } : { svn }))

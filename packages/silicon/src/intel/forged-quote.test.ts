@@ -34,7 +34,7 @@ import { platformTcb } from './platform-tcb.ts'
 const rsaSpki = (): Uint8Array =>
   new Uint8Array(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'der', type: 'spki' }))
 
-// Everything is signed by whoever has to: one rule at a time stands against it.
+// Everything is signed by the right key: only one rule at a time fails.
 describe('verifyTdx', () => {
   let keys: IntelHierarchy
   let good: TdxCollateral
@@ -151,7 +151,7 @@ describe('verifyTdx', () => {
   it('refuses what is not signed by whom it names', async () => {
     await refused({ quote: { pck: keys.ca } }, 'QeReportSignatureInvalid', { subject: 'TD quote' })
     await refused({ quote: { quoteSigner: keys.ca } }, 'QuoteSignatureInvalid', { subject: 'TD quote' })
-    // The attestation key of another platform, under the report of this one's enclave.
+    // Another platform's attestation key, under a report of this one's enclave.
     const vouched = parseTdxQuote(await issueQuote(keys)).qeReport.reportData
     const enclave = (bytes: Uint8Array): void => bytes.set(vouched, 320)
     await refused({ quote: { attestation: keys.ca, enclave } }, 'QeReportDataMismatch')
@@ -160,7 +160,7 @@ describe('verifyTdx', () => {
       expected: '939a7233f79c4ca9940a0db3957f0607',
       found: '929a7233f79c4ca9940a0db3957f0607',
     })
-    // A point off the curve, that the enclave vouches for: nothing can be signed by it.
+    // A point off the curve that the enclave vouches for: nothing can be signed with it.
     const off = keys.attestation.spki.with(-1, keys.attestation.spki.at(-1)! ^ 1)
     const attestation = { ...keys.attestation, spki: off }
     await refused({ quote: { attestation, quoteSigner: keys.attestation } }, 'QuoteSignatureInvalid')
@@ -244,7 +244,7 @@ describe('verifyTdx', () => {
     const pckChain = [pck, ca, root]
     for (const kind of [1, 2, 3] as const)
       expect((await verify({ quote: named({ kind }), pckChain })).root.name).toBe('forged')
-    // Only in clear does the name say whose it is.
+    // Only in clear does the name identify it.
     expect((await verify({ quote: named({ kind: 2, ppid: 9 }), pckChain })).root.name).toBe('forged')
     for (const [field, quote, expected, found] of [
       ['CPUSVN', named({ cpuSvn: '00'.repeat(16) }), '00'.repeat(16), '03030202040100050000000000000000'],
@@ -259,7 +259,7 @@ describe('verifyTdx', () => {
       })
     await refused({ quote: named({ kind: 3 }) }, 'CertificationDataNotSupported', { found: 'type 3' })
     await refused({ quote: named({}), pckChain: [] }, 'CertificationDataNotSupported', { found: 'type 1' })
-    // A chain in the quote is the one that counts.
+    // A chain in the quote takes precedence.
     expect((await verify({ pckChain: [root] })).root.name).toBe('forged')
   })
 

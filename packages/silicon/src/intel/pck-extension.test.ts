@@ -62,7 +62,7 @@ describe('what a PCK certificate says of its platform', () => {
       cachedKeys: false,
       smtEnabled: true,
     })
-    // Of one socket.
+    // Of a single-socket platform.
     expect(await read(sgx({ [pckOids.platformInstanceId]: undefined, [pckOids.configuration]: undefined }))).toEqual(
       whole,
     )

@@ -4,8 +4,8 @@ import { platformTcb } from './platform-tcb.ts'
 
 /**
  * SGX extension of a PCK certificate (Intel PCK certificate specification, section 1.3.5).
- * @param o.ppid 16 bytes naming the processor
- * @param o.platformInstanceId 16 bytes naming the platform
+ * @param o.ppid 16 bytes identifying the processor
+ * @param o.platformInstanceId 16 bytes identifying the platform
  */
 export function pckExtension(o: { ppid: Uint8Array; platformInstanceId: Uint8Array }): Uint8Array {
   const field = (name: string, value: Uint8Array): Uint8Array => sequence(oid(name), value)

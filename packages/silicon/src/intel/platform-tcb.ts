@@ -1,8 +1,8 @@
 import { fromHex } from '@strongroom/evidence'
 
 /**
- * Security versions of the simulated platform. They are those of a machine on which every update is installed, and the TCB
- * info of the simulation is written from the same numbers, so that its platforms are up to date and an altered one is not.
+ * Security versions of the simulated platform: those of a fully updated machine. The simulation's TCB info uses the
+ * same numbers, so its platforms are up to date and an altered one is not.
  */
 export const platformTcb: Readonly<{
   fmspc: Uint8Array
@@ -16,7 +16,7 @@ export const platformTcb: Readonly<{
   qeAttributes: Uint8Array
   tcbEvaluationDataNumber: number
 }> = {
-  // "SIM" and a number: no family-model-stepping of Intel's reads so.
+  // "SIM" and a number: not a family-model-stepping of Intel's.
   fmspc: fromHex('53494d000001'),
   pceId: fromHex('0000'),
   pceSvn: 13,

@@ -88,7 +88,7 @@ describe('the simulated Intel platform', () => {
         },
       ],
     })
-    // The module, Intel's enclave and other components are told apart.
+    // The module, Intel's enclave and other components are distinguished.
     const lower = { ...pck, pceSvn: 12, componentSvns: pck.componentSvns.map((svn) => Math.max(0, svn - 1)) }
     const tee = Uint8Array.from(body.teeTcbSvn)
     tee[0]! -= 1

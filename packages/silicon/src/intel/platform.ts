@@ -8,8 +8,8 @@ import { QuotingEnclave } from './quoting-enclave.ts'
 import { TdxModule } from './tdx-module.ts'
 
 /**
- * Opens the simulated Intel platform whose keys are in `keys`, making them the first time: same bytes and protocols as the
- * real one, another root, and no barrier against its host.
+ * Opens the simulated Intel platform with the keys in `keys`, creating them the first time: same bytes and protocols as
+ * the real one, another root, and no protection from its host.
  */
 export async function createIntelPlatform(o: { keys: KeyStore; clock: Clock }): Promise<TdxPlatform> {
   const key = (name: string): Promise<SigningKey> => loadOrCreateKey(o.keys, name, 'ecdsa-p256-sha256')
@@ -34,7 +34,7 @@ export async function createIntelPlatform(o: { keys: KeyStore; clock: Clock }): 
   }
 }
 
-/** Secret of this name; made and saved when there is none yet. */
+/** Secret of this name; created and saved if missing. */
 async function secretBytes(store: KeyStore, name: string, length: number): Promise<Uint8Array> {
   const stored = await store.load(name)
   if (stored !== undefined) return stored

@@ -3,16 +3,16 @@ import { signRaw, type SigningKey } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'
 import { platformTcb } from './platform-tcb.ts'
 
-/** 939a7233-f79c-4ca9-940a-0db3957f0607: the format that Intel's quoting enclave writes. */
+/** 939a7233-f79c-4ca9-940a-0db3957f0607: the format of Intel's quoting enclave. */
 const vendorId = fromHex('939a7233f79c4ca9940a0db3957f0607')
 const authenticationData = Uint8Array.from({ length: 32 }, (_, index) => index)
 
-/** MRSIGNER of the simulated quoting enclave; Intel's own is another. */
+/** MRSIGNER of the simulated quoting enclave; Intel's differs. */
 export function quotingEnclaveSigner(): Promise<Uint8Array> {
   return digest('SHA-256', utf8('Strongroom simulated enclave signer'))
 }
 
-/** Turns a TDREPORT that the platform's module made into a TD quote of version 4, which anyone can verify. */
+/** Turns a TDREPORT of the platform's module into a TD quote of version 4, which anyone can verify. */
 export class QuotingEnclave {
   readonly #attestation: SigningKey
   readonly #pck: SigningKey
@@ -28,7 +28,7 @@ export class QuotingEnclave {
     this.#pckChainPem = toPem(o.pckChain)
   }
 
-  /** @param report of this platform: whoever calls has checked its MAC */
+  /** @param report of this platform: the caller has verified its MAC */
   async quote(report: TdReport): Promise<Uint8Array> {
     const { body } = report
     const header = new ByteWriter().u16le(4).u16le(2).u32le(0x81).zero(4).bytes(vendorId).zero(20).finish()

@@ -14,7 +14,7 @@ import type { TdxGuest, TdxLaunch } from '../tdx-platform.ts'
 import { platformTcb } from './platform-tcb.ts'
 
 const septVeDisable = 1n << 28n
-/** x87, SSE, AVX, AVX-512, PKRU, CET, AMX: what Azure's TDs have. */
+/** x87, SSE, AVX, AVX-512, PKRU, CET, AMX: as in Azure's TDs. */
 const defaultXfam = 0x618e7n
 
 /** Simulated TDX module: measures TDs and vouches for them to its own platform with a MAC under a key that never leaves. */
@@ -88,7 +88,7 @@ export class TdxModule {
   }
 
   async #report(tdInfo: Uint8Array, reportData: Uint8Array): Promise<Uint8Array> {
-    // MRSIGNERSEAM and attributes are zero, as for a module that the processor's vendor signed.
+    // MRSIGNERSEAM and attributes are zero, as for a module signed by the processor's vendor.
     const valid = 0x1ffn
     const teeTcbInfo = new ByteWriter()
       .u64le(valid)

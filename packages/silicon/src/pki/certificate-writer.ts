@@ -15,7 +15,7 @@ import { digest } from '@strongroom/evidence'
 import type { SigningKey } from './keys.ts'
 import { signatureAlgorithm, signForCertificate } from './signature.ts'
 
-/** Issues an X.509 version 3 certificate (RFC 5280 section 4.1). Times are cut to the second. */
+/** Issues an X.509 version 3 certificate (RFC 5280 section 4.1). Times are truncated to the second. */
 export async function issueCertificate(o: {
   serialNumber: bigint
   subject: NameAttributes
@@ -35,12 +35,12 @@ export async function issueCertificate(o: {
   return signed(await signForCertificate(o.signer, toBeSigned))
 }
 
-/** basicConstraints and keyUsage of a key that signs data only. */
+/** basicConstraints and keyUsage of a data-signing key. */
 export function leafExtensions(): Extension[] {
   return [basicConstraints(), keyUsage(['digitalSignature', 'nonRepudiation'])]
 }
 
-/** SHA-1 of the key's bits: names a key, protects nothing. */
+/** SHA-1 of the key's bits: an identifier, not a protection. */
 export async function keyIdentifier(spki: Uint8Array): Promise<Uint8Array> {
   return digest('SHA-1', keyBits(spki))
 }

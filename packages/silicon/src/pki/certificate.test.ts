@@ -16,7 +16,7 @@ import {
 import { parseCertificate, describeName, type Certificate, type SignatureAlgorithm } from '@strongroom/evidence'
 import { describe, expect, it } from 'vitest'
 
-// Unsigned: reading asks for the form alone.
+// Unsigned: parsing needs only the form.
 
 const point = (size: number, form = 4): Uint8Array => bitString(new Uint8Array(1 + 2 * size).fill(form, 0, 1))
 const ecKey = (curve = '1.3.132.0.34', size = 48, form = 4): Uint8Array =>

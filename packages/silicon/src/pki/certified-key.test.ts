@@ -19,7 +19,7 @@ const numbersOf = ({ publicKey }: Pair): Numbers => {
   return { n, e } as Numbers
 }
 
-// Attestation services publish keys as certificates alone, or beside the key's numbers.
+// Attestation services publish keys as certificates only, or with the key's numbers.
 describe('a published key that comes in a certificate', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const other = generateKeyPairSync('rsa', { modulusLength: 2048 })

@@ -31,7 +31,7 @@ import { made, now, until } from '../testing/times.ts'
 type Anchors = { name: string; spkiSha256: string }[]
 const open = (check: Check): unknown[] =>
   leaves(check).flatMap(({ id, outcome, optional }) => (outcome === 'skipped' ? [[id, optional ?? false]] : []))
-/** How many signatures are checked the first time, and once a cache knows what is checked. */
+/** How many signatures are verified the first time, and once a cache remembers them. */
 async function checked(judge: (context: object) => Promise<Check>): Promise<number[]> {
   const { primitives, checks } = counting()
   const context = { primitives, cache: new VerificationCache() }

@@ -3,7 +3,7 @@ import { keyIdentifier } from './certificate-writer.ts'
 import type { SigningKey } from './keys.ts'
 import { signatureAlgorithm, signForCertificate } from './signature.ts'
 
-/** Issues a revocation list version 2 (RFC 5280 section 5). Times are cut to the second. */
+/** Issues a revocation list version 2 (RFC 5280 section 5). Times are truncated to the second. */
 export async function issueCrl(o: {
   issuer: NameAttributes
   signer: SigningKey

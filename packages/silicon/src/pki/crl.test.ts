@@ -37,7 +37,7 @@ interface Parts {
   version?: Uint8Array
   issuer?: string
   nextUpdate?: Uint8Array
-  /** Entries; the list is left out where there are none. */
+  /** Entries; the list is omitted if there are none. */
   revoked?: Uint8Array[]
   extensions?: Extension[]
   tail?: Uint8Array

@@ -1,12 +1,12 @@
 import { forWebCrypto } from '@strongroom/evidence'
 
-/** Keeps the private keys of the simulated hardware between starts; the caller seals them. */
+/** Stores the simulated hardware's private keys between starts; the caller seals them. */
 export interface KeyStore {
   load(name: string): Promise<Uint8Array | undefined>
   save(name: string, pkcs8: Uint8Array): Promise<void>
 }
 
-/** How a key signs: with the algorithms that the vendors use. */
+/** How a key signs, with the vendors' algorithms. */
 export type SigningScheme = 'rsa-pss-sha384' | 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384'
 
 /** A private key with its public half. */
@@ -19,7 +19,7 @@ export interface SigningKey {
 
 type Generation = (RsaHashedKeyGenParams & { name: string }) | EcKeyGenParams
 
-/** RSA keys are of 4096 bits, as AMD's roots are. */
+/** RSA keys have 4096 bits, like AMD's roots. */
 const generation: Record<SigningScheme, Generation> = {
   'rsa-pss-sha384': {
     name: 'RSA-PSS',
@@ -31,7 +31,7 @@ const generation: Record<SigningScheme, Generation> = {
   'ecdsa-p384-sha384': { name: 'ECDSA', namedCurve: 'P-384' },
 }
 
-/** The key of this name; made and saved when there is none yet. RSA keys take seconds to make. */
+/** The key of this name; created and saved if missing. RSA keys take seconds to generate. */
 export async function loadOrCreateKey(store: KeyStore, name: string, scheme: SigningScheme): Promise<SigningKey> {
   const algorithm = generation[scheme]
   const stored = await store.load(name)
@@ -56,7 +56,7 @@ async function publicHalf(privateKey: CryptoKey, algorithm: Generation): Promise
   return new Uint8Array(await crypto.subtle.exportKey('spki', publicKey))
 }
 
-/** Signature as WebCrypto gives it: r and s of fixed length for ECDSA. */
+/** Signature in WebCrypto's form: r and s of fixed length for ECDSA. */
 export async function signRaw(key: SigningKey, data: Uint8Array): Promise<Uint8Array> {
   const parameters = {
     'rsa-pss-sha384': { name: 'RSA-PSS', saltLength: 48 },

@@ -177,7 +177,7 @@ describe('verifyPath', () => {
     const six = Array.from({ length: 6 }, () => root!)
     expect(await verifyPath({ chain: six, anchors, at })).toBe(anchors[0])
     expect(await verifyPath({ chain: [root!], anchors, at })).toBe(anchors[0])
-    // No list says anything of a root, which is trusted by its key.
+    // No list covers a root, which is trusted by its key.
     expect(await verifyPath({ chain: [root!], anchors, at, requireCrls: true })).toBe(anchors[0])
     const weak = await chain({ rootExtensions: [] })
     for (const leafMayBeCa of [true, false])

@@ -117,7 +117,7 @@ describe.each([
     const spki = spkiOf(publicKey)
     const nodeHash = hash.replace('-', '').toLowerCase()
     const accepts = (signature: Uint8Array): Promise<boolean> => check(spki, { kind: 'ECDSA', hash }, signature)
-    // Numbers with leading zeros, which DER leaves out, are one in a hundred.
+    // One number in a hundred has leading zeros, which DER omits.
     for (let index = 0; index < 300; index++) {
       const raw = new Uint8Array(sign(nodeHash, data, { key: privateKey, dsaEncoding: 'ieee-p1363' }))
       if (index > 3 && raw[0] !== 0 && raw[size] !== 0) continue
@@ -145,7 +145,7 @@ describe.each([
       sequence(s, r),
       sequence(r, der(2, Uint8Array.of(0x80))),
       sequence(integer(1n << BigInt(8 * size)), s),
-      // The last byte of r before s: written down in two places of fixed length it would be the good signature.
+      // The last byte of r in front of s: written to two fields of fixed length it would be the valid signature.
       sequence(r, integer(numberOf(raw.subarray(size - 1)))),
       sequence(der(2, Uint8Array.of(0, ...r.subarray(2))), s),
     ])

@@ -12,7 +12,7 @@ export function signatureAlgorithm(scheme: SigningScheme): Uint8Array {
   return identifiers[scheme]
 }
 
-/** Signature as certificates carry it: DER r and s for ECDSA. */
+/** Signature as in certificates: DER r and s for ECDSA. */
 export async function signForCertificate(key: SigningKey, data: Uint8Array): Promise<Uint8Array> {
   const raw = await signRaw(key, data)
   return key.scheme === 'rsa-pss-sha384' ? raw : ecdsaSignature(raw)

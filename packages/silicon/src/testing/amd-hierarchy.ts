@@ -14,7 +14,7 @@ import { loadOrCreateKey, signRaw, type SigningKey } from '../pki/keys.ts'
 import { memoryKeyStore } from '../testing.ts'
 import { made, until } from './times.ts'
 
-/** Whoever holds all keys of an authority with AMD's names. All are on P-384, which are made in milliseconds. */
+/** The holder of all keys of an authority with AMD's names. All are P-384, which are generated in milliseconds. */
 
 export const chipTcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 1, snp: 29, microcode: 222 }
 export const chipId: Uint8Array = Uint8Array.from({ length: 64 }, (_, index) => index + 1)
@@ -30,7 +30,7 @@ export async function openHierarchy(): Promise<Hierarchy> {
   return { ark: await key('ark'), ask: await key('ask'), vcek: await key('vcek') }
 }
 
-/** Extensions of a chip's certificate by name; `undefined` leaves one out. */
+/** Extensions of a chip's certificate by name; `undefined` omits one. */
 export type EndorsementChange = Partial<Record<keyof typeof amdOid, Uint8Array | undefined>>
 
 function endorsementExtensions(change: EndorsementChange = {}): Extension[] {
@@ -112,10 +112,10 @@ export async function issueList(
   })
 }
 
-/** Where a report's security versions begin (AMD 56860, ATTESTATION_REPORT). */
+/** Offsets of a report's security versions (AMD 56860, ATTESTATION_REPORT). */
 export const tcbAt = { current: 0x38, reported: 0x180, committed: 0x1e0, launch: 0x1f0 } as const
 
-/** A report of version 3 of a Milan, changed and then signed. */
+/** A version 3 report of a Milan, changed and then signed. */
 export async function issueReport(
   signer: SigningKey,
   change: (bytes: Uint8Array, view: DataView) => void = () => undefined,
