@@ -60,7 +60,7 @@ import { callsIn, parseExpression } from '../services/control-plane/src/template
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { gunzip } from '../apps/cli/src/evidence/gunzip.ts'
-import { explain } from '../packages/evidence/src/bundle/explain.ts'
+import { explain } from '../packages/evidence/src/bundle/explain/explain.ts'
 import { parseResult } from '../services/host/src/network/command-routes.ts'
 import { parseReportWithoutTpm } from '../services/host/src/network/boot-report.ts'
 import { parseGuestHealth } from '../services/host/src/network/guest-health.ts'

@@ -10,7 +10,7 @@ const mostCasts = 25
 
 /** Functions that are longer, each with what keeps it whole. What is split leaves the list. */
 const exceptions: Record<string, string> = {
-  'packages/evidence/src/bundle/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
+  'packages/evidence/src/bundle/explain/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
   'packages/evidence/src/checks/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
   'packages/evidence/src/checks/check-tpm.ts checkTpmQuote': 'a tree of checks in the order in which a reader sees it',
   'packages/evidence/src/snp/appraise.ts appraiseSnp': 'a table: a row for each member of the policy',

@@ -65,4 +65,22 @@ describe('test files', () => {
     const word = 'attack'
     expect(leftOut('test/system/a.slow.test.ts', `it('refuses (${word} S1)', () => {})`)).toBe(true)
   })
+
+  it('of both engines are left out on Postgres by npm test where they try no attack, and there alone', () => {
+    const script = readFileSync(join(root, 'scripts/test.sh'), 'utf8')
+    const pattern = new RegExp(/--testNamePattern '([^']+)'/.exec(script)?.[1] ?? '-')
+    const word = 'attack'
+    const titles = [
+      'a store on sqlite > keeps what it is given',
+      'a store on postgres > keeps what it is given',
+      `a store on postgres > keeps nothing that was edited (${word} H5)`,
+      `a store on postgres > refuses both (${word}s K2, K8)`,
+      'a page > says how to install on postgres',
+    ]
+    expect(titles.filter((title) => pattern.test(title))).toEqual(titles.filter((_, index) => index !== 1))
+    // Suites of both engines are called as the pattern takes it.
+    expect(readFileSync(join(root, 'packages/platform/src/testing/stores.ts'), 'utf8')).toContain(
+      '`${name} on postgres`',
+    )
+  })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../packages/evidence/src/core/bytes/hex.ts'
 import { detect } from '../../packages/evidence/src/bundle/detect.ts'
-import { explain } from '../../packages/evidence/src/bundle/explain.ts'
+import { explain } from '../../packages/evidence/src/bundle/explain/explain.ts'
 import { judge, type Judgement } from '../../packages/evidence/src/bundle/judge.ts'
 import {
   anchors,

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { askedWith } from '../../apps/cli/src/trust/asked-settings.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
-import { HostClient } from '../../services/control-plane/src/host/host-client.ts'
+import { hostClient } from '../../services/control-plane/src/host/host-client.ts'
 import type { GuestStateKeys, Host } from '../../services/control-plane/src/host/host.ts'
 import { PlatformKeys } from '../../services/control-plane/src/host/platform-key.ts'
 import { SimulatedEvidence } from '../../services/control-plane/src/host/simulated-evidence.ts'
@@ -41,7 +41,7 @@ const drivers: Record<
   'with guests': {
     compute: 'guests',
     open: async ({ context }) => ({
-      host: new HostClient(context.wire, context.tokens),
+      host: hostClient(context.wire, context.tokens),
       keys: new PlatformKeys(context.wire, context.tokens),
     }),
   },

@@ -41,7 +41,7 @@ import { HostRegistry } from './fleet/registry.ts'
 import { Tickets } from './fleet/tickets.ts'
 import { WorkSignal } from './fleet/work-signal.ts'
 import type { KeyPlacement } from './host/host.ts'
-import { HostClient } from './host/host-client.ts'
+import { hostClient } from './host/host-client.ts'
 import { PlatformKeys } from './host/platform-key.ts'
 import { SimulatedEvidence } from './host/simulated-evidence.ts'
 import { noGuestStateKeys, SimulatedHost } from './host/simulated-host.ts'
@@ -126,7 +126,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   }
   const evidence = new SimulatedEvidence(context.wire, context.tokens, platformKeys)
   const signal = new WorkSignal()
-  const local = new HostClient(context.wire, context.tokens)
+  const local = hostClient(context.wire, context.tokens)
   const calls = new HostCalls(signal)
   const guests =
     withoutGuests || context.fleet === undefined

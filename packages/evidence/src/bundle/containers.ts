@@ -2,7 +2,7 @@ import { ParseError } from '../core/errors.ts'
 import type { InnerDetector } from './inner.ts'
 import { detectPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
-import { isScaleCollateral, parseScaleCollateral } from './scale.ts'
+import { isScaleCollateral, parseScaleCollateral } from './formats/scale.ts'
 
 /** Pieces in a gzip stream or in collateral as dcap-qvl stores it; undefined for other bytes. */
 export function detectContainer(

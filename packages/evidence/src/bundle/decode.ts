@@ -5,9 +5,9 @@ import { ParseError } from '../core/errors.ts'
 import { startsWithText } from '../eventlog/event-log.ts'
 import { snpReportLength } from '../snp/report.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
-import { readCertificateTable } from './certificate-table.ts'
+import { readCertificateTable } from './formats/certificate-table.ts'
 import { maximumCertificates, type Piece } from './piece.ts'
-import { readAttestationMessage } from './protobuf.ts'
+import { readAttestationMessage } from './formats/protobuf.ts'
 
 /**
  * Pieces recognised in bytes; undefined for text and unknown bytes.

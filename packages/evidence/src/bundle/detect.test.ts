@@ -4,7 +4,7 @@ import { toBase64, toBase64Url } from '../core/bytes/base64.ts'
 import { utf8 } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { detect } from './detect.ts'
-import { explain } from './explain.ts'
+import { explain } from './explain/explain.ts'
 import { judge } from './judge.ts'
 
 /** Only the marks of a report: detection looks no further. */

@@ -3,13 +3,13 @@ import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { concat, utf8 } from '../core/bytes/bytes.ts'
 import { decodeText } from './decode.ts'
 import { detect } from './detect.ts'
-import { bytesText, hexNumber, timeText, yesNo } from './field.ts'
+import { bytesText, hexNumber, timeText, yesNo } from './explain/field.ts'
 import { isStatement, Ledger } from './ledger.ts'
 import { detectPem, hasPem } from './pem-pieces.ts'
 import type { Check } from '../checks/check.ts'
 import { binaryKinds, named, type Piece } from './piece.ts'
 import { brokenPromise } from './promises.ts'
-import { isScaleCollateral, parseScaleCollateral } from './scale.ts'
+import { isScaleCollateral, parseScaleCollateral } from './formats/scale.ts'
 
 const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
 

@@ -5,7 +5,7 @@ import { parseGuid } from '../core/bytes/guid.ts'
 import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { intelQeVendorId } from '../tdx/verify.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
-import { readCertificateTable } from './certificate-table.ts'
+import { readCertificateTable } from './formats/certificate-table.ts'
 import { detectBinary } from './decode.ts'
 import { detect } from './detect.ts'
 

@@ -15,7 +15,7 @@ import { parseJws } from '../tokens/jws.ts'
 import { parseTpmsAttest } from '../tpm/attest.ts'
 import { snpPlatform, type SnpPlatform } from '../snp/platform.ts'
 import { parseCertificate } from '../x509/certificate.ts'
-import { timeText } from './field.ts'
+import { timeText } from './explain/field.ts'
 import type { Piece } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 

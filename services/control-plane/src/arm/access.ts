@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
+import { insertIfAbsent } from '../store/rows.ts'
 import type { RoleDefinitionTable } from '../store/tables.ts'
 import type { OnBehalfOf } from './on-behalf-of.ts'
 import { roles } from './built-in-roles.ts'
@@ -198,8 +199,7 @@ export class Access {
         return
       }
       const insert = tx.insertInto('role_definition').values({ id, created_at: now, ...row })
-      const written = await insert.onConflict((conflict) => conflict.doNothing()).executeTakeFirst()
-      if (Number(written.numInsertedOrUpdatedRows ?? 0) !== 1) throw roleChanged(role)
+      if (!(await insertIfAbsent(insert))) throw roleChanged(role)
     })
     // Holders of the role have other rights from now on, wherever assigned.
     await this.#tell({ scope: '/', asker })
@@ -262,12 +262,7 @@ export class Access {
       created_at: this.#clock.now().toISOString(),
       created_by: o.by,
     }
-    const written = await this.#resources.db
-      .insertInto('role_assignment')
-      .values(row)
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    if (Number(written.numInsertedOrUpdatedRows ?? 0) === 1) {
+    if (await insertIfAbsent(this.#resources.db.insertInto('role_assignment').values(row))) {
       await this.#tell({ scope: row.scope, asker: o.asker })
       return { assignment: row, created: true }
     }

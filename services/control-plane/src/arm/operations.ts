@@ -27,21 +27,18 @@ export class OperationNotes {
   }
 
   async writeSteps(operationId: string, steps: ArmOperationStep[]): Promise<void> {
-    const text = JSON.stringify(steps)
-    await this.#resources.db
-      .insertInto('operation_note')
-      .values({ operation_id: operationId, steps: text, kept: 0, created_at: this.#clock.now().toISOString() })
-      .onConflict((conflict) => conflict.column('operation_id').doUpdateSet({ steps: text }))
-      .execute()
+    await this.#put(operationId, { steps: JSON.stringify(steps) })
   }
 
   /** Marks that a failed operation leaves what it created, for its owner to inspect. */
   async keep(operationId: string): Promise<void> {
-    await this.#resources.db
-      .insertInto('operation_note')
-      .values({ operation_id: operationId, steps: '[]', kept: 1, created_at: this.#clock.now().toISOString() })
-      .onConflict((conflict) => conflict.column('operation_id').doUpdateSet({ kept: 1 }))
-      .execute()
+    await this.#put(operationId, { kept: 1 })
+  }
+
+  async #put(operationId: string, note: { steps?: string; kept?: number }): Promise<void> {
+    const fresh = { operation_id: operationId, steps: '[]', kept: 0, created_at: this.#clock.now().toISOString() }
+    const query = this.#resources.db.insertInto('operation_note').values({ ...fresh, ...note })
+    await query.onConflict((conflict) => conflict.column('operation_id').doUpdateSet(note)).execute()
   }
 }
 

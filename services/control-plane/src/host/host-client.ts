@@ -1,155 +1,48 @@
-import {
-  hostAudience,
-  type AnyBootEvidence,
-  type AttachedDisk,
-  type CustomerKey,
-  type CommandRequest,
-  type CommandStatus,
-  type DiskAccess,
-  type DiskAccessRequest,
-  type FinishUpload,
-  type ImageBuildStatus,
-  type ImageMeasurementsDocument,
-  type ImageUpdate,
-  type ImageUpdateRequest,
-  type ImageRecord,
-  type InstanceConversion,
-  type InstancePatch,
-  type AnySpec,
-  type InstanceStatus,
-  type StoredDiskSpec,
-  type StoredDiskStatus,
-} from '@strongroom/contract'
+import { hostAudience, type ImageRecord, type InstanceStatus } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import { ServiceClient } from './service-client.ts'
 import { fromDetail } from './host-error.ts'
 import type { Host } from './host.ts'
 
 /** The host's wire, called as the control plane's principal. */
-export class HostClient implements Host {
-  readonly #service: ServiceClient
-
-  constructor(wire: WireClient, tokens: TokenSource) {
-    this.#service = new ServiceClient(wire, tokens, { audience: hostAudience, url: hostAudience, timeoutMs: 60_000 })
-  }
-
-  async provision(spec: AnySpec): Promise<InstanceStatus> {
-    return await this.#send('PUT', `/instances/${spec.vmId}`, spec)
-  }
-
-  /** Undefined if the host has no such instance. */
-  async find(vmId: string): Promise<InstanceStatus | undefined> {
-    return await this.#find<InstanceStatus>('GET', `/instances/${vmId}`)
-  }
-
-  async list(): Promise<InstanceStatus[]> {
-    return (await this.#send<{ value: InstanceStatus[] }>('GET', '/instances')).value
-  }
-
-  async start(vmId: string): Promise<InstanceStatus> {
-    return await this.#send('POST', `/instances/${vmId}/start`)
-  }
-
-  async stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined> {
-    return await this.#find<InstanceStatus>('POST', `/instances/${vmId}/stop`, { body: { graceful } })
-  }
-
-  async restart(vmId: string): Promise<InstanceStatus> {
-    return await this.#send('POST', `/instances/${vmId}/restart`)
-  }
-
-  async patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus> {
-    return await this.#send('PATCH', `/instances/${vmId}`, patch)
-  }
-
-  /** Attested like a boot, with two releases: it takes seconds. */
-  async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
-    return await this.#send('POST', `/instances/${vmId}/rewrap`, customerKey, 120_000)
-  }
-
-  async convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus> {
-    return await this.#send('POST', `/instances/${vmId}/convert`, conversion, 300_000)
-  }
-
-  async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus> {
-    return await this.#send('PUT', `/instances/${vmId}/data-disks`, { disks })
-  }
-
-  async remove(vmId: string): Promise<void> {
-    await this.#find('DELETE', `/instances/${vmId}`)
-  }
-
-  async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
-    return await this.#find<AnyBootEvidence>('GET', `/instances/${vmId}/evidence`)
-  }
-
-  async command(vmId: string, request: CommandRequest): Promise<CommandStatus> {
-    return await this.#send('POST', `/instances/${vmId}/commands`, request)
-  }
-
-  async findCommand(vmId: string, id: string): Promise<CommandStatus | undefined> {
-    return await this.#find<CommandStatus>('GET', `/instances/${vmId}/commands/${id}`)
-  }
-
-  async serialLog(vmId: string): Promise<string | undefined> {
-    return await this.#find<string>('GET', `/instances/${vmId}/serial-log`, { accept: 'text' })
-  }
-
-  async keepDisk(spec: StoredDiskSpec): Promise<StoredDiskStatus> {
-    return await this.#send('PUT', `/disks/${spec.id}`, spec)
-  }
-
-  async findDisk(id: string): Promise<StoredDiskStatus | undefined> {
-    return await this.#find<StoredDiskStatus>('GET', `/disks/${id}`)
-  }
-
-  async removeDisk(id: string): Promise<void> {
-    await this.#find('DELETE', `/disks/${id}`)
-  }
-
-  async finishDisk(id: string, o: FinishUpload): Promise<StoredDiskStatus> {
-    return await this.#send('POST', `/disks/${id}/finish`, o)
-  }
-
-  async grantDisk(id: string, o: DiskAccessRequest): Promise<DiskAccess> {
-    return await this.#send('POST', `/disks/${id}/access`, o)
-  }
-
-  async revokeDisk(id: string): Promise<void> {
-    await this.#find('DELETE', `/disks/${id}/access`)
-  }
-
-  async images(): Promise<ImageRecord[]> {
-    return (await this.#send<{ value: ImageRecord[] }>('GET', '/images')).value
-  }
-
-  async imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined> {
-    return await this.#find('GET', `/images/${encodeURIComponent(id)}/measurements`)
-  }
-
-  async importImage(o: { path: string; name: string }): Promise<ImageRecord> {
-    return await this.#send('POST', '/images/import', o, 600_000)
-  }
-
-  async updateImage(id: string, o: ImageUpdateRequest): Promise<ImageUpdate | undefined> {
-    return await this.#find('POST', `/images/${encodeURIComponent(id)}/update`, { body: o, timeoutMs: 120_000 })
-  }
-
-  async buildImage(variant = 'reference'): Promise<ImageBuildStatus> {
-    return await this.#send('POST', `/images/build?variant=${encodeURIComponent(variant)}`)
-  }
-
-  async imageBuild(variant = 'reference'): Promise<ImageBuildStatus> {
-    return await this.#send('GET', `/images/build?variant=${encodeURIComponent(variant)}`)
-  }
-
-  async #send<T>(method: string, path: string, body?: unknown, timeoutMs?: number): Promise<T> {
-    const sent = this.#service.send<T>(method, path, { body, ...(timeoutMs !== undefined && { timeoutMs }) })
-    return await sent.catch(cited)
-  }
-
-  async #find<T>(method: string, path: string, sent?: Parameters<ServiceClient['find']>[2]): Promise<T | undefined> {
-    return await this.#service.find<T>(method, path, sent).catch(cited)
+export function hostClient(wire: WireClient, tokens: TokenSource): Host {
+  const service = new ServiceClient(wire, tokens, { audience: hostAudience, url: hostAudience, timeoutMs: 60_000 })
+  type Sent = Parameters<ServiceClient['send']>[2]
+  const send = async <T>(method: string, path: string, sent?: Sent): Promise<T> =>
+    await service.send<T>(method, path, sent).catch(cited)
+  const find = async <T>(method: string, path: string, sent?: Sent): Promise<T | undefined> =>
+    await service.find<T>(method, path, sent).catch(cited)
+  const image = (id: string, verb: string): string => `/images/${encodeURIComponent(id)}/${verb}`
+  const build = (variant: string): string => `/images/build?variant=${encodeURIComponent(variant)}`
+  return {
+    provision: async (spec) => await send('PUT', `/instances/${spec.vmId}`, { body: spec }),
+    find: async (vmId) => await find('GET', `/instances/${vmId}`),
+    list: async () => (await send<{ value: InstanceStatus[] }>('GET', '/instances')).value,
+    start: async (vmId) => await send('POST', `/instances/${vmId}/start`),
+    stop: async (vmId, graceful) => await find('POST', `/instances/${vmId}/stop`, { body: { graceful } }),
+    restart: async (vmId) => await send('POST', `/instances/${vmId}/restart`),
+    patch: async (vmId, body) => await send('PATCH', `/instances/${vmId}`, { body }),
+    // Attested like a boot, with two releases: it takes seconds.
+    rewrap: async (vmId, body) => await send('POST', `/instances/${vmId}/rewrap`, { body, timeoutMs: 120_000 }),
+    convert: async (vmId, body) => await send('POST', `/instances/${vmId}/convert`, { body, timeoutMs: 300_000 }),
+    setDataDisks: async (vmId, disks) => await send('PUT', `/instances/${vmId}/data-disks`, { body: { disks } }),
+    remove: async (vmId) => void (await find('DELETE', `/instances/${vmId}`)),
+    evidence: async (vmId) => await find('GET', `/instances/${vmId}/evidence`),
+    command: async (vmId, body) => await send('POST', `/instances/${vmId}/commands`, { body }),
+    findCommand: async (vmId, id) => await find('GET', `/instances/${vmId}/commands/${id}`),
+    serialLog: async (vmId) => await find('GET', `/instances/${vmId}/serial-log`, { accept: 'text' }),
+    keepDisk: async (spec) => await send('PUT', `/disks/${spec.id}`, { body: spec }),
+    findDisk: async (id) => await find('GET', `/disks/${id}`),
+    removeDisk: async (id) => void (await find('DELETE', `/disks/${id}`)),
+    finishDisk: async (id, body) => await send('POST', `/disks/${id}/finish`, { body }),
+    grantDisk: async (id, body) => await send('POST', `/disks/${id}/access`, { body }),
+    revokeDisk: async (id) => void (await find('DELETE', `/disks/${id}/access`)),
+    images: async () => (await send<{ value: ImageRecord[] }>('GET', '/images')).value,
+    imageMeasurements: async (id) => await find('GET', image(id, 'measurements')),
+    importImage: async (body) => await send('POST', '/images/import', { body, timeoutMs: 600_000 }),
+    updateImage: async (id, body) => await find('POST', image(id, 'update'), { body, timeoutMs: 120_000 }),
+    buildImage: async (variant = 'reference') => await send('POST', build(variant)),
+    imageBuild: async (variant = 'reference') => await send('GET', build(variant)),
   }
 }
 

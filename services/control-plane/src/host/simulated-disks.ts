@@ -8,6 +8,7 @@ import {
 } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../store/resources.ts'
+import { insertIfAbsent } from '../store/rows.ts'
 
 /** Stored disks of the driver without guests: states and lengths, without content. Every one holds "the" system. */
 export class SimulatedDisks {
@@ -37,11 +38,8 @@ export class SimulatedDisks {
       missing: [],
       ...(!waits && spec.source.from !== 'empty' && { image: this.#imageOf(spec) }),
     }
-    await this.#resources.db
-      .insertInto('simulated_disk')
-      .values({ id: spec.id, spec: JSON.stringify(spec), status: JSON.stringify(status) })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+    const fresh = { id: spec.id, spec: JSON.stringify(spec), status: JSON.stringify(status) }
+    await insertIfAbsent(this.#resources.db.insertInto('simulated_disk').values(fresh))
     return status
   }
 

@@ -23,6 +23,7 @@ import {
 import { ServiceError, type Clock } from '@strongroom/platform'
 import { regions } from '../arm/regions.ts'
 import type { Db, ResourceStore } from '../store/resources.ts'
+import { insertIfAbsent } from '../store/rows.ts'
 import type { GuestStateKeys, Host, KeyPlacement } from './host.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
@@ -89,11 +90,8 @@ export class SimulatedHost implements Host {
       notices: [noGuestNotice],
       ...(isOrdinary(spec) ? {} : wrappedBy(spec.customerKey)),
     }
-    await this.#resources.db
-      .insertInto('simulated_instance')
-      .values({ vm_id: spec.vmId, status: JSON.stringify(fresh) })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+    const row = { vm_id: spec.vmId, status: JSON.stringify(fresh) }
+    await insertIfAbsent(this.#resources.db.insertInto('simulated_instance').values(row))
     const made = await this.#find(spec.vmId)
     if (made === undefined) throw notFound(spec.vmId)
     return made

@@ -10,22 +10,17 @@ import { vmOfAction } from '../providers/compute/vm/vm-record.ts'
 import { writeVm } from './vm-write/write-vm.ts'
 
 const one = `${groupPath}/providers/${vmType}/{name}`
-const verb = 'attachDetachDataDisks'
 const results = 'attachDetachResults'
+
+export const attachDetachRoutes = (plane: Plane): Route[] => [
+  route.get(`${one}/${results}/{operation}`, `${vmType}/read`, async (request) => await result(plane, request)),
+]
 
 /**
  * `az vm disk attach|detach --disk-ids`: data disks by id, without the rest of the VM. Equivalent to a PATCH of the VM
  * with all its disks, with the same checks and operation; the result is the VM's storage profile.
  */
-export function attachDetachRoutes(plane: Plane): Route[] {
-  return [
-    route.post(`${one}/${verb}`, `${vmType}/${verb}/action`, async (request) => await attachDetach(plane, request)),
-    route.get(`${one}/${results}/{operation}`, `${vmType}/read`, async (request) => await result(plane, request)),
-  ]
-}
-
-async function attachDetach(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const { id } = await vmOfAction(plane, request)
+export async function attachDetach(plane: Plane, request: ArmRequest, { id }: Vm): Promise<ArmReply> {
   const patch: ArmRequest = { ...request, method: 'PATCH', path: id }
   const { vm, operation } = await writeVm(plane, patch, (existing) => ({
     properties: { storageProfile: { dataDisks: readChange(request.body, existing) } },

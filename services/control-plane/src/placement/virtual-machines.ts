@@ -1,5 +1,6 @@
 import {
   localHostName,
+  type AskedBy,
   type RetrievedEvidence,
   type VmConnection,
   type VmPlacement,
@@ -12,12 +13,11 @@ import { faqRule } from '../arm/faq-rule.ts'
 import { accepted, asyncHeaders } from '../arm/operations.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { route, type Route } from '../arm/router.ts'
-import { groupPath, type Plane } from '../plane.ts'
-import type { ResourceType } from '../types/resource-type.ts'
-import { attachDetachRoutes } from './attach-detach.ts'
+import type { Plane } from '../plane.ts'
+import type { Answers, AtResource, ResourceType } from '../types/resource-type.ts'
+import { attachDetach, attachDetachRoutes } from './attach-detach.ts'
 import { availabilitySetType } from '../providers/compute/availability-set/set-model.ts'
-import { bootDiagnosticsRoutes } from '../providers/compute/vm/boot-diagnostics.ts'
+import { retrieveBootDiagnosticsData } from '../providers/compute/vm/boot-diagnostics.ts'
 import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
 import { scaleSetType } from '../providers/compute/scale-set/scale-set-model.ts'
@@ -25,23 +25,39 @@ import { setType } from '../providers/compute/disk/stored/stored-disk.ts'
 import { healthRoutes } from '../providers/compute/vm/insights/vm-health.ts'
 import { metricRoutes } from '../providers/compute/vm/insights/vm-metrics.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
-import { runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
+import { runCommand, runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
-import { generalizeRoutes } from '../providers/compute/vm/vm-generalize.ts'
+import { generalizing } from '../providers/compute/vm/vm-generalize.ts'
 import { removeIdentities } from '../providers/compute/vm/vm-identity.ts'
-import { vmOfAction } from '../providers/compute/vm/vm-record.ts'
 import { deallocateSaga, powerOffSaga } from '../providers/compute/vm/vm-stop-sagas.ts'
 import { resizeSaga } from './vm-resize.ts'
 import { createSaga, deleteSaga, restartSaga, startSaga } from './vm-sagas.ts'
 import { convertsInto } from '../providers/compute/vm/conversion/conversion-rules.ts'
-import { allSizes, findSize, isOffered } from '../providers/compute/size/sizes.ts'
+import { allSizes, findSize, isOffered, type Size } from '../providers/compute/size/sizes.ts'
 import { sizeView } from '../providers/compute/size/catalog.ts'
 import { diskType, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { deallocateVm, deleteVm, powerOffVm, reapplyVm, restartVm, startVm } from './vm-power.ts'
 import { instanceView, instanceViews, vmView } from '../providers/compute/vm/vm-view.ts'
 import { writeVm } from './vm-write/write-vm.ts'
 
-const one = `${groupPath}/providers/${vmType}/{name}`
+/** An operation on a VM. */
+const action =
+  (run: (plane: Plane, asker: AskedBy, vm: Vm, request: ArmRequest) => Promise<Operation>): AtResource<VmInternal> =>
+  async (plane, request, vm) =>
+    accepted(plane, request, vm, await run(plane, onBehalfOf(request), vm, request))
+
+const powerActions: Answers<VmInternal> = {
+  start: action(startVm),
+  restart: action(restartVm),
+  // Moving a VM off its host means rebooting it; a fleet only moves VMs of lost hosts.
+  redeploy: action(restartVm),
+  reapply: action(reapplyVm),
+  deallocate: action(deallocateVm),
+  powerOff: action(
+    async (plane, asker, vm, { query }) =>
+      await powerOffVm(plane, asker, vm, query['skipshutdown']?.toLowerCase() !== 'true'),
+  ),
+}
 
 export const virtualMachines: ResourceType<VmInternal> = {
   spelling: vmType,
@@ -58,13 +74,26 @@ export const virtualMachines: ResourceType<VmInternal> = {
   view,
   create: write,
   change: write,
+  actions: {
+    ...powerActions,
+    ...generalizing,
+    attachDetachDataDisks: attachDetach,
+    runCommand,
+    retrieveBootDiagnosticsData,
+    retrieveBootEvidence: async (plane, _request, vm) => ok(await bootEvidence(plane, vm)),
+    retrievePlacement: async (plane, _request, { internal: { vmId } }) =>
+      ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)),
+    retrieveConnection: async (plane, _request, vm) => ok(await connection(plane, vm)),
+  },
+  reads: {
+    instanceView: async (plane, _request, vm) => ok(await instanceView(plane, vm)),
+    vmSizes: async (_plane, _request, vm) => ok({ value: sizesFor(vm).map(sizeView) }),
+    // Clients look before they leap: there are none.
+    extensions: async () => ok({ value: [] }),
+  },
   routes: (plane) => [
-    ...powerRoutes(plane),
-    ...furtherRoutes(plane),
-    ...generalizeRoutes(plane),
     ...attachDetachRoutes(plane),
     ...runCommandRoutes(plane),
-    ...bootDiagnosticsRoutes(plane),
     ...metricRoutes(plane),
     ...healthRoutes(plane),
     ...refusedRoutes(plane),
@@ -119,53 +148,11 @@ async function write(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   return { status: created ? 201 : 200, body: vmView(vm), headers: { ...headers, ...asyncHeaders(request, where) } }
 }
 
-function powerRoutes(plane: Plane): Route[] {
-  const action = (name: string, run: (vm: Vm, request: ArmRequest) => Promise<Operation>): Route =>
-    route.post(`${one}/${name}`, `${vmType}/${name}/action`, async (request) => {
-      const vm = await vmOfAction(plane, request)
-      return accepted(plane, request, vm, await run(vm, request))
-    })
-  return [
-    action('start', async (vm, request) => await startVm(plane, onBehalfOf(request), vm)),
-    action('restart', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
-    // Moving a VM off its host means rebooting it; a fleet only moves VMs of lost hosts.
-    action('redeploy', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
-    action('reapply', async (vm, request) => await reapplyVm(plane, onBehalfOf(request), vm)),
-    action('deallocate', async (vm, request) => await deallocateVm(plane, onBehalfOf(request), vm)),
-    action(
-      'powerOff',
-      async (vm, request) =>
-        await powerOffVm(plane, onBehalfOf(request), vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
-    ),
-  ]
-}
-
-function furtherRoutes(plane: Plane): Route[] {
-  return [
-    route.get(`${one}/instanceView`, `${vmType}/instanceView/read`, async (request) =>
-      ok(await instanceView(plane, await vmOfAction(plane, request))),
-    ),
-    route.get(`${one}/vmSizes`, `${vmType}/vmSizes/read`, async (request) => {
-      const vm = await vmOfAction(plane, request)
-      const own = findSize(vm.internal.model.vmSize)
-      const sizes = allSizes().filter(
-        (size) =>
-          isOffered(size, vm.location) &&
-          (size.tee === vm.internal.tee || (own !== undefined && convertsInto(own, size))),
-      )
-      return ok({ value: sizes.map(sizeView) })
-    }),
-    route.post(`${one}/retrieveBootEvidence`, `${vmType}/retrieveBootEvidence/action`, async (request) =>
-      ok(await bootEvidence(plane, await vmOfAction(plane, request))),
-    ),
-    route.post(`${one}/retrievePlacement`, `${vmType}/retrievePlacement/action`, async (request) => {
-      const { vmId } = (await vmOfAction(plane, request)).internal
-      return ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)) // prettier-ignore
-    }),
-    route.post(`${one}/retrieveConnection`, `${vmType}/retrieveConnection/action`, async (request) =>
-      ok(await connection(plane, await vmOfAction(plane, request))),
-    ),
-  ]
+/** Sizes that a VM may change to. */
+function sizesFor({ location, internal: { model, tee } }: Vm): Size[] {
+  const own = findSize(model.vmSize)
+  const fits = (size: Size): boolean => size.tee === tee || (own !== undefined && convertsInto(own, size))
+  return allSizes().filter((size) => isOffered(size, location) && fits(size))
 }
 
 async function bootEvidence(plane: Plane, vm: Vm): Promise<RetrievedEvidence> {

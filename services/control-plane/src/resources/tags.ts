@@ -3,6 +3,7 @@ import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import { insertIfAbsent } from '../store/rows.ts'
 import { scopeOf, scopePaths } from './scopes.ts'
 
 type Tags = Record<string, string>
@@ -177,21 +178,15 @@ function tagNameRoutes(plane: Plane): Route[] {
     for (const problem of tagProblems({ [name]: value })) fields.problem(problem)
     fields.assertSound()
     const entries = value === '' ? [''] : ['', value]
-    let made = 0
-    for (const each of entries) {
-      const written = await plane.resources.db
-        .insertInto('tag_name')
-        .values({ name, value: each })
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirst()
-      made = Number(written.numInsertedOrUpdatedRows ?? 0)
-    }
+    let made = false
+    for (const each of entries)
+      made = await insertIfAbsent(plane.resources.db.insertInto('tag_name').values({ name, value: each }))
     const id = `/subscriptions/${plane.subscriptionId}/tagNames/${name}`
     const body =
       value === ''
         ? { id, tagName: name, count: count(0), values: [] }
         : { id: `${id}/tagValues/${value}`, tagValue: value, count: count(0) }
-    return { status: made === 1 ? 201 : 200, body }
+    return { status: made ? 201 : 200, body }
   }
   const remove = async (request: ArmRequest): Promise<ArmReply> => {
     const value = request.params['value']

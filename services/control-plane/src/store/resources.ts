@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import { insertIfAbsent } from './rows.ts'
 import type { Tables } from './tables.ts'
 
 export type Json = Record<string, unknown>
@@ -168,12 +169,7 @@ export class ResourceStore {
   /** Undefined where there is one already. */
   async insertIfNew(tx: Db, o: NewResource<unknown>): Promise<Resource | undefined> {
     const row = this.#row(o)
-    const held = await tx
-      .insertInto('resource')
-      .values(row)
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    return Number(held.numInsertedOrUpdatedRows ?? 0) === 0 ? undefined : toResource(row)
+    return (await insertIfAbsent(tx.insertInto('resource').values(row))) ? toResource(row) : undefined
   }
 
   #row(o: NewResource<unknown>): Tables['resource'] {

@@ -3,9 +3,9 @@ import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
-import { requireLocation } from '../arm/regions.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource, ResourceBody } from '../store/resources.ts'
+import { readPut } from '../types/creation.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { retag } from '../types/retag.ts'
 import { TemplateError } from './template-error.ts'
@@ -68,10 +68,7 @@ async function put(plane: Plane, request: ArmRequest, type: string): Promise<Arm
       found: name.slice(0, 90),
     })
   }
-  const fields = new Fields(request.body)
-  const properties = fields.object('properties')
-  const location = requireLocation(fields, fields.text('location') ?? group.location)
-  const tags = fields.textMap('tags')
+  const { fields, properties, location, tags } = readPut(request, group.location)
   const description = properties.text('description')
   const displayName = properties.text('displayName')
   fields.assertSound()

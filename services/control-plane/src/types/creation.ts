@@ -1,7 +1,34 @@
+import { Fields } from '../arm/fields.ts'
+import { requireLocation } from '../arm/regions.ts'
 import type { ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
-import type { Db } from '../store/resources.ts'
+import type { Db, NewResource, Resource } from '../store/resources.ts'
 import { beingMade } from './conflicts.ts'
+
+/** What the PUT of a new resource says whatever its type is; problems of form are in its fields. */
+export interface Put {
+  fields: Fields
+  properties: Fields
+  location: string
+  tags: Record<string, string> | undefined
+}
+
+/** @param home the region that it is in where the request names none */
+export function readPut(request: ArmRequest, home: string): Put {
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const location = requireLocation(fields, fields.text('location') ?? home)
+  return { fields, properties, location, tags: fields.textMap('tags') }
+}
+
+/** Makes a resource that is its row and nothing else. @throws ServiceError as `makeResource` does */
+export const insertResource = async (
+  plane: Plane,
+  request: ArmRequest,
+  what: string,
+  row: Omit<NewResource<Resource['internal']>, 'id'>,
+): Promise<Resource> =>
+  await makeResource(plane, request, what, async (tx) => await plane.resources.insert(tx, { id: request.path, ...row }))
 
 /**
  * Makes what a PUT asks for, in one transaction and while its group stays.

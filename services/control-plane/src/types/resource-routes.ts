@@ -9,7 +9,7 @@ import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { assertName } from './name-form.ts'
 import { removeResource } from './removal.ts'
-import type { ResourceType } from './resource-type.ts'
+import type { AtResource, ResourceType } from './resource-type.ts'
 
 /** Every route of a type: lists, the resource itself, and what its description adds. */
 export function resourceRoutes(plane: Plane, type: ResourceType): Route[] {
@@ -27,9 +27,23 @@ export function resourceRoutes(plane: Plane, type: ResourceType): Route[] {
       return { status: 200, body, headers: { etag: `W/"${resource.etag}"` } }
     }),
     ...writes,
+    ...Object.entries(type.actions ?? {}).map(([name, answer]) =>
+      route.post(`${one}/${name}`, `${type.spelling}/${name}/action`, atResource(plane, answer)),
+    ),
+    ...Object.entries(type.reads ?? {}).map(([name, answer]) =>
+      route.get(`${one}/${name}`, `${type.spelling}/${name}/read`, atResource(plane, answer)),
+    ),
     ...more,
   ]
 }
+
+/** At the resource that a path names before its last part. @throws ServiceError ResourceNotFound */
+const atResource =
+  <Internal>(plane: Plane, answer: AtResource<Internal>): Route['handle'] =>
+  async (request) => {
+    const id = request.path.slice(0, request.path.lastIndexOf('/'))
+    return await answer(plane, request, await plane.resources.get<Internal>(id))
+  }
 
 /**
  * PUT, PATCH and DELETE: ETags count for all three; what is not there is made, is not found, and is gone already. A PUT of what
@@ -73,7 +87,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
 const isNested = ({ spelling }: ResourceType): boolean => spelling.split('/').length > 2
 
 /** Paths of a type's routes. The last name is {name}; each before it is called as its type is. */
-export function pathsOf(spelling: string): { list: string; one: string } {
+function pathsOf(spelling: string): { list: string; one: string } {
   const [namespace = '', ...kinds] = spelling.split('/')
   const above = kinds.slice(0, -1).map((kind) => `${kind}/{${kind}}`)
   const list = [groupPath, 'providers', namespace, ...above, kinds.at(-1)].join('/')

@@ -3,7 +3,7 @@ import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
-import type { Db, Resource } from '../store/resources.ts'
+import type { Db, Json, Resource } from '../store/resources.ts'
 import type { Meter, MeteredRow } from './meter.ts'
 import type { NameForm } from './name-form.ts'
 
@@ -14,6 +14,15 @@ interface Staying {
   found: string
   remedy: string
 }
+
+/** Answers a request at a resource that is there. */
+export type AtResource<Internal = Json> = {
+  // As a method, so that one for a type's own rows is one of the types of all.
+  answer(plane: Plane, request: ArmRequest, resource: Resource<Internal>): Promise<ArmReply>
+}['answer']
+
+/** Such answers by name. */
+export type Answers<Internal = Json> = Readonly<Record<string, AtResource<Internal>>>
 
 /**
  * One type of resource that lies in a resource group: all that the resource manager knows of it. Design 0011 says what reads
@@ -46,7 +55,11 @@ export interface ResourceType<Internal = unknown> {
   create?(plane: Plane, request: ArmRequest, parent: Resource): Promise<ArmReply>
   /** PUT and PATCH of what is there. */
   change?(plane: Plane, request: ArmRequest, existing: Resource<Internal>): Promise<ArmReply>
-  /** What it has beyond lists, GET, PUT, PATCH and DELETE: actions, and what is within its own row. */
+  /** POST of what can be done with one, by the name that path and action have. */
+  readonly actions?: Answers<Internal>
+  /** GET of what one has beside itself, likewise. */
+  readonly reads?: Answers<Internal>
+  /** What it has beyond lists, GET, PUT, PATCH and DELETE, `actions` and `reads`. */
   routes?(plane: Plane): Route[]
 
   /** @throws ServiceError where something still uses it */

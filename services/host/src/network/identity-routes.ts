@@ -6,7 +6,7 @@ import {
   type ManagedIdentityTokenRequest,
 } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance, type TokenSource, type WireClient } from '@strongroom/platform'
-import { metadataVersions, requireVersion } from './metadata-versions.ts'
+import { metadataVersions, requireVersion } from './metadata/metadata-versions.ts'
 
 const versions = ['2017-12-01', '2018-02-01', '2019-08-01', '2020-06-01', ...metadataVersions]
 

@@ -1,5 +1,5 @@
 import { isOrdinary, type AnySpec, type AttachedDisk, type GuestInterface } from '@strongroom/contract'
-import type { MetadataNode } from './metadata-tree.ts'
+import type { MetadataNode } from './metadata/metadata-tree.ts'
 
 type Document = Record<string, MetadataNode>
 

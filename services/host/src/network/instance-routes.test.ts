@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { metadataVersions } from './metadata-versions.ts'
+import { metadataVersions } from './metadata/metadata-versions.ts'
 import { spec, TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
 
 let endpoints: TestEndpoints

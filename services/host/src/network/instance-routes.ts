@@ -2,8 +2,8 @@ import type { AnySpec, AttachedDisk } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import type { DocumentSigner } from './attested-document.ts'
 import { instanceMetadata } from './instance-metadata.ts'
-import { findNode, textOf } from './metadata-tree.ts'
-import { metadataVersions, requireVersion } from './metadata-versions.ts'
+import { findNode, textOf } from './metadata/metadata-tree.ts'
+import { metadataVersions, requireVersion } from './metadata/metadata-versions.ts'
 
 type Query = Record<string, string | string[] | undefined>
 

@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { requestHost } from './named-first.ts'
+import { requestHost } from './names/named-first.ts'
 import { startRelayDoor } from './relay-door.ts'
 import { spec } from './test-endpoints.ts'
 

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { connectionLimit, openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
-import type { NameReader } from './named-first.ts'
+import type { NameReader } from './names/named-first.ts'
 import { resolveTarget, type ProxyTarget } from './proxy-target.ts'
 
 /** How long a program may take to name its target, in milliseconds. */

@@ -2,7 +2,7 @@ import { randomUUID, X509Certificate } from 'node:crypto'
 import type { InstanceSpec } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
-import { requireVersion } from './metadata-versions.ts'
+import { requireVersion } from './metadata/metadata-versions.ts'
 
 const syncVersion = '2023-07-01'
 const asyncVersion = '2021-12-01'

@@ -3,8 +3,7 @@ import { notAllowed, unchangeable } from '../../arm/refusals.ts'
 import { Fields, refuse, type Problem } from '../../arm/fields.ts'
 import { asyncHeaders } from '../../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
-import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import type { Plane } from '../../plane.ts'
 import { assertSameLocation } from '../../types/conflicts.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { setType } from '../../providers/compute/disk/stored/stored-disk.ts'
@@ -15,7 +14,7 @@ import {
 } from '../../providers/compute/scale-set/scale-set-model.ts'
 import { judgeProfile } from './judge-profile.ts'
 import { assertNoInstances, removalSaga, removeSet } from './removal-saga.ts'
-import { actionRoutes, actionSaga } from './set-actions.ts'
+import { actionRoutes, actionSaga, setActions, virtualMachines } from './set-actions.ts'
 import { readSet, type SetRequest } from './set-request.ts'
 import { standingOf, summary, viewOfSet } from './set-view.ts'
 import { scaleSaga } from './write-saga.ts'
@@ -34,7 +33,13 @@ export const scaleSets: ResourceType<ScaleSetInternal> = {
   view: viewOfSet,
   create: async (plane, request, group) => await write(plane, request, group.location, undefined),
   change: async (plane, request, existing) => await write(plane, request, existing.location, existing),
-  routes: (plane) => [...actionRoutes(plane), ...readRoutes(plane)],
+  actions: setActions,
+  reads: {
+    virtualMachines,
+    instanceView: async (plane, _request, set) => ok(await summary(plane, set)),
+    skus: async (plane, _request, set) => ok({ value: await skusOf(plane, set) }),
+  },
+  routes: actionRoutes,
   remove: removeSet,
   released: async (plane, tx, set) => await assertNoInstances(plane, set, tx),
   define: (plane) => {
@@ -98,19 +103,10 @@ function fixedProblems({ profile }: SetRequest, existing: ScaleSet | undefined):
 const beingDeleted = (set: ScaleSet): ServiceError =>
   notAllowed(`The virtual machine scale set ${set.id} is being deleted.`, { remedy: 'Wait until it is gone.' })
 
-function readRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${scaleSetType}/{name}`
-  const setOf = async (request: ArmRequest): Promise<ScaleSet> =>
-    await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))
-  return [
-    route.get(`${one}/instanceView`, `${scaleSetType}/instanceView/read`, async (request) =>
-      ok(await summary(plane, await setOf(request))),
-    ),
-    route.get(`${one}/skus`, `${scaleSetType}/skus/read`, async (request) => {
-      const set = await setOf(request)
-      const { vmSize } = set.internal
-      const capacity = { minimum: 0, maximum: 1000, defaultCapacity: (await standingOf(plane, set)).length, scaleType: 'Automatic' } // prettier-ignore
-      return ok({ value: vmSize === undefined ? [] : [{ resourceType: scaleSetType, sku: { name: vmSize, tier: 'Standard' }, capacity }] }) // prettier-ignore
-    }),
-  ]
+/** The one size that a set's VMs have. */
+async function skusOf(plane: Plane, set: ScaleSet): Promise<object[]> {
+  const { vmSize } = set.internal
+  if (vmSize === undefined) return []
+  const capacity = { minimum: 0, maximum: 1000, defaultCapacity: (await standingOf(plane, set)).length, scaleType: 'Automatic' } // prettier-ignore
+  return [{ resourceType: scaleSetType, sku: { name: vmSize, tier: 'Standard' }, capacity }]
 }

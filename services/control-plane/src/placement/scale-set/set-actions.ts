@@ -12,10 +12,12 @@ import {
   type ScaleSetInternal,
 } from '../../providers/compute/scale-set/scale-set-model.ts'
 import type { Vm } from '../../providers/compute/vm/vm-model.ts'
+import type { Answers, AtResource } from '../../types/resource-type.ts'
 import { ask } from './inner-request.ts'
 import { followAll, type SetParams } from './write-saga.ts'
 
 const one = `${groupPath}/providers/${scaleSetType}/{name}`
+const instance = `${one}/virtualMachines/{instance}`
 
 interface ActionParams extends SetParams {
   calls: { method: Method; path: string; query?: Record<string, string> }[]
@@ -42,37 +44,45 @@ export function actionSaga(plane: Plane): SagaDefinition<ActionParams> {
   }
 }
 
-/** Actions on all or named VMs of a set; or on one VM, by its path in the set. */
+const powers = ['start', 'restart', 'powerOff', 'deallocate', 'redeploy', 'reapply'] as const
+
+/** Actions on all or named VMs of a set. */
+export const setActions: Answers<ScaleSetInternal> = {
+  ...Object.fromEntries(
+    powers.map((power) => [power, onSet(power, (vm) => ({ method: 'POST', path: `${vm}/${power}` }))]),
+  ),
+  delete: onSet('delete', (vm) => ({ method: 'DELETE', path: vm })),
+}
+
+/** Actions that are refused, and those on one VM, by its path in the set. */
 export function actionRoutes(plane: Plane): Route[] {
-  const powers = ['start', 'restart', 'powerOff', 'deallocate', 'redeploy', 'reapply'] as const
+  const instances = `${scaleSetType}/virtualMachines`
   return [
-    ...powers.flatMap((power) => [
-      onSet(plane, power, (vm) => ({ method: 'POST', path: `${vm}/${power}` })),
-      onOne(plane, power, (vm) => ({ method: 'POST', path: `${vm}/${power}` })),
-    ]),
-    onSet(plane, 'delete', (vm) => ({ method: 'DELETE', path: vm })),
     ...['manualupgrade', 'reimage', 'reimageall'].map((name) => refusedRoute(name)),
-    route.delete(`${one}/virtualMachines/{instance}`, `${scaleSetType}/virtualMachines/delete`, async (request) => {
+    ...powers.map((power) =>
+      route.post(`${instance}/${power}`, `${instances}/${power}/action`, async (request) => {
+        const { set, vm } = await instanceOf(plane, request)
+        return await act(plane, request, set, [{ method: 'POST', path: `${vm.id}/${power}` }])
+      }),
+    ),
+    route.delete(instance, `${instances}/delete`, async (request) => {
       const { set, vm } = await instanceOf(plane, request)
       return await act(plane, request, set, [{ method: 'DELETE', path: vm.id }])
     }),
-    route.get(`${one}/virtualMachines`, `${scaleSetType}/virtualMachines/read`, async (request) => {
-      const set = await setOf(plane, request)
-      const expanded = `${request.query['$expand'] ?? ''} ${request.query['$select'] ?? ''}`.toLowerCase()
-      const views = (await instancesOf(plane, set)).map(async (vm) =>
-        shown(vm, expanded.includes('instanceview') ? await instanceView(plane, vm) : undefined),
-      )
-      return ok({ value: await Promise.all(views) })
-    }),
-    route.get(`${one}/virtualMachines/{instance}`, `${scaleSetType}/virtualMachines/read`, async (request) =>
-      ok(shown((await instanceOf(plane, request)).vm)),
-    ),
-    route.get(
-      `${one}/virtualMachines/{instance}/instanceView`,
-      `${scaleSetType}/virtualMachines/instanceView/read`,
-      async (request) => ok(await instanceView(plane, (await instanceOf(plane, request)).vm)),
+    route.get(instance, `${instances}/read`, async (request) => ok(shown((await instanceOf(plane, request)).vm))),
+    route.get(`${instance}/instanceView`, `${instances}/instanceView/read`, async (request) =>
+      ok(await instanceView(plane, (await instanceOf(plane, request)).vm)),
     ),
   ]
+}
+
+/** The VMs of a set, as it lists them. */
+export async function virtualMachines(plane: Plane, request: ArmRequest, set: ScaleSet): Promise<ArmReply> {
+  const expanded = `${request.query['$expand'] ?? ''} ${request.query['$select'] ?? ''}`.toLowerCase()
+  const views = (await instancesOf(plane, set)).map(async (vm) =>
+    shown(vm, expanded.includes('instanceview') ? await instanceView(plane, vm) : undefined),
+  )
+  return ok({ value: await Promise.all(views) })
 }
 
 /** In flexible mode, an instance's id is its VM's name. */
@@ -83,24 +93,14 @@ const shown = (vm: Vm, view?: Awaited<ReturnType<typeof instanceView>>): Record<
 
 type CallOf = (vmId: string) => { method: Method; path: string }
 
-const onSet = (plane: Plane, name: string, call: CallOf): Route =>
-  route.post(`${one}/${name}`, `${scaleSetType}/${name}/action`, async (request) => {
-    const set = await setOf(plane, request)
+function onSet(name: string, call: CallOf): AtResource<ScaleSetInternal> {
+  return async (plane, request, set) => {
     const vms = await named(plane, request, set, name === 'delete')
     const skip = name === 'powerOff' && request.query['skipshutdown']?.toLowerCase() === 'true'
     const calls = vms.map(({ id }) => ({ ...call(id), ...(skip && { query: { skipshutdown: 'true' } }) }))
     return await act(plane, request, set, calls)
-  })
-
-const onOne = (plane: Plane, name: string, call: CallOf): Route =>
-  route.post(
-    `${one}/virtualMachines/{instance}/${name}`,
-    `${scaleSetType}/virtualMachines/${name}/action`,
-    async (request) => {
-      const { set, vm } = await instanceOf(plane, request)
-      return await act(plane, request, set, [call(vm.id)])
-    },
-  )
+  }
+}
 
 const refusedRoute = (name: string): Route =>
   route.post(`${one}/${name}`, `${scaleSetType}/${name}/action`, async () => {
@@ -112,11 +112,8 @@ const refusedRoute = (name: string): Route =>
     })
   })
 
-const setOf = async (plane: Plane, request: ArmRequest): Promise<ScaleSet> =>
-  await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))
-
 async function instanceOf(plane: Plane, request: ArmRequest): Promise<{ set: ScaleSet; vm: Vm }> {
-  const set = await setOf(plane, request)
+  const set = await plane.resources.get<ScaleSetInternal>(request.path.split('/').slice(0, 9).join('/'))
   const name = request.params['instance'] ?? ''
   const vm = (await instancesOf(plane, set)).find((each) => each.name.toLowerCase() === name.toLowerCase())
   if (vm === undefined) throw noInstance(name, 404)

@@ -1,10 +1,11 @@
 import type { Link } from '../../arm/access.ts'
 import type { Problem } from '../../arm/fields.ts'
-import { resolveAvailabilitySet } from '../../providers/compute/availability-set/membership.ts'
+import { availability } from '../../providers/compute/availability-set/membership.ts'
 import { galleryProblems, specialise } from '../../providers/compute/gallery/gallery-rules.ts'
 import { resolveImage } from '../../providers/compute/image/images.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
-import { resolveScaleSet } from '../../providers/compute/scale-set/membership.ts'
+import { scaling } from '../../providers/compute/scale-set/membership.ts'
+import { resolveMembership } from '../../providers/compute/vm/set-membership.ts'
 import { resolveProvider } from '../../providers/compute/vm/vm-attestation.ts'
 import { resolveIdentities } from '../../providers/compute/vm/vm-identity.ts'
 import type { AttestationProvider } from '../../providers/compute/vm/vm-model.ts'
@@ -40,16 +41,16 @@ export async function resolveVm(plane: Plane, id: string, { name, existing, want
   const specialised = specialise(wanted, named?.gallery, name)
   const verifier = made ? await resolveProvider(plane, wanted.attestationProviderId) : {}
   const encryption = made ? await resolveSet(plane, wanted) : {}
-  const availability = made ? await resolveAvailabilitySet(plane, id, wanted) : {}
-  const scaling = made ? await resolveScaleSet(plane, id, wanted) : {}
+  const beside = made ? await resolveMembership(plane, availability, id, wanted, wanted.availabilitySetId) : {}
+  const within = made ? await resolveMembership(plane, scaling, id, wanted, wanted.scaleSetId) : {}
   const { identities, problems, links } = await resolveIdentities(plane, wanted.identity, existing?.internal.model)
   return {
     ...(named !== undefined && { named }),
     specialised,
     ...('provider' in verifier && { provider: verifier.provider }),
     ...('set' in encryption && { set: encryption.set }),
-    ...('set' in availability && { availabilitySet: availability.set }),
-    ...('set' in scaling && { scaleSet: scaling.set }),
+    ...('set' in beside && { availabilitySet: beside.set }),
+    ...('set' in within && { scaleSet: within.set }),
     identities,
     identityLinks: links,
     nics: await Promise.all(wanted.nics.map(async ({ id }) => await plane.resources.find(id))),
@@ -58,8 +59,8 @@ export async function resolveVm(plane: Plane, id: string, { name, existing, want
       ...galleryProblems(wanted, named?.gallery),
       ...('problem' in verifier ? [verifier.problem] : []),
       ...('problems' in encryption ? encryption.problems : []),
-      ...('problems' in availability ? availability.problems : []),
-      ...('problems' in scaling ? scaling.problems : []),
+      ...('problems' in beside ? beside.problems : []),
+      ...('problems' in within ? within.problems : []),
       ...problems,
     ],
   }

@@ -38,12 +38,18 @@ export const attestationProviders: ResourceType = {
   movable: true,
   create,
   change,
+  // There are no private endpoints: clients get empty lists.
+  reads: { privateEndpointConnections: none, privateLinkResources: none },
   routes: furtherRoutes,
   // The provider's policies and keys are removed with the resource: nothing it signed can be verified any longer.
   forget: async (plane, _asker, { location, name }) => await plane.attestation.remove(codeOf(location), name),
   // The attestation service checks rights at the id it knows, so it is informed of the new one.
   moved: async (plane, _asker, _tx, { id, location, name }, from) =>
     await plane.attestation.move(codeOf(location), name, { from, to: id }),
+}
+
+async function none(): Promise<ArmReply> {
+  return ok({ value: [] })
 }
 
 /** Regions' shared providers, and a provider's further routes. */
@@ -62,13 +68,6 @@ function furtherRoutes(plane: Plane): Route[] {
         return ok(defaultProviderView(regions.find(({ name }) => name === location)!))
       },
     ),
-    // There are no private endpoints: clients get empty lists.
-    ...['privateEndpointConnections', 'privateLinkResources'].map((kind): Route => {
-      return route.get(`${one}/${kind}`, `${providerType}/${kind}/read`, async (request) => {
-        await plane.resources.get(request.path.slice(0, -kind.length - 1))
-        return ok({ value: [] })
-      })
-    }),
     route.get('/providers/Microsoft.Attestation/operations', signedIn, async () => ok({ value: operations })),
     // An addition to Azure's wire, which leaves rotation to its service.
     route.post(`${one}/rotateKey`, `${providerType}/write`, async (request) => {

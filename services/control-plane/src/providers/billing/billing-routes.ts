@@ -4,6 +4,7 @@ import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { route, type Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { writeSetting } from '../../store/rows.ts'
 import { budgetRoutes } from './budget/budget-routes.ts'
 import { priceListSetting, readLines, readPriceList } from './cost-lines.ts'
 import { costTable, parseTime, readCostQuery, readUsageFilter, type Period } from './cost-query.ts'
@@ -47,11 +48,7 @@ export function billingRoutes(plane: Plane): Route[] {
     }),
     route.put(sheet, 'Strongroom.Billing/priceSheets/write', async (request) => {
       const list = parsePriceList(request.body)
-      await plane.resources.db
-        .insertInto('setting')
-        .values({ name: priceListSetting, value: JSON.stringify(list) })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: JSON.stringify(list) }))
-        .execute()
+      await writeSetting(plane.resources.db, priceListSetting, JSON.stringify(list))
       return ok(list)
     }),
     route.get(

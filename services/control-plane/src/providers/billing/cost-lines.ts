@@ -1,6 +1,7 @@
 import type { PriceList } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Plane } from '../../plane.ts'
+import { readSetting } from '../../store/rows.ts'
 import type { Period } from './cost-query.ts'
 import { Prices } from './price-list.ts'
 import { linesOf, type UsageLine } from './usage-lines.ts'
@@ -9,12 +10,8 @@ import { linesOf, type UsageLine } from './usage-lines.ts'
 export const priceListSetting = 'price list'
 
 export async function readPriceList(plane: Pick<Plane, 'resources'>): Promise<PriceList | undefined> {
-  const row = await plane.resources.db
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', priceListSetting)
-    .executeTakeFirst()
-  return row === undefined ? undefined : (JSON.parse(row.value) as PriceList)
+  const text = await readSetting(plane.resources.db, priceListSetting)
+  return text === undefined ? undefined : (JSON.parse(text) as PriceList)
 }
 
 /** Usage in a period and its cost. @throws ServiceError BadRequest if it ends before it begins */

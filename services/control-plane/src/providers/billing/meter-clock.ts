@@ -1,5 +1,6 @@
 import type { Clock } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../../store/resources.ts'
+import { insertIfAbsent } from '../../store/rows.ts'
 
 /**
  * The time that usage is counted in: UTC of this machine's boot, plus the time really elapsed since. It excludes steps
@@ -22,11 +23,8 @@ export class MeterClock {
     const reading = this.#clock.elapsed?.()
     if (reading === undefined) return
     const at = Math.max(this.#clock.now().getTime(), this.#latest)
-    await resources.db
-      .insertInto('meter_anchor')
-      .values({ era: reading.era, at: new Date(at).toISOString(), elapsed: String(reading.milliseconds) })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+    const anchor = { era: reading.era, at: new Date(at).toISOString(), elapsed: String(reading.milliseconds) }
+    await insertIfAbsent(resources.db.insertInto('meter_anchor').values(anchor))
     const row = await resources.db
       .selectFrom('meter_anchor')
       .selectAll()

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@strongroom/platform'
 import type { Db, Resource, ResourceStore, ResourceWatch } from '../../store/resources.ts'
+import { insertIfAbsent } from '../../store/rows.ts'
 import type { Tables } from '../../store/tables.ts'
 import { MeterClock } from './meter-clock.ts'
 import type { Meter } from '../../types/meter.ts'
@@ -38,12 +39,8 @@ export class UsageLog implements ResourceWatch {
   async open(): Promise<void> {
     await this.#clock.open(this.#resources)
     await this.#resources.transaction(async (tx) => {
-      const marked = await tx
-        .insertInto('setting')
-        .values({ name: 'counting since', value: this.now().toISOString() })
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirst()
-      if (Number(marked.numInsertedOrUpdatedRows ?? 0) === 0) return
+      const mark = tx.insertInto('setting').values({ name: 'counting since', value: this.now().toISOString() })
+      if (!(await insertIfAbsent(mark))) return
       for (const type of this.types) {
         for (const resource of await this.#resources.list({ type }, tx)) await this.changed(tx, undefined, resource)
       }

@@ -1,10 +1,8 @@
-import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView, type Shown } from '../../arm/resource-view.ts'
-import { requireLocation } from '../../arm/regions.ts'
 import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
-import { makeResource } from '../../types/creation.ts'
+import { makeResource, readPut } from '../../types/creation.ts'
 import { userIdentityType } from '../../types/references.ts'
 import type { ResourceType } from '../../types/resource-type.ts'
 import { retag } from '../../types/retag.ts'
@@ -28,9 +26,7 @@ export const userIdentities: ResourceType = {
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
   const displayName = request.params['name'] ?? ''
-  const fields = new Fields(request.body)
-  const location = requireLocation(fields, fields.text('location') ?? group.location)
-  const tags = fields.textMap('tags')
+  const { fields, location, tags } = readPut(request, group.location)
   fields.assertSound()
   const made = await makeResource(plane, request, 'identity', async (tx) => {
     // What an identity of this name once had is not this one's.

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import type { Db } from '../../store/resources.ts'
+import { insertIfAbsent } from '../../store/rows.ts'
 import { formatAddress, isUsable, parseAddress, parseCidr, type Cidr } from './cidr.ts'
 
 /**
@@ -14,12 +15,7 @@ export const publicAddressCount: number = publicBlocks.reduce((sum, { first, las
 
 /** Takes one address for `owner`; false where another has it. The primary key decides between two at once. */
 async function take(tx: Db, pool: string, address: string, owner: string): Promise<boolean> {
-  const written = await tx
-    .insertInto('address')
-    .values({ pool, address, owner })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return Number(written.numInsertedOrUpdatedRows ?? 0) === 1
+  return await insertIfAbsent(tx.insertInto('address').values({ pool, address, owner }))
 }
 
 async function takeFirstFree(

@@ -1,8 +1,8 @@
-import { ok, type ArmRequest } from '../../arm/request.ts'
-import { route, type Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { ok } from '../../arm/request.ts'
+import type { Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
-import { ipConfigurationsOf, interfaceType } from './interfaces.ts'
+import type { Answers } from '../../types/resource-type.ts'
+import { ipConfigurationsOf } from './interfaces.ts'
 import { prefixesOf, subnetsOf } from './virtual-networks.ts'
 
 interface Reference {
@@ -10,39 +10,29 @@ interface Reference {
 }
 
 /** What rules and routes hold at an interface: those of its own security group, and of its subnet's. */
-export function effectiveRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${interfaceType}/{name}`
-  const interfaceOf = async (request: ArmRequest): Promise<Resource> =>
-    await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
-  return [
-    route.post(
-      `${one}/effectiveNetworkSecurityGroups`,
-      `${interfaceType}/effectiveNetworkSecurityGroups/action`,
-      async (request) => {
-        const nic = await interfaceOf(request)
-        const own = nic.body.properties['networkSecurityGroup'] as Reference | undefined
-        const subnet = await subnetOf(plane, nic)
-        const ofSubnet = subnet?.properties['networkSecurityGroup'] as Reference | undefined
-        const value = [
-          ...(await rulesAt(plane, own, { networkInterface: { id: nic.id } })),
-          ...(await rulesAt(plane, ofSubnet, { subnet: { id: subnet?.id } })),
-        ]
-        return ok({ value })
-      },
-    ),
-    route.post(`${one}/effectiveRouteTable`, `${interfaceType}/effectiveRouteTable/action`, async (request) => {
-      const network = await networkOf(plane, await interfaceOf(request))
-      const route = (addressPrefix: string[], nextHopType: string): Json => ({
-        source: 'Default',
-        state: 'Active',
-        addressPrefix,
-        nextHopType,
-        nextHopIpAddress: [],
-      })
-      const local = network === undefined ? [] : [route(prefixesOf(network), 'VnetLocal')]
-      return ok({ value: [...local, route(['0.0.0.0/0'], 'Internet')] })
-    }),
-  ]
+export const effective: Answers = {
+  effectiveNetworkSecurityGroups: async (plane, _request, nic) => {
+    const own = nic.body.properties['networkSecurityGroup'] as Reference | undefined
+    const subnet = await subnetOf(plane, nic)
+    const ofSubnet = subnet?.properties['networkSecurityGroup'] as Reference | undefined
+    const value = [
+      ...(await rulesAt(plane, own, { networkInterface: { id: nic.id } })),
+      ...(await rulesAt(plane, ofSubnet, { subnet: { id: subnet?.id } })),
+    ]
+    return ok({ value })
+  },
+  effectiveRouteTable: async (plane, _request, nic) => {
+    const network = await networkOf(plane, nic)
+    const route = (addressPrefix: string[], nextHopType: string): Json => ({
+      source: 'Default',
+      state: 'Active',
+      addressPrefix,
+      nextHopType,
+      nextHopIpAddress: [],
+    })
+    const local = network === undefined ? [] : [route(prefixesOf(network), 'VnetLocal')]
+    return ok({ value: [...local, route(['0.0.0.0/0'], 'Internet')] })
+  },
 }
 
 const subnetIdOf = (nic: Resource): string => ipConfigurationsOf(nic)[0]?.properties.subnet.id ?? ''

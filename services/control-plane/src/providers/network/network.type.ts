@@ -1,7 +1,7 @@
 import type { ResourceType } from '../../types/resource-type.ts'
 import { addressAvailabilityRoutes } from './address-availability.ts'
 import { childType } from './children.ts'
-import { effectiveRoutes } from './effective-rules.ts'
+import { effective } from './effective-rules.ts'
 import { networkInterfaces } from './interfaces.ts'
 import { balancerType, isWritten, partKinds } from './load-balancer/balancer-parts.ts'
 import { loadBalancers } from './load-balancer/load-balancers.ts'
@@ -17,7 +17,7 @@ export const resourceTypes: readonly ResourceType[] = [
   networkType(securityGroups),
   childType(securityRules),
   networkType(publicAddresses),
-  networkType({ ...networkInterfaces, routes: effectiveRoutes }),
+  networkType({ ...networkInterfaces, actions: effective }),
   networkType({
     ...loadBalancers,
     routes: (plane) => partKinds.filter((kind) => !isWritten(kind)).flatMap((kind) => partRoutes(plane, kind)),

@@ -9,7 +9,7 @@ import type { Route } from '../../arm/router.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db, Json, Resource, ResourceBody } from '../../store/resources.ts'
-import type { ResourceType } from '../../types/resource-type.ts'
+import type { Answers, ResourceType } from '../../types/resource-type.ts'
 import { retag } from '../../types/retag.ts'
 
 export interface Written {
@@ -38,6 +38,7 @@ export interface NetworkKind {
   /** ARM id of the resource that has it. */
   holder?(resource: Resource): string | undefined
   routes?(plane: Plane): Route[]
+  actions?: Answers
   /** As clients see it; left out: what every resource shows. */
   view?: NonNullable<ResourceType<Json>['view']>
 }

@@ -3,6 +3,7 @@ import type { Logger } from '@strongroom/platform'
 import { Fields } from '../../../arm/fields.ts'
 import { keyOf } from '../../../arm/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
+import { insertIfAbsent } from '../../../store/rows.ts'
 import type { Tables } from '../../../store/tables.ts'
 import { readFilter } from '../cost-query.ts'
 import { readLines } from '../cost-lines.ts'
@@ -109,12 +110,7 @@ async function raise(
     // Changed or deleted meanwhile: the threshold was another budget's.
     const held = tx.selectFrom('budget').select('etag').where('scope', '=', row.scope).where('name', '=', row.name)
     if ((await plane.resources.forUpdate(held).executeTakeFirst())?.etag !== row.etag) return
-    const written = await tx
-      .insertInto('budget_alert')
-      .values(alert)
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    if (Number(written.numInsertedOrUpdatedRows ?? 0) === 0) return
+    if (!(await insertIfAbsent(tx.insertInto('budget_alert').values(alert)))) return
     const action = `${budgetType}/thresholdReached/event`
     await plane.activity.write({ caller: budgetType, action, resourceId: idOf(row), status: 200, correlationId: alert.id, tx }) // prettier-ignore
   })

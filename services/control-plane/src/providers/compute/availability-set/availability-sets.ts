@@ -3,11 +3,10 @@ import { Fields } from '../../../arm/fields.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import { route, type Route } from '../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../plane.ts'
+import type { Plane } from '../../../plane.ts'
 import type { Db, Resource } from '../../../store/resources.ts'
 import { assertSameLocation } from '../../../types/conflicts.ts'
-import { makeResource } from '../../../types/creation.ts'
+import { insertResource } from '../../../types/creation.ts'
 import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { sizeView } from '../size/catalog.ts'
@@ -21,7 +20,10 @@ export const availabilitySets: ResourceType = {
   view,
   create,
   change,
-  routes,
+  reads: {
+    vmSizes: async (_plane, _request, { location }) =>
+      ok({ value: allSizes().filter((size) => isOffered(size, location)).map(sizeView) }), // prettier-ignore
+  },
   assertUnused,
 }
 
@@ -66,12 +68,7 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
     },
     ...(wanted.tags !== undefined && { tags: wanted.tags }),
   }
-  const made = await makeResource(
-    plane,
-    request,
-    'availability set',
-    async (tx) => await plane.resources.insert(tx, { id: request.path, location, body }),
-  )
+  const made = await insertResource(plane, request, 'availability set', { location, body })
   return { status: 201, body: await view(plane, made) }
 }
 
@@ -115,17 +112,4 @@ async function assertUnused(plane: Plane, tx: Db, set: Resource): Promise<void> 
     found: members.map(({ name }) => name).join(', ').slice(0, 400), // prettier-ignore
     remedy: 'Delete its VMs first.',
   })
-}
-
-function routes(plane: Plane): Route[] {
-  return [
-    route.get(
-      `${groupPath}/providers/${availabilitySetType}/{name}/vmSizes`,
-      `${availabilitySetType}/vmSizes/read`,
-      async (request) => {
-        const { location } = await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
-        return ok({ value: allSizes().filter((size) => isOffered(size, location)).map(sizeView) }) // prettier-ignore
-      },
-    ),
-  ]
 }

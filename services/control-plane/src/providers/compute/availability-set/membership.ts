@@ -1,9 +1,8 @@
-import { noSuch, invalid } from '../../../arm/refusals.ts'
 import type { Link } from '../../../arm/access.ts'
 import type { Problem } from '../../../arm/fields.ts'
-import { keyOf } from '../../../arm/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
-import { isOfType, type Db, type Resource } from '../../../store/resources.ts'
+import type { Db, Resource } from '../../../store/resources.ts'
+import type { SetKind } from '../vm/set-membership.ts'
 import type { VmModel } from '../vm/vm-model.ts'
 import type { VmRequest } from '../vm/vm-request.ts'
 import { availabilitySetType } from './set-model.ts'
@@ -15,39 +14,16 @@ export function availabilityLinks(id: string | undefined): Link[] {
   return id === undefined ? [] : [{ id, action: `${availabilitySetType}/read` }]
 }
 
-/** The set that a new VM names, or why the VM cannot join it. @param vmId ARM id of the VM */
-export async function resolveAvailabilitySet(
-  plane: Plane,
-  vmId: string,
-  r: VmRequest,
-): Promise<{ problems: Problem[] } | { set?: { id: string } }> {
-  const id = r.availabilitySetId
-  if (id === undefined) return {}
-  const set = await plane.resources.find(id)
-  if (!isOfType<Resource['internal']>(set, availabilitySetType)) return { problems: [noSuchSet(id)] }
-  const problems = membershipProblems(r, vmId, set)
-  return problems.length > 0 ? { problems } : { set: { id: set.id } }
+export const availability: SetKind<Resource['internal']> = {
+  type: availabilitySetType,
+  what: 'availability set',
+  target,
+  remedy: 'Create the set first: az vm availability-set create.',
+  problems: membershipProblems,
 }
 
-function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[] {
+function membershipProblems(r: VmRequest, set: Resource): Problem[] {
   const problems: Problem[] = []
-  const groupOf = (path: string): string => path.split('/').slice(0, 5).join('/')
-  if (keyOf(groupOf(set.id)) !== keyOf(groupOf(vmId)))
-    problems.push(
-      invalid(target, `The availability set '${set.id}' is not in the virtual machine's resource group.`, {
-        expected: groupOf(vmId),
-        found: groupOf(set.id),
-        remedy: 'Use a set in the virtual machine’s group.',
-      }),
-    )
-  if (set.location !== r.location)
-    problems.push(
-      invalid(
-        target,
-        `The availability set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
-        { expected: r.location, found: set.location, remedy: 'Use a set in the virtual machine’s region.' },
-      ),
-    )
   if (r.zones.length > 0)
     problems.push({
       code: 'BadRequest',
@@ -71,13 +47,6 @@ function membershipProblems(r: VmRequest, vmId: string, set: Resource): Problem[
     })
   return problems
 }
-
-const noSuchSet = (id: string): Problem =>
-  noSuch('availability set', id, {
-    target,
-    type: availabilitySetType,
-    remedy: 'Create the set first: az vm availability-set create.',
-  })
 
 /**
  * Locks the set's row until the transaction ends, so that it is not deleted while a VM joins.

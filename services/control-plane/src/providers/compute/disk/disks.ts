@@ -5,15 +5,15 @@ import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Resource } from '../../../store/resources.ts'
+import { readPut } from '../../../types/creation.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { emptyDisk, type DiskInternal } from './data-disks.ts'
-import { accessRoutes } from './stored/disk-access.ts'
+import { accessActions } from './stored/disk-access.ts'
 import { createFilledDisk } from './stored/disk-creation.ts'
 import { setType } from './stored/stored-disk.ts'
 import { finishUploadSaga, keepSaga, removeStoredSaga, storedHooks } from './stored/sagas.ts'
 import { metersOfDisk } from './disk-meters.ts'
 import { readDiskSize } from './disk-size.ts'
-import { requireLocation } from '../../../arm/regions.ts'
 import { diskSkus } from '../vm/vm-request.ts'
 import { diskType } from '../vm/vm-model.ts'
 import { computeName } from '../../../types/name-form.ts'
@@ -44,7 +44,7 @@ export const disks: ResourceType<DiskInternal> = {
   view: (_plane, disk) => view(disk),
   create: async (plane, request, group) => await create(plane, request, group.location),
   change,
-  routes: (plane) => accessRoutes(plane, diskType),
+  actions: accessActions,
   assertUnused: async (_plane, _tx, disk) => {
     if (disk.internal.managedBy !== '') throw attached(disk)
   },
@@ -57,11 +57,8 @@ export const disks: ResourceType<DiskInternal> = {
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
   const how = new Fields(request.body).object('properties').object('creationData').text('createOption')
   if (how !== undefined && how.toLowerCase() !== 'empty') return await createFilledDisk(plane, request, groupLocation, view) // prettier-ignore
-  const fields = new Fields(request.body)
-  const properties = fields.object('properties')
+  const { fields, properties, location, tags } = readPut(request, groupLocation)
   const creation = properties.object('creationData')
-  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
-  const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
   const sizeGiB = readDiskSize(properties)
   const option = creation.text('createOption') ?? ''

@@ -1,8 +1,8 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../../arm/fields.ts'
-import type { ArmReply, ArmRequest, Method } from '../../../arm/request.ts'
+import type { ArmReply, ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import type { Route } from '../../../arm/router.ts'
+import { route } from '../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
@@ -10,6 +10,7 @@ import { galleryType } from '../disk/stored/stored-disk.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 
 const view = (gallery: Resource): Record<string, unknown> => resourceView(gallery, galleryType)
+const compute = `${subscriptionPath}/providers/Microsoft.Compute`
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?$/
 
 /** Galleries. Their content stays within the subscription: nothing is shared with communities or tenants. */
@@ -19,27 +20,18 @@ export const galleries: ResourceType<Json> = {
   create: async (plane, request, group) => await put(plane, request, group.location, undefined),
   change: async (plane, request, existing) => await put(plane, request, existing.location, existing),
   routes: () => [
-    refusedRoute('POST', `${groupPath}/providers/${galleryType}/{name}/share`, 'share/action'),
+    route.post(`${groupPath}/providers/${galleryType}/{name}/share`, `${galleryType}/share/action`, refuse),
     ...['sharedGalleries', 'communityGalleries'].flatMap((kind) =>
       ['', '/{gallery}', '/{gallery}/images'].map((rest) =>
-        refusedRoute(
-          'GET',
-          `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/${kind}${rest}`,
-          'read',
-        ),
+        route.get(`${compute}/locations/{location}/${kind}${rest}`, `${galleryType}/read`, refuse),
       ),
     ),
   ],
 }
 
-const refusedRoute = (method: Method, path: string, verb: string): Route => ({
-  method,
-  path,
-  action: `${galleryType}/${verb}`,
-  handle: async () => {
-    throw notShared()
-  },
-})
+const refuse = async (): Promise<never> => {
+  throw notShared()
+}
 
 export const notShared = (): ServiceError =>
   new ServiceError({

@@ -1,14 +1,13 @@
 import { ServiceError } from '@strongroom/platform'
 import { notAllowed } from '../../../arm/refusals.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
-import { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
 import { accepted } from '../../../arm/operations.ts'
 import type { Plane } from '../../../plane.ts'
+import { readPut } from '../../../types/creation.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { retag } from '../../../types/retag.ts'
-import { requireLocation } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
 import { readSourceUri, withoutSignature } from '../disk/stored/address.ts'
 import {
@@ -39,10 +38,7 @@ export const managedImages: ResourceType<StoredDiskInternal> = {
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  const properties = fields.object('properties')
-  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
-  const tags = fields.textMap('tags')
+  const { fields, properties, location, tags } = readPut(request, groupLocation)
   const vmId = properties.object('sourceVirtualMachine').text('id')
   const disk = properties.object('storageProfile').object('osDisk')
   const osState = disk.oneOf('osState', ['Generalized', 'Specialized']) ?? 'Generalized'

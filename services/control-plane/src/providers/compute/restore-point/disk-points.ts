@@ -4,7 +4,7 @@ import type { Json, ResourceBody } from '../../../store/resources.ts'
 import { meterOf } from '../../../types/meter.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { gibOf } from '../disk/disk-meters.ts'
-import { accessRoutes } from '../disk/stored/disk-access.ts'
+import { accessActions } from '../disk/stored/disk-access.ts'
 import { diskBody } from '../disk/stored/disk-body.ts'
 import { storedHooks } from '../disk/stored/sagas.ts'
 import { diskRestorePointType, type StoredDisk, type StoredDiskInternal } from '../disk/stored/stored-disk.ts'
@@ -13,7 +13,7 @@ import { diskRestorePointType, type StoredDisk, type StoredDiskInternal } from '
 export const diskRestorePoints: ResourceType<StoredDiskInternal> = {
   ...storedHooks,
   spelling: diskRestorePointType,
-  routes: (plane) => accessRoutes(plane, diskRestorePointType),
+  actions: accessActions,
   view: (_plane, point) => resourceView({ ...point, location: '' }, diskRestorePointType),
   meters: (row) => [meterOf(row, 'snapshot', gibOf(row))],
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { forUpdate, type FaultSource, type Store } from '@strongroom/platform'
 import { notAllowed } from '../../../arm/refusals.ts'
 import type { Db, ResourceStore } from '../../../store/resources.ts'
+import { insertIfAbsent, readSetting, writeSetting } from '../../../store/rows.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { faqRule } from '../../../arm/faq-rule.ts'
 
@@ -153,16 +154,11 @@ export class Quotas {
   }
 
   async kind(db: Db = this.#resources.db): Promise<SubscriptionKind> {
-    const row = await db.selectFrom('setting').select('value').where('name', '=', kindSetting).executeTakeFirst()
-    return row?.value === 'free-trial' ? 'free-trial' : 'pay-as-you-go'
+    return (await readSetting(db, kindSetting)) === 'free-trial' ? 'free-trial' : 'pay-as-you-go'
   }
 
   async setKind(kind: SubscriptionKind): Promise<void> {
-    await this.#resources.db
-      .insertInto('setting')
-      .values({ name: kindSetting, value: kind })
-      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: kind }))
-      .execute()
+    await writeSetting(this.#resources.db, kindSetting, kind)
   }
 
   async #held(tx: Db, owner: string): Promise<{ region: string; family: string; cores: number } | undefined> {
@@ -171,11 +167,7 @@ export class Quotas {
 
   /** Usage, with the counter's row locked until the transaction ends. */
   async #lock(tx: Db, region: string, name: string): Promise<number> {
-    await tx
-      .insertInto('quota_counter')
-      .values({ region, name, used: 0 })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
+    await insertIfAbsent(tx.insertInto('quota_counter').values({ region, name, used: 0 }))
     const query = tx.selectFrom('quota_counter').select('used').where('region', '=', region).where('name', '=', name)
     return (await forUpdate(this.#store, query).executeTakeFirstOrThrow()).used
   }

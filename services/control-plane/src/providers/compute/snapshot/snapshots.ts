@@ -4,11 +4,11 @@ import { resourceView } from '../../../arm/resource-view.ts'
 import { accepted } from '../../../arm/operations.ts'
 import type { Plane } from '../../../plane.ts'
 import { meterOf } from '../../../types/meter.ts'
+import { readPut } from '../../../types/creation.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { gibOf } from '../disk/disk-meters.ts'
-import { requireLocation } from '../../../arm/regions.ts'
 import { diskType } from '../vm/vm-model.ts'
-import { accessRoutes } from '../disk/stored/disk-access.ts'
+import { accessActions } from '../disk/stored/disk-access.ts'
 import { copiedFrom, readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/stored/address.ts'
 import { diskBody } from '../disk/stored/disk-body.ts'
 import {
@@ -46,16 +46,13 @@ export const snapshots: ResourceType<StoredDiskInternal> = {
         },
   create: async (plane, request, group) => await create(plane, request, group.location),
   change,
-  routes: (plane) => accessRoutes(plane, snapshotType),
+  actions: accessActions,
   meters: (row) => [meterOf(row, 'snapshot', gibOf(row))],
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  const properties = fields.object('properties')
+  const { fields, properties, location, tags } = readPut(request, groupLocation)
   const creation = properties.object('creationData')
-  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
-  const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', skus) ?? 'Standard_LRS'
   const incremental = properties.flag('incremental') ?? false
   const option = creation.oneOf('createOption', ['Copy', 'CopyStart', 'Import', 'ImportSecure'])

@@ -2,12 +2,10 @@ import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
-import { requireLocation } from '../../../arm/regions.ts'
 import { resourceView } from '../../../arm/resource-view.ts'
-import { route, type Route } from '../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../plane.ts'
+import type { Plane } from '../../../plane.ts'
 import type { Resource } from '../../../store/resources.ts'
-import { makeResource } from '../../../types/creation.ts'
+import { insertResource, readPut } from '../../../types/creation.ts'
 import { computeName } from '../../../types/name-form.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { isSshPublicKey } from '../vm/account-rules.ts'
@@ -15,7 +13,14 @@ import { isSshPublicKey } from '../vm/account-rules.ts'
 const spelling = 'Microsoft.Compute/sshPublicKeys'
 
 /** Public keys that clients store under a name and give to the VMs they create. */
-export const sshPublicKeys: ResourceType = { spelling, name: computeName, movable: true, create, change, routes }
+export const sshPublicKeys: ResourceType = {
+  spelling,
+  name: computeName,
+  movable: true,
+  create,
+  change,
+  actions: { generateKeyPair: newKeys },
+}
 
 /** The key in a request; undefined if there is none. An invalid key is a problem. */
 function readPublicKey(fields: Fields): string | undefined {
@@ -30,18 +35,11 @@ function readPublicKey(fields: Fields): string | undefined {
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  const location = requireLocation(fields, fields.text('location') ?? group.location)
-  const tags = fields.textMap('tags')
+  const { fields, location, tags } = readPut(request, group.location)
   const publicKey = readPublicKey(fields)
   fields.assertSound()
   const body = { properties: { ...(publicKey !== undefined && { publicKey }) }, ...(tags !== undefined && { tags }) }
-  const made = await makeResource(
-    plane,
-    request,
-    'SSH key',
-    async (tx) => await plane.resources.insert(tx, { id: request.path, location, body }),
-  )
+  const made = await insertResource(plane, request, 'SSH key', { location, body })
   return { status: 201, body: resourceView(made, spelling) }
 }
 
@@ -57,21 +55,11 @@ async function change(plane: Plane, request: ArmRequest, existing: Resource): Pr
   return ok(resourceView(changed ?? existing, spelling))
 }
 
-function routes(plane: Plane): Route[] {
-  return [
-    route.post(
-      `${groupPath}/providers/${spelling}/{name}/generateKeyPair`,
-      `${spelling}/generateKeyPair/action`,
-      async (request) => {
-        const id = request.path.split('/').slice(0, 9).join('/')
-        await plane.resources.get(id)
-        const { privateKey, publicKey } = await newKeyPair()
-        await plane.resources.update(id, ({ body }) => void (body.properties['publicKey'] = publicKey))
-        // The private half is returned once, to the caller, and never stored.
-        return ok({ privateKey, publicKey, id })
-      },
-    ),
-  ]
+async function newKeys(plane: Plane, _request: ArmRequest, { id }: Resource): Promise<ArmReply> {
+  const { privateKey, publicKey } = await newKeyPair()
+  await plane.resources.update(id, ({ body }) => void (body.properties['publicKey'] = publicKey))
+  // The private half is returned once, to the caller, and never stored.
+  return ok({ privateKey, publicKey, id })
 }
 
 const generate = promisify(generateKeyPair)

@@ -1,11 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { managementHost } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
-import { ok } from '../../../arm/request.ts'
-import { route, type Route } from '../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../plane.ts'
-import { vmType } from './vm-model.ts'
-import { vmOfAction } from './vm-record.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Vm } from './vm-model.ts'
 
 /** Azure's default, in minutes. */
 const defaultMinutes = 120
@@ -19,28 +17,19 @@ const signatureOf = (vmId: string, expires: string): Buffer =>
   createHmac('sha256', key).update(`${vmId}\n${expires}`).digest()
 
 /** The right to the log includes an address that shows it for a while, like a storage account's shared access signature. */
-export function bootDiagnosticsRoutes(plane: Plane): Route[] {
-  return [
-    route.post(
-      `${groupPath}/providers/${vmType}/{name}/retrieveBootDiagnosticsData`,
-      `${vmType}/retrieveBootDiagnosticsData/action`,
-      async (request) => {
-        const vm = await vmOfAction(plane, request)
-        if (vm.internal.model.bootDiagnostics !== true) throw notEnabled(vm.name)
-        const minutes = Number(request.query['sasuriexpirationtimeinminutes'] ?? defaultMinutes)
-        if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1440) throw invalidMinutes()
-        const expires = new Date(plane.clock.now().getTime() + minutes * 60_000).toISOString()
-        const vmId = vm.internal.vmId.toLowerCase()
-        const sig = signatureOf(vmId, expires).toString('base64url')
-        const query = new URLSearchParams({ se: expires, sig }).toString()
-        return ok({
-          // The host would take a screenshot from the guest's memory: there is none, as on Azure.
-          consoleScreenshotBlobUri: null,
-          serialConsoleLogBlobUri: `https://${managementHost}${path}/${vmId}/${vm.name}.serialconsole.log?${query}`,
-        })
-      },
-    ),
-  ]
+export async function retrieveBootDiagnosticsData(plane: Plane, request: ArmRequest, vm: Vm): Promise<ArmReply> {
+  if (vm.internal.model.bootDiagnostics !== true) throw notEnabled(vm.name)
+  const minutes = Number(request.query['sasuriexpirationtimeinminutes'] ?? defaultMinutes)
+  if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1440) throw invalidMinutes()
+  const expires = new Date(plane.clock.now().getTime() + minutes * 60_000).toISOString()
+  const vmId = vm.internal.vmId.toLowerCase()
+  const sig = signatureOf(vmId, expires).toString('base64url')
+  const query = new URLSearchParams({ se: expires, sig }).toString()
+  return ok({
+    // The host would take a screenshot from the guest's memory: there is none, as on Azure.
+    consoleScreenshotBlobUri: null,
+    serialConsoleLogBlobUri: `https://${managementHost}${path}/${vmId}/${vm.name}.serialconsole.log?${query}`,
+  })
 }
 
 /** The log behind such an address, for anyone who has it. */

@@ -1,8 +1,8 @@
 import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { faqRule, type FaqRuleId } from '../../../arm/faq-rule.ts'
-import { ok, type ArmRequest, type Method } from '../../../arm/request.ts'
-import { route, type Route } from '../../../arm/router.ts'
+import type { ArmRequest, Method } from '../../../arm/request.ts'
+import type { Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
 import { vmType } from './vm-model.ts'
 import { vmOfAction } from './vm-record.ts'
@@ -62,7 +62,7 @@ const refusals: Refused[] = [
 
 export function refusedRoutes(plane: Plane): Route[] {
   const one = `${groupPath}/providers/${vmType}/{name}`
-  const refused = refusals.map((refusal): Route => ({
+  return refusals.map((refusal): Route => ({
     method: refusal.method,
     path: `${one}/${refusal.path}`,
     action: refusal.action,
@@ -79,12 +79,4 @@ export function refusedRoutes(plane: Plane): Route[] {
       })
     },
   }))
-  return [
-    ...refused,
-    // Clients look before they leap: there are none.
-    route.get(`${one}/extensions`, `${vmType}/extensions/read`, async (request) => {
-      await vmOfAction(plane, request)
-      return ok({ value: [] })
-    }),
-  ]
 }

@@ -1,32 +1,23 @@
 import { notAllowed } from '../../../arm/refusals.ts'
-import { route, type Route } from '../../../arm/router.ts'
-import { groupPath, type Plane } from '../../../plane.ts'
+import type { Answers } from '../../../types/resource-type.ts'
 import { requireOff } from '../disk/stored/source.ts'
-import { vmType, type Vm, type VmInternal } from './vm-model.ts'
+import type { Vm, VmInternal } from './vm-model.ts'
 import { changeVm } from './vm-record.ts'
 
 /** generalize says that the guest was deprovisioned: from then on the VM is a source of images and starts no more. */
-export function generalizeRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${vmType}/{name}`
-  const vmOf = async (path: string): Promise<Vm> =>
-    await plane.resources.get<VmInternal>(path.split('/').slice(0, 9).join('/'))
-  return [
-    route.post(`${one}/generalize`, `${vmType}/generalize/action`, async (request) => {
-      const vm = await vmOf(request.path)
-      await requireOff(plane, vm, 'generalized')
-      await changeVm(plane, { id: vm.id, vmId: vm.internal.vmId }, (current) => {
-        current.internal.generalized = true
-      })
-      return { status: 200 }
-    }),
-    route.post(`${one}/capture`, `${vmType}/capture/action`, async (request) => {
-      const vm = await vmOf(request.path)
-      throw notAllowed(`The disk of VM '${vm.name}' is a managed disk: it cannot be captured into a storage account.`, {
-        target: vm.id,
-        remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
-      })
-    }),
-  ]
+export const generalizing: Answers<VmInternal> = {
+  generalize: async (plane, _request, vm) => {
+    await requireOff(plane, vm, 'generalized')
+    const { vmId } = vm.internal
+    await changeVm(plane, { id: vm.id, vmId }, (current) => void (current.internal.generalized = true))
+    return { status: 200 }
+  },
+  capture: async (_plane, _request, vm) => {
+    throw notAllowed(`The disk of VM '${vm.name}' is a managed disk: it cannot be captured into a storage account.`, {
+      target: vm.id,
+      remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
+    })
+  },
 }
 
 /** @throws ServiceError OperationNotAllowed in Azure's words */

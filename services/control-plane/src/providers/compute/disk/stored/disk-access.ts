@@ -1,12 +1,11 @@
-import type { DiskAccess, DiskPermission } from '@strongroom/contract'
+import type { DiskPermission } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { notAllowed } from '../../../../arm/refusals.ts'
 import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
-import { route, type Route } from '../../../../arm/router.ts'
 import type { Plane } from '../../../../plane.ts'
-import { pathsOf } from '../../../../types/resource-routes.ts'
+import type { Answers } from '../../../../types/resource-type.ts'
 import type { VmInternal } from '../../vm/vm-model.ts'
 import { guestBehind } from './address.ts'
 import {
@@ -23,24 +22,10 @@ import { guestPart, markStored } from './write-stored.ts'
 /** Azure's limits for durationInSeconds are wider; its portal allows sixty days. */
 const longest = 60 * 24 * 3600
 
-/** beginGetAccess and endGetAccess of resources with a disk's content: an address that is the only credential, for a limited time. */
-export function accessRoutes(plane: Plane, type: string): Route[] {
-  const { one } = pathsOf(type)
-  const disk = async (request: ArmRequest): Promise<StoredDiskResource> =>
-    await plane.resources.get<StoredDiskInternal>(request.path.split('/').slice(0, -1).join('/'))
-  return [
-    route.post(`${one}/beginGetAccess`, `${type}/beginGetAccess/action`, async (request) =>
-      ok(await beginAccess(plane, request, await disk(request))),
-    ),
-    route.post(
-      `${one}/endGetAccess`,
-      `${type}/endGetAccess/action`,
-      async (request) => await end(plane, request, await disk(request)),
-    ),
-  ]
-}
+/** Of resources with a disk's content: an address that is the only credential, for a limited time. */
+export const accessActions: Answers<StoredDiskInternal> = { beginGetAccess: beginAccess, endGetAccess: end }
 
-async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskResource): Promise<DiskAccess> {
+async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskResource): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const given = fields.oneOf('access', ['Read', 'Write', 'None'])
   const seconds = fields.integer('durationInSeconds', 1, longest)
@@ -58,7 +43,7 @@ async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskRe
   const id = await machineId(plane, disk, permission)
   const access = await plane.host.grantDisk(id, { permission, seconds: seconds ?? 0, withGuestState })
   await setDiskState(plane, disk, permission === 'Write' ? 'ActiveUpload' : 'ActiveSAS')
-  return access
+  return ok(access)
 }
 
 /** The host's id of the disk's bytes. @throws ServiceError OperationNotAllowed */

@@ -1,11 +1,11 @@
 import type { GuestIdentity } from '@strongroom/contract'
-import { Fields } from '../../../../arm/fields.ts'
+import type { Fields } from '../../../../arm/fields.ts'
 import { checkDiskSecurity } from './security-profile.ts'
 import type { ArmReply, ArmRequest } from '../../../../arm/request.ts'
 import type { Plane } from '../../../../plane.ts'
 import type { Json } from '../../../../store/resources.ts'
 import { readImageReference, resolveImage } from '../../image/images.ts'
-import { requireLocation } from '../../../../arm/regions.ts'
+import { readPut } from '../../../../types/creation.ts'
 import { diskType } from '../../vm/vm-model.ts'
 import { diskSkus } from '../../vm/vm-request.ts'
 import { copiedFrom, guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
@@ -41,11 +41,8 @@ export async function createFilledDisk(
   groupLocation: string,
   view: (disk: StoredDiskResource) => Record<string, unknown>,
 ): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  const properties = fields.object('properties')
+  const { fields, properties, location, tags } = readPut(request, groupLocation)
   const creation = properties.object('creationData')
-  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
-  const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
   const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
   const sizeGiB = readDiskSize(properties)

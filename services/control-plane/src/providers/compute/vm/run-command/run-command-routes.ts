@@ -39,7 +39,13 @@ export const runCommands: ResourceType<RunCommandInternal> = {
   change: write,
 }
 
-/** `az vm run-command`: what there is to run, and the action that waits for its result. */
+/** `az vm run-command`: an action that waits for its result. */
+export async function runCommand(plane: Plane, request: ArmRequest, vm: Vm): Promise<ArmReply> {
+  const { id } = await submitScript(plane, vm, plane.newId().toLowerCase(), readAction(request.body))
+  return later(request, `${vm.id}/runCommandResults/${id}`)
+}
+
+/** What there is to run, and what came of it. */
 export function runCommandRoutes(plane: Plane): Route[] {
   const vm = `${groupPath}/providers/${vmType}/{name}`
   const catalog = `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/runCommands`
@@ -49,11 +55,6 @@ export function runCommandRoutes(plane: Plane): Route[] {
       if (param(request, 'command').toLowerCase() === shellCommand.toLowerCase())
         return ok({ ...document, script: [], parameters: [] })
       throw notFound(param(request, 'command'))
-    }),
-    route.post(`${vm}/runCommand`, `${vmType}/runCommand/action`, async (request) => {
-      const found = await vmOfAction(plane, request)
-      const { id } = await submitScript(plane, found, plane.newId().toLowerCase(), readAction(request.body))
-      return later(request, `${found.id}/runCommandResults/${id}`)
     }),
     route.get(
       `${vm}/runCommandResults/{command}`,

@@ -1,4 +1,4 @@
-import { toHex } from '../core/bytes/hex.ts'
+import { toHex } from '../../core/bytes/hex.ts'
 
 /** One field, for display. */
 export interface Field {

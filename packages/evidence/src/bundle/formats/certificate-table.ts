@@ -1,8 +1,8 @@
-import { ByteReader } from '../core/bytes/byte-reader.ts'
-import { isZero } from '../core/bytes/bytes.ts'
-import { formatGuid } from '../core/bytes/guid.ts'
-import { ParseError } from '../core/errors.ts'
-import type { Piece } from './piece.ts'
+import { ByteReader } from '../../core/bytes/byte-reader.ts'
+import { isZero } from '../../core/bytes/bytes.ts'
+import { formatGuid } from '../../core/bytes/guid.ts'
+import { ParseError } from '../../core/errors.ts'
+import type { Piece } from '../piece.ts'
 
 /** What a host puts into the certificate table of an extended guest request (AMD 56421, GHCB specification). */
 const kinds: ReadonlyMap<string, 'certificate' | 'crl'> = new Map([

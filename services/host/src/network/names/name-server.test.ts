@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { recipesDirectory } from '../image/recipe.ts'
+import { recipesDirectory } from '../../image/recipe.ts'
 import { startNameServer } from './name-server.ts'
 
 /** Stands in for the guest's 169.254.169.253. */

@@ -1,6 +1,6 @@
-import type { CcaToken } from '../cca/token.ts'
-import type { NitroDocument } from '../nitro/document.ts'
-import { type SvsmManifest, svsmVtpmService } from '../svsm/manifest.ts'
+import type { CcaToken } from '../../cca/token.ts'
+import type { NitroDocument } from '../../nitro/document.ts'
+import { type SvsmManifest, svsmVtpmService } from '../../svsm/manifest.ts'
 import { bytesText, type Field, hexNumber } from './field.ts'
 
 const row = (name: string, value: string, meaning: string): Field => ({ name, value, meaning })

@@ -1,6 +1,6 @@
-import { toHex } from '../core/bytes/hex.ts'
-import type { EventLog } from '../eventlog/event-log.ts'
-import { eventTypeName } from '../eventlog/event-types.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import type { EventLog } from '../../eventlog/event-log.ts'
+import { eventTypeName } from '../../eventlog/event-types.ts'
 import type { Field } from './field.ts'
 
 const meanings: Record<string, string> = {

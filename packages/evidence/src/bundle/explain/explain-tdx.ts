@@ -1,11 +1,11 @@
-import { tdAttributes, type TdBody } from '../tdx/td-body.ts'
-import type { TdReport } from '../tdx/td-report.ts'
-import type { TdxQuote } from '../tdx/quote.ts'
-import { readPckExtension } from '../tdx/pck.ts'
-import { parseCertificate } from '../x509/certificate.ts'
+import { tdAttributes, type TdBody } from '../../tdx/td-body.ts'
+import type { TdReport } from '../../tdx/td-report.ts'
+import type { TdxQuote } from '../../tdx/quote.ts'
+import { readPckExtension } from '../../tdx/pck.ts'
+import { parseCertificate } from '../../x509/certificate.ts'
 import { explainCertificate } from './explain-x509.ts'
 import { bytesText, type Field, hexNumber, yesNo } from './field.ts'
-import { attempt } from './pool.ts'
+import { attempt } from '../pool.ts'
 
 const row = (name: string, value: string, meaning: string): Field => ({ name, value, meaning })
 

@@ -1,11 +1,11 @@
-import { toHex } from '../core/bytes/hex.ts'
-import { amdOid, readEndorsement } from '../snp/endorse.ts'
-import { describeTcb } from '../snp/tcb.ts'
-import type { Certificate } from '../x509/certificate.ts'
-import type { Crl } from '../x509/crl.ts'
-import type { Name } from '../x509/name.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import { amdOid, readEndorsement } from '../../snp/endorse.ts'
+import { describeTcb } from '../../snp/tcb.ts'
+import type { Certificate } from '../../x509/certificate.ts'
+import type { Crl } from '../../x509/crl.ts'
+import type { Name } from '../../x509/name.ts'
 import { bytesText, type Field } from './field.ts'
-import { attempt } from './pool.ts'
+import { attempt } from '../pool.ts'
 
 const row = (name: string, value: string, meaning: string): Field => ({ name, value, meaning })
 const nameText = (name: Name): string =>

@@ -1,8 +1,8 @@
-import { productOfCpu } from '../snp/products.ts'
-import type { SnpReport } from '../snp/report.ts'
-import { decodeTcb, describeTcb } from '../snp/tcb.ts'
+import { productOfCpu } from '../../snp/products.ts'
+import type { SnpReport } from '../../snp/report.ts'
+import { decodeTcb, describeTcb } from '../../snp/tcb.ts'
 import { bytesText, type Field, hexNumber, yesNo } from './field.ts'
-import { attempt } from './pool.ts'
+import { attempt } from '../pool.ts'
 
 export function explainSnp(report: SnpReport): Field[] {
   const { policy, platformInfo, cpu } = report

@@ -1,7 +1,7 @@
-import { ByteReader } from '../core/bytes/byte-reader.ts'
-import { startsWithText } from '../eventlog/event-log.ts'
-import { ParseError } from '../core/errors.ts'
-import { toHex } from '../core/bytes/hex.ts'
+import { ByteReader } from '../../core/bytes/byte-reader.ts'
+import { startsWithText } from '../../eventlog/event-log.ts'
+import { ParseError } from '../../core/errors.ts'
+import { toHex } from '../../core/bytes/hex.ts'
 
 /** Intel's collateral as Phala's dcap-qvl stores it (QuoteCollateralV3), in SCALE, the binary form of Polkadot. */
 export interface ScaleCollateral {
