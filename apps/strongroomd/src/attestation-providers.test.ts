@@ -21,7 +21,7 @@ interface Signer {
 let folder: string
 let installation: TestInstallation
 
-/** A self-signed authority with its key: what a policy signer of Azure's documentation is. */
+/** A self-signed authority with its key: a policy signer as in Azure's documentation. */
 function makeSigner(name: string, ca = true): Signer {
   const [key, certificate] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)]
   const basic = `basicConstraints=critical,CA:${ca ? 'TRUE' : 'FALSE'}`
@@ -39,7 +39,7 @@ const management = (): AttestationManagementClient =>
     endpoint: `https://${managementHost}`,
     ...installation.clientOptions,
   })
-/** Kids at a provider, the one that signs first. */
+/** Key ids at a provider, the signing one first. */
 const kidsAt = async (origin: string): Promise<string[]> => {
   const { body } = await installation.wire.request<{ keys: { kid: string }[] }>({
     method: 'GET',

@@ -1,20 +1,20 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** Milliseconds after the server is ready: what belongs to the start is over by then. */
+/** Milliseconds after the server is ready: its start-up work is over by then. */
 const startIsOverMs = 1_500
-/** How long the server is looked at before it is said to be at rest, in milliseconds. */
+/** How long the server is observed before it counts as idle, in milliseconds. */
 const lookMs = 5_000
-/** Processor time in a look, in milliseconds, below which nobody is kept waiting by a collection. */
+/** Processor time per observation, in milliseconds, below which a collection delays nobody. */
 const restMs = 250
-/** Processor time since the last collection, in milliseconds, from which there is something to collect. */
+/** Processor time since the last collection, in milliseconds, from which another one is worthwhile. */
 const workMs = 1_000
 
 type Collect = (o: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
 
 /**
- * Gives back what the start, and later a burst of work, left behind: V8 collects under load alone, so that a server at
- * rest would hold its garbage and its pooled pages for ever (docs/design/0002-start-up.md has the measurements).
+ * Frees what start-up, and later bursts of work, left behind: V8 collects only under load, so an idle server would hold
+ * its garbage and pooled pages forever (docs/design/0002-start-up.md has the measurements).
  */
 export function collectAtRest(): void {
   setTimeout(() => {
@@ -41,6 +41,6 @@ function collect(): void {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as Collect
   setFlagsFromString('--no-expose-gc')
-  // Of the flavours only this one gives the pooled pages back.
+  // The only flavour that releases pooled pages.
   gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

@@ -41,29 +41,29 @@ export interface ComposeOptions {
   ports: { tls?: string | undefined; local?: string | undefined }
   mode?: string | undefined
   compute?: string | undefined
-  /** Refuse VMs whose image is not registered, instead of taking the reference image for it. */
+  /** Refuse VMs with unregistered images, instead of using the reference image. */
   strictImages?: boolean
   /** Let tests move the clock, inject faults and reset (docs/testing.md). */
   testApi?: boolean
-  /** File that holds the store's URL: it may carry a password, so it is not an argument. */
+  /** File with the store's URL: it may contain a password, so it is not an argument. */
   storeUrlFile?: string | undefined
-  /** File that says where keys are made and kept (docs/keystores.md); software without one. */
+  /** File that configures where keys are created and kept (docs/keystores.md); default: software. */
   keystoreFile?: string | undefined
-  /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
+  /** How long a guest may take from power-on to its report; default by acceleration. */
   bootLimitSeconds?: string | undefined
-  /** `azure`: vaults of tenants take as many requests as Azure's do; no limit where it is absent. */
+  /** `azure`: tenants' vaults have Azure's rate limits; default: none. */
   vaultLimits?: string | undefined
-  /** Attest calls that one caller may make; the service's own limit where it is absent. */
+  /** Attest calls allowed per caller; default: the service's own limit. */
   callerLimit?: { requests: number; seconds: number }
-  /** `1`: rows of stores without a seal are taken as they are, once, where an earlier Strongroom wrote them. */
+  /** `1`: rows of unsealed stores are accepted as they are, once, if an earlier version wrote them. */
   bindRows?: string | undefined
   /** `1`: VMs that ran when the last server ended stay off. */
   keepVmsOff?: string | undefined
-  /** ADDRESS:PORT on which hosts reach this server; none may join where it is absent. */
+  /** ADDRESS:PORT on which hosts reach this server; without it none may join. */
   fleetAddress?: string | undefined
-  /** How long hosts are believed after a call; ten seconds where it is absent. */
+  /** How long hosts count as present after a call; default ten seconds. */
   fleetLeaseSeconds?: number
-  /** `1`: Azure's shared attestation providers in release policies stand for those of this installation. */
+  /** `1`: Azure's shared attestation providers in release policies map to those of this installation. */
   mapAzureProviders?: string | undefined
 }
 
@@ -145,7 +145,7 @@ function parseCompute(text: string | undefined): Installation['compute'] {
   })
 }
 
-/** Starts all services of one installation in this process; what was started is closed again when a later part fails. */
+/** Starts all services of one installation in this process; if a later part fails, what was started is closed again. */
 export async function compose(options: ComposeOptions): Promise<RunningInstallation> {
   const stateDir = resolve(options.stateDir ?? join(homedir(), '.local/state/strongroom'))
   const cacheDir = resolve(options.cacheDir ?? join(homedir(), '.cache/strongroom'))
@@ -316,7 +316,7 @@ async function startServices(o: {
     logger,
     ...(testApi !== undefined && { intercept: interceptFaults(testApi.faults) }),
   })
-  // At the end the host stops its guests while the key service still answers: it takes note of their last generation.
+  // At the end the host stops its guests while the key service still answers, so that it records their last generation.
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the host, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
@@ -332,7 +332,7 @@ async function startServices(o: {
     caPath: authority.caPath,
     mapsAzureProviders: o.mapsAzureProviders,
   })
-  // Scripts go on with `strongroom env` as soon as /ready answers: the record has to be there.
+  // Scripts continue with `strongroom env` as soon as /ready answers, so the record must exist.
   isReady = true
   const { firstStart } = identity
   return {
@@ -341,7 +341,7 @@ async function startServices(o: {
   }
 }
 
-/** STATE/anchors.json: the roots that the CLI verifies evidence under. */
+/** STATE/anchors.json: the roots under which the CLI verifies evidence. */
 async function writeAnchors(stateDir: string, anchors: unknown): Promise<void> {
   const path = join(stateDir, 'anchors.json')
   await writeFile(`${path}.partial`, JSON.stringify(anchors, null, 2), { mode: 0o600 })

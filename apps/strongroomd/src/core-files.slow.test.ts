@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { freePort } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-/** A pattern without a pipe or a folder: core files come into the working directory. */
+/** A pattern without a pipe or a folder: core files go to the working directory. */
 const comesHere = !/[|/]/.test(readFileSync('/proc/sys/kernel/core_pattern', 'utf8'))
 
 let folder: string
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'strongroom-core-'))))
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** Ends Node by SIGABRT while it holds a text that it made up, and gives its core file and that text. */
+/** Aborts Node by SIGABRT while it holds a generated text, and returns its core file and that text. */
 async function coreOf(before: string): Promise<{ core: Buffer; canary: string }> {
   const program = `${before}
     const held = Buffer.alloc(64); crypto.getRandomValues(held); held.write('canary:')

@@ -61,7 +61,7 @@ describe('federated credentials of a user-assigned identity', () => {
     const role = { roleDefinitionId: reader, principalId: properties.principalId, principalType: 'ServicePrincipal' }
     await arm('PUT', assignment, { properties: role })
     expect((await wire.request({ method: 'GET', url, token })).status).toBe(200)
-    // A reader of the identity does not say who acts as it.
+    // A reader of the identity cannot decide who acts as it.
     const put = { method: 'PUT', url: `https://${managementHost}${one}?api-version=2024-11-30`, token, body: { properties: wanted } } // prettier-ignore
     await expect(wire.request(put)).rejects.toMatchObject({ code: 'AuthorizationFailed' })
 

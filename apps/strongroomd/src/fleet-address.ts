@@ -1,6 +1,6 @@
 import { ServiceError, type FleetAddress } from '@strongroom/platform'
 
-/** ADDRESS:PORT; an IPv6 address stands in brackets. @throws ServiceError InvalidArgument */
+/** ADDRESS:PORT; an IPv6 address is in brackets. @throws ServiceError InvalidArgument */
 export function parseFleetAddress(text: string | undefined): FleetAddress | undefined {
   if (text === undefined) return undefined
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? []

@@ -18,7 +18,7 @@ let [a, b]: (TestHost | undefined)[] = []
 let order: VmOrder
 let image: string
 
-/** Makes nothing of what it is given: the tests speak for the host themselves. */
+/** Ignores its orders: the tests speak for the host themselves. */
 const idle = (): SimulatedCarrier => Object.assign(new SimulatedCarrier(), { carry: () => {}, reports: () => [] })
 
 beforeAll(async () => {
@@ -39,7 +39,7 @@ const at = (): { vmId: string; epoch: number } => ({ vmId: order.vmId, epoch: or
 const key = Buffer.alloc(91).toString('base64')
 const status = { vmId: 'x', spec: {}, provisioning: { state: 'Succeeded', steps: [] }, power: { state: 'Ready', since: '', steps: [] }, notices: [] } // prettier-ignore
 
-/** What a host may ask of a VM, each as a body. */
+/** Requests that a host may make for a VM, each with a body. */
 const asked = (): Record<string, object> => ({
   '/state': { ...at(), bytes: Buffer.alloc(4 * 1024 * 1024).toString('base64') },
   '/certify': { ...at(), usage: 'attestationKey', publicKey: key },
@@ -70,7 +70,7 @@ describe('a guest that a joined host carries', () => {
   it('is told to its host whole, with the ticket of its placement, and to no other', async () => {
     a = await startHost(installation, { name: 'a', folder, carrier: idle() })
     await expect.poll(a.isLeased).toBe(true)
-    // It is not made: whoever speaks for the host does not have it made.
+    // It is never created: the test, which speaks for the host, does not do so.
     void makeVm(installation, { name: 'vm', size: 'Standard_DC2as_v5' }).catch(() => {})
     const ordered = async (): Promise<VmOrder[]> => ((await a!.send('/beat', {})).body as BeatAnswer).carry ?? []
     await expect.poll(async () => (await ordered()).length).toBe(1)
@@ -135,7 +135,7 @@ describe('a guest that a joined host carries', () => {
       Buffer.from('no claims').toString('base64'),
       claims(order.vmId, order.epoch),
     ])
-      // The last is its own, of nothing that was launched.
+      // The last is its own, but nothing was launched.
       expect(await a!.send('/silicon', { ...at(), ask: 'report', launch: 'x', claims: each })).toMatchObject(notCarried)
   })
 
@@ -168,7 +168,7 @@ describe('a guest that a joined host carries', () => {
 
   it('is made of no image but what the server says, byte for byte (attack W39)', async () => {
     const disk = join(installation.running.context.cacheDir, 'images', image, 'disk.raw')
-    // Whoever is between, or on the server’s disk, changes a byte once its digest was told.
+    // Someone in between, or on the server’s disk, changes a byte after its digest was sent.
     const c = await startHost(installation, { name: 'c', folder, vCPUs: 64 })
     try {
       await expect.poll(c.isLeased).toBe(true)

@@ -22,7 +22,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Made when it is first asked for, which takes its time on a busy machine; asked again, it is the same boot's. */
+/** Created on first request, which is slow on a busy machine; later requests return the same boot's. */
 async function evidenceOf(vm: string): Promise<BootEvidence> {
   for (;;) {
     try {
@@ -47,7 +47,7 @@ describe('a VM that a fleet carries', () => {
     expect(attestedEpoch(before)).toBe(epoch)
     await installation.run('POST', `${vm}/deallocate`)
     await installation.run('POST', `${vm}/start`)
-    // What the earlier host still has: evidence that was genuine, a token that has not expired, the platform's own rights.
+    // What the earlier host still has: genuine evidence, an unexpired token, the platform's own rights.
     const token = await installation.running.context.tokens.token('orchestrator', vaultAudience)
     const url = `${before.release.keyId}/release?api-version=7.4`
     const body = { target: before.attestation.token }

@@ -117,13 +117,13 @@ describe('VMs of a fleet', () => {
     for (const epoch of [order.epoch - 1, order.epoch + 1])
       expect(await a.send('/report', { vms: [{ ...ready, epoch }] })).toEqual(over)
     expect(await a.send('/report', { vms: [{ ...ready, run: order.run + 1 }] })).toEqual(silent)
-    // Its own host, of a VM that is wanted off.
+    // Its own host, about a VM that must be off.
     expect(await a.send('/report', { vms: [ready] })).toEqual(silent)
     expect(await powerOf(first)).toBe('PowerState/stopped')
     await installation.run('POST', `${first}/start`)
     expect(await b.send('/report', { vms: [stopped] })).toEqual(over)
     expect(await powerOf(first)).toBe('PowerState/running')
-    // Nor does a host hear of VMs that it does not carry.
+    // Nor does a host see VMs that it does not carry.
     expect((await ordersOf(b)).map((each) => each.vmId)).toEqual([await vmIdOf(second)])
     for (const body of [{ vms: [{}] }, { vms: {} }, { vms: [{ ...ready, vmId: '../x' }] }, []])
       expect((await a.send('/report', body)).status).toBe(400)
@@ -174,7 +174,7 @@ describe('a host whose lease is over', () => {
       }
     }
     const clock = {
-      // A wall clock that stands still renews nothing and ends nothing.
+      // A stopped wall clock renews nothing and ends nothing.
       now: () => new Date('2026-11-28T00:00:00Z'),
       elapsed: () => ({ era: 'test', milliseconds: systemClock.elapsed!().milliseconds + ahead }),
     }
@@ -185,7 +185,7 @@ describe('a host whose lease is over', () => {
     expect((await placementOf(vm)).host).toBe('watched')
     await expect.poll(() => carrier.reports().length).toBe(1)
     expect(ended).toEqual([])
-    // Slept through its lease, as a machine that was suspended.
+    // Slept through its lease, like a suspended machine.
     ahead += 11_000
     await expect.poll(() => ended).toEqual([1])
     await expect.poll(() => carrier.reports().length).toBe(1)

@@ -9,9 +9,9 @@ async function readStandardInput(): Promise<string> {
 }
 
 /**
- * What runs on a joined host, until the process ends.
+ * Runs on a joined host until the process ends.
  * @param o.join ADDRESS:PORT of the control plane: joins first, with the code on standard input
- * @param o.tell hears of each change
+ * @param o.tell called for each change
  */
 export async function runHostAgent(o: {
   directory: string

@@ -11,17 +11,16 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 /**
  * The server: all services of one installation in one process.
  *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR] [--fleet-address ADDRESS:PORT]
- * --host-dir DIR [--host-join ADDRESS:PORT] runs no server but what a joined host has; --host-join joins first, with the code on standard input.
+ * --host-dir DIR [--host-join ADDRESS:PORT] runs a joined host's agent instead of a server; --host-join joins first,
+ * with the code on standard input.
  * --fleet-address: hosts reach this server there, and may join (docs/fleet.md).
- * --temporary-home: DIR, with the state directory in it, is removed at the end.
- * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
- * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
- * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
- * STRONGROOM_BIND_ROWS=1 takes the rows of stores without a seal as they are (docs/stores.md).
- * STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that were running when the last server ended.
- * STRONGROOM_MAP_AZURE_PROVIDERS=1 has Azure's shared attestation providers in release policies stand for this installation's.
- * Started by the CLI it reports over the IPC channel, and ends when that channel closes. Under systemd it tells that it is ready, and what
- * went wrong on standard error. On its own it prints one line.
+ * --temporary-home: DIR, with the state directory in it, is removed at the end. STRONGROOM_VAULT_LIMITS=azure gives
+ * tenants' vaults Azure's rate limits. STRONGROOM_BOOT_LIMIT_SECONDS overrides the guests' boot limit, which depends on
+ * the acceleration. STRONGROOM_KEYSTORE_FILE configures where keys are created and kept. STRONGROOM_BIND_ROWS=1 accepts
+ * the rows of unsealed stores as they are (docs/stores.md). STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that
+ * were running when the last server ended. STRONGROOM_MAP_AZURE_PROVIDERS=1 maps Azure's shared attestation providers
+ * in release policies to this installation's. Started by the CLI it reports over the IPC channel, and ends when that
+ * channel closes. Under systemd it reports readiness, and errors on standard error. Otherwise it prints one line.
  */
 const { values } = parseArgs({
   options: {
@@ -41,7 +40,7 @@ const { values } = parseArgs({
   },
 })
 
-/** The secret of a first start is for whoever started the server alone: what goes to standard output may be kept in a log. */
+/** The secret of a first start is only for the process that started the server: standard output may be logged. */
 function tell({
   firstStart,
   ...message
@@ -95,7 +94,7 @@ async function serveInstallation(): Promise<void> {
   })
   tell({ type: 'ready', firstStart: running.firstStart })
   collectAtRest()
-  // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.
+  // Node writes its compile cache only at exit; after a killed server the next start would be as slow.
   setTimeout(flushCompileCache, 1_000).unref()
 }
 

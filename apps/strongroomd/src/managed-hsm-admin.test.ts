@@ -30,8 +30,8 @@ const authorization = '/providers/Microsoft.Authorization'
 const storageResourceUri = 'https://backup.strongroom.internal/admin-test'
 
 /**
- * The wire of @azure/keyvault-admin (access control and backup, Key Vault 7.5) by a client of its own, made from the published
- * operations: the package is not in the registry that the tests install from.
+ * The wire of @azure/keyvault-admin (access control and backup, Key Vault 7.5), through a separate client written from
+ * the published operations: the package is not in the registry that the tests install from.
  */
 describe('the administration of a managed HSM, by the published operations', { timeout: 120_000 }, () => {
   let installation: TestInstallation
@@ -45,7 +45,7 @@ describe('the administration of a managed HSM, by the published operations', { t
     const answer = await installation.wire.request<T>({ method, url, token, ...(body !== undefined && { body }) })
     return answer as Answer<T>
   }
-  /** As clients of long operations do: the answer's own address, until it ends. */
+  /** As clients of long-running operations do: polls the answer's own address until the end. */
   const finished = async (started: Answer<Job>): Promise<Job> => {
     expect(started.status).toBe(202)
     const address = started.headers['azure-asyncoperation']

@@ -51,7 +51,7 @@ describe('rotation of the master key', () => {
 
     expect((await keys.getKey('k')).properties.version).toBe(before.properties.version)
     expect((await keys.createKey('k', 'RSA')).properties.version).not.toBe(before.properties.version)
-    // The VM that ran meanwhile restarts with the vTPM that it had.
+    // The VM that ran meanwhile restarts with its earlier vTPM.
     await installation.run('POST', `${vm}/restart`)
     const again = await evidenceOf()
     expect([again.bootId === booted.bootId, again.vtpm.akPublic]).toEqual([false, booted.vtpm.akPublic])

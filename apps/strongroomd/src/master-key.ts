@@ -11,7 +11,7 @@ import {
 } from '@strongroom/platform'
 
 /**
- * What holds an installation's master key, and its change; for the CLI, which may not read sealed things itself.
+ * The holder of an installation's master key, and its rotation; for the CLI, which may not read sealed data itself.
  *   --state-dir DIR show
  *   --state-dir DIR rotate --to file|passphrase|tpm [--file PATH] [--old-passphrase-file PATH]
  * One line of JSON on standard output: { holder } or { error }. Exit code 0 or 1.

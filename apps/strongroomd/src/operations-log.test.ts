@@ -18,7 +18,7 @@ async function atVault<T>(method: string, path: string, body?: unknown, headers?
   return (await installation.wire.request<T>(request)).body
 }
 
-/** The log of the vault, of fewer entries than a tile has: each is preceded by its length in two bytes. */
+/** The vault's log, with fewer entries than a tile: each is preceded by its length in two bytes. */
 async function entries(): Promise<Entry[]> {
   const { token } = await installation.owner.getToken(`${vaultAudience}/.default`)
   const fetch = async (path: string): Promise<Buffer> => {
@@ -101,7 +101,7 @@ describe('the operations log of a whole installation', () => {
         verdict: 'allowed',
         via: { service: 'control-plane', objectId: principalId },
       })
-    // What the owner does at the vault itself came through nobody.
+    // The owner's own operations at the vault are direct.
     expect(of('create')).toMatchObject({ objectId: me })
     expect(of('create')).not.toHaveProperty('via')
     expect(of('vault/create').via?.objectId).not.toBe(me)

@@ -1,7 +1,8 @@
 import { readSecretFile, ServiceError } from '@strongroom/platform'
 
 /**
- * Where the services keep their stores: SQLite in the state directory, or what a file says, which may hold a password.
+ * Where the services keep their stores: SQLite in the state directory, or a URL from a file, which may contain a
+ * password.
  * @throws ServiceError InvalidStoreUrl, SecretFileExposed
  */
 export async function readStoreUrl(o: { file: string | undefined; stateDir: string }): Promise<string> {

@@ -19,7 +19,7 @@ async function atVault<T>(path: string): Promise<T> {
   return (await installation.wire.request<T>({ method: 'GET', url, token })).body
 }
 
-/** As Microsoft's how-to for secure key release writes it, in our own words: a vault, a key that can be released, a secret. */
+/** As in Microsoft's how-to for secure key release, rewritten: a vault, a releasable key, a secret. */
 async function template(): Promise<object> {
   const apiVersion = '2023-07-01'
   const policy = defaultCvmReleasePolicy('https://sharedweu.weu.attest.strongroom.internal')

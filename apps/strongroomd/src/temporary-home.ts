@@ -2,14 +2,14 @@ import { lstat, readdir, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { ServiceError } from '@strongroom/platform'
 
-/** A folder that lives as long as the server: tests start installations that nobody wants to keep. */
+/** A folder that lives as long as the server: for tests' temporary installations. */
 export interface TemporaryHome {
   remove(): Promise<void>
 }
 
 /**
- * Takes the folder for temporary where it is this user's alone and the state directory in it is empty yet, so that no
- * installation that somebody keeps is removed by a slip. Undefined where none is asked for.
+ * Accepts the folder as temporary only if it is private to this user and its state directory is still empty, so that no
+ * permanent installation is removed by mistake. Undefined if none was requested.
  * @throws ServiceError NotTemporary
  */
 export async function openTemporaryHome(

@@ -11,7 +11,7 @@ interface TokenReply {
   expires_in: number
 }
 
-/** Tokens of the platform's own principals by client credentials; their secrets live in this process's memory only. */
+/** Tokens of the platform's own principals by client credentials; their secrets are only in this process's memory. */
 export function createTokenSource(options: {
   wire: WireClient
   clock: Clock
@@ -24,7 +24,7 @@ export function createTokenSource(options: {
       const key = `${principal} ${audience}`
       const now = options.clock.now().getTime()
       const held = cached.get(key)
-      // A clock that was put back, by its daemon or by a test, makes a token one of the future, which nobody accepts.
+      // If the clock was set back, by its daemon or by a test, a token lies in the future, and nobody accepts it.
       if (held !== undefined && held.madeAt <= now && held.renewAt > now) return held.token
       const { appId, secret } = options.secrets[principal]
       const form = new URLSearchParams({

@@ -175,7 +175,7 @@ describe('keys, driven by @azure/keyvault-keys', () => {
         createHash(`sha${algorithm.slice(2)}`)
           .update(bytes)
           .digest()
-      // By digest the service verifies; `verifyData` stays in the client, which knows PKCS#1 alone.
+      // The service verifies by digest; `verifyData` stays in the client, which supports only PKCS#1.
       expect((await user.verify(algorithm, digestOf(data), result)).result).toBe(true)
       expect((await user.verify(algorithm, digestOf(randomBytes(64)), result)).result).toBe(false)
       if (algorithm !== 'PS384') expect((await user.verifyData(algorithm, data, result)).result).toBe(true)

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { createHttpApp, ServiceError, type FastifyInstance, type FastifyReply, type Logger } from '@strongroom/platform'
 
-/** What scripts/build-portal.ts makes of apps/portal. */
+/** Built by scripts/build-portal.ts from apps/portal. */
 const portalDirectory: string = join(import.meta.dirname, '../../../portal/dist')
 
 const types: Record<string, string> = {
@@ -13,7 +13,7 @@ const types: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** Script, style and pictures of this origin alone, none inline; no text becomes markup, no page frames this one. */
+/** Scripts, styles and pictures from this origin only, none inline; no text becomes markup, no page frames this one. */
 const headers: Record<string, string> = {
   'content-security-policy':
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
@@ -25,13 +25,13 @@ const headers: Record<string, string> = {
 }
 
 /**
- * The portal's files. Names of scripts and styles carry their digest, so that they are kept for good; every other path that is not a
- * file is a place inside the portal, and gets its page.
+ * The portal's files. Names of scripts and styles contain their digest, so they are cached permanently; every path that
+ * is not a file is a place inside the portal, and gets its page.
  */
 export function createPortalApp(o: { logger: Logger; directory?: string }): FastifyInstance {
   const directory = o.directory ?? portalDirectory
   const app = createHttpApp({ name: 'portal', logger: o.logger })
-  // The names that there are: a request chooses among them and names no file.
+  // The existing names: a request selects one of them and names no file.
   const files = new Set(list(directory))
   const send = async (reply: FastifyReply, name: string, accepts: string): Promise<FastifyReply> => {
     const packed = files.has(`${name}.gz`) && /\bgzip\b/.test(accepts)
@@ -47,7 +47,7 @@ export function createPortalApp(o: { logger: Logger; directory?: string }): Fast
     const name = (request.url.split('?', 1)[0] ?? '/').slice(1)
     const accepts = String(request.headers['accept-encoding'] ?? '')
     if (name !== 'index.html' && files.has(name)) return await send(reply, name, accepts)
-    // A file that was there before the portal was rebuilt.
+    // A file from before the portal was rebuilt.
     if (name.startsWith('assets/')) throw new ServiceError({ code: 'NotFound', message: 'There is no such file.' })
     return await send(reply, 'index.html', accepts)
   })

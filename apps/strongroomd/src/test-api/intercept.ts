@@ -13,12 +13,12 @@ const reply = (
   } satisfies ErrorBody,
 })
 
-/** Of the current version too, which is named by nothing, or by an empty segment. */
+/** Including the current version, named by nothing or by an empty segment. */
 const keyUse = /^\/keys\/[^/]+(?:\/[^/]*)?\/(release|sign|verify|encrypt|decrypt|wrapkey|unwrapkey)$/i
 
 /**
- * Faults of services that are away or refuse, answered where requests are routed: to a client's request and to one of the
- * installation's own services alike. Throttling without a target hits the resource manager alone.
+ * Faults of unavailable or refusing services, answered at request routing: for clients' requests and the installation's
+ * own services alike. Throttling without a target affects only the resource manager.
  */
 export function interceptFaults(faults: FaultSource): NonNullable<ServeOptions['intercept']> {
   return ({ host, method, path }) => {

@@ -25,7 +25,7 @@ interface Answer {
   body: any
 }
 
-/** As `strongroom test` and curl ask. */
+/** As `strongroom test` and curl send it. */
 async function ask(path: string, body: object = {}): Promise<Answer> {
   return await new Promise((resolve, reject) => {
     const sent = httpRequest(

@@ -22,13 +22,13 @@ import {
   type Logger,
 } from '@strongroom/platform'
 
-/** What the test API moves and breaks; made before the services that are given it. */
+/** The test API's controls; created before the services that receive them. */
 export interface TestApi {
   clock: SettableClock
   faults: Faults
 }
 
-/** @throws ServiceError TestApiRefused in hardware mode: there, time and refusals are what tenants rely on */
+/** @throws ServiceError TestApiRefused in hardware mode, where tenants rely on time and refusals */
 export function createTestApi(installation: Installation): TestApi {
   if (installation.mode === 'simulated') return { clock: new SettableClock(), faults: new Faults() }
   throw new ServiceError({
@@ -40,10 +40,10 @@ export function createTestApi(installation: Installation): TestApi {
   })
 }
 
-/** Certificates, collateral and leases are made for so long ahead at the least. */
+/** Certificates, collateral and leases are valid for at least this long. */
 const furthestMs = 5 * 365 * 24 * 3600_000
 
-/** `testSocketWire`, beside the owner's socket in the directory that the owner alone may enter. */
+/** `testSocketWire`, beside the owner's socket in the owner's private directory. */
 export async function serveTestApi(o: {
   api: TestApi
   controlPlane: ControlPlaneService
@@ -121,7 +121,7 @@ function moveClock(clock: SettableClock, { set, advance, reset }: ClockRequest):
         : advance !== undefined
           ? clock.ahead + advance * 1_000
           : Number.NaN
-  // Behind the real time certificates of TLS would not be valid yet, far ahead those of the silicon would be no more.
+  // Before the real time TLS certificates would not be valid yet; far ahead the silicon's would have expired.
   if (!(ahead >= -1_000 && ahead <= furthestMs))
     throw new ServiceError({
       code: 'InvalidClock',

@@ -8,12 +8,12 @@ import { loginHost, managementAudience, managementHost, type ArmOperation } from
 import { createWireClient, freePort, type WireClient } from '@strongroom/platform'
 import { compose, type ComposeOptions, type RunningInstallation } from '../compose.ts'
 
-/** What Azure's clients take for a credential. */
+/** A credential for Azure's clients. */
 export interface Credential {
   getToken(scopes: string | string[]): Promise<{ token: string; expiresOnTimestamp: number }>
 }
 
-/** A whole installation without guests, in this process, and how its owner and others sign in. */
+/** A whole installation without guests, in this process, with sign-ins of its owner and others. */
 export interface TestInstallation {
   running: RunningInstallation
   wire: WireClient
@@ -23,7 +23,7 @@ export interface TestInstallation {
   owner: Credential
   /** What Azure's clients need to find our names. */
   clientOptions: { proxyOptions: { host: string; port: number } }
-  /** As the owner, on the resource manager's wire. @throws ServiceError where it is refused */
+  /** As the owner, on the resource manager's wire. @throws ServiceError if it is refused */
   arm<T>(method: string, path: string, body?: unknown): Promise<T>
   /** Sends, then waits until the operation has succeeded. */
   run(method: string, path: string, body?: unknown): Promise<void>
@@ -49,7 +49,7 @@ export async function startTestInstallation(
     ...o,
   })
   const caPem = await readFile(join(folder, 'state/ca.pem'), 'utf8')
-  // Through a proxy Azure's clients take the process's authorities, whatever their options say.
+  // With a proxy, Azure's clients use the process's authorities, whatever their options.
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), caPem])
   const wire = createWireClient({ port: tlsPort, caPem })
   const { ownerAppId, ownerSecret, tenantId } = running.firstStart!
@@ -97,7 +97,7 @@ export async function startTestInstallation(
     arm: async <T>(method: string, path: string, body?: unknown) => {
       const { token } = await owner.getToken(`${managementAudience}/.default`)
       const url = `https://${managementHost}${path}?api-version=2024-11-01`
-      // Evidence of a VM without a guest is made when it is first asked for: minutes where a machine is busy.
+      // Evidence of a VM without a guest is created on first request: minutes on a busy machine.
       return (await wire.request<T>({ method, url, token, timeoutMs: 120_000, ...(body !== undefined && { body }) }))
         .body
     },
@@ -110,7 +110,7 @@ export async function startTestInstallation(
   }
 }
 
-/** Object id that a token of the credential carries. */
+/** Object id in the credential's token. */
 export async function objectIdOf(credential: Credential): Promise<string> {
   const { token } = await credential.getToken(`${managementAudience}/.default`)
   const claims = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8')) as { oid: string }

@@ -3,7 +3,7 @@ import type { TestInstallation } from './running.ts'
 const location = 'westeurope'
 const sshKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
 
-/** Makes a VM with what it needs, and answers its id once it runs. */
+/** Creates a VM with what it needs, and returns its id once it runs. */
 export async function makeVm(
   installation: TestInstallation,
   o: { name: string; size: string; tags?: Record<string, string>; subnetPrefix?: string },

@@ -4,7 +4,7 @@ import { standInImage } from '@strongroom/contract'
 
 const image = { ...standInImage, id: 'stand-in' }
 
-/** An image as the cache has one, of which nothing could boot. @returns its id */
+/** An image as in the cache that could never boot. @returns its id */
 export async function layStandInImage(cacheDir: string): Promise<string> {
   const directory = join(cacheDir, 'images', image.id)
   await mkdir(directory, { recursive: true })

@@ -6,15 +6,15 @@ import { HostAgent, joinFleet, type Carrier } from '@strongroom/host/agent'
 import { createLogger, exchange, type Clock } from '@strongroom/platform'
 import type { TestInstallation } from './running.ts'
 
-/** A host of a test: its agent runs in this process, and whoever has its key can speak for it. */
+/** A test's host: its agent runs in this process, and the test has its key and can speak for it. */
 export interface TestHost {
   name: string
   agent: HostAgent
-  /** Whether it has been told of a lease. */
+  /** Whether it has received a lease. */
   isLeased: () => boolean
   /** On the wire of hosts, under this host's certificate. */
   send(path: string, body: object): Promise<{ status: number; body: unknown }>
-  /** As a machine whose power is cut: it says nothing. */
+  /** Like a power cut: it sends nothing more. */
   stop(): Promise<void>
 }
 
@@ -45,7 +45,7 @@ export async function startHost(
   return await runHost(installation, o)
 }
 
-/** Starts the agent of a host that has joined. */
+/** Starts the agent of a joined host. */
 export async function runHost(
   installation: TestInstallation,
   o: { name: string; folder: string; clock?: Clock; carrier?: Carrier },
