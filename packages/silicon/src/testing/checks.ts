@@ -1,6 +1,6 @@
 import type { Check } from '@strongroom/evidence'
 
-/** Checks without children of their own, in their order. */
+/** Checks without children, in order. */
 export function leaves(check: Check): Check[] {
   return check.children.length === 0 ? [check] : check.children.flatMap(leaves)
 }
@@ -12,7 +12,7 @@ export function faults(check: Check): string[] {
     .map(({ id, code }) => `${id} ${code}`)
 }
 
-/** What each check that passed found, by its id. */
+/** Findings of passed checks, by id. */
 export function findings(check: Check): Record<string, string | undefined> {
   return Object.fromEntries(
     leaves(check)

@@ -1,6 +1,6 @@
 import { webPrimitives, type Primitives } from '@strongroom/evidence'
 
-/** WebCrypto, and how many signatures were checked by it since the last call of `checks`. */
+/** WebCrypto, with a count of verified signatures since the last call of `checks`. */
 export function counting(): { primitives: Primitives; checks: () => number } {
   let count = 0
   return {

@@ -9,7 +9,7 @@ import { toPem } from '../pki/pem-writer.ts'
 import { memoryKeyStore } from '../testing.ts'
 import { made, until } from './times.ts'
 
-/** Whoever holds all keys of an authority with Intel's names, of its quoting enclave and of a platform. */
+/** The holder of all keys of an authority with Intel's names, of its quoting enclave and of a platform. */
 
 const keyNames = ['root', 'ca', 'pck', 'signer', 'attestation'] as const
 export type IntelHierarchy = Record<(typeof keyNames)[number], SigningKey> & { strange: SigningKey }
@@ -24,7 +24,7 @@ export async function openIntelHierarchy(): Promise<IntelHierarchy> {
 export interface CertificateChanges {
   /** Common name of the authority that issues PCK certificates. */
   ca?: string
-  /** SGX extension of the PCK certificate; `undefined` leaves it out. */
+  /** SGX extension of the PCK certificate; `undefined` omits it. */
   sgx?: Uint8Array | undefined
   pckKey?: SigningKey
   signerName?: string
@@ -72,7 +72,7 @@ export async function issueIntelChain(
   }
 }
 
-/** A list of the authority `ca`, or of the root. */
+/** A list from the authority `ca`, or from the root. */
 export async function issueIntelList(
   keys: IntelHierarchy,
   o: { of: 'root' | 'ca'; ca?: string; revoked?: bigint[]; nextUpdate?: Date },
@@ -96,7 +96,7 @@ const next = '2026-12-01T00:00:00Z'
 const components = (svn: number): { svn: number }[] => Array.from({ length: 16 }, () => ({ svn }))
 const status = { tcbDate: date, tcbStatus: 'UpToDate', advisoryIDs: [] as string[] }
 
-/** What the signer says of platforms of the kind that `zeroSgx` names: all are up to date. */
+/** The signer's statement about platforms like `zeroSgx`: all are up to date. */
 export function tcbInfoOf(changes: Record<string, unknown> = {}, level: Record<string, unknown> = {}): object {
   const module = { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: 'FF'.repeat(8) }
   return {
@@ -136,7 +136,7 @@ export function tcbInfoOf(changes: Record<string, unknown> = {}, level: Record<s
   }
 }
 
-/** What the signer says of the quoting enclave, all of whose fields are zero. */
+/** The signer's statement about the quoting enclave, with all fields zero. */
 export function identityOf(changes: Record<string, unknown> = {}, level: Record<string, unknown> = {}): object {
   return {
     id: 'TD_QE',
@@ -172,7 +172,7 @@ export async function signedText(
     .slice(0, 128)}"}`
 }
 
-/** Collateral of platforms under this authority, all of it good. */
+/** Valid collateral for platforms under this authority. */
 export async function issueCollateral(keys: IntelHierarchy): Promise<TdxCollateral> {
   const { root, ca, signer } = await issueIntelChain(keys)
   const issuerChain = toPem([signer, root])
@@ -188,9 +188,9 @@ export async function issueCollateral(keys: IntelHierarchy): Promise<TdxCollater
 }
 
 export interface QuoteChanges {
-  /** Header and body before they are signed. */
+  /** Header and body before signing. */
   td?: (bytes: Uint8Array) => void
-  /** Report of the quoting enclave before it is signed. */
+  /** Report of the quoting enclave before signing. */
   enclave?: (bytes: Uint8Array) => void
   certification?: { kind: number; data: Uint8Array }
   attestation?: SigningKey
@@ -199,7 +199,7 @@ export interface QuoteChanges {
   quoteSigner?: SigningKey
 }
 
-/** A quote of version 4 of a TD without memory or features, signed by whoever has to. */
+/** A version 4 quote of a TD without memory or features, signed by the right keys. */
 export async function issueQuote(keys: IntelHierarchy, o: QuoteChanges = {}): Promise<Uint8Array> {
   const { pck, root, ca } = await issueIntelChain(keys)
   const { kind, data } = o.certification ?? { kind: 5, data: utf8(toPem([pck, ca, root])) }
