@@ -1,18 +1,18 @@
-/** docs/attacks.md held to the list of attacks and to the tests' titles. Pure: texts in, faults out. */
+/** Compares docs/attacks.md with the list of attacks and the tests' titles. Pure: texts in, faults out. */
 
-/** One row of the page. `tests` are the named tests; `reason` is given instead where the attack cannot apply. */
+/** One row of the page. `tests` are the named tests; `reason` replaces them if the attack cannot apply. */
 export interface AttackRow {
   readonly id: string
   readonly tests: readonly { readonly file: string; readonly title: string }[]
   readonly reason: string | undefined
 }
 
-/** Titles of tests that say which attack they are of, by file. */
+/** Titles of tests that name their attack, by file. */
 export type AttackTitles = ReadonlyMap<string, readonly string[]>
 
 /** Series of this project's own findings: malicious host, wire and services, verifier and evidence. */
 const ownSeries = /^[HWE]\d+$/
-/** Characters; below it nobody has given a reason. */
+/** Characters; anything shorter is not a reason. */
 const shortestReason = 60
 
 const idOfRow = (line: string): string | undefined => /^\| ([A-Z]\d+) \|/.exec(line)?.[1]
@@ -42,7 +42,7 @@ export function titlesIn(source: string): string[] {
   return [...source.matchAll(/\(\s*(['"`])([^\n]*?\(attacks? [^)\n]+\))\1\s*,/g)].map(([, , title]) => title!)
 }
 
-/** Ids that a title names, in its order. */
+/** Ids in a title, in order. */
 function idsOf(title: string): string[] {
   return /\(attacks? ([^)]+)\)$/.exec(title)?.[1]?.split(', ') ?? []
 }
@@ -70,10 +70,10 @@ function faultsOfRow(row: AttackRow, titles: AttackTitles): string[] {
 }
 
 /**
- * What is wrong with the page, a sentence each; none where every attack of the list has its row, every row its tests or
- * its reason, and every test that names an attack stands in the row of it.
- * @param ids the list of attacks; a row of another id is a fault, but for the series of our own
- * @param missing attacks that are allowed to have no row yet
+ * Faults of the page, one sentence each; none if every attack in the list has a row, every row has tests or a reason,
+ * and every test that names an attack is in its row.
+ * @param ids the list of attacks; a row with another id is a fault, except for our own series
+ * @param missing attacks that need no row yet
  */
 export function faultsOf(
   page: string,

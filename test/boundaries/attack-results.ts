@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rowsIn, type AttackRow } from './attack-page.ts'
 
-/** What came of an attack's named tests in one run. `not run` are those that the run did not contain. */
+/** Results of an attack's named tests in one run. `not run` counts those that the run did not contain. */
 export interface AttackResult {
   id: string
   held: number
@@ -16,13 +16,13 @@ export interface RunResults {
   testResults: { name: string; assertionResults: { title: string; status: string }[] }[]
 }
 
-/** Matches what a title became where `it.each` put values into it. */
+/** Matches a title after `it.each` has inserted values. */
 function formatted(title: string): RegExp {
   const parts = title.split(/%[sdifjo]|\$[\w.]+/)
   return new RegExp(`^${parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('.*')}$`, 's')
 }
 
-/** Results of a row's tests; a title that stands for several tests counts each. */
+/** Results of a row's tests; a title of several tests counts each. */
 export function resultOf(row: AttackRow, run: RunResults, root: string): AttackResult {
   const result: AttackResult = { id: row.id, held: 0, failed: 0, skipped: 0, 'not run': 0 }
   for (const { file, title } of row.tests) {
@@ -40,7 +40,7 @@ export function resultOf(row: AttackRow, run: RunResults, root: string): AttackR
   return result
 }
 
-/** Prints what held, failed and was skipped, attack by attack, from the JSON that vitest wrote; exit 1 where one failed. */
+/** Prints what held, failed and was skipped, attack by attack, from vitest's JSON; exit 1 if one failed. */
 function main([file]: string[]): void {
   if (file === undefined) {
     process.stderr.write(

@@ -12,7 +12,7 @@ const page = read('docs/attacks.md')
 const ids = idsIn(read('test/boundaries/attack-ids.txt'))
 const source = resolve(root, '../shared/facts/attacks.md')
 
-/** Attacks of the list without a row as yet. */
+/** Listed attacks that have no row yet. */
 const missing: string[] = []
 
 const own = 'test/boundaries/attacks.test.ts'

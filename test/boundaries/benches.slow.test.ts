@@ -7,10 +7,10 @@ import { serverNodeOptions } from '../../apps/cli/src/up/server-command.ts'
 import { answerOf, end } from '../../bench/support/process.ts'
 
 const benches = resolve(import.meta.dirname, '../../bench')
-/** Beside the two ports: as small as they come. */
+/** Besides the two ports: as small as possible. */
 const more: Record<string, string[]> = { attestation: ['2'] }
 
-/** What measures runs too seldom for its set-up to be seen to break: the services change, and it asks them by their own wires. */
+/** Benchmarks run too rarely to notice when their set-up breaks: services change, and benchmarks call them on their own wires. */
 describe('the services that benches measure', () => {
   it.each(globSync('*/server.ts', { cwd: benches }).map((path) => path.split('/')[0]!))('start: %s', async (name) => {
     const ports = [String(await freePort()), String(await freePort())]

@@ -35,7 +35,7 @@ describe('secrets that a caller sends', () => {
     !/undefined|null|typeof|'string'/.test(line) && naive.some((each) => each.test(line))
 
   it('are compared in constant time, by the platform’s function alone (attack Q7)', () => {
-    // Evidence and policies are public, whoever reads them.
+    // Evidence and policies are public.
     const holders = /^(packages\/platform|services|apps)\/.*(?<!\.test)\.ts$/
     const sources = tracked.filter((file) => holders.test(file))
     const use = sources.filter((file) => /^(?!import ).*\btimingSafeEqual\(/m.test(read(file)))

@@ -2,7 +2,7 @@ import type { ErrorCatalogue } from '@strongroom/contract/errors'
 
 type Section = keyof ErrorCatalogue
 
-/** Whose sources make the codes of a section. */
+/** Whose sources use a section's codes. */
 const makers: Record<Section, readonly string[]> = {
   server: [
     'packages/platform/src/',
@@ -24,7 +24,7 @@ const makers: Record<Section, readonly string[]> = {
   identity: ['services/identity/src/'],
   signIn: ['services/identity/src/'],
   fleet: ['services/control-plane/src/', 'services/host/src/agent/'],
-  // Where compute is simulated, the control plane is the host.
+  // If compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/control-plane/src/host/'],
   disks: ['services/host/src/', 'services/control-plane/src/host/'],
   metadata: ['services/host/src/'],
@@ -41,7 +41,7 @@ export type CodesBySection = Partial<Record<Section, readonly string[]>>
 
 const madeBy = (section: Section, file: string): boolean => makers[section].some((folder) => file.startsWith(folder))
 
-/** Codes that no source of their section's makers writes, as `section code`. */
+/** Codes that no source of their section's users contains, as `section code`. */
 export function unusedCodes(catalogue: CodesBySection, sources: readonly Source[]): string[] {
   return (Object.keys(catalogue) as Section[]).flatMap((section) => {
     const texts = sources.filter(({ file }) => madeBy(section, file)).map(({ text }) => text)
@@ -51,13 +51,13 @@ export function unusedCodes(catalogue: CodesBySection, sources: readonly Source[
   })
 }
 
-/** Services that answer with codes of their own sections, and with those that every service has. */
+/** Services that answer with codes of their own sections, and with those of every service. */
 const services = /^(?:services\/[^/]+|apps\/(?:strongroomd|cli|portal)|packages\/(?:platform|transparency))\/src\//
 
-/** What follows `code:` or `reason:`, over a condition too. */
+/** What follows `code:` or `reason:`, also across a condition. */
 const written = /\b(?:code|reason):\s*(?:[^,'\n]*\?\s*'([A-Z]\w+)'\s*:\s*)?'([A-Z]\w+)'/g
 
-/** Codes that a service makes and that no section of its own has, as `file code`. */
+/** Codes that a service uses and none of its sections has, as `file code`. */
 export function unlistedCodes(catalogue: CodesBySection, sources: readonly Source[]): string[] {
   return sources.flatMap(({ file, text }) => {
     if (!services.test(file)) return []

@@ -8,7 +8,7 @@ const root = resolve(import.meta.dirname, '../..')
 const most = 80
 const mostCasts = 25
 
-/** Functions that are longer, each with what keeps it whole. What is split leaves the list. */
+/** Longer functions, each with the reason. Split ones must leave the list. */
 const exceptions: Record<string, string> = {
   'packages/evidence/src/bundle/explain/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
   'packages/evidence/src/checks/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
@@ -33,7 +33,7 @@ const exceptions: Record<string, string> = {
 const temporary = mkdtempSync(join(tmpdir(), 'functions-'))
 afterAll(() => rmSync(temporary, { recursive: true, force: true }))
 
-/** Functions of the folders that are too long, as `file name`. */
+/** Functions in the folders that are too long, as `file name`. */
 function longFunctions(limit: number, folders: string[]): string[] {
   const config = join(temporary, 'oxlint.json')
   const rules = { 'eslint/max-lines-per-function': ['error', { max: limit }] }
@@ -61,7 +61,7 @@ describe('functions', () => {
       folders.filter((folder) => !folder.startsWith('apps/')),
     )
     const own = long.filter((each) => !/\.test\.ts |\/testing[/.]/.test(each))
-    // Both ways: what is split has to leave the list.
+    // Both ways: split functions must leave the list.
     expect(own.toSorted()).toEqual(Object.keys(exceptions).toSorted())
     const planted = join(temporary, 'planted.ts')
     writeFileSync(planted, `export function planted() {\n${'  work()\n'.repeat(most - 1)}}\n`)

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
-/** Paths that a CODEOWNERS file names, without the one for all. */
+/** Paths named in a CODEOWNERS file, except the one for all. */
 const ownedPaths = (text: string): string[] =>
   text
     .split('\n')
@@ -13,14 +13,14 @@ const ownedPaths = (text: string): string[] =>
     .map((line) => line.split(/\s+/)[0]!)
     .filter((path) => path !== '*')
 
-/** Paths of the list that are not there, and rooms that none of it covers. */
+/** Listed paths that do not exist, and rooms that none covers. */
 function ownershipFaults(paths: readonly string[], rooms: readonly string[]): string[] {
   const gone = paths.filter((path) => !existsSync(join(root, path)))
   const free = rooms.filter((room) => !paths.some((path) => `/${room}/`.startsWith(path)))
   return [...gone, ...free]
 }
 
-/** Notes that the index leaves out or calls by another title. */
+/** Notes that the index omits or gives another title. */
 const unlisted = (index: string, notes: ReadonlyMap<string, string>): string[] =>
   [...notes].filter(([file, title]) => !index.includes(`](${file}) | ${title} |`)).map(([file]) => file)
 
@@ -42,7 +42,7 @@ describe('issue forms', () => {
   const folder = '.github/ISSUE_TEMPLATE'
   const forms = readdirSync(join(root, folder)).filter((name) => name !== 'config.yml')
 
-  /** Ids of what a form asks; undefined where a part has none. */
+  /** Ids in a form; undefined for a part without one. */
   const askedIn = (form: string): (string | undefined)[] =>
     form
       .split(/^ {2}- type: /m)

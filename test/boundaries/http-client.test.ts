@@ -6,15 +6,15 @@ import { isTest } from './import-rules.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** The one module that sends requests, and the browser's. */
+/** The modules that send requests: one for Node, one for the browser. */
 const clients = ['packages/platform/src/http/client.ts', 'apps/portal/src/wire/ask.ts']
-/** What passes on a guest's or a client's own request: a guest of the tests, and the reverse proxy, through which bodies stream. */
+/** Code that forwards a guest's or a client's own request: a test guest, and the reverse proxy, through which bodies stream. */
 const others = ['services/host/src/network/test-endpoints.ts', 'packages/platform/src/public-names/gateway.ts']
 
 const senders = /\b(?:request|get|ClientRequest)\b/
 const modules = String.raw`['"](?:node:)?(https?|http2|undici)['"]`
 
-/** Ways in which a file sends a request by itself. */
+/** Ways in which a file sends requests itself. */
 function sends(code: string): string[] {
   const text = code.replaceAll(/^\s*(?:\*|\/\*|\/\/).*$/gm, '')
   const named = [...text.matchAll(new RegExp(String.raw`import\s+(?!type\b)\{([^}]*)\}\s*from\s*${modules}`, 'g'))]

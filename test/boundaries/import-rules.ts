@@ -8,11 +8,11 @@ export interface Import {
   /** For example services/vault. */
   workspace: string
   specifier: string
-  /** By `import()`: loaded when it is needed. */
+  /** By `import()`: loaded on demand. */
   isLazy?: boolean
 }
 
-/** Who may import whom. A workspace that is not named here may import nothing. */
+/** Who may import whom. A workspace not named here may import nothing. */
 export const allowed: Record<string, string[]> = {
   'packages/evidence': [],
   'packages/der': [],
@@ -49,7 +49,7 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/platform',
   ],
   'apps/cli': [
-    // Of the server kit the client alone, which has no dependency.
+    // Only the server kit's client, which has no dependency.
     '@strongroom/platform/http-client',
     '@strongroom/evidence',
     '@strongroom/firmware',
@@ -90,7 +90,7 @@ const browserPackages = [
   'trust/platforms',
 ]
 
-/** Workspaces that run in a browser, with the packages of others that they may import. */
+/** Workspaces that run in a browser, with the packages they may import. */
 export const browserFit: Record<string, string[]> = {
   'packages/contract': [],
   'packages/evidence': [],
@@ -108,7 +108,7 @@ export const browserFit: Record<string, string[]> = {
 }
 
 const controlPlane = 'services/control-plane/src'
-/** Rooms of the control plane from the ground up (design 0011): none imports one above it. Files beside them are the top. */
+/** Layers of the control plane from the bottom up (design 0011): none imports a higher one. Files beside them are the top. */
 const floors = [
   ['arm', 'fleet', 'host', 'store'],
   ['types'],
@@ -119,7 +119,7 @@ const floors = [
 
 export const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.includes('/testing')
 
-/** Imports of one file, `export … from` and `import()` among them. Examples in comments import nothing. */
+/** Imports of one file, including `export … from` and `import()`. Examples in comments do not count. */
 export function importsOf(file: string, text: string): Import[] {
   const code = text
     .split('\n')
@@ -136,7 +136,10 @@ export function importsOf(file: string, text: string): Import[] {
 }
 
 const evidence = 'packages/evidence/src'
-/** Floors of the evidence package: bytes, DER and errors; certificates; what each maker signs; expected values; trees of checks; sets of files. */
+/**
+ * Layers of the evidence package: bytes, DER and errors; certificates; each vendor's signed data; expected values;
+ * trees of checks; sets of files.
+ */
 const evidenceFloors = [
   ['core'],
   ['x509'],
@@ -161,7 +164,7 @@ const isRelative = ({ specifier }: Import): boolean => specifier.startsWith('.')
 const targetOf = ({ file, specifier }: Import): string => join(dirname(file), specifier)
 const text = ({ file, specifier }: Import): string => `${file} imports ${specifier}`
 
-/** Each gives what is wrong, a line each. */
+/** Each returns its faults, one per line. */
 export const rules = {
   workspaces: (all: readonly Import[]): string[] =>
     all
@@ -184,7 +187,7 @@ export const rules = {
   insideWorkspace: (all: readonly Import[]): string[] =>
     all.filter((entry) => isRelative(entry) && relative(entry.workspace, targetOf(entry)).startsWith('..')).map(text),
 
-  /** Imports between providers and from a room to one above it, as `from to`. What all share has its shape in plane.ts. */
+  /** Imports between providers and from a room to a higher one, as `from to`. Shared types are in plane.ts. */
   rooms: (all: readonly Import[]): string[] =>
     within(all, 'services/control-plane', controlPlane)
       .filter(([from, to]) => {
@@ -195,7 +198,7 @@ export const rules = {
       })
       .map(([from, to]) => `${from} ${to}`),
 
-  /** Imports from a floor of the evidence package to one above it, as `from to`. */
+  /** Imports from a layer of the evidence package to a higher one, as `from to`. */
   evidenceFloors: (all: readonly Import[]): string[] =>
     within(all, 'packages/evidence', evidence)
       .filter(([from, to]) => {
@@ -208,8 +211,8 @@ export const rules = {
       .map(([from, to]) => `${from} ${to}`),
 
   /**
-   * Files that import each other in a circle, type imports among them. Not followed: what is loaded later, as the portal's pages
-   * are; what plane.ts imports, the shape of what all of the control plane share.
+   * Import cycles between files, including type imports. Not followed: lazy imports, such as the portal's pages, and
+   * imports of plane.ts, the type of what all of the control plane shares.
    */
   circles: (all: readonly Import[]): string[] => {
     const targets = new Map<string, string[]>()

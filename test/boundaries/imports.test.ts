@@ -22,7 +22,7 @@ const workspaces = ['packages', 'services', 'apps'].flatMap((kind) =>
   readdirSync(join(root, kind)).map((name) => `${kind}/${name}`),
 )
 
-/** What a planted file would import. */
+/** Imports of a planted file. */
 const planted = (file: string, code: string): Import[] => importsOf(file, code)
 
 describe('who imports whom', () => {
@@ -115,7 +115,7 @@ describe('who imports whom', () => {
     expect(rules.circles(planted('packages/new/src/a.ts', "import type { A } from './a.ts'"))).toHaveLength(1)
   })
 
-  // That none is declared which is not imported: unused.test.ts.
+  // unused.test.ts checks that every declared one is imported.
   it('declares every package that is imported', () => {
     expect(rules.declared(all, manifestOf)).toEqual([])
     expect(rules.declared(planted('services/vault/src/x.ts', "import { y } from 'left-pad'"), manifestOf)).toHaveLength(

@@ -8,8 +8,8 @@ const files = execFileSync('git', ['ls-files', 'apps', 'packages', 'services'], 
 const sources = files.split('\n').filter((file) => file.endsWith('.ts') && !/\.test\.ts$|\/testing\//.test(file))
 
 /**
- * A run of one kind of character with something behind it that may not be there: at each character of a run it is tried to the
- * run's end, in all the square of its length. A look-behind, `(?<!x)x+…`, tries it once.
+ * A run of one kind of character followed by something that may be missing: it is tried from each character to the
+ * run's end, which takes quadratic time. A look-behind, `(?<!x)x+…`, tries it once.
  */
 const fromEachCharacter =
   /(?<=[(=,:&|?\s])\/(?:\\[^bB]|\[(?:\\.|[^\]\\])+\]|[^\s\\[(^/*?])[+*](?![?/|])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^\\[/\n])+\/[a-z]*/g

@@ -17,13 +17,13 @@ describe('pages', () => {
   })
 
   it('are all reached from the README', () => {
-    // Made for its readers elsewhere: issue forms, and what a package shows on its registry.
+    // For readers elsewhere: issue forms, and what a package shows on its registry.
     const own = pages.filter((page) => !page.startsWith('.github/'))
     expect(unreachedPages(root, own, 'README.md')).toEqual([])
   })
 })
 
-/** What a reader comes for, and the page for it. */
+/** A reader's goals, with the page for each. */
 const goals = {
   'test secure key release in CI': 'docs/guides/secure-key-release-in-ci.md',
   'debug a denied policy': 'docs/guides/debug-a-denied-policy.md',

@@ -7,13 +7,13 @@ export interface BrokenLink {
   why: 'no such file' | 'no such heading'
 }
 
-/** Text without fenced blocks and code spans: what stands there is shown, not followed. */
+/** Text without fenced blocks and code spans, whose links are shown but not followed. */
 const prose = (text: string): string =>
   text
     .replaceAll(/^(`{3,}|~{3,})[^\n]*\n[\s\S]*?^\1[^\n]*$/gm, '')
     .replaceAll(/`[^`\n]*`/g, (code) => code.replaceAll(/[[\]()]/g, ' '))
 
-/** Targets of a page's links and pictures, as written. */
+/** Targets of a page's links and images, as written. */
 export function linksOf(text: string): string[] {
   const inline = [...prose(text).matchAll(/\]\(\s*<?([^)\s>]+)>?(?:\s+"[^"]*")?\s*\)/g)]
   const html = [...prose(text).matchAll(/\b(?:src|srcset|href)="([^"]+)"/g)]
@@ -21,7 +21,10 @@ export function linksOf(text: string): string[] {
   return [...inline, ...html, ...references].map((match) => match[1]!)
 }
 
-/** Anchors of a page's headings, as GitHub makes them: letters, digits, hyphens and underscores, small; a second one of a name ends in -1. */
+/**
+ * Anchors of a page's headings, as GitHub creates them: letters, digits, hyphens and underscores, in lower case; a
+ * second one of a name ends in -1.
+ */
 export function anchorsOf(text: string): Set<string> {
   const seen = new Map<string, number>()
   const found = new Set<string>()
@@ -42,7 +45,7 @@ export function anchorsOf(text: string): Set<string> {
 
 const isOutside = (link: string): boolean => /^[a-z][a-z0-9+.-]*:/i.test(link)
 
-/** Links of these pages that lead nowhere. @param pages paths from the root */
+/** Broken links in these pages. @param pages paths from the root */
 export function brokenLinks(root: string, pages: readonly string[]): BrokenLink[] {
   const anchors = new Map<string, Set<string>>()
   const anchorsIn = (path: string): Set<string> => {
@@ -64,7 +67,7 @@ export function brokenLinks(root: string, pages: readonly string[]): BrokenLink[
   })
 }
 
-/** Of these pages those that no chain of links from `start` reaches. A link to a folder reaches its README.md, or all pages in it where it has none. */
+/** Pages that no chain of links from `start` reaches. A link to a folder reaches its README.md, or all pages in it if it has none. */
 export function unreachedPages(root: string, pages: readonly string[], start: string): string[] {
   const all = new Set(pages)
   const seen = new Set<string>()

@@ -28,8 +28,9 @@ const projectsOf = (file: string): string[] =>
     .map(({ name }) => name)
 
 /**
- * Not run by `npm test`, although they try attacks: a container has to be made first; the drill is all attacks of the host, once
- * more by the user's command; what `npm test` tries with the paravisor, its TPM and the initrd is tried again in some 25 boots.
+ * Attack tests that `npm test` omits: a container must be built first; the drill repeats all attacks of the host
+ * through the user's command; what `npm test` tries with the paravisor, its TPM and the initrd is tried again in some
+ * 25 boots.
  */
 const attacksElsewhere = [
   'test/packages/testcontainers.slow.test.ts',
@@ -37,11 +38,11 @@ const attacksElsewhere = [
   'test/system/kernel-update.long.test.ts',
 ]
 
-/** Attack tests that `npm test` leaves out. */
+/** Attack tests omitted by `npm test`. */
 const leftOut = (file: string, source: string): boolean =>
   /\.(slow|long)\.test\.ts$/.test(file) && titlesIn(source).length > 0
 
-/** A module in place of another stays there for every file of a worker. */
+/** A replaced module stays replaced for every file of a worker. */
 const takesTheProcess = (source: string): boolean => /\bvi\.(mock|doMock)\(/.test(source)
 
 describe('test files', () => {

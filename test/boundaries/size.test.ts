@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 const root = resolve(import.meta.dirname, '../..')
 const most = 400
 const mostBeside = 25
-/** Folders that are to be split yet. */
+/** Folders that still have to be split. */
 const crowdedStill: string[] = []
 
 const linesOf = (text: string): number => text.trimEnd().split('\n').length

@@ -16,7 +16,7 @@ import { migrations as vault } from '../../services/vault/src/store/migrations.t
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/stores.md'), 'utf8')
 
-/** Makes the tables of each store as its service does. */
+/** Creates each store's tables as its service does. */
 const stores: Record<string, (store: Store) => Promise<void>> = {
   identity: async (store) => await store.migrate('identity', identity),
   attestation: async (store) => await store.migrate('attestation', attestation),
@@ -36,7 +36,7 @@ const stores: Record<string, (store: Store) => Promise<void>> = {
   },
 }
 
-/** `store.table` and the columns that a decision rests on, as the page has them. */
+/** `store.table` and the columns that decisions depend on, from the page. */
 const documented = new Map(
   [...page.matchAll(/^\| `(\w+)\.(\w+)` \| ([^|]*) \|/gm)].map(([, store, table, columns]) => [
     `${store}.${table}`,
@@ -49,7 +49,7 @@ interface Table {
   columns: { name: string; isNumber: boolean }[]
 }
 
-/** As they lie in the database, but for what binds them. */
+/** As in the database, without what binds them. */
 async function tablesOf(store: Store, raw: RawDatabase): Promise<Table[]> {
   const rows = await raw.run(
     store.engine === 'sqlite'
@@ -66,7 +66,7 @@ async function tablesOf(store: Store, raw: RawDatabase): Promise<Table[]> {
   }))
 }
 
-/** A row in every table, those that others refer to first. */
+/** A row in every table, referenced ones first. */
 async function fill(store: Store, tables: readonly Table[]): Promise<void> {
   let left = tables.filter(({ name }) => name !== 'strongroom_migration')
   while (left.length > 0) {

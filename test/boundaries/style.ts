@@ -1,4 +1,4 @@
-/** What a page forbids: each term as a pattern of whole words, with its forms in brackets in front of it. */
+/** What a page forbids: each term as a pattern of whole words, with its forms in brackets before it. */
 export interface GoneTerm {
   term: string
   pattern: RegExp
@@ -10,12 +10,12 @@ export function goneTerms(page: string): GoneTerm[] {
   return [...table.matchAll(/^\| (?!Gone \||---)([^|]+?) \|/gm)].map(([, term]) => {
     const [, words, forms] = /^(.+?)(?: \((.+)\))?$/.exec(term!)!
     const before = forms === undefined ? '' : `(?:${forms.split(', ').join('|')}) `
-    // Names of code are told by their capitals.
+    // Capitals mark names in code.
     return { term: term!, pattern: new RegExp(`\\b${before}${words}\\b`, /[A-Z]/.test(words!) ? '' : 'i') }
   })
 }
 
-/** An identifier that is called so: no word of a sentence. */
+/** An identifier with that name, not a word of a sentence. */
 const identifier =
   /\bo\.anew\b|\{ anew\b|\banew\??: |\bconst anew\b|\bexpect\(anew\b|\banew\[0\]|^\s+anew,\s*$|@param (?:o\.)?anew\b/
 

@@ -10,7 +10,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** What `npm run check` says, with the settings of this repository, of another one that holds these files. */
+/** Output of `npm run check`, with this repository's settings, for a repository with these files. */
 function unused(name: string, files: Record<string, unknown>): { code: number | null; said: string } {
   const folder = join(directory, name)
   for (const [file, content] of Object.entries(files)) {
