@@ -17,7 +17,7 @@ function plain(value: unknown): unknown {
   )
 }
 
-/** One byte of a case changed at each of these places: both sides must also refuse alike. */
+/** One byte of a case changed at each of these places: both sides must give the same refusal. */
 function altered(bytes: Uint8Array, at: number): Uint8Array {
   const copy = Uint8Array.from(bytes)
   copy[at] = (copy[at] ?? 0) ^ 1
@@ -42,7 +42,7 @@ function questions(): Question[] {
   return [...snp, ...tdx]
 }
 
-/** Check tree of a question, and the code that the verifier itself gives. Runs here and, as text, in the page: no outer names. */
+/** Check tree of a question, and the verifier's own code. Runs here and, as text, in the page: no outer names. */
 async function answer(library: Evidence, trusted: typeof anchors, question: Question): Promise<unknown> {
   const at = new Date(question.at)
   const codeOf = (error: unknown): string => (error as { code?: string }).code ?? 'Unexpected'

@@ -1,2 +1,2 @@
-/** What a page that judges evidence loads: the package's main entry, whole. Expected values and explanations are entries of their own. */
+/** Loaded by a page that judges evidence: the package's main entry, whole. Expected values and explanations are separate entries. */
 export * from '@strongroom/evidence'

@@ -6,7 +6,7 @@ import { chromium, type Page } from 'playwright-core'
 
 export const browserPath = '/usr/bin/chromium'
 
-/** A script of this folder, bundled for a browser; what it exports is the page's global `evidence`. */
+/** A script of this folder, bundled for a browser; its exports become the page's global `evidence`. */
 export async function bundle(entry: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, entry)],
@@ -23,7 +23,7 @@ export async function bundle(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
-/** A page in Chromium that has loaded a script and nothing else. */
+/** A page in Chromium that has loaded only this script. */
 export async function openPage(script: string): Promise<{ page: Page; close: () => Promise<void> }> {
   const server = createServer((request, response) => {
     const wanted = request.url === '/evidence.js'

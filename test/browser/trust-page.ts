@@ -1,2 +1,2 @@
-/** What a page that verifies a boot loads. */
+/** Loaded by a page that verifies a boot. */
 export * from '@strongroom/trust'

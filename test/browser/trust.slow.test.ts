@@ -13,7 +13,7 @@ import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
 import { defaultAsked } from '../system/support/vm.ts'
 import { browserPath, bundle, openPage } from './support.ts'
 
-/** All that a verifier of a boot is given, as JSON. */
+/** A boot verifier's inputs, as JSON. */
 interface Given {
   evidence: BootEvidence
   asked: AskedSettings
@@ -48,7 +48,7 @@ async function report({ rootsOf, verifyLinks }: Library, given: Given): Promise<
 
 const holds = ({ outcome }: Link): boolean => outcome === 'verified'
 
-/** What a host may write into what it keeps. */
+/** Edits that a host may make to its records. */
 const edits: Record<string, (evidence: BootEvidence) => void> = {
   nothing: () => undefined,
   'the claims': (evidence) => (evidence.runtimeClaims = `${evidence.runtimeClaims.slice(0, -8)}AAAAAAAA`),
@@ -87,7 +87,7 @@ describe.skipIf(!existsSync(browserPath))('the trust report in Chromium', { time
     await installation?.close()
   })
 
-  /** Made when it is first asked for, by programs: on a busy machine the host may not be done in the time that it is given. */
+  /** Created on first request, by programs: on a busy machine the host may exceed the usual time. */
   async function evidenceOf(path: string): Promise<BootEvidence & { asked: AskedSettings }> {
     const end = Date.now() + 240_000
     for (;;) {
