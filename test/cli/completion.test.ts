@@ -17,7 +17,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** What the shell offers for the last of the words. zsh's own `compadd` works in its line editor alone. */
+/** The shell's completions of the last word. zsh's own `compadd` works only in its line editor. */
 const asking: Record<Shell, (words: string[]) => string[]> = {
   bash: (words) => [
     '-c',

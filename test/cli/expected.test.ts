@@ -5,7 +5,7 @@ import { ArmClient, apiVersions } from '../../apps/cli/src/client/arm.ts'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { TestInstallation } from '../system/support/installation.ts'
 
-/** What people who know other command lines expect of this one. */
+/** What users of other command lines expect of this one. */
 const root = resolve(import.meta.dirname, '../..')
 let installation: TestInstallation
 beforeAll(async () => {
@@ -23,7 +23,7 @@ interface Ended {
   stderr: string
 }
 
-/** The command as it stands, without a format that the tests add. @param lines how many are read before the pipe is closed */
+/** The command as given, without the tests' format. @param lines how many are read before the pipe is closed */
 async function raw(args: string[], lines = Number.POSITIVE_INFINITY): Promise<Ended> {
   const child = spawn(join(root, 'strongroom'), args, { env: installation.environment() })
   let [stdout, stderr] = ['', '']
@@ -35,7 +35,7 @@ async function raw(args: string[], lines = Number.POSITIVE_INFINITY): Promise<En
   return await new Promise((done) => child.once('close', (code) => done({ code, stdout, stderr })))
 }
 const codeOf = (json: unknown): string => (json as { error: { code: string } }).error.code
-/** Names of interfaces, addresses and security groups, as the resource manager has them. */
+/** Names of interfaces, addresses and security groups at the resource manager. */
 async function networkOf(): Promise<string[]> {
   const connection = await connect(installation.stateDir)
   try {

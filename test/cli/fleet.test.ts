@@ -10,7 +10,7 @@ const root = resolve(import.meta.dirname, '../..')
 let installation: TestInstallation
 let address: string
 const agents: ChildProcess[] = []
-/** For what is asked by starting a command. */
+/** For polls that start a command. */
 const seldom = { interval: 1000 }
 
 beforeAll(async () => {
@@ -35,7 +35,7 @@ const add = async (name: string): Promise<AddedHost> =>
 const hostDirectory = (name: string): string => join(installation.home, name)
 const show = async (name: string): Promise<HostView> => await installation.must<HostView>('host', 'show', name)
 
-/** `strongroom host join|run` in the directory of a host, as on its own machine. */
+/** `strongroom host join|run` in a host's directory, as on its own machine. */
 function onHost(name: string, words: string[], code?: string): { child: ChildProcess; said: () => string } {
   const args = ['host', ...words, '--dir', hostDirectory(name)]
   const child = spawn(join(root, 'strongroom'), args, {
@@ -58,7 +58,7 @@ describe('a host', () => {
     await expect
       .poll(async () => await show('one'), seldom)
       .toMatchObject({ state: 'Ready', capacity: { vCPUs: 64, memoryMiB: 262_144 } })
-    // New VMs go to hosts that have joined: the server's own shows no silicon for them any more.
+    // New VMs go to joined hosts: the server's own no longer shows silicon for them.
     expect(await show('local')).toEqual({ name: 'local', labels: {}, state: 'Ready' })
     const file = join(hostDirectory('one'), 'host.json')
     expect((await stat(file)).mode & 0o777).toBe(0o600)
@@ -72,7 +72,7 @@ describe('a host', () => {
       // prettier-ignore
       for (const hidden of [secret, privateKey.split('\n')[1]!]) expect(text).not.toContain(hidden)
     await ended(child, 'SIGTERM')
-    // The lease is over ten seconds later, and nobody had to say so.
+    // The lease expires ten seconds later by itself.
     await expect.poll(async () => (await show('one')).state, seldom).toBe('Lost')
     const again = onHost('one', ['run'])
     await expect.poll(async () => (await show('one')).state, seldom).toBe('Ready')

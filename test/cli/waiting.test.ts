@@ -18,7 +18,7 @@ afterAll(async () => {
 const create = async (name: string): Promise<VmView> =>
   await installation.must<VmView>('vm', 'create', name, '--no-wait')
 const codeOf = (json: unknown): string => (json as { error: { code: string } }).error.code
-/** A VM that takes its time to start. */
+/** A VM that starts slowly. */
 const slowly = async (milliseconds: number): Promise<unknown> =>
   await installation.must('test', 'fault', 'add', 'slow-operation', '--once', '--milliseconds', String(milliseconds))
 
@@ -29,7 +29,7 @@ describe('vm create --no-wait', () => {
     expect(made.properties.provisioningState).toBe('Creating')
     const waited = await installation.must<VmView>('vm', 'wait', 'one')
     expect(waited.properties.provisioningState).toBe('Succeeded')
-    // `vm trust` holds the guest to what was asked for, which is remembered here as after a create that waits.
+    // `vm trust` compares the guest with the request, which is recorded here as after a create that waits.
     const remembered = await recallAsked(join(installation.home, 'config/strongroom'), waited.properties.vmId)
     expect(remembered?.vm).toMatchObject({ secureBoot: true, encryption: 'DiskWithVMGuestState' })
   })
