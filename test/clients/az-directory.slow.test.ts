@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
-/** People, groups and applications of the directory, and the roles that are given to them; the stock az. */
+/** People, groups and applications of the directory, and their role assignments, with the stock az. */
 useShell('az-directory', 'The Azure CLI: people, groups and their roles')
 
 const robot = '$(az ad sp list --display-name robot --query [0].id -o tsv)'
@@ -50,7 +50,7 @@ suite('People and groups', () => {
   works('ad group get-member-groups -g team', (body) => expect(body).toHaveLength(1))
 })
 
-/** What the application may do, signed in by itself. */
+/** The application's own rights, signed in by itself. */
 function asRobot(chapter: string, line: string, code?: string): void {
   calls(chapter, `az ${line} as robot${code === undefined ? '' : ` is refused: ${code}`}`, async () => {
     const outcome = await shell.az(line, { AZURE_CONFIG_DIR: `${shell.installation.home}/robot` })
@@ -63,7 +63,7 @@ function asRobot(chapter: string, line: string, code?: string): void {
 suite('Roles', () => {
   const read = 'group show -n dir'
   asRobot('Roles', read, 'AuthorizationFailed')
-  // Its role is in one group; az looks for the subscription by its list at sign-in, SDKs and Terraform read it.
+  // Its role is in one group; az finds the subscription in its list at sign-in, SDKs and Terraform read it.
   asRobot('Roles', 'account show')
   asRobot('Roles', 'rest --method get --url "$STRONGROOM_RESOURCE_MANAGER$SUB?api-version=2022-12-01"')
   works(`role assignment create --assignee ${team} --role Reader --scope $SUB/resourceGroups/dir`, (body) =>
@@ -91,7 +91,7 @@ suite('Keys of a vault', () => {
   works('keyvault secret set --vault-name dirbox -n s --value kept')
   asRobot('Keys of a vault', 'keyvault secret show --vault-name dirbox -n s', 'Forbidden')
   works(`ad group member add -g team --member-id ${robot}`)
-  // The key service reads the groups in the token: a new one has to be fetched.
+  // The key service reads the groups in the token: a new one must be fetched.
   calls('Keys of a vault', 'az account clear, then az login', async () => {
     const found = await shell.az('ad app list --display-name robot --query [0].appId -o tsv')
     const reset = await shell.az(`ad app credential reset --id ${found.stdout.trim()}`)

@@ -2,8 +2,8 @@ import { expect } from 'vitest'
 import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
 /**
- * Customers' keys as Azure's guide gives the commands: vault or HSM, key, set, rights of set and orchestrator, VM. The
- * driver without guests stands for the machine; test/system/customer-key.long.test.ts boots.
+ * Customers' keys with the commands of Azure's guide: vault or HSM, key, set, rights of set and orchestrator, VM. Uses
+ * the driver without guests; test/system/customer-key.long.test.ts boots.
  */
 useShell('az-disk-encryption', "Disk-encryption sets, `az` of Debian's azure-cli 2.74")
 
@@ -11,7 +11,7 @@ const orchestrator = 'bf7b6499-ff71-4aa2-97a4-f372087be7f0'
 const type = 'ConfidentialVmEncryptedWithCustomerKey'
 const kept: Record<string, string> = {}
 
-/** A command whose line is known only once earlier ones have answered. */
+/** A command that depends on earlier answers. */
 function then(line: string, make: () => string, look: (body: never) => void = () => {}): void {
   calls(chapter, `az ${line}`, async () => {
     const outcome = await shell.az(make())

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
-/** Galleries, snapshots, images and disks by the stock az; an installation without guests answers. */
+/** Galleries, snapshots, images and disks with the stock az, against an installation without guests. */
 useShell('az-gallery', 'The Azure CLI: galleries, snapshots, images, disks')
 
 const confidential =

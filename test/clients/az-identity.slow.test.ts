@@ -15,7 +15,7 @@ import { writeCompatibility, type Row } from './support/compatibility.ts'
 const present = azIsInstalled && existsSync('/usr/bin/swtpm')
 const reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
 
-/** The stock az as a guest's program: it signs in by the metadata endpoint of its VM, which is the real one. */
+/** The stock az as a guest's program: it signs in through its VM's metadata endpoint, which is the real one. */
 describe.skipIf(!present)('az in a guest with a managed identity', () => {
   let installation: TestInstallation
   let running: RunningInstallation
@@ -33,7 +33,7 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
       vmId: '5A1E0000-0000-4000-8000-00000000A003',
       tee: 'SNP',
     })
-    // In a guest it is 169.254.169.254:80; az takes another address from the environment.
+    // In a guest it is 169.254.169.254:80; az accepts another address from the environment.
     endpoint = createServer((client) => {
       const server = connectTo(guest.environment['METADATA_SOCKET']!)
       for (const [from, to] of [
@@ -145,7 +145,7 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
       token: await connection.ownerToken(vaultAudience),
       body: { value: 'for ana' },
     })
-    // As the resource manager says it when a VM is given the identity.
+    // As the resource manager sends it when a VM gets the identity.
     await running.context.wire.request({
       method: 'PUT',
       url: `${identityAudience}/${running.context.installation.tenantId}/managedIdentities/assignments`,

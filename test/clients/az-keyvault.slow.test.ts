@@ -12,9 +12,9 @@ const digest = createHash('sha256').update('what is signed').digest('base64')
 
 let shell: AzShell
 let section = ''
-/** Calls that did not do what they should; the page is written only where there are none. */
+/** Failed calls; the page is written only if there are none. */
 const broken = new Set<string>()
-/** What later commands need of earlier answers. */
+/** Values of earlier answers for later commands. */
 const kept: Record<string, string> = {}
 
 beforeAll(async () => {
@@ -27,7 +27,7 @@ afterAll(async () => {
   await shell.close()
 })
 
-/** A command that must succeed; `{name}` stands for what was kept; `look` sees its JSON. */
+/** A command that must succeed; `{name}` is replaced by a kept value; `look` gets its JSON. */
 function works(line: string, look: (body: Outcome['body']) => void = () => {}): void {
   const chapter = section
   it(`az ${line}`, async () => {
@@ -195,7 +195,7 @@ describe.skipIf(!azIsInstalled)('az keyvault, unmodified', { timeout: 60_000 }, 
   works(`keyvault secret restore ${place} -f s.backup`, ({ name }) => expect(name ?? 's').toBe('s'))
 
   section = 'Certificates'
-  // `get-default-policy` of Debian's azure-cli fails by itself: this is what it would print.
+  // `get-default-policy` of Debian's azure-cli is broken: this is what it would print.
   works(`keyvault certificate create ${place} -n cert -p @policy.json`, ({ status }) =>
     expect(status).toBe('completed'),
   )

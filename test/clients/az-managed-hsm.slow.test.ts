@@ -7,14 +7,14 @@ const holders = ['h1', 'h2', 'h3']
 
 interface Step {
   section: string
-  /** `{name}` stands for what an earlier step kept. */
+  /** `{name}` is replaced by a value that an earlier step kept. */
   line: string
-  /** A text of the refusal; left out where the command must succeed. */
+  /** A text of the refusal; absent if the command must succeed. */
   refused?: string
   look?: (body: Outcome['body']) => void
 }
 
-/** What later steps need of earlier answers. */
+/** Values of earlier answers for later steps. */
 const kept: Record<string, string> = {}
 const keep =
   (name: string) =>

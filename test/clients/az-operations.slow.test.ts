@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
-/** What operators do with VMs that are there, and with resources between groups; an installation without guests answers. */
+/** Operators' work with existing VMs, and moves between groups; against an installation without guests. */
 useShell('az-operations', 'The Azure CLI: operating virtual machines, moving resources')
 
 const image = '--image Strongroom:debian-13:cvm:latest'
@@ -10,7 +10,7 @@ const bare = '--public-ip-address "" --nsg ""'
 const network = '$SUB/resourceGroups/ops/providers/Microsoft.Network'
 const compute = '$SUB/resourceGroups/ops/providers/Microsoft.Compute'
 
-/** Runs a line in which DISK is the OS disk of a VM, whose name only the answer of the server tells. */
+/** Runs a line in which DISK is a VM's OS disk, whose name only the server's answer shows. */
 function ofDisk(chapter: string, line: string, code?: string): void {
   calls(chapter, `az ${line}`, async () => {
     const disk = await shell.az('vm show -g ops -n cvm1 --query storageProfile.osDisk.name -o tsv')
@@ -81,7 +81,7 @@ suite('Commands in guests', () => {
   works('vm run-command list -l westeurope', (body) => expect(body[0].id).toBe('RunShellScript'))
   works('vm run-command show -l westeurope --command-id RunShellScript')
   refused('vm run-command show -l westeurope --command-id RunPowerShellScript', 'ERROR')
-  // What a guest answers, test/system shows: here none runs.
+  // Guests' answers are tested in test/system: here none runs.
   refused('vm run-command invoke -g ops -n cvm1 --command-id RunShellScript --scripts "id"', 'RunCommandNotSigned')
   refused('vm run-command invoke -g ops -n std --command-id RunShellScript --scripts "id"', 'NoGuestRan', {
     offered: false,
@@ -163,7 +163,7 @@ suite('Moving resources', () => {
 })
 
 suite('The end', () => {
-  // Its VM has an interface in the other group, which lies in a network of this one.
+  // Its VM has an interface in the other group, in a network of this one.
   works('vm delete -g ops -n cvm1 --yes')
   refused('group delete -n ops --yes', 'ResourceGroupDeletionBlocked')
   works('group delete -n other --yes')

@@ -9,7 +9,7 @@ useShell(
   '--public-names',
 )
 
-/** Everything that the machine's programs trust by themselves. */
+/** Everything that the machine's programs trust by default. */
 const store =
   'find -L /etc/ssl /etc/ca-certificates* /usr/share/ca-certificates /usr/local/share/ca-certificates -type f -exec sha256sum {} + 2>/dev/null | sort | sha256sum'
 const kept: Record<string, string> = {}
@@ -28,7 +28,7 @@ suite('Signing in', () => {
     expect(stdout).toContain(`HTTPS_PROXY=${shell.environment['HTTPS_PROXY']}`)
     const own = await shell.shell('eval "$(strongroom env)"; curl -sS --max-time 10 https://management.azure.com/', plain)
     expect(own.code).not.toBe(0)
-    // By the proxy, and without the file that is trusted.
+    // Through the proxy, without the trusted file.
     const untrusting = await shell.shell('curl -sS https://management.azure.com/', { CURL_CA_BUNDLE: '', SSL_CERT_FILE: '' })
     expect(untrusting.stderr).toContain('certificate')
     note('eval "$(strongroom env --public-names)"', 'works')

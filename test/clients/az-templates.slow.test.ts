@@ -140,7 +140,7 @@ suite('Generic resources', () => {
   works('resource show -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses')
   works('resource list -g made', (body) => {
     expect(body).toHaveLength(4)
-    // The spec stays, its one version was deleted.
+    // The spec remains, its only version was deleted.
     expect(body.map(({ type }: { type: string }) => type)).toContain('Microsoft.Resources/templateSpecs')
   })
   works('resource delete -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses')

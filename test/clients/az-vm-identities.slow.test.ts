@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
-/** Identities, network interfaces and passwords of VMs by the stock az; an installation without guests answers. */
+/** VM identities, network interfaces and passwords with the stock az, against an installation without guests. */
 useShell('az-vm-identities', 'The Azure CLI: identities, network interfaces and passwords of VMs')
 
 // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member

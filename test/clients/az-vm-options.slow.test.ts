@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
-/** Options of `az vm create` and `az vm update`, each as a user writes it; an installation without guests answers. */
+/** Options of `az vm create` and `az vm update`, as a user writes them; against an installation without guests. */
 useShell('az-vm-options', 'The Azure CLI: options of virtual machines')
 
 const common =
@@ -90,7 +90,7 @@ suite('What is refused', () => {
   ] as const)
     refused(create('bad', `${bare} ${option}`), code, { offered: /^--(accelerated|enable-hibernation)/.test(option) })
   refused(create('bad', `${bare} --boot-diagnostics-storage x`), 'InvalidResourceType', { offered: false })
-  // The machine is made; the extension that az adds after it is not.
+  // The machine is created; az's subsequent extension is not.
   refused(create('watched', `${bare} --enable-integrity-monitoring`), 'GuestAttestation', { offered: false })
   refused('vm create -g opt -n nokey --image Debian13Cvm --security-type ConfidentialVM', 'ERROR')
 })

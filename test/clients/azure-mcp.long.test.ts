@@ -20,7 +20,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** As MCP clients are told to start it: `azmcp server start`, with each tool by its own name. */
+/** As MCP clients are configured to start it: `azmcp server start`, with each tool under its own name. */
 const start = async (more: Record<string, string> = {}): Promise<McpServer> =>
   await McpServer.start(join(folder, 'node_modules/.bin/azmcp'), ['server', 'start', '--mode', 'all'], {
     cwd: folder,
@@ -34,7 +34,7 @@ const call = async (server: McpServer, name: string, args: Arguments): Promise<T
 const shown = (name: string, args: Arguments): string =>
   `${name} ${JSON.stringify(args, (key, value) => (key === 'certificate-data' || key === 'ssh-public-key' ? '…' : value))}`
 
-/** A tool that must answer. @param args may need what earlier calls made */
+/** A tool that must answer. @param args may depend on earlier calls */
 function answers(chapter: string, name: string, args: Arguments | (() => Arguments), look: (results: ToolOutcome['results']) => void): void {
   calls(chapter, `${name} ${typeof args === 'function' ? '' : JSON.stringify(args)}`, async () => {
     const given = typeof args === 'function' ? args() : args
@@ -45,7 +45,7 @@ function answers(chapter: string, name: string, args: Arguments | (() => Argumen
   })
 } // prettier-ignore
 
-/** A tool that asks for what there is not here, and is told so. */
+/** A tool that requests something missing here, and gets an error for it. */
 function lacks(chapter: string, name: string, args: Arguments, why: string | RegExp): void {
   calls(chapter, `${name} is told that it is not here`, async () => {
     const { failed, text } = await call(kept.server!, name, args)

@@ -6,7 +6,7 @@ import { terraform } from './conversations/terraform.ts'
 import { verifiedModules } from './conversations/verified-modules.ts'
 import { writeCompatibility, type Row } from './support/compatibility.ts'
 
-/** Clients that are unavailable here, by what they are known to send. */
+/** Unavailable clients, replayed by their known requests. */
 let installation: TestInstallation
 let about: Omit<About, 'group' | 'vault'>
 const conversations = [...terraform, ...pulumi, ...verifiedModules]

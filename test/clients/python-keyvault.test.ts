@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AzShell, azIsInstalled } from './support/az.ts'
 import { writeCompatibility, type Row } from './support/compatibility.ts'
 
-/** One line of the program of calls: a call, and what came back or why it failed. */
+/** One result line of the calls program: a call, with its result or error. */
 interface Line extends Row {
   error?: string
 }
 
-/** They come with Debian's azure-cli. */
+/** From Debian's azure-cli. */
 const python = '/usr/bin/python3'
 const installed =
   azIsInstalled && existsSync(python) && existsSync('/usr/lib/python3/dist-packages/azure/keyvault/administration')

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from '../system/support/installation.ts'
 import { writeCompatibility, type Row } from './support/compatibility.ts'
 
-/** One line of a program of calls: a call, and what came back or why it failed. */
+/** One result line of a calls program: a call, with its result or error. */
 interface Line extends Row {
   error?: string
 }
@@ -12,7 +12,7 @@ interface Line extends Row {
 let installation: TestInstallation
 const lines: Line[] = []
 
-/** The SDKs read NODE_EXTRA_CA_CERTS when Node starts, so they run in a process of their own, as a user's program would. */
+/** The SDKs read NODE_EXTRA_CA_CERTS when Node starts, so they run in a separate process, like a user's program. */
 beforeAll(async () => {
   installation = await TestInstallation.create()
   await installation.start({}, ['--compute', 'simulated'])

@@ -15,13 +15,13 @@ interface Versions {
 const current: Versions = { resources: '2024-03-01', network: '2024-05-01', compute: '2024-11-01', vaults: '2024-11-01', identities: '2024-11-30' } // prettier-ignore
 const previous: Versions = { resources: '2022-09-01', network: '2023-02-01', compute: '2023-03-01', vaults: '2023-02-01', identities: '2023-01-31' } // prettier-ignore
 
-/** Made by one PUT with no look before it, followed to its end, and read for the state. */
+/** Created by one PUT without a preceding GET, polled to its end, and read for the state. */
 const make = (path: string, version: string, body: object, check?: Call['check']): Call[] => [
   { method: 'PUT', path, version, body, status: [200, 201, 202], polls: true },
   { method: 'GET', path, version, status: [200], ...(check && { check }) },
 ]
 
-/** `pulumi up`, `refresh` and `destroy` of a confidential VM with a vault's key beside it. */
+/** `pulumi up`, `refresh` and `destroy` of a confidential VM and a vault's key. */
 function calls(o: About, v: Versions): Call[] {
   const networks = `${o.group}/providers/Microsoft.Network`
   const vm = `${o.group}/providers/Microsoft.Compute/virtualMachines/pulumivm`
@@ -57,7 +57,7 @@ function calls(o: About, v: Versions): Call[] {
       location,
       properties: { enableRbacAuthorization: true, sku: { family: 'A', name: 'premium' }, tenantId: o.tenantId },
     }),
-    // azure-native:keyvault:Key is the resource of the vault, as in templates.
+    // azure-native:keyvault:Key is a resource of the vault, as in templates.
     ...make(`${vault}/keys/made`, v.vaults, { properties: { keySize: 2048, kty: 'RSA' } }, ({ properties }) =>
       expect(properties.keyUriWithVersion).toMatch(/\/keys\/made\/[0-9a-f]{32}$/),
     ),
@@ -96,7 +96,7 @@ function calls(o: About, v: Versions): Call[] {
         expect(properties.securityProfile.securityType).toBe('ConfidentialVM')
       },
     ),
-    // refresh reads all of it again; destroy goes the other way.
+    // refresh reads all of it again; destroy runs in reverse.
     ...made.map(([path, version]): Call => ({ method: 'GET', path, version, status: [200] })),
     ...made.map(([path, version]): Call => ({ method: 'DELETE', path, version, status: [200, 202, 204], polls: true })),
     ...made.map(([path, version]): Call => ({ method: 'GET', path, version, status: [404] })),

@@ -6,16 +6,16 @@ import type { TestInstallation } from '../../../apps/strongroomd/src/testing/run
 // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
 export type Json = any
 
-/** One request of a client, in our own words, with what its library takes for success. */
+/** A client's request, rewritten, with the statuses that its library accepts. */
 export interface Call {
   method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE'
   /** ARM path, or an address of a vault. */
   path: string
   version: string
   body?: unknown
-  /** What the client goes on with; all else ends its run. */
+  /** Accepted statuses; any other ends the client's run. */
   status: number[]
-  /** The client follows the operation that the answer names, as its poller does. */
+  /** The client polls the operation named in the answer. */
   polls?: true
   check?(body: Json): void
 }
@@ -25,12 +25,12 @@ export interface Conversation {
   calls(about: About): Call[]
 }
 
-/** What a client knows before it begins. */
+/** What a client knows beforehand. */
 export interface About {
   subscription: string
   tenantId: string
   group: string
-  /** Name of a vault that nobody had before: a deleted one keeps its name. */
+  /** A new vault name: a deleted vault keeps its name. */
   vault: string
   objectId: string
 }
@@ -41,7 +41,7 @@ interface Answer {
   body: Json
 }
 
-/** Says everything of a conversation, in order. @throws Error that names the call that was answered in another way */
+/** Replays a conversation in order. @throws Error that names the call with an unexpected answer */
 export async function replay(installation: TestInstallation, calls: Call[]): Promise<void> {
   const tokens = new Map<string, string>()
   const tokenFor = async (audience: string): Promise<string> => {

@@ -7,7 +7,7 @@ const location = 'westeurope'
 const vaultOf = ({ vault }: About): string => `https://${vault}.vault.strongroom.internal`
 
 /**
- * What azurerm's releases of a major version send, from the imports of their clients
+ * Requests of azurerm's releases of a major version, from the imports of their clients
  * (github.com/hashicorp/terraform-provider-azurerm, internal/services/{service}/client).
  */
 interface Versions {
@@ -71,7 +71,7 @@ const read = (path: string, version: string, check?: Call['check']): Call => ({
   status: [200],
   ...(check && { check }),
 })
-/** Each resource is looked for before it is made, and read after. */
+/** Each resource is looked up before its creation, and read afterwards. */
 const make = (path: string, version: string, body: object, more: Partial<Call> = {}): Call[] => [
   { method: 'GET', path, version, status: [404] },
   { method: 'PUT', path, version, body, status: [200, 201], polls: true, ...more },
@@ -82,7 +82,7 @@ const destroy = (path: string, version: string): Call[] => [
   { method: 'GET', path, version, status: [404] },
 ]
 
-/** `provider "azurerm" {}`: who am I, and what is registered. */
+/** `provider "azurerm" {}`: the caller, and the registered providers. */
 function begin(o: About, v: Versions): Call[] {
   const registered = ['Microsoft.Compute', 'Microsoft.KeyVault', 'Microsoft.Network', 'Microsoft.Storage']
   return [
@@ -167,7 +167,7 @@ function network(o: About, v: Versions): Call[] {
   ]
 }
 
-/** A vault, a key, a set that uses it, an identity, a provider of attestation. */
+/** A vault, a key, a set that uses it, an identity, an attestation provider. */
 function secrets(o: About, v: Versions): Call[] {
   const provider = (namespace: string, type: string, name: string): string => `${o.group}/providers/Microsoft.${namespace}/${type}/${name}` // prettier-ignore
   const box = provider('KeyVault', 'vaults', o.vault)
@@ -181,7 +181,7 @@ function secrets(o: About, v: Versions): Call[] {
     ...make(provider('ManagedIdentity', 'userAssignedIdentities', 'who'), v.identities, { location, tags: {} }),
     ...make(provider('Attestation', 'attestationProviders', 'judge'), v.attestation, { location, properties: {}, tags: {} }), // prettier-ignore
     { method: 'GET', path: box, version: v.vaults, status: [404] },
-    // A vault of this name that was deleted would be recovered.
+    // A deleted vault of this name would be recovered.
     { method: 'GET', path: `${o.subscription}/providers/Microsoft.KeyVault/locations/${location}/deletedVaults/${o.vault}`, version: v.vaults, status: [404] }, // prettier-ignore
     {
       method: 'PUT',
@@ -209,9 +209,9 @@ function secrets(o: About, v: Versions): Call[] {
     },
     read(box, v.vaults, ({ properties }) => expect(properties.vaultUri).toBe(`${vault}/`)),
     { method: 'PUT', path: assignment, version: v.assignments, body: { properties: { principalId: o.objectId, roleDefinitionId: administrator } }, status: [201] }, // prettier-ignore
-    // Reading a vault asks for the contacts of its certificates; 403 and 404 count as none.
+    // Reading a vault also reads its certificate contacts; 403 and 404 count as none.
     { method: 'GET', path: `${vault}/certificates/contacts`, version: v.keys, status: [404] },
-    // The resource of a vault is found by its name before its data is used.
+    // A vault's resource is found by name before its data is used.
     read(`${o.subscription}/resources?$filter=resourceType eq 'Microsoft.KeyVault/vaults' and name eq '${o.vault}'`, '2015-11-01', ({ value }) => expect(value).toHaveLength(1)), // prettier-ignore
     { method: 'GET', path: `${vault}/keys/soft/`, version: v.keys, status: [404] },
     {
@@ -309,7 +309,7 @@ function machine(o: About, v: Versions): Call[] {
     tags: { made: 'terraform' },
   }
   let disk = ''
-  /** What a refresh holds against the configuration: another value is a plan that changes or replaces the VM. */
+  /** What a refresh compares with the configuration: another value is a plan that changes or replaces the VM. */
   const asConfigured: Call['check'] = ({ properties, tags }) => {
     const { osProfile, securityProfile, storageProfile, diagnosticsProfile } = properties
     expect(properties.availabilitySet).toEqual({ id: set })
@@ -391,5 +391,5 @@ const run = (name: string, v: Versions): Conversation => ({
   calls: (o) => [begin, network, secrets, machine, end].flatMap((part) => part(o, v)),
 })
 
-/** `terraform apply`, a second `apply` and `destroy` of a confidential VM with all that it may be given. */
+/** `terraform apply`, a second `apply` and `destroy` of a confidential VM with all options. */
 export const terraform: Conversation[] = [run('azurerm 4.x and azapi', current), run('azurerm 3.x and azapi', previous)]

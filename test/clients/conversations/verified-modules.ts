@@ -5,7 +5,7 @@ import type { About, Call, Conversation, Json } from './replay.ts'
 const schema = 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#'
 const location = 'westeurope'
 
-/** As Bicep compiles it: a module is a deployment within the template, which sees its own parameters alone. */
+/** As compiled by Bicep: a module is a nested deployment that sees only its own parameters. */
 const module = (name: string, parameters: object, template: object, more: object = {}): object => ({
   type: 'Microsoft.Resources/deployments',
   apiVersion: '2022-09-01',
@@ -19,7 +19,7 @@ const module = (name: string, parameters: object, template: object, more: object
   },
 })
 
-/** Each module tells Microsoft that it is used, by an empty deployment with a name of its own. */
+/** Each module reports its use to Microsoft by an empty deployment with a unique name. */
 const telemetry = (module: string): object => ({
   condition: "[parameters('enableTelemetry')]",
   type: 'Microsoft.Resources/deployments',
@@ -31,7 +31,7 @@ const telemetry = (module: string): object => ({
   },
 })
 
-/** The form of Azure Verified Modules: types of their own, resources by symbolic names, what is left out is null. */
+/** The form of Azure Verified Modules: custom types, resources by symbolic names, omitted values are null. */
 const verified = (
   kind: string,
   definitions: object,
@@ -226,7 +226,7 @@ const machine = verified(
   },
 )
 
-/** Our template that takes both modules, as `az deployment group create` sends it once Bicep has compiled it. */
+/** Our template with both modules, as `az deployment group create` sends it after Bicep's compilation. */
 function calls(o: About): Call[] {
   const template = {
     $schema: schema,

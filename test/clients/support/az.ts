@@ -27,7 +27,7 @@ export class AzShell {
     this.#environment = environment
   }
 
-  /** Starts an installation without guests; the shell has the settings of `strongroom env`, with options where they are given. */
+  /** Starts an installation without guests; the shell has the settings of `strongroom env`, with the given options. */
   static async open(...options: string[]): Promise<AzShell> {
     const installation = await TestInstallation.create()
     await installation.start({}, ['--compute', 'simulated'])
@@ -47,7 +47,7 @@ export class AzShell {
     return this.#environment
   }
 
-  /** A shell's line; `strongroom` is the CLI, and the variables of `strongroom env` are set. */
+  /** A shell line; `strongroom` is the CLI, and the variables of `strongroom env` are set. */
   async shell(line: string, extra: Record<string, string> = {}): Promise<Outcome> {
     const script = `strongroom() { ${join(root, 'strongroom')} "$@"; }\n${line}`
     const child = spawn('/bin/bash', ['-c', script], {
@@ -72,7 +72,7 @@ export class AzShell {
     return { code, stdout, stderr, body }
   }
 
-  /** `az` with the words of a line; `$SUB` stands for the subscription's id. */
+  /** `az` with a line's words; `$SUB` is replaced by the subscription's id. */
   async az(line: string, extra: Record<string, string> = {}): Promise<Outcome> {
     return await this.shell(`az ${line.replaceAll('$SUB', `/subscriptions/${this.subscription}`)}`, extra)
   }

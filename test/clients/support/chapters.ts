@@ -5,11 +5,11 @@ import { writeCompatibility } from './compatibility.ts'
 /** The shell of the test file that called `useShell`. */
 export let shell: AzShell
 let section = ''
-/** Calls that were not made yet, or did not do what they should; the page is written only where there are none. */
+/** Calls not made yet, or failed; the page is written only if there are none. */
 const pending = new Set<string>()
 
 /**
- * Starts an installation for the file's tests, and writes its part of docs/compatibility.md after them.
+ * Starts an installation for the file's tests, and then writes its part of docs/compatibility.md.
  * @param options of the `strongroom env` whose settings the shell has
  */
 export function useShell(client: string, title: string, ...options: string[]): void {
@@ -27,7 +27,7 @@ export function useShell(client: string, title: string, ...options: string[]): v
 /** One line of the page. */
 export const note = (call: string, result: string): void => void shell.rows.push({ section, call, result })
 
-/** A test of its own, in a chapter of the page. */
+/** A separate test, in a chapter of the page. */
 export function calls(chapter: string, name: string, work: () => Promise<void>, timeout?: number): void {
   pending.add(name)
   it(
@@ -41,7 +41,7 @@ export function calls(chapter: string, name: string, work: () => Promise<void>, 
   )
 }
 
-/** A command that must succeed; `look` sees its JSON. */
+/** A command that must succeed; `look` gets its JSON. */
 export function works(
   line: string,
   look: (body: Outcome['body'], outcome: Outcome) => void = () => {},

@@ -29,7 +29,7 @@ one that Azure does not.
 
 const escape = (text: string): string => text.replaceAll('|', String.raw`\|`)
 
-/** Rewrites the part of docs/compatibility.md that one client's test owns, and the run's record with docs/works-with.md where something is new. */
+/** Rewrites one client test's part of docs/compatibility.md, and the run's record with docs/works-with.md if something is new. */
 export async function writeCompatibility(client: string, title: string, rows: Row[]): Promise<void> {
   const sections = [...new Set(rows.map(({ section }) => section))]
   const tables = sections.map((section) => {
@@ -50,7 +50,7 @@ export async function writeCompatibility(client: string, title: string, rows: Ro
   })
 }
 
-/** What each client's test wrote, by its name. */
+/** Each client test's part, by name. */
 export async function partsOf(): Promise<Record<string, string>> {
   const text = await readFile(path, 'utf8')
   const parts = text.matchAll(/<!-- (\S+): written by its test -->\n([\s\S]*?)\n<!-- end of \1 -->/g)
@@ -69,7 +69,7 @@ async function replacePart(client: string, content: string): Promise<void> {
   if (after !== before) await writeFile(path, after)
 }
 
-/** Files of tests run side by side, and each writes its part: one reads and writes at a time. What a killed one left is passed over. */
+/** Test files run concurrently, and each writes its part: one reads and writes at a time. A killed one's lock is ignored. */
 export async function alone(work: () => Promise<void>): Promise<void> {
   const lock = `${path}.lock`
   const deadline = Date.now() + 10_000

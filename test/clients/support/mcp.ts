@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Json } from '../conversations/replay.ts'
 
-/** Azure's MCP server, with the program that its package brings for this machine. */
+/** Azure's MCP server, with its package's program for this machine. */
 export const mcpPackages: Record<string, string> = { '@azure/mcp': '2.0.5', '@azure/mcp-linux-x64': '2.0.5' }
 
 interface Answer {
@@ -13,18 +13,18 @@ interface Answer {
 
 export interface ToolOutcome {
   failed: boolean
-  /** What the tool said, as it stands. */
+  /** The tool's text, unchanged. */
   text: string
-  /** `results` of it. */
+  /** Its `results`. */
   results: Json
 }
 
-/** A server of the Model Context Protocol on its standard input and output, and a client that agrees to what it is asked. */
+/** A server of the Model Context Protocol on its standard input and output, with a client that accepts its requests. */
 export class McpServer {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   #calls = 0
-  /** What the server asked its user to agree to. */
+  /** Consents that the server requested. */
   readonly asked: string[] = []
   stderr = ''
 
@@ -80,7 +80,7 @@ export class McpServer {
   }
 
   #take(line: string): void {
-    // The server writes a line of plain text, too, where it looks for a display.
+    // The server also prints a plain line when it looks for a display.
     if (!line.startsWith('{')) return
     const message = JSON.parse(line) as Answer & { id?: number; method?: string; params?: { message: string } }
     if (message.id === undefined) return

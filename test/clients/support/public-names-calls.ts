@@ -3,7 +3,7 @@ import { ClientSecretCredential } from '@azure/identity'
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys'
 import { SecretClient } from '@azure/keyvault-secrets'
 
-/** A program as its author wrote it for Azure: no option names another cloud. It reads a secret's words from standard input. */
+/** A program as written for Azure: no option names another cloud. It reads a secret from standard input. */
 const [tenant = '', application = '', vault = ''] = process.argv.slice(2)
 let secret = ''
 for await (const chunk of process.stdin) secret += String(chunk)

@@ -1,4 +1,4 @@
-/** Calls of Azure's SDKs as a program makes them; prints one JSON line for each. Run by sdk.test.ts. */
+/** Calls of Azure's SDKs as in a program; prints one JSON line for each. Run by sdk.test.ts. */
 import { strict as assert } from 'node:assert'
 import { KeyVaultManagementClient } from '@azure/arm-keyvault'
 import { DeploymentsClient } from '@azure/arm-resourcesdeployments'

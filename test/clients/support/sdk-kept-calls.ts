@@ -1,4 +1,4 @@
-/** Galleries, snapshots, access to disks, commands in guests, moves and providers by the SDKs. Run by sdk.test.ts. */
+/** Galleries, snapshots, access to disks, commands in guests, moves and providers with the SDKs. Run by sdk.test.ts. */
 import { strict as assert } from 'node:assert'
 import { AttestationManagementClient } from '@azure/arm-attestation'
 import {

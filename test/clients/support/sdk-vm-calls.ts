@@ -1,4 +1,4 @@
-/** Several interfaces, user-assigned identities and data disks by their ids, by the SDKs. Run by sdk.test.ts. */
+/** Several interfaces, user-assigned identities and data disks by id, with the SDKs. Run by sdk.test.ts. */
 import { strict as assert } from 'node:assert'
 import type { VirtualMachine } from '@azure/arm-compute'
 import { call, compute, confidentialVm, location, network, refused, resources, subscription } from './sdk.ts'
@@ -101,7 +101,7 @@ await call(u, 'virtualMachines.update (two, and the VM’s own)', async () => {
   assert.deepEqual(await assigned(), ['SystemAssigned, UserAssigned', ['ana', 'ben']])
 })
 await call(u, 'virtualMachines.update (one fewer)', async () => {
-  // The SDK's type has no null, which is what takes an identity away; a program writes it so all the same.
+  // The SDK's type lacks the null that removes an identity; programs write it anyway.
   const userAssignedIdentities = { [identityId('ana')]: null } as never
   await compute.virtualMachines.update(group, 'vm', { identity: { type: 'UserAssigned', userAssignedIdentities } })
   assert.deepEqual(await assigned(), ['UserAssigned', ['ben']])

@@ -6,7 +6,7 @@ import { NetworkManagementClient } from '@azure/arm-network'
 import { ResourceManagementClient } from '@azure/arm-resources'
 import { ClientCertificateCredential } from '@azure/identity'
 
-/** What the programs of calls share: the clients, signed in as the owner, and a line of JSON for each call. */
+/** Shared by the call programs: clients signed in as the owner, and a line of JSON per call. */
 export const need = (name: string): string => {
   const value = process.env[name]
   assert.ok(value, `${name} is not set`)
@@ -69,7 +69,7 @@ export const location = 'westeurope'
 
 const publicKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} sdk`
 
-/** A confidential VM's body, as a program writes it. `setId`: of the disk-encryption set that its key comes from. */
+/** A confidential VM's body, as a program writes it. `setId`: its key's disk-encryption set. */
 export const confidentialVm = (nicId: string, setId?: string): VirtualMachine => ({
   location,
   hardwareProfile: { vmSize: 'Standard_DC2as_v5' },

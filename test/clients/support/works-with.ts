@@ -8,10 +8,10 @@ const root = resolve(import.meta.dirname, '../../..')
 export const recordsPath: string = join(root, 'test/clients/works-with.json')
 export const worksWithPath: string = join(root, 'docs/works-with.md')
 
-/** What one client's test wrote of its last run that was whole and had another outcome, or another version, than the one before. */
+/** A client test's last complete run with another result, or another version, than the one before. */
 export interface RunRecord {
   title: string
-  /** Name and version of each program or library that ran; none where requests are replayed. */
+  /** Name and version of each program or library that ran; empty if requests are replayed. */
   clients: Record<string, string>
   /** SHA-256 of its part of docs/compatibility.md. */
   part: string
@@ -25,7 +25,7 @@ export const digestOf = (part: string): string => createHash('sha256').update(pa
 
 export const readRecords = (): Records => JSON.parse(readFileSync(recordsPath, 'utf8')) as Records
 
-/** The records with a run's, which keeps its day where nothing is new. */
+/** The records including a run's, which keeps its date if nothing is new. */
 export function withRun(records: Records, client: string, run: Omit<RunRecord, 'on'>): Records {
   const { on, ...before } = records[client] ?? { on: '' }
   const same = JSON.stringify(before) === JSON.stringify(run)
@@ -33,13 +33,13 @@ export function withRun(records: Records, client: string, run: Omit<RunRecord, '
   return { ...records, [client]: { ...run, on: kept } }
 }
 
-/** Programs of SDK calls, by the test that runs them. */
+/** Programs of SDK calls, by their test. */
 const programs: Record<string, string[]> = {
   sdk: ['sdk.ts', 'sdk-calls.ts', 'sdk-kept-calls.ts', 'sdk-vm-calls.ts'],
   'az-public-names': ['public-names-calls.ts'],
 }
 
-/** Versions of what a client's test runs: of Debian's packages as installed, of npm's as locked, or as its test installs them. */
+/** Versions used by a client's test: Debian packages as installed, npm's as locked, or as the test installs them. */
 export function versionsOf(client: string): Record<string, string> {
   if (client === 'azure-mcp') return mcpPackages
   const debian = client === 'python-keyvault' ? ['python3-azure'] : /^az(-|$)/.test(client) ? ['azure-cli'] : []
@@ -54,7 +54,7 @@ function installed(name: string): string {
   }
 }
 
-/** What the programs import of Azure's SDKs, with the versions of package-lock.json. */
+/** Azure SDKs imported by the programs, with the versions of package-lock.json. */
 export function lockedOf(client: string): [name: string, version: string][] {
   const sources = (programs[client] ?? []).map((file) => readFileSync(join(import.meta.dirname, file), 'utf8'))
   const names = new Set(
