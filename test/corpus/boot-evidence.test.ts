@@ -7,7 +7,7 @@ import type { BootEvidence } from '@strongroom/contract'
 import type { Silicon } from '@strongroom/silicon'
 import { type Boot, makeBoot, makeSilicon } from './boot.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 120_000
 
 const strongroom = join(import.meta.dirname, '../../strongroom')
@@ -123,7 +123,7 @@ describe.each(['SNP', 'TDX'] as const)('the stored evidence of a boot on %s', { 
       expect([id, checks.length > 0, checks.every(({ outcome }) => outcome === 'passed')]).toEqual([id, true, true])
     }
     expect(found(answer.check, 'log.replay')[0]?.actual).toContain('11 through ready')
-    // The challenge is the machine's own word: that the quote answers it shows nothing of freshness.
+    // The machine itself reports the challenge: a quote that answers it proves no freshness.
     expect(found(answer.check, 'tpm.nonce')[0]?.outcome).toBe('skipped')
   })
 
@@ -189,7 +189,7 @@ describe.each(['SNP', 'TDX'] as const)('the stored evidence of a boot on %s', { 
   })
 })
 
-/** An event log that lacks its last record: four records of section measurements end it, each of the same size. */
+/** An event log without its last record: it ends in four section measurements of equal size. */
 function shortened(log: string): string {
   const bytes = Buffer.from(log, 'base64url')
   return bytes.subarray(0, bytes.length - (4 + 4 + 4 + 2 + 32 + 4 + '.cmdline'.length)).toString('base64url')

@@ -24,7 +24,7 @@ import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki
 import { loadOrCreateKey } from '../../packages/silicon/src/pki/keys.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 
-/** A boot as a host keeps it, on silicon of its own, and what its owner has beside it to judge it by. */
+/** A boot as a host records it, on its own silicon, and what its owner has to judge it. */
 export interface Boot {
   evidence: BootEvidence
   /** Key set of the attestation provider, fetched by the owner. */
@@ -64,7 +64,7 @@ async function jws(key: RsaKey, header: object, payload: object): Promise<string
   return `${input}.${base64url(await rs256(key, utf8(input)))}`
 }
 
-/** What an image measures, as a host publishes it, and the key that its readers pin. */
+/** An image's measurements, as a host publishes them, and the key that readers pin. */
 async function imageMeasurements(measuredAt: Date): Promise<{ jws: string; key: Jwk }> {
   const curve = { name: 'ECDSA', namedCurve: 'P-256' }
   const pair = await crypto.subtle.generateKey(curve, true, ['sign', 'verify'])
@@ -146,12 +146,12 @@ async function quote(
 
 const clock = settableClock()
 
-/** A platform of its own, under roots of its own. */
+/** A separate platform, under its own roots. */
 export function makeSilicon(): Promise<Silicon> {
   return createSilicon({ keys: memoryKeyStore(), clock })
 }
 
-/** Boots nothing: makes what a boot of this kind would leave, every signature by the key that would make it. */
+/** Boots nothing: creates what such a boot would leave, with every signature by the right key. */
 export async function makeBoot(tee: 'SNP' | 'TDX', silicon: Silicon): Promise<Boot> {
   const at = clock.now()
   const [ak, transfer, provider, vault] = await Promise.all([rsaKey(), rsaKey(), rsaKey(), rsaKey()])

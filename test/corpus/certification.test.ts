@@ -16,10 +16,10 @@ import { settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 import { makeSilicon } from './boot.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 120_000
 
-/** The same quote with other certification data: nothing of it is signed, so the platform's signatures stay good. */
+/** The same quote with other certification data, which is unsigned, so the platform's signatures stay valid. */
 function certifiedBy(quote: Uint8Array, kind: number, data: Uint8Array): Uint8Array {
   const { signed, signature, attestationKey, qeReport, qeReportSignature, qeAuthenticationData } = parseTdxQuote(quote)
   const inner = new ByteWriter()

@@ -63,9 +63,9 @@ export const of = (...kinds: string[]): [string, Entry][] =>
 export const at = (time: string | number): Date =>
   new Date((typeof time === 'number' ? time * 1000 : Date.parse(time)) + 1000)
 
-/** AMD's chains and Intel's authorities: what a verifier has at hand for every case alike. */
+/** AMD's chains and Intel's authorities: available to a verifier in every case. */
 let authorities: Piece[] = []
-/** The corpus' revocation lists and texts of Intel. */
+/** The corpus's revocation lists and Intel texts. */
 export let collateral: Piece[] = []
 /** Fills `authorities` and `collateral`; call it before the tests. */
 export function loadPieces(): void {
@@ -75,12 +75,12 @@ export function loadPieces(): void {
   collateral = pieces(of('crl', 'tdx-collateral')).filter((piece) => piece.kind !== 'unknown')
 }
 
-/** A chip's key lies in one of the chains; it goes with no report but its own. */
+/** A chip's key is in one of the chains; it fits only its own report. */
 function isEndorsement(piece: PieceOf<'certificates'>): boolean {
   return piece.certificates.some((der) => parseCertificate(der).subject.commonName?.endsWith('EK') === true)
 }
 
-/** What of Intel's words is of this time. */
+/** Intel texts valid at this time. */
 export function collateralAt(time: Date): Piece[] {
   const windows = new Map(manifest.map(({ path, expected }) => [path, expected.windows ?? []]))
   const current = ({ frm, to }: { frm: string; to: string }): boolean =>
@@ -90,13 +90,13 @@ export function collateralAt(time: Date): Piece[] {
   )
 }
 
-/** Codes of every failed check, so that a case is held to its stated reason and not to which check comes first. */
+/** Codes of every failed check, so that a case is compared with its stated reason and not with the order of checks. */
 export function failedCodes(check: Check): string[] {
   const own = check.outcome === 'failed' && check.code !== undefined ? [check.code] : []
   return [...own, ...check.children.flatMap(failedCodes)]
 }
 
-/** Judges a case as a user would who has the authorities at hand. `own` are its own files; `more` is to pick from. */
+/** Judges a case like a user with the authorities. `own` are its own files; `more` is to choose from. */
 export async function judgeFiles(
   own: readonly (string | Piece)[],
   time: Date,

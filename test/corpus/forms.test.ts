@@ -17,13 +17,13 @@ import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 120_000
 
 const text = (value: unknown): Uint8Array => utf8(typeof value === 'string' ? value : JSON.stringify(value))
 const wrapped = (value: string): string => value.replaceAll(/(.{64})/g, '$1\r\n')
 
-/** The forms in which tools write bytes to files. */
+/** Forms in which tools write bytes to files. */
 const forms: [name: string, write: (bytes: Uint8Array) => Uint8Array][] = [
   ['as they are', (bytes) => bytes],
   ['as hexadecimal', (bytes) => text(toHex(bytes))],
@@ -103,7 +103,7 @@ describe('evidence of SEV-SNP', { timeout: making }, () => {
     ])
     expect(await verdict(...detect('extended', concat(report, whole)))).toBe('accepted')
     expect(await verdict(...detect('report', report), ...detect('table', whole))).toBe('accepted')
-    // A table that points outside is not a table, and a report with bytes behind it is not a report.
+    // A table that points outside is invalid, and a report with trailing bytes is not a report.
     const outside = Uint8Array.from(whole)
     outside[20] = 0xff
     outside[22] = 0xff
@@ -128,7 +128,7 @@ describe('evidence of SEV-SNP', { timeout: making }, () => {
     const guest = await silicon.amd.launch({ firmware: tinyFirmware(), vCPUs: 1, vcpuType: 'EPYC-Milan' })
     const n = toBase64Url(new Uint8Array(256).fill(0xc5))
     const generations = [
-      // Before OpenHCL: an encrypting key by name, few fields, no user data.
+      // Before OpenHCL: an encryption key by name, few fields, no user data.
       {
         keys: [{ kid: 'HCLAkPub', key_ops: ['encrypt'], kty: 'RSA', e: 'AQAB', n }],
         'vm-configuration': { 'secure-boot': true },
@@ -147,7 +147,7 @@ describe('evidence of SEV-SNP', { timeout: making }, () => {
       const hardwareReport = await guest.report(await hclReportData(claims))
       const hcl = buildHclReport({ hardwareReport, reportType: 'SNP', claims, version: index === 0 ? 1 : 2 })
       const chain = detect('chain', text(amd.vcekPem + amd.chainPem))
-      // As read from the NV index, filled up with zeros.
+      // As read from the NV index, zero-padded.
       const index2900 = concat(hcl, new Uint8Array(2900 - hcl.length))
       for (const bytes of [hcl, index2900]) expect(await verdict(...detect('hcl', bytes), ...chain)).toBe('accepted')
       const forged = Uint8Array.from(hcl)

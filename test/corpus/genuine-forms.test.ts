@@ -17,7 +17,7 @@ import { AmdAuthority, at, pemOf, rawTcb, type ForgedChain } from '../forged/sup
 import { verifyFiles, type Verdict } from '../forged/support/doors.ts'
 import { akPublic, makeBoot, makeSilicon, rs256, type Boot, type RsaKey, rsaKey } from './boot.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 240_000
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64url'))
 
@@ -66,7 +66,7 @@ describe('a genuine report of a form that is seldom', { timeout: making }, () =>
     expect(await verify(hidden, { snp: { chipIds: [chip], deniedChipIds: [others] } })).toEqual([0])
     expect(await verify(hidden, { snp: { deniedChipIds: [chip] } })).toEqual([1, 'Forbidden policy.chipId'])
     expect(await verify(hidden, { snp: { chipIds: [others] } })).toEqual([1, 'NotEqual policy.chipId'])
-    // Under a provider’s key nothing says which chip it is.
+    // Under a provider’s key nothing identifies the chip.
     const provider = await amd.chain({ signer: 'VLEK' })
     const loaded = await amd.report((report, view) => {
       report.fill(0, at.chipId, at.chipId + 64)
@@ -145,7 +145,7 @@ describe('genuine files of other tools', { timeout: making }, () => {
       'log.bin': eventLog,
     })
     expect((await verify(files(other))).reason).toBe('accepted')
-    // What is claimed of the boot stays bound to its digest.
+    // Claims about the boot stay bound to their digest.
     const action = Buffer.from(log).indexOf('Calling EFI')
     const lie = log.map((byte, index) => (index === action ? byte ^ 0x20 : byte))
     expect((await verify(files(lie))).reasons).toContain('EventLogMismatch log.data')
@@ -170,12 +170,12 @@ describe('genuine files of other tools', { timeout: making }, () => {
     expect(await verify({ ...another, 'ak.pub': area })).toMatchObject({ exit: 2 })
     const forged = await created(await tpmName(parseTpm2bPublic(area)), await rsaKey())
     expect((await verify({ ...forged, 'ak.pub': area })).reason).toBe('TpmSignatureInvalid tpm.signature')
-    // It says nothing of registers: a challenge or a policy on them is not met by it.
+    // It does not cover registers: it does not satisfy a challenge or a policy on them.
     const asked = { anchors: snp.anchors, at: snp.at, policy: { tpm: { nonce: '00' } } }
     expect(await verifyFiles({ ...statement, 'ak.pub': area }, asked)).toMatchObject({ exit: 2 })
   })
 
-  /** Intel's header form of a chain: whatever is not a letter or digit as %XX. */
+  /** Intel's header form of a chain: every character except letters and digits as %XX. */
   const header = (pem: string): string => encodeURIComponent(pem)
   const collateral = (): Record<string, Uint8Array | string> => {
     const { quote, collateral: k } = intel()
@@ -205,7 +205,7 @@ describe('genuine files of other tools', { timeout: making }, () => {
     }
   })
 
-  /** Collateral as dcap-qvl stores it: every field behind its length in SCALE's compact form. */
+  /** Collateral as dcap-qvl stores it: every field after its length in SCALE's compact form. */
   const scale = (): Uint8Array => {
     const { collateral: k } = intel()
     const writer = new ByteWriter()
@@ -253,7 +253,7 @@ describe('genuine files of other tools', { timeout: making }, () => {
     expect(chains.length).toBe(3)
     for (let index = 0; index < stored.length; index += 31) {
       const changed = stored.map((byte, place) => (place === index ? byte ^ (1 << (index % 8)) : byte))
-      // The chain stands in it three times, and one good one is enough.
+      // It contains the chain three times, and one valid copy is enough.
       const chained = chains.some(([from, to]) => index >= from && index < to)
       expect([index, chained || (await judged(changed)).exit > 0]).toEqual([index, true])
     }
@@ -282,7 +282,7 @@ describe('genuine files of other tools', { timeout: making }, () => {
 
   it('are firmware images with entries of no pages in their metadata (attack E16)', () => {
     const image = tinyFirmware()
-    // The one section of the image, made empty: at address 0, of no length.
+    // The image's only section, made empty: at address 0, of no length.
     new DataView(image.buffer).setUint32(16, 0, true)
     new DataView(image.buffer).setUint32(20, 0, true)
     expect(parseSnpFirmware(image).sections).toEqual([])

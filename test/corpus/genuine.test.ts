@@ -37,7 +37,7 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
       expect([good.verdict, good.code]).toEqual(['accepted', undefined])
       const early = new Date(at(expected.validFrom!).getTime() - 2000)
       expect((await judgeFiles(files, early, { policy })).code).toBe('CertificateNotYetValid')
-      // A bundle may bring a certificate of the same key that AMD made a little later.
+      // A bundle may contain a certificate of the same key that AMD issued slightly later.
       const late = new Date(at(expected.validTo!).getTime() + 365 * 86_400_000)
       expect((await judgeFiles(files, late, { policy })).code).toBe('CertificateExpired')
     },
@@ -78,7 +78,7 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
       const pieces = detect(path, read(path)).filter((piece) => piece.kind === 'certificates')
       const [first] = pieces
       expect(first).toBeDefined()
-      // The collateral's signer and the keys have shorter lives than their issuers.
+      // The collateral's signer and keys have shorter validity than their issuers.
       for (const time of ['2021-01-01', '2023-06-01', '2025-06-01', '2026-03-20']) {
         const judgement = await judgeFiles(pieces, new Date(`${time}T00:00:00Z`))
         const own = judgement.check.children.filter(({ shows: text }) => text.startsWith(path))
@@ -115,7 +115,7 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
       }
       const good = await judged(inside)
       expect(good.length).toBeGreaterThan(0)
-      // A root's list may be absent for the time; then nothing is said, and nothing is wrong.
+      // A root's list may be missing for the time; then there is neither a claim nor a fault.
       expect(good).not.toContain('failed')
       expect(await judged(after)).toContain('failed')
     },
@@ -140,7 +140,7 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
         more: [...detect(tcb.collateral, read(tcb.collateral)), ...others],
       })
       const platform = find(check, 'tdx.platform')
-      // Where the corpus has no revocation list of that time, Intel's words are not taken and nothing is said.
+      // If the corpus has no revocation list of that time, Intel's texts are refused and there is no claim.
       if (platform?.outcome === 'passed') expect(platform.actual).toMatch(new RegExp(`^${tcb.platformStatus}\\b`))
       else expect(platform?.outcome).toBe('skipped')
     }
@@ -188,7 +188,7 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
     for (const quote of quotes) {
       const judgement = await judgeFiles([quote], new Date('2024-01-01T00:00:00Z'))
       expect([quote.bank, judgement.verdict]).toEqual([quote.bank, quote.bank === 'sha1' ? 'refused' : 'unjudged'])
-      // Everything that the quote itself shows holds; that its key came in the same file is no reason to trust it.
+      // Everything the quote itself shows holds; its key came in the same file, which is no reason to trust it.
       if (quote.bank === 'sha1') continue
       for (const id of ['tpm.key', 'tpm.signature', 'tpm.registers', 'log.replay'])
         expect(shows(judgement, id)).toBe('passed')
@@ -220,7 +220,7 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
     const pieces = detect(path, read(path))
     const logs = pieces.filter(({ kind }) => kind === 'event-log')
     const { verdict } = await judge({ pieces: logs.length > 0 ? logs : pieces, anchors, at: new Date() })
-    // By itself a log states nothing: one that can be read is no more accepted than one that cannot.
+    // A log alone makes no statement: a readable one is no more accepted than an unreadable one.
     if (entry.parsed.log !== undefined) expect(verdict).toBe('nothing')
     else expect(['refused', 'unjudged']).toContain(verdict)
   })

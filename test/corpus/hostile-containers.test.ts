@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Boot, makeBoot, makeSilicon } from './boot.ts'
 import { verifyFiles, type Files } from './support/verify-files.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 120_000
 
 let folder: string
@@ -54,7 +54,7 @@ describe('a key that stands in one file with what it signed', { timeout: making 
       2,
       'unjudged',
     ])
-    // Beside the issuer's own keys it is not a key either.
+    // Beside the issuer's own keys it does not count as a key either.
     const both = { 'token.json': { keys, token: forged }, 'certs.json': snp.jwks as object }
     expect((await verify(both))[0]).toBe(1)
     expect(await verify({ 'token.jwt': token, 'certs.json': snp.jwks as object })).toEqual([0, 'accepted'])
@@ -76,13 +76,13 @@ describe('a key that stands in one file with what it signed', { timeout: making 
         { quote, beside: { key } },
       ])
         expect(await verify({ 'quote.json': both })).toEqual([2, 'unjudged'])
-    // As a file of its own it is the user's word.
+    // As a separate file it is the user's statement.
     expect(await verify({ 'quote.json': quote, 'ak.pem': pem })).toEqual([0, 'accepted'])
     expect(await verify({ 'quote.json': quote, 'ak.pub': area })).toEqual([0, 'accepted'])
   })
 })
 
-/** TPM2B_PUBLIC of a key that signs what its TPM says alone (TPM 2.0 part 2, section 12.2.5). */
+/** TPM2B_PUBLIC of a key that signs only its TPM's statements (TPM 2.0 part 2, section 12.2.5). */
 function publicArea(key: KeyObject): Buffer {
   const modulus = Buffer.from(key.export({ format: 'jwk' }).n!, 'base64url')
   const parameters = Buffer.from('0001000b000500720000001000 14000b0800 00000000 0100'.replaceAll(' ', ''), 'hex')
@@ -90,7 +90,7 @@ function publicArea(key: KeyObject): Buffer {
   return Buffer.concat([Buffer.from([area.length >> 8, area.length & 255]), area])
 }
 
-/** What a TPM would say of two registers of zeros, by a key that is nobody's. */
+/** A TPM's statement about two zero registers, by an unknown key. */
 function quoteBy(key: KeyObject): { message: string; signature: string; pcrs: Record<string, string> } {
   const zero = Buffer.alloc(32)
   const digest = createHash('sha256')
@@ -174,7 +174,7 @@ describe('files that are small and become large', { timeout: making }, () => {
   it('give so much together and no more, however many streams there are (attack E15)', async () => {
     const stream = gzipSync(Buffer.alloc(31 * 1024 * 1024, ' '))
     const files = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`${n}.gz`, stream]))
-    // Two of them fill what there is; the others are refused unopened, unless time was up before them on a machine that has none.
+    // Two of them exhaust the budget; the others are refused unopened, unless time was up first on a busy machine.
     const refusal = await verify({ ...report(), ...files }).catch(({ code }: { code: string }) => [2, code])
     expect([
       [1, 'InvalidEncoding'],

@@ -16,7 +16,7 @@ import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 import { type Boot, makeBoot, makeSilicon } from './boot.ts'
 import { verifyFiles, type Files } from './support/verify-files.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 120_000
 
 let folder: string
@@ -42,7 +42,7 @@ const verify = async (files: Files, options?: Record<string, string>): Promise<[
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64url'))
 const hardware = (boot: Boot): BootEvidence['silicon'] & { kind: 'SNP' } =>
   boot.evidence.silicon as BootEvidence['silicon'] & { kind: 'SNP' }
-/** The report of a boot and its chain. */
+/** A boot's report and its chain. */
 const report = (): Files => ({ 'report.bin': bytes(hardware(snp).report), 'chain.pem': hardware(snp).vcekChainPem })
 const quoted = (): { quote: Uint8Array; collateral: Files } => {
   const { quote, collateral: k } = tdx.evidence.silicon as BootEvidence['silicon'] & { kind: 'TDX' }
@@ -76,7 +76,7 @@ describe('what cannot be read', { timeout: making }, () => {
       { attestation_report: junk, cert_chain: hardware(snp).vcekChainPem },
       { attestation_report: 'junk' },
       { attestation_report: [1, 2, 3] },
-      // Hygon's CSV evidence: members of a report of another maker, and its own certificates.
+      // Hygon's CSV evidence: another vendor's report members and certificates.
       {
         attestation_report: { user_pubkey_digest: [1], vm_id: [2], anonce: 3 },
         cert_chain: { hsk_cek: [4] },
@@ -141,7 +141,7 @@ describe('a file that is given', { timeout: making }, () => {
       1,
       'EventLogMismatch',
     ])
-    // The quote’s own log is judged too, whatever lies beside it.
+    // The quote’s own log is judged too, whatever else is given.
     const inside = { ...snp.evidence.measuredBoot, eventLog: Buffer.from(cut).toString('base64url') }
     expect((await verify({ ...hcl(snp), 'quote.json': inside, 'log.bin': own })).slice(0, 2)).toEqual([
       1,
@@ -214,7 +214,7 @@ describe('a file that is given', { timeout: making }, () => {
     await writeFile(path, JSON.stringify({ tpm: { pcrs } }))
     expect((await verify(both, { policy: path })).slice(0, 2)).toEqual([2, 'unjudged'])
     expect((await verify({ ...both, 'quote.json': quote! }, { policy: path })).slice(0, 2)).toEqual([0, 'accepted'])
-    // User data are the claims' to say where the paravisor's report is left out.
+    // Without the paravisor's report, the claims determine the user data.
     const { hardwareReport, claims } = parseHclReport(without['hcl.bin'] as Uint8Array)
     const bare: Files = { 'report.bin': hardwareReport, 'claims.json': claims, 'chain.pem': without['chain.pem']! }
     expect((await verify(bare)).slice(0, 2)).toEqual([0, 'accepted'])
@@ -240,7 +240,7 @@ describe('a revocation list of AMD’s', { timeout: making }, () => {
   it('is never passed over with any bit of it changed (attack E13)', async () => {
     for (let at = 0; at < list().length; at += at < 300 ? 1 : 7) {
       const [exit, code] = await verify(withList(altered(list(), at, 1 << (at % 8))))
-      // Bytes that are not a list at all any more are a file that nobody knows.
+      // Bytes that are no longer a list at all are an unknown file.
       expect([at, exit === 1 || (exit === 2 && code === 'unjudged')]).toEqual([at, true])
     }
   })
@@ -263,7 +263,7 @@ describe('what states nothing of a machine', { timeout: making }, () => {
       expect(text).toContain('Nothing to accept')
       expect(text).not.toContain('Accepted')
     }
-    // A fault in it is a refusal all the same.
+    // A fault in it is still a refusal.
     expect((await verify({ ...chain, 'log.bin': log.slice(0, -1) }))[0]).toBe(1)
   })
 
@@ -286,7 +286,7 @@ describe('evidence that was judged before', { timeout: making }, () => {
       const found = await judge({ pieces: pieces(files), anchors: silicon.anchors, at: snp.at, cache })
       return [found.verdict, found.code]
     }
-    // Whose list the other is, the quote's chain says.
+    // The quote's chain determines whose list the other is.
     const { 'pck.crl': _, ...alone } = collateral
     for (const files of [alone, { ...collateral, 'quote.bin': quote }, alone]) {
       expect(await verdict(files)).toEqual(['quote.bin' in files ? 'accepted' : 'nothing', undefined])

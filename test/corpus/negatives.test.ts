@@ -21,9 +21,9 @@ import {
   shows,
 } from './corpus.ts'
 
-/** What a stated reason is called here; one entry serves many cases. */
+/** Our code for a stated reason; one entry serves many cases. */
 const reasons: [RegExp, RegExp][] = [
-  // A field that the signature covers may also be one that can no longer be read.
+  // A signed field may also become unreadable.
   [/unsupported version/, /^(ReportSignatureInvalid|UnknownVersion|ReservedNotZero)$/],
   [/short report/, /^WrongLength$/],
   [/beyond 48 bytes/, /^ReservedNotZero$/],
@@ -66,7 +66,7 @@ function mutateField(bytes: Uint8Array, edit: Mutation['edits'][number]): Uint8A
   return new TextEncoder().encode(JSON.stringify(object))
 }
 
-/** One case names collateral that the corpus does not have. */
+/** One case names collateral that the corpus lacks. */
 const isThere = (file: string | undefined): boolean => file === undefined || existsSync(join(corpus, file))
 
 beforeAll(loadPieces)
@@ -92,7 +92,7 @@ describe.skipIf(!present)('evidence of genuine silicon with one change', () => {
     let time = at(times.find((each) => typeof each === 'string') as string)
     let more: Piece[] = []
     if (entry.kind === 'tcg-eventlog') {
-      // A log is judged against the registers that the genuine one replays to.
+      // A log is compared with the registers that the genuine one replays to.
       const { checkEventLog } = await import('../../packages/evidence/src/checks/check-log.ts')
       const { parseEventLog } = await import('../../packages/evidence/src/eventlog/event-log.ts')
       const { replay } = await import('../../packages/evidence/src/eventlog/replay.ts')
@@ -107,7 +107,7 @@ describe.skipIf(!present)('evidence of genuine silicon with one change', () => {
     }
     const judgement = await judgeFiles([...beside, ...pieces], time, { policy, more })
     if (mutation.expect.startsWith('still verifies')) {
-      // ECDSA has two forms of each signature: a report's bytes name nothing, and it stays as genuine as it was.
+      // ECDSA has two forms of each signature: a report's bytes are no identity, and it stays genuine.
       expect(shows(judgement, 'snp.signature')).toBe('passed')
       return
     }

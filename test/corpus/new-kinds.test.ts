@@ -10,7 +10,7 @@ import { AmdAuthority, at as field, pemOf } from '../forged/support/amd-authorit
 import { verifyFiles, type Verdict } from '../forged/support/doors.ts'
 import { cborBytes, sign1, type Writable } from './support/cbor-writer.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 240_000
 const now = new Date('2026-06-01T12:00:00Z')
 const hour = 3_600_000
@@ -322,7 +322,7 @@ describe('a token of an Arm CCA realm', { timeout: making }, () => {
     const good = await token()
     for (let index = 0; index < good.length; index += index < 20 ? 1 : 3) {
       const changed = good.map((byte, place) => (place === index ? byte ^ (1 << (index % 8)) : byte))
-      // 399 and 907 say the same; no signature covers the tag.
+      // 399 and 907 mean the same; no signature covers the tag.
       expect([index, (await verify(changed)).exit > 0]).toEqual([index, true])
     }
   })

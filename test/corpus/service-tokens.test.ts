@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ByteWriter, digest, fromBase64Url, toBase64Url, toHex, utf8 } from '@strongroom/evidence'
 import { verifyFiles, type Verdict } from '../forged/support/doors.ts'
 
-/** Milliseconds: making RSA keys takes its time on a busy machine. */
+/** Milliseconds: generating RSA keys is slow on a busy machine. */
 const making = 240_000
 const now = new Date('2026-06-01T12:00:00Z')
 const outcome = ({ exit, reason }: Verdict): [number, string] => [exit, reason]

@@ -7,7 +7,7 @@ import { AmdAuthority, at, pemOf, type ForgedChain } from '../forged/support/amd
 import { verifyFiles } from '../forged/support/doors.ts'
 import { makeBoot, makeSilicon, type Boot } from './boot.ts'
 
-/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+/** Milliseconds: generating 4096-bit keys takes seconds, and longer on a busy machine. */
 const making = 240_000
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64url'))
 const pem = (...ders: Uint8Array[]): string =>
@@ -121,7 +121,7 @@ describe('what a person reads of a verdict', { timeout: making }, () => {
     expect(await read({ 'report.bin': report, 'chain.pem': pem(chain.ask, chain.ark) })).toContain(
       'The VCEK was not given',
     )
-    // Certificates alone: that an issuer is not at hand makes no root of the last one.
+    // Only certificates: a missing issuer does not make the last one a root.
     for (const [ders, issuer] of [
       [[chain.vcek], 'SEV-Milan'],
       [[chain.ask], 'ARK-Milan'],

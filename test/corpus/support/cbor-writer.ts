@@ -1,7 +1,7 @@
 import { concat, utf8 } from '@strongroom/evidence'
 import { cborHead } from '@strongroom/evidence/files'
 
-/** What a test writes as CBOR, in shortest form: maps as lists of pairs, in their order. */
+/** CBOR values in shortest form: maps as ordered lists of pairs. */
 export type Writable =
   | number
   | string
@@ -31,7 +31,7 @@ function number(major: number, value: number): Uint8Array {
   return bytes
 }
 
-/** COSE_Sign1 by ES384, signed as RFC 9052 says. */
+/** COSE_Sign1 with ES384, signed as in RFC 9052. */
 export async function sign1(payload: Uint8Array, key: CryptoKey, o: { algorithm?: number } = {}): Promise<Writable> {
   const header = cborBytes({ map: [[1, o.algorithm ?? -35]] })
   const data = cborBytes({ list: ['Signature1', header, new Uint8Array(), payload] })

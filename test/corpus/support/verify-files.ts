@@ -8,8 +8,8 @@ import type { CommandContext } from '../../../apps/cli/src/core/command.ts'
 export type Files = Record<string, string | Uint8Array | object>
 
 /**
- * Runs `evidence verify` on these files, under `anchors.json` of the folder.
- * @returns the exit code; the code of the fault, or the verdict; what a person reads
+ * Runs `evidence verify` on these files, under the folder's `anchors.json`.
+ * @returns the exit code; the fault's code, or the verdict; the printed output
  */
 export async function verifyFiles(
   o: { folder: string; at: Date },
