@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '../..')
-/** The script ends as it would have, and ends what it started. */
+/** The script keeps its exit code, and ends what it started. */
 const ending = `trap 'code=$?; for job in $(jobs -p); do kill $job || :; done; wait; exit $code' EXIT`
 
 /** The command blocks of a guide, as one script. */
@@ -12,9 +12,9 @@ export const scriptOf = (page: string): string =>
   [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '').join('\n')
 
 /**
- * Runs a script as a reader of a guide does: in a folder of its own, with `strongroom` at hand, ports and names of a network
- * namespace of its own, and an end to all that it started.
- * @returns exit code of the first command that failed, else 0, and all that was printed
+ * Runs a script like a guide's reader: in a separate folder, with `strongroom` available, in a network namespace with
+ * its own ports and names, ending everything it started.
+ * @returns exit code of the first command that failed, else 0, and the output
  */
 export async function runAsReader(script: string): Promise<{ code: number; output: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-guide-'))
@@ -23,11 +23,11 @@ export async function runAsReader(script: string): Promise<{ code: number; outpu
     await symlink(join(root, 'strongroom'), join(folder, 'bin/strongroom'))
     // What a reader installs from npm: there is no registry in the namespace.
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-    // What ran in the background ends with the script, and its state lasts until then.
+    // Background processes end with the script, and its state lasts until then.
     const framed = `set -eEuo pipefail\n${ending}\nip link set lo up\n${script}`
     await writeFile(join(folder, 'guide.sh'), framed)
     const environment = {
-      // Debian's programs run by Debian's Python, whatever else stands before it.
+      // Debian's programs need Debian's Python, whatever else is first in PATH.
       PATH: `${folder}/bin:/usr/bin:/usr/sbin:${process.env['PATH']}`,
       HOME: folder,
       LANG: 'C.UTF-8',

@@ -6,14 +6,14 @@ import { runAsReader, scriptOf } from './guide.ts'
 const folder = resolve(import.meta.dirname, '../../docs/guides')
 const guides = readdirSync(folder).map((name) => ({ name, script: scriptOf(readFileSync(join(folder, name), 'utf8')) }))
 
-/** Who comes, and the page for them. */
+/** Kinds of readers, and their pages. */
 const readers = {
   'CI author': 'secure-key-release-in-ci.md',
   'SDK developer': 'program-with-azures-sdks.md',
   'security engineer': 'verify-evidence-offline.md',
   operator: 'run-it-for-others.md',
 }
-/** For all of a guide. */
+/** For a whole guide. */
 const mostSeconds = 300
 
 describe('a page to start with', () => {
@@ -23,7 +23,7 @@ describe('a page to start with', () => {
   })
 })
 
-/** A network namespace takes root. */
+/** A network namespace requires root. */
 describe.skipIf(process.getuid?.() !== 0)('a guide', () => {
   it.each(guides)('does what it promises, command by command: $name', async ({ script }) => {
     expect(script).toContain('strongroom ')

@@ -16,7 +16,7 @@ interface Block {
   text: string
 }
 
-/** Blocks that name their file, of the section with this heading. */
+/** Blocks with a file name, in the section with this heading. */
 function blocksOf(heading: string): Block[] {
   const section = page.split(/^## /m).find((each) => each.startsWith(heading))
   if (section === undefined) throw new Error(`CONTRIBUTING.md has no section ${heading}`)
@@ -27,7 +27,7 @@ function blocksOf(heading: string): Block[] {
   }))
 }
 
-/** A file with the lines of a block added: the others of the block say where. */
+/** A file with a block's lines added, located by the block's other lines. */
 function added(before: string, block: Block): string {
   const lines = block.text.trimEnd().split('\n')
   const old = lines.filter((line) => !line.startsWith('+')).map((line) => line.slice(1))
@@ -36,7 +36,7 @@ function added(before: string, block: Block): string {
   return parts.join(`${lines.map((line) => line.slice(1)).join('\n')}\n`)
 }
 
-/** The modules of the repository; those of its workspaces, which npm links by relative paths, are the copy's own. */
+/** The repository's modules; the workspaces, which npm links by relative paths, are the copy's own. */
 function linkModules(copy: string): void {
   const [from, to] = [join(root, 'node_modules'), join(copy, 'node_modules')]
   mkdirSync(to)
