@@ -9,7 +9,7 @@ import type { Trial } from './rule.ts'
 
 const issuer = `https://${sharedAttestationHost(homeRegion.code)}`
 
-/** Attests from inside with stock tools, in both ways, and checks the tokens as a relying party would. */
+/** Attests from inside with stock tools, in both ways, and verifies the tokens as a relying party would. */
 export async function attestsItself(t: Trial, guest: Guest, type: string): Promise<void> {
   const { trusted } = await guest.trust()
   t.note('the boot, which nobody had to do anything for', trusted ? 'attested, every link verified' : 'not trusted')

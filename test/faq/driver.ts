@@ -21,7 +21,7 @@ export type Loose = any
 
 const version = '2024-11-01'
 
-/** A running installation, spoken to as its owner. */
+/** A running installation, used as its owner. */
 export class Driver {
   readonly installation: TestInstallation
   readonly arm: ArmClient
@@ -56,7 +56,7 @@ export class Driver {
     return { status: reply.status, body: reply.json, headers: reply.headers }
   }
 
-  /** A change that is accepted, and its end. */
+  /** An accepted change, followed to its end. */
   async run(method: string, path: string, body?: unknown): Promise<Loose> {
     const accepted = await this.send(method, path, body)
     assert.ok(accepted.status < 300, `${method} ${path}: ${JSON.stringify(accepted.body)}`)
@@ -70,7 +70,7 @@ export class Driver {
     }
   }
 
-  /** The body of a VM that is made as it stands; a rule bends it. */
+  /** The body of a valid VM; rules modify it. */
   async vmBody(name: string, o: Partial<VmRequest> = {}): Promise<Loose> {
     const request = { ...(await defaultRequest(this.installation, name)), ...o }
     await prepareNetwork(this.arm, request)
@@ -91,8 +91,8 @@ const cited = (error: ErrorDetail): string[] =>
   (error.details ?? []).filter(({ code }) => code === 'FaqRule').map(({ target }) => target ?? '')
 
 /**
- * Sends what must be refused with the code, citing the rule where one is given, with a link that answers; the refusal says
- * what was expected, what was found, and what to do.
+ * Sends a request that must be refused with the code, citing the rule if given, with a working link; the refusal must
+ * have expected, found and remedy.
  */
 export async function refused(
   t: Trial,
@@ -114,7 +114,7 @@ export async function refused(
   return error
 }
 
-/** That what was refused stands in the activity log. */
+/** Checks that the refusal is in the activity log. */
 export async function onRecord(t: Trial, action: string, status: number): Promise<void> {
   const log = await t.driver.send(
     'GET',

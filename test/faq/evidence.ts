@@ -6,14 +6,14 @@ import { defaultAsked, readEvidence } from '../system/support/vm.ts'
 import type { Guest } from './guest.ts'
 import type { Trial } from './rule.ts'
 
-/** One byte in the middle, another. */
+/** Changes one byte in the middle. */
 function flip(text: string): string {
   const bytes = Buffer.from(text, 'base64url')
   bytes[100] = (bytes[100] ?? 0) ^ 1
   return bytes.toString('base64url')
 }
 
-/** The hardware evidence of a real boot verifies whole, and does not with one byte changed. */
+/** A real boot's hardware evidence verifies as a whole, and does not with one byte changed. */
 export async function trustsOnlyTheWhole(t: Trial, guest: Guest): Promise<void> {
   const { installation, name } = guest
   const evidence = await readEvidence(installation, name)

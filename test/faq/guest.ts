@@ -26,7 +26,7 @@ export class Guest {
     return new Guest(installation, name, tee, vm)
   }
 
-  /** Runs a script as root in the guest; what it prints. */
+  /** Runs a script as root in the guest and returns its output. */
   async root(script: string): Promise<string> {
     const encoded = Buffer.from(`set -e\n${script}`).toString('base64')
     const { code, stdout, stderr } = await this.installation.inGuest(
@@ -50,7 +50,7 @@ export class Guest {
     return ((await this.installation.must('vm', 'show', this.name)) as Loose).properties.instanceView
   }
 
-  /** Moves the VM to the other silicon, as its owner would, and boots it there. */
+  /** Converts the VM to the other silicon, like its owner, and boots it there. */
   async convert(): Promise<Guest> {
     const { arm, path } = await this.arm()
     await this.installation.must('vm', 'deallocate', this.name)

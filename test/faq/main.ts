@@ -7,10 +7,10 @@ import type { Rule, Trial } from './rule.ts'
 import { rules } from './rules/index.ts'
 
 /**
- * `npm run test:faq`: the FAQ's 28 rules on the running system, each with what was done and what came back. One installation
- * without guests answers for the resource manager; one with guests boots a VM of each technology, once.
+ * `npm run test:faq`: the FAQ's 28 rules on the running system, each with what was done and the result. One
+ * installation without guests answers for the resource manager; one with guests boots a VM of each technology, once.
  *   --only S21,S25   these rules        --no-boots   those that need no booted guest
- * Ends with 1 where a rule fails, and with 3 where none failed and some were left out.
+ * Exits with 1 if a rule fails, and with 3 if none failed and some were left out.
  */
 const { values } = parseArgs({ options: { only: { type: 'string' }, 'no-boots': { type: 'boolean' } } })
 
@@ -29,7 +29,7 @@ async function boot(tee: 'snp' | 'tdx'): Promise<Guest> {
     await machine.start()
     await machine.must('image', 'build')
   }
-  // One VM for both: what it becomes on the other silicon is what S19 asks about.
+  // One VM for both: what it becomes on the other silicon is what S19 tests.
   const other = await guests.get(tee === 'snp' ? 'tdx' : 'snp')
   guests.clear()
   return other === undefined ? await Guest.boot(machine, tee) : await other.convert()

@@ -2,7 +2,7 @@ import type { FaqRuleId } from '../../services/control-plane/src/arm/faq-rule.ts
 import type { Driver } from './driver.ts'
 import type { Guest } from './guest.ts'
 
-/** What a rule is tried on, and the record of what was done and what came back. */
+/** What a rule is tried on, and the record of actions and results. */
 export interface Trial {
   /** An installation without guests: the resource manager's answers. */
   driver: Driver
@@ -14,8 +14,8 @@ export interface Trial {
 
 export interface Rule {
   id: FaqRuleId
-  /** What it needs beside the installation without guests. */
+  /** What it needs besides the installation without guests. */
   boots: ('snp' | 'tdx')[]
-  /** Throws where the rule does not hold. */
+  /** Throws if the rule does not hold. */
   check(t: Trial): Promise<void>
 }

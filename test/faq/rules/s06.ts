@@ -26,7 +26,7 @@ export const s06: Rule = {
     const luks = await inspectLuks(await diskFile(guest.installation, guest.vm))
     const { osDisk, measuredBoot } = await readEvidence(guest.installation, guest.name)
     t.note('read the OS disk as the host has it', `LUKS2 ${luks?.uuid}, ${luks?.cipher}, ${luks?.keySlots} key slots`)
-    // No slot holds the volume's key, however wrapped: it is in the vTPM alone, which opened this volume.
+    // No slot holds the volume's key, even wrapped: it is only in the vTPM, which opened this volume.
     assert.deepEqual(luks, { uuid: osDisk.opened?.luksUuid, cipher: 'aes-xts-plain64', keySlots: 0 })
     const settled = await guest.root('base64 -w0 /var/lib/strongroom/settled')
     const digest = createHash('sha256').update(Buffer.from(settled, 'base64')).digest()

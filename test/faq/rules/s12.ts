@@ -10,7 +10,7 @@ export const s12: Rule = {
   async check(t) {
     const { installation } = await t.guest('snp')
     const empty = join(installation.home, 'empty.raw')
-    // With a master boot record's mark, and nothing else.
+    // Only a master boot record's mark.
     const disk = Buffer.alloc(8 * 1024 ** 2)
     disk.set([0x55, 0xaa], 510)
     await writeFile(empty, disk)

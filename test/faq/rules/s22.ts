@@ -7,7 +7,7 @@ export const s22: Rule = {
   boots: [],
   async check(t) {
     const path = t.driver.vm('s22')
-    // Beyond the family's 100 cores together with what stands there already.
+    // More than the family's 100 cores together with existing VMs.
     await t.driver.run('PUT', path, await t.driver.vmBody('s22', { size: 'Standard_EC64as_v5' }))
     const second = t.driver.vm('s22b')
     const body = await t.driver.vmBody('s22b', { size: 'Standard_EC48as_v5' })

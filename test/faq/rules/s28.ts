@@ -7,7 +7,7 @@ export const s28: Rule = {
   boots: ['tdx'],
   async check(t) {
     const guest = await t.guest('tdx')
-    // chronyc(1): the fifth field is the offset of the system's clock, the last one says whether it follows a source.
+    // chronyc(1): the fifth field is the system clock's offset, the last one shows whether it follows a source.
     const drift = (await guest.root('chronyc waitsync 60 0 0 1 >/dev/null || true; chronyc -c tracking')).split(',')
     t.note('measured the drift inside a TDX guest', `${drift[4]} seconds from its reference, ${drift.at(-1)}`)
     assert.equal(drift.at(-1), 'Normal')
