@@ -5,17 +5,14 @@ import { join } from 'node:path'
 import { violations } from './history/history.ts'
 import { runFaults } from './run-faults.ts'
 
-/** Short, so that many faults are longer than it. */
+/** Short, so that many faults outlast it. */
 const leaseSeconds = 2
 
-/**
- * Runs faults, by the seed of STRONGROOM_FAULT_SEED where it is set, and prints seed and figures. The history of a run that should
- * have had no violation and has one is kept.
- */
+/** Runs faults, with the seed STRONGROOM_FAULT_SEED if set, and prints seed and figures. The history of an unexpected violation is kept. */
 export async function faultRun(o: { count: number; mutation?: string }): ReturnType<typeof runFaults> {
   const seed = Number(process.env['STRONGROOM_FAULT_SEED'] ?? randomInt(2 ** 31))
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-fences-'))
-  // The database's user has to come through.
+  // The database's user needs access.
   await chmod(directory, 0o711)
   process.stderr.write(`${`${o.count} faults by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`}\n`) // prettier-ignore
   try {

@@ -9,7 +9,7 @@ describe.runIf(process.geteuid?.() === 0)('a fleet of which hosts, storage, serv
   it(`has no write of an older epoch after a newer one in ${faults} faults, nor a key released to one`, async () => {
     const { history, figures } = await faultRun({ count: faults })
     expect(violations(history)).toEqual([])
-    // It was no fleet at rest: VMs moved, wrote, and what their earlier hosts had was refused.
+    // The fleet was not idle: VMs moved and wrote, and requests of their earlier hosts were refused.
     expect(figures['epochsThatWrote']).toBeGreaterThan(faults / 10)
     expect(figures['refused']).toBeGreaterThan(faults / 100)
   }, 7_200_000)

@@ -12,7 +12,7 @@ const runs = Number(process.env['STRONGROOM_HOST_KILLS'] ?? 20)
 const goalSeconds = 20
 const name = 'killed'
 
-/** One guest, which is really booted again and again: its host is killed, the other has it, and the first comes back. */
+/** One guest, really booted repeatedly: its host is killed, the other gets it, and the first comes back. */
 const installation = await TestInstallation.create()
 let hosts: JoinedHosts
 
@@ -40,7 +40,7 @@ async function inGuest(script: string): Promise<string> {
   return stdout.trim()
 }
 
-/** @param before the QEMU that was killed @returns seconds until there is another one of the VM */
+/** @param before the killed QEMU @returns seconds until the VM has another one */
 async function poweredOn(vmId: string, before: number, since: number): Promise<number> {
   for (;;) {
     const found = await guestQemu(vmId)

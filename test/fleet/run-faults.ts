@@ -5,9 +5,9 @@ import { isOfHost, planFaults, type Fault } from './faults/plan.ts'
 import type { Boot, DiskHistory, History, VaultEvent } from './history/history.ts'
 import { Site } from './site/site.ts'
 
-/** How many are there at one time. */
+/** How many exist at a time. */
 const atOnce = 3
-/** How long a VM may take to write again once nothing is wrong any more. */
+/** How long a VM may take to write again after all faults have ended. */
 const settleMs = 120_000
 
 interface Outcome {
@@ -21,7 +21,7 @@ interface PlacementRow {
   epoch: number
 }
 
-/** Plans the faults of the seed, runs them on a site of its own, and collects what they have left. */
+/** Plans the seed's faults, runs them on a separate site, and collects the results. */
 export async function runFaults(o: {
   directory: string
   seed: number
@@ -40,7 +40,7 @@ export async function runFaults(o: {
       leaseMs: o.leaseSeconds * 1000,
     })
     const asked = await injected(site, faults)
-    // Of a site that has lost a fence nothing is expected any more.
+    // Nothing is expected of a site without a fence.
     if (o.mutation === undefined) await settled(site)
     site.endHosts()
     const history = await collected(site)
@@ -50,7 +50,7 @@ export async function runFaults(o: {
   }
 }
 
-/** @returns how often the vault was asked again by what hosts had, and how often it released */
+/** @returns how often the vault was asked again with hosts' material, and how often it released */
 async function injected(site: Site, faults: readonly Fault[]): Promise<{ askedAgain: number; releasedAgain: number }> {
   const active = new Map<string, Promise<void>>()
   const asking: Promise<string>[] = []
@@ -62,19 +62,19 @@ async function injected(site: Site, faults: readonly Fault[]): Promise<{ askedAg
       const heal = await begin(site, fault)
       const over = sleep(fault.forMs).then(heal)
       active.set(name, over.finally(() => active.delete(name))) // prettier-ignore
-      // As who took over one of the hosts that had it lately: some of it is of a placement that is over, some is not.
+      // As someone who took over one of the VM's recent hosts: some material belongs to past placements, some does not.
       const had = site.releases.at(-1 - (asking.length % 6))
       if (had !== undefined) asking.push(site.ask<string>({ ask: 'release', had }))
     }
   } finally {
-    // Whatever else went wrong: all that was begun is ended.
+    // Whatever else failed: everything begun is ended.
     await Promise.all(active.values())
   }
   const answers = await Promise.all(asking)
   return { askedAgain: answers.length, releasedAgain: answers.filter((each) => each === 'released').length }
 }
 
-/** Until each VM has a host, and writes there under its present epoch. */
+/** Until each VM has a host, and writes there under its current epoch. */
 async function settled(site: Site): Promise<void> {
   const until = performance.now() + settleMs
   for (const vmId of site.vmIds) {

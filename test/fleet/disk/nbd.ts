@@ -4,7 +4,7 @@ const option = 'IHAVEOPT'
 const [requestMagic, replyMagic] = [0x25609513, 0x67446698]
 const commands = { read: 0, write: 1, flush: 3 }
 
-/** A client of NBD (fixed newstyle, simple replies) that asks one thing at a time, as little as a guest stand-in needs. */
+/** A minimal NBD client (fixed newstyle, simple replies) with one request at a time, for guest stand-ins. */
 export class NbdClient {
   readonly #socket: Socket
   #had = Buffer.alloc(0)

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Boot } from '../history/history.ts'
 
-/** One write of a guest: whole, or not there. */
+/** One write of a guest: whole, or absent. */
 const recordBytes = 512
-/** Where the records of an epoch lie; its own of the disk. */
+/** Where an epoch's records are: each has its own region of the disk. */
 const regionBytes = 4 * 1024 * 1024
 const first = 1024 * 1024
 /** Read at once while a region is counted. */
@@ -14,7 +14,7 @@ const digestBytes = 16
 export interface FenceRecord {
   epoch: number
   sequence: number
-  /** Of the first record of a boot. */
+  /** From the first record of a boot. */
   seen?: Boot['seen']
 }
 
@@ -48,7 +48,7 @@ const digestOf = (bytes: Buffer): Buffer =>
     .digest()
     .subarray(0, digestBytes)
 
-/** All records of an epoch, up to the first piece of its region that has none. */
+/** All records of an epoch, up to the first empty piece of its region. */
 export async function recordsOf(read: ReadDisk, epoch: number): Promise<FenceRecord[]> {
   const found: FenceRecord[] = []
   for (let at = 0; at < regionBytes; at += pieceBytes) {

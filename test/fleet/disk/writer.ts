@@ -1,7 +1,7 @@
 /**
- * A guest of a test, as far as its disk can tell: argv is SOCKET EPOCH CONFIRMED. Notes what lies on the disk, then writes record
- * after record; what the storage has confirmed it adds to CONFIRMED. Like QEMU it knows nothing of leases: it goes on where a
- * connection broke, with what was not answered, until it is killed.
+ * A test's guest, as far as its disk can tell: argv is SOCKET EPOCH CONFIRMED. Reads the disk's content, then writes
+ * record after record; confirmed ones are appended to CONFIRMED. Like QEMU it ignores leases: after a broken connection
+ * it continues with unanswered requests, until it is killed.
  */
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,7 +15,7 @@ const pauseMs = 15
 const retryMs = 150
 /** Writes between two flushes. */
 const group = 4
-/** Epochs above its own that it looks for. */
+/** Epochs above its own that it checks. */
 const above = 8
 
 let next: FenceRecord | undefined

@@ -5,7 +5,7 @@ import type { Fault, FaultKind } from './plan.ts'
 
 type Heal = () => Promise<void> | void
 
-/** Stops the processes; what they have in their sockets stays there, and goes out when they go on. */
+/** Stops the processes; data in their sockets stays there, and is sent when they continue. */
 function paused(pids: readonly number[]): Heal {
   signal(pids, 'SIGSTOP')
   return () => signal(pids, 'SIGCONT')
@@ -16,7 +16,7 @@ function clock(host: SiteHost, wall: number, slept: number): Heal {
   return () => void host.process.child.send({ ask: 'clock', wall: 0, slept: 0 } satisfies HostQuestion)
 }
 
-/** Begins each kind. @returns what ends it */
+/** Begins each kind. @returns a function that ends it */
 const begins: Record<FaultKind, (site: Site, host: SiteHost, fault: Fault) => Promise<Heal> | Heal> = {
   'host cut off': async ({ network }, { name }) => {
     await network.setLink(name, false)

@@ -1,9 +1,9 @@
-/** One thing that goes wrong, for a while. */
+/** One temporary fault. */
 export interface Fault {
   kind: FaultKind
-  /** Number of the host that it is about. */
+  /** The affected host's number. */
   host: number
-  /** After the one before it began. */
+  /** After the previous one began. */
   afterMs: number
   forMs: number
   /** Of a clock. */
@@ -12,7 +12,7 @@ export interface Fault {
 
 export type FaultKind = (typeof kinds)[number][0]
 
-/** With how often each comes. Faults of one host leave room for others at the same time; the rest stop all. */
+/** Kinds with their frequency. Faults of one host leave room for others at the same time; the rest stop all. */
 const kinds = [
   ['host cut off', 14],
   ['host cannot send', 10],
@@ -32,7 +32,7 @@ const kinds = [
 
 export const isOfHost = (kind: FaultKind): boolean => kind.startsWith('host') || kind.endsWith('agent paused') || kind.startsWith('guest') // prettier-ignore
 
-/** The same seed gives the same faults. @param o.leaseMs what they are measured by: some end within a lease, most do not */
+/** The same seed gives the same faults. @param o.leaseMs their scale: some end within a lease, most do not */
 export function planFaults(o: { seed: number; count: number; hosts: number; leaseMs: number }): Fault[] {
   const random = mulberry32(o.seed)
   const sum = kinds.reduce((all, [, weight]) => all + weight, 0)

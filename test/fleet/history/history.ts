@@ -1,15 +1,15 @@
-/** What a run under faults leaves: what lies on each disk, and what the vault has logged. Nothing of it is the word of a host. */
+/** What a run under faults leaves: each disk's content, and the vault's log. None of it is reported by hosts. */
 export interface History {
   disks: DiskHistory[]
-  /** Of the vault's log, in its order. */
+  /** The vault's log, in order. */
   vault: VaultEvent[]
 }
 
 export interface DiskHistory {
   vmId: string
-  /** Each boot that has written, by its first record: what of other epochs lay on the disk before it. */
+  /** Each boot that has written, by its first record: which other epochs were on the disk before it. */
   boots: Boot[]
-  /** How many records of each epoch lie there at the end. */
+  /** Number of records per epoch at the end. */
   records: Record<number, number>
   /** How many of them the storage had confirmed to their writer. */
   confirmed: Record<number, number>
@@ -17,7 +17,7 @@ export interface DiskHistory {
 
 export interface Boot {
   epoch: number
-  /** By epoch: all from the last that had written on, and those above its own that have. */
+  /** By epoch: all from the last writer on, and those above its own that have written. */
   seen: Record<number, number>
 }
 
@@ -30,7 +30,7 @@ export interface VaultEvent {
 
 const epochsOf = (counts: Record<number, number>): number[] => Object.keys(counts).map(Number)
 
-/** @returns a sentence for each thing that must not be; none where the fences held */
+/** @returns a sentence per violation; empty if the fences held */
 export function violations({ disks, vault }: History): string[] {
   return [...disks.flatMap(ofDisk), ...ofVault(vault)]
 }
@@ -45,7 +45,7 @@ function ofDisk({ vmId, boots, records, confirmed }: DiskHistory): string[] {
         found.push(`${vmId}: ${after - before} writes of epoch ${other} after epoch ${epoch} had begun`)
     }
   for (const epoch of epochsOf(records)) {
-    // The next that wrote has to have looked at it, or nothing is known of what came when.
+    // The next writer must have read it, or the order is unknown.
     const later = boots.map((boot) => boot.epoch).filter((each) => each > epoch)
     const next = Math.min(...later)
     if (later.length > 0 && boots.every((boot) => boot.epoch !== next || boot.seen[epoch] === undefined))

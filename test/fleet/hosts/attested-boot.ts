@@ -8,7 +8,7 @@ import { launchOnSilicon } from '../../../services/host/src/paravisor/silicon.ts
 import { makeTransferKey } from '../../../services/host/src/paravisor/transfer-key.ts'
 import { readFirmware } from '../../../services/host/src/qemu/firmware.ts'
 
-/** What a host had of a release: with it, it may ask again when the VM is no longer its own. */
+/** A host's material for a release, which it may reuse when the VM is no longer its own. */
 export interface HadRelease {
   vmId: string
   epoch: number
@@ -17,7 +17,7 @@ export interface HadRelease {
   placement: InstanceSpec['placement']
 }
 
-/** Of a boot what the fences are about: launched, attested and given its key, by the paravisor's own code. */
+/** The part of a boot that fences concern: launched, attested and given its key, by the paravisor's own code. */
 export async function attestedBoot(peer: VmPeer, spec: InstanceSpec): Promise<HadRelease> {
   const { attestationProvider: provider, guestStateKey: keyId = '', placement } = spec
   const wire = peerWire(peer)

@@ -1,6 +1,6 @@
 /**
- * One host of a test in a process of its own: argv is DIRECTORY OBSTINATE, after `joinFleet` has put its identity there with `join`.
- * Agent, key and certificate are those of a real host; what it carries are guests that write.
+ * One test host in a separate process: argv is DIRECTORY OBSTINATE, after `joinFleet` has put its identity there with
+ * `join`. Agent, key and certificate are a real host's; what it carries are writing guests.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { WritingCarrier } from './writing-carrier.ts'
 
 export type HostQuestion =
   | { ask: 'join'; address: string; code: string }
-  /** Milliseconds that its clocks are ahead: of the time since boot it adds up, as a machine that slept. */
+  /** Milliseconds that its clocks are ahead: added to the time since boot, as after a machine slept. */
   | { ask: 'clock'; wall: number; slept: number }
 
 export type HostMessage = { had: HadRelease } | { answered: true }

@@ -8,7 +8,7 @@ import { vmPeer } from '../../../services/host/src/agent/guests/vm-peer.ts'
 import type { HadRelease } from './attested-boot.ts'
 import { WrittenGuest } from './written-guest.ts'
 
-/** How long an obstinate host lets a VM run that moved elsewhere. */
+/** How long an obstinate host lets a moved VM run on. */
 const lingerMs = 20_000
 
 /** Carries VMs whose guests write records. */
@@ -16,7 +16,7 @@ export class WritingCarrier implements Carrier {
   readonly #identity: HostIdentity
   readonly #client: FleetClient
   readonly #directory: string
-  /** Has no fence of its own: what it should end goes on for a while. */
+  /** Lacks a fence: what it should end continues for a while. */
   readonly #isObstinate: boolean
   readonly #onRelease: (had: HadRelease) => void
   readonly #guests = new Map<string, WrittenGuest>()
@@ -60,7 +60,7 @@ export class WritingCarrier implements Carrier {
     const { vmId, epoch } = order
     const known = this.#guests.get(vmId)
     if (known !== undefined) return known
-    // One VM runs once on a host at one epoch, whatever else it does.
+    // One VM runs once per host and epoch.
     this.#lingering.get(`${vmId} ${epoch}`)?.end()
     const peer = vmPeer({ vmId, epoch, identity: () => this.#identity, client: () => this.#client })
     const guest = new WrittenGuest({ peer, order, directory: join(this.#directory, 'guests'), onRelease: this.#onRelease }) // prettier-ignore

@@ -12,7 +12,7 @@ import { attestedBoot, type HadRelease } from './attested-boot.ts'
 const writer = join(import.meta.dirname, '../disk/writer.ts')
 const retryMs = 200
 
-/** One VM at one epoch: it gets its key, and then its writer has its disk through the door that QEMU would have. */
+/** One VM at one epoch: it gets its key, and then its writer gets its disk through QEMU's door. */
 export class WrittenGuest {
   readonly epoch: number
   readonly #peer: VmPeer
@@ -22,7 +22,7 @@ export class WrittenGuest {
   readonly #over = new AbortController()
   #writer: ChildProcess | undefined
   #order: VmOrder
-  /** The start that it was started by. */
+  /** The number of its current start. */
   #run = -1
   #queue: Promise<void> = Promise.resolve()
 

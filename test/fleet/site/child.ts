@@ -5,7 +5,7 @@ interface Answer {
   failed?: string
 }
 
-/** A process that is asked one thing after the other over IPC. */
+/** A child process that answers one request after the other over IPC. */
 export class AskedChild {
   readonly child: ChildProcess
   #queue: Promise<unknown> = Promise.resolve()

@@ -9,7 +9,7 @@ const run = promisify(execFile)
 const root = '/usr/lib/postgresql'
 const asPostgres = ['--reuid=postgres', '--regid=postgres', '--clear-groups', '--']
 
-/** A PostgreSQL of a test's own on one machine of the site, which is paused and cut off like any other. */
+/** A test's own PostgreSQL on one machine of the site, which can be paused and cut off like any other. */
 export class SiteDatabase {
   readonly #child: ChildProcess
   readonly url: string
@@ -53,7 +53,7 @@ export class SiteDatabase {
     }
   }
 
-  /** Of the postmaster: `ip netns exec`, setpriv and env become it. */
+  /** The postmaster's, because `ip netns exec`, setpriv and env replace themselves by it. */
   get pid(): number {
     return this.#child.pid!
   }

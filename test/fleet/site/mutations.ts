@@ -1,8 +1,8 @@
 import { registerHooks } from 'node:module'
 
-/** Fences that a test takes out of the code, to see that their absence is found: file, what stands there, what stands there instead. */
+/** Fences that a test removes from the code, to see that their absence is detected: file, original, replacement. */
 const mutations: Record<string, readonly (readonly [file: string, from: string, to: string])[]> = {
-  // Nor does QEMU's own lock on the file keep the second process out: it would fence by failing the newer placement.
+  // QEMU's own lock on the file is removed too: it would fence by failing the newer placement.
   storage: [
     ['/home/vm-storage.ts', `is closed')\n    await end(stored)`, `is closed')\n    delete stored.daemon`],
     ['/home/vm-storage.ts', 'driver=file,node-name', 'driver=file,locking=off,node-name'],
@@ -10,7 +10,7 @@ const mutations: Record<string, readonly (readonly [file: string, from: string, 
   key: [['/release/release.ts', 'if (row !== undefined) assertPlaced(row, { claims', 'if (row === null) assertPlaced(row, { claims']], // prettier-ignore
 }
 
-/** For the modules that are loaded from here on. @throws where the code does not have the fence as it is named here */
+/** For modules loaded from here on. @throws if the code does not contain the fence as named here */
 export function takeOut(name: string | undefined): void {
   if (name === undefined) return
   const changes = mutations[name]

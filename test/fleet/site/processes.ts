@@ -21,7 +21,7 @@ function allProcesses(): Found[] {
     })
 }
 
-/** The process and all that descend from it; with `command`, of those the ones whose name begins so. */
+/** The process and its descendants; with `command`, only those whose name begins so. */
 export function treeOf(pid: number, command = ''): number[] {
   const all = allProcesses()
   const found = new Set([pid])

@@ -1,6 +1,7 @@
 /**
- * The server of a site in a process of its own: a whole installation of guests, with leases as short as the test wants them. argv is
- * FLEET-ADDRESS STORE-URL-FILE LEASE-SECONDS; what STRONGROOM_TEST_MUTATION names is taken out of the code before it is loaded.
+ * A site's server in a separate process: a whole installation of guests, with the test's lease length. argv is
+ * FLEET-ADDRESS STORE-URL-FILE LEASE-SECONDS; STRONGROOM_TEST_MUTATION names what is removed from the code before
+ * loading.
  */
 import type { AddedHost } from '@strongroom/contract'
 import type { HadRelease } from '../hosts/attested-boot.ts'
@@ -62,7 +63,7 @@ async function answer(question: ServerQuestion): Promise<unknown> {
   return process.disconnect()
 }
 
-/** As who took an earlier host over would ask: with all that it had, and with the platform's own rights beside. */
+/** As someone who took over an earlier host: with all its material, and with the platform's own rights. */
 async function release({ keyId, token: target, placement }: HadRelease): Promise<string> {
   const token = await context.tokens.token('orchestrator', vaultAudience)
   const url = `${keyId}/release?api-version=7.4`

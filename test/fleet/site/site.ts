@@ -32,10 +32,10 @@ interface Parts {
   vmIds: string[]
 }
 
-/** The half of the hosts that has no fence of its own. */
+/** The half of the hosts without a fence of their own. */
 const isObstinate = (index: number): boolean => index % 2 === 1
 
-/** A whole fleet on one machine: a database, a server with the storage, and hosts, each a machine of its own to the network. */
+/** A whole fleet on one machine: a database, a server with the storage, and hosts, each a separate machine on the network. */
 export class Site {
   readonly network: NetworkNodes
   readonly database: SiteDatabase
@@ -44,7 +44,7 @@ export class Site {
   readonly serverClock: SkewedClock
   readonly hosts: readonly SiteHost[]
   readonly vmIds: readonly string[]
-  /** All that hosts had of the vault. */
+  /** Everything that hosts received from the vault. */
   readonly releases: HadRelease[] = []
   readonly #stateDir: string
 
@@ -59,7 +59,7 @@ export class Site {
     this.#stateDir = o.stateDir
   }
 
-  /** @param o.mutation what is taken out of the server's code @param o.opened what is to be closed again, last first */
+  /** @param o.mutation what is removed from the server's code @param o.opened resources to close, last first */
   static async open(o: {
     directory: string
     hosts: number
@@ -97,7 +97,7 @@ export class Site {
     return await this.server.ask<T>(question)
   }
 
-  /** Of the VM's disk, as it lies in the storage. */
+  /** Of the VM's disk, in the storage. */
   async openDisk(vmId: string): Promise<{ read: ReadDisk; close(): Promise<void> }> {
     const file = await open(join(this.#stateDir, 'fleet', vmId, 'os-disk.raw'), 'r')
     const read: ReadDisk = async (offset, length) => {
@@ -108,7 +108,7 @@ export class Site {
     return { read, close: async () => await file.close() }
   }
 
-  /** What the storage has confirmed to writers of the VM, by epoch. */
+  /** Writes that the storage has confirmed to the VM's writers, by epoch. */
   async confirmed(vmId: string): Promise<Record<number, number>> {
     const counts: Record<number, number> = {}
     for (const { directory } of this.hosts) {
@@ -121,7 +121,7 @@ export class Site {
     return counts
   }
 
-  /** The power of all hosts is cut. */
+  /** Cuts the power of all hosts. */
   endHosts(): void {
     for (const { process: host } of this.hosts) signal(treeOf(host.pid), 'SIGKILL')
   }
@@ -152,7 +152,7 @@ async function ended({ child }: AskedChild): Promise<void> {
   await over
 }
 
-/** On a busy machine a host may be lost while it makes one: its creation is repeated, as its owner would. */
+/** On a busy machine a host may be lost during a creation, which is then repeated like its owner would. */
 async function madeVm(site: Site, index: number): Promise<string> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /**
- * The wall clock of a process and its children, which a test moves while they run. Time that passed stays what it is. The C compiler
- * makes what is preloaded into them.
+ * The wall clock of a process and its children, movable while they run. Elapsed time is unaffected. Built by the C
+ * compiler and preloaded into them.
  */
 export class SkewedClock {
   readonly #file: number
@@ -13,12 +13,12 @@ export class SkewedClock {
 
   private constructor(file: string, library: string) {
     writeFileSync(file, Buffer.alloc(8), { mode: 0o644 })
-    // Written in place: who runs by it has it mapped.
+    // Written in place: processes have it mapped.
     this.#file = openSync(file, 'r+')
     this.env = { LD_PRELOAD: library, SKEWED_CLOCK: file }
   }
 
-  /** Two clocks of one directory have each a name. */
+  /** Two clocks in one directory need different names. */
   static async make(directory: string, name: string): Promise<SkewedClock> {
     const library = join(directory, `${name}-clock.so`)
     const source = join(import.meta.dirname, 'skewed-clock.c')
