@@ -8,7 +8,7 @@ import { openMakers } from './support/makers.ts'
 import { claimsOf, quoteBy } from './support/paravisor.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
 
-/** A confidential VM of Azure's form: what hardware signs, what the paravisor says under it, and what the TPM quotes. */
+/** A confidential VM in Azure's form: the hardware's signature, the paravisor's claims under it, and the TPM's quotes. */
 const tpm = new SoftwareTpm()
 const stranger = new SoftwareTpm()
 const { log, pcrs } = measuredLog([
@@ -99,7 +99,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
     expect(junk.check.children.map(({ id }) => id)).toEqual(['hcl'])
   })
 
-  // A key that nothing binds says nothing.
+  // An unbound key makes no statement.
   const rests = ['tpm.key skipped', 'tpm.signature skipped']
 
   it('is refused where a part of it is another’s', async () => {
@@ -192,7 +192,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
       ['snp', 'hcl', 'tpm'],
       ['snp', 'hcl', 'tpm'],
     ])
-    // A quote of neither is judged by itself, and its key is bound by nothing.
+    // A quote of neither is judged on its own, and its key is unbound.
     const third = new SoftwareTpm()
     const loose = await judged({ ...both, 'quote3.json': quoteBy(third, pcrs), 'ak3.pub': third.akPublic() })
     expect(loose.check.children.map(({ id }) => id).slice(0, 3)).toEqual(['azure', 'azure', 'tpm'])
@@ -208,7 +208,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
       'refused',
       'claims.binding BindingMismatch',
     ])
-    // User data are the paravisor's report's to say; of the configuration both speak.
+    // The paravisor's report determines user data; both contain the configuration.
     const userData = new Uint8Array(64).fill(0xab)
     const own = await files({ 'claims.json': beside, 'report.bin': bound })
     expect(await verdict(own, { hcl: { userData } })).toEqual(['accepted'])
@@ -244,7 +244,7 @@ describe('evidence of a paravisor on SEV-SNP', () => {
       'claims.policy failed',
       'policy.configuration.secure-boot NotEqual',
     ])
-    // Where there is no paravisor's report, user data are these claims' to say.
+    // Without a paravisor's report, these claims determine user data.
     const userData = new Uint8Array(64).fill(0xab)
     expect(await verdict(own, { hcl: { userData } })).toEqual(['accepted'])
     expect(await verdict(own, { hcl: { userData: new Uint8Array(64) } })).toEqual([

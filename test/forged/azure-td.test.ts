@@ -22,7 +22,7 @@ import { openMakers } from './support/makers.ts'
 import { claimsOf, quoteBy } from './support/paravisor.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
 
-/** A confidential VM of Azure's form on TDX: a TDREPORT has no signature, so that a quote has to stand for it. */
+/** A confidential VM in Azure's form on TDX: a TDREPORT has no signature, so a quote must vouch for it. */
 const tpm = new SoftwareTpm()
 const stranger = new SoftwareTpm()
 const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
@@ -88,7 +88,7 @@ describe('evidence of a paravisor on TDX', () => {
       ['tdReport.hashes', undefined],
       ['tdReport.quoted', undefined],
     ])
-    // Without a quote nobody knows who made the report.
+    // Without a quote the report's origin is unknown.
     expect(await verdict({ ...all, 'quote.bin': undefined }, policy)).toEqual(
       expect.arrayContaining(['unjudged', 'tdReport.quoted skipped']),
     )
@@ -97,7 +97,7 @@ describe('evidence of a paravisor on TDX', () => {
       'refused',
       'tdReport.quoted BindingMismatch',
     ])
-    // Of two quotes the one over the report is its own, whichever comes first.
+    // Of two quotes, the one over the report belongs to it, whichever comes first.
     for (const two of [
       { 'a.bin': other.quote, ...all },
       { ...all, 'z.bin': other.quote },
@@ -151,11 +151,11 @@ describe('evidence of a paravisor on TDX', () => {
       ['tdReport', 'tdReport.sibling'],
       ['hcl', 'hcl.key'],
     ])
-    // How it booted, its TPM shows: the quote that vouches for it needs no log of its own.
+    // Its TPM shows how it booted: the quote that vouches for it needs no separate log.
     const measured = measuredLog([[4, 4, new Uint8Array(4)]])
     const booted = { ...all, 'tpm.json': quoteBy(tpm, measured.pcrs), 'tpm.log': measured.log }
     expect(await verdict(booted, { ...policy, boot: { applications: [] } })).toEqual(['accepted'])
-    // Both have to say what is wanted: the report names the key, and the quoted claims are what hardware signed.
+    // Both must have the required values: the report names the key, and the quoted claims are what hardware signed.
     const userData = new Uint8Array(64).fill(0xcd)
     const same = hcl(
       (await td(await hclReportData(claimsOf(tpm, { 'user-data': 'CD'.repeat(64), x: 1 })))).report,
@@ -196,7 +196,7 @@ describe('evidence of a paravisor on TDX', () => {
       'tdReport.quoted BindingMismatch',
       'hcl.key Missing',
     ])
-    // A quote that cannot be read keeps none of the others from it.
+    // An unreadable quote hides none of the others from it.
     const junk = { 'a.bin': quote.subarray(0, 600), 'claims.json': beside }
     const found = await of(claimsOf(tpm), junk)
     expect(found.filter((each) => !each.endsWith(' skipped'))).toEqual(['refused', 'tdx.format Truncated'])
@@ -210,7 +210,7 @@ describe('evidence of a paravisor on TDX', () => {
     const own = { ...snp, ...(await collateral()), 'quote.bin': await issueQuote(intel) }
     expect(treeOf(await judged(own, policy))).toEqual([['azure passed'], ['tdx passed']])
     expect(await verdict({ ...own, 'quote.bin': await issueQuote(otherIntel) }, policy)).toContain('refused')
-    // The log of the one's TPM shows nothing of how the other booted.
+    // One TPM's log does not show how the other machine booted.
     const measured = measuredLog([[4, 4, new Uint8Array(4)]])
     const booted = { ...own, 'tpm.json': quoteBy(tpm, measured.pcrs), 'tpm.log': measured.log }
     expect(await verdict(booted, { ...policy, boot: { applications: [] } })).toEqual([

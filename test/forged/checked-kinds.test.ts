@@ -33,12 +33,12 @@ import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
 import { cborBytes, sign1, type Writable } from '../corpus/support/cbor-writer.ts'
 import { faultsOf, type Files, judgeFiles } from './support/judged.ts'
 
-/** Everything is signed by whoever has to: one rule at a time stands against it. */
+/** Everything is signed by the right key: only one rule at a time fails. */
 const skippedIn = (check: Check): string[] =>
   leaves(check)
     .filter(({ outcome, optional }) => outcome === 'skipped' && optional !== true)
     .map(({ id }) => id)
-/** Each failed rule of a policy, with what it wanted and found. */
+/** Each failed rule of a policy, with expected and found. */
 const rules = (check: Check): unknown[] =>
   leaves(check)
     .filter(({ id }) => id.startsWith('policy.'))
@@ -290,7 +290,7 @@ describe('checkCca', () => {
     const primitives = { ...webPrimitives, verify: () => false }
     expect((await judgeFiles(own, { anchors: none, at: now, primitives })).verdict).toBe('refused')
     expect(await of({ ...own, 'b.pem': await pem(other!) })).toEqual(['refused', 'file.used BindingMismatch'])
-    // A key of a kind that no platform has is none.
+    // A key of a kind that no platform uses is invalid.
     const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string
     const unused = ['unjudged', 'cca.platform skipped', 'file.used skipped']
     expect(await of({ ...file, 'e.pem': ed25519 })).toEqual(unused)

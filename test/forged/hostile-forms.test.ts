@@ -9,7 +9,7 @@ import { verifyFiles, type Verdict } from './support/doors.ts'
 import { openMakers } from './support/makers.ts'
 import { quoteBy } from './support/paravisor.ts'
 
-/** Files of an attacker’s beside a report that holds, given to `strongroom evidence verify`. */
+/** An attacker’s files beside a valid report, given to `strongroom evidence verify`. */
 let anchors: TrustAnchors
 let own: Record<'report.bin' | 'chain.pem', Uint8Array | string>
 let report: Uint8Array
@@ -105,7 +105,7 @@ describe('a TPM’s statement of an object that it made, in the form of a quote'
       { boot: { secureBoot: true } },
     ])
       expect([policy, await of(policy)]).toEqual([policy, [2, 'unjudged']])
-    // Nothing quotes the log that lies beside it.
+    // No quote covers the log beside it.
     expect(await of(undefined, { eventLog: toHex(log) })).toEqual([2, 'unjudged'])
     expect((await of({ boot: { secureBoot: true } }, { eventLog: toHex(log) }))[0]).not.toBe(0)
     expect((await of(undefined, { eventLog: toHex(log.subarray(0, -1)) }))[0]).toBe(1)
@@ -165,7 +165,7 @@ describe('the event log of one TD', () => {
     expect(await of(both)).toEqual([0, 'accepted'])
     expect(await of(one, boot)).toEqual([0, 'accepted'])
     expect(await of(both, boot)).toEqual([2, 'unjudged'])
-    // One TD may be judged by the log of its TPM; of two, nobody knows whose that is.
+    // One TD may be judged by its TPM's log; with two, the log's owner is unknown.
     const { 'ccel.bin': _, ...without } = one
     expect(await of({ ...without, ...ofTpm }, boot)).toEqual([0, 'accepted'])
     expect(await of({ ...without, ...ofTpm, 'other.bin': both['other.bin'] }, boot)).toEqual([2, 'unjudged'])
@@ -199,7 +199,7 @@ describe('files that are meant to take the reader’s time or memory', () => {
       expect([name, found.exit, found.reason]).toEqual([name, ...wanted])
     }
     expect(await verify({ 'report.bin': report, 'chain.pem': utf8(blanks) })).toMatchObject({ exit: 0 })
-    // Microseconds of all: a scan from each character of the blanks alone takes more.
+    // Microseconds in total: scanning from each blank takes more.
     expect(process.cpuUsage(begun).user).toBeLessThan(15_000_000)
   })
 })

@@ -93,7 +93,7 @@ describe('one judgement', () => {
   })
 })
 
-/** The key of nobody. */
+/** A key that belongs to nobody. */
 const publicPem = (): string =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }) as string
 
@@ -285,7 +285,7 @@ describe('a TD’s quote', () => {
       'log.policy failed',
       'policy.secureBoot Missing',
     ])
-    // The policy of a TD counts also where none was written: it must not be one that can be debugged.
+    // The policy for TDs applies even if none was written: it must not be debuggable.
     const debugged = await issueQuote(intel, { td: (bytes) => (bytes[48 + 120] = 1) })
     expect((await verdict({ 'quote.bin': debugged, ...intelFiles }))[0]).toBe('refused')
     const tdReport = new Uint8Array(1024)

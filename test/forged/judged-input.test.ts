@@ -8,7 +8,7 @@ import { now } from '../../packages/silicon/src/testing/times.ts'
 import { faultsOf, judgeFiles, type Files } from './support/judged.ts'
 import { openMakers, type Makers } from './support/makers.ts'
 
-/** What a judgement is given beside evidence, and what it says of what it was not given or could not read. */
+/** A judgement's inputs besides evidence, and its reports on missing or unreadable ones. */
 let makers: Makers
 let anchors: TrustAnchors
 let report: Uint8Array

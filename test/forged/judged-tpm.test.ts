@@ -76,14 +76,14 @@ describe('a quote of a TPM in files of its parts', () => {
     const files = { 'q.msg': message, 'q.sig': tpm.sign(message), 'ak.pub': tpm.akPublic() }
     expect(await verdict(files, { tpm: { nonce: utf8('challenge') } })).toEqual(['accepted'])
     expect(await verdict(files, { tpm: { nonce: utf8('other') } })).toEqual(['refused', 'tpm.nonce NonceMismatch'])
-    // Without registers nobody knows what the digest is of.
+    // Without registers it is unknown what the digest covers.
     expect(await verdict(files, { tpm: { pcrs } })).toEqual(['unjudged', 'tpm.expected skipped'])
   })
 })
 
 describe('a TPM’s statement of an object that it made', () => {
   const tpm = new SoftwareTpm()
-  /** Signs what it is told: no attestation key. */
+  /** Signs anything: not an attestation key. */
   const object = new SoftwareTpm().akPublic(0x40072)
   const name = Uint8Array.of(0, 0x0b, ...createHash('sha256').update(object.subarray(2)).digest())
   const message = creationMessage(name)

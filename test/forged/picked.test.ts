@@ -26,7 +26,7 @@ import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
 import { faultsOf, judgeFiles, type Files } from './support/judged.ts'
 import { openMakers } from './support/makers.ts'
 
-/** What lies beside evidence and looks like a part of it: the right one has to be found, in whatever order files are named. */
+/** Lookalikes beside evidence: the right piece must be found, in any order of files. */
 let amd: Hierarchy
 let other: Hierarchy
 let intel: IntelHierarchy
@@ -47,7 +47,7 @@ const verdict = async (files: Files): Promise<string[]> => {
   const found = await judgeFiles(files, { anchors, at: now, policy })
   return [found.verdict, ...faultsOf(found)]
 }
-/** In the order given and in the reverse. */
+/** In the given order and reversed. */
 const both = async (files: Files): Promise<string[][]> => [
   await verdict(files),
   await verdict(Object.fromEntries(Object.entries(files).toReversed())),
@@ -94,7 +94,7 @@ describe('beside a report of SEV-SNP', () => {
         'report.bin': report,
         'chain.pem': toPem([chain.vcek, chain.ask, chain.ark]),
       })
-      // What nothing needs keeps the verdict open.
+      // An unneeded file prevents a verdict.
       expect([name, ...found.map((each) => each.filter((fault) => fault !== 'file.used skipped'))]).toEqual([
         name,
         ['unjudged'],
@@ -130,7 +130,7 @@ describe('beside a report of SEV-SNP', () => {
     const newer = await list({ from: -10, to: 5, revoked })
     expect(await of(old, newer)).toEqual([refused, refused])
     expect(await of(await list({ from: -20, to: 5, revoked }), await list({ from: -10, to: 5 }))).toEqual(accepted)
-    // Newer ones that are of another time do not stand in for it.
+    // Newer ones valid at another time do not replace it.
     expect(await of(await list({ from: 1, to: 5 }), newer)).toEqual([refused, refused])
     expect(await of(await list({ from: -5, to: -1 }), newer)).toEqual([refused, refused])
     expect(await of(await list({ from: -10, to: 0, revoked }), old)).toEqual([refused, refused])
@@ -138,7 +138,7 @@ describe('beside a report of SEV-SNP', () => {
     expect((await of(await list({ from: -5, to: -1 })))[0]).toEqual(
       expect.arrayContaining(['refused', expect.stringMatching(/CrlExpired$/)]),
     )
-    // One by another root of the same name is nobody's.
+    // One from another root of the same name belongs to nobody.
     const foreign = await list({ from: -1, to: 5, keys: other })
     expect(await of(foreign, newer)).toEqual([refused, refused])
     expect(await of(foreign, old)).toEqual(Array(2).fill(['refused', 'file.used CrlIssuerMismatch']))
@@ -160,7 +160,7 @@ describe('beside a quote of TDX', () => {
       'root.crl': given.rootCaCrl,
     }
   }
-  /** Verdicts without what is told of files that nothing needs. */
+  /** Verdicts without reports about unneeded files. */
   const needed = (found: string[][]): string[][] => found.map((each) => each.filter((it) => it !== 'file.used skipped'))
 
   it('Intel’s texts of this platform and time are found among others', async () => {

@@ -16,7 +16,7 @@ import {
 import { made, now, until } from '../../packages/silicon/src/testing/times.ts'
 import { anchorOf, day, poolOf, type Given } from './support/pooled.ts'
 
-/** What is picked for reports of SEV-SNP, whatever lies beside it and in whatever order: each decoy differs in one thing. */
+/** What is picked for SEV-SNP reports among decoys in any order: each decoy differs in one thing. */
 let amd: Hierarchy
 let other: Hierarchy
 let report: Uint8Array
@@ -27,7 +27,7 @@ beforeAll(async () => {
   own = await issueChain(amd)
 })
 const trusted = async (): Promise<Given['anchors']> => [await anchorOf(amd.ark)]
-/** Names of what was picked, in both orders of what was given. */
+/** Names of the picks, in both input orders. */
 const picked = async (
   ders: Record<string, Uint8Array>,
   of = report,
@@ -81,7 +81,7 @@ describe('the key of a report', () => {
     for (const [name, der] of Object.entries(decoys))
       expect([name, await picked({ ...own, [name]: der })]).toEqual([name, twice('vcek ask ark')])
     expect(await picked({ ...own, ...decoys })).toEqual(twice('vcek ask ark'))
-    // Each mark is worth more than all that follow it.
+    // Each criterion outweighs all that follow.
     const { ask, ark } = own
     const strange = await vcekOf({ hardwareId: chip, microcode: integer(1) })
     const versions = decoys['versions']!
@@ -95,7 +95,7 @@ describe('the key of a report', () => {
     const weak = (await issueChain(amd, { leaf: 'SEV-VLEK', ask: 'SEV-VLEK-Milan', endorsement: old })).vcek
     expect(await picked({ ...own, leaf, asvk, weak }, vlek)).toEqual(twice('leaf asvk ark'))
     expect(await picked({ ...own, asvk, weak }, vlek)).toEqual(twice('weak asvk ark'))
-    // A report that hides its chip is of any; then its versions tell.
+    // A report with a hidden chip may be of any; then its versions decide.
     const hidden = await issueReport(amd.vcek, (bytes) => bytes.fill(0, 0x1a0, 0x1e0))
     expect(await picked({ ask, ark, chip: decoys['chip']!, versions }, hidden)).toEqual(twice('chip ask ark'))
     const low = await issueReport(amd.vcek, (_, view) =>
@@ -136,7 +136,7 @@ describe('the key of a report', () => {
   })
 })
 
-/** What the leaf of the hierarchy is endorsed with. */
+/** The endorsement of the hierarchy's leaf. */
 const endorsement = async (): Promise<Extension[]> => {
   const { parseCertificate } = await import('@strongroom/evidence')
   return parseCertificate((await issueChain(amd)).vcek).extensions.map(({ oid, value, critical }) => ({
@@ -154,13 +154,13 @@ describe('the issuer of a certificate', () => {
       ...authorityExtensions(0),
     ]
     expect(await picked({ ...own, foreign: foreign.ark })).toEqual(twice('vcek ask ark'))
-    // The key that is named goes before trust, and trust before time.
+    // The named key precedes trust, and trust precedes time.
     const { vcek, ark } = own
     const theirs = await issue({ name: 'SEV-Milan', issuer: 'ARK-Milan', extensions: await ids(other) })
     expect(await picked({ vcek, ark, theirs, foreign: foreign.ark })).toEqual(twice('vcek theirs foreign'))
     const bare = await issue({ name: 'SEV-Milan', issuer: 'ARK-Milan' })
     expect(await picked({ vcek, bare, ark, foreign: foreign.ark })).toEqual(twice('vcek bare ark'))
-    // A trusted key counts as a root's, not where another certified it; an issuer may say nothing of its key.
+    // A trusted key counts as a root's, not when another certified it; an issuer may omit its key.
     const cross = await issue({ name: 'ARK-Milan', issuer: 'X', key: 'ark' })
     expect(await picked({ vcek, bare, cross, ark })).toEqual(twice('vcek bare ark'))
     const plain = await issue({ name: 'ARK-Milan', issuer: 'ARK-Milan', key: 'ark' })
@@ -284,7 +284,7 @@ describe('the revocation list of an authority', () => {
     const foreignName = await list({ from: -1, to: 9, issuer: 'ARK-Genoa' })
     expect(await found({ old, foreign, foreignName })).toEqual(twice('old'))
     expect(await found({ foreign })).toEqual(twice(undefined))
-    // One that names no key may be of any authority of the name: its extension is made another's.
+    // One that names no key may come from any authority of the name: its extension is changed to another's.
     const unnamed = await list({ from: -7, to: 9 })
     const authorityKeyIdentifier = Uint8Array.of(6, 3, 0x55, 0x1d, 0x23)
     unnamed[Buffer.from(unnamed).indexOf(authorityKeyIdentifier) + 4] = 0x63

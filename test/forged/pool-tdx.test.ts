@@ -27,7 +27,7 @@ import {
 import { now } from '../../packages/silicon/src/testing/times.ts'
 import { anchorOf, day, poolOf, type Given } from './support/pooled.ts'
 
-/** What is picked for quotes of TDs, whatever lies beside it and in whatever order. */
+/** What is picked for TD quotes among decoys in any order. */
 let intel: IntelHierarchy
 let other: IntelHierarchy
 let anchors: TrustAnchor[]
@@ -41,7 +41,7 @@ beforeAll(async () => {
   quote = await issueQuote(intel)
 })
 const bothWays = <T>(list: readonly T[]): T[][] => [[...list], list.toReversed()]
-/** A quote that names its certificate and does not carry it (Intel's certification data of type 1). */
+/** A quote that names its certificate without containing it (Intel's certification data of type 1). */
 const naming = async (o: { pceSvn?: number; ppid?: number } = {}): Promise<Uint8Array> =>
   await issueQuote(intel, {
     certification: {
@@ -119,7 +119,7 @@ describe('whoever picks', () => {
       { name: 'c', kind: 'certificates', certificates: [theirs.signer, theirs.root, own.signer, own.root] },
     ]
     const pool = await Pool.of(pieces, now, anchors, { primitives })
-    // Nothing verifies by them: the first of this time is picked.
+    // Nothing verifies under them: the first currently valid one is picked.
     expect(parsePem(pool.signerChain()!)[0]).toEqual(theirs.signer)
     expect(used).toEqual(new Set(['digest', 'verify']))
     used.clear()
@@ -140,7 +140,7 @@ describe('the certificate that a quote names', () => {
       expect(pool.ledger.has(own.signer)).toBe(false)
     }
     const pool = await poolOf({ certificates: all, anchors })
-    // One that carries its certificates needs no others; what cannot be read, or names another, has none.
+    // One with its certificates needs no others; an unreadable one, or one that names another, has none.
     for (const none of [
       quote,
       Uint8Array.of(1),
@@ -173,13 +173,13 @@ describe('Intel’s collateral of a quote', () => {
         expect([name, pool.tdxCollateral(quote).tcbInfo === good]).toEqual([name, true])
         expect([pool.ledger.has(good), pool.ledger.has(decoy)]).toEqual([true, false])
       }
-    // The first and the last moment are of this time.
+    // The first and the last moment are included.
     for (const edge of [await tcb({ issueDate: at }), await tcb({ ...current, nextUpdate: at })])
       for (const texts of bothWays([good, edge])) {
         const pool = await poolOf({ texts: texts.map((text) => ({ kind: kindOfInfo, text })), anchors })
         expect(pool.tdxCollateral(quote).tcbInfo).toBe(edge)
       }
-    // Of no platform that can be told, any.
+    // For an unknown platform, any.
     const pool = await poolOf({ texts: [{ kind: kindOfInfo, text: good }], anchors })
     expect(pool.tdxCollateral(Uint8Array.of(1)).tcbInfo).toBe(good)
     const strange = await poolOf({

@@ -19,7 +19,7 @@ import { now } from '../../packages/silicon/src/testing/times.ts'
 import { cborBytes, sign1, type Writable } from '../corpus/support/cbor-writer.ts'
 import { judgeFiles, type Files } from './support/judged.ts'
 
-/** What evidence says of its machine is shown before anybody trusts it: it has to be what the bytes say. */
+/** What evidence states about its machine is shown before it is trusted, so it must be what the bytes contain. */
 const anchors: TrustAnchors = { simulated: true, amd: [], intel: [] }
 const judged = async (files: Files): ReturnType<typeof judgeFiles> => await judgeFiles(files, { anchors, at: now })
 const said = async (files: Files, of = Object.keys(files)[0]): Promise<Record<string, string>> =>
@@ -160,7 +160,7 @@ describe('what a TPM, a token, a document and a realm say', () => {
     const message = quoteMessage(pcrs, { nonce: Uint8Array.of(1, 2) })
     const quote = { message: toHex(message), signature: toHex(new SoftwareTpm().sign(message)) }
     expect(await said({ ' q.json ': quote }, 'q.json')).toEqual(await said({ 'q.msg': message }))
-    // Of two banks, and of no quote at all: an object that is certified.
+    // Of two banks, and not of a quote: a certified object.
     const banks = Uint8Array.of(0, 0, 0, 2, 0, 0x0b, 3, 1, 0, 0, 0, 4, 3, 2, 0, 0, 0, 0)
     const head = message.subarray(0, message.length - (4 + 6 + 2 + 32))
     expect((await said({ 'q.msg': concat(head, banks) }))['registers quoted']).toBe('sha256: 0; sha1: 1')

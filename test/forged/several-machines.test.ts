@@ -26,7 +26,7 @@ import { openMakers } from './support/makers.ts'
 import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
 import { claimsOf, pemOf, quoteBy, spkiOf } from './support/paravisor.ts'
 
-/** Evidence of several machines in one judgement: what goes with what is found by what it says, in whatever order it is given. */
+/** Evidence of several machines in one judgement: pieces are matched by content, in any order. */
 let amd: Hierarchy
 let intel: IntelHierarchy
 let anchors: TrustAnchors
@@ -51,7 +51,7 @@ const verdict = async (files: Files, policy: EvidencePolicy = {}): Promise<strin
   })
   return [found.verdict, ...faultsOf(found)]
 }
-/** In the order given and in the reverse. */
+/** In the given order and reversed. */
 const both = async (files: Files, policy?: EvidencePolicy): Promise<string[][]> => [
   await verdict(files, policy),
   await verdict(Object.fromEntries(Object.entries(files).toReversed()), policy),
@@ -89,7 +89,7 @@ describe('an event log', () => {
       twice,
       twice,
     ])
-    // Of one that shows no registers nothing can be told.
+    // A statement without registers cannot be matched.
     const message = quoteMessage(firmware.pcrs)
     const bare = { message: toHex(message), signature: toHex(first.sign(message)) }
     expect(await both({ ...quotes(), 'c.json': bare, 'log.bin': other.log })).toEqual(accepted)
@@ -143,7 +143,7 @@ describe('a quote of a TPM', () => {
     expect(await both({ 'q.json': quote, 'b.pem': pemOf(second) })).toEqual(
       Array(2).fill(['refused', 'tpm.signature TpmSignatureInvalid']),
     )
-    // A key that signs what it is told is taken where it was given by itself, and then refused for that.
+    // A key that signs anything is accepted as a separate file, and then refused for that.
     const free = first.akPublic(0x40072)
     expect(await verdict({ 'q.json': quote, 'a.pub': free })).toEqual([
       'refused',
@@ -268,7 +268,7 @@ describe('a key, a set of keys or a document', () => {
     const { expected, actual } = found.check.children.at(-1)!
     const names = expected!.split(' or ')
     expect([names.length, new Set([...names, actual]).size]).toEqual([2, 3])
-    // A policy of the TPM or of the boot is met by each machine for itself.
+    // Each machine must meet a policy on the TPM or the boot by itself.
     const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
     const unanswered = ['unjudged', 'policy.used skipped']
     for (const policy of [{ tpm: { pcrs } }, { tpm: { nonce: utf8('challenge') } }]) {
@@ -293,7 +293,7 @@ describe('a key, a set of keys or a document', () => {
     for (const [content, wanted] of [
       [{ keys: [{ kty: 'EC' }] }, unused],
       [ed25519, unused],
-      // Exponents of a TPM's keys have four bytes: with five the key is not a TPM's.
+      // A TPM key's exponent has four bytes: with five it is no TPM's key.
       [rsaPem([1, 0, 0, 1]), nobodys],
       [rsaPem([1, 0, 0, 0, 1]), unused],
       [pemOf(first), nobodys],
@@ -301,7 +301,7 @@ describe('a key, a set of keys or a document', () => {
       [quoteBy(first, new Map()), Array(2).fill(['unjudged', 'tpm.key skipped'])],
     ] as [Files[string], unknown][])
       expect((await both({ ...own, x: content })).map((each) => each.slice(0, 2))).toEqual(wanted)
-    // One line for a file, whatever it holds.
+    // One line per file, whatever it contains.
     const texts = { tcb_info: collateral['tcb.json'], qe_identity: collateral['qe.json'] }
     expect(await both({ ...own, x: texts })).toEqual(unused)
   })

@@ -25,9 +25,9 @@ const floor = tcbMinimum('Milan')
 
 interface Platform {
   tcb?: Partial<TcbVersion>
-  /** Fields that have these versions; all of them where absent. */
+  /** Fields with these versions; all by default. */
   fields?: readonly number[]
-  /** SMT, ECC and a completed check of aliased memory where absent. */
+  /** Default: SMT, ECC and a completed aliased-memory check. */
   platformInfo?: bigint
   /** Stepping of the processor. */
   stepping?: number
@@ -47,7 +47,7 @@ describe('a report of a platform with a known flaw', () => {
   }, 240_000)
   afterAll(() => test?.close())
 
-  /** The report and the chain of the key that the chip has for these versions. */
+  /** The report, and the chain of the chip's key for these versions. */
   const made = async (o: Platform): Promise<{ report: Uint8Array; pem: string }> => {
     const { tcb = {}, fields = tcbFields, platformInfo = 0x25n, stepping = 1 } = o
     const report = await amd.report((bytes, view) => {

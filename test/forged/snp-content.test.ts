@@ -19,7 +19,7 @@ type Change = (bytes: Uint8Array, view: DataView) => void
 const attacker = new Uint8Array(48).fill(0xa7)
 const trusted = new Uint8Array(48).fill(0x77)
 
-// Genuine reports, whose content is not what is wanted.
+// Genuine reports with unwanted content.
 describe('a genuine report', () => {
   let amd: AmdAuthority
   let test: TestService
@@ -65,7 +65,7 @@ describe('a genuine report', () => {
     expect((await byFiles(debug, { snp: { allow: { debug: true } } })).exit).toBe(0)
     expect(await byWire(debug)).toMatch(/^400 PolicyEvaluationError .*policy\.debugAllowed: expected false, found true/)
     try {
-      // A policy that permits all has not named it.
+      // A policy that permits everything has not named it.
       await setPolicy('=>permit();')
       expect(await byWire(debug)).toMatch(/^400 PolicyEvaluationError/)
       expect(await byWire(() => {})).toBe('200')
@@ -99,7 +99,7 @@ describe('a genuine report', () => {
     const verdict = await byFiles(weak, policy)
     expect([verdict.exit, verdict.reasons]).toEqual([1, [expect.stringMatching(/^Required policy\./)]])
     expect(await byFiles(strong, policy)).toMatchObject({ exit: 0, reason: 'accepted' })
-    // Asked for by nobody it is not a fault.
+    // Unless required, it is not a fault.
     expect((await byFiles(weak)).exit).toBe(0)
   })
 
@@ -132,7 +132,7 @@ describe('a genuine report', () => {
       const verdict = await byFiles((bytes) => bytes.fill(6, field, field + 32), { snp: policy })
       expect([verdict.exit, verdict.reasons]).toEqual([1, [`NotEqual policy.${rule}`]])
     }
-    // What is right in the one field is nothing in the other.
+    // A valid value of one field is invalid in the other.
     const crossed = await byFiles((bytes) => bytes.set(own, at.reportIdMa), { snp: { reportIds } })
     expect(crossed.reasons).toEqual(['NotEqual policy.reportId'])
   })
@@ -165,7 +165,7 @@ describe('a genuine report', () => {
       const verdict = await byFiles(both(wrong, authored), author)
       expect([verdict.exit, verdict.reasons]).toEqual([1, ['NotEqual policy.authorKeyDigest']])
     }
-    // A digest that no author key made true.
+    // A digest that no author key matches.
     expect((await byFiles(put([at.authorKeyDigest, trusted]), author)).reasons).toEqual([
       'Required policy.authorKeyEnabled',
     ])

@@ -15,10 +15,10 @@ import { refusal, verifyFiles, type Verdict } from './support/doors.ts'
 
 const path = '/attest/SevSnpVm?api-version=2022-08-01'
 type Change = (bytes: Uint8Array, view: DataView) => void
-/** Bound to the harness's runtime data, as the service asks. */
+/** Bound to the harness's runtime data, as the service requires. */
 const bound = (bytes: Uint8Array): void => bytes.set(boundTo(runtimeBytes), at.reportData)
 
-// Each report is signed by the key that a chain under the pinned root endorses: nothing but the rule in question stands against it.
+// Each report is signed by the key that a chain under the pinned root endorses: only the rule in question fails.
 describe('a report that AMD’s keys signed', () => {
   let amd: AmdAuthority
   let test: TestService
@@ -51,7 +51,7 @@ describe('a report that AMD’s keys signed', () => {
     })
     return refusal(await test.post(path, snpBody(report, { pem: pemOf(o.chain ?? chain), crl: o.crl ?? crl })))
   }
-  /** The report as the paravisor's, with claims that name an attestation key. Nothing is quoted by that key. */
+  /** The report as the paravisor's, with claims that name an attestation key, which quotes nothing. */
   const byParavisor = async (vmpl: number): Promise<Verdict> => {
     const n = Buffer.alloc(256, 0xc1).toString('base64url')
     const keys = [{ kid: 'HCLAkPub', key_ops: ['sign'], kty: 'RSA', e: 'AQAB', n }]
@@ -63,7 +63,7 @@ describe('a report that AMD’s keys signed', () => {
     const hcl = buildHclReport({ hardwareReport, reportType: 'SNP', claims })
     return await verifyFiles({ 'hcl.bin': hcl, 'chain.pem': pemOf(chain), 'root.crl': crl }, { anchors: amd.anchors })
   }
-  /** Both doors, for one reason. */
+  /** Both entry points, for one reason. */
   const refused = async (o: Given, code: string, check: string): Promise<void> => {
     const verdict = await byFiles(o)
     expect([verdict.exit, verdict.reasons]).toEqual([1, expect.arrayContaining([`${code} ${check}`])])
@@ -182,13 +182,13 @@ describe('a report that AMD’s keys signed', () => {
         const below = { [part]: least[part] - 1 }
         const change: Change = (_, view) => {
           view.setBigUint64(offset, rawTcb(below), true)
-          // Nothing runs that is older than what is committed.
+          // The running version is never older than the committed one.
           if (which === 'current') view.setBigUint64(at.committedTcb, rawTcb(below), true)
         }
         const given = which === 'reported' ? { chain: await amd.chain({ tcb: below }) } : {}
         const verdict = await byFiles({ change, policy: minimum, ...given })
         expect([verdict.exit, verdict.reasons]).toEqual([1, [`BelowMinimum policy.${which}Tcb.${part}`]])
-        // The same versions where another field has them are not a fault of this one.
+        // The same versions in another field are no fault of this one.
         const elsewhere = which === 'launch' ? at.committedTcb : at.launchTcb
         const other: Change = (_, view) => view.setBigUint64(elsewhere, rawTcb(below), true)
         expect((await byFiles({ change: other, policy: minimum })).exit).toBe(0)

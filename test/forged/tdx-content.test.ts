@@ -21,7 +21,7 @@ interface Level {
   advisoryIDs?: string[]
 }
 
-// Genuine quotes of platforms and TDs that are not what is wanted.
+// Genuine quotes of unwanted platforms and TDs.
 describe('a genuine quote', () => {
   let intel: IntelAuthority
   let test: TestService
@@ -62,7 +62,7 @@ describe('a genuine quote', () => {
     intel.quote({ reportData, td: (_, view) => view.setBigUint64(at.attributes, attributes, true) })
 
   const septVeDisable = 28
-  /** Bits that have a name of their own; all others but LASS (27), which only hardens, are reserved. */
+  /** Named bits; all others except LASS (27), which only hardens, are reserved. */
   const named: Record<number, string> = {
     0: 'Forbidden policy.attributes.debug',
     29: 'Forbidden policy.attributes.migratable',
@@ -116,7 +116,7 @@ describe('a genuine quote', () => {
   })
 
   const listed = tcbStatuses.filter((status) => status !== 'NoMatchingLevel')
-  /** What Intel's library makes of two parts' statuses (QVL, TCB status convergence), written out by hand. */
+  /** Results of Intel's library for two components' statuses (QVL, TCB status convergence), written out by hand. */
   const configuration = ['ConfigurationNeeded', 'ConfigurationAndSWHardeningNeeded', 'OutOfDateConfigurationNeeded']
   const hardening = ['SWHardeningNeeded', 'ConfigurationAndSWHardeningNeeded']
   const old = ['OutOfDate', 'OutOfDateConfigurationNeeded']
@@ -169,7 +169,7 @@ describe('a genuine quote', () => {
         const wire = refusal(await byWire(quote, changed))
         if (expected === 'Revoked') expect(wire).toBe(unvouched)
         else expect(wire).toContain(`tcbStatus: expected UpToDate, found ${expected}.`)
-        // Each advisory of either part stands against it.
+        // Each advisory of either component counts against it.
         const accepted = [...new Set([first, second])].map(advisory)
         const policy = (ids: string[]): object => ({ tdx: { tcbStatuses: [expected], acceptedAdvisoryIds: ids } })
         expect((await byFiles(quote, { changed, policy: policy(accepted) })).exit).toBe(0)
@@ -235,13 +235,13 @@ describe('a genuine quote', () => {
   it('with registers of before, or the log of an earlier boot that was whole, is refused (attack T9)', async () => {
     const later = [...boot, { register: 4, data: 'application' }]
     const whole = { log: await tdLog(boot) }
-    // Registers that were extended after this log was kept.
+    // Registers extended after this log was stored.
     const verdict = await byFiles(await quoted(later), { log: await tdLog(later.slice(0, 2)) })
     expect([verdict.exit, verdict.reasons]).toEqual([1, ['EventLogMismatch log.replay']])
-    // The log of now under the quote of before.
+    // The current log under an earlier quote.
     const before = await byFiles(await quoted(boot.slice(0, 2)), whole)
     expect([before.exit, before.reasons]).toEqual([1, ['EventLogMismatch log.replay']])
-    // A digest that is right for data which are not shown: the record says nothing.
+    // A correct digest of data that are not shown: the record supports no claim.
     const log = Uint8Array.from(whole.log)
     log[log.length - 1]! ^= 1
     const other = await byFiles(await quoted(boot), { log, policy: { boot: { secureBoot: true } } })

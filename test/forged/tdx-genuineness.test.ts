@@ -194,7 +194,7 @@ describe('a quote that Intel’s keys signed', () => {
           /^400 InvalidParameter (CollateralSignatureInvalid|InvalidEncoding):/,
         )
       }
-      // The same in another form is as good where the signature is over that form.
+      // The same in another form is equally valid if the signature covers that form.
       const form = await intel.signedText(member, JSON.stringify(value, null, 2))
       expect(await byFiles(quote, { [name]: form })).toMatchObject({ exit: 0, reason: 'accepted' })
     }
@@ -204,7 +204,7 @@ describe('a quote that Intel’s keys signed', () => {
     const [pck, platformCa, root] = intel.chain
     const authority = await intel.pckThatIsAuthority()
     const again = await intel.pckAgain()
-    // The same certificate, but that it is not an authority's, is accepted.
+    // The same certificate is accepted if it is not an authority's.
     expect(await byFiles(await intel.quote({ reportData, chain: [again, platformCa, root] }))).toMatchObject({
       exit: 0,
     })
@@ -243,7 +243,7 @@ describe('a quote that Intel’s keys signed', () => {
       expect((await verifyFiles({ ...files, ...chain }, { anchors: intel.anchors })).exit).toBe(0)
       expect((await verifyFiles(files, { anchors: intel.anchors })).exit).toBe(2)
       expect(await byWire(named(type))).toContain('400 InvalidParameter CertificationDataNotSupported:')
-      // One version off, it is another certificate's quote.
+      // One version off, it belongs to another certificate.
       const other = await verifyFiles(
         { ...filesOf(named(type, { pceSvn: pceSvn - 1 }), intel.collateral), ...chain },
         { anchors: intel.anchors },

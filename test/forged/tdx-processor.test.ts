@@ -16,7 +16,7 @@ import { openMakers } from './support/makers.ts'
 /** Serial number of the hierarchy's PCK certificates. */
 const pckNumber = 3n
 
-// No policy permits the empty TD: one that is refused by the policy alone was found genuine.
+// No policy permits the empty TD: one that only the policy refuses was found genuine.
 it.each([
   ['processor', 'Intel SGX PCK Processor CA'],
   ['platform', 'Intel SGX PCK Platform CA'],

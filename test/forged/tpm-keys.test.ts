@@ -14,7 +14,7 @@ import { openMakers } from './support/makers.ts'
 import { faultsOf, judgeFiles, type Files } from './support/judged.ts'
 import { claimsOf, quoteBy } from './support/paravisor.ts'
 
-/** Public areas of a TPM's keys beside evidence: attestation keys, other keys, and what cannot be read. */
+/** Public areas of a TPM's keys beside evidence: attestation keys, other keys, and unreadable ones. */
 let amd: Hierarchy
 let anchors: TrustAnchors
 let plain: Files
@@ -41,7 +41,7 @@ const verdict = async (files: Files): Promise<string[]> => {
   return [found.verdict, ...faultsOf(found)]
 }
 const { pcrs } = measuredLog([[0, 8, utf8('firmware')]])
-/** Signs what it is told: no attestation key. */
+/** Signs anything: not an attestation key. */
 const object = new SoftwareTpm().akPublic(0x40072)
 const other = new SoftwareTpm().akPublic(0x40072)
 const statementOf = (of: Uint8Array): object => {
@@ -49,7 +49,7 @@ const statementOf = (of: Uint8Array): object => {
   const message = creationMessage(name)
   return { message: toHex(message), signature: toHex(tpm.sign(message)), object: toHex(of) }
 }
-/** By its length and type a TPM2B_PUBLIC, and none. */
+/** A TPM2B_PUBLIC by length and type, but invalid. */
 const broken = tpm.akPublic().fill(0xff, 4)
 
 describe('a public area that cannot be read', () => {
@@ -79,7 +79,7 @@ describe('a public area of another kind of key', () => {
         'tpm.created skipped',
       ])
     }
-    // By a key that no report names, the statement is anybody's.
+    // A statement by a key that no report names may be anybody's.
     expect((await verdict({ ...plain, 'c.json': statementOf(object) }))[0]).toBe('unjudged')
     for (const beside of [plain, machine, two])
       expect(await verdict({ ...beside, 'o.json': { object: toHex(object) } })).toEqual([
@@ -99,7 +99,7 @@ describe('the public area of an attestation key', () => {
     expect(await verdict({ ...machine, ...foreign })).toEqual(['refused', 'hcl.samekey BindingMismatch', mismatch])
     expect(await verdict({ ...two, ...foreign })).toEqual(['refused', mismatch])
     expect(await verdict({ ...two, 'b.pub': second.akPublic(), ...own })).toEqual(['accepted'])
-    // The key of one of two machines is compared with its report alone, and a weak one is not an attestation key of it.
+    // The key of one of two machines is compared only with its report, and a weak one is not its attestation key.
     expect(await verdict({ ...two, 'ak.pub': tpm.akPublic(0x40000) })).toEqual([
       'refused',
       'hcl.samekey TpmKeyNotAllowed',

@@ -14,20 +14,20 @@ export interface ForgedChain {
   ark: Uint8Array
 }
 
-/** What a chain says; AMD's own for a chip of Milan where left out. */
+/** A chain's content; default: AMD's own for a Milan chip. */
 export interface ChainChanges {
   /** Line in the names of root and intermediate. */
   line?: string
-  /** As the leaf's extension says it. */
+  /** In the leaf's extension. */
   productName?: string
-  /** What the leaf is: a chip's key or a provider's. */
+  /** Kind of the leaf: a chip's key or a provider's. */
   signer?: 'VCEK' | 'VLEK'
-  /** Name of the intermediate, where it is not that of line and signer. */
+  /** Name of the intermediate, if not that of line and signer. */
   intermediate?: string
   tcb?: Partial<TcbVersion>
   hardwareId?: Uint8Array
   providerId?: string
-  /** Has the version of the microcontrollers' firmware, as lines from Turin on. */
+  /** Version of the microcontrollers' firmware, as in lines from Turin on. */
   fmc?: number
 }
 
@@ -38,7 +38,7 @@ const name = (commonName: string): NameAttributes => [
   ['CN', commonName],
 ]
 
-/** Where a report's fields begin (AMD 56860, ATTESTATION_REPORT). */
+/** Offsets of a report's fields (AMD 56860, ATTESTATION_REPORT). */
 export const at = {
   guestSvn: 0x04,
   policy: 0x08,
@@ -65,7 +65,7 @@ export const tcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 0, snp: 29, microco
 export const rawTcb = (changes: Partial<TcbVersion> = {}, line: 'Milan' | 'Turin' = 'Milan'): bigint =>
   encodeTcb({ ...tcb, ...changes }, line)
 
-/** An authority with AMD's names and all its keys: it signs whatever it is asked for, as nobody outside AMD could. */
+/** An authority with AMD's names and all its keys: it signs anything, as nobody outside AMD could. */
 export class AmdAuthority {
   readonly anchors: TrustAnchors
   readonly #processor: SimulatedSecureProcessor
@@ -99,7 +99,7 @@ export class AmdAuthority {
     return new AmdAuthority({ anchors, processor, keys, now })
   }
 
-  /** Identity of the chip that signs. */
+  /** Identity of the signing chip. */
   hardwareId(): Promise<Uint8Array> {
     return digest('SHA-512', this.#keys.vcek.spki)
   }
@@ -153,7 +153,7 @@ export class AmdAuthority {
     ]
   }
 
-  /** List of the root, of now and for a month; `revoked` names what it lists. */
+  /** List of the root, valid from now for a month; `revoked` is its content. */
   crl(
     o: { revoked?: (keyof typeof serial)[]; thisUpdate?: Date; nextUpdate?: Date; line?: string } = {},
   ): Promise<Uint8Array> {
@@ -167,7 +167,7 @@ export class AmdAuthority {
     })
   }
 
-  /** A report as the processor makes it, changed, and signed by the chip again. */
+  /** A processor's report, changed, and signed again by the chip. */
   async report(change: (bytes: Uint8Array, view: DataView) => void = () => {}): Promise<Uint8Array> {
     const start = { firmware: tinyFirmware(), vCPUs: 1, vcpuType: 'EPYC-Milan' }
     const bytes = await (await this.#processor.launch(start)).report(new Uint8Array(64))

@@ -6,7 +6,7 @@ import { evidenceCommands } from '../../../apps/cli/src/commands/evidence.ts'
 import type { CommandContext } from '../../../apps/cli/src/core/command.ts'
 import type { Answer } from '../../../services/attestation/src/testing/harness.ts'
 
-/** What `strongroom evidence verify` said: exit code, then the first rule that failed and its code. */
+/** Result of `strongroom evidence verify`: exit code, first failed rule and its code. */
 export interface Verdict {
   exit: number
   /** `code check`, or `accepted` or `unjudged`. */
@@ -24,8 +24,8 @@ const failures = (check: Check): Check[] => {
 const named = ({ id, code }: Check): string => `${code} ${id}`
 
 /**
- * `strongroom evidence verify` over files of these contents.
- * @param o.anchors given as `--anchors`; AMD's and Intel's where absent
+ * `strongroom evidence verify` over files with these contents.
+ * @param o.anchors given as `--anchors`; default: AMD's and Intel's
  * @param o.policy given as `--policy`
  */
 export async function verifyFiles(
@@ -60,7 +60,7 @@ export async function verifyFiles(
   }
 }
 
-/** Why the attestation service refused: status, code, and the details' codes or the shortcomings that they name. */
+/** The attestation service's refusal: status, code, and the details' codes or the shortcomings that they name. */
 export function refusal({ status, body }: Answer): string {
   const { error } = body as { error?: { code: string; details?: { code: string; message: string }[] } }
   if (error === undefined) return `${status}`

@@ -13,7 +13,7 @@ import type { TdxPlatform } from '../../../packages/silicon/src/tdx-platform.ts'
 type KeyName = 'root' | 'platform-ca' | 'pck' | 'tcb-signing' | 'attestation' | 'attacker'
 const day = 86_400_000
 
-/** Where fields begin in a quote of version 4 (DCAP quote generation library, appendix A.3). */
+/** Offsets of a version 4 quote's fields (DCAP quote generation library, appendix A.3). */
 export const at = {
   vendorId: 12,
   teeTcbSvn: 48,
@@ -33,7 +33,7 @@ export const at = {
   pckLength: 1254,
   pckData: 1258,
 } as const
-/** Where fields begin in the quoting enclave's report. */
+/** Offsets of fields in the quoting enclave's report. */
 export const qe = {
   miscSelect: 16,
   attributes: 48,
@@ -125,14 +125,14 @@ export class IntelAuthority {
     return (await this.key(name)).spki.subarray(-64)
   }
 
-  /** Report data by which a quoting enclave vouches for this attestation key. */
+  /** Report data with which a quoting enclave vouches for this attestation key. */
   async vouchingFor(point: Uint8Array, authentication: Uint8Array): Promise<Uint8Array> {
     const field = new Uint8Array(64)
     field.set(await digest('SHA-256', point, authentication))
     return field
   }
 
-  /** A text of Intel's, changed and signed again by whoever signs such texts. */
+  /** An Intel text, changed and signed again by its signer. */
   async signed(
     member: 'tcbInfo' | 'enclaveIdentity',
     change: (value: Record<string, unknown>) => void,
@@ -156,7 +156,7 @@ export class IntelAuthority {
     return this.key(which).then((signer) => issueCrl({ issuer, signer, number: 9n, ...o }))
   }
 
-  /** A PCK certificate of the platform CA's whose key may issue certificates itself. */
+  /** A PCK certificate from the platform CA whose key may itself issue certificates. */
   async pckThatIsAuthority(): Promise<Uint8Array> {
     return await this.#pck(authorityExtensions())
   }
@@ -184,7 +184,7 @@ export class IntelAuthority {
   }
 }
 
-/** The quote with other certification data of its PCK. No signature covers them. */
+/** The quote with other certification data for its PCK. No signature covers them. */
 export function withCertification(quote: Uint8Array, type: number, data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(at.pckData + data.length)
   bytes.set(quote.subarray(0, at.pckData))

@@ -1,7 +1,7 @@
 import type { Check, TrustAnchors, VerifyContext } from '@strongroom/evidence'
 import { detect, judge, type EvidencePolicy, type Judgement } from '@strongroom/evidence/files'
 
-/** Content of files by their names, as whoever verifies them gives them. */
+/** Files' content by name, as a verifier gives them. */
 export type Files = Readonly<Record<string, Uint8Array | string | object | undefined>>
 
 const bytesOf = (content: Uint8Array | string | object): Uint8Array =>
@@ -9,7 +9,7 @@ const bytesOf = (content: Uint8Array | string | object): Uint8Array =>
     ? content
     : Uint8Array.from(Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)))
 
-/** Judges files as `strongroom evidence verify` does, without its process. */
+/** Judges files like `strongroom evidence verify`, without its process. */
 export async function judgeFiles(
   files: Files,
   o: VerifyContext & {
@@ -26,7 +26,7 @@ export async function judgeFiles(
   return await judge({ pieces, ...rest, ...(policy === undefined ? {} : { policy }) })
 }
 
-/** Each group of checks with what came of those in it: `passed` ones by their ids alone, others with a code or an outcome. */
+/** Each group of checks with its results: passed ones by id only, others with a code or an outcome. */
 export function treeOf({ check }: Judgement): [id: string, ...of: string[]][] {
   const told = (each: Check): string[] => {
     if (each.children.length > 0 && each.outcome !== 'passed' && !each.id.endsWith('policy'))
@@ -38,7 +38,7 @@ export function treeOf({ check }: Judgement): [id: string, ...of: string[]][] {
   return check.children.map((group) => [`${group.id} ${group.code ?? group.outcome}`, ...group.children.flatMap(told)])
 }
 
-/** Every check that did not pass, with its code or outcome; groups are left out. */
+/** Every check that did not pass, with its code or outcome; groups are omitted. */
 export const faultsOf = (judgement: Judgement): string[] =>
   treeOf(judgement).flatMap(([group, ...rest]) =>
     rest.length > 0 || group.endsWith(' passed') ? rest.filter((each) => !each.endsWith('not asked')) : [group],

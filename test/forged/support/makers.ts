@@ -8,7 +8,7 @@ import {
 } from '../../../packages/silicon/src/testing/amd-hierarchy.ts'
 import { openIntelHierarchy, type IntelHierarchy } from '../../../packages/silicon/src/testing/intel-hierarchy.ts'
 
-/** Both makers' authorities under their own roots, and who trusts them. */
+/** Both vendors' authorities under their own roots, and anchors that trust them. */
 export interface Makers {
   amd: Hierarchy
   intel: IntelHierarchy

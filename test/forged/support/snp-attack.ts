@@ -1,7 +1,7 @@
 import { openService, type TestService } from '../../../services/attestation/src/testing/harness.ts'
 import { AmdAuthority, type ForgedChain } from './amd-authority.ts'
 
-/** The keys of AMD in an attacker's hands, and a service that trusts their root: only the rule in question stands against a report. */
+/** AMD's keys in an attacker's hands, and a service that trusts their root: only the rule in question fails for a report. */
 export interface SnpAttack {
   amd: AmdAuthority
   chain: ForgedChain

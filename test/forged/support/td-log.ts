@@ -9,7 +9,7 @@ export interface TdRecord {
 const ipl = 0x0d
 const sha384 = 0x000c
 
-/** A log as a TD's firmware keeps it (UEFI 2.10, 38.4; PC Client Platform Firmware Profile, section 10). */
+/** A log as a TD's firmware writes it (UEFI 2.10, 38.4; PC Client Platform Firmware Profile, section 10). */
 export async function tdLog(records: readonly TdRecord[]): Promise<Uint8Array> {
   const header = new ByteWriter()
     .bytes(utf8('Spec ID Event03\0'))
