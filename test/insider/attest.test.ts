@@ -27,8 +27,8 @@ const present = ['/usr/bin/swtpm', '/usr/bin/tpm2_quote', '/usr/bin/curl', '/usr
 const vmIds = { snp: '5A1E0000-0000-4000-8000-00000000A001', tdx: '5A1E0000-0000-4000-8000-00000000A002' }
 
 /**
- * A guest's own programs against everything but the guest: the installation's services, processors, vTPMs and metadata
- * endpoints are the real ones, and so are swtpm, tpm2-tools and curl. test/system boots the same programs in a VM.
+ * A guest's own programs against the real installation: services, processors, vTPMs, metadata endpoints, swtpm,
+ * tpm2-tools and curl. test/system boots the same programs in a VM.
  */
 describe.skipIf(!present.every((path) => existsSync(path)))(
   'attestation from inside, with bash, curl and tpm2-tools',
@@ -198,13 +198,13 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
           'x-ms-compliance-status': 'azure-compliant-cvm',
           'x-ms-runtime': { 'user-data': padded.toString('hex').toUpperCase(), keys: [{ kid: 'HCLAkPub' }] },
         })
-        // Another nonce under the same report: the silicon did not sign that.
+        // Another nonce under the same report: the silicon did not sign it.
         const other = padded.with(0, nonce[0]! ^ 1)
         const forged = Buffer.from(claims)
           .toString()
           .replace(padded.toString('hex').toUpperCase(), Buffer.from(other).toString('hex').toUpperCase())
         await expect(post(Buffer.from(forged))).rejects.toMatchObject({ code: 'InvalidParameter' })
-        // Longer than the hardware's claims have room for, empty, in another alphabet, or spelled twice.
+        // Too long for the hardware's claims, empty, in another alphabet, or in two spellings.
         for (const userData of [Buffer.alloc(65).toString('base64url'), '', 'AA==', 'AB'])
           expect((await reportOf(userData)).error, userData).toContain('The body has no user data')
       },

@@ -17,8 +17,8 @@ const present = ['/usr/bin/swtpm', '/usr/bin/tpm2_quote', '/usr/sbin/cryptsetup'
 const vmIds = ['5A1E0000-0000-4000-8000-0000000D15A1', '5A1E0000-0000-4000-8000-0000000D15A2'] as const
 
 /**
- * docs/examples/data-disk as it lies in a guest, against the installation's own provider, vault and vTPMs. A file stands for the
- * disk: what the device mapper does with the secret is tried in a booted VM (test/system/data-disks.long.test.ts).
+ * docs/examples/data-disk as in a guest, against the installation's own provider, vault and vTPMs. A file replaces the
+ * disk: a booted VM tests the device mapper (test/system/data-disks.long.test.ts).
  */
 describe.skipIf(!present.every((path) => existsSync(path)))('docs/examples/data-disk', { timeout: 120_000 }, () => {
   let installation: TestInstallation

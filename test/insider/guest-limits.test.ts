@@ -7,7 +7,7 @@ import { startTestInstallation, type TestInstallation } from '../../apps/strongr
 import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
 import { bareClient, byPort, byProxy, type Client, type ClientAnswer } from './support/bare-client.ts'
 
-/** Fewer than the service's own, in a time that the test fits into on any machine. */
+/** Lower than the service's own limits, within a time that the test meets on any machine. */
 const callerLimit = { requests: 100, seconds: 600 }
 const attestUrl = `https://${sharedAttestationHost('weu')}/attest/SevSnpVm?api-version=2022-08-01`
 
@@ -28,7 +28,7 @@ describe('a guest that asks for attestation as fast as it can', () => {
     return client
   }
   const throttled = (answers: ClientAnswer[]): ClientAnswer[] => answers.filter(({ status }) => status === 429)
-  /** Twice as many calls at once as a caller may make, and those that are refused. */
+  /** Twice as many concurrent calls as a caller may make; returns the refused ones. */
   const flood = async (client: Client): Promise<ClientAnswer[]> => {
     const calls = Array.from({ length: 2 * callerLimit.requests }, () => client.post(attestUrl, {}))
     const refused = throttled(await Promise.all(calls))
@@ -47,7 +47,7 @@ describe('a guest that asks for attestation as fast as it can', () => {
 
   it('is throttled by itself: neither another guest nor the platform is (attack W4)', async () => {
     const [loud, quiet] = [await guestOf(1), await guestOf(2)]
-    // What the guest reports about itself, its address or its token, makes nobody else of it.
+    // A guest's report about itself, its address or its token does not change its identity.
     const forged = {
       'x-forwarded-for': '127.0.0.1',
       forwarded: 'for=127.0.0.1',
@@ -74,7 +74,7 @@ describe('a guest that asks for attestation as fast as it can', () => {
     closing.unshift(() => client.close())
     await flood(client)
     expect((await client.post(attestUrl, {}, host)).status).toBe(400)
-    // A token of anybody else counts for nothing here.
+    // Anybody else's token has no effect here.
     expect((await client.post(attestUrl, {}, other)).status).toBe(429)
   })
 })

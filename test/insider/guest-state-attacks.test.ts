@@ -31,7 +31,7 @@ const stateOf = async (path: string): Promise<string> => {
   const { vmId } = await evidenceOf(path)
   return join(installation.running.context.stateDir, 'machines', vmId, 'guest-state.vmgs')
 }
-/** Starts, and has the boot attested, for which the guest state is opened; then stops. */
+/** Starts, and attests, the boot for which the guest state is opened; then stops. */
 const bootOf = async (path: string): Promise<string> => {
   await installation.run('POST', `${path}/start`)
   try {
@@ -44,7 +44,7 @@ const bootOf = async (path: string): Promise<string> => {
   }
 }
 
-/** What an operator can do to VMs of an installation, between two calls of its tenants. */
+/** What an operator can do to an installation's VMs between two calls of its tenants. */
 describe('an operator with the host’s files and processes', () => {
   it('finds no two vTPMs alike in VMs of one image (attack V10)', async () => {
     const [first, second] = [await evidenceOf(one), await evidenceOf(two)]
@@ -70,7 +70,7 @@ describe('an operator with the host’s files and processes', () => {
       expect([name, await bootOf(one)]).toEqual([name, expect.stringMatching(code)])
       await copyFile(kept, file)
     }
-    // As it was left, it is taken: each refusal above was for what had been done to it.
+    // Unchanged, it is accepted: each refusal above was due to the change.
     expect(await bootOf(one)).toBe('attested')
   }, 240_000)
 
@@ -81,8 +81,7 @@ describe('an operator with the host’s files and processes', () => {
     }
     process.env['PATH'] = `${scratch}${delimiter}${PATH}`
     try {
-      // In the middle of the boot: measured, and not quoted yet.
-      // By the launcher, for what it starts reaches its own directory alone.
+      // During the boot: measured, but not quoted yet. By the launcher, because what it starts only reaches its own directory.
       const cases = `*swtpm\\ socket*) echo $$ >'${pid}' ;; *tpm2_quote*) kill -9 "$(cat '${pid}')" ;;`
       await program('setpriv', `case "$*" in ${cases} esac\nexec setpriv "$@"`)
       expect(await bootOf(two)).toMatch(/^VtpmEnded .*tpm2_quote/)

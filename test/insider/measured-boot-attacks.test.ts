@@ -11,8 +11,8 @@ import type { VmView } from '../system/support/vm.ts'
 import { KeptEvidence } from './support/kept-evidence.ts'
 
 /**
- * Whoever runs the host edits what it keeps of a boot, or runs another image; the owner runs `strongroom vm trust` on their own
- * host. Evidence of an installation without guests: silicon, vTPM, quote and log are what they are elsewhere.
+ * The host's operator edits its record of a boot, or runs another image; the owner runs `strongroom vm trust` on their
+ * own machine. Evidence of an installation without guests: silicon, vTPM, quote and log are real.
  */
 const cache = await mkdtemp(join(tmpdir(), 'strongroom-cache-'))
 process.env['STRONGROOM_CACHE_DIR'] = cache
@@ -46,7 +46,7 @@ async function linksOf(...args: string[]): Promise<Map<string, Link>> {
   return new Map(links.map((link) => [link.id, link]))
 }
 
-/** What the owner sees once the host has edited the stored evidence. */
+/** The owner's view after the host has edited the stored evidence. */
 async function after(edit: (evidence: BootEvidence) => void): Promise<Map<string, Link>> {
   return await kept.edited(vmId, edit, async () => await linksOf())
 }
@@ -56,7 +56,7 @@ interface Document {
   bootFile: { loader: string }
 }
 
-/** The document that the host shows, changed, with its header and signature or re-signed. */
+/** The document shown by the host, changed, with its signature or signed again. */
 async function changedDocument(
   change: (document: Document) => void,
   sign?: (text: Uint8Array) => string,
@@ -110,7 +110,7 @@ describe('the registers that a boot is held to', () => {
         actual: (await kept.read(vmId)).expected.pcrs['4'],
       })
       expect(links.get('settings')?.outcome).toBe('not checked')
-      // The operator has what it measures re-signed: it is not what the creator saw at the first boot.
+      // The operator re-signs measurements: they differ from what the creator saw at the first boot.
       await rm(join(installation.stateDir, 'image-measurements'), { recursive: true })
       await installation.must('vm', 'restart', 'vm')
       expect((await linksOf()).get('image')).toMatchObject({ outcome: 'refused', code: 'AnotherBootFile' })
@@ -241,7 +241,7 @@ describe('the launch measurement', () => {
       outcome: 'verified',
       shows: [expect.stringContaining('4 vCPUs EPYC-Milan')],
     })
-    // What the large VM showed, in place of the small one's.
+    // The large VM's evidence instead of the small one's.
     const ofLarge = await kept.read(large)
     const links = await after((evidence) => void Object.assign(evidence, ofLarge, { bootId: evidence.bootId }))
     expect(links.get('measurement')).toMatchObject({

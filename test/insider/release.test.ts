@@ -43,7 +43,7 @@ const types = { SNP: 'sevsnpvm', TDX: 'tdxvm' } as const
 const spki = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' })
 const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
-/** Key release where nothing stands in for anything: the processors' evidence, the provider, the vault and the HSM are the services. */
+/** Key release with real services only: the processors' evidence, the provider, the vault and the HSM. */
 describe.skipIf(!present.every((path) => existsSync(path)))(
   'key release on a token of the attestation service',
   { timeout: 180_000 },
@@ -80,7 +80,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       version: '1.0.0',
       anyOf: [{ authority: issuer, allOf }],
     })
-    /** This VM alone, while it boots. */
+    /** Only this VM, while it boots. */
     const policyOf = (tee: Tee, vmId = specOf(tee).vmId): object =>
       authorityOf(
         { claim: 'x-ms-attestation-type', equals: types[tee] },
@@ -93,7 +93,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       return releaseClaims({ spec: specOf(tee), transferKey: transferKey.publicKey, vtpm: { akSpki, ekSpki } })
     }
 
-    /** What a VM's paravisor does: the processor's report over its claims, to the provider. */
+    /** A VM's paravisor: sends the processor's report over its claims to the provider. */
     const attested = async (tee: Tee, o: { claims?: Uint8Array; nonce?: string } = {}): Promise<string> => {
       const spec = specOf(tee)
       const claims = o.claims ?? claimsFor(tee)
@@ -118,7 +118,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       return [error.status, error.details?.[0]?.code ?? error.code, error.details?.[0]?.target ?? error.target ?? '']
     }
     const caPem = (): Promise<string> => readFile(house.authority.caPath, 'utf8')
-    /** As whoever trusts the installation checks an answer, with no code of the vault. */
+    /** Verifies an answer like a client that trusts the installation, without the vault's code. */
     const judged = async (jws: string): Promise<Awaited<ReturnType<typeof verifyKeyRelease>>['release']> => {
       const certificate = parseCertificate(parsePem(await caPem())[0]!)
       const roots = [{ name: 'installation', spkiSha256: await spkiSha256(certificate) }]
@@ -307,7 +307,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
           expect(released).toMatchObject({ keyId: made.key.kid, wrappedFor: 'TpmEphemeralEncryptionKey' })
           expect(modulusOf(await openedByTpm(guest, directory, released.ciphertext))).toBe(made.key.n)
 
-          // A policy for the boot is not met by a guest's token, nor one for guests by a boot's; the CLI says why.
+          // A policy for the boot refuses a guest's token, and vice versa; the CLI explains why.
           await tenant.exportableKey(place, `boot-${tee}`, policyOf(tee))
           expect((await refusal(release(place, `boot-${tee}`, { target })))[1]).toBe('KeyReleaseDenied')
           expect((await refusal(release(place, `guest-${tee}`, { target: await attested(tee) })))[1]).toBe(
@@ -329,7 +329,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       },
     )
 
-    /** RSA-OAEP by the vTPM, under the registers that its key is bound to; AES key wrap with padding outside of it. */
+    /** RSA-OAEP by the vTPM, under the registers that its key is bound to; AES key wrap with padding outside it. */
     async function openedByTpm(guest: SimulatedGuest, directory: string, ciphertext: Uint8Array): Promise<Buffer> {
       const [session, wrapped, key] = ['release.session', 'release.wrapped', 'release.key'].map((name) =>
         join(directory, name),

@@ -25,7 +25,7 @@ afterAll(async () => await installation.close())
 const evidenceOf = async (): Promise<RetrievedEvidence> =>
   await installation.arm<RetrievedEvidence>('POST', `${path}/retrieveBootEvidence`)
 
-/** The host gives the guest what its operator writes, at a boot of its own. */
+/** The host gives the guest settings of its operator's, at a separate boot. */
 async function bootWith(change: (profile: InstanceSpec['osProfile']) => void): Promise<RetrievedEvidence> {
   const store = await openServiceStore(installation.running.context, 'control_plane')
   const row = await store.db.selectFrom('simulated_instance').selectAll().executeTakeFirstOrThrow()
@@ -63,7 +63,7 @@ describe('the operator of a VM’s first boot', () => {
     expect(asked).toEqual({ adminUsername: 'azureuser', sshPublicKeys: [expect.stringMatching(/^ssh-ed25519 /)] })
     for (const by of ['owner', 'creator', 'resource manager'] as const)
       expect(await settingsOf(honest, { by, asked })).toMatchObject({ outcome: 'verified' })
-    // A comment lets nobody in.
+    // A comment grants no access.
     const renamed = { ...asked, sshPublicKeys: asked.sshPublicKeys.map((key) => `${key} at home`) }
     expect(await settingsOf(honest, { by: 'owner', asked: renamed })).toMatchObject({ outcome: 'verified' })
     const settled = fromBase64Url(honest.settled!)
@@ -79,7 +79,7 @@ describe('the operator of a VM’s first boot', () => {
       // ssh-keygen -lf of the key
       actual: expect.stringMatching(/^ssh-ed25519 SHA256:[A-Za-z0-9+/]{43}$/) as string,
     })
-    // The list of before beside the quote of now.
+    // An earlier list with the current quote.
     const lying = { ...attacked, settled: honest.settled! }
     expect(await settingsOf(lying)).toMatchObject({
       outcome: 'refused',
@@ -87,11 +87,11 @@ describe('the operator of a VM’s first boot', () => {
       expected: honest.measuredBoot!.pcrs['14'],
       actual: attacked.measuredBoot!.pcrs['14'],
     })
-    // And the register of before beside it: then the quote is not of these registers, and nothing rests on it.
+    // With the earlier register as well, the quote does not cover these registers, and nothing rests on it.
     const forged = structuredClone(lying)
     forged.measuredBoot!.pcrs['14'] = honest.measuredBoot!.pcrs['14']!
     expect(await settingsOf(forged)).toMatchObject({ outcome: 'not checked' })
-    // A host that tells nothing is not believed either.
+    // A host that reports nothing is not trusted either.
     const { settled: _, ...silent } = attacked
     expect((await settingsOf(silent)).outcome).toBe('not checked')
     await bootWith((profile) => void profile.sshPublicKeys.pop())
@@ -107,7 +107,7 @@ describe('the operator of a VM’s first boot', () => {
       expected: 'none',
       actual: askedWith({ ...settings, customData: script }).customDataSha256,
     })
-    // Custom data that its owner does name is taken, by its digest.
+    // Custom data that its owner names is accepted, by its digest.
     const asked = askedWith({ ...honest.asked!, customData: script })
     expect(await settingsOf(given, { by: 'owner', asked })).toMatchObject({ outcome: 'verified' })
     const renamed = await bootWith((profile) => {
@@ -115,7 +115,7 @@ describe('the operator of a VM’s first boot', () => {
       profile.adminUsername = 'operator'
     })
     expect(await settingsOf(renamed)).toMatchObject({ outcome: 'refused', expected: 'azureuser', actual: 'operator' })
-    // A password where none was asked for is a way in as well.
+    // An unrequested password is a way in as well.
     const opened = await bootWith((profile) => {
       profile.adminUsername = 'azureuser'
       profile.passwordSha256 = 'ab'.repeat(32)

@@ -48,7 +48,7 @@ describe('evidence of a VM without a guest', () => {
         ['disk', 'not checked', 'No guest ran, so there is no disk to unlock.'],
       ])
       expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 12])
-      // A boot is attested once: who asks again sees the same.
+      // A boot is attested once: repeated requests return the same.
       expect((await evidenceOf(path)).measuredBoot?.nonce).toBe(evidence.measuredBoot?.nonce)
     },
     120_000,
@@ -63,11 +63,11 @@ describe('evidence of a VM without a guest', () => {
     expect(second.guestState.generation).toBeGreaterThan(first.guestState.generation)
     expect(second.bootId).not.toBe(first.bootId)
     expect(outcomes(await trustOf(second))['measured-boot']).toBe('verified')
-    // A register that is not what was quoted.
+    // A register that differs from the quoted one.
     const forged = structuredClone(second)
     forged.measuredBoot!.pcrs['4'] = '00'.repeat(32)
     expect(outcomes(await trustOf(forged))['measured-boot']).toBe('refused')
-    // Nor is a report without a guest made trusted by leaving that out.
+    // Nor does omitting this make a report without a guest trusted.
     const { guestRan: _, ...claiming } = second
     expect((await trustOf(claiming)).trusted).toBe(false)
   })

@@ -62,7 +62,7 @@ async function newApplication(): Promise<{ credential: Credential; objectId: str
   return { credential: installation.credentialOf(made.appId, secretText), objectId: id }
 }
 
-/** As the Contributor, by the resource manager's wire. */
+/** As the Contributor, on the resource manager's wire. */
 async function asInsider(method: string, path: string, body?: object): Promise<string> {
   const { token } = await insider.getToken(`${managementAudience}/.default`)
   const url = `https://${managementHost}${path}?api-version=2023-07-01`
@@ -118,7 +118,7 @@ describe('strongroom vault', () => {
       [ofKey, 'Key Vault Crypto User'],
     ])
     expect(who(roles.grantors)).toEqual([me, giver])
-    // Where access policies decide, these roles let nobody in; who gives roles may change what decides.
+    // With access policies, these roles grant no access; whoever assigns roles may change the permission model.
     const policies = await shown('bypolicies')
     expect(who(policies.users)).toEqual([contributor])
     expect(who(policies.grantors)).toEqual([me, contributor, giver])

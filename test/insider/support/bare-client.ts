@@ -10,7 +10,7 @@ export interface ClientAnswer {
 
 type Dial = (host: string) => Promise<Socket>
 
-/** By the proxy of a guest's network, whose socket is at `path`. */
+/** Through the proxy of a guest's network, whose socket is at `path`. */
 export const byProxy =
   (path: string): Dial =>
   (host) =>
@@ -36,7 +36,7 @@ export interface Client {
   close(): void
 }
 
-/** Requests to the installation's services, on so many connections, with nothing done about refusals. */
+/** Requests to the installation's services on this many connections, without handling refusals. */
 export function bareClient(o: { dial: Dial; caPem: string; connections: number }): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: o.connections })
   agent.createConnection = ((options: { host: string }, done: (error: Error | null, socket?: unknown) => void) => {

@@ -3,7 +3,7 @@ import { openServiceStore, type Store } from '@strongroom/platform'
 import type { TestInstallation } from '../../system/support/installation.ts'
 import { serverContext } from '../../system/support/server-context.ts'
 
-/** The host's rows of boots without a guest, as who runs the server can read and write them. */
+/** The host's rows of boots without a guest, readable and writable for the server's operator. */
 export class KeptEvidence {
   readonly #installation: TestInstallation
 
@@ -35,7 +35,7 @@ export class KeptEvidence {
     })
   }
 
-  /** Has the host keep something else for as long as somebody looks. */
+  /** Makes the host store something else during a check. */
   async edited<T>(vmId: string, edit: (evidence: BootEvidence) => void, look: () => Promise<T>): Promise<T> {
     const honest = await this.read(vmId)
     const evidence = structuredClone(honest)

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /**
- * Opens the sealed reply of /attest/AzureGuest that `attest-guest` left in a folder, with the inner key that the guest's TPM
- * gave it: authenticated, as the stock library does it.
+ * Opens the sealed reply of /attest/AzureGuest that `attest-guest` left in a folder, with the inner key from the
+ * guest's TPM: authenticated, as in the stock library.
  */
 export function openSealedReply(reply: string, innerKey: Uint8Array): string {
   const { token } = JSON.parse(reply) as { token: string }

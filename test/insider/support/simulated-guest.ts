@@ -36,8 +36,8 @@ export async function openHouse(context: ServiceContext): Promise<House> {
 }
 
 /**
- * What a guest sees of its machine, without the guest: the vTPM as the paravisor lays it, registers and log of a boot, and the
- * metadata endpoint. The programs that run against it are those that run in a guest.
+ * A guest's view of its machine, without the guest: the vTPM as the paravisor creates it, registers and log of a boot,
+ * and the metadata endpoint. The programs run against it are a guest's own.
  */
 export class SimulatedGuest {
   readonly spec: InstanceSpec
@@ -60,7 +60,7 @@ export class SimulatedGuest {
     return guest
   }
 
-  /** Of the programs that run as the guest's. */
+  /** For programs that run as the guest's. */
   get environment(): Record<string, string> {
     return {
       TPM2TOOLS_TCTI: `swtpm:path=${this.#tpm!.socket}`,
@@ -70,7 +70,7 @@ export class SimulatedGuest {
     }
   }
 
-  /** Powers it on: at the first time the vTPM is made, afterwards the same one starts with fresh registers. */
+  /** Powers it on: the first time the vTPM is created, afterwards the same one starts with fresh registers. */
   async boot(): Promise<void> {
     const { authority, context, silicon } = this.#house
     const { spec } = this
@@ -115,13 +115,13 @@ export class SimulatedGuest {
     await this.#report()
   }
 
-  /** As the agent ends its work; what a report must show is the host's tests' matter. */
+  /** As the agent finishes; the host's tests cover the report's content. */
   async #report(): Promise<void> {
     const report = { nonce: 'AAAA', quoteMessage: 'AAAA', quoteSignature: 'AAAA', pcrs: {}, eventLog: 'AAAA' }
     await this.metadata('/metadata/strongroom/ready', report)
   }
 
-  /** One call of its metadata endpoint: GET, or POST of a body in JSON. */
+  /** One call of its metadata endpoint: GET, or POST with a JSON body. */
   async metadata<T>(path: string, body?: unknown): Promise<T> {
     const socket = this.environment['METADATA_SOCKET']!
     const headers = ['--header', 'Metadata: true', '--header', 'Content-Type: application/json']

@@ -16,13 +16,13 @@ const vaultAdministrator = '00482a5a-887f-4fb3-b363-3b7fe8e74483'
 
 const releaseUser = '08bbd89e-9f13-488c-ac41-acfcb10c90ab'
 
-/** A place with keys on the wire: a vault or a managed HSM, as its owner uses it. */
+/** A key holder on the wire: a vault or a managed HSM, as its owner uses it. */
 export interface KeyPlace {
   url: string
   audience: string
 }
 
-/** The owner of an installation as a tenant: by the wire alone, with tokens of the sign-in. */
+/** The owner of an installation as a tenant: only over the wire, with tokens from the sign-in. */
 export class Tenant {
   readonly #running: RunningInstallation
   #objectId = ''
@@ -57,7 +57,7 @@ export class Tenant {
     return { url: `https://${vaultHost(name)}`, audience: vaultAudience }
   }
 
-  /** Lets a principal have keys of the vault released to it. */
+  /** Allows a principal to get the vault's keys released. */
   async letRelease(vaultName: string, principalId: string): Promise<void> {
     const id = `/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/${vaultName}`
     await this.#arm('PUT', `${id}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
@@ -65,7 +65,7 @@ export class Tenant {
     })
   }
 
-  /** A managed HSM, activated, whose owner makes keys in it and has them released. */
+  /** A managed HSM, activated, whose owner creates keys in it and gets them released. */
   async managedHsm(name: string): Promise<KeyPlace> {
     const { tenantId } = this.#running.context.installation
     const properties = { tenantId, initialAdminObjectIds: [this.#objectId], softDeleteRetentionInDays: 7 }
@@ -93,7 +93,7 @@ export class Tenant {
     return place
   }
 
-  /** An exportable key of type RSA-HSM under a policy. */
+  /** An exportable RSA-HSM key under a policy. */
   async exportableKey(place: KeyPlace, name: string, policy: object): Promise<KeyBundle> {
     return await this.send<KeyBundle>(place, 'POST', `/keys/${name}/create`, {
       kty: 'RSA-HSM',
@@ -138,7 +138,7 @@ export class Tenant {
   }
 }
 
-/** A holder of a security domain who is never asked for it again. */
+/** A security-domain holder who is never asked again. */
 function holder(): { x5c: string[] } {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const hour = 3600_000
