@@ -29,7 +29,7 @@ const shortNames: Record<string, 'CN' | 'O' | 'OU' | 'L' | 'ST' | 'C'> = {
 }
 const late = new Date('2200-01-01T00:00:00Z')
 
-/** Primitives that count the signatures they are asked for. */
+/** Primitives that count the signatures verified. */
 function counting(): Primitives & { verified: () => number } {
   const inner = nodePrimitives(nodeCrypto)
   let verified = 0

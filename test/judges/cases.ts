@@ -43,7 +43,7 @@ export function mutatedSnp(base: SnpCase, other: SnpCase, pick: (below: number) 
   return { ...base, at, chain: { ...base.chain, [name]: mutate(base.chain[name], pick, other.chain[name]) } }
 }
 
-/** As `mutatedSnp`, of a quote and its collateral. */
+/** Like `mutatedSnp`, for a quote and its collateral. */
 export function mutatedTdx(base: TdxCase, other: TdxCase, pick: (below: number) => number): TdxCase {
   const k = base.collateral as TdxCollateral
   const o = other.collateral as TdxCollateral

@@ -18,7 +18,7 @@ import {
 import { corpusDirectory, hasCorpus } from '../../packages/evidence/src/testing/corpus-directory.ts'
 import { sevTestdata, tdxTestdata } from './go-judge.ts'
 
-/** Evidence that silicon made, from Debian's packages and, where it is at hand, from the corpus beside the source tree. */
+/** Evidence of real silicon, from Debian's packages and, if available, from the corpus beside the source tree. */
 
 const corpus = corpusDirectory
 export const anchors: TrustAnchors = {
@@ -111,7 +111,7 @@ export function tdxCases(): TdxCase[] {
   return cases
 }
 
-/** Folder of collateral that the package's own tests use, with the chains out of their source. */
+/** Collateral from the package's own tests, with the chains from their source. */
 function debianCollateral(): TdxCollateral {
   const read = (name: string): string => readFileSync(join(tdxTestdata, name), 'utf8')
   const source = readFileSync(join(tdxTestdata, '../test_cases.go'), 'utf8')
@@ -130,7 +130,7 @@ function debianCollateral(): TdxCollateral {
   }
 }
 
-/** Collateral of the corpus for a quote's platform, and a time inside all its lives. */
+/** The corpus's collateral for a quote's platform, and a time within all validities. */
 function collateralOf(quote: Uint8Array): { collateral: TdxCollateral; at: Date } | undefined {
   const { certification } = parseTdxQuote(quote)
   if (certification.type !== 'pckChain') return undefined

@@ -20,7 +20,7 @@ interface Library {
 const require = createRequire(import.meta.url)
 const library = require('@phala/dcap-qvl') as Library
 
-/** The form in which @phala/dcap-qvl takes collateral. Signed texts must be whole: this judge is given no broken wrapper. */
+/** The collateral format of @phala/dcap-qvl. Signed texts must be complete: this judge gets no broken wrapper. */
 export function dcapCollateral(collateral: TdxCollateral): Collateral {
   const tcbInfo = split(collateral.tcbInfo, 'tcbInfo')
   const qeIdentity = split(collateral.qeIdentity, 'enclaveIdentity')

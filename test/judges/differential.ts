@@ -10,11 +10,11 @@ import { type Disagreement, explanationOf } from './disagreements.ts'
 import { type GoJudge, type JudgeAnswer, openGoJudge } from './go-judge.ts'
 import { mutate, numbersFrom } from './mutate.ts'
 
-/** What came of a run: how many mutations both judged alike, and by name how often they differed. */
+/** Result of a run: how many mutations both judged alike, and by name how often they differed. */
 export interface Differences {
   judged: number
   accepted: number
-  /** Sets of several machines' files, and those accepted: both judges have to accept what is in them. */
+  /** Sets of several machines' files, and accepted ones, whose content both judges must accept. */
   sets: number
   acceptedSets: number
   /** `judge name`, with the name from disagreements.ts. */
@@ -24,7 +24,7 @@ export interface Differences {
 
 const primitives = nodePrimitives(nodeCrypto)
 const all = { debug: true, migrationAgent: true, cxl: true, vlek: true, provisionalFirmware: true }
-/** Whether evidence is wanted is not what the other judges are asked. */
+/** The other judges are not asked whether evidence is wanted. */
 const anyContent: EvidencePolicy = {
   snp: { measurements: 'any', reportData: 'any', vmpls: [0, 1, 2, 3], allow: all },
   tdx: {
@@ -43,7 +43,7 @@ const anyContent: EvidencePolicy = {
 type Pick = (below: number) => number
 type Files = [name: string, bytes: Uint8Array | string][]
 
-/** The bytes as they are, as text in one of two forms, or packed: the command takes all of them. */
+/** Plain bytes, text in one of two forms, or packed: the command accepts all of them. */
 function asFile(name: string, bytes: Uint8Array | string, pick: Pick): [string, Uint8Array] {
   const raw = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes)
   const form = pick(6)
@@ -53,19 +53,20 @@ function asFile(name: string, bytes: Uint8Array | string, pick: Pick): [string, 
   return [name, raw]
 }
 
-/** The verdict of the command over these files: `accepted`, a code, or why there is none. */
+/** The command's verdict on these files: `accepted`, a code, or why there is none. */
 async function verdictOf(files: Files, at: Date, pick: Pick, cache: VerificationCache): Promise<string> {
   const pieces: Piece[] = files.flatMap(([name, bytes]) => detect(...asFile(name, bytes, pick), { gunzip }))
   const found = await judge({ pieces, anchors, at, policy: anyContent, primitives, cache })
   return found.code ?? found.verdict
 }
 
-/** Every so many mutations stand once more in a set with others. */
+/** One mutation in this many is repeated in a set with others. */
 const setEvery = 8
 
 /**
- * The mutation again in one set with another machine's altered evidence, whole files of others, copies and junk, in any order.
- * Files are one pool: one statement's files must not carry another's. What is accepted as a set, each judge has to accept.
+ * The mutation again in one set with another machine's altered evidence, whole files of others, copies and junk, in any
+ * order. Files are one pool: one statement must not be accepted because of another's files. Each judge must accept what
+ * the set accepts.
  */
 async function inASet(o: {
   snp: SnpCase[]
@@ -78,7 +79,7 @@ async function inASet(o: {
   first: Prepared
 }): Promise<void> {
   const { pick, first } = o
-  // Of another kind: a good certificate of the same root would make up for an altered one.
+  // Of another kind: a valid certificate of the same root would replace an altered one.
   const second =
     first.judge === 'go-sev-guest' ? preparedTdx(o.tdx, pick, o.library) : preparedSnp(o.snp, pick, o.library)
   const at = pick(2) === 0 ? first.at : second.at
@@ -100,8 +101,8 @@ async function inASet(o: {
 }
 
 /**
- * Puts altered evidence before the verifier as files, as `strongroom evidence verify` takes it, and before another judge as what
- * the files hold: go-sev-guest, go-tdx-guest, and dcap-qvl for quotes of version 5.
+ * Gives altered evidence to the verifier as files, as `strongroom evidence verify` accepts it, and its content to
+ * another judge: go-sev-guest, go-tdx-guest, and dcap-qvl for quotes of version 5.
  * @param o.first seed of the first mutation; each seed is one
  */
 export async function differential(o: {
@@ -146,7 +147,7 @@ interface Result {
   statement: Uint8Array
 }
 
-/** Altered evidence as files, and what another judge says of what they hold. */
+/** Altered evidence as files, and another judge's verdict on its content. */
 interface Prepared {
   judge: Disagreement['judge']
   what: string
@@ -172,7 +173,7 @@ function preparedSnp(cases: SnpCase[], pick: Pick, library: GoJudge): Prepared {
 
 function preparedTdx(cases: TdxCase[], pick: Pick, library: GoJudge): Prepared {
   const [base, other] = [cases[pick(cases.length)]!, cases[pick(cases.length)]!]
-  // The second library reads quotes only as a whole with good collateral.
+  // The second library reads quotes only as a whole with valid collateral.
   const alone = base.version === 5
   const altered = alone
     ? { ...base, quote: mutate(base.quote, pick, other.quote) }
@@ -193,7 +194,7 @@ function preparedTdx(cases: TdxCase[], pick: Pick, library: GoJudge): Prepared {
   return { ...shared, judge: 'dcap-qvl', theirs }
 }
 
-/** Files are one pool, so a good copy of a chain makes up for an altered one: both judges get the altered one twice. */
+/** Files are one pool, so a valid copy of a chain replaces an altered one: both judges get the altered one twice. */
 function oneSigner(altered: TdxCase, base: TdxCase): TdxCase {
   const [k, before] = [altered.collateral as TdxCollateral, base.collateral as TdxCollateral]
   if (before.tcbInfoIssuerChainPem !== before.qeIdentityIssuerChainPem) return altered
@@ -213,7 +214,7 @@ function record(found: Differences, seed: number, { judge: name, what, ours, the
   found.explained.set(key, (found.explained.get(key) ?? 0) + 1)
 }
 
-/** For people: the counts, then each disagreement that nobody has explained. */
+/** For display: the counts, then each unexplained disagreement. */
 export function summary({ judged, accepted, sets, acceptedSets, explained, unexplained }: Differences): string {
   const names = [...explained].map(([name, count]) => `  ${name}: ${count}`).toSorted()
   const strange = unexplained

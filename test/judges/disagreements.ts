@@ -1,4 +1,4 @@
-/** A kind of disagreement between the judges that is understood: docs/evidence-judges.md explains each by its name. */
+/** An understood kind of disagreement between the judges: docs/evidence-judges.md explains each by name. */
 export interface Disagreement {
   name: string
   /** What our verdict must be: `accepted`, or one of these codes. */
@@ -6,9 +6,9 @@ export interface Disagreement {
   /** The other judge's verdict: `accepted`, or an error like this. */
   theirs: 'accepted' | RegExp
   judge: 'go-sev-guest' | 'go-tdx-guest' | 'dcap-qvl'
-  /** Of the command over files only: a call of the library must not differ so. */
+  /** Only for the command over files: library calls must not differ so. */
   entry?: 'files'
-  /** Of such altered statements only. */
+  /** Only for these altered statements. */
   when?: (statement: Uint8Array) => boolean
 }
 
@@ -121,7 +121,7 @@ export const disagreements: readonly Disagreement[] = [
   },
 ]
 
-/** The rule that covers a difference; undefined where none does. @param entry as `Disagreement.entry` */
+/** The rule that covers a difference; undefined if none does. @param entry as `Disagreement.entry` */
 export function explanationOf(
   found: { judge: Disagreement['judge']; ours: string; theirs: { ok: boolean; error?: string }; statement: Uint8Array },
   entry?: 'files',

@@ -16,7 +16,7 @@ import { missingForGoJudge } from './go-judge.ts'
 
 const primitives = nodePrimitives(nodeCrypto)
 
-/** Offsets whose change is accepted. An error that is not the package's own ends the test. */
+/** Offsets whose change is accepted. An error of another package ends the test. */
 async function accepted(
   bytes: Uint8Array,
   length: number,
@@ -70,7 +70,7 @@ describe('of genuine evidence, no byte that a signature covers can be changed', 
         : verifyTdx({ quote: parsed, collateral, anchors, at, primitives, cache })
     }
     await verify(quote)
-    // Header, body, signature, attestation key, QE report and its signature and data: all before the certificates.
+    // Header, body, signature, attestation key, QE report and its signature and data: everything before the certificates.
     const text = Buffer.from(quote).indexOf('-----BEGIN CERTIFICATE-----')
     expect(text).toBeGreaterThan(1200)
     expect(await accepted(quote, text, verify)).toEqual([])

@@ -51,7 +51,7 @@ export interface GoJudge {
   close(): Promise<void>
 }
 
-/** Undefined when Debian's packages are at hand, else what is missing: tests then say so and skip. */
+/** Undefined if Debian's packages are installed, else what is missing: tests then report it and skip. */
 export function missingForGoJudge(): string | undefined {
   for (const [path, name] of [
     ['/usr/bin/go', 'golang-go'],
@@ -63,7 +63,7 @@ export function missingForGoJudge(): string | undefined {
   return undefined
 }
 
-/** Builds the judge where it is not built yet, starts it and keeps it: one process for all cases. */
+/** Builds the judge if necessary, starts it and keeps it: one process for all cases. */
 export async function openGoJudge(o: { processors?: number } = {}): Promise<GoJudge> {
   const binary = await build()
   const child = spawn(binary, [], {
@@ -135,7 +135,7 @@ async function build(): Promise<string> {
     }
     const flags = ['build', '-overlay', join(work, 'overlay.json'), '-o', output, source]
     await promisify(execFile)('/usr/bin/go', flags, { env: environment, cwd: work })
-    // Beside the name and then moved over it: two test runs may build at once.
+    // Written beside the name and then moved over it: two test runs may build at once.
     const unique = `${binary}.${process.pid}`
     await writeFile(unique, await readFile(output), { mode: 0o755 })
     await rename(unique, binary)
@@ -146,8 +146,8 @@ async function build(): Promise<string> {
 }
 
 /**
- * The libraries embed vendors' roots as files that Debian's packages leave out. Intel's is taken from the real quote that the
- * package does hold. AMD's are never consulted by this judge, which gives the library each case's own chain: any chain will do.
+ * The libraries embed vendors' roots as files that Debian's packages omit. Intel's comes from the real quote in the
+ * package. This judge never uses AMD's, because it gives the library each case's own chain: any chain will do.
  */
 async function embeddedFiles(work: string): Promise<Record<string, string>> {
   const quote = parseTdxQuote(await readFile(join(tdxTestdata, 'tdx_prod_quote_SPR_E4.dat')))

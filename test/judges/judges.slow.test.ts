@@ -20,14 +20,14 @@ import { missingForGoJudge, openGoJudge, type GoJudge, type JudgeAnswer } from '
 import { goSnp, goTdx, mutatedSnp, mutatedTdx } from './cases.ts'
 import { mutate, numbersFrom } from './mutate.ts'
 
-/** Each seed is one mutation: a failure names its seed, and `STRONGROOM_JUDGE_SEED` runs that one alone. */
+/** Each seed is one mutation: a failure names its seed, and `STRONGROOM_JUDGE_SEED` runs only that one. */
 const snpMutations = 12_000
 const tdxMutations = 8000
 const dcapMutations = 1500
 const only = process.env['STRONGROOM_JUDGE_SEED']
 
 const primitives = nodePrimitives(nodeCrypto)
-/** Shared by all mutations, so that the cache is judged with the verifier: a stale entry would accept what others refuse. */
+/** Shared by all mutations, so that the cache is tested with the verifier: a stale entry would accept what others refuse. */
 const cache = new VerificationCache({ maximumEntries: 64 })
 
 interface Disagreed {
@@ -62,7 +62,7 @@ async function verdict(action: () => Promise<unknown>): Promise<string> {
     await action()
     return 'accepted'
   } catch (error) {
-    // Anything but an error of the package is a defect of it.
+    // Anything but an error of the package is a bug in it.
     if (!(error instanceof EvidenceError)) throw error
     return (error as ParseError).code
   }
@@ -139,7 +139,7 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
       const altered = mutatedTdx(base, other, pick)
       const [ours, theirs] = await Promise.all([ourTdx(altered), goTdx(judge, altered)])
       compare({ judge: 'go-tdx-guest', seed, what: base.name, ours, statement: altered.quote }, theirs)
-      // However its text ends, what we accept rests on the whole chain.
+      // However its text ends, acceptance rests on the whole chain.
       if (ours === 'accepted') expect(chainOf(altered.quote)).toEqual(chainOf(base.quote))
       if (ours === 'accepted' && !theirs.ok) {
         const signatures = await judge.ask({ kind: 'tdx-signatures', quote: altered.quote, at: altered.at })
@@ -176,7 +176,7 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
   })
 })
 
-/** Some cases on their way at once, so that both processes have work. */
+/** Several cases in parallel, so that both processes have work. */
 async function inBatches(all: readonly number[], run: (seed: number) => Promise<void>): Promise<void> {
   for (let at = 0; at < all.length; at += 32) await Promise.all(all.slice(at, at + 32).map(run))
 }

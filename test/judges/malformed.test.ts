@@ -20,7 +20,7 @@ import { issueCertificate } from '../../packages/silicon/src/pki/certificate-wri
 import { loadOrCreateKey } from '../../packages/silicon/src/pki/keys.ts'
 import { makeSeeds } from '../../fuzz/seeds.ts'
 
-/** Code and offset of the refusal; anything that is not a refusal of the package fails the test. */
+/** Code and offset of the refusal; anything other than the package's refusal fails the test. */
 function refusal(action: () => unknown): { code: string; offset: number | undefined } {
   try {
     action()
@@ -115,7 +115,7 @@ describe('malformed evidence is refused with a code and a place', () => {
     const critical = await issue([{ oid: '1.2.3', critical: true, value: nullValue() }])
     const changed = replaced(critical, Uint8Array.of(0x01, 0x01, 0xff), Uint8Array.of(0x01, 0x01, 0x01))
     expect(refusal(() => parseCertificate(changed.bytes))).toEqual({ code: 'NotCanonical', offset: changed.at + 2 })
-    // The same certificate with its outer length in one byte more than it needs.
+    // The same certificate with its outer length one byte longer than needed.
     const longer = concat(Uint8Array.of(0x30, 0x83, 0x00), critical.subarray(2))
     expect(refusal(() => parseCertificate(longer)).code).toBe('NotCanonical')
     const indefinite = concat(Uint8Array.of(0x30, 0x80), critical.subarray(4), Uint8Array.of(0, 0))

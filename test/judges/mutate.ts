@@ -9,7 +9,7 @@ export function numbersFrom(seed: number): (below: number) => number {
   }
 }
 
-/** One change of a kind that attackers and broken transports make. Never the bytes themselves unless they are what came out. */
+/** One change as made by attackers and broken transports. Rarely the unchanged bytes. */
 export function mutate(bytes: Uint8Array, pick: (below: number) => number, other: Uint8Array): Uint8Array {
   const out = Uint8Array.from(bytes)
   const at = pick(Math.max(1, out.length))
@@ -45,7 +45,7 @@ export function mutate(bytes: Uint8Array, pick: (below: number) => number, other
   }
 }
 
-/** As `mutate`, for texts of which every character is one byte. */
+/** Like `mutate`, for texts with one byte per character. */
 export function mutateText(text: string, pick: (below: number) => number, other: string): string {
   return Buffer.from(mutate(Buffer.from(text, 'latin1'), pick, Buffer.from(other, 'latin1'))).toString('latin1')
 }

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { differential, summary } from './differential.ts'
 import { missingForGoJudge } from './go-judge.ts'
 
-/** `npm run differential -- [--count N] [--seed S]`: ends with 1 at a disagreement that disagreements.ts does not explain. */
+/** `npm run differential -- [--count N] [--seed S]`: exits with 1 for a disagreement that disagreements.ts does not explain. */
 const { values } = parseArgs({
   options: { count: { type: 'string', default: '20000' }, seed: { type: 'string', default: '1' } },
 })
