@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Mutant } from './instrument.ts'
 import type { Outcome } from './run-mutants.ts'
 
-/** What a run leaves behind as JSON: every outcome, and the SHA-256 of each source that it was judged on, in hexadecimal. */
+/** A run's JSON: every outcome, and each judged source's SHA-256 in hexadecimal. */
 export interface Result {
   files: Record<string, string>
   outcomes: Outcome[]
@@ -24,8 +24,8 @@ export function readResult(path: string): Result {
 }
 
 /**
- * Mutants that the earlier run killed, by their ids of this run: only of files that have not changed since. Tests are expected to
- * have been added since, not weakened; a run without an earlier one judges that.
+ * Mutants that the earlier run killed, by their ids in this run: only in unchanged files. Tests are expected to have
+ * been added, not weakened; a run without an earlier one checks that.
  */
 export function killedEarlier(root: string, { files, outcomes }: Result, mutants: Mutant[]): Map<string, Outcome> {
   const now = Map.groupBy(mutants, ({ file }) => file)

@@ -3,15 +3,15 @@ import { join } from 'node:path'
 import { Instrumenter } from '@stryker-mutator/instrumenter'
 import { ignoredProse } from './prose.ts'
 
-/** One change to one place of a source file. */
+/** One change at one place of a source file. */
 export interface Mutant {
-  /** Number within a run, as text: the switch in the instrumented source compares it. */
+  /** Number within a run, as text: the instrumented source's switch compares it. */
   id: string
   /** Path from the root of the repository. */
   file: string
   /** First line of the place, counted from 1. */
   line: number
-  /** What stands there, and what stands there instead. */
+  /** Original and replacement. */
   original: string
   replacement: string
   /** Name of the mutator, as Stryker's documentation lists them. */
@@ -20,7 +20,7 @@ export interface Mutant {
 
 export interface Instrumented {
   mutants: Mutant[]
-  /** Source of each file with all its mutants behind switches, by the file's path from the root. */
+  /** Each file's source with all its mutants behind switches, by path from the root. */
   sources: Record<string, string>
 }
 

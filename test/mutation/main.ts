@@ -9,9 +9,9 @@ import { runMutants } from './run-mutants.ts'
 import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
 
 /**
- * `npm run mutate -- [--changed] [--near] [--by PATH]… [--jobs N] [--sample N] [--again FILE] [--json FILE]
- * [FILE or folder…]`: ends with 1 where a mutant lives without a reason in survivors.json, or a reason has no mutant. Without arguments it
- * takes all folders that docs/mutation.md names.
+ * `npm run mutate -- [--changed] [--near] [--by PATH]… [--jobs N] [--sample N] [--again FILE] [--json FILE] [FILE or
+ * folder…]`: exits with 1 if a mutant survives without a reason in survivors.json, or a reason has no mutant. Without
+ * arguments it runs over all folders in docs/mutation.md.
  */
 const root = resolve(import.meta.dirname, '../..')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -34,7 +34,7 @@ const sample = values.sample === undefined ? undefined : Number(values.sample)
 if (sample !== undefined && !(Number.isSafeInteger(sample) && sample > 0))
   throw new Error('--sample takes a whole number above 0')
 
-/** Folders in which 95 of 100 mutants are to be killed. */
+/** Folders in which 95 of 100 mutants must be killed. */
 const guarded = [
   ...['snp', 'tdx', 'tpm', 'x509', 'tokens', 'bundle', 'checks'].map((name) => `packages/evidence/src/${name}`),
   'packages/policy/src',

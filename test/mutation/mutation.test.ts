@@ -26,7 +26,7 @@ describe('mutation tests', { timeout: 600_000 }, () => {
 
   it('kill all mutants by a strong test, also those that would never end', async () => {
     const found = await judge('strong.ts')
-    // Equal numbers exchange themselves, and one place after the last holds undefined, which is below nothing.
+    // Swapping equal numbers has no effect, and the element after the last is undefined, which is below nothing.
     expect(living(found)).toEqual([
       'index < numbers.length → index <= numbers.length',
       'each > largest → each >= largest',

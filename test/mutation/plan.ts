@@ -1,19 +1,19 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import type { Mutant } from './instrument.ts'
 
-/** What one worker is to do: written by the driver, read by the worker's configuration and its runner. */
+/** One worker's task: written by the driver, read by the worker's configuration and its runner. */
 export interface Plan {
   root: string
-  /** File with the instrumented source, by the absolute path of the file it stands for. */
+  /** File with the instrumented source, by the absolute path of the original. */
   sources: Record<string, string>
-  /** Absolute paths of test files, in the order in which they are to run. */
+  /** Absolute paths of test files, in execution order. */
   tests: string[]
   mutants: Mutant['id'][]
   /** File of `Entry` lines. */
   journal: string
 }
 
-/** A line of the journal, which outlives a worker that has to be killed. */
+/** A line of the journal, which outlives a killed worker. */
 export type Entry =
   | { kind: 'file'; test: string; /** Milliseconds without a mutant. */ ms: number }
   | { kind: 'start'; mutant: string; limit: number }
@@ -25,7 +25,7 @@ export type Entry =
 
 export const planVariable = 'STRONGROOM_MUTATION_PLAN'
 
-/** @throws where the variable names no plan: these files run under the driver alone */
+/** @throws if the variable names no plan: these files run only under the driver */
 export function readPlan(): Plan {
   const path = process.env[planVariable]
   if (path === undefined) throw new Error(`${planVariable} is not set: start mutation tests by npm run mutate`)

@@ -1,4 +1,4 @@
-/** What of Babel's paths is looked at. */
+/** The parts of Babel's paths that are used. */
 interface Path {
   node: {
     type: string
@@ -18,16 +18,16 @@ interface Node {
   property?: Node
 }
 
-/** Members of errors and findings that hold text for people. */
+/** Members of errors and findings with display text. */
 const textMembers = new Set(['message', 'expected', 'found', 'subject', 'title', 'hint', 'what', 'description'])
-/** Readers of bytes, whose text names the field in an error. */
+/** Byte readers, whose text names the field in an error. */
 const readers =
   /^(?:u8|u16|u32|u64|i32|bytes|skip|take|text|sequence|structure|zero|set|octets|octetString|bitString|integer|oid|boolean|expect|explicit|implicit|optional|peek|next|end|read[A-Z]\w*)(?:be|le)?$/
 
 /**
- * Leaves out text that is only for people: its wording is no behaviour, and a test that repeats it proves nothing. That is
- * text in `message`, `expected`, `found` and the like, arguments of errors, names of fields given to readers of bytes, and any
- * text of several words. Codes, names of claims and all else on the wire are single words and are mutated.
+ * Excludes display text: its wording is not behaviour, and a test that repeats it proves nothing. That is text in
+ * `message`, `expected`, `found` and similar, arguments of errors, field names for byte readers, and any text of
+ * several words. Codes, claim names and everything else on the wire are single words and are mutated.
  */
 export const ignoredProse = {
   shouldIgnore(given: object): string | undefined {

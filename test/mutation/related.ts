@@ -1,15 +1,15 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
-/** Where unit tests lie. Those that start machines, browsers or other judges are left out: they take minutes each. */
+/** Where unit tests are. Those that start machines, browsers or other judges are excluded: they take minutes each. */
 const testGlobs = ['{packages,services,apps/cli}/**/src/**/*.test.ts', 'test/{corpus,forged,wycheproof}/**/*.test.ts']
 const specifiers = /\b(?:from|import)\s*\(?\s*'([^']+)'/g
 
 /**
- * Tests that load one of these files, the nearest first: in the same folder, in the same workspace, in another package, then
- * all others.
+ * Tests that load one of these files, the nearest first: same folder, same workspace, another package, then all others.
  * @param files paths from the root
- * @param near leaves services, apps and `test/` out, which start servers or read whole corpora; those of the same workspace stay
+ * @param near excludes services, apps and `test/`, which start servers or read whole corpora; those of the same
+ * workspace stay
  * @returns paths from the root
  */
 export function relatedTests(root: string, files: string[], near = false): string[] {
@@ -78,8 +78,8 @@ class Graph {
 }
 
 /**
- * Source files of these paths, which may be folders: what tests are there for, not the tests.
- * @throws where a path holds no source or is a test, as the second of `--by A B` is
+ * Source files in these paths, which may be folders: the tests' subjects, not the tests.
+ * @throws if a path has no source or is a test, like the second of `--by A B`
  */
 export function sourcesOf(root: string, paths: string[]): string[] {
   const found = paths.flatMap((path) => {
@@ -96,7 +96,7 @@ export function sourcesOf(root: string, paths: string[]): string[] {
   return [...new Set(found)].filter(isSource).toSorted()
 }
 
-/** Whether a file is one of these, or lies below one of these folders; true where none is named. */
+/** Whether a file is one of these, or below one of these folders; true if none is given. */
 export function isBelow(file: string, paths: readonly string[]): boolean {
   return paths.length === 0 || paths.some((path) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`))
 }

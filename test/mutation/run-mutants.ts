@@ -9,24 +9,24 @@ import { type Entry, type Plan, planVariable, readJournal, write } from './plan.
 import { keepTimes, readTimes, slowLast } from './times.ts'
 
 export interface Outcome extends Mutant {
-  /** `killed`: a test failed, or nothing ended in time; `survived`: tests ran it and passed; `uncovered`: no test ran it. */
+  /** `killed`: a test failed, or timed out; `survived`: tests ran it and passed; `uncovered`: no test ran it. */
   verdict: 'killed' | 'survived' | 'uncovered'
   /** The test that failed, or `time limit`. */
   by?: string
 }
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs')
-/** Of a test file's first run, which has no mutant. */
+/** For a test file's first run, without a mutant. */
 const fileLimit = 600_000
 
 /**
  * Judges every mutant of these files by these tests.
  * @param o.files paths from the root
- * @param o.tests paths from the root, in the order in which they are to run
- * @param o.jobs workers side by side, each with a share of the mutants
- * @param o.sample how many mutants to judge at most, evenly spread over all; all where it is left out
- * @param o.earlier what it killed stays killed in files that have not changed
- * @throws where a test fails without a mutant
+ * @param o.tests paths from the root, in execution order
+ * @param o.jobs parallel workers, each with a share of the mutants
+ * @param o.sample maximum number of mutants, evenly spread; all by default
+ * @param o.earlier what it killed stays killed in unchanged files
+ * @throws if a test fails without a mutant
  */
 export async function runMutants(o: {
   root: string
@@ -61,7 +61,7 @@ export async function runMutants(o: {
   }
 }
 
-/** So many of them, at even distances. */
+/** This many of them, evenly spaced. */
 function spread(mutants: Mutant[], count = mutants.length): Mutant[] {
   if (count >= mutants.length) return mutants
   return Array.from({ length: count }, (_, index) => mutants[Math.floor((index * mutants.length) / count)]!)
@@ -92,7 +92,7 @@ async function oneWorker(o: {
     const output = await start(plan, o.folder)
     const after = readJournal(journal)
     const last = after.at(-1)
-    // Where a mutant ends the worker or hangs it, the rest goes on without it.
+    // If a mutant ends or hangs the worker, the rest continues without it.
     if (last?.kind === 'start') write(journal, { kind: 'timeout', mutant: last.mutant })
     else if (after.length === before.length || last?.kind === 'file')
       throw new Error(`The tests did not run:\n${output}`)
@@ -100,7 +100,7 @@ async function oneWorker(o: {
   }
 }
 
-/** Runs vitest over the plan; ends it when one step takes longer than that step may. @returns the end of what it wrote */
+/** Runs vitest over the plan; ends it when one step exceeds its time. @returns the end of its output */
 function start(plan: Plan, folder: string): Promise<string> {
   const path = join(folder, 'plan.json')
   writeFileSync(path, JSON.stringify(plan))
@@ -122,7 +122,7 @@ function start(plan: Plan, folder: string): Promise<string> {
     if (now.length !== entries) [entries, since] = [now.length, Date.now()]
     const last = now.at(-1)
     const limit = last?.kind === 'start' ? last.limit : fileLimit
-    // Its own group, with the workers that it started.
+    // Its own process group, with the workers it started.
     if (Date.now() - since > limit && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   }, 1000)
   return new Promise((resolve, reject) => {

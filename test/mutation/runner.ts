@@ -2,7 +2,7 @@ import { TestRunner } from 'vitest'
 import { runBaseTests } from 'vitest/worker'
 import { type Plan, readJournal, readPlan, write } from './plan.ts'
 
-/** What the switches and counters in instrumented sources share with whoever runs them. */
+/** Shared by the switches and counters in instrumented sources and their runner. */
 interface Switchboard {
   activeMutant?: string | undefined
   currentTestId?: string | undefined
@@ -27,7 +27,7 @@ const shared = globalThis as typeof globalThis & {
   __mutation_inner__?: Inner | undefined
 }
 const board = (shared.__stryker__ ??= {})
-/** What an inner run says of its tests is not the outer run's. */
+/** An inner run's reports on its tests are not the outer run's. */
 const muted = new Set([
   'onCollected',
   'onQueued',
@@ -38,8 +38,9 @@ const muted = new Set([
 ])
 
 /**
- * Runs each test file once as it is, to learn which test reaches which mutant, then again for every mutant that is left: only
- * the tests that reach it, until one fails. All modules are evaluated again each time, so that no mutant leaves anything behind.
+ * Runs each test file unchanged once, to learn which test reaches which mutant, then again for every remaining mutant:
+ * only the tests that reach it, until one fails. All modules are evaluated again each time, so that no mutant leaves
+ * anything behind.
  */
 // oxlint-disable-next-line import/no-default-export -- vitest takes a runner by that name
 export default class MutationRunner extends TestRunner {
@@ -79,7 +80,7 @@ class FileRun {
   readonly #plan: Plan
   readonly #traces: Traces
   readonly #outer = shared.__vitest_worker__
-  /** Sets of tests that pass by themselves without a mutant: a test that needs another's traces kills nothing. */
+  /** Sets of tests that pass alone without a mutant: a test that depends on another's effects kills nothing. */
   readonly #sound = new Map<string, boolean>()
 
   constructor(file: TestFile, plan: Plan, traces: Traces) {
@@ -107,7 +108,7 @@ class FileRun {
       if (settled.has(mutant)) continue
       const reached = atImport[mutant] === undefined ? everything.filter((id) => perTest[id]?.[mutant]) : everything
       if (reached.length === 0) continue
-      // What waits ends by the test's limit; what never comes back is ended by the driver, a while later.
+      // A waiting test ends by its limit; one that never returns is ended by the driver, later.
       write(journal, { kind: 'start', mutant, limit: limit + 30_000 })
       const hits = Math.max(1, ...Object.values(perTest).map((each) => each[mutant] ?? 0), atImport[mutant] ?? 0)
       const { failed, ran } = await this.#run(reached, { mutant, limit, hitLimit: 1000 + 100 * hits })
@@ -157,7 +158,7 @@ class FileRun {
   }
 }
 
-/** Vitest hands them to the runner under a name of its own. */
+/** Vitest passes them to the runner under a separate name. */
 const tracesOf = (runner: object): Traces => (runner as { _otel: Traces })._otel
 
 function mute(rpc: WorkerState['rpc']): WorkerState['rpc'] {

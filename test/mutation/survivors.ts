@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import type { Mutant } from './instrument.ts'
 import type { Outcome } from './run-mutants.ts'
 
-/** A mutant that may live, and why: it changes nothing that anybody can see, or what it changes cannot be reached. */
+/** A mutant that may survive, and why: it changes nothing visible, or unreachable code. */
 export interface Reason {
   /** The line on which the place begins, without its indentation. */
   line: string
   original: string
   replacement: string
   why: string
-  /** How many mutants of the file look so; 1 where it is left out. */
+  /** How many mutants of the file look so; default 1. */
   times?: number
 }
 
@@ -20,8 +20,8 @@ export type Reasons = Record<string, Reason[]>
 export const survivorsFile = 'test/mutation/survivors.json'
 
 /**
- * Compares what lived with the reasons that are kept.
- * @returns mutants that live for no reason, and reasons for which no mutant lives: both are errors
+ * Compares survivors with the recorded reasons.
+ * @returns survivors without a reason, and reasons without a survivor: both are errors
  */
 export function withoutReason(
   root: string,
@@ -51,7 +51,7 @@ export function withoutReason(
   return { strange, stale }
 }
 
-/** How a reason names a mutant: by texts, not by numbers, so that it moves with the code and ends with it. */
+/** How a reason identifies a mutant: by texts, not by numbers, so that it moves with the code and ends with it. */
 export function placeOf(mutant: Mutant, lines: string[]): Omit<Reason, 'why'> {
   return {
     line: (lines[mutant.line - 1] ?? '').trim(),

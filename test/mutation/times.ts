@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Entry } from './plan.ts'
 
-/** Milliseconds of a test file without a mutant, by its path from the root: kept between runs, for their order alone. */
+/** Milliseconds of a test file without a mutant, by path from the root: kept between runs, only for ordering. */
 export type Times = Readonly<Record<string, number>>
 
 const pathOf = (root: string): string => join(root, 'node_modules/.cache/strongroom/mutation-times.json')
@@ -20,7 +20,7 @@ export function keepTimes(root: string, entries: readonly Entry[]): void {
   writeFileSync(pathOf(root), `${JSON.stringify({ ...readTimes(root), ...Object.fromEntries(found) }, undefined, 1)}\n`)
 }
 
-/** The same tests in the same order, those that take far longer than most behind the others: they see only what the others let live. */
+/** The same tests in the same order, except that very slow ones come last: they only see survivors of the others. */
 export function slowLast(tests: readonly string[], times: Times): string[] {
   const known = tests.flatMap((test) => times[test] ?? []).toSorted((left, right) => left - right)
   const middle = known[Math.floor(known.length / 2)] ?? Number.POSITIVE_INFINITY

@@ -1,4 +1,4 @@
-/** The largest of these numbers below the limit; undefined where there is none. */
+/** The largest of these numbers below the limit; undefined if there is none. */
 export function largestBelow(limit: number, numbers: number[]): number | undefined {
   let largest: number | undefined
   for (let index = 0; index < numbers.length; index++) {
