@@ -18,7 +18,7 @@ const first = 100
 const listed = 1_000
 /** A slow machine creates fewer VMs; the figures say how many. */
 const mostSeconds = 120
-/** Two looks of the server at itself (apps/strongroomd/src/collect-at-rest.ts) and the collection. */
+/** Two self-checks of the server (apps/strongroomd/src/collect-at-rest.ts) and the collection. */
 const restMs = 15_000
 const goals = { create: 50, get: 3_000, listMilliseconds: 50, kibibytesPerVm: 20 }
 
@@ -32,8 +32,8 @@ interface Figures {
 
 /**
  * The resource manager with the driver without guests, over TLS, driven by one client. Rates are per second of the
- * server's processor time: on a machine that does nothing else, a second of one core. Azurite, which emulator users know,
- * creates and gets its own simplest entity in the same run.
+ * server's processor time, which on an otherwise idle machine is a second of one core. Azurite, which emulator users
+ * know, creates and gets its simplest entity in the same run.
  */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const vms = Number(process.env['STRONGROOM_BENCH_VMS'] ?? 10_000)
@@ -94,7 +94,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   return rows.every(([, , , met]) => met)
 }
 
-/** The quota of an installation is made for tens of VMs. */
+/** An installation's quota is meant for tens of VMs. */
 async function raiseQuota(server: Server): Promise<void> {
   const subscription = `/subscriptions/${server.subscription}`
   const operator = `${subscription}/providers/Strongroom.Quota`
@@ -159,7 +159,7 @@ async function run(server: Server, vms: number): Promise<Figures> {
     }
     return count
   }
-  // Compiled code and caches first, as a server that has run for a minute has them.
+  // Warms up compiled code and caches, as in a server that has run for a minute.
   await rate(0, 20)
   const at100 = await rate(20, 20 + first)
   const memoryBefore = await memoryAtRest(server.pid)
@@ -181,13 +181,13 @@ async function run(server: Server, vms: number): Promise<Figures> {
   }
 }
 
-/** What the server keeps once it has collected what the work before left behind. */
+/** The server's memory after it has collected the garbage of the work before. */
 async function memoryAtRest(pid: number): Promise<number> {
   await sleep(restMs)
   return await residentMebibytes(pid)
 }
 
-/** Processor milliseconds of one list, its pages together: the best of several. */
+/** Processor milliseconds of one list, all its pages: the best of several. */
 async function timeOfList(server: Server, path: string): Promise<number> {
   let best = Number.POSITIVE_INFINITY
   for (let round = 0; round < 5; round++) {
