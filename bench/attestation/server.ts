@@ -1,4 +1,4 @@
-/** The attestation service in a process of its own, on simulated silicon and SQLite. Speaks with bench/attestation.ts over IPC. */
+/** The attestation service in a separate process, on simulated silicon and SQLite. Talks to bench/attestation.ts over IPC. */
 import { generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ import { InPlace } from '../support/in-place.ts'
 import { measureSync } from '../support/measure.ts'
 import { reportsOf } from '../support/reports.ts'
 
-/** What the parent asks for. */
+/** The parent's questions. */
 type Question = { ask: 'usage' } | { ask: 'sample' } | { ask: 'samples' } | { ask: 'end' }
 
 const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-bench-attestation-'))
