@@ -16,7 +16,7 @@ interface Call {
 }
 
 const attest: Call = { path: '/attest/SevSnpVm?api-version=2025-06-01', status: 200 }
-/** The same body, over the same connections, to a type that is not offered: what a request costs before anything is verified. */
+/** The same body, over the same connections, to a type that is not offered: a request's cost before anything is verified. */
 const nothing: Call = { path: '/attest/SgxEnclave?api-version=2025-06-01', status: 501 }
 const connections = 8
 const distinctReports = 1_000
@@ -30,7 +30,7 @@ const goals = {
 }
 /** A slow machine serves fewer requests; the figures say how many. */
 const mostSeconds = 120
-/** Requests before the memory is first looked at, so that caches are full. */
+/** Requests before memory is first read, so that caches are full. */
 const warmUp = 10_000
 const latencySeconds = 20
 const settleSeconds = 2
@@ -53,13 +53,13 @@ interface Usage {
 }
 
 export interface AttestationFigures {
-  /** Requests a second that the two signatures alone allow on one core. */
+  /** Requests per second that one core could serve with only the two signatures. */
   signaturesPerSecond: number
-  /** The same where the two signatures are made between the requests of this run. */
+  /** The same with the two signatures made between the requests of this run. */
   signaturesInPlacePerSecond: number
-  /** Requests a second that one core serves: from processor time of the whole server process. */
+  /** Requests per second that one core serves, from the processor time of the whole server process. */
   requestsPerSecond: number
-  /** As seen from outside while the server was busy; depends on what else the machine does. */
+  /** As seen from outside while the server was busy; depends on the machine's other load. */
   seenPerSecond: number
   medianMilliseconds: number
   tailMilliseconds: number
@@ -130,7 +130,7 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
     const sampled = await ask<Sampled>(child, { ask: 'samples' })
     const atEnd = await usageOf(child)
     const seenPerSecond = count / seconds
-    // What the saturated server has left behind, collections of garbage first, is not part of a steady rate.
+    // Leftovers of the saturated server, first of all garbage collections, are not part of a steady rate.
     step(`attests at half of that rate for ${settleSeconds + latencySeconds} s`)
     await client.steady(seenPerSecond / 2, settleSeconds)
     const latencies = await client.steady(seenPerSecond / 2, latencySeconds)
@@ -172,7 +172,7 @@ class Client {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections, ca: ready.caPem, servername: ready.host })
   }
 
-  /** As many as the server takes, for so long at most. @returns how many */
+  /** As many as the server takes, up to a time limit. @returns how many */
   async saturate(count: number, call: Call = attest, seconds = Number.POSITIVE_INFINITY): Promise<number> {
     const end = performance.now() + seconds * 1000
     let sent = 0
@@ -186,7 +186,7 @@ class Client {
     return sent
   }
 
-  /** At a rate, whether earlier ones were answered or not. @returns milliseconds from when each was due */
+  /** At a fixed rate, whether earlier ones were answered or not. @returns milliseconds from when each was due */
   async steady(perSecond: number, seconds: number): Promise<number[]> {
     const latencies: number[] = []
     const pending: Promise<void>[] = []
