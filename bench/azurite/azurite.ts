@@ -12,7 +12,7 @@ import { processorSeconds } from '../support/process.ts'
 
 const here = import.meta.dirname
 const program = join(here, 'node_modules/.bin/azurite-table')
-/** Published with Azurite, the same in every copy of it. */
+/** Published with Azurite, the same in every copy. */
 const account = 'devstoreaccount1'
 const accountKey = Buffer.from(
   'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==',
@@ -25,12 +25,12 @@ export interface AzuriteFigures {
 }
 
 /**
- * Azurite's simplest entity, in a table: created and got over TLS by sixteen at a time, per second of its processor
- * time. Undefined where the package cannot be installed.
+ * Azurite's simplest entity in a table, created and read over TLS by sixteen clients at a time, per second of its
+ * processor time. Undefined if the package cannot be installed.
  */
 export async function measureAzurite(entities: number): Promise<AzuriteFigures | undefined> {
   if (!existsSync(program)) {
-    // A package tree of its own: nothing of it is needed to build, test or run the rest.
+    // A separate package tree, not needed to build, test or run anything else.
     const args = ['ci', '--no-audit', '--no-fund', '--ignore-scripts']
     const installed = await promisify(execFile)('npm', args, { cwd: here }).catch(() => undefined)
     if (installed === undefined) return undefined
@@ -114,7 +114,7 @@ async function send(agent: Agent, port: number, o: { method: string; path: strin
         host: '127.0.0.1',
         port,
         path: `/${account}/${o.path}`,
-        // The certificate is this run's own, made for no name.
+        // The certificate is made for this run, without a name.
         checkServerIdentity: () => undefined,
         headers: {
           'x-ms-date': date,
