@@ -29,15 +29,15 @@ export interface BareOptions {
   cpuModel: string
   acceleration: Acceleration
   caPem: string
-  /** What the serial line has when the boot counts as ended, for guests without our agent; the report of the boot where absent. */
+  /** Serial output at which the boot counts as ended, for guests without our agent; the boot's report by default. */
   console?: RegExp
 }
 
 const consoleEveryMs = 20
 
 /**
- * The same image on the same virtual devices, started by QEMU alone: no resource manager, no attestation, no key release,
- * no encrypted guest state. What Strongroom adds is measured against it.
+ * The same image on the same virtual devices, started by QEMU alone: no resource manager, no attestation, no key
+ * release, no encrypted guest state. The baseline for Strongroom's overhead.
  */
 export class BareMachine {
   readonly #o: BareOptions
@@ -92,7 +92,7 @@ export class BareMachine {
     await admitBoots({ directory, machine })
   }
 
-  /** Milliseconds from QEMU's start to the guest's report, or to what its console has; powers the guest off afterwards. */
+  /** Milliseconds from QEMU's start to the guest's report or console text; powers the guest off afterwards. */
   async boot(): Promise<number> {
     const { spec, cpuModel, acceleration } = this.#o
     const fitted = await fitToHost(spec.size)
@@ -158,7 +158,7 @@ export class BareMachine {
     }
   }
 
-  /** What the guest's agent asks for, and nothing is looked at that it says. */
+  /** Answers the guest agent's requests without checking their content. */
   async #serveMetadata(socket: string): Promise<{ ready: Promise<undefined>; close(): Promise<void> }> {
     const lines = provisioningLines({
       spec: this.#o.spec,

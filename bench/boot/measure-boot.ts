@@ -24,25 +24,25 @@ import { stockImage, stockStarted } from './stock-image.ts'
 
 const rounds = 3
 const group = 'strongroom'
-/** How long a guest is left alone before it counts as idle, and how long it is then watched. */
+/** How long a guest is left alone before it counts as idle, and how long it is then measured. */
 const settleMs = 60_000
 const watchMs = 60_000
 const sshRounds = 3
 
-/** Times in milliseconds up to the guest's verified report; boots after the first are the best of several. */
+/** Milliseconds until the guest's verified report; boots after the first are the best of several. */
 export interface BootFigures {
   create: number
   start: number
   /** The same image under QEMU alone. */
   bareFirst: number
   bareLater: number
-  /** Power-on to multi-user.target of Debian's own initrd and units. */
+  /** Power-on to multi-user.target with Debian's own initrd and units. */
   stock: number
   minimal: number
   /** Of one core, by QEMU. */
   idlePercent: number
   ssh: number
-  /** Memory of the server with one, two and three running VMs, MiB. */
+  /** The server's memory with one, two and three running VMs, MiB. */
   resident: number[]
 }
 
@@ -52,7 +52,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun
 }
 
-/** As the resource manager describes the VM to the host; what differs from VM to VM does not matter for its time. */
+/** The VM as the resource manager describes it to the host; values that differ between VMs do not affect its time. */
 function bareSpec(sizeGiB: number): InstanceSpec {
   return {
     vmId: '00000000-0000-4000-8000-0000000000BB',
@@ -126,7 +126,7 @@ class BootBench {
     return await residentMebibytes(this.installation.server?.pid ?? 0)
   }
 
-  /** Share of one core that QEMU takes while nobody asks anything of the guest, in per cent. */
+  /** Share of one core that QEMU uses while the guest is idle, in per cent. */
   async idlePercent(name: string): Promise<number> {
     await sleep(settleMs)
     const { properties } = await this.installation.must<VmView>('vm', 'show', name)
@@ -145,7 +145,7 @@ class BootBench {
   }
 }
 
-/** Boots by turns with and without Strongroom, so that whatever else the machine does disturbs all. */
+/** Alternates boots with and without Strongroom, so that other load affects both. */
 export async function measureBoot(): Promise<BootFigures> {
   const bench = await BootBench.open()
   try {

@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import type { RecipeSource } from '../../services/host/src/image/recipe.ts'
 
 /**
- * The anchor for boots: the packages of the reference image with Debian's own initrd (initramfs-tools) and the units that Debian enables, on a
- * root file system in clear. Boots under `quiet` as Debian does, but systemd says which targets it reaches.
+ * The baseline for boots: the packages of the reference image with Debian's own initrd (initramfs-tools), the units
+ * that Debian enables, and an unencrypted root file system. Boots with `quiet` as Debian does, but systemd prints the
+ * targets it reaches.
  */
 export const stockImage: RecipeSource = {
   name: 'debian-13-stock',
@@ -12,5 +13,5 @@ export const stockImage: RecipeSource = {
   opensDisk: false,
 }
 
-/** What its console has when it has started. */
+/** Console text once it has started. */
 export const stockStarted = /Reached target (?:\S*multi-user\.target)/
