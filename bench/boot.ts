@@ -29,7 +29,7 @@ function ratiosOf(figures: BootFigures): Ratios {
   }
 }
 
-/** What a boot takes, what Strongroom adds to it, and what a running VM costs. @returns whether the goals are reached */
+/** Duration of a boot, Strongroom's overhead, and the cost of a running VM. @returns whether the goals are reached */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const facts = machineFacts()
   const figures = await measureBoot()
