@@ -10,7 +10,7 @@ import { machineFacts, printReport } from './support/report.ts'
 
 const launcher = resolve(import.meta.dirname, '../strongroom')
 const runs = 9
-/** Seconds of processor time for a command that asks the server one thing. */
+/** Seconds of processor time for a command with one request to the server. */
 const wanted = 0.2
 
 const commands = [
@@ -27,7 +27,7 @@ const commands = [
 interface Figure {
   command: string
   seconds: number
-  /** Against Node that does nothing, in the same run. */
+  /** Relative to an empty Node program, in the same run. */
   ratio: number
 }
 
@@ -42,7 +42,7 @@ async function ended(file: string, args: readonly string[], env: NodeJS.ProcessE
   if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}: ${said}`)
 }
 
-/** Median of the processor time of several runs one after the other, the launcher's programs included. */
+/** Median processor time of several runs one after the other, including the launcher's programs. */
 async function measured(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   await ended(file, args, env)
   const samples: number[] = []
@@ -87,7 +87,7 @@ async function measureCommands(home: string): Promise<Figure[]> {
   }
 }
 
-/** What a command of the user costs. @returns whether all take as little processor time as wanted */
+/** Cost of a user's command. @returns whether all stay within the wanted processor time */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const facts = machineFacts()
   const home = await mkdtemp(join(tmpdir(), 'strongroom-bench-cli-'))
