@@ -3,7 +3,7 @@ import { parseCertificate } from '@strongroom/evidence'
 import type { SnpCase, TdxCase } from '../../test/judges/corpus.ts'
 import { measureSync } from '../support/measure.ts'
 
-/** Bare cost of the signatures of a verification in node:crypto, in nanoseconds: keys imported, bytes at hand. */
+/** Bare cost of a verification's signatures in node:crypto, in nanoseconds: keys imported, bytes in memory. */
 export function signatureCosts(
   snp: SnpCase,
   tdx: TdxCase,
@@ -23,7 +23,7 @@ export function signatureCosts(
 function ecdsa(namedCurve: string, hash: string, data: Uint8Array): number {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve })
   const signature = sign(hash, data, privateKey)
-  // Another message each time would cost the same: nothing of a verification is remembered.
+  // Another message each time would cost the same: verifications are not cached.
   if (verify(hash, randomBytes(32), publicKey, signature)) throw new Error('Impossible')
   return measureSync(300, () => verify(hash, data, publicKey, signature))
 }
