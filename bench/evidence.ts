@@ -20,8 +20,8 @@ import { step } from './support/progress.ts'
 import { machineFacts } from './support/report.ts'
 
 /**
- * One core, the same bytes, processor time: this package, Google's Go libraries as Debian has them, @phala/dcap-qvl, and the bare
- * signatures in node:crypto under them, which is the floor that a verifier in Node cannot go below.
+ * One core, the same bytes, processor time: this package, Google's Go libraries as packaged by Debian, @phala/dcap-qvl,
+ * and the bare signatures in node:crypto under them, the lower bound for a verifier in Node.
  */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const missing = missingForGoJudge()
@@ -30,7 +30,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     return false
   }
   const snp = snpCases()[0] as SnpCase
-  // A quote that every library accepts: the corpus has one; without it Debian's, whose platform is below every level.
+  // A quote that every library accepts, from the corpus; without the corpus Debian's, whose platform is below every level.
   const tdx = (tdxCases().find(({ name }) => name.startsWith('Fraunhofer')) ?? tdxCases()[0]) as TdxCase
   const collateral = tdx.collateral as TdxCollateral
   const primitives = nodePrimitives(nodeCrypto)
@@ -132,10 +132,10 @@ const names = [
   'tdxParse',
 ] as const
 type Times = Record<(typeof names)[number], number>
-/** One round of one contestant: nanoseconds of one operation. */
+/** One round of one contestant: nanoseconds per operation. */
 type Contestants = Record<(typeof names)[number], () => Promise<number> | number>
 
-/** Rounds of all contestants in turn, so that what slows the machine down for a while slows all of them; the best of each counts. */
+/** Rounds of all contestants in turn, so that a temporary slowdown affects all of them; the best of each counts. */
 async function measureAll(all: Contestants, rounds = 8): Promise<Times> {
   const best = Object.fromEntries(names.map((name) => [name, Number.POSITIVE_INFINITY])) as Times
   for (let round = 0; round < rounds; round++) {
@@ -196,8 +196,8 @@ function contestants(
 }
 
 /**
- * Collateral is known, the platform was never seen: its certificate, that certificate's signature and both keys are new. Each
- * operation has a cache of its own, filled beforehand by the quote of another platform.
+ * Collateral is cached, the platform is new: its certificate, that certificate's signature and both keys. Each
+ * operation has a separate cache, filled beforehand by another platform's quote.
  */
 async function measureOtherPlatform(
   judge: (context: VerifyContext) => Promise<unknown>,
