@@ -3,12 +3,12 @@ import { quantile } from './support/measure.ts'
 import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
-/** Issue 18. Patroni itself takes up to 20 s to believe that a primary that says nothing is gone: its least `ttl`. */
+/** Issue 18. Patroni itself takes up to 20 s, its least `ttl`, to declare a silent primary gone. */
 const goals = { unavailableP95: 30_000, lost: 0, unfinished: 0 }
 
 /**
- * A server on a Patroni cluster of three, whose primary is killed, cut off or left behind again and again while clients write and
- * VMs are created and deleted. Needs root. @returns whether the goals are reached
+ * A server on a Patroni cluster of three, whose primary is killed, cut off or left behind again and again while clients
+ * write and VMs are created and deleted. Needs root. @returns whether the goals are reached
  */
 export async function bench(o: { json: boolean; full: boolean }): Promise<boolean> {
   const facts = machineFacts()
