@@ -7,7 +7,7 @@ import { exchange } from '@strongroom/platform'
 
 const pauseMs = 50
 
-/** One host that renews its lease and is told of its orders at once, and notes how long each takes. */
+/** One host that renews its lease, gets its orders at once, and records how long each takes. */
 export class HostProbe {
   readonly #agent: Agent
   readonly #via: { host: string; port: number; servername: string }
@@ -35,7 +35,7 @@ export class HostProbe {
         method: 'POST',
         url: new URL('/beat', `https://${fleetHost}`),
         headers: { 'content-type': 'application/json' },
-        // Without a revision the answer is not held.
+        // Without a revision, the server answers at once.
         body: Buffer.from('{}'),
         agent: this.#agent,
         via: this.#via,

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { openServiceStore, type ServiceContext } from '@strongroom/platform'
 
-/** Rows that are put in with one statement. */
+/** Rows inserted by one statement. */
 const atOnce = 200
-/** How long all hosts together may take to begin, in milliseconds. */
+/** How long all hosts together may take to start, in milliseconds. */
 const patienceMs = 1_800_000
 const cores = 2
 const memoryMiB = 16 * 1024
 
 type Row = Record<string, unknown>
 
-/** Which machine is copied, and how its copies are called. */
+/** Which VM is copied, and the names of its copies. */
 interface Copied {
   name: string
   vmId: string
@@ -18,8 +18,8 @@ interface Copied {
 }
 
 /**
- * Copies of one machine that was made by its own wire, in the store of a server that is down: what 20,000 requests would leave there,
- * in the hundredth part of the time. Each host that takes any gets as many as the others, at their first epoch.
+ * Copies one VM that was made through the API, in the store of a stopped server: the same rows as 20,000 requests would
+ * leave, in a hundredth of the time. Each host in use gets as many as the others, at their first epoch.
  */
 export async function seedMachines(context: ServiceContext, o: Copied): Promise<void> {
   const store = await openServiceStore(context, 'control_plane')
@@ -41,7 +41,7 @@ export async function seedMachines(context: ServiceContext, o: Copied): Promise<
       }
       for (const [table, rows] of Object.entries(copies))
         for (let at = 0; at < rows.length; at += atOnce) await tx.insertInto(table).values(rows.slice(at, at + atOnce)).execute() // prettier-ignore
-      // As if each had called just now, so that none is lost before it does.
+      // As if each had just called, so that none counts as lost before it does.
       const until = new Date(Date.now() + patienceMs).toISOString()
       await tx.updateTable('fleet_lease').set({ until }).execute()
       for (const host of hosts) {
@@ -54,7 +54,7 @@ export async function seedMachines(context: ServiceContext, o: Copied): Promise<
   }
 }
 
-/** With its own name and id wherever those of the first stand. */
+/** With its name and id in place of the first VM's. */
 function copyOf(row: Row, o: { name: string; to: string; from: string; vmId: string }): Row {
   const text = (value: unknown): unknown =>
     typeof value === 'string'

@@ -1,4 +1,4 @@
-/** A whole installation without guests that listens for hosts, in a process of its own. Tells bench/fleet.ts over IPC how to get in. */
+/** A whole installation without guests that listens for hosts, in a separate process. Tells bench/fleet.ts over IPC how to connect. */
 import { freePort } from '@strongroom/platform'
 import { compose } from '../../apps/strongroomd/src/compose.ts'
 import { startTestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
@@ -10,7 +10,7 @@ interface FleetReady {
   caPem: string
 }
 
-/** A host as its own process joins it. */
+/** Adds a host as its own process would. */
 export interface AddedHosts {
   address: string
   codes: string[]
@@ -24,23 +24,23 @@ export type FleetQuestion =
   | { ask: 'processor' }
   | { ask: 'end' }
 
-/** What is reserved where. */
+/** Reservations by host. */
 export interface FleetFacts {
   ready: number
-  /** Virtual cores on hosts whose lease holds, and on others. */
+  /** Virtual cores on hosts with a valid lease, and on others. */
   placed: number
   lost: number
   /** Hosts with more reserved than they have. */
   over: number
 }
 
-/** Processor time of the server for one of each, in milliseconds. */
+/** The server's processor time for one of each, in milliseconds. */
 export interface FleetCosts {
-  /** A machine that is deallocated and started: given up by its host, and given another. */
+  /** A VM that is deallocated and started: released by its host, and placed on another. */
   placement: number
   /** The list of all hosts. */
   hosts: number
-  /** One page of the list of machines. */
+  /** One page of the list of VMs. */
   machines: number
 }
 
@@ -59,9 +59,9 @@ interface Shown {
 const fleetAddress = `127.0.0.1:${await freePort()}`
 const installation = await startTestInstallation({ fleetAddress })
 let { running } = installation
-/** That were added. */
+/** Number added. */
 let hosts = 0
-/** The machine that was made by the wire. */
+/** The VM that was made through the API. */
 let machine = ''
 process.on('message', (question: FleetQuestion) => void answer(question))
 process.send?.({ caPem: installation.caPem } satisfies FleetReady)
@@ -97,12 +97,12 @@ async function addHosts(count: number): Promise<AddedHosts> {
   return { address, codes }
 }
 
-/** One by the wire, and the rest as its copies while the server is down; the hosts that have joined are there. */
+/** One through the API, and the rest as its copies while the server is down; the hosts have already joined. */
 async function makeMachines(count: number): Promise<number> {
   for (const name of ['cores', 'standardDCASv5Family']) await raiseQuota(name)
   machine = await makeVm(installation, { name: 'machine', size, subnetPrefix: '10.0.0.0/16' })
   const { properties } = await installation.arm<{ properties: { vmId: string } }>('GET', machine)
-  // The last host has no agent: machines that it was given would never run.
+  // The last host has no agent: VMs placed on it would never run.
   await installation.arm('POST', `${hostPath(installation, `host-${hosts - 1}`)}/drain`)
   const { context } = running
   const { installation: kept, stateDir, cacheDir } = context
@@ -113,7 +113,7 @@ async function makeMachines(count: number): Promise<number> {
   return count
 }
 
-/** As the operator, who asks and grants. */
+/** As the operator, who both asks and grants. */
 async function raiseQuota(name: string): Promise<void> {
   const quota = `${installation.subscription}/providers/Microsoft.Compute/locations/westeurope/providers/Microsoft.Quota/quotas/${name}`
   const properties = { limit: { limitObjectType: 'LimitValue', value: 100_000 } }

@@ -12,13 +12,13 @@ import type { AddedHosts, FleetFacts, FleetQuestion } from './server.ts'
 
 const joinedAtOnce = 8
 
-/** Hosts without guests, each with the agent of a real one and a connection of its own, on a server in a process of its own. */
+/** Hosts without guests, each with a real host's agent and a separate connection, and the server in a separate process. */
 export class SimulatedFleet {
   readonly #server: ChildProcess
   readonly #folder: string
   readonly #directories: string[] = []
   readonly #agents: HostAgent[] = []
-  /** Hosts that have been told of a lease. */
+  /** Hosts that have got a lease. */
   readonly #leased = new Set<number>()
 
   private constructor(server: ChildProcess, folder: string) {
@@ -26,7 +26,7 @@ export class SimulatedFleet {
     this.#folder = folder
   }
 
-  /** With one host more, which no agent runs for: the last of the directories. */
+  /** With one more host without an agent: the last of the directories. */
   static async open(o: { hosts: number; machines: number }): Promise<SimulatedFleet> {
     const server = fork(join(import.meta.dirname, 'server.ts'), [], {
       execArgv: [...serverNodeOptions],
@@ -36,7 +36,7 @@ export class SimulatedFleet {
     try {
       await answerOf(server)
       await fleet.#join(o.hosts + 1)
-      // The first machine is made on it; the others are there when the server starts again.
+      // The first VM is made on it; the others exist when the server starts again.
       await fleet.#run(0)
       await fleet.until(() => fleet.#leased.size === 1)
       step(`makes ${o.machines} machines`)
@@ -62,7 +62,7 @@ export class SimulatedFleet {
     return await this.ask<FleetFacts>({ ask: 'fleet' })
   }
 
-  /** As machines whose power is cut at one moment. */
+  /** As if the power of all of them were cut at once. */
   async lose(count: number): Promise<void> {
     await Promise.all(this.#agents.splice(0, count).map(async (agent) => await agent.stop()))
   }
