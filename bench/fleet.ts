@@ -5,9 +5,12 @@ import { quantile } from './support/measure.ts'
 import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
-/** Issue 18, of 1,000 hosts and 20,000 machines with 100 hosts lost. Growth: cost of a fleet by that of one of a quarter, by four. */
+/**
+ * Issue 18, of 1,000 hosts and 20,000 VMs with 100 hosts lost. Growth: a fleet's cost relative to that of a quarter of
+ * it, divided by four.
+ */
 const goals = { renewalP99: 1_000, processor: 1, placedAgain: 60, over: 0, growth: 1 }
-/** A quarter of the fleet is measured first. Hosts that are lost at once, seconds of watching, repetitions. */
+/** A quarter of the fleet is measured first. Hosts that are lost at once, seconds of observation, repetitions. */
 const sizes = {
   short: { hosts: 100, machines: 2_000, lost: 10, seconds: 20, times: 20 },
   full: { hosts: 1_000, machines: 20_000, lost: 100, seconds: 120, times: 20 },
@@ -17,8 +20,9 @@ const quarter = 4
 const cores = 2
 
 /**
- * A fleet of simulated hosts on a real control plane: how long a lease takes to renew beside all others, what they cost it, how long
- * the machines of hosts that are lost at once wait for others, and how the cost of a placement and of lists grows with the fleet.
+ * A fleet of simulated hosts on a real control plane: how long a lease renewal takes beside all others, what leases
+ * cost, how long VMs of hosts lost at once wait for new ones, and how the cost of a placement and of lists grows with
+ * the fleet.
  * @returns whether the goals are reached
  */
 export async function bench(o: { json: boolean; full?: boolean }): Promise<boolean> {
