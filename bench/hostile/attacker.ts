@@ -1,6 +1,6 @@
 /**
- * One attacker in a process of its own that has only the processor time which those who measure leave: real ones have machines of their own, and take
- * nothing from the server but what it gives them. Begins when asked, over IPC.
+ * One attacker in a separate process that gets only the processor time left over: real attackers use their own
+ * machines, and cost the server only its work for them. Begins on request, over IPC.
  */
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
@@ -30,7 +30,7 @@ function begin({ attack, ready }: Order): void {
   if (attack === '1,000 silent connections') {
     for (let n = 0; n < many; n++) openSilent(port)
   } else if (attack === '1,000 bad sign-ins') {
-    // Under way at any time, each on a connection of its own.
+    // Concurrent calls, each on a separate connection.
     const caller = new Caller({ caPem, port, connections: many, keepAlive: false, from: guest })
     for (let n = 0; n < many; n++) void forever(() => caller.send(badSignIn(ready)))
   } else {

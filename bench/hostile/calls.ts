@@ -7,9 +7,9 @@ export interface Call {
   method: 'GET' | 'POST'
   path: string
   token?: string
-  /** application/json where absent. */
+  /** application/json by default. */
   contentType?: string
-  /** Taken in turn. */
+  /** Used in turn. */
   bodies?: string[]
 }
 
@@ -19,20 +19,20 @@ export class Caller {
   readonly #agent: Agent
   #turn = 0
 
-  /** @param o.from loopback address to come from */
+  /** @param o.from source address, on loopback */
   constructor(o: { caPem: string; port: number; connections: number; keepAlive: boolean; from?: string }) {
     this.#port = o.port
     this.#agent = new Agent({
       keepAlive: o.keepAlive,
       maxSockets: o.connections,
       ca: o.caPem,
-      // Each connection shakes hands in full, as those of different callers do.
+      // Each connection makes a full handshake, as different callers do.
       maxCachedSessions: 0,
       ...(o.from !== undefined && { localAddress: o.from }),
     })
   }
 
-  /** @returns the status; 0 where the connection broke */
+  /** @returns the status; 0 if the connection broke */
   async send(call: Call): Promise<number> {
     const { bodies = [] } = call
     const body = bodies[this.#turn++ % Math.max(1, bodies.length)]

@@ -1,4 +1,4 @@
-/** A whole installation without guests in a process of its own. Tells bench/hostile.ts over IPC what its callers ask. */
+/** A whole installation without guests in a separate process. Tells bench/hostile.ts over IPC which calls its callers make. */
 import { generateKeyPairSync } from 'node:crypto'
 import {
   defaultCvmReleasePolicy,
@@ -20,9 +20,9 @@ export interface HostileReady {
   port: number
   tenantId: string
   ownerAppId: string
-  /** What those ask who mean well. */
+  /** Calls of well-meaning callers. */
   calls: Call[]
-  /** What one guest asks without a pause. */
+  /** What one guest requests without a pause. */
   attest: Call
 }
 
