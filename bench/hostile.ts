@@ -16,7 +16,7 @@ const attacks: readonly Attack[] = ['1,000 silent connections', '1,000 bad sign-
 /** Of each kind of call. */
 const perSecond = 10
 
-/** What the others saw, in milliseconds from when a call was due. */
+/** What other callers saw, in milliseconds from when a call was due. */
 interface Seen {
   /** By the name of the call. */
   latencies: Record<string, number[]>
@@ -32,9 +32,9 @@ interface Figure {
 }
 
 /**
- * What others notice of callers who mean ill: attest calls, sign-ins, key releases and reads of the resource manager, each on a
- * connection of its own, before and during each attack, in one run. Times before are taken around each attack, so that what else
- * the machine does counts for both. @returns whether the goals are reached
+ * What other callers notice of an attack: attest calls, sign-ins, key releases and reads of the resource manager, each
+ * on a separate connection, before and during each attack, in one run. The baseline is measured around each attack, so
+ * that other load affects both. @returns whether the goals are reached
  */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const seconds = Number(process.env['STRONGROOM_BENCH_SECONDS'] ?? 20)
@@ -101,7 +101,7 @@ async function under<T>(attack: Attack, ready: HostileReady, work: () => Promise
   }
 }
 
-/** Calls of all kinds at a rate, whether earlier ones were answered or not. */
+/** Calls of all kinds at a fixed rate, whether earlier ones were answered or not. */
 async function observe(ready: HostileReady, seconds: number): Promise<Seen> {
   const caller = new Caller({ ...ready, connections: 64, keepAlive: false })
   const seen: Seen = { latencies: Object.fromEntries(ready.calls.map(({ name }) => [name, []])), refused: 0 }
