@@ -6,10 +6,10 @@ import { machineFacts, printReport } from './support/report.ts'
 const rules = 50
 /** Issue 4: evaluation of a policy of 50 rules. */
 const wantedMicroseconds = 100
-/** No policy may hold up the service for longer, whoever wrote it. */
+/** No policy may block the service for longer, whoever wrote it. */
 const longestMilliseconds = 1_000
 
-/** Claims of a confidential VM as the attestation service gives them to a policy, with the runtime data of a paravisor. */
+/** A confidential VM's claims as the attestation service gives them to a policy, with a paravisor's runtime data. */
 const machine: Record<string, unknown> = {
   ...Object.fromEntries(
     [
@@ -44,7 +44,7 @@ const machine: Record<string, unknown> = {
   },
 }
 
-/** Rules as tenants write them: denials, minimum versions, a permit, copies and joins; every fifth asks the runtime data. */
+/** Rules as tenants write them: denials, minimum versions, a permit, copies and joins; every fifth reads the runtime data. */
 function fiftyRules(): string {
   const versions = ['bootloader-svn', 'guestsvn', 'microcode-svn', 'snpfw-svn', 'tee-svn', 'vmpl']
   const authorization = Array.from({ length: 24 }, (_, index) => {
@@ -67,7 +67,7 @@ function fiftyRules(): string {
   return `version=1.2;\nauthorizationrules{\n${authorization.join('\n')}\n};\nissuancerules{\n${issuance.join('\n')}\n};`
 }
 
-/** Policies that are made to be slow; each must end, by a decision or by a limit. */
+/** Policies written to be slow; each must end, by a decision or by a limit. */
 const hostile: Record<string, { text: string; claims: Record<string, unknown> }> = {
   'conditions that multiply': {
     text: `version=1.0;authorizationrules{${Array.from({ length: 8 }, (_, index) => `c${index}:[type=="a"]`).join('&&')}=>permit();};`,
@@ -89,7 +89,7 @@ const hostile: Record<string, { text: string; claims: Record<string, unknown> }>
   },
 }
 
-/** Evaluation of policies in processor time. @returns whether the goal is reached */
+/** Processor time of policy evaluation. @returns whether the goal is reached */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const text = fiftyRules()
   const policy = parsePolicy(text)
