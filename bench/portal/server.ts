@@ -1,4 +1,4 @@
-/** A whole installation without guests, with many machines, in a process of its own. Tells bench/portal.ts over IPC how to get in. */
+/** A whole installation without guests, with many VMs, in a separate process. Tells bench/portal.ts over IPC how to connect. */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { openStore } from '@strongroom/platform'
@@ -7,7 +7,7 @@ import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
 
 export interface PortalReady {
   caPem: string
-  /** Where the portal answers on this machine. */
+  /** The portal's origin on this machine. */
   origin: string
   ownerSocket: string
 }
@@ -39,7 +39,7 @@ async function answer(question: Question): Promise<void> {
   }
 }
 
-/** So many copies of the first machine's row, each of an id and a name of its own: making them one by one would take an hour. */
+/** Copies the first VM's row this often, each with its own id and name: creating them one by one would take an hour. */
 async function copyMachine(count: number): Promise<void> {
   const store = await openStore({ url: storeUrl, service: 'control_plane', sealer })
   try {
