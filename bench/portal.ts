@@ -16,13 +16,13 @@ import { machineFacts, printReport } from './support/report.ts'
 const goals = { scriptKibibytes: 110, firstListMilliseconds: 1_000, longTask: 50, filterMilliseconds: 50, memory: 5 }
 const machines = 10_000
 const browserPath = '/usr/bin/chromium'
-/** Filters as people type them: each letter is an answer. */
+/** Filters as people type them: each letter gets an answer. */
 const typed = 'machine-9876'
 const patienceMs = 120_000
 
 /**
- * The portal in a browser, on an installation of 10,000 machines: what is loaded, when the list is there, how it scrolls and filters,
- * and what it takes of the server. @returns whether the goals are reached
+ * The portal in a browser, on an installation of 10,000 VMs: what is loaded, when the list appears, how it scrolls and
+ * filters, and what it costs the server. @returns whether the goals are reached
  */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   if (!existsSync(browserPath)) throw new Error('Install Debian’s package chromium first')
@@ -33,7 +33,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     execArgv: [...serverNodeOptions, '--expose-gc'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  // No sandbox: as root in containers Chromium refuses to start with one.
+  // No sandbox: Chromium refuses to start with one as root in a container.
   const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-gpu'] })
   try {
     const ready = await answerOf<PortalReady>(server)
@@ -101,7 +101,7 @@ async function signIn(context: BrowserContext, { ownerSocket, origin }: PortalRe
   await page.close()
 }
 
-/** Of five openings, each in a page of its own, by who has signed in: the most script that was loaded, and the median time to the first row. */
+/** Five openings, each in a separate page, by signed-in user: the most script loaded, and the median time to the first row. */
 async function openings(context: BrowserContext, origin: string): Promise<{ kibibytes: number; milliseconds: number }> {
   const times: number[] = []
   let most = 0
@@ -121,7 +121,7 @@ async function openings(context: BrowserContext, origin: string): Promise<{ kibi
   return { kibibytes: most / 1024, milliseconds: median(times) }
 }
 
-/** The longest task of the page's thread meanwhile, ms; 0 where none is above 50 ms, which is what browsers count. */
+/** The longest task of the page's thread meanwhile, ms; 0 if none exceeds 50 ms, below which browsers report none. */
 async function longestTaskOf(page: Page, work: () => Promise<void>): Promise<number> {
   await page.evaluate(() => {
     const found: number[] = []
@@ -134,7 +134,7 @@ async function longestTaskOf(page: Page, work: () => Promise<void>): Promise<num
   return await page.evaluate(() => Math.max(0, ...(window as unknown as { longTasks: number[] }).longTasks))
 }
 
-/** From the first row to the last in steps of some screens, as a wheel does. */
+/** From the first row to the last in steps of a few screens, as with a wheel. */
 async function scroll(page: Page): Promise<void> {
   await page.mouse.move(600, 500)
   for (let index = 0; index < 120; index++) {
@@ -143,7 +143,7 @@ async function scroll(page: Page): Promise<void> {
   }
 }
 
-/** From each letter to the frame that shows its answer, ms. */
+/** From each letter to the frame with its answer, ms. */
 async function filterTimes(page: Page): Promise<number[]> {
   return await page.evaluate(async (text) => {
     const input = document.querySelector<HTMLInputElement>('input[type=search]')!
