@@ -18,7 +18,7 @@ const goals = { warmMilliseconds: 1_000, idleMebibytes: 130 }
 interface Start {
   /** From the process's start to its report that it is ready. */
   milliseconds: number
-  /** Processor time up to when the memory was read: what a busy machine does not change. */
+  /** Processor time until the memory was read, which other load does not change. */
   processorMilliseconds: number
   residentMebibytes: number
 }
@@ -26,11 +26,11 @@ interface Start {
 export interface ServerFigures {
   /** First start of a new installation, without compiled code. */
   cold: Start
-  /** Medians of the starts of that installation after it. */
+  /** Medians of later starts of that installation. */
   warm: Start
 }
 
-/** Starts strongroomd as the CLI does, on a state and a cache directory of its own. */
+/** Starts strongroomd as the CLI does, with separate state and cache directories. */
 export async function measureServer(): Promise<ServerFigures> {
   const home = await mkdtemp(join(tmpdir(), 'strongroom-bench-'))
   try {
