@@ -4,8 +4,8 @@ import { quantile } from './measure.ts'
 const pauseMilliseconds = 25
 
 /**
- * What an operation costs in the middle of a server's work, where caches and branch predictors hold other things: a loop of nothing else
- * is a fifth faster than any server could be. Samples until told to end; the median leaves out what was interrupted.
+ * Cost of an operation in the middle of a server's work, where caches and branch predictors hold other data: a tight
+ * loop is a fifth faster than any server could be. Samples until stopped; the median excludes interrupted samples.
  */
 export class InPlace {
   readonly #operation: () => unknown

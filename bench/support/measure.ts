@@ -5,7 +5,7 @@ export interface Row {
   nanoseconds: number
 }
 
-/** Ratio that was promised and what was reached. */
+/** The promised ratio and the one reached. */
 export interface Goal {
   name: string
   wanted: number
@@ -14,9 +14,9 @@ export interface Goal {
 }
 
 /**
- * Processor time of one operation in nanoseconds: other programs on the machine cost waiting, not processor time, so the figure
- * holds on a busy machine too. The best of several rounds, as whatever disturbs only ever adds.
- * @param repeat operations a round
+ * Processor time of one operation in nanoseconds: other programs cost waiting, not processor time, so the figure holds
+ * on a busy machine too. The best of several rounds, because disturbances only add.
+ * @param repeat operations per round
  */
 export async function measure(repeat: number, operation: () => unknown, rounds = 5): Promise<number> {
   for (let index = 0; index < Math.max(1, repeat / 5); index++) await operation()
@@ -30,7 +30,7 @@ export async function measure(repeat: number, operation: () => unknown, rounds =
   return best
 }
 
-/** As `measure`, for operations that answer at once: no promise is waited for. */
+/** Like `measure`, for synchronous operations: no promise is awaited. */
 export function measureSync(repeat: number, operation: () => unknown, rounds = 5): number {
   for (let index = 0; index < Math.max(1, repeat / 5); index++) operation()
   let best = Number.POSITIVE_INFINITY

@@ -11,7 +11,7 @@ export async function processorSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
-/** User and system time of all children of this process that have ended, with theirs, in seconds. */
+/** User and system time of all ended children of this process and of theirs, in seconds. */
 export async function endedChildrenSeconds(): Promise<number> {
   const stat = await readFile('/proc/self/stat', 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -23,7 +23,7 @@ export async function residentMebibytes(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024
 }
 
-/** The next message of a process, which must not end before it. */
+/** The next message of a process; it is an error if the process ends first. */
 export async function answerOf<T>(child: ChildProcess): Promise<T> {
   return await new Promise((done, fail) => {
     const ended = (code: number | null): void => fail(new Error(`the service ended with ${String(code)}`))
@@ -40,7 +40,7 @@ export async function ask<T>(child: ChildProcess, question: object): Promise<T> 
   return answerOf<T>(child)
 }
 
-/** Has a process end by itself, and waits for it. */
+/** Asks a process to end, and waits for it. */
 export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise((done) => child.once('exit', done))
@@ -48,7 +48,7 @@ export async function end(child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** Waits for a server's report that it is ready. @throws where it is not */
+/** Waits for a server's report that it is ready. @throws if it is not */
 export async function started(server: ChildProcess): Promise<void> {
   const message = await new Promise<{ type: string }>((done, fail) => {
     server.once('message', (value) => done(value as { type: string }))
@@ -58,7 +58,7 @@ export async function started(server: ChildProcess): Promise<void> {
   if (message.type !== 'ready') throw new Error(`the server did not start: ${JSON.stringify(message)}`)
 }
 
-/** Has a server stop, and waits for it. */
+/** Stops a server, and waits for it. */
 export async function terminate(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return
   const over = new Promise((done) => server.once('exit', done))

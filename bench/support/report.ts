@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { table } from './measure.ts'
 
-/** Of the machine as it was when the measurement began. */
+/** The machine as it was when the measurement began. */
 export interface Facts {
   processor: string
   cores: number
@@ -18,7 +18,7 @@ export function machineFacts(): Facts {
   }
 }
 
-/** Prints figures: whole as JSON, or as a table with the machine below it. */
+/** Prints figures: as JSON, or as a table with the machine below it. */
 export function printReport(
   o: { json: boolean },
   report: { facts: Facts; data: object; rows: readonly (readonly string[])[] },

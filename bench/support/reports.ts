@@ -7,7 +7,8 @@ import { tinyFirmware } from '@strongroom/silicon/testing'
 const anyModulus = 'q83v'.repeat(85)
 
 /**
- * Bodies of `/attest/SevSnpVm`: distinct reports, each over runtime data of its own, so that no signature is verified twice.
+ * Bodies of `/attest/SevSnpVm`: distinct reports, each over different runtime data, so that no signature is verified
+ * twice.
  * @param modulus of the guest's transfer key, base64url
  */
 export async function reportsOf(silicon: Silicon, count: number, modulus: string = anyModulus): Promise<string[]> {
