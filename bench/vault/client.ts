@@ -6,7 +6,7 @@ const connections = 32
 
 export interface Call {
   method: 'GET' | 'POST'
-  /** Or what makes the path of each call. */
+  /** Or the function that makes each call's path. */
   path: string | (() => string)
   body?: string
 }
@@ -30,7 +30,7 @@ export class VaultLoad {
     await Promise.all(Array.from({ length: connections }, one))
   }
 
-  /** At a rate, whether earlier ones were answered or not. @returns milliseconds from when each was due */
+  /** At a fixed rate, whether earlier ones were answered or not. @returns milliseconds from when each was due */
   async steady(perSecond: number, seconds: number, call: Call): Promise<number[]> {
     const latencies: number[] = []
     const pending: Promise<void>[] = []

@@ -1,4 +1,4 @@
-/** The key service in a process of its own, on SQLite. Speaks with bench/vault.ts over IPC. */
+/** The key service in a separate process, on SQLite. Talks to bench/vault.ts over IPC. */
 import {
   constants,
   createCipheriv,
@@ -34,7 +34,7 @@ import { openSigning } from './signing.ts'
 export interface VaultReady {
   caPem: string
   token: string
-  /** Processor time in nanoseconds of what a release cannot do without, and of one RSA-2048 signature. */
+  /** Processor time in nanoseconds of a release's indispensable part, and of one RSA-2048 signature. */
   releaseFloor: number
   signature: number
 }
@@ -77,7 +77,7 @@ const kv1 = {
   enableRbacAuthorization: true,
   grants: [{ principalId: principal, object: '', dataActions: ['Microsoft.KeyVault/vaults/*'], notDataActions: [] }],
 }
-/** One for the service and for what is done beside it: a second connection would have all rows read again at each write. */
+/** One for the service and for other work: a second connection would force all rows to be read again after each write. */
 const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault', sealer })
 const service = await createVaultServiceOn(store, {
   installation,
@@ -94,7 +94,7 @@ const service = await createVaultServiceOn(store, {
   },
   newId: randomUUID,
   authority,
-  // The bench manages vaults too, and reads no log.
+  // The bench also manages vaults, and reads no log.
   platformAccess: { orchestratorObjectId: randomUUID(), controlPlaneObjectId: principal, ownerObjectId: randomUUID() },
 })
 await service.start()
@@ -152,7 +152,7 @@ async function prepare(): Promise<void> {
   })
 }
 
-/** Brings the vault to a number of keys; their rows are copies of one, as only their number counts here. */
+/** Brings the vault to a number of keys; their rows are copies of one, because only the number matters here. */
 async function copyKeys(count: number): Promise<number> {
   // oxlint-disable-next-line typescript/no-explicit-any -- rows are copied as they are
   const db = store.db as any
@@ -198,7 +198,7 @@ function attestationToken(): string {
   return `${input}.${sign('sha256', Buffer.from(input), providerKey.privateKey).toString('base64url')}`
 }
 
-/** The token's signature, the wraps, the answer's signature, and the checkpoint's of the operation log; node:crypto alone. */
+/** The signatures of token, answer and log checkpoint, and the wraps; only node:crypto. */
 function releaseFloor(): () => void {
   const message = Buffer.from(attestationToken())
   const signature = sign('sha256', message, providerKey.privateKey)

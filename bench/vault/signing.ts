@@ -10,9 +10,9 @@ import type { Vault } from '../../services/vault/src/vaults/vault.ts'
 const callers = 16
 
 /**
- * Signs as the vault's route does, in the process of whoever calls: the key's row, its attributes and operations, the signature,
- * and the entry in the log, which is on the disk before the answer is there. HTTP and the caller's permission are left out.
- * @param o.sealer as the vault service is given it
+ * Signs as the vault's route does, in the caller's process: the key's row, its attributes and operations, the
+ * signature, and the log entry, which is on the disk before the answer. HTTP and the caller's permission are left out.
+ * @param o.sealer as the vault service gets it
  */
 export async function openSigning(o: {
   store: Store
