@@ -18,7 +18,7 @@ const settleSeconds = 10
 
 type Sampled = Awaited<ReturnType<InPlace['end']>>
 
-/** Processor time in microseconds of one request and of what it cannot do without. */
+/** Processor time in microseconds of one request and of its indispensable part. */
 interface Share {
   cost: number
   floor: number
@@ -35,8 +35,8 @@ interface Flatness {
 }
 
 /**
- * The vault over TLS on SQLite, the server on one core. Rates are requests for one second of the server's processor time, so that
- * they hold on a busy machine. @returns whether the goals are reached
+ * The vault over TLS on SQLite, the server on one core. Rates are requests per second of the server's processor time,
+ * so that they hold on a busy machine. @returns whether the goals are reached
  */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const requests = Number(process.env['STRONGROOM_BENCH_REQUESTS'] ?? 2_000)
@@ -56,7 +56,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       return ((await usageOf(child)) - before) / count
     }
     const cost = (count: number, call: Call): Promise<number> => costOf(count, (times) => load.saturate(times, call))
-    /** Beside it what its floor costs between the requests. */
+    /** Next to it, the cost of its floor between the requests. */
     const costAndFloor = async (
       what: 'release' | 'signature',
       work: (count: number) => Promise<unknown>,
@@ -89,7 +89,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     const begun = performance.now()
     await load.saturate(requests, release)
     const seenPerSecond = (requests * 1000) / (performance.now() - begun)
-    // No part of a steady rate: what the saturated server has left behind, and what V8 compiles in the first ten thousand requests.
+    // Not part of a steady rate: leftovers of the saturated server, and what V8 compiles in the first ten thousand requests.
     step(`releases it at half of that rate for ${settleSeconds + latencySeconds} s`)
     await load.steady(seenPerSecond / 2, settleSeconds, release)
     const latencies = await load.steady(seenPerSecond / 2, latencySeconds, release)
@@ -98,7 +98,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       step(`fills the vault to ${keys} keys, reads and lists them`)
       await ask(child, { ask: 'keys', count: keys })
       const get = await cost(requests, { method: 'GET', path: `/keys/copy-${Math.floor(keys * 0.7)}` })
-      // More keys in turn than the vault keeps as they were read: each is read from the store, but for the smallest number.
+      // More keys in turn than the vault caches: all but a few are read from the store.
       let turn = 0
       const inTurn = (): string => `/keys/copy-${2 + ((turn++ * 7_919) % (keys - 2))}`
       const read = await cost(requests, { method: 'GET', path: inTurn })
@@ -181,7 +181,7 @@ function report(
   return reached
 }
 
-/** Processor time of the whole process so far, threads included, microseconds. */
+/** Processor time of the whole process so far, including threads, in microseconds. */
 async function usageOf(child: ChildProcess): Promise<number> {
   const { cpu } = await ask<{ cpu: { user: number; system: number } }>(child, { ask: 'usage' })
   return cpu.user + cpu.system
