@@ -2,7 +2,7 @@ import { ByteWriter, parseGuid, utf8 } from '@strongroom/evidence'
 import { svsmManifestGuid } from '@strongroom/evidence/files'
 import { cborBytes, type Writable } from '../test/corpus/support/cbor-writer.ts'
 
-/** Well-formed structures of other makers, whose signatures no fuzzer needs. */
+/** Well-formed structures of other makers, with signatures that no fuzzer needs. */
 
 function signed(payload: Writable): Writable {
   return { list: [cborBytes({ map: [[1, -35]] }), { map: [] }, cborBytes(payload), new Uint8Array(96)] }

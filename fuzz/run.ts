@@ -1,7 +1,8 @@
 /**
- * `npm run fuzz -- [--minutes N] [--target NAME]…`: bundles the targets, writes the seeds and gives each target its share of the
- * time under jazzer.js (libFuzzer with coverage). Ends with 1 at the first crash, input that takes more than 50 ms of processor
- * time or more memory than is allowed, and says where the input lies. New inputs that reach new code are kept beside the seeds.
+ * `npm run fuzz -- [--minutes N] [--target NAME]…`: bundles the targets, writes the seeds and gives each target its
+ * share of the time under jazzer.js (libFuzzer with coverage). Exits with 1 at the first crash or input that exceeds 50
+ * ms of processor time or the memory limit, and prints where the input is stored. Inputs that reach new code are kept
+ * next to the seeds.
  */
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -14,14 +15,14 @@ import { makeSeeds } from './seeds.ts'
 
 const here = import.meta.dirname
 const store = join(here, 'node_modules/.cache/strongroom-fuzz')
-/** Bytes of the longest input. */
+/** Longest input, in bytes. */
 const maximumLength = 64 * 1024
-/** Memory of the whole process, fuzzer and coverage included, and of JavaScript's heap in it: what no input may go beyond. */
+/** Limits on memory: of the whole process with fuzzer and coverage, and of JavaScript's heap in it. */
 const megabytes = { process: 768, heap: 384 }
 
 const jazzer = join(here, 'node_modules/@jazzer.js/core/dist/cli.js')
 if (!existsSync(jazzer)) {
-  // A package tree of its own: nothing of the fuzzer is needed to build, test or run the rest.
+  // A separate package tree: the fuzzer is not needed to build, test or run anything else.
   await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: here })
 }
 
@@ -48,7 +49,7 @@ await build({
   conditions: ['x-source'],
   plugins: [
     {
-      // Modules read data that lies beside them, which the bundle's own folder has not.
+      // Modules read data files beside them, which the bundle's folder lacks.
       name: 'dirname',
       setup: (bundler) =>
         bundler.onLoad({ filter: /\/(services|packages)\/.*\.ts$/ }, async ({ path }) => ({
@@ -86,7 +87,7 @@ async function fuzz(name: string, corpus: string): Promise<boolean> {
     `-artifact_prefix=${findings}/`,
     '-print_final_stats=1',
   ]
-  // The bug detectors look for shells and prototypes, which parsers of bytes do not touch.
+  // The bug detectors look for shells and prototypes, which byte parsers do not touch.
   const args = [
     jazzer,
     bundle,

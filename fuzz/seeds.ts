@@ -19,7 +19,7 @@ import {
 const envelope = (header: object, payload: object, signature: string): Uint8Array =>
   utf8(`${[header, payload].map((part) => toBase64Url(utf8(JSON.stringify(part)))).join('.')}.${signature}`)
 
-/** Inputs to begin with, by target: what simulated silicon makes, and the smallest well-formed structures of other makers. */
+/** Initial inputs by target: what simulated silicon makes, and minimal well-formed structures of other makers. */
 export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
   const silicon = await createSilicon({ keys: memoryKeyStore(), clock: settableClock() })
   const firmware = tinyFirmware()

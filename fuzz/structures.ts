@@ -19,7 +19,7 @@ export function tdvfFirmware(): Uint8Array {
     .finish()
   const body = new Uint8Array(4096)
   body.set(descriptor, 1024)
-  // Table of GUIDs under the reset block: the descriptor's offset from the end, then the table's own length.
+  // Table of GUIDs under the reset block: the descriptor's offset from the end, then the table's length.
   const offset = 4096 - 1024 - 16
   const table = new ByteWriter().u32le(offset).u16le(22).bytes(guid('357b6ce4d6f7ad47ac5e6f5c6b6bcb5d')).finish()
   body.set(table, 4096 - 32 - 18 - table.length)
@@ -40,7 +40,7 @@ export function measuredVariable(): Uint8Array {
   return writer.u16le(0x50).u16le(0x4b).u8(1).finish()
 }
 
-/** A formatted store with one variable in force. */
+/** A formatted store with one active variable. */
 export function variableStore(): Uint8Array {
   const volume = new ByteWriter().zero(16).bytes(parseGuid('fff12b8d-7696-4c8b-a985-2747075b4f50')).u64le(4096n)
   volume

@@ -93,12 +93,12 @@ const refusals = [
   VerifiersInvalid,
 ]
 
-/** Processor time that no input of up to 64 KiB may take, in microseconds. */
+/** Processor time that no input of up to 64 KiB may exceed, in microseconds. */
 const longest = 50_000
 
 /**
- * One parser as libFuzzer calls it: whatever the bytes, it reads them or refuses with an error of its package, within the time.
- * A slow input is given three more tries, so that a collection of garbage does not count as a hang.
+ * One parser as libFuzzer calls it: for any bytes it parses or throws an error of its package, within the time. A slow
+ * input gets three more tries, so that a garbage collection does not count as a hang.
  */
 function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => void {
   const once = (data: Uint8Array): number => {
@@ -172,22 +172,22 @@ export const snpFirmware: (data: Uint8Array) => void = target(parseSnpFirmware)
 export const tdvf: (data: Uint8Array) => void = target(parseTdvfSections)
 export const jws: (data: Uint8Array) => void = texts(parseJws)
 export const guestHealth: (data: Uint8Array) => void = texts((text) => parseGuestHealth(jsonOf(text), new Date(0)))
-/** What a guest's agent sends of a script that it ran, and of a boot without a vTPM. */
+/** A guest agent's reports of a script that it ran, and of a boot without a vTPM. */
 export const guestCommand: (data: Uint8Array) => void = texts((text) => parseResult(jsonOf(text)))
 export const reportWithoutTpm: (data: Uint8Array) => void = texts((text) => parseReportWithoutTpm(jsonOf(text)))
 export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
-/** A key that another HSM wrapped, as an import carries it. */
+/** A key that another HSM wrapped, as in an import. */
 export const keyTransfer: (data: Uint8Array) => void = target((bytes) =>
   parseTransfer(Buffer.from(bytes).toString('base64url'), { name: 'kv1' } as Parameters<typeof parseTransfer>[1]),
 )
 /** A bundle of collateral as an owner sends it. */
 export const collateralBundle: (data: Uint8Array) => void = texts((text) => readBundle(jsonOf(text)))
-/** What a guest sends to be attested, as its client library puts it together. */
+/** A guest's attestation request, as its client library composes it. */
 export const guestRequest: (data: Uint8Array) => void = target((bytes) =>
   readGuestRequest({ AttestationInfo: Buffer.from(bytes).toString('base64') }),
 )
-/** A message of the TPM attestation protocol, before anybody vouches for it. */
+/** A message of the TPM attestation protocol, before it is verified. */
 export const tpmMessage: (data: Uint8Array) => void = target((bytes) =>
   parseTpmMessage({ data: Buffer.from(bytes).toString('base64url') }),
 )
@@ -200,7 +200,7 @@ export const signerEnvelope: (data: Uint8Array) => void = texts((jws) => {
   const { payload } = parseEnvelope(jws)
   readPolicyCertificate(certificateOf({ jws, payload }), new Date('2026-06-01T00:00:00Z'), 'policyCertificate')
 })
-/** The members of a direct attest call beside its evidence. */
+/** The members of a direct attest call besides its evidence. */
 export const attestBody: (data: Uint8Array) => void = target((bytes) => {
   const body = jsonOf(utf8Text.decode(bytes))
   if (typeof body !== 'object' || body === null) return
@@ -224,7 +224,7 @@ export const operatorFiles: (data: Uint8Array) => void = target((bytes) => {
       if (!refusals.some((kind) => error instanceof kind)) throw error
     }
 })
-/** An expression of a template, and a request's body as the resource manager reads it: strict, and as az sends templates. */
+/** A template expression, and a request body as the resource manager reads it: strictly, and as az sends templates. */
 export const templateExpression: (data: Uint8Array) => void = target((bytes) =>
   callsIn(parseExpression(`[${utf8Text.decode(bytes)}]`)),
 )
@@ -232,17 +232,17 @@ export const armBody: (data: Uint8Array) => void = target((bytes) => {
   const text = utf8Text.decode(bytes)
   parseBody(text, { lenient: text.length % 2 === 0 })
 })
-/** A price list that reads, reads the same again. */
+/** A price list that parses must parse to the same again. */
 export const priceList: (data: Uint8Array) => void = target((bytes) => {
   const list = parsePriceList(jsonOf(utf8Text.decode(bytes)))
   if (JSON.stringify(parsePriceList(list)) !== JSON.stringify(list)) throw new Error('the price list does not settle')
 })
-/** What usage and cost are asked with: a query's body, and a filter of usage details. */
+/** Queries of usage and cost: a query's body, and a filter of usage details. */
 export const costQuery: (data: Uint8Array) => void = target((bytes) =>
   readCostQuery(new Fields(jsonOf(utf8Text.decode(bytes))), new Date('2026-03-10T00:00:00Z')),
 )
 export const usageFilter: (data: Uint8Array) => void = target((bytes) => readUsageFilter(utf8Text.decode(bytes)))
-/** Which customer's key a guest state says it is under: the host wrote it. */
+/** Which customer's key a guest state names: the host wrote it. */
 export const customerBinding: (data: Uint8Array) => void = target(decodeBinding)
 export const cbor: (data: Uint8Array) => void = target((bytes) => parseCbor(bytes, 'input'))
 export const nitroDocument: (data: Uint8Array) => void = target(parseNitroDocument)
@@ -251,7 +251,7 @@ export const svsmManifest: (data: Uint8Array) => void = target(parseSvsmManifest
 export const scaleCollateral: (data: Uint8Array) => void = target(parseScaleCollateral)
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes, { gunzip }))
 
-/** A policy that reads prints as one that reads the same, and decides over claims of a machine. */
+/** A policy that parses prints as one that parses to the same, and decides over a VM's claims. */
 export const policy: (data: Uint8Array) => void = target((bytes) => {
   const parsed = parsePolicy(utf8Text.decode(bytes))
   const printed = formatPolicy(parsed)
@@ -259,7 +259,7 @@ export const policy: (data: Uint8Array) => void = target((bytes) => {
   lintPolicy(parsed)
   evaluatePolicy(parsed, policyClaims)
 })
-/** A release policy that reads is linted and decides over claims. */
+/** A release policy that parses is linted and decides over claims. */
 export const releasePolicy: (data: Uint8Array) => void = target((bytes) => {
   const parsed = readReleasePolicy(utf8Text.decode(bytes))
   lintReleasePolicy(parsed)
@@ -269,7 +269,7 @@ export const releasePolicy: (data: Uint8Array) => void = target((bytes) => {
     { now: 0 },
   )
 })
-/** A query over a small boot log, with the steps that a policy has at most. */
+/** A query over a small boot log, with a policy's maximum number of steps. */
 export const policyQuery: (data: Uint8Array) => void = target((bytes) => {
   let left = 20_000
   searchJson(utf8Text.decode(bytes), policyDocument, (cost) => {
@@ -277,28 +277,28 @@ export const policyQuery: (data: Uint8Array) => void = target((bytes) => {
   })
 })
 
-/** Every field of whatever the bytes are, in words. */
+/** Explains every field of arbitrary bytes. */
 export const explained: (data: Uint8Array) => void = target((bytes) => detect('input', bytes, { gunzip }).map(explain))
 
-/** Entries of a log; the first byte says how many are expected. */
+/** Entries of a log; the first byte gives the expected number. */
 export const logBundle: (data: Uint8Array) => void = target((bytes) =>
   parseBundle(bytes.subarray(1), (bytes[0] ?? 0) + 1),
 )
 export const logCheckpoint: (data: Uint8Array) => void = target((bytes) => parseCheckpoint(utf8Text.decode(bytes)))
 export const logKey: (data: Uint8Array) => void = target((bytes) => parseNoteKey(utf8Text.decode(bytes)))
-/** What is read as the path of a tile is spelt as that tile's path. */
+/** A path that parses as a tile's is written back the same. */
 export const logTilePath: (data: Uint8Array) => void = target((bytes) => {
   const path = utf8Text.decode(bytes)
   const tile = parseTilePath(path)
   if (tile && tilePath(tile) !== path) throw new Error('two spellings of one tile')
 })
 
-/** Filters of the directory, as a query carries them. */
+/** Directory filters, as in a query. */
 export const directoryFilter: (data: Uint8Array) => void = target((bytes) =>
   readFilter({ query: { $filter: utf8Text.decode(bytes) } } as unknown as Parameters<typeof readFilter>[0]),
 )
 
-/** What is not JSON is not what the parser under test is given. */
+/** Only JSON reaches the parser under test. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
