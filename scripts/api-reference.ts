@@ -4,10 +4,10 @@ import { join, relative, resolve } from 'node:path'
 import { documentedEntries } from './published-exports.ts'
 
 /**
- * Makes the reference of the published packages, HTML, from their docstrings.
+ * Builds the HTML reference of the published packages from their docstrings.
  *   npm run docs:api [FOLDER]
- * TypeDoc reads with the compiler's own API, which the compiler of this repository does not have: both are installed in a folder of
- * their own, by their lock file, when the reference is first made.
+ * TypeDoc uses the compiler's API, which this repository's compiler lacks: on first use, both are installed in a
+ * separate folder from their lock file.
  */
 const root = resolve(import.meta.dirname, '..')
 const tool = join(import.meta.dirname, 'api-reference')

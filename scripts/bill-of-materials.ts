@@ -3,8 +3,9 @@ import type { ThirdParty } from './third-party.ts'
 const purl = (name: string, version: string): string => `pkg:npm/${name.replace('@', '%40')}@${version}`
 
 /**
- * What a package is made of, in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/): every package of others of which its
- * bundles hold parts, and the Node that runs the server. It has no time and no serial number, so that it is the same when built again.
+ * What a package is made of, in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/): every third-party package that
+ * its bundles contain parts of, and the Node that runs the server. It has no time or serial number, so that a second
+ * build gives the same bytes.
  */
 export function billOfMaterials(o: {
   version: string

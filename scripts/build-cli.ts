@@ -5,8 +5,8 @@ import { build, type BuildOptions } from 'esbuild'
 import { bundleDirectory, manifestFile, stampOf, type BundleManifest } from '../apps/cli/src/bundle/manifest.ts'
 
 /**
- * Makes one file of the command line's sources, which Node would recompile at each start: set-up does it, and
- * `./strongroom` where the sources have changed since (apps/cli/src/bundle/start.ts).
+ * Bundles the command line's sources into one file, because Node would recompile them at each start. Set-up does it,
+ * and `./strongroom` after the sources have changed (apps/cli/src/bundle/start.ts).
  */
 const root = resolve(import.meta.dirname, '..')
 const directory = join(root, bundleDirectory)
@@ -17,7 +17,7 @@ const options: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
-  // A program that is not an ES module loads Node's own modules where they are first needed, and of node:http not all.
+  // A CommonJS program loads Node's modules when they are first needed, and node:http only in part.
   format: 'cjs',
   define: { 'import.meta.dirname': '__dirname' },
   target: 'node24',

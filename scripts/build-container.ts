@@ -7,9 +7,9 @@ import { buildDeb, sourceDate } from './build-deb.ts'
 import { cache, guests, node, services, state, type ContainerKind } from './container-kinds.ts'
 
 /**
- * Makes dist/container/strongroom-VERSION.tar or, with --guests, strongroom-guests-VERSION.tar: an image for `podman load` and `docker
- * load`, of Debian's packages and ours; no hub is asked. It needs root (or mmdebstrap's other modes) and mmdebstrap. Built again of
- * the same packages it is the same bytes.
+ * Builds dist/container/strongroom-VERSION.tar or, with --guests, strongroom-guests-VERSION.tar: an image for `podman
+ * load` and `docker load`, made of Debian's packages and ours without a hub. Needs mmdebstrap, and root or one of
+ * mmdebstrap's other modes. A second build from the same packages gives the same bytes.
  *   npm run image:container [-- --guests]
  */
 const root = resolve(import.meta.dirname, '..')
@@ -17,7 +17,7 @@ export const containerDirectory: string = join(root, 'dist/container')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 export const imageNameOf = (kind: ContainerKind): string => `localhost/${kind.name}:${version}`
 
-/** No documents but licences, no texts in other languages, and nothing that tells of this build. */
+/** No documentation except licences, no translations, and no trace of this build. */
 const leftOut = [
   ['/usr/share/doc/*/changelog*', '/usr/share/man', '/usr/share/locale', '/usr/share/info'],
   ['/var/cache/ldconfig', '/var/cache/debconf', '/var/log', '/etc/machine-id', '/var/lib/dbus/machine-id'],
@@ -49,13 +49,13 @@ function fileSystem(kind: ContainerKind, directory: string, deb: string, date: n
   return archive
 }
 
-/** Of this server, whatever its ports are: under `--network host` another's may have the usual ones. */
+/** This server, whatever its ports are: under `--network host` another one may have the usual ones. */
 const health = [
   "const { ports } = JSON.parse(require('node:fs').readFileSync(process.env.STRONGROOM_STATE_DIR + '/server.json'))",
   "fetch('http://127.0.0.1:' + ports.local + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))",
 ].join('; ')
 
-/** How the image runs, as Docker's image specification has it, whose health check OCI's has not. */
+/** How the image runs, in the form of Docker's image specification, which has a health check; OCI's does not. */
 const settingsOf = (kind: ContainerKind): object => ({
   User: `${kind.user}:${kind.user}`,
   Env: Object.entries({
@@ -75,7 +75,7 @@ const settingsOf = (kind: ContainerKind): object => ({
 })
 const architectures: Record<string, string> = { x64: 'amd64' }
 
-/** What `podman load` takes: the layer, its description, and which is which. */
+/** What `podman load` takes: the layer, its description, and the index. */
 async function archiveOf(kind: ContainerKind, directory: string, layer: string, date: number): Promise<string> {
   const digest = await fileDigest(layer)
   const created = new Date(date * 1000).toISOString()
@@ -101,7 +101,7 @@ async function archiveOf(kind: ContainerKind, directory: string, layer: string, 
 }
 
 /**
- * @param o.deb our Debian package where it is built already
+ * @param o.deb our Debian package if it is already built
  * @returns path of the image
  */
 export async function buildContainer(

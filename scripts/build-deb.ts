@@ -15,17 +15,17 @@ import { serverNodeOptions } from '../apps/cli/src/up/server-command.ts'
 import { buildNpm, nodePackage } from './build-npm.ts'
 
 /**
- * Makes dist/deb/strongroom_VERSION_ARCH.deb of the bundles that the npm package has, with debhelper.
+ * Builds dist/deb/strongroom_VERSION_ARCH.deb with debhelper from the bundles of the npm package.
  *   npm run package:deb
  */
 const root = resolve(import.meta.dirname, '..')
 export const debDirectory: string = join(root, 'dist/deb')
-/** What every Debian has, or the package depends on. */
+/** What every Debian has, or what the package depends on. */
 const everywhere = ['ca-certificates', 'util-linux']
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const { version } = JSON.parse(read('package.json')) as { version: string }
 
-/** Node's options for the server where it runs from its bundle. */
+/** Node's options for the server when it runs from its bundle. */
 export const bundleNodeOptions: string[] = serverNodeOptions.filter((option) => !option.startsWith('--conditions'))
 
 const list = (file: string): string[] =>
@@ -33,7 +33,7 @@ const list = (file: string): string[] =>
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
 
-/** Date of the commit, or of a tarball's release: what is built twice is the same bytes. */
+/** Date of the commit, or of a tarball's release, so that a second build gives the same bytes. */
 export function sourceDate(): number {
   const given = process.env['SOURCE_DATE_EPOCH']
   if (given !== undefined) return Number(given)
@@ -57,7 +57,7 @@ function copyright(npmDirectory: string): string {
   ].join('\n\n')
 }
 
-/** debian/ with what it takes from the sources filled in. */
+/** debian/ with the values from the sources filled in. */
 function writeDebian(to: string, npmDirectory: string, date: number): void {
   const values: Record<string, string> = {
     '@VERSION@': version,
@@ -78,7 +78,7 @@ function writeDebian(to: string, npmDirectory: string, date: number): void {
 }
 
 /**
- * Builds it in the folder, of which only the package and its records are left.
+ * Builds it in the folder, and leaves only the package and its records there.
  * @returns path of the package
  */
 export async function buildDeb(directory: string = debDirectory): Promise<string> {
@@ -98,7 +98,7 @@ export async function buildDeb(directory: string = debDirectory): Promise<string
   writeDebian(join(tree, 'debian'), npmDirectory, date)
   cpSync(join(tree, 'debian/strongroom'), join(tree, 'root/usr/bin/strongroom'))
   rmSync(join(tree, 'debian/strongroom'))
-  // Modes of a checkout follow its umask.
+  // A checkout's file modes follow its umask.
   for (const file of globSync('root/**/*', { cwd: tree })) {
     const path = join(tree, file)
     chmodSync(path, statSync(path).isDirectory() || (statSync(path).mode & 0o100) !== 0 ? 0o755 : 0o644)

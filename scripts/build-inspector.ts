@@ -4,12 +4,13 @@ import { build } from 'esbuild'
 import { browserSettings } from './build-portal.ts'
 
 /**
- * Makes the inspector as a folder of static files that anyone can host, at any path: no server of ours, no request after it is loaded.
+ * Builds the inspector as a folder of static files that anyone can host, at any path: no server, and no request after
+ * it is loaded.
  *   npm run portal:inspector -- DIR
  */
 const root = resolve(import.meta.dirname, '..')
 
-/** What the page may do, said by the page itself: run its own files, and connect to nothing. */
+/** The page's own policy: run its own files, and connect to nothing. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -41,7 +42,7 @@ const page = (script: string, style: string): string => `<!doctype html>
 </html>
 `
 
-/** @param directory is made; has to be empty where it is there */
+/** @param directory is created; must be empty if it exists */
 export async function buildInspector(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true })
   if (readdirSync(directory).length > 0) throw new Error(`${directory} is not empty: name a new folder`)

@@ -18,14 +18,14 @@ import { buildPortal, portalParts } from './build-portal.ts'
 import { thirdPartyOf, type ThirdParty } from './third-party.ts'
 
 /**
- * Makes the npm packages that strangers install, ready for `npm pack` and `npm publish`:
+ * Builds the npm packages for users, ready for `npm pack` and `npm publish`:
  *   dist/npm/strongroom           command line, server and API for tests, each one bundle
- *   dist/npm/node-linux-x64       the Node that runs the server where the user's is older, with no `node` on anybody's path
+ *   dist/npm/node-linux-x64       the Node that runs the server if the user's is older; adds no `node` to the path
  *   npm run build:npm
  */
 const root = resolve(import.meta.dirname, '..')
 export const npmDirectory: string = join(root, 'dist/npm')
-/** Folder in it with the Node of this machine. */
+/** Its subfolder with this machine's Node. */
 export const nodePackage: string = `node-linux-${process.arch}`
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const { version, optionalDependencies } = JSON.parse(read('package.json')) as {
@@ -33,7 +33,7 @@ const { version, optionalDependencies } = JSON.parse(read('package.json')) as {
   optionalDependencies: Record<string, string>
 }
 
-/** Modules find the files beside them under `data`, where these have the place that they have in the sources. */
+/** Modules find their data files under `data`, at the same relative place as in the sources. */
 const places: Plugin = {
   name: 'places',
   setup: (builder) => {
@@ -47,7 +47,7 @@ const places: Plugin = {
   },
 }
 
-/** The module that finds descriptions by the names of their files, with the files named. */
+/** The module that finds descriptions by file name, with the files listed. */
 function resourceTypesModule(): string {
   const imports = resourceTypeFiles().map((file, index) => `import * as m${index} from './${file}'`)
   const all = imports.map((_, index) => `...m${index}.resourceTypes`)
@@ -64,7 +64,7 @@ const common: BuildOptions = {
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,
-  // Native, and absent for most: where it is missing the server says so.
+  // Native and usually absent: without it the server says so.
   external: ['pkcs11js', 'pg-native'],
 }
 const esm = [
@@ -83,7 +83,7 @@ const bundlesIn = (dist: string): BuildOptions[] => [
   ...['main', 'master-key'].map((name): BuildOptions => ({ ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: [`apps/strongroomd/src/${name}.ts`], outfile: join(dist, 'server', `${name}.js`) })), // prettier-ignore
 ]
 
-/** What services read at run time: what lies beside their sources and is not a source. */
+/** Non-source files beside the services' sources, which they read at run time. */
 function copyData(dist: string): void {
   const files = globSync('services/*/src/**/*', { cwd: root }).filter(
     (file) => !/\.ts$|\.golden\.|\/golden\//.test(file) && statSync(join(root, file)).isFile(),
@@ -96,7 +96,7 @@ function copyData(dist: string): void {
 }
 
 const embed = 'apps/cli/src/embed'
-/** What the types of the entries are made of. */
+/** Sources of the entries' types. */
 const declared = ['index', 'cloud', ...['index', 'container', 'started'].map((name) => `testcontainers/${name}`)].map(
   (name) => `${name}.d.ts`,
 )
@@ -117,7 +117,7 @@ function licenceText(parts: readonly ThirdParty[]): string {
   return `The bundles hold parts of these packages.\n\n${chapters.join(`\n${'-'.repeat(78)}\n\n`)}`
 }
 
-/** The binary of the pinned package, without the entry that would put `node` on the path of whoever installs it. */
+/** The binary of the pinned package, without the entry that would put `node` on the user's path. */
 function buildNode(directory: string, name: string, pinned: string): void {
   const from = join(root, 'node_modules', name)
   if (!existsSync(from)) return

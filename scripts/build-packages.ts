@@ -3,12 +3,12 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /**
- * Builds the packages that strangers import: ES modules and types in `dist`, each against the built types of those before it.
+ * Builds the public packages: ES modules and types in `dist`, each against the built types of those before it.
  *   npm run build:packages
  */
 const root = resolve(import.meta.dirname, '..')
 
-/** In the order in which they need each other. */
+/** In dependency order. */
 export const published = ['contract', 'evidence', 'policy', 'release-policy', 'transparency', 'trust'] as const
 
 export function buildPackages(): void {

@@ -5,12 +5,12 @@ import { constants, gzipSync } from 'node:zlib'
 import { build, type BuildOptions } from 'esbuild'
 
 /**
- * Makes the portal's files of apps/portal: modules that are loaded where they are needed, named by their digest, with a compressed
- * copy beside each. Set-up does it; where nothing that goes into them has changed it takes no time.
+ * Builds the portal's files from apps/portal: modules that are loaded on demand, named by their digest, each with a
+ * compressed copy. Set-up does it; without changed inputs it takes no time.
  */
 const root = resolve(import.meta.dirname, '..')
 const directory = join(root, 'apps/portal/dist')
-/** Packages of others that are in the files. */
+/** Third-party packages that the files contain. */
 export const portalParts: readonly string[] = ['preact', '@preact/signals', '@preact/signals-core'].map(
   (name) => `node_modules/${name}/package.json`,
 )
@@ -35,7 +35,7 @@ function digestOfInputs(): string {
   return hash.digest('hex')
 }
 
-/** How code of apps/portal becomes modules for a browser; entry points and folder are the caller's. */
+/** How code of apps/portal becomes browser modules; the caller gives entry points and folder. */
 export const browserSettings: BuildOptions & { metafile: true; write: false } = {
   absWorkingDir: root,
   entryNames: 'assets/[name]-[hash]',
@@ -56,7 +56,7 @@ export const browserSettings: BuildOptions & { metafile: true; write: false } = 
   logLevel: 'silent',
 }
 
-/** @returns whether anything had to be made */
+/** @returns whether anything was built */
 export async function buildPortal(): Promise<boolean> {
   const digest = digestOfInputs()
   const stamp = join(directory, stampFile)
@@ -72,7 +72,7 @@ export async function buildPortal(): Promise<boolean> {
   const page = readFileSync(join(root, 'apps/portal/static/index.html'), 'utf8')
     .replace('/main.js', nameOf('apps/portal/src/main.tsx'))
     .replace('/style.css', nameOf('apps/portal/src/style/style.css'))
-  // Beside it, then in its place: a server never sees half of it.
+  // Built aside, then moved into place: a server never sees half of it.
   const partial = `${directory}.${process.pid}`
   const place = (name: string, content: string | Uint8Array): void => {
     const file = join(partial, name)
@@ -90,9 +90,9 @@ export async function buildPortal(): Promise<boolean> {
 }
 
 /**
- * Puts the made files where they belong, by renaming alone: tests begin side by side, and what another process made or takes away is
- * never seen half.
- * @param made whether what is there is what this process made: another one was first then
+ * Moves the built files into place by renaming only: tests start in parallel, and must never see files that another
+ * process is adding or removing.
+ * @param made whether the files there are from this process; otherwise another one was first
  */
 function takePlace(partial: string, made: () => boolean): void {
   const before = `${partial}.before`

@@ -3,17 +3,17 @@ import { dirname, join, resolve } from 'node:path'
 
 const packages = resolve(import.meta.dirname, '../packages')
 
-/** Packages whose reference is made from their docstrings. */
+/** Packages whose reference is generated from their docstrings. */
 const documented = ['evidence', 'policy', 'release-policy', 'transparency', 'trust'] as const
 
-/** An import as a stranger writes it, and the source behind it. */
+/** A public import specifier, and the source behind it. */
 export interface Entry {
   /** `@strongroom/evidence/files` */
   specifier: string
   source: string
 }
 
-/** Entries that a package's own manifest names. */
+/** Entries in a package's manifest. */
 export function entriesOf(folder: string): Entry[] {
   const { name, exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
     name: string
@@ -31,7 +31,7 @@ export const documentedEntries = (): Entry[] => documented.flatMap((name) => ent
 export interface Declared {
   name: string
   file: string
-  /** Without its stars; empty where there is none. */
+  /** Without its stars; empty if there is none. */
   docstring: string
 }
 
@@ -46,7 +46,7 @@ function docstringBefore(text: string, start: number): string {
   return before.slice(opened + 3, -2).replaceAll(/^[ \t]*\* ?/gm, '').trim() // prettier-ignore
 }
 
-/** Names under which a line of exports passes on what another module has: `[ours, theirs]`; types apart. */
+/** Names that an export line re-exports from another module: `[ours, theirs]`; types separately. */
 const passedOn = (list: string): [string, string][] =>
   list
     .split(',')
@@ -59,7 +59,7 @@ const passedOn = (list: string): [string, string][] =>
 
 /**
  * Follows an export of an entry to its declaration.
- * @returns undefined where no module that the entry names declares it
+ * @returns undefined if no module that the entry names declares it
  */
 export function findExport(name: string, file: string): Declared | undefined {
   const text = readFileSync(file, 'utf8')

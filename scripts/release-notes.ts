@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 /**
- * What CHANGELOG.md says of the newest version, or of the one named.
+ * Prints CHANGELOG.md's entries for the newest version, or for the one named.
  *   npm run release-notes [-- VERSION]
  */
 const heading = /^## (\S+)/
 
-/** Entries of a version, a line each; of the first chapter where none is named. @throws Error where there is no such chapter */
+/** Entries of a version, one per line; of the first chapter if none is named. @throws Error if there is no such chapter */
 export function releaseNotes(changelog: string, version?: string): string[] {
   const chapters = changelog.split(/^(?=## )/m).filter((chapter) => heading.test(chapter))
   const found = version === undefined ? chapters[0] : chapters.find((chapter) => heading.exec(chapter)?.[1] === version)

@@ -13,22 +13,23 @@ import { buildPackages, published } from './build-packages.ts'
 import { guests, services } from './container-kinds.ts'
 
 /**
- * Makes what is released, in dist/release: npm tarballs, Debian package, container images; and the signed statement of what they were made
- * from. FILEs (a guest image, for one) go into the statement as they are.
+ * Builds the release in dist/release: npm tarballs, Debian package, container images, and the signed statement of what
+ * they were built from. FILEs (a guest image, for one) are added to the statement unchanged.
  *   npm run release -- --key KEY.pem --builder ID [--source ADDRESS] [FILE…]
- * KEY.pem is an Ed25519 key that the releaser keeps, ID an address that names who builds. `strongroom release verify` verifies it.
+ * KEY.pem is an Ed25519 key that the releaser keeps, ID an address that names the builder. `strongroom release verify`
+ * verifies it.
  */
 const root = resolve(import.meta.dirname, '..')
 export const releaseDirectory: string = join(root, 'dist/release')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 
-/** Packs the npm package in a folder into another. */
+/** Packs an npm package from one folder into another. */
 function pack(from: string, to: string): void {
   execFileSync('npm', ['pack', '--pack-destination', to, '--loglevel=error'], { cwd: from, stdio: ['ignore', 'ignore', 'inherit'] }) // prettier-ignore
 }
 
 /**
- * Builds all that is released into the folder, which is emptied first.
+ * Builds the whole release into the folder, which is emptied first.
  * @returns paths of the files
  */
 export async function buildRelease(directory: string = releaseDirectory): Promise<string[]> {
@@ -48,8 +49,9 @@ export async function buildRelease(directory: string = releaseDirectory): Promis
 }
 
 /**
- * The commit whose files a tree has, and no others; a version that has a tag, `v0.1.0`, is released of that commit alone.
- * @throws Error where files differ from it, or the version's tag is of another
+ * The commit whose files, and no others, the tree contains; a version with a tag, `v0.1.0`, is released from that
+ * commit only.
+ * @throws Error if files differ from it, or the version's tag is on another
  */
 export function commitIn(tree: string): string {
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: tree, encoding: 'utf8' }).trim()
@@ -64,7 +66,7 @@ export function commitIn(tree: string): string {
   return commit
 }
 
-/** The signed statement about files, as it is written to a file. */
+/** The signed statement about files, as written to a file. */
 export async function provenance(
   files: readonly string[],
   o: { key: KeyObject; commit: string; builder: string; source: string },
@@ -86,7 +88,7 @@ async function main(): Promise<void> {
   })
   const { key: keyPath, builder, source } = values
   if (keyPath === undefined || builder === undefined) throw new Error('Name the key that signs and who builds: --key FILE --builder ADDRESS.') // prettier-ignore
-  // Before anything is built: a release without its statement is none.
+  // Checked before anything is built: a release needs its statement.
   const key = ed25519KeyOf(readFileSync(keyPath), 'private', keyPath)
   const commit = commitIn(root)
   const files = [...(await buildRelease()), ...positionals.map((file) => resolve(file))]

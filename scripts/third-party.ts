@@ -1,17 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A package of others of which a bundle holds parts. */
+/** A third-party package that a bundle contains parts of. */
 export interface ThirdParty {
   name: string
   version: string
-  /** SPDX expression of its manifest. */
+  /** SPDX expression from its manifest. */
   license: string
   /** Its licence's text. */
   text: string
 }
 
-/** Packages that the files of a bundle came from, by name; the files are relative to the root. */
+/** Packages that a bundle's files came from, by name; the files are relative to the root. */
 export function thirdPartyOf(root: string, inputs: readonly string[]): ThirdParty[] {
   const folder = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/
   const folders = new Set(inputs.map((file) => folder.exec(file)?.[0]).filter((found) => found !== undefined))
