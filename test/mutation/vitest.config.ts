@@ -6,7 +6,7 @@ import { readPlan } from './plan.ts'
 const plan = readPlan()
 const order = new Map(plan.tests.map((path, index) => [path, index]))
 
-/** One worker over the plan's tests, with its files' sources replaced by instrumented ones. */
+/** One worker runs the plan's tests, with its files' sources replaced by instrumented ones. */
 export default defineConfig({
   root: plan.root,
   resolve: { conditions: ['x-source'] },
@@ -23,13 +23,13 @@ export default defineConfig({
   ],
   test: {
     include: plan.tests,
-    // Its entries go by the files' own text, which is not what is loaded here.
+    // Its entries are keyed by each file's own text, not by the instrumented source that is loaded here.
     fsModuleCache: false,
     pool: 'forks',
     maxWorkers: 1,
     runner: join(import.meta.dirname, 'runner.ts'),
     reporters: [{}],
-    // Of the first run; with a mutant a test has as long as the runner gives it.
+    // For the first run; with a mutant, the runner sets each test's limit.
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 5_000 } },
