@@ -9,12 +9,12 @@ import { GithubJob, machine, readYaml } from './runners.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const action = join(root, 'packaging/ci/setup-strongroom')
-/** Of each job its own: what else runs on this machine has the usual ones. */
+/** Ports per job: other processes on this machine use the usual ones. */
 const [a, b, c, d] = await freePorts(4)
 const ports = [`--port ${a} --local-port ${b}`, `--port ${c} --local-port ${d}`]
 let directory: string
 let tarball: string
-/** A folder with an `npm` that knows the package, which no registry has yet. */
+/** A folder with an `npm` that finds the package, which is in no registry yet. */
 let registry: string
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ afterEach(async () => {
   }
 })
 
-/** One that ends at the same moment is gone already. */
+/** One that ends at the same moment is already gone. */
 function end(pid: number): void {
   try {
     process.kill(pid, 'SIGTERM')
@@ -49,7 +49,7 @@ function end(pid: number): void {
   }
 }
 
-/** Those that the steps left running, as a job does. */
+/** Processes that the steps left running, as in a real job. */
 const processesOf = (folder: string): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -22,7 +22,7 @@ describe('the Debian package with what it recommends, in a fresh Debian 13', () 
   it('boots a guest that is trusted by `strongroom up`, outside the service', async () => {
     const [tls, local] = await freePorts(2)
     const lines = [
-      // Beside the service's installation, as root or any user may have one.
+      // Root or any user may have an installation alongside the service's.
       'export HOME=/root STRONGROOM_STATE_DIR=/root/state STRONGROOM_CACHE_DIR=/root/cache',
       `strongroom up --port ${tls} --local-port ${local} >/tmp/said 2>&1 & server=$!`,
       'until grep -q "^Serving" /tmp/said; do sleep 1; kill -0 $server || { cat /tmp/said; exit 9; }; done',

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDeb } from '../../scripts/build-deb.ts'
 import { FreshDebian, reversioned, versionOf } from './debian.ts'
 
-/** From `apt install` on: what the issue asks for is 30 s to ready. */
+/** From `apt install` on: the issue asks for 30 s until ready. */
 const readySeconds = 30
 let directory: string
 let deb: string
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const unit = (root: string): string => readFileSync(join(root, 'usr/lib/systemd/system/strongroom.service'), 'utf8')
-/** What the unit runs, as its user, with its credential in a folder of that user's alone. */
+/** What the unit runs, as its user, with its credential in a folder that only that user reads. */
 const service = (): string => {
   const command = /^ExecStart=(.*)$/m.exec(unit(debian.root))![1]!
   return [

@@ -8,7 +8,7 @@ export const versionOf = (deb: string): string =>
 
 /**
  * The same package under another version, in a folder.
- * @returns name of its file
+ * @returns its file name
  */
 export function reversioned(deb: string, other: string, folder: string): string {
   const version = versionOf(deb)
@@ -29,7 +29,7 @@ export function reversioned(deb: string, other: string, folder: string): string 
 
 type Network = 'own' | 'host'
 
-/** A Debian 13 of nobody's, in a folder, with apt and nothing of ours. Its command lines see no process of this machine. */
+/** A fresh Debian 13 in a folder, with apt and nothing of ours. Its commands see no process of this machine. */
 export class FreshDebian {
   readonly root: string
 
@@ -41,7 +41,7 @@ export class FreshDebian {
     if (status !== 0) throw new Error(stdout)
   }
 
-  /** @param network `own` has a loopback alone */
+  /** @param network `own` has only a loopback interface */
   shell(line: string, network: Network = 'own'): SpawnSyncReturns<string> {
     const mounts = 'mount -t proc proc "$0/proc" && mkdir -p "$0/dev/shm" && mount -t tmpfs tmpfs "$0/dev/shm"'
     const script = `ip link set lo up; ${mounts} && exec chroot "$0" sh -c "$1"`
@@ -57,7 +57,7 @@ export class FreshDebian {
     return this.shell(`apt-get -qq -y ${option} ${what} 2>&1`, 'host')
   }
 
-  /** @returns path of the file in there */
+  /** @returns the file's path inside it */
   take(file: string): string {
     execFileSync('cp', [file, join(this.root, 'packages')])
     return `/packages/${basename(file)}`

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { OrdinaryUser } from './ordinary-user.ts'
 import { processesIn } from './stranger.ts'
 
-/** A podman with storage of its own, which knows no image and no container of this machine's. runc runs on every layout of control groups. */
+/** A podman with separate storage, without images or containers of this machine. runc works with every cgroup layout. */
 export class Engine {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'strongroom-engine-'))
   readonly socket: string = join(this.directory, 'podman.sock')
@@ -23,7 +23,7 @@ export class Engine {
   readonly #command: string[]
   readonly #how: { encoding: 'utf8'; cwd: string; env: NodeJS.ProcessEnv }
 
-  /** @param user whose engine it is; root's where it is left out */
+  /** @param user the engine's user; root when omitted */
   constructor(user?: OrdinaryUser) {
     this.#user = user
     const own = { ...process.env, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
@@ -48,7 +48,7 @@ export class Engine {
     return execFileSync(this.#command[0]!, [...this.#command.slice(1), ...args], this.#how).trim()
   }
 
-  /** Serves podman's API, as its systemd unit does, to root alone. */
+  /** Serves podman's API to root only, as its systemd unit does. */
   async serve(): Promise<void> {
     const [file, ...args] = [...this.#command, 'system', 'service', '--time', '0', `unix://${this.socket}`]
     this.#service = spawn(file!, args, { stdio: 'ignore', env: this.#how.env })
@@ -65,13 +65,13 @@ export class Engine {
       await once(this.#service, 'exit')
     }
     this.podman('network', 'prune', '--force')
-    // What ends a container's monitor is a podman too, which would make the folder again.
+    // A container's monitor ends through podman too, which would create the folder again.
     for (let left = 200; left > 0 && processesIn(this.directory).length > 0; left--) await sleep(100)
-    // Storage of this engine alone; its mounts have to go before its folder.
+    // This engine's storage only; its mounts must go before its folder.
     this.podman('unmount', '--all')
     spawnSync('umount', [join(this.directory, 'storage/overlay')])
-    // Last: ends the process that keeps an ordinary user's namespaces, which any other command starts again. As root it would mount
-    // the storage again.
+    // Last: ends the process that keeps a rootless user's namespaces; any other command would start it again. As root
+    // it would mount the storage again.
     if (this.#user !== undefined) this.podman('system', 'migrate')
     rmSync(this.directory, { recursive: true, force: true })
   }

@@ -6,7 +6,7 @@ import { exampleFault, exampleOf, programOf, tryPrograms, type Program } from '.
 import { documentedEntries, entriesOf, findExport } from '../../scripts/published-exports.ts'
 import { hasReaderFiles, layOut } from './reader-files.ts'
 
-/** Milliseconds, on a machine that does much else: keys of 4096 bits are made, and some 300 programs compiled. */
+/** Milliseconds, on a busy machine: the examples make 4096-bit keys, and about 300 programs are compiled. */
 const patience = 600_000
 
 interface Documented {
@@ -15,7 +15,7 @@ interface Documented {
   docstring: string
 }
 
-/** Every value that a package gives to those who import it; types are shown by the functions that take and give them. */
+/** Every value that a package exports; types are covered by the functions that use them. */
 async function publicExports(): Promise<Documented[]> {
   const found: Documented[] = []
   for (const { specifier, source } of documentedEntries()) {
@@ -46,7 +46,7 @@ describe('every export of the published packages', () => {
     expect(faults).toEqual([])
   })
 
-  // Files of genuine hardware lie beside the repository.
+  // Files from real hardware are kept beside the repository.
   it.skipIf(!hasReaderFiles)(
     'has one that compiles, and gives what it says',
     async () => {
@@ -67,7 +67,7 @@ describe('every export of the published packages', () => {
         .trim(),
     )
     const twice = bodies.filter((body, index) => body !== undefined && bodies.indexOf(body) !== index)
-    // One function is passed on by two packages.
+    // Two packages re-export one function.
     expect(new Set(twice).size).toBeLessThanOrEqual(1)
   })
 })

@@ -7,13 +7,13 @@ import { promisify } from 'node:util'
 const root = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
-/** The example in a docstring; undefined where it has none. */
+/** The example in a docstring; undefined if it has none. */
 export function exampleOf(docstring: string): string | undefined {
   const [, example] = /^@example\n([\s\S]*?)(?=^@[a-z]+\b|$(?![\s\S]))/m.exec(docstring) ?? []
   return example?.trim()
 }
 
-/** Names that an example imports, by the specifier that it imports them from. */
+/** Names that an example imports, by module specifier. */
 function importsOf(example: string): Map<string, string[]> {
   const found = new Map<string, string[]>()
   for (const [, names, from] of example.matchAll(/^import \{([^}]+)\} from '([^']+)'$/gm))
@@ -24,7 +24,7 @@ function importsOf(example: string): Map<string, string[]> {
 const claim = /^(\s*)(.+?) \/\/ (=>|throws) (.+)$/
 const asserts = (example: string): boolean => example.split('\n').some((line) => claim.test(line)) || /\bassert\b/.test(example) // prettier-ignore
 
-/** What keeps an example from showing its export: none, another's, or one that asserts nothing. */
+/** Why an example does not show its export: there is none, it shows another, or it asserts nothing. */
 export function exampleFault(docstring: string, name: string, specifiers: readonly string[]): string | undefined {
   const example = exampleOf(docstring)
   if (example === undefined) return 'no @example'
@@ -33,13 +33,13 @@ export function exampleFault(docstring: string, name: string, specifiers: readon
     return `does not import ${name} from ${specifiers.join(' or ')}`
   const code = example.replaceAll(/^import .*$/gm, '')
   if (!new RegExp(`\\b${name}\\b`).test(code)) return `does not use ${name}`
-  // Without semicolons such a line goes on with the one before it.
+  // Without semicolons, such a line continues the one before it.
   if (/^[([`]/m.test(code)) return 'has a line that begins with a bracket'
   return asserts(code) ? undefined : 'asserts nothing: end a line in `// => value` or `// throws Name`'
 }
 
 /**
- * An example as a program that ends with an error where a line does not give what it says: `expression // => value`, and
+ * An example as a program that fails if a line does not give the value it claims: `expression // => value`, and
  * `expression // throws Name` or `// throws Name Code`.
  */
 export function programOf(example: string): string {
@@ -56,12 +56,12 @@ export function programOf(example: string): string {
 }
 
 export interface Program {
-  /** Name of its file, without ending. */
+  /** File name without extension. */
   name: string
   text: string
 }
 
-/** Runs each in one process, in the folder where it stands, and prints the failures as JSON. */
+/** Runs each in one process, in its own folder, and prints the failures as JSON. */
 const runner = `
 import { readdirSync } from 'node:fs'
 process.chdir(process.argv[2])
@@ -75,9 +75,10 @@ process.exit()
 `
 
 /**
- * Compiles programs by the strict settings of this repository and runs them, packages taken by their published names.
- * @param files folder whose files they read
- * @returns what the compiler and each program that failed say
+ * Compiles programs with this repository's strict settings and runs them; packages are imported by their published
+ * names.
+ * @param files folder with the files that they read
+ * @returns the messages of the compiler and of each program that failed
  */
 export async function tryPrograms(programs: readonly Program[], files: string): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-examples-'))

@@ -9,7 +9,7 @@ import { Engine } from './engine.ts'
 const engine = new Engine()
 const directory = mkdtempSync(join(tmpdir(), 'strongroom-guests-'))
 const name = 'guests'
-/** From the log's line `boot until the guest is ready`: what a boot may take under emulation (README.md). */
+/** For the log's line `boot until the guest is ready`: how long a boot may take under emulation (README.md). */
 const mostSeconds = 120
 
 beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('the container image with guests, as a plain container without KVM', ()
   })
 
   it('gives the guest’s programs a user of their own, without a capability', () => {
-    // The owner of QEMU's process, as the machine sees it.
+    // The owner of QEMU's process, as the host sees it.
     const users = engine.must('top', name, 'huser', 'comm').split('\n').filter((line) => line.includes('qemu-system')) // prettier-ignore
     expect(users).toHaveLength(1)
     expect(Number.parseInt(users[0]!, 10)).toBeGreaterThanOrEqual(0x7000_0000)

@@ -7,7 +7,7 @@ import { buildPackages, published } from '../../scripts/build-packages.ts'
 import { emptyFolder, npm } from './stranger.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-/** The last release of the line between Debian's and ours. */
+/** The last release of the line between Debian's version and ours. */
 const version = '22.23.3'
 let directory: string
 let built: string

@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-/** Lines of a new user's, on a network of its own where a registry has our packages and nothing else. */
+/** Commands of a new user, on an isolated network whose registry has only our packages. */
 const asNewUser = (...lines: string[]): string[] => [
   'set -e; export HOME=/root; mkdir -p /root/project; cd /root/project',
   'node /packages/registry.mjs 4873 /packages/*.tgz & registry=$!',

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** A user of this machine without any right, with ids of its own for containers, as `useradd` gives them to everybody. */
+/** An unprivileged user of this machine with a range of ids for containers, as `useradd` sets up for everyone. */
 export class OrdinaryUser {
   readonly name: string = `strongroom-${process.pid}`
   readonly uid: number
   readonly gid: number
-  /** The first of the ids that its containers' users have on this machine: /etc/subuid. */
+  /** The first of the host ids for its containers' users: /etc/subuid. */
   readonly firstId: number
 
   constructor(home: string) {
@@ -18,7 +18,7 @@ export class OrdinaryUser {
     this.firstId = Number(own?.split(':')[1])
   }
 
-  /** What a command of this user's begins with. */
+  /** Prefix for a command of this user. */
   get prefix(): string[] {
     return ['setpriv', '--reuid', String(this.uid), '--regid', String(this.gid), '--init-groups', '--']
   }

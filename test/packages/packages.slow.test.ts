@@ -13,7 +13,7 @@ const root = resolve(import.meta.dirname, '../..')
 const patience = 400_000
 let directory: string
 
-/** What each may weigh in a page, in KiB: the whole of it, bundled, minified and packed by gzip. */
+/** The most that each may add to a page, in KiB: all of it, bundled, minified and gzipped. */
 const budgets: Record<(typeof published)[number], number> = {
   contract: 6,
   evidence: 60,
@@ -28,7 +28,7 @@ function pack(to: string): string[] {
   return readdirSync(to).filter((name) => name.endsWith('.tgz'))
 }
 
-/** What publint says of a packed package, and how its types fail whoever imports it as a module, a line each. They are modules alone. */
+/** publint's messages for a packed package, and how its types fail for module importers, one per line. The packages are ES modules only. */
 async function faultsOf(tarball: string): Promise<string[]> {
   const bytes = Uint8Array.from(readFileSync(tarball))
   const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true })

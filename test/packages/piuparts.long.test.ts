@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildDeb } from '../../scripts/build-deb.ts'
 import { reversioned, versionOf } from './debian.ts'
 
-/** It makes chroots. */
+/** It creates chroots. */
 const canRun = process.getuid?.() === 0 && spawnSync('piuparts', ['--version']).status === 0
 
 describe.skipIf(!canRun)('piuparts, with a fresh Debian 13 and a repository that has an earlier version', () => {
@@ -32,7 +32,7 @@ describe.skipIf(!canRun)('piuparts, with a fresh Debian 13 and a repository that
     const { status } = spawnSync('piuparts', [...base, ...earlier, '--log-file', log, deb], { stdio: 'ignore' })
     const said = readFileSync(log, 'utf8')
     expect(status, said.slice(-4000)).toBe(0)
-    // That each part was run, and that the upgrade was one.
+    // Each part ran, and the upgrade was a real one.
     expect(said).toMatch(/PASS: Installation and purging test/)
     expect(said).toMatch(/PASS: Installation, upgrade and purging tests/)
     expect(said).toContain(`Unpacking strongroom (${versionOf(deb)}) over (${versionOf(deb)}~earlier)`)

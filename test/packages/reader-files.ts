@@ -19,7 +19,7 @@ import { makeBoot, makeSilicon } from '../corpus/boot.ts'
 import { tokenFiles } from './reader-tokens.ts'
 import { updateFiles } from './reader-update.ts'
 
-/** Files of genuine hardware by the name that a relying party would give them, and where the corpus has them. */
+/** Files from real hardware: the name a relying party would use, and the path in the corpus. */
 const genuine: Record<string, string> = {
   'report.bin': 'confidential-containers-trustee/test-report.bin',
   'vcek.der': 'confidential-containers-trustee/test-vcek.der',
@@ -38,7 +38,7 @@ const genuine: Record<string, string> = {
   'id-authentication.bin': 'virtee-sev/test_auth_block.bin',
 }
 
-/** A boot of the reference image, recorded: what it was booted from, and what was measured. */
+/** A recorded boot of the reference image: what it booted from, and what was measured. */
 const recorded = {
   'boot.efi': 'boot.efi.gz',
   'variables.fd': 'uefi-variables.fd.gz',
@@ -49,12 +49,12 @@ const recorded = {
 /** Firmware with TDX metadata, of Debian's package ovmf. */
 const tdvf = '/usr/share/ovmf/OVMF.fd'
 
-/** Whether all is here that examples read: genuine evidence lies beside the repository, firmware comes from Debian. */
+/** Whether all files that examples read are here: real evidence is kept beside the repository, firmware comes from Debian. */
 export const hasReaderFiles: boolean = hasCorpus && existsSync(tdvf)
 
 const fixtures = join(import.meta.dirname, '../../packages/evidence/src/expect/predict/fixtures')
 
-/** Intel's answers about the quote's platform, as dcap-qvl keeps them, by the names of TdxCollateral. */
+/** Intel's answers about the quote's platform as dcap-qvl stores them, named as in TdxCollateral. */
 function collateralOf(bundle: Record<string, string>): Record<string, string> {
   return {
     tcbInfo: `{"tcbInfo":${bundle['tcb_info']},"signature":"${bundle['tcb_info_signature']}"}`,
@@ -67,7 +67,7 @@ function collateralOf(bundle: Record<string, string>): Record<string, string> {
   }
 }
 
-/** Parts of a confidential VM of Azure, each as a file of its own. */
+/** Parts of an Azure confidential VM, each as a file. */
 function azureFiles(evidence: Uint8Array): Record<string, Uint8Array | string> {
   const pieces = detect('', evidence)
   const find = <K extends PieceKind>(kind: K): PieceOf<K> =>
@@ -96,10 +96,10 @@ async function layOutEvidence(folder: string): Promise<void> {
   await write(join(folder, 'azure'), azureFiles(azure))
 }
 
-/** Entries of the log that examples read. */
+/** Log entries that examples read. */
 const logSize = 300
 
-/** A log as a vault serves it, its key, and the checkpoint that somebody remembered from the time of its 200th entry. */
+/** A log as a vault serves it, its key, and a checkpoint that a client saved at entry 200. */
 async function layOutLog(folder: string): Promise<void> {
   const entries = entriesOf(logSize)
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
@@ -131,7 +131,7 @@ async function write(folder: string, files: Record<string, Uint8Array | string>)
   }
 }
 
-/** Puts into a folder what the examples of the published packages read: files as a relying party has them. */
+/** Puts the files that the published packages' examples read into a folder, as a relying party has them. */
 export async function layOut(folder: string): Promise<void> {
   if (hasReaderFiles) {
     await layOutEvidence(folder)

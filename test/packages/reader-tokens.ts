@@ -4,7 +4,7 @@ import { cborBytes, sign1, type Writable } from '../corpus/support/cbor-writer.t
 const curve = { name: 'ECDSA', namedCurve: 'P-384' }
 const keyPair = (): Promise<CryptoKeyPair> => crypto.subtle.generateKey(curve, true, ['sign', 'verify'])
 
-/** A document of an enclave, made here: under no root of AWS's. */
+/** An enclave's document, made here: it does not chain to AWS's root. */
 async function nitroDocument(): Promise<Uint8Array> {
   const payload: Writable = {
     map: [
@@ -20,7 +20,7 @@ async function nitroDocument(): Promise<Uint8Array> {
   return cborBytes(await sign1(cborBytes(payload), (await keyPair()).privateKey))
 }
 
-/** A realm's token, and the public key of its platform, which a verifier has from elsewhere. */
+/** A realm's token, and its platform's public key, which a verifier gets out of band. */
 async function ccaToken(): Promise<{ token: Uint8Array; platformKey: Uint8Array }> {
   const [platform, realm] = await Promise.all([keyPair(), keyPair()])
   const publicKey = new Uint8Array(await crypto.subtle.exportKey('raw', realm.publicKey))
@@ -51,7 +51,7 @@ async function ccaToken(): Promise<{ token: Uint8Array; platformKey: Uint8Array 
   return { token: cborBytes({ tag: 399, value: { map: parts } }), platformKey }
 }
 
-/** Evidence of technologies that the corpus has none of. */
+/** Evidence of technologies that the corpus lacks. */
 export async function tokenFiles(): Promise<Record<string, Uint8Array>> {
   const { token, platformKey } = await ccaToken()
   return { 'nitro.cbor': await nitroDocument(), 'cca.cbor': token, 'cpak.der': platformKey }

@@ -3,7 +3,7 @@ import { parsePem } from '@strongroom/evidence'
 import { bootFileText, bootFileType } from '@strongroom/evidence/expected'
 import { issueSelfSigned } from '@strongroom/platform'
 
-/** An update of an image's boot file as its publisher signs it, and the publisher's certificate. */
+/** An update of an image's boot file, signed by its publisher, and the publisher's certificate. */
 export function updateFiles(): Record<string, Uint8Array | string> {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const certificate = issueSelfSigned({

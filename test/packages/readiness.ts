@@ -7,7 +7,7 @@ import type { Engine } from './engine.ts'
 const image = imageNameOf(services)
 const settings = ['--read-only', '--cap-drop', 'all', '--network', 'host']
 
-/** A container without guests is ready in 3 s on an idle machine of two cores, where one with Node alone takes 0.4 to 0.6 s. */
+/** On an idle two-core machine, a container without guests is ready in 3 s; one that only starts Node takes 0.4 to 0.6 s. */
 export const mostNodes = 10
 
 /** Starts a container of the image without guests, and waits until it answers. @returns its id */
@@ -17,15 +17,15 @@ export async function startContainer(engine: Engine): Promise<string> {
   const id = engine.must('run', '--detach', ...settings, image, ...ports)
   const isReady = async (): Promise<boolean> =>
     await fetch(`http://127.0.0.1:${local}/ready`).then(({ ok }) => ok, () => false) // prettier-ignore
-  // The first container of an image has its files given to the user's ids, which takes a busy machine more than a minute.
+  // For the first container of an image, podman changes the owner of every file, which takes over a minute on a busy machine.
   await expect.poll(isReady, { interval: 20, timeout: 300_000 }).toBe(true)
   return id
 }
 
-/** How many times as long as a container that starts Node and ends one takes until it answers: the least of at most three tries. */
+/** Time until the container answers, as a multiple of a container that starts and ends Node: the least of up to three tries. */
 export async function nodesUntilReady(engine: Engine): Promise<number> {
   const took: { bare: number; ready: number }[] = []
-  // What else this machine does takes from one start more than from another.
+  // Other load on the machine slows some starts more than others.
   while (took.length < 3 && !took.some(({ bare, ready }) => ready < mostNodes * bare)) {
     const begun = performance.now()
     engine.must('run', '--rm', ...settings, '--entrypoint', node, image, '--eval', '')

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { basename } from 'node:path'
 
-// An npm registry on 127.0.0.1 that has the packages of these tarballs and no others: PORT TARBALL…
+// An npm registry on 127.0.0.1 that serves only these tarballs: PORT TARBALL…
 const [port, ...tarballs] = process.argv.slice(2)
 const files = new Map(tarballs.map((path) => [`/-/${basename(path)}`, readFileSync(path)]))
 const packages = new Map(

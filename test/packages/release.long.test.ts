@@ -64,7 +64,7 @@ describe('what is released', () => {
   })
 })
 
-/** A container image, unpacked: its settings, the names in its layers as `tar -tv` lists them, and their files below a folder. */
+/** A container image, unpacked: its settings, the names in its layers as `tar -tv` lists them, and its files in a folder. */
 function unpacked(kind: ContainerKind): { folder: string; config: { Env: string[] }; listed: string[] } {
   const image = at(`image-${kind.name}`)
   const folder = join(image, 'files')
@@ -76,7 +76,7 @@ function unpacked(kind: ContainerKind): { folder: string; config: { Env: string[
   return { folder, config: JSON.parse(readFileSync(join(image, Config), 'utf8')).config, listed }
 }
 
-/** Files below a folder that have a private key in them, or what the pattern finds; links are not followed. */
+/** Files below a folder that contain a private key or match the pattern; links are not followed. */
 const holding = (
   folder: string,
   pattern = String.raw`-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{40}`,
@@ -87,7 +87,7 @@ const holding = (
     .filter((line) => line !== '')
     .map((path) => relative(folder, path))
 
-/** Keys that Debian publishes in its packages: of self-tests of GnuTLS, and OVMF's for trying Secure Boot. */
+/** Keys that Debian publishes in its packages: GnuTLS's self-tests, and OVMF's test keys for Secure Boot. */
 const everybodys =
   /^usr\/(share\/ovmf\/PkKek-1-snakeoil\.key|bin\/gnutls-cli|lib\/x86_64-linux-gnu\/libgnutls\.so[\d.]*)$/
 

@@ -3,14 +3,14 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** What of a YAML file the runners here read, by the parser that Debian's azure-cli brings. */
+/** The parts of a YAML file that the runners here use, read by the parser in Debian's azure-cli. */
 // oxlint-disable-next-line typescript/no-explicit-any -- files of others' shapes, looked into member by member
 export function readYaml(file: string): any {
   const program = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))'
   return JSON.parse(execFileSync('/usr/bin/python3', ['-c', program, file], { encoding: 'utf8' })) as unknown
 }
 
-/** What a runner passes on of its machine: where certificates lie, for one; nothing of ours. */
+/** What a runner passes on from its machine, such as the path of certificates; nothing of ours. */
 export const machine = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(STRONGROOM|XDG|AZURE|VITEST)_/.test(name)))
 
@@ -26,7 +26,10 @@ export interface StepResult {
   said: string
 }
 
-/** Runs steps as GitHub's runner does: bash with -eo pipefail, files for variables, path and outputs, and what they hold for the next step. */
+/**
+ * Runs steps as GitHub's runner does: bash with -eo pipefail, files for variables, path and outputs, and their content
+ * passed to the next step.
+ */
 export class GithubJob {
   readonly home: string
   readonly outputs: Record<string, string> = {}
@@ -42,7 +45,7 @@ export class GithubJob {
     return { ...machine(), PATH: path, HOME: this.home, RUNNER_TEMP: join(this.home, 'temp'), ...this.#variables }
   }
 
-  /** `${{ inputs.x }}` and the like are filled in by the context. */
+  /** The context fills in `${{ inputs.x }}` and the like. */
   step(step: Step, context: Record<string, string> = {}): StepResult {
     const filled = (text: string): string =>
       text.replaceAll(/\$\{\{ *([\w.-]+) *\}\}/g, (_, name: string) => context[name] ?? '')

@@ -5,12 +5,12 @@ import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 
 const source = resolve(import.meta.dirname, '../../packaging/debian/strongroom.service')
-/** As systemd-analyze counts it: tenths of an exposure between 0 and 10. */
+/** In systemd-analyze's unit: tenths of an exposure between 0 and 10. */
 const most = 20
 const directory = mkdtempSync(join(tmpdir(), 'strongroom-service-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** Whether the unit is exposed as much as it may be, and what is said of it. */
+/** Whether the unit's exposure is within the limit, and the analysis. */
 function analysed(unit: string): { held: boolean; said: string } {
   const path = join(directory, 'strongroom.service')
   writeFileSync(path, unit)

@@ -1,4 +1,4 @@
-// Runs in an empty folder with the packed packages installed: every entry, and one thing that each package is for.
+// Runs in an empty folder with the packed packages installed: imports every entry, and uses each package once.
 import assert from 'node:assert/strict'
 import { faultsOf, integer, object } from '@strongroom/contract/shape'
 import { openApiOf, wires } from '@strongroom/contract/wires'

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Ours, and the machine's where that is another. */
+/** Ours, and the machine's if it is another version. */
 export const nodes: string[] = [process.execPath, '/usr/bin/node', '/usr/local/bin/node'].filter(
   (path, index, all) => existsSync(path) && all.indexOf(path) === index,
 )
@@ -12,7 +12,7 @@ export const nodes: string[] = [process.execPath, '/usr/bin/node', '/usr/local/b
 export const npm = (cwd: string, ...args: string[]): string =>
   execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' })
 
-/** An empty folder of somebody who knows nothing of this repository. */
+/** An empty folder, as for someone who does not know this repository. */
 export function emptyFolder(): string {
   const directory = mkdtempSync(join(tmpdir(), 'strongroom-packages-'))
   writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }')
@@ -31,7 +31,7 @@ export const digests = (from: string): string[] =>
           .digest('hex')}`,
     )
 
-/** Command lines of processes that were told of the folder. */
+/** Command lines of processes that name the folder. */
 export const processesIn = (folder: string): string[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -16,9 +16,9 @@ const versionOf = (name: string): string =>
   (JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version
 const mebibyte = 1024 * 1024
 let directory: string
-/** Where the packages are made: apart from other tests that make them at the same time. */
+/** Built here, apart from other tests that build the packages at the same time. */
 let built: string
-/** Everything temporary of the programs under test lies here, so that what is left behind is seen. */
+/** All temporary files of the programs under test go here, so that leftovers are noticed. */
 let temporary: string
 
 beforeAll(async () => {
@@ -76,7 +76,7 @@ describe('the npm package strongroom, in a folder of a stranger’s', () => {
     ].join('\n')
     const { stdout, stderr, status } = run(node, 'parallel.mjs', text)
     expect(stderr).toBe('')
-    // Each takes its owner's token, and not the other's.
+    // Each accepts its owner's token, and not the other's.
     expect(JSON.parse(stdout)).toEqual({ result: [[200, 401], [200, 401]], tls: 2, ca: 2 }) // prettier-ignore
     expect(status).toBe(0)
     await nothingIsLeft()

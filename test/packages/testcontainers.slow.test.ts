@@ -19,7 +19,7 @@ const versionIn = (manifest: string, name: string): string => {
 }
 const engine = new Engine()
 let directory: string
-/** Everything temporary of the programs under test lies here, so that what is left behind is seen. */
+/** All temporary files of the programs under test go here, so that leftovers are noticed. */
 let temporary: string
 
 beforeAll(async () => {
@@ -45,10 +45,10 @@ const environment = (): NodeJS.ProcessEnv => ({
   HOME: directory,
   TMPDIR: temporary,
   DOCKER_HOST: `unix://${engine.socket}`,
-  // The reaper is an image of a hub's.
+  // The reaper is an image from a hub.
   TESTCONTAINERS_RYUK_DISABLED: 'true',
 })
-/** A program of a stranger's, with a cloud in a container: `use` gets it as `cloud`. */
+/** A user's program with a cloud in a container, which `use` gets as `cloud`. */
 const program = (use: string, made = ''): string =>
   `import { StrongroomContainer } from 'strongroom/testcontainers'\nconst cloud = await new StrongroomContainer()${made}.start()\ntry {\n${use}\n} finally {\n  await cloud.stop()\n}\n`
 
@@ -57,7 +57,7 @@ function run(text: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string
   return spawnSync(process.execPath, ['program.mjs'], { cwd: directory, env: { ...environment(), ...env }, encoding: 'utf8', timeout: 110_000 }) // prettier-ignore
 }
 
-/** Testcontainers keeps a lock of its own there. */
+/** Testcontainers keeps a lock file there. */
 const leftFiles = (): string[] => readdirSync(temporary).filter((name) => !/^testcontainers-.*\.lock$/.test(name))
 const nothingIsLeft = (): void => {
   expect(engine.must('ps', '--all', '--quiet')).toBe('')
@@ -156,7 +156,7 @@ describe('a container of the module', () => {
       spawnSync(process.execPath, ['-e', connecting(address, ports)], { encoding: 'utf8' }).stdout
     expect(here('127.0.0.1')).toBe('reached reached')
     expect(addresses.map(({ address }) => here(address))).toEqual(addresses.map(() => 'ECONNREFUSED ECONNREFUSED'))
-    // By the address that leads out of a container on the engine's own network.
+    // The address through which a container on the engine's own network reaches out.
     const [network] = JSON.parse(engine.must('network', 'inspect', 'podman')) as [{ subnets: [{ gateway: string }] }]
     const asked = connecting(network.subnets[0].gateway, ports)
     const said = engine.podman(
@@ -188,7 +188,7 @@ describe('a container of the module', () => {
   })
 })
 
-/** A program that tries ports of an address, and says `reached` or how it failed. */
+/** A program that tries ports of an address, and prints `reached` or the error. */
 const connecting = (address: string, ports: number[]): string =>
   [
     `const { connect } = require('node:net')`,
