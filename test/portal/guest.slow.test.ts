@@ -8,10 +8,10 @@ import { expectAccessible } from './support/accessible.ts'
 import { expectText, markup, rightToLeft } from './support/hostile.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 
-/** What a boot may take on a busy machine without acceleration. */
+/** How long a boot may take on a busy machine without acceleration. */
 const bootMs = 900_000
 
-/** One confidential machine that the portal makes and that really boots: what only a guest shows, in this order. */
+/** One confidential VM that the portal makes and that really boots, for what only a guest can show; the tests run in this order. */
 describe.skipIf(!chromiumIsInstalled)('a booted machine in the portal', { timeout: 2 * bootMs }, () => {
   let portal: PortalTest
   let page: Page
@@ -43,7 +43,7 @@ describe.skipIf(!chromiumIsInstalled)('a booted machine in the portal', { timeou
     await expect
       .poll(async () => await seconds('boot until the guest is ready'))
       .toBeGreaterThan(Number.isNaN(early) ? 0 : early)
-    // The host's own steps stand among the resource manager's.
+    // The host's steps are listed among the resource manager's.
     await step('Firmware, kernel, disk').waitFor()
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor({ timeout: bootMs })
     await operations().getByText('Make Succeeded').waitFor()
@@ -73,7 +73,7 @@ describe.skipIf(!chromiumIsInstalled)('a booted machine in the portal', { timeou
   })
 
   it('shows what its guest says as text, whatever that is', async () => {
-    // Its console, and the name of its swap in the health that it reports.
+    // Its console, and its swap's name in the health that it reports.
     const swap = `/var/${markup}${rightToLeft}`
     await portal.installation.asRoot(
       'first',

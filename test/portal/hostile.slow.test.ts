@@ -19,7 +19,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
 
   beforeAll(async () => {
     const portal = await PortalTest.open()
-    // What the operator configured: read at the server's start, and asked of no evidence of simulated silicon.
+    // The operator's settings: read at the server's start, and not needed for evidence of simulated silicon.
     const [amd, intel, intelRootCrl] = [markup, rightToLeft, long].map((text) => `http://127.0.0.1:1/${text}`)
     await portal.installation.stop()
     await writeFile(join(portal.installation.stateDir, 'collateral-endpoints.json'), JSON.stringify({ amd, intel, intelRootCrl })) // prettier-ignore
@@ -40,7 +40,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
   }, 600_000)
   afterAll(async () => await h?.portal.close())
 
-  /** The whole of a page, with what stands in its fields. */
+  /** The whole page, with the values of its fields. */
   const missing = async (texts: readonly string[]): Promise<string[]> =>
     await page.evaluate((wanted) => {
       for (const details of document.querySelectorAll('details')) details.open = true
@@ -49,7 +49,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
       return wanted.filter((text) => !all.includes(text)).map((text) => text.slice(0, 60))
     }, texts)
 
-  /** Shows all of them as text, at each width, without a script or mark of theirs at work. */
+  /** Shows all of them as text at each width; no script or markup in them takes effect. */
   const holds = async (path: string, texts: readonly string[]): Promise<void> => {
     await page.goto(h.portal.origin + path)
     await expect.poll(async () => await missing(texts), { message: path }).toEqual([])
@@ -80,7 +80,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
   it('is not a name of a resource', async () => {
     const within = `${h.subscription}/resourceGroups/strongroom/providers`
     const types = ['Compute/virtualMachines', 'Compute/disks', 'Compute/diskEncryptionSets', 'Network/networkInterfaces', 'KeyVault/vaults', 'Attestation/attestationProviders', 'ManagedIdentity/userAssignedIdentities'] // prettier-ignore
-    // Hosts are shown where none has a size's silicon.
+    // Hosts are shown when none has a size's silicon.
     const paths = [
       h.subscription + '/resourceGroups',
       h.subscription + '/providers/Strongroom.Fleet/hosts',

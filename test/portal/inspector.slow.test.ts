@@ -14,7 +14,7 @@ import { expectAccessible } from './support/accessible.ts'
 import { InspectorTest } from './support/inspector.ts'
 import { chromiumIsInstalled } from './support/portal.ts'
 
-/** Files that are given together, and the time as of which they are judged. */
+/** Files that are given together, and the time at which they are verified. */
 interface Question {
   paths: string[]
   at: string
@@ -22,7 +22,7 @@ interface Question {
 
 if (!present) process.stderr.write(`portal: the corpus of evidence is not at ${corpus}, its files are skipped\n`)
 
-/** As `strongroom evidence verify` and `evidence explain` read and judge these files. */
+/** As `strongroom evidence verify` and `evidence explain` verify and explain these files. */
 async function commandLine({ paths, at: time }: Question): Promise<object> {
   const pieces = await readPieces(paths)
   const judgement = await judge({
@@ -50,7 +50,7 @@ describe.skipIf(!chromiumIsInstalled)('the inspector', { timeout: 600_000 }, () 
     folder = mkdtempSync(join(tmpdir(), 'strongroom-inspected-'))
     test = await InspectorTest.open()
     page = await test.page()
-    // As text: what a test writes as an import is not one in the page.
+    // As text: an import that a test writes does not resolve in the page.
     await page.evaluate(
       `import(new URL(${JSON.stringify(test.verifier)}, location.href).href).then((all) => void (globalThis.verifier = all))`,
     )
@@ -60,7 +60,7 @@ describe.skipIf(!chromiumIsInstalled)('the inspector', { timeout: 600_000 }, () 
     rmSync(folder, { recursive: true, force: true })
   })
 
-  /** What the page's own code answers, by the same chunk that its controls call. */
+  /** The answer of the page's own code, from the same chunk that its controls use. */
   async function inPage(question: Question & { files: { name: string; base64: string }[] }): Promise<unknown> {
     return await page.evaluate(async ({ files, at: time }) => {
       const { inspect } = (

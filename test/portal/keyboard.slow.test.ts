@@ -36,7 +36,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
     const operations = page.getByRole('region', { name: 'Operations' })
     await operations.getByText('Make Succeeded').waitFor()
-    // Where no guest runs, evidence is made when it is asked for: on a busy machine that takes its time.
+    // Without guests, evidence is made on request, which takes time on a busy machine.
     await portal.bootEvidence(`${await portal.subscription()}/${machine}`)
     await keys.open('link', /^Verify its boot/)
     const verdict = page.getByRole('region', { name: 'Verdict' })
@@ -47,7 +47,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal by the keyboard alone', { time
     await verdict.getByText('Not trusted yet: 2 of').waitFor()
     const buffer = Buffer.from(await guestFirmware())
     await keys.give(/^Firmware of guests/, [{ name: 'guests.fd', mimeType: 'application/octet-stream', buffer }])
-    // Whether a disk was unlocked stays open where no guest runs.
+    // Without a guest, whether a disk was unlocked stays open.
     await verdict.getByText('Not trusted yet: 1 of').waitFor()
     await keys.open('link', /^Machines$/)
     await page.getByRole('link', { name: 'first', exact: true }).waitFor()

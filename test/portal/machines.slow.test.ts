@@ -21,7 +21,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
   const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> =>
     await new Keyboard(page).tabTo(role, name)
 
-  /** Counts what is clicked, by a pointer or the keyboard, until the page is loaded again. @returns reads the count */
+  /** Counts clicks, by pointer or keyboard, until the page is reloaded. @returns reads the count */
   const countClicks = async (): Promise<() => Promise<number>> => {
     const counter = await page.evaluateHandle(() => {
       const seen = { clicks: 0 }
@@ -33,7 +33,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
 
   const operations = (): Locator => page.getByRole('region', { name: 'Operations' })
 
-  /** The last operation is this one, has ended, and has this step with its time. */
+  /** The last operation is this one, has ended, and lists this step with its time. */
   const steps = async (what: string, step: string): Promise<void> => {
     await operations().getByText(`${what} Succeeded`).waitFor()
     const row = operations().getByRole('listitem').filter({ hasText: step }).first()
@@ -140,7 +140,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await bad.getByText('needs Intel TDX').first().waitFor()
     const rows = await page.getByRole('row').count()
     const skus = await page.getByRole('heading', { level: 2 }).allTextContents()
-    // Two heads beside the rows of both groups.
+    // Two header rows in addition to the rows of both groups.
     expect(skus.reduce((sum, text) => sum + Number(/\d+$/.exec(text)?.[0]), 0)).toBe(rows - 2)
   })
 
@@ -151,7 +151,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await costs.getByText('compute').first().waitFor()
     const quotas = page.getByRole('region', { name: 'Quotas' })
     const rows = async (): Promise<string[]> => await quotas.getByRole('row').allTextContents()
-    // Two cores of the machine that runs.
+    // Two cores of the running VM.
     await expect
       .poll(async () => (await rows()).filter((text) => /DCA/i.test(text) && /2\d+Request /.test(text)).length)
       .toBe(1)
@@ -169,7 +169,7 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     const put = async (scope: string, name: string, amount: number): Promise<unknown> =>
       await asOwner('PUT', 'management.strongroom.internal', `${scope}/providers/Microsoft.Consumption/budgets/${name}?api-version=2023-11-01`, { properties: { ...budget, amount } }) // prettier-ignore
     await put(await subscription(), 'ample', 1e6)
-    // What the machine has run by now is more than the billionth part of an hour.
+    // By now the VM has run for more than a billionth of an hour.
     await put(`${await subscription()}/resourceGroups/strongroom`, 'tiny', 1e-9)
     await page.reload()
     const budgets = section.getByRole('region', { name: 'Budgets' })
@@ -251,14 +251,14 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await other.getByLabel('Client secret').fill(secret.secretText)
     await other.getByRole('button', { name: 'Sign in as this application' }).click()
     await other.getByText('looks on', { exact: true }).waitFor()
-    // Without a role: the page says so, and what to ask for.
+    // Without a role, the page says so, and which role to ask for.
     await other.getByText('You may see no subscription').waitFor()
     const reader = `${scope}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7`
     const assignment = `${scope}/providers/Microsoft.Authorization/roleAssignments/${crypto.randomUUID()}`
     await asOwner('PUT', 'management.strongroom.internal', `${assignment}?api-version=2022-04-01`, {
       properties: { roleDefinitionId: reader, principalId: principal.id, principalType: 'ServicePrincipal' },
     })
-    // As soon as it has one the page goes on by itself; what that role does not allow is said before it is tried.
+    // As soon as the role is given, the page continues by itself; it shows what that role does not allow before the user tries.
     await other.getByText('1 machine', { exact: true }).waitFor()
     await other.getByRole('link', { name: 'Make one' }).click()
     await other.getByText('The resource manager would refuse this').waitFor()

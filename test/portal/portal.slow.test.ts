@@ -68,7 +68,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
     expect(await isFramed(await (await portal.context()).newPage(), portal.origin)).toBe(false)
   })
 
-  /** The portal as a server sends it that forgets headers, to whoever is not signed in. */
+  /** The portal without some headers, as a faulty server would send it, for a visitor without a session. */
   const without = async (...names: string[]): Promise<Page> => {
     const context = await portal.context()
     await context.route(`${portal.origin}/`, async (route) => {
@@ -90,7 +90,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
     const call = async (from: Page): Promise<string> =>
       await from.evaluate(async () => await fetch('https://other.example/').then(() => 'answered', String))
     const before = portal.faults.length
-    // Refused by the policy, the request never leaves; without one it does, to a name that nobody has.
+    // With the policy, the request never leaves; without it, the request goes out, to a name that does not exist.
     await call(page)
     expect(portal.faults.slice(before).join()).toContain('Content Security Policy')
     expect(others()).toEqual([])
@@ -98,7 +98,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
     expect(others()).toEqual(['https://other.example/'])
     portal.requested.splice(0, portal.requested.length, ...portal.requested.filter((url) => !others().includes(url)))
     portal.faults.splice(before)
-    // Two headers keep other pages from framing it: one alone does.
+    // Two headers keep other pages from framing it; each alone is enough.
     expect(await isFramed(bare, portal.origin)).toBe(false)
     const open = await without('content-security-policy', 'x-frame-options')
     expect(await isFramed(open, portal.origin)).toBe(true)
@@ -128,7 +128,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
       async (url) => await fetch(url, { method: 'POST', mode: 'no-cors', body: 'x' }).then((r) => r.type, String),
       portal.origin + path,
     )
-    // What another origin gets to see of an answer is nothing.
+    // Another origin cannot read any answer.
     expect(refused).toMatch(/opaque|TypeError/)
     const ask = async (headers: Record<string, string>): Promise<number> =>
       (await fetch(portal.origin + path, { method: 'POST', headers })).status

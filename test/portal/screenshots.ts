@@ -3,11 +3,11 @@ import { join, resolve } from 'node:path'
 import { PortalTest } from './support/portal.ts'
 
 /**
- * Pictures of each page, light and dark, from a real server with one machine:
- *   npm run portal:screenshots [-- FOLDER]      docs/portal where no folder is named
+ * Screenshots of each page, light and dark, from a real server with one VM:
+ *   npm run portal:screenshots [-- FOLDER]      docs/portal by default
  */
 const folder = resolve(process.argv[2] ?? join(import.meta.dirname, '../../docs/portal'))
-/** A token that nobody signed: decoded all the same. */
+/** An unsigned token, which is decoded nevertheless. */
 const token = [
   { alg: 'RS256', kid: '1' },
   { iss: 'https://attest.example', 'x-ms-attestation-type': 'sevsnpvm' },

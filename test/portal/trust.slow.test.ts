@@ -10,11 +10,11 @@ import type { VmView } from '../system/support/vm.ts'
 import { expectAccessible } from './support/accessible.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 
-/** What the page says in place of it. */
+/** The page's text in its place. */
 const kinds: Record<string, Link['outcome']> = { good: 'verified', bad: 'refused', open: 'not checked' }
 const markup = '<img src=x onerror="document.title=\'ran\'">'
 
-/** What whoever runs the host may write into the evidence that it keeps. */
+/** What the operator of the host could write into the evidence that it stores. */
 const edits: Record<string, (evidence: BootEvidence) => void> = {
   'other claims': (evidence) => (evidence.runtimeClaims = `${evidence.runtimeClaims.slice(0, -8)}AAAAAAAA`),
   'a token with another signature': (evidence) =>
@@ -55,7 +55,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
 
   const when = async (): Promise<string> => (await page.getByText(/^Verified in this page at/).allTextContents()).join()
 
-  /** Has the page read and verify again, and waits for its verdict. */
+  /** Makes the page read and verify again, and waits for its verdict. */
   async function verified(): Promise<void> {
     const before = await when()
     await page.getByRole('button', { name: 'Verify again' }).click()
@@ -107,7 +107,7 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
       here.links.map((link) => [link.title, link.outcome]),
     )
     expect(new Set(here.links.map(({ outcome }) => outcome))).toEqual(new Set(['verified', 'not checked']))
-    // Of the others it is told whose word was taken: the record's here, the creator's there.
+    // For the others the page says whose word it relied on: the record's here, the creator's there.
     for (const [index, { id, shows }] of here.links.entries())
       if (!['measurement', 'image', 'settings'].includes(id))
         for (const line of shows) expect(there[index]!.text).toContain(line)
@@ -149,14 +149,14 @@ describe.skipIf(!chromiumIsInstalled)('the trust report in the portal', { timeou
   })
 
   it('holds later boots to the one that was pinned, and shouts where roots change', async () => {
-    // Without the firmware, which a page holds as long as it is open.
+    // Without the firmware, which a page keeps only while it is open.
     await page.reload()
     await page.getByRole('button', { name: /^Pin this boot/ }).click()
     await verdict().getByText('Held to the boot that you pinned').waitFor()
     expect((await linksInPage())[1]).toMatchObject({ outcome: 'verified' })
     const key = `strongroom.pinned-boot.${vmId.toLowerCase()}`
     const pin = await page.evaluate((name) => localStorage.getItem(name), key)
-    // What could be known only under the pinned launch is pinned with it.
+    // What could be known only with the pinned launch is pinned with it.
     expect(JSON.parse(pin!)).toMatchObject({ bootFile: expect.stringMatching(/^[0-9a-f]{64}$/) as string })
     await page.evaluate(
       ([name, text]) => localStorage.setItem(name!, text!),

@@ -6,9 +6,9 @@ import { expect } from 'vitest'
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** No rule of axe is broken in light, dark and forced colours, and nothing lies beyond the right edge on a narrow screen. */
+/** No rule of axe is broken in light, dark and forced colours, and on a narrow screen nothing overflows the right edge. */
 export async function expectAccessible(page: Page): Promise<void> {
-  // By the debugger: a page's policy lets no script in by any other door.
+  // Through the debugger: a page's policy lets no script in any other way.
   const loaded = await page.evaluate(() => 'axe' in globalThis)
   if (!loaded) await page.evaluate(source)
   for (const media of [

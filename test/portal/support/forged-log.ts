@@ -4,7 +4,7 @@ import { formatCheckpoint, formatNoteKey, rootOf, signNote, type NoteKey } from 
 import { fetchOf, treeOf } from '../../../packages/transparency/src/testing.ts'
 import type { Page } from 'playwright-core'
 
-/** A vault's log of whoever holds its key and its server: whatever entries it wants to have had, well signed. */
+/** The log of an attacker who holds a vault's key and its server: arbitrary entries, properly signed. */
 export class ForgedLog {
   readonly #origin: string
   #key: NoteKey
@@ -16,7 +16,7 @@ export class ForgedLog {
     ;[this.#key, this.#sign] = newKey(origin)
   }
 
-  /** From now on signed by another key. */
+  /** Signs with another key from now on. */
   changeKey(): void {
     ;[this.#key, this.#sign] = newKey(this.#origin)
   }

@@ -1,21 +1,21 @@
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 
-/** Script, in what another principal may write. */
+/** A script, in text that another principal may write. */
 export const markup = '<img src=x onerror=globalThis.hacked=1>'
-/** Another direction for all that comes after it: RIGHT-TO-LEFT OVERRIDE. */
+/** Reverses the direction of all text after it: RIGHT-TO-LEFT OVERRIDE. */
 export const rightToLeft = 'a\u202Egnp.exe'
 export const long = 'W'.repeat(10_000)
 
 /**
- * Holds the page to showing what others wrote as text: no element is of their making, no script ran, and no mark of direction reaches
- * beyond what it stands in. Details are opened first.
+ * Checks that the page shows others' text as text: none of it became an element, no script ran, and no direction mark
+ * affects text outside its element. Details are opened first.
  */
 export async function expectText(page: Page): Promise<void> {
   expect(await faultsOf(page)).toEqual([])
 }
 
-/** What of others' text became more than text. Runs in the page. */
+/** Where others' text became more than text. Runs in the page. */
 export async function faultsOf(page: Page): Promise<string[]> {
   return await page.evaluate(() => {
     for (const details of document.querySelectorAll('details')) details.open = true
@@ -32,7 +32,7 @@ export async function faultsOf(page: Page): Promise<string[]> {
     }
     return faults
 
-    /** Alone in a block, in an element within a line that isolates, or in a control, whose text the browser sets apart. */
+    /** Alone in a block, in an isolating inline element, or in a control, whose text the browser isolates. */
     function isolated(text: Node): boolean {
       for (let at = text.parentElement; at !== null; at = at.parentElement) {
         if (at.matches('textarea, option, select, title')) return true

@@ -13,7 +13,7 @@ const types: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The inspector's folder, hosted under a path as anyone may, and a real browser before it. */
+/** The inspector's folder, hosted under a path as anyone may do, and a real browser. */
 export class InspectorTest {
   readonly #directory: string
   readonly #server: Server
@@ -51,7 +51,7 @@ export class InspectorTest {
     return new InspectorTest(directory, server, browser)
   }
 
-  /** The name of the chunk that verifies, below the page. */
+  /** The path of the chunk that verifies, relative to the page. */
   get verifier(): string {
     const [name] = (readdirSync(this.#directory, { recursive: true }) as string[]).filter((each) =>
       /inspect-[A-Z0-9]+\.js$/.test(each),
@@ -59,7 +59,7 @@ export class InspectorTest {
     return name!
   }
 
-  /** The page, whole: what it needs has come. */
+  /** The fully loaded page. */
   async page(): Promise<Page> {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 900 } })
     context.setDefaultTimeout(60_000)

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 
-/** A person who has no pointer. */
+/** A user without a pointer. */
 export class Keyboard {
   readonly #page: Page
 
@@ -9,7 +9,7 @@ export class Keyboard {
     this.#page = page
   }
 
-  /** Goes on by Tab until what has this role and name has the focus. Each stop on the way shows where it is. */
+  /** Presses Tab until the element with this role and name has the focus. Each stop on the way shows the focus. */
   async tabTo(role: 'button' | 'link' | 'textbox' | 'combobox' | 'file' | 'summary', name: RegExp): Promise<void> {
     for (let step = 0; step < 200; step += 1) {
       await this.#page.keyboard.press('Tab')
@@ -27,23 +27,23 @@ export class Keyboard {
     await this.#page.keyboard.press('Enter')
   }
 
-  /** Tab to a text, and writes another one in its place. */
+  /** Tabs to a text field, and replaces its text. */
   async write(name: RegExp, text: string): Promise<void> {
     await this.tabTo('textbox', name)
     await this.#page.keyboard.press('ControlOrMeta+A')
     await this.#page.keyboard.insertText(text)
   }
 
-  /** Tab to a choice, and takes the one that begins so. */
+  /** Tabs to a choice, and selects the option that begins so. */
   async choose(name: RegExp, beginning: string): Promise<void> {
     await this.tabTo('combobox', name)
     await this.#page.keyboard.type(beginning)
   }
 
-  /** Tab to a choice of files, and gives these. */
+  /** Tabs to a file input, and gives it these files. */
   async give(name: RegExp, files: { name: string; mimeType: string; buffer: Buffer }[]): Promise<void> {
     await this.tabTo('file', name)
-    // Chromium opens none where more than 5 s pass from the key to the page (user activation), which a busy machine takes.
+    // Chromium does not open it if more than 5 s pass from the key press to the page (user activation), which happens on a busy machine.
     for (let press = 1; ; press += 1) {
       const opened = this.#page.waitForEvent('filechooser', { timeout: 20_000 }).catch(() => undefined)
       await this.#page.keyboard.press('Space')
@@ -53,7 +53,7 @@ export class Keyboard {
     }
   }
 
-  /** All that can be pressed, written in or scrolled is reached by Tab, from the top. @returns what is not */
+  /** Everything that can be pressed, edited or scrolled is reached by Tab, from the top. @returns what is not */
   async unreached(): Promise<string[]> {
     await this.#page.evaluate(() => {
       ;(document.activeElement as HTMLElement | null)?.blur()
@@ -70,7 +70,7 @@ export class Keyboard {
   }
 }
 
-/** In the page: marks each element that a pointer can do something with, and names the marks. */
+/** In the page: marks each element that reacts to a pointer, and names the marks. */
 function marked(): string[] {
   const all = document.querySelectorAll<HTMLElement>(
     'a[href], button:not([disabled]), input:not([disabled]), select:not([disabled]), textarea, summary, [tabindex="0"]',
@@ -84,7 +84,7 @@ function marked(): string[] {
     })
 }
 
-/** In the page: what has the focus, and whether one sees that. */
+/** In the page: which element has the focus, and whether that is visible. */
 function focused(): { role: string; name: string; shown: boolean } | undefined {
   const at = document.activeElement as HTMLElement | null
   if (at === null || at === document.body) return undefined

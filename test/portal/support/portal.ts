@@ -19,16 +19,16 @@ const browserPath = '/usr/bin/chromium'
 export const chromiumIsInstalled: boolean = existsSync(browserPath)
 if (!chromiumIsInstalled) process.stderr.write(`portal: skipped, as Debian's package chromium is not installed\n`)
 
-/** What a busy machine may need for something to appear. */
+/** How long something may take to appear on a busy machine. */
 const patienceMs = 60_000
 
-/** A real server, and a real browser before it. */
+/** A real server and a real browser. */
 export class PortalTest {
   readonly installation: TestInstallation
   readonly browser: Browser
-  /** What the pages asked for, of any origin. */
+  /** Everything that the pages requested, of any origin. */
   readonly requested: string[] = []
-  /** Errors of scripts and of the console. */
+  /** Errors of scripts and in the console. */
   readonly faults: string[] = []
 
   private constructor(installation: TestInstallation, browser: Browser) {
@@ -37,7 +37,7 @@ export class PortalTest {
   }
 
   /**
-   * @param o.guests whether machines boot; without them they are records alone, with evidence that is made when it is asked for
+   * @param o.guests whether VMs boot; without guests they are records only, and evidence is made on request
    * @param o.args further options of the server
    */
   static async open(o: { guests?: boolean; args?: string[] } = {}): Promise<PortalTest> {
@@ -53,7 +53,7 @@ export class PortalTest {
     return `http://localhost:${this.installation.ports.local}`
   }
 
-  /** A browser of its own: nothing of another one's is in it. */
+  /** A separate browser context that shares nothing with others. */
   async context(o: Parameters<Browser['newContext']>[0] = {}): Promise<BrowserContext> {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...o })
     context.setDefaultTimeout(patienceMs)
@@ -80,7 +80,7 @@ export class PortalTest {
     return (await this.installation.must<{ address: string }>('portal', '--no-open')).address
   }
 
-  /** A page that the owner is signed in at. */
+  /** A page with the owner's session. */
   async signedIn(path = '/', context?: BrowserContext): Promise<Page> {
     const page = await (context ?? (await this.context())).newPage()
     await page.goto(await this.address())
@@ -89,7 +89,7 @@ export class PortalTest {
     return page
   }
 
-  /** Asks a service as the owner, by the same door as the page: another origin's rules do not hold for it. */
+  /** Calls a service as the owner, from the page's own origin: rules for other origins do not apply. */
   async asOwner<Body = unknown>(method: string, host: string, path: string, body?: object): Promise<Body> {
     const { token } = await fetchOwnerToken(join(this.installation.stateDir, 'run/owner.sock'), audienceOf(host))
     const response = await fetch(`${this.origin}/-/${host}${path}`, {
@@ -103,8 +103,8 @@ export class PortalTest {
   }
 
   /**
-   * Evidence of a machine's boot. Where no guest runs, a boot is attested once somebody asks for it; a busy machine needs more than one
-   * request's time for that.
+   * Evidence of a VM's boot. Without guests, a boot is attested on the first request; on a busy machine that takes
+   * longer than one request may.
    */
   async bootEvidence<Evidence>(id: string): Promise<Evidence> {
     for (let left = 5; ; left -= 1) {
@@ -116,7 +116,7 @@ export class PortalTest {
     }
   }
 
-  /** Attests an AMD machine's evidence again, at the region's shared provider, as anybody may. @returns the status */
+  /** Attests an AMD VM's evidence again at the region's shared provider, as anyone may. @returns the status */
   async attest({ silicon, runtimeClaims }: BootEvidence): Promise<number> {
     if (silicon.kind !== 'SNP') throw new TypeError('evidence of another silicon than AMD’s')
     const report = { SnpReport: silicon.report, VcekCertChain: Buffer.from(silicon.vcekChainPem).toString('base64') }

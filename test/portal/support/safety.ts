@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 
-/** What becomes of a script that is written into the page. */
+/** What happens to a script that is written into the page. */
 export async function writeScript(page: Page): Promise<'trusted types' | 'ran' | 'did not run'> {
   return await page.evaluate(() => {
     const script = document.createElement('script')
@@ -14,7 +14,7 @@ export async function writeScript(page: Page): Promise<'trusted types' | 'ran' |
   })
 }
 
-/** What becomes of text that is made markup, with a handler in it. */
+/** What happens to text that is inserted as markup, with an event handler in it. */
 export async function writeMarkup(page: Page): Promise<'trusted types' | 'became markup'> {
   return await page.evaluate(() => {
     try {
@@ -26,7 +26,7 @@ export async function writeMarkup(page: Page): Promise<'trusted types' | 'became
   })
 }
 
-/** Whether a page of another origin gets to show the portal within itself. */
+/** Whether a page of another origin can frame the portal. */
 export async function isFramed(page: Page, origin: string): Promise<boolean> {
   await page.goto('about:blank')
   const loaded = page.waitForEvent('framenavigated', (frame) => frame.parentFrame() !== null)
@@ -36,7 +36,7 @@ export async function isFramed(page: Page, origin: string): Promise<boolean> {
   return false
 }
 
-/** What the browser keeps where scripts find it: storage of the page's origin, and cookies that scripts read. */
+/** What the browser stores where scripts can read it: storage of the page's origin, and cookies. */
 export async function keptByBrowser(page: Page): Promise<string> {
   return await page.evaluate(async () => {
     const databases = (await indexedDB.databases()).map(({ name }) => name)
