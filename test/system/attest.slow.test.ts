@@ -11,9 +11,10 @@ import { strangerInformation } from './support/stranger.ts'
 import { openArm, type VmView } from './support/vm.ts'
 
 /**
- * Confidential VMs that attest themselves from inside: a program of bash, curl and tpm2-tools alone, through /dev/tpmrm0 and
- * 169.254.169.254, with nothing in it that knows Strongroom. One VM a technology, shared by its tests in this
- * order; `-t snp` and `-t tdx` run one of them.
+ * Confidential VMs that attest themselves from inside: a program of bash, curl and tpm2-tools only, through /dev/tpmrm0
+ * and
+ * 169.254.169.254, that knows nothing about Strongroom. One VM per technology, shared by its tests in this order; `-t
+ * snp` and `-t tdx` run one of them.
  */
 const installation = await TestInstallation.create()
 const issuer = `https://${sharedAttestationHost(homeRegion.code)}`
@@ -31,7 +32,7 @@ async function verify(token: string): Promise<JWTPayload> {
   return (await jwtVerify(token, keys, { issuer })).payload
 }
 
-/** What `attestationInfo` holds, as the guest's program puts it together. */
+/** `attestationInfo` as the guest's program composes it. */
 interface Information {
   ClientPayload: Record<string, string>
   TcgLogs: string
@@ -47,7 +48,7 @@ interface Refusal {
   remedy: string | undefined
 }
 
-/** Sends it as anybody could who got hold of it. @returns undefined where it was accepted */
+/** Sends it as anyone who got hold of it could. @returns undefined if it was accepted */
 async function send(information: Information): Promise<Refusal | undefined> {
   const { https } = await connect(installation.stateDir)
   const attestationInfo = Buffer.from(JSON.stringify(information)).toString('base64url')
@@ -77,7 +78,7 @@ async function provide(vm: string): Promise<void> {
   await asRoot(vm, `base64 -d >/run/attest-guest <<<${program}`)
 }
 
-/** A whole request that was never sent: its provider was not there. */
+/** A complete request that was never sent, because its provider was not there. */
 async function unsentOf(vm: string): Promise<Information> {
   const folder = '/run/attest/unsent'
   const { code } = await asRoot(vm, `bash /run/attest-guest azure-guest https://127.0.0.1:1 unsent ${folder}`)
@@ -219,7 +220,7 @@ describe.each([
   it('is refused with the attestation key of another VM, on its own hardware’s report', async () => {
     const own = await informationOf('first')
     const other = await strangerInformation<Information>(installation, tee === 'snp' ? 'SNP' : 'TDX')
-    // Either hardware under the other’s key: the report binds another key than the one that quotes.
+    // The hardware of each with the other’s key: the report binds a different key from the one that quotes.
     for (const mixed of [
       { ...own, IsolationInfo: other.IsolationInfo },
       { ...own, TpmInfo: other.TpmInfo, TcgLogs: other.TcgLogs },

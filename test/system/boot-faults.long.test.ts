@@ -9,14 +9,15 @@ import { guestQemu, processesOf } from './support/processes.ts'
 import { statusOf, type Status, type VmView } from './support/vm.ts'
 
 /**
- * QEMU and swtpm are killed (SIGKILL) at each step of a VM's creation and start, and the disk that holds everything fills up under a
- * running guest: each ends with what happened, leaves nothing running and nothing lost, and the next start succeeds.
+ * QEMU and swtpm are killed (SIGKILL) at each step of a VM's creation and start, and the disk that holds everything
+ * fills up under a running guest. Each case ends with an error that says what happened, leaves nothing running and
+ * nothing lost, and the next start succeeds.
  */
 interface Refusal {
   error: { code: string; message: string; innererror?: { expected?: string; found?: string; remedy?: string } }
 }
 
-/** Room for two VMs' disks: nothing is shared with the image, which lies in the cache. */
+/** Room for two VMs' disks: they share nothing with the image, which is in the cache. */
 const roomMiB = 1400
 const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
 
@@ -43,18 +44,18 @@ const power = async (): Promise<Status> => statusOf(await show(), 'PowerState/')
 const textOf = async (path: string): Promise<string> => await readFile(path, 'latin1').catch(() => '')
 const fileOf = async (path: string): Promise<number | undefined> => (await stat(path).catch(() => undefined))?.ino
 
-/** Runs a command and sends the victim a signal as soon as it has come to its step. */
+/** Runs a command and sends the victim a signal once it has reached its step. */
 async function runAndSignal(signal: NodeJS.Signals, victim: Victim, ...args: string[]): Promise<CliOutcome> {
   const server = installation.server!.pid!
   const serialLog = (): string =>
     vm === undefined ? '' : join(installation.vmFolder(vm.properties.vmId.toUpperCase()), 'serial.log')
   const before = await fileOf(serialLog())
   const { outcome } = installation.startCli(...args)
-  // The log of the boot before lies there until this one's takes its place.
+  // The previous boot's log is there until this boot's replaces it.
   const begun = async (): Promise<boolean> => (await fileOf(serialLog())) !== before
   let ended = false
   void outcome.then(() => (ended = true))
-  // What only prepares a boot is there for milliseconds.
+  // What only prepares a boot runs for milliseconds.
   const pause = victim.console === undefined ? 5 : 200
   for (let pid: number | undefined; ; await sleep(pause)) {
     if (ended)
@@ -68,7 +69,7 @@ async function runAndSignal(signal: NodeJS.Signals, victim: Victim, ...args: str
   return await outcome
 }
 
-/** @returns the refusal that the command ends with */
+/** @returns the error that the command ends with */
 async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['error']> {
   const { code, json } = await runAndSignal('SIGKILL', victim, ...args)
   expect(code, JSON.stringify(json)).not.toBe(0)
@@ -140,7 +141,7 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
     )
 
   it('is full: the guest waits in the midst of its write, which is said, and goes on where there is room', async () => {
-    // Nobody enters a guest that waits.
+    // A waiting guest accepts no logins.
     await installation.asRoot(
       name,
       `systemd-run --quiet bash -c 'sleep 3; cd /var/lib; head -c 64M /dev/urandom >data; sync; sha256sum data >sum; sync; touch done'`,
@@ -158,7 +159,7 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
       .toBe(0)
   })
 
-  // The guest state has its room from the start; what the databases write of a stop may find none.
+  // The guest state's room is reserved from the start; the databases may have none left to record a stop.
   it('is full when the VM is to stop: it stops or is refused for that, and nothing is lost', async () => {
     const kept = 'tpm2_nvread 0x01500001 -C o -s 4'
     await installation.asRoot(

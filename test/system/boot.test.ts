@@ -20,8 +20,9 @@ import {
 } from './support/vm.ts'
 
 /**
- * One confidential VM on simulated SEV-SNP, really booted, shared by the tests below in this order: what a user sees, then
- * the attacks. Each attack changes one thing, is seen to be refused, and is undone; the last test boots the VM unharmed.
+ * One confidential VM on simulated SEV-SNP, really booted, shared by the tests below in this order: first what a user
+ * sees, then the attacks. Each attack changes one thing, is refused, and is undone; the last test boots the VM
+ * unharmed.
  */
 const installation = await TestInstallation.create()
 let vm: VmView
@@ -104,7 +105,7 @@ describe('a confidential VM on SEV-SNP', () => {
     try {
       expect((await trust({})).get('disk')?.shows.join()).toContain('the volume of the first boot that you trusted')
       const other = '11'.repeat(32)
-      // As where the host has another disk in its place, and names that one's volume: the host's word is not asked.
+      // As if the host had put another disk in its place, and named that one's volume: the host's word is not asked for.
       expect((await trust({ volume: other })).get('disk')).toMatchObject({ outcome: 'refused', code: 'VolumeMismatch' })
       expect((await trust({ bootFile: other })).get('image')).toMatchObject({
         outcome: 'refused',
@@ -127,7 +128,7 @@ describe('a confidential VM on SEV-SNP', () => {
     }
     expect(await settings()).toMatchObject({ code: 0, said: expect.stringContaining('created here') as string })
     expect(await settings('--ssh-key', own)).toMatchObject({ code: 0, outcome: 'verified' })
-    // What its guest took is not what this owner would have asked for: as for a key that the host slipped in.
+    // The guest received settings that this owner did not ask for, such as a key that the host slipped in.
     const refused = await settings('--ssh-key', other)
     expect(refused).toMatchObject({ code: 6, outcome: 'refused' })
     expect(refused.said).toContain('accepts SSH keys that were not requested (PCR 14)')
@@ -257,7 +258,7 @@ describe('a confidential VM on SEV-SNP', () => {
   })
 })
 
-/** Does this to the VM, which must fail; returns the error. */
+/** Runs an action on the VM, which must fail; returns the error. */
 async function refused(action: string): Promise<{ code: string; text: string }> {
   const outcome = await installation.cli('vm', action, 'first')
   expect(outcome.code, outcome.stdout).not.toBe(0)
@@ -281,7 +282,7 @@ describe('attacks on a stopped VM', () => {
     await copyFile(file, `${file}.good`)
     const handle = await open(file, 'r+')
     const bytes = await readFile(file)
-    // Every block that is in use is changed, so that no copy of the table or a file is spared.
+    // Every block in use is changed, so that no copy of the table or a file is spared.
     for (let offset = 2 * 4096; offset < bytes.length; offset += 4096) {
       if (bytes.subarray(offset, offset + 4096).every((byte) => byte === 0)) continue
       await handle.write(new Uint8Array([bytes[offset + 7]! ^ 1]), 0, 1, offset + 7)

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 
 /**
- * A confidential VM of the image that has cloud-init, really booted: what its owner gave takes effect through cloud-init's own
- * data source, and once. The tests share it, in this order.
+ * A confidential VM of the image with cloud-init, really booted: the owner's settings take effect through cloud-init's
+ * own data source, and once. The tests share it, in this order.
  */
 const installation = await TestInstallation.create()
 const name = 'made-by-cloud-init'
@@ -28,7 +28,7 @@ beforeAll(async () => {
   await writeFile(user, userData)
   const urn = `${referenceImageUrn.publisher}:${importedImageOffer}:${image.id}:latest`
   await installation.must('vm', 'create', name, '--image', urn, '--custom-data', custom, '--user-data', user)
-  // Ready is earlier than the last of cloud-init's stages; then it is switched off, and says so.
+  // Ready comes before the last of cloud-init's stages; then it is switched off, and says so.
   await inGuest('cloud-init status --wait >/dev/null || true')
 })
 

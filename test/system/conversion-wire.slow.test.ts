@@ -15,8 +15,8 @@ import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
 
 /**
- * Conversion over the host's wire, with the attestation service, the vault and the processors as they are, and no boot: what
- * the resource manager's saga asks for, and what an insider with its rights could ask for.
+ * Conversion over the host's wire, with the real attestation service, vault and processors, and without a boot: what
+ * the resource manager's saga requests, and what an insider with its rights could request.
  */
 const installation = await TestInstallation.create()
 const { vmId } = exampleSpec

@@ -7,8 +7,8 @@ import { TestInstallation } from './support/installation.ts'
 import { openArm, readEvidence, type VmView } from './support/vm.ts'
 
 /**
- * One confidential VM, really booted, that moves from simulated SEV-SNP to TDX and back (S19). What it must not lose: a file on
- * its encrypted disk, and a secret that its guest sealed in its vTPM under registers of the boot.
+ * One confidential VM, really booted, that moves from simulated SEV-SNP to TDX and back (S19). It must not lose a file
+ * on its encrypted disk or a secret that its guest sealed in its vTPM under registers of the boot.
  */
 const installation = await TestInstallation.create()
 const name = 'moving'
@@ -37,7 +37,7 @@ async function outcome(vmSize: string): Promise<string> {
   )
 }
 
-/** What the guest finds after a move, and what its evidence says. */
+/** What the guest finds after a move, and what its evidence shows. */
 async function seen(): Promise<{ file: string; secret: string; tee: string; trust: string; akPublic: string }> {
   const evidence = await readEvidence(installation, name)
   const { stdout, code } = await installation.cli('vm', 'trust', name)

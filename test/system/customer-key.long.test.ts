@@ -6,8 +6,8 @@ import { TestInstallation } from './support/installation.ts'
 import { guestStateFile, openArm, readEvidence, type VmView } from './support/vm.ts'
 
 /**
- * One booted VM whose guest state is under a customer's key, through the life of that key: first a vault's, then, after a
- * rotation, a managed HSM's. Three boots of a guest; refused starts end before the guest would be powered on.
+ * One booted VM whose guest state is under a customer's key, through that key's life: first in a vault, then, after a
+ * rotation, in a managed HSM. The guest boots three times; refused starts end before the guest would be powered on.
  */
 const installation = await TestInstallation.create()
 const customer = new Customer(installation)

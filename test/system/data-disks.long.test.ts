@@ -11,17 +11,17 @@ import { TestInstallation } from './support/installation.ts'
 import { openArm, statusOf, type Status, type VmView } from './support/vm.ts'
 
 /**
- * A VM with a temporary disk that really boots: data disks come and go while it runs, one is encrypted in the guest with a
- * released key (S7), swap is told by where it lies (S8), and after a stop the data opens again, though the host
- * has put an operating system of its own on another data disk. The tests share the VM, in this order.
+ * A VM with a temporary disk that really boots: data disks are attached and detached while it runs, one is encrypted in
+ * the guest with a released key (S7), swap is reported by its place (S8), and after a stop the data opens again,
+ * although the host has put an operating system on another data disk. The tests share the VM, in this order.
  */
 const installation = await TestInstallation.create()
 const name = 'disks'
 let arm: ArmClient
 let key: string
-/** The machine's id of the disk `other`. */
+/** The resource manager's id of the disk `other`. */
 let otherId: string
-/** File of an image, with a root that is not encrypted. */
+/** An image file with an unencrypted root. */
 let image: string
 
 const inGuest = async (script: string): Promise<string> => await installation.asRoot(name, script)
@@ -154,7 +154,7 @@ describe('the VM after a stop', () => {
     await truncate(path, 4 * 2 ** 30)
     const { code, stdout } = await installation.cli('vm', 'start', name)
     const view = JSON.stringify((await show()).properties.instanceView)
-    // The host's system came up and was refused, or the VM's own came up and is trusted: nothing between.
+    // The host's system came up and was refused, or the VM's own came up and is trusted: nothing in between.
     if (code === 0) expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
     else expect(stdout + view).toMatch(/BootReportRefused|OsDiskReplaced|OsDiskDidNotUnlock/)
   })

@@ -4,8 +4,8 @@ import type { AttackResult, DrillResult } from '../../apps/cli/src/drill/drill.t
 import { TestInstallation } from './support/installation.ts'
 
 /**
- * The drill as a user runs it, against two VMs: one as `vm create` makes it, and one with Secure Boot off, which is a hole: a program
- * of the host's starts there in the boot image's place. Each attack is a boot of a copy.
+ * The drill as a user runs it, against two VMs: one as `vm create` makes it, and one with Secure Boot off, which is a
+ * hole: a program of the host starts in place of the boot image. Each attack is a boot of a copy.
  */
 const installation = await TestInstallation.create()
 const attacks = [

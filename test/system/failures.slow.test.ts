@@ -12,8 +12,8 @@ interface Refusal {
 }
 
 /**
- * A VM with VMGuestStateOnly, really booted, and what goes wrong around it: each failure is said with its remedy, leaves
- * nothing running, and the VM starts again once its cause is gone.
+ * A VM with VMGuestStateOnly, really booted, and failures around it: each is reported with its remedy, leaves nothing
+ * running, and the VM starts again once its cause is gone.
  */
 const installation = await TestInstallation.create()
 let vm: VmView
@@ -52,12 +52,12 @@ describe('a VM whose guest state alone is encrypted', () => {
     )
     const [source = '', tracking = ''] = seen.stdout.trim().split('\n')
     expect(source).toMatch(/^\^,\*,127\.0\.0\.1,10,/)
-    // The fourth field is the time of the last update, the fifth how far the guest's clock is from the host's, in seconds.
+    // The fourth field is the time of the last update, the fifth the guest's clock offset from the host, in seconds.
     expect(Math.abs(Number(tracking.split(',')[4]))).toBeLessThan(1)
   })
 })
 
-/** Starts the VM and kills the first process that `find` sees meanwhile. @returns the refusal that the start ends with */
+/** Starts the VM and kills the first process that `find` sees meanwhile. @returns the error that the start ends with */
 async function startAndKill(find: (mark: string) => Promise<SeenProcess | undefined>): Promise<Refusal['error']> {
   const { outcome } = installation.startCli('vm', 'start', 'plain')
   let pid: number | undefined
@@ -129,7 +129,7 @@ describe('a missing package', () => {
   })
 })
 
-/** A tmpfs of few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
+/** A tmpfs of a few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
 const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
 
 describe.skipIf(!mayMount)('a full disk', () => {

@@ -10,8 +10,8 @@ import { TestInstallation } from './support/installation.ts'
 import { defaultRequest, openArm, readEvidence, type VmView } from './support/vm.ts'
 
 /**
- * A confidential VM that really boots, is captured with its encrypted disk, and passes into two VMs that really boot: each
- * has the content, and a vTPM, volume key and guest state of its own. The tests share it, in this order.
+ * A confidential VM that really boots, is captured with its encrypted disk, and becomes two VMs that really boot: each
+ * has the content, and a separate vTPM, volume key and guest state. The tests share it, in this order.
  */
 const installation = await TestInstallation.create()
 const marker = 'written-before-the-capture-8f2c'
@@ -37,14 +37,14 @@ async function define(path: string, sku: string, osState: string): Promise<void>
   })
 }
 
-/** How often the text is in the files of all disks that the host keeps. */
+/** How often the text occurs in the files of all disks that the host keeps. */
 async function clearInKept(text: string): Promise<string[]> {
   const folder = join(installation.stateDir, 'disks')
   const found: string[] = []
   for (const name of await readdir(folder)) {
     const path = join(folder, name)
     const { stdout } = await promisify(execFile)('grep', ['-rlaF', text, path]).catch((error: { code?: number }) => {
-      // 1: it is nowhere. Anything else has not looked.
+      // 1: it occurs nowhere. Any other code means that the search failed.
       if (error.code !== 1) throw error
       return { stdout: '' }
     })
@@ -128,7 +128,7 @@ describe('a VM that is captured', () => {
 
     const evidence: BootEvidence[] = [await readEvidence(installation, 'source')]
     for (const name of ['first', 'second']) {
-      // The second is made of the definition: its latest version.
+      // The second is made from the definition: its latest version.
       const image = name === 'first' ? `${general()}/versions/1.0.0` : general()
       await createVm(arm, { ...(await defaultRequest(installation, name)), image })
       const seen = await installation.inGuest(name, 'hostname; sudo cat /root/marker; lsblk -ndo FSTYPE /dev/vda2')

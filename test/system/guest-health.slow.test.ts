@@ -9,9 +9,7 @@ import { vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { TestInstallation } from './support/installation.ts'
 import { defaultRequest, diskFile, statusOf, type Status, type VmView } from './support/vm.ts'
 
-/**
- * One confidential VM, really booted: what only its guest can see is in the instance view with its remedy (S8, S15, S28).
- */
+/** One confidential VM, really booted: what only its guest can see is in the instance view with its remedy (S8, S15, S28). */
 const installation = await TestInstallation.create()
 const name = 'watched'
 let vm: VmView
@@ -27,7 +25,7 @@ beforeAll(async () => {
   vm = await makeVm()
 })
 
-/** With all that a user can give it beside keys: a password, a second interface, a user-assigned identity. */
+/** With everything a user can give it besides keys: a password, a second interface, a user-assigned identity. */
 async function makeVm(): Promise<VmView> {
   const arm = new ArmClient(await connect(installation.stateDir))
   const request = await defaultRequest(installation, name)
@@ -56,7 +54,7 @@ afterAll(async () => await installation.remove())
 
 const asRoot = (script: string): Promise<string> => installation.asRoot(name, script)
 
-/** The status after the guest was asked to report, twice at one time: what was seen last is told last. */
+/** The status after the guest was asked to report twice at the same time: the latest is reported last. */
 async function reported(prefix: string): Promise<Status> {
   await asRoot('/usr/lib/strongroom/health & systemctl start strongroom-health; wait')
   return statusOf(await installation.must<VmView>('vm', 'show', name), prefix)
@@ -111,7 +109,7 @@ describe('what a guest was given', () => {
     }
     expect(await entered(password)).toBe('azureuser')
     expect(await entered('Another-1234')).toBe('')
-    // What its guest's programs may ask for later does not have it either.
+    // The answers that the guest's programs can fetch later do not contain it either.
     const told = await asRoot(
       "curl --silent --noproxy '*' --header 'Metadata: true' http://169.254.169.254/metadata/strongroom/provisioning",
     )

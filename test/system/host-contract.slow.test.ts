@@ -22,7 +22,7 @@ interface Driver {
   keys: GuestStateKeys
 }
 
-/** The two implementations of what carries VMs. What is written below holds for both. */
+/** The two implementations of a VM host. The tests below hold for both. */
 const drivers: Record<
   string,
   { compute: 'guests' | 'simulated'; open: (running: RunningInstallation) => Promise<Driver> }
@@ -167,7 +167,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     expect((await host.patch(vmId, patch)).spec).toMatchObject(patch)
     expect((await powered('Stopped')).spec.size.vCPUs).toBe(4)
     expect((await host.find(vmId))?.dataDisks).toHaveLength(1)
-    // What the last boot showed is kept while the VM is off.
+    // What the last boot reported is kept while the VM is off.
     expect((await host.evidence(vmId))?.vmId).toBe(vmId)
   })
 

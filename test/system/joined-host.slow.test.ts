@@ -57,7 +57,7 @@ describe('a guest on a joined host', () => {
     expect(await placement()).toMatchObject({ host: 'a', epoch: 1 })
     expect(await isTrusted()).toBe(true)
     expect(attestedEpoch(await readEvidence(installation, name))).toBe(1)
-    // Its QEMU is the host's, and the server's own host has none.
+    // Its QEMU runs on that host, and the server's own host has none.
     const [{ vmId }] = [(await view()).properties]
     const machines = await processesOf(vmId)
     expect(machines.length).toBeGreaterThan(0)
@@ -133,7 +133,7 @@ describe('a guest whose host is lost', () => {
       await expect.poll(async () => (await placement()).host, { timeout: 30_000, interval: 200 }).toBe('a')
       await expect.poll(powerOf, { timeout: 300_000, interval: 2_000 }).toBe('PowerState/running')
       expect(await placement()).toMatchObject({ host: 'a', epoch: 3, why: { moved: { host: 'b', reason: 'lost' } } })
-      // The host that was cut off has ended it by its own clock: one QEMU is left of the two.
+      // The host that was cut off has ended it by its own clock: one of the two QEMUs is left.
       expect((await processesOf(vmId)).filter(({ command }) => command.startsWith('qemu'))).toHaveLength(1)
       expect(await isTrusted()).toBe(true)
       expect(await inGuest('cat /root/kept')).toContain('written before')
@@ -158,7 +158,7 @@ describe('a guest whose host is drained', () => {
     expect((await placement()).host).not.toBe(from)
     expect(await isTrusted()).toBe(true)
     expect(await inGuest('cat /root/last /root/kept')).toContain('written last')
-    // Written once when it powered off and once at its next start, with nothing in between.
+    // Written once when it powered off and once at its next start, and not in between.
     const after = await readEvidence(installation, name)
     expect(after.guestState.generation).toBe(before.guestState.generation + 2)
   })

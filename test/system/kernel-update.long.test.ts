@@ -12,8 +12,8 @@ import { TestInstallation } from './support/installation.ts'
 import { diskFile, guestStateFile, type VmView } from './support/vm.ts'
 
 /**
- * One confidential VM whose boot file is updated, really booted, and a host that would like another one. The tests share it, in this
- * order. The image is built into a cache of its own: who built it signs its updates.
+ * One confidential VM whose boot file is updated, really booted, and a host that would prefer another one. The tests
+ * share it, in this order. The image is built into a separate cache: its builder signs its updates.
  */
 const cache = await mkdtemp(join(tmpdir(), 'strongroom-cache-'))
 process.env['STRONGROOM_CACHE_DIR'] = cache
@@ -43,7 +43,7 @@ afterAll(async () => {
 
 const own = (): string => join(image.path, '..', imageFiles.boot)
 
-/** A further boot file of the image, signed as an update. */
+/** Another boot file of the image, signed as an update. */
 async function makeUpdate(label: string, o: { generation?: number; initrd?: Uint8Array } = {}): Promise<ImageUpdate> {
   const file = await rebuiltBootFile({ of: own(), directory: installation.home, name: label, ...o })
   const generation = o.generation === undefined ? [] : ['--generation', String(o.generation)]
@@ -52,7 +52,7 @@ async function makeUpdate(label: string, o: { generation?: number; initrd?: Uint
 
 const onlyOurs = '-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/strongroom.list -o Dir::Etc::sourceparts=-'
 
-/** As the guest's owner does it, from a server of packages. @returns what apt says */
+/** As the guest's owner does it, from a package server. @returns apt's output */
 async function apt({ repository }: ImageUpdate, command: string): Promise<string> {
   return await withMirror({ installation, vm: name, folder: repository }, async () =>
     installation.asRoot(name, `apt-get ${onlyOurs} update --error-on=any && apt-get ${onlyOurs} ${command} --yes`),
@@ -74,13 +74,13 @@ const notices = async (): Promise<string> => {
   return (vm.properties.instanceView?.statuses ?? []).map(({ message }) => message ?? '').join('\n')
 }
 
-/** Replaces a boot file on a disk that is off. */
+/** Replaces a boot file on the disk of a stopped VM. */
 async function hostPuts(file: string, place = files.default): Promise<void> {
   const esp = (await readPartitions(disk))?.find(({ type }) => type === partitionTypes.esp)
   await run('mcopy', ['-n', '-o', '-i', `${disk}@@${esp?.offset}`, file, place], { env })
 }
 
-/** The VM does not start with this boot file as its default, and does again once it is gone. */
+/** The VM does not start with this boot file as its default, and starts again once it is gone. */
 async function staysShut(file: string, expected = 'OsDiskDidNotUnlock'): Promise<void> {
   await installation.must('vm', 'deallocate', name)
   await cp(disk, `${disk}.good`)
@@ -96,7 +96,7 @@ async function staysShut(file: string, expected = 'OsDiskDidNotUnlock'): Promise
   await installation.must('vm', 'start', name)
 }
 
-/** Installs an update from a server of packages, and starts the VM again: all is as before, but for the boot file. */
+/** Installs an update from a package server, and starts the VM again: everything is as before, except the boot file. */
 async function takesAnUpdate(label: string): Promise<ImageUpdate> {
   expect((await trust()).trusted).toBe(true)
   expect(await status()).toMatch(/^default +as the image came$/m)

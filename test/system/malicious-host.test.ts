@@ -21,8 +21,8 @@ import { connected, diskOfDiscoverableTypes, RunningMachine } from './support/ru
 import { diskFile, type VmView } from './support/vm.ts'
 
 /**
- * One confidential VM, and a host that does with its disk and its QEMU what it likes. What it slips in either does nothing, and the
- * boot is trusted, or the disk stays shut before anything of it runs.
+ * One confidential VM, and a host that does what it likes with its disk and its QEMU. Either what it slips in has no
+ * effect and the boot is trusted, or the disk stays shut before any of it runs.
  */
 const installation = await TestInstallation.create()
 const name = 'hosted'
@@ -36,7 +36,7 @@ let qemu: HostQemu
 const start = async (): Promise<void> =>
   await installation.start({ PATH: `${qemu.folder}${delimiter}${process.env['PATH'] ?? ''}` })
 
-/** The host's QEMU for what comes next. */
+/** The host's QEMU for the next boot. */
 async function host(change: (qemu: HostQemu) => void = () => {}): Promise<void> {
   qemu = new HostQemu(join(installation.home, 'host-qemu'))
   change(qemu)
@@ -63,7 +63,7 @@ async function restored(): Promise<void> {
 }
 
 const console = async (): Promise<string> => await readFile(join(disk, '..', 'serial.log'), 'latin1')
-/** Runs only if the host's unit is taken. */
+/** Runs only if the guest accepts the host's unit. */
 const unit = `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo ${canary} >/dev/console"\n[Install]\nWantedBy=basic.target\n`
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -84,7 +84,7 @@ const withoutKey = /powered off before it was ready, although its registers matc
 const noDisk = /no disk is the one that this VM was made with/
 const measuredDifferently = /the boot was measured differently/
 
-/** One boot that meets all of them at once: each is looked for by a test of its own. */
+/** One boot that meets all of them at once; each has a separate test. */
 describe('a boot on a host that changes what the guest does not take', () => {
   const at = (file: string): string => join(installation.home, file)
   const [monitor, line, socket, authority] = [at('monitor'), at('line'), at('liar'), at('authority.pem')]
@@ -168,7 +168,7 @@ describe('a boot on a host that changes what the guest does not take', () => {
   it('has no login at a virtual console, has no word of the kernel by a break, and mounts no disk that is plugged in (attack H13)', async () => {
     const machine = new RunningMachine(await connected(monitor), await connected(line))
     const console = 'cat /sys/class/tty/tty0/active'
-    /** By Alt and a function key, again until the machine hears it. */
+    /** Alt and a function key, repeated until the machine reacts. */
     const change = async (number: number): Promise<void> =>
       await expect
         .poll(
@@ -191,7 +191,7 @@ describe('a boot on a host that changes what the guest does not take', () => {
       const disk = '/dev/disk/azure/scsi1/lun9'
       const seen = `udevadm settle; sleep 5; ls ${disk}-part4; findmnt --noheadings --output SOURCE | grep $(readlink -f ${disk}) || true; tail -n +2 /proc/swaps`
       expect(await inside(seen)).toBe(`${disk}-part4`)
-      // Each of these ways leads to the guest: where it lets them in, something is seen.
+      // Each of these ways leads to the guest: if it lets them in, there is a trace.
       await inside('systemctl unmask --quiet getty@.service autovt@.service; sysctl --quiet kernel.sysrq=1')
       await change(5)
       expect(await inside(logins)).toMatch(/agetty/)

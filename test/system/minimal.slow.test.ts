@@ -2,7 +2,10 @@ import { importedImageOffer, referenceImageUrn, type ImageRecord } from '@strong
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 
-/** A confidential VM of the minimal image, really booted: measured, unlocked and reported as every other. The tests share it, in this order. */
+/**
+ * A confidential VM of the minimal image, really booted: measured, unlocked and reported like every other. The tests
+ * share it, in this order.
+ */
 const installation = await TestInstallation.create()
 const name = 'minimal'
 
@@ -49,7 +52,7 @@ describe('a VM of the minimal image', () => {
     await inGuest('echo kept > kept')
     const begun = performance.now()
     await installation.must('vm', 'stop', name)
-    // A guest that does not hear the power button has its plug pulled after a minute.
+    // A guest that ignores the power button is powered off after a minute.
     expect(performance.now() - begun).toBeLessThan(55_000)
     await installation.must('vm', 'start', name)
     expect(await inGuest('cat kept')).toBe('kept')

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 
-/** NonPersistedTPM where no guest runs: the paravisor's part of the boot is what it is elsewhere, and its evidence is shown link by link. */
+/** NonPersistedTPM without guests: the paravisor's part of the boot is the same as elsewhere, and its evidence is shown link by link. */
 const installation = await TestInstallation.create()
 beforeAll(async () => await installation.start({}, ['--compute', 'simulated']))
 afterAll(async () => await installation.remove())
@@ -20,7 +20,7 @@ it('a VM with NonPersistedTPM has no key, token or guest state of the operatorâ€
       'vtpm verified',
       'image verified',
       'measured-boot verified',
-      // No guest ran, and so no disk was opened.
+      // No guest ran, so no disk was opened.
       'disk not checked',
       'settings verified',
     ])

@@ -9,12 +9,12 @@ import { evidenceFiles, sealToGuest } from './support/own-verifier.ts'
 import { readEvidence, type VmView } from './support/vm.ts'
 
 /**
- * A VM with NonPersistedTPM on simulated TDX, booted twice (S17). The relying party of the test is its owner's: it has the
- * processor's roots and a key of its own, and asks no service of the operator's.
+ * A VM with NonPersistedTPM on simulated TDX, booted twice (S17). The test's relying party belongs to the owner: it has
+ * the processor's roots and its own key, and calls no service of the operator.
  */
 const installation = await TestInstallation.create()
 const name = 'apart'
-/** The owner's key of the guest's data. The operator never has it. */
+/** The owner's key for the guest's data. The operator never has it. */
 const dataKey = randomBytes(32)
 let vm: VmView
 
@@ -28,7 +28,7 @@ afterAll(async () => await installation.remove())
 
 const asRoot = (script: string): Promise<string> => installation.asRoot(name, script)
 
-/** Has the guest show its evidence, judges it, and hands the data key to the vTPM of this boot. Gives where it lies in the guest. */
+/** Has the guest show its evidence, verifies it, and hands the data key to this boot's vTPM. Returns its path in the guest. */
 async function handOverKey(nonce: string): Promise<string> {
   const program = await readFile(resolve(import.meta.dirname, '../insider/attest-guest'), 'base64')
   const folder = `/run/own-${nonce}`

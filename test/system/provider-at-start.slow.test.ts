@@ -44,7 +44,7 @@ describe('compute without guests', () => {
     await installation.must('vm', 'start', 'judged')
     await setPolicy('=>deny();')
     expect((await installation.cli('vm', 'restart', 'judged')).code).not.toBe(0)
-    // The shared provider's policies are not this one's.
+    // The shared provider's policies differ from this one's.
     await installation.must('vm', 'create', 'ordinary')
   })
 })

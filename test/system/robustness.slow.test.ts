@@ -7,7 +7,10 @@ import { begin as beginOn, killAtEachStep as killSteps } from './support/kill-st
 import { processesOf } from './support/processes.ts'
 import { defaultRequest, openArm, statusOf, type VmView } from './support/vm.ts'
 
-/** The server is killed at each step of an operation; after the restart the operation goes on to its end, with nothing doubled or lost. */
+/**
+ * The server is killed at each step of an operation; after the restart the operation continues to its end, with nothing
+ * doubled or lost.
+ */
 const installation = await TestInstallation.create()
 
 beforeAll(async () => {
@@ -62,7 +65,7 @@ describe('kill -9 of the server at each step', () => {
     await expect
       .poll(async () => (await installation.cli('vm', 'trust', 'robust')).code, { timeout: 300_000, interval: 2000 })
       .toBe(0)
-    // What the first boot made was on the disk before the machine said that it is ready.
+    // What the first boot made was on the disk before the VM reported that it is ready.
     expect((await installation.inGuest('robust', 'sudo id --user --name')).stdout.trim()).toBe('root')
   })
 

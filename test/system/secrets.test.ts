@@ -28,9 +28,9 @@ import { diskFile, guestStateFile, readEvidence, statusOf, type VmView } from '.
 const installation = await TestInstallation.create()
 let server: RunningInstallation
 let vm: VmView
-/** Both halves of the OS disk's key: AES-256-XTS has two, either of which would open half of the cipher. */
+/** Both halves of the OS disk's key: AES-256-XTS has two, and either would open half of the cipher. */
 let diskKeys: Uint8Array[]
-/** Arguments and environments of this host's processes while the VM was made. */
+/** Arguments and environments of this host's processes while the VM was created. */
 let duringCreate: string[]
 
 beforeAll(async () => {
@@ -68,7 +68,7 @@ describe('secrets of a running VM', () => {
     ].join('\n')
     const run = await installation.inGuest('canary', script)
     expect(run.code, run.stderr).toBe(0)
-    // Both marks really lie where they were meant to be; otherwise finding none would mean nothing.
+    // Both marks really are where they should be; otherwise finding none would prove nothing.
     expect(run.stdout.trim().split('\n')).toEqual([digest(diskMark), digest(tpmMark)])
     expect(await findMarks(installation.stateDir, [diskMark, tpmMark, ...diskKeys])).toEqual([])
   })
@@ -82,7 +82,7 @@ describe('secrets of a running VM', () => {
   })
 
   it('are in no program’s arguments or environment while the VM is made, those of its disk’s key (attack D9)', async () => {
-    // What lays the key into the vTPM is there for a tenth of a second.
+    // The process that puts the key into the vTPM runs for a tenth of a second.
     expect(duringCreate.filter((each) => /^[^\0]*tpm2_nvwrite\0.*0x01400100/.test(each))).not.toEqual([])
     expect(duringCreate.filter((each) => /^[^\0]*qemu-system/.test(each))).not.toEqual([])
     expect(textsWith(duringCreate, diskKeys)).toEqual([])
@@ -103,7 +103,7 @@ describe('what a guest’s system writes by itself', () => {
   it('is in clear nowhere: swap, the core of a program, the temporary disk (attack D11)', async () => {
     const mark = randomBytes(24)
     const said = await installation.asRoot('canary', swapOut(mark.toString('hex')))
-    // On each device and in the core the guest itself finds it, and it reads the temporary disk's own sectors as noise.
+    // The guest itself finds it on each device and in the core, and reads noise from the temporary disk's own sectors.
     expect(said.split('\n')).toEqual([
       'in swap on /var/swapfile',
       'in swap on /dev/disk/azure/resource',
@@ -171,7 +171,7 @@ describe('a token', () => {
 })
 
 describe('Secure Boot switched off under a sealed disk', () => {
-  // The resource manager refuses it and sets it again at each start, so the host is asked directly, as an insider could.
+  // The resource manager refuses it and sets it again at each start, so the test asks the host directly, as an insider could.
   const host = async <T>(method: string, action: string, body?: unknown): Promise<T> => {
     const token = await server.context.tokens.token('controlPlane', hostAudience)
     const url = `https://${hostApiHost}/instances/${vm.properties.vmId.toUpperCase()}${action}`
@@ -235,7 +235,7 @@ describe('the VM, started again and deleted', () => {
     expect(seen.filter((each) => /^[^\0]*tpm2_nvwrite\0/.test(each))).not.toEqual([])
     expect(textsWith(seen, diskKeys)).toEqual([])
     const inside = (await installation.asRoot('canary', watched)).split('\n')
-    // From the first programs of the system on. The initrd has the key as an argument of what its shell does itself.
+    // From the first programs of the system on. In the initrd, the shell's builtins have the key as an argument.
     for (const program of [/^1 .*init/, /systemd-udevd/, /strongroom\/agent/, /sshd/])
       expect(inside.filter((line) => program.test(line))).not.toEqual([])
     expect(inside.at(-1)).toBe('printf is a shell builtin')

@@ -11,7 +11,7 @@ interface Refusal {
   error: { code: string; message: string }
 }
 
-/** A VM whose platform key never was outside of a PKCS#11 token until it was wrapped for that VM's evidence. */
+/** A VM whose platform key was never outside a PKCS#11 token until it was wrapped for that VM's evidence. */
 describe.skipIf(!hasSoftHsm || !existsSync('/usr/bin/qemu-system-x86_64'))(
   'a VM whose key is in a PKCS#11 token',
   () => {
@@ -45,7 +45,7 @@ describe.skipIf(!hasSoftHsm || !existsSync('/usr/bin/qemu-system-x86_64'))(
       hsm?.remove()
     })
 
-    /** Sensitivity of each private key in the token, and whether it was made there. */
+    /** Whether each private key in the token is sensitive, and whether it was generated there. */
     async function keysInToken(): Promise<{ sensitive: boolean; local: boolean; label: string }[]> {
       const { binding: b, module } = await loadModule(softhsmModule)
       const session = module.C_OpenSession(module.C_GetSlotList(true)[0]!, b.CKF_SERIAL_SESSION)
@@ -88,7 +88,7 @@ describe.skipIf(!hasSoftHsm || !existsSync('/usr/bin/qemu-system-x86_64'))(
       expect((await installation.cli('vm', 'trust', 'kept')).code).toBe(0)
       expect((await installation.inGuest('kept', 'cat /proc/mounts')).stdout).toContain(' / ')
       const database = await readFile(join(installation.stateDir, 'vault.db'))
-      // A PKCS#8 key, sealed or not, would be there as material; what is there is where the key is.
+      // A PKCS#8 key, sealed or not, would be key material; the database holds only a reference to the key.
       expect(database.includes(Buffer.from(hsm.pin))).toBe(false)
       await installation.must('vm', 'stop', 'kept')
       await installation.stop()

@@ -17,8 +17,8 @@ import { TestInstallation } from './support/installation.ts'
 import { openArm, readEvidence } from './support/vm.ts'
 
 /**
- * Two installations. The second verifies for the first: its operator accepts the first's silicon at one provider, and the first's
- * operator names that provider. A VM of the first boots on the second's word, and on nobody else's.
+ * Two installations. The second verifies for the first: its operator accepts the first's silicon at one provider, and
+ * the first's operator names that provider. A VM of the first boots on the second's word only.
  */
 const [first, second] = [await TestInstallation.create(), await TestInstallation.create()]
 const host = 'witness.weu.attest.strongroom.internal'
@@ -50,7 +50,7 @@ const configure = async (): Promise<void> =>
     }),
   )
 
-/** An anonymous call, or one as the owner. */
+/** Calls anonymously, or as the owner. */
 async function call(
   at: TestInstallation,
   o: { method: string; url: string; body?: unknown; audience?: string },
@@ -176,7 +176,7 @@ describe('a VM that names a provider of another origin', () => {
     const released = await keyRequest('/release', { target: evidence.attestation.token, enc })
     expect(released.status, released.text).toBe(200)
 
-    // The same evidence, judged by the provider of this installation: good there, and not what the policy asks for.
+    // The same evidence, judged by this installation's provider: genuine, but not what the policy asks for.
     const { report, vcekChainPem } = evidence.silicon as SnpEvidence
     expect(parsePem(vcekChainPem)).toHaveLength(3)
     const sent = { SnpReport: report, VcekCertChain: Buffer.from(vcekChainPem).toString('base64') }
@@ -235,7 +235,7 @@ describe('a VM that names a provider of another origin', () => {
       expected: expect.any(String),
       actual: expect.any(String),
     })
-    // A server that did not know the old keys takes no token by them.
+    // A server without the old keys accepts no token signed with them.
     await first.stop()
     await first.start()
     const url = `https://v${first.ports.tls}.vault.strongroom.internal/keys/${keyName}/release?api-version=7.4`
@@ -252,7 +252,7 @@ describe('a VM that names a provider of another origin', () => {
     const outcome = await first.cli('vm', 'start', 'watched')
     expect(outcome.code).not.toBe(0)
     expect(JSON.stringify(errorOf(outcome))).toContain(host)
-    // Nor does whoever takes its name now.
+    // Nor does another server under the same name.
     const path = providerPath((await openArm(first)).subscription, 'witness')
     const taken = (await openArm(first)).send('PUT', path, apiVersions.attestation, {
       location: 'westeurope',

@@ -24,7 +24,7 @@ export async function tagRegister(arm: ArmClient, name: string): Promise<Registe
   }
 }
 
-/** A key vault's tag of its secret: a row of the vault service, by way of the control plane. */
+/** A tag of a key vault's secret: a row of the vault service, written through the control plane. */
 export async function secretRegister(arm: ArmClient, o: { group: string; tenant: string }): Promise<Register> {
   const vault = `${arm.subscription}/resourceGroups/${o.group}/providers/Microsoft.KeyVault/vaults/v${randomUUID().slice(0, 8)}`
   const properties = { tenantId: o.tenant, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true }
@@ -41,16 +41,16 @@ export async function secretRegister(arm: ArmClient, o: { group: string; tenant:
   }
 }
 
-/** Writes one number after the other and reads each back, as long as it is let. */
+/** Writes one number after the other and reads each back, until it is stopped. */
 export class AcknowledgedWrites {
   readonly register: Register
-  /** The highest that was acknowledged. */
+  /** The highest acknowledged number. */
   acknowledged = 0
   /** When writes were acknowledged, by performance.now(). */
   readonly times: number[] = []
-  /** Codes of what failed, with how often. */
+  /** Error codes, with how often each occurred. */
   readonly refusals = new Map<string, number>()
-  /** What was read below what had been acknowledged before the read began. */
+  /** Reads below what had been acknowledged before the read began. */
   readonly stale: { acknowledged: number; read: number }[] = []
   readonly #ended: Promise<void>
   #isOver = false
@@ -83,7 +83,7 @@ export class AcknowledgedWrites {
   }
 }
 
-/** The longest time within [from, to] in which none of them was acknowledged. Milliseconds. */
+/** The longest time within [from, to] without an acknowledgement, in milliseconds. */
 export function longestGap(writes: readonly AcknowledgedWrites[], from: number, to: number): number {
   const times = writes
     .flatMap((each) => each.times.filter((time) => time >= from && time <= to))

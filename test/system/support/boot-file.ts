@@ -14,7 +14,7 @@ const run = promisify(execFile)
 const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
 /**
- * A unified kernel image with the sections of another and what is named here instead of its own: another kernel as far as the
+ * A unified kernel image with the sections of another, some of them replaced: a different kernel as far as the
  * firmware's and the stub's measurements go.
  */
 export async function rebuiltBootFile(o: {
@@ -49,7 +49,7 @@ export async function rebuiltBootFile(o: {
   return path
 }
 
-/** Signs a boot file for Secure Boot with a key that no db has. @returns the signed file */
+/** Signs a boot file for Secure Boot with a key that is in no db. @returns the signed file */
 export async function signedByAnother(path: string): Promise<string> {
   const [key, certificate, signed] = [`${path}.key`, `${path}.pem`, `${path}.foreign`]
   const subject = ['-subj', '/CN=another publisher', '-newkey', 'rsa:2048', '-nodes', '-keyout', key]
@@ -75,10 +75,10 @@ export async function sendFile(installation: TestInstallation, name: string, fro
   }
 }
 
-/** Where a guest has the server of packages. */
+/** The port of the package server as the guest sees it. */
 export const mirrorPort = 8080
 
-/** A server of packages on this machine's loopback, which the guest has on its own while `use` runs. */
+/** A package server on this machine's loopback, which the guest reaches through its own while `use` runs. */
 export async function withMirror<T>(
   o: { installation: TestInstallation; vm: string; folder: string },
   use: () => Promise<T>,
@@ -102,7 +102,7 @@ export async function withMirror<T>(
   }
 }
 
-/** `ssh -R`; says a word once it stands. */
+/** `ssh -R`; prints a word once the tunnel is up. */
 async function openTunnel(o: { installation: TestInstallation; vm: string }, port: number): Promise<ChildProcess> {
   const arm = await openArm(o.installation)
   const path = `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${o.vm}`

@@ -7,7 +7,7 @@ export interface Victim {
   at: string
   /** Its process, among those that the server has started. */
   is(process: SeenProcess): boolean
-  /** What the console shows once the boot has come to this step; nothing where the process itself tells. */
+  /** What the console shows once the boot has reached this step; undefined if the process itself shows it. */
   console?: RegExp
   /** How the operation ends. */
   ends: { code: RegExp; says: RegExp; found: RegExp }
@@ -16,7 +16,7 @@ export interface Victim {
 const reference = '/reference/'
 const predicts = ({ cmdline }: SeenProcess): boolean => cmdline.includes(reference)
 const isQemu = ({ command }: SeenProcess): boolean => command.startsWith('qemu-system')
-/** swtpm serves a VM's TPM under one name after the other (services/host/src/tpm). */
+/** swtpm serves a VM's TPM under different names in turn (services/host/src/tpm). */
 const swtpmAs =
   (name: string) =>
   (each: SeenProcess): boolean =>
@@ -30,7 +30,7 @@ const steps: [step: string, console: RegExp][] = [
   ['agent', /Starting .*strongroom-agent/],
 ]
 
-/** While a VM's TPM is made. */
+/** While a VM's TPM is created. */
 export const manufacture: readonly Victim[] = [
   { at: 'manufacture: swtpm', is: swtpmAs('maker'), ends: tpmEnded },
   { at: 'key of the disk: swtpm', is: swtpmAs('disk-key'), ends: tpmEnded },
@@ -42,7 +42,7 @@ export const firmwareQemu: Victim = {
   ends: qemuEnded,
 }
 
-/** From the machine that is predicted to the guest's report. */
+/** From the machine's prediction to the guest's report. */
 export const starts: readonly Victim[] = [
   {
     at: 'predicted machine: QEMU',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { listProcesses, processesOf } from './processes.ts'
 
-/** A secret as bytes, hexadecimal in both cases, base64 and base64url; 12 bytes from its middle are enough to know it by. */
+/** A secret as bytes, hexadecimal in both cases, base64 and base64url; 12 bytes from its middle are enough to recognize it. */
 function forms(mark: Uint8Array): Buffer[] {
   const bytes = Buffer.from(mark)
   const base64 = [0, 1, 2].map((shift) => Buffer.from(bytes.subarray(shift, shift + 18).toString('base64')))
@@ -18,13 +18,13 @@ function forms(mark: Uint8Array): Buffer[] {
   ]
 }
 
-/** Those of the texts (latin1) that hold any of the secrets, in whichever form. */
+/** The texts (latin1) that contain any of the secrets, in any form. */
 export function textsWith(texts: readonly string[], marks: Uint8Array[]): string[] {
   const needles = marks.flatMap(forms)
   return texts.filter((text) => needles.some((needle) => Buffer.from(text, 'latin1').includes(needle)))
 }
 
-/** Prints where a file has data, a line a range: lseek(2), which Node has not. */
+/** Prints the ranges of a file that hold data, one per line: lseek(2), which Node lacks. */
 const rangesOf = `import os, sys
 file, at = os.open(sys.argv[1], os.O_RDONLY), 0
 while True:
@@ -34,7 +34,7 @@ while True:
     print(at, end - 1)
     at = end`
 
-/** Holes are left out: a disk of the guest's is mostly one. */
+/** Holes are skipped: a guest's disk is mostly one. */
 async function fileHolds(path: string, needles: Buffer[]): Promise<boolean> {
   const overlap = Math.max(...needles.map((needle) => needle.length))
   const { stdout } = await promisify(execFile)('python3', ['-I', '-S', '-c', rangesOf, path])
@@ -60,7 +60,7 @@ async function filesUnder(folder: string): Promise<string[]> {
   return found
 }
 
-/** Files that the guests' QEMU has open and that have no name any more: temporary disks. */
+/** Files that the guests' QEMU has open and that no longer have a name: temporary disks. */
 async function namelessFiles(folder: string): Promise<string[]> {
   const found: string[] = []
   for (const { pid, command } of await processesOf(folder)) {
@@ -75,8 +75,8 @@ async function namelessFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * Where any of the secrets lies in clear: files under the folder, those that its guests' QEMU has open without a name, argument lists
- * and environments of all processes.
+ * Where any of the secrets is in clear: files under the folder, unnamed files that its guests' QEMU has open, and
+ * argument lists and environments of all processes.
  */
 export async function findMarks(folder: string, marks: Uint8Array[]): Promise<string[]> {
   const needles = marks.flatMap(forms)

@@ -27,7 +27,7 @@ export interface MadeSet {
 const objectIdIn = (token: string): string =>
   (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { oid: string }).oid
 
-/** A customer: group, premium vault, managed HSM, keys and a disk-encryption set, by the steps of Azure's guide. */
+/** A customer: group, premium vault, managed HSM, keys and a disk encryption set, made by the steps of Azure's guide. */
 export class Customer {
   readonly #installation: TestInstallation
   readonly group: string = 'customer'
@@ -38,7 +38,7 @@ export class Customer {
     this.#installation = installation
   }
 
-  /** The resource manager; refusals are answers here. */
+  /** Calls the resource manager and returns refusals as answers. */
   async arm(method: string, path: string, body?: unknown, apiVersion = '2023-04-02'): Promise<Response> {
     const connection = await connect(this.#installation.stateDir)
     const url = `https://management.strongroom.internal${path}?api-version=${apiVersion}`
@@ -50,7 +50,7 @@ export class Customer {
     })
   }
 
-  /** The key service as the owner; a refusal throws. */
+  /** Calls the key service as the owner and throws on a refusal. */
   async keys<T = KeyBundle>(method: string, url: string, body?: unknown): Promise<T> {
     const connection = await connect(this.#installation.stateDir)
     const token = await connection.ownerToken(keyAudience(url))
@@ -86,7 +86,7 @@ export class Customer {
     return reply.json
   }
 
-  /** The vault, with the owner as its administrator by access policies; what is given replaces what they were. */
+  /** The vault, with the owner as its administrator by access policies; what is given replaces the former ones. */
   async putVault(given: { objectId: string; keys: string[] }[] = []): Promise<void> {
     const connection = await connect(this.#installation.stateDir)
     const { tenantId } = connection.server
@@ -105,7 +105,7 @@ export class Customer {
     })
   }
 
-  /** A managed HSM with its security domain taken, and its owner a crypto user and officer. */
+  /** A managed HSM with its security domain downloaded, and its owner as crypto user and officer. */
   async makeHsm(): Promise<void> {
     const connection = await connect(this.#installation.stateDir)
     const oid = objectIdIn(await connection.ownerToken())
@@ -126,7 +126,7 @@ export class Customer {
     await this.giveHsmRole(oid, '21dbd100-6940-42c2-9190-5d6cb909625b', '/keys')
   }
 
-  /** A local role of the managed HSM, by its id. */
+  /** Assigns a local role of the managed HSM, by its id. */
   async giveHsmRole(principalId: string, role: string, scope: string): Promise<void> {
     const roleDefinitionId = `Microsoft.KeyVault${authorization}/roleDefinitions/${role}`
     const url = `https://${this.hsm}.managedhsm.strongroom.internal${scope}${authorization}/roleAssignments/${randomUUID()}`

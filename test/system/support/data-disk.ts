@@ -12,7 +12,7 @@ const group = 'strongroom'
 
 export const provider: string = `https://${sharedAttestationHost(homeRegion.code)}`
 
-/** Lays docs/examples/data-disk and attest-guest into /root of a guest, as they are. */
+/** Copies docs/examples/data-disk and attest-guest into /root of a guest, unchanged. */
 export async function layPrograms(installation: TestInstallation, vm: string): Promise<void> {
   for (const path of ['docs/examples/data-disk', 'test/insider/attest-guest']) {
     const content = await readFile(resolve(root, path), 'base64')
@@ -21,8 +21,8 @@ export async function layPrograms(installation: TestInstallation, vm: string): P
 }
 
 /**
- * What docs/data-disks.md has its reader do before: an identity for the VM, and a vault with an exportable key that is
- * released to this VM alone. @returns the key's address, without version
+ * What docs/data-disks.md makes its reader set up first: an identity for the VM, and a vault with an exportable key
+ * that is released to this VM only. @returns the key's address, without version
  */
 export async function makeKey(installation: TestInstallation, o: { vm: string; vault: string }): Promise<string> {
   const connection = await connect(installation.stateDir)

@@ -6,8 +6,8 @@ import { permanentState, TpmDirectory } from '../../../services/host/src/tpm/tpm
 import { processesOf } from './processes.ts'
 
 /**
- * The key of a running VM's OS disk, as an operator of simulated silicon could learn it: from a copy of the vTPM, as the platform.
- * No interface of Strongroom gives it out.
+ * The key of a running VM's OS disk, as an operator of simulated silicon could learn it: from a copy of the vTPM, with
+ * the platform's authority. No interface of Strongroom returns it.
  */
 export async function readDiskSecrets(vmId: string): Promise<DiskKey> {
   const running = (await processesOf(vmId)).find((each) => each.command === 'swtpm')

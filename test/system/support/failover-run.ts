@@ -10,24 +10,24 @@ import { PatroniCluster } from './patroni-cluster.ts'
 import { defaultRequest, openArm } from './vm.ts'
 
 const faults = ['kill', 'killDatabase', 'cutOff', 'pausePatroni'] as const
-/** Patroni gives a leader that says nothing twenty seconds; what has not moved by then stays away until the end of the fault. */
+/** Patroni gives a silent leader twenty seconds; what has not failed over by then stays away until the fault ends. */
 const faultMs = 26_000
 const proper = ['Succeeded', 'Failed', 'Canceled']
 
-/** What a client may be answered while the primary changes. */
+/** Answers that a client may get while the primary changes. */
 export const repeatable = ['StoreUnavailable', 'ServerBusy']
 
 export interface FailoverOutcome {
   faults: { fault: string; of: string; unavailableMs: number }[]
-  /** Per register: what was acknowledged, what is there at the end, and what was read too low meanwhile. */
+  /** Per register: what was acknowledged, the value at the end, and which reads were too low. */
   registers: { name: string; acknowledged: number; found: number; stale: unknown[]; refusals: Record<string, number> }[]
-  /** Operations that were begun, by the state in which they ended; `unfinished` are those that never did. */
+  /** Operations by the state in which they ended; `unfinished` are those that never did. */
   operations: Record<string, number>
-  /** VMs at the end that are in no final state. */
+  /** VMs that are in no final state at the end. */
   unsettled: string[]
 }
 
-/** A server over a real Patroni cluster, writers and operations upon it, and faults of the primary one after the other. */
+/** A server on a real Patroni cluster, with writers and operations, and faults of the primary one after the other. */
 export async function runFailovers(count: number, say: (text: string) => void = () => {}): Promise<FailoverOutcome> {
   const cluster = await PatroniCluster.start()
   const installation = await TestInstallation.create()
@@ -86,7 +86,7 @@ async function attack(o: {
   return { faults: met, registers: found, operations: ended, unsettled }
 }
 
-/** Creates and deletes VMs one after the other, and follows each operation to its end whatever the server answers meanwhile. */
+/** Creates and deletes VMs one after the other, and follows each operation to its end regardless of the server's answers in between. */
 class Operations {
   readonly #installation: TestInstallation
   readonly #arm: ArmClient

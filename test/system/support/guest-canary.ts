@@ -1,4 +1,4 @@
-/** Runs in a guest as root, and has it look at its programs from the beginning of each boot on: number, arguments, environment. */
+/** Runs in a guest as root, and makes it record its programs from the beginning of each boot: number, arguments, environment. */
 export const watchProcesses = `cat >/usr/local/sbin/watch-programs <<'END'
 #!/bin/bash
 declare -A seen=()
@@ -28,12 +28,12 @@ END
 systemctl --quiet enable watch-programs.service
 sync`
 
-/** What it saw since the boot, a line a program; last, whether printf is a program to the initrd's shell. */
+/** What was recorded since the boot, one program per line; last, whether printf is a builtin of the initrd's shell. */
 export const watched = `cat /run/watched; busybox sh -c 'type printf'`
 
 /**
- * Runs in a guest as root: a program that holds the mark (hexadecimal) in its memory is swapped out to each place and dumps its core,
- * and the mark is written to the temporary disk. Says where the guest itself finds it then.
+ * Runs in a guest as root: a program with the mark (hexadecimal) in its memory is swapped out to each place and dumps
+ * its core, and the mark is written to the temporary disk. Prints where the guest itself then finds it.
  */
 export const swapOut = (mark: string): string => `mark=${mark}
 resource=/dev/disk/azure/resource file=/var/swapfile work=/var/lib/canary
@@ -75,6 +75,6 @@ perl -e 'print $ARGV[0] x 163840' $mark | dd of=$resource bs=4096 oflag=direct i
 holds $resource && echo 'on the temporary disk'
 holds /dev/disk/strongroom/temporary || echo 'not on the temporary disk as the host has it'`
 
-/** Runs in a guest as root: writes the mark (hexadecimal) to a device as it is, some way behind its beginning. */
+/** Runs in a guest as root: writes the mark (hexadecimal) directly to a device, some way behind its beginning. */
 export const writeThrough = (mark: string, o: { device: string; mebibytes: number }): string =>
   `perl -e 'print $ARGV[0] x 4096' ${mark} | dd of=${o.device} bs=4096 seek=${o.mebibytes * 256} oflag=direct iflag=fullblock conv=notrunc status=none`

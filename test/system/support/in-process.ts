@@ -3,8 +3,8 @@ import { compose, type RunningInstallation } from '../../../apps/strongroomd/src
 import type { TestInstallation } from './installation.ts'
 
 /**
- * Runs the server inside this process, so that a test may speak as the platform's own principals, as an operator's insider
- * could. Master keys go where the installation's home is.
+ * Runs the server inside this process, so that a test can act as the platform's own principals, like an operator's
+ * insider. Master keys are stored in the installation's home.
  */
 export async function startInProcess(
   installation: TestInstallation,

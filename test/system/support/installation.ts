@@ -9,14 +9,14 @@ import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
-/** Longer than the host waits for a boot under emulation (600 s): it reports why it gave up. */
+/** Longer than the host waits for a boot under emulation (600 s): the host reports why it gave up. */
 const commandLimitMs = 640_000
 
 export interface CliOutcome {
   code: number
   stdout: string
   stderr: string
-  /** Parsed standard output: commands run with --output json. */
+  /** Parsed standard output, for commands run with --output json. */
   json: unknown
 }
 
@@ -44,7 +44,7 @@ async function collect(child: ChildProcess): Promise<Ended> {
   })
 }
 
-/** One installation in a folder of its own, its server a child process that can be killed. Images are shared through the cache. */
+/** One installation in a separate folder, its server a child process that can be killed. Images are shared through the cache. */
 export class TestInstallation {
   readonly home: string
   readonly stateDir: string
@@ -76,7 +76,7 @@ export class TestInstallation {
     }
   }
 
-  /** Starts the server and waits until it is ready; what it refuses with is thrown. */
+  /** Starts the server and waits until it is ready; throws its error if it refuses. */
   async start(extra: Record<string, string> = {}, args: string[] = []): Promise<void> {
     const before = performance.now()
     const command = await serverCommand({
@@ -116,7 +116,7 @@ export class TestInstallation {
     await ended
   }
 
-  /** Runs the CLI as a user would. @throws where it does not end, with what it had printed by then */
+  /** Runs the CLI as a user would. @throws if it does not end, with its output so far */
   async cli(...args: string[]): Promise<CliOutcome> {
     return await this.startCli(...args).outcome
   }
@@ -147,12 +147,12 @@ export class TestInstallation {
     return outcome.json as T
   }
 
-  /** One command in the guest over SSH. */
+  /** Runs one command in the guest over SSH. */
   async inGuest(name: string, command: string): Promise<CliOutcome> {
     return await this.cli('vm', 'ssh', name, '--', command)
   }
 
-  /** What a script says that root runs in the guest, under bash -euo pipefail. @throws where it fails */
+  /** Output of a script run by root in the guest, under bash -euo pipefail. @throws if it fails */
   async asRoot(name: string, script: string): Promise<string> {
     const encoded = Buffer.from(script).toString('base64')
     const { stdout, stderr, code } = await this.inGuest(name, `base64 -d <<<${encoded} | sudo bash -euo pipefail -s`)

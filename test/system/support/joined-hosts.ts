@@ -8,15 +8,15 @@ import { NetworkNodes } from './network-nodes.ts'
 const root = resolve(import.meta.dirname, '../../..')
 
 /**
- * Machines beside the server's: each a `strongroom host join` in a network namespace of its own where the test is root, which reaches
- * the server over a bridge and nothing else of the machine's network.
+ * Machines next to the server's: each a `strongroom host join` in a network namespace of its own if the test is root,
+ * which reaches the server over a bridge and nothing else of the machine's network.
  */
 export class JoinedHosts {
   readonly #installation: TestInstallation
   readonly #hosts = new Map<string, ChildProcess>()
-  /** Undefined where the test is not root. */
+  /** Undefined if the test is not root. */
   readonly #network: NetworkNodes | undefined
-  /** Of the server, for hosts. */
+  /** The server's address for hosts. */
   readonly address: string
 
   private constructor(o: { installation: TestInstallation; network: NetworkNodes | undefined; address: string }) {
@@ -42,12 +42,12 @@ export class JoinedHosts {
     this.#start(name, ['join', this.address], added.joinCode)
   }
 
-  /** After the machine has started again. */
+  /** As after the machine has started again. */
   run(name: string): void {
     this.#start(name, ['run'])
   }
 
-  /** As when its power is cut: the agent, QEMU and all. */
+  /** As if its power were cut: the agent, QEMU and everything else. */
   async kill(name: string): Promise<void> {
     const child = this.#hosts.get(name)
     this.#hosts.delete(name)
@@ -57,7 +57,7 @@ export class JoinedHosts {
     await ended
   }
 
-  /** Nothing comes or goes, until it is let. */
+  /** No packet passes in either direction while it is down. */
   async setLink(name: string, up: boolean): Promise<void> {
     await this.#network?.setLink(name, up)
   }
@@ -73,7 +73,7 @@ export class JoinedHosts {
     const child = spawn(file, args, {
       env: this.#installation.environment(),
       stdio: ['pipe', 'inherit', 'inherit'],
-      // A group of its own, so that all of the machine ends at once.
+      // A separate group, so that the whole machine ends at once.
       detached: true,
     })
     child.stdin.end(code)

@@ -11,7 +11,7 @@ interface RunningOperation {
   properties: { steps: { name: string; state: string }[] }
 }
 
-/** Sends the request that begins an operation on a VM, and returns where the operation can be asked for. */
+/** Sends the request that begins an operation on a VM, and returns the operation's polling address. */
 export async function begin(
   installation: TestInstallation,
   o: { vm: string; method: string; action?: string; body?: unknown },
@@ -24,10 +24,7 @@ export async function begin(
   return url
 }
 
-/**
- * Kills the server whenever the operation has come to a step at which it was not yet killed, and starts it again, until
- * the operation ends.
- */
+/** Kills the server whenever the operation reaches a step at which it was not killed yet, and starts it again, until the operation ends. */
 export async function killAtEachStep(
   installation: TestInstallation,
   url: string,

@@ -3,19 +3,19 @@ import { promisify } from 'node:util'
 
 const ip = async (...args: string[]): Promise<unknown> => await promisify(execFile)('ip', args)
 
-/** A machine of a test: a network namespace that reaches the others, and the test, over one bridge and nothing else. */
+/** A machine of a test: a network namespace that reaches the others and the test over one bridge and nothing else. */
 interface NetworkNode {
   namespace: string
   address: string
   link: string
 }
 
-/** A bridge of a test's own, and machines behind it. Needs root. */
+/** A bridge of one test, and machines behind it. Needs root. */
 export class NetworkNodes {
   readonly #mark: string
   readonly #prefix: string
   readonly #nodes = new Map<string, NetworkNode>()
-  /** Of what runs beside the machines. */
+  /** The address for what runs next to the machines. */
   readonly address: string
 
   private constructor(mark: string, prefix: string) {
@@ -54,22 +54,22 @@ export class NetworkNodes {
     return node
   }
 
-  /** What runs a command within a machine. */
+  /** Prefix that runs a command within a machine. */
   within(name: string): readonly string[] {
     return ['ip', 'netns', 'exec', this.#of(name).namespace]
   }
 
-  /** Nothing comes or goes while it is down. */
+  /** No packet passes in either direction while it is down. */
   async setLink(name: string, up: boolean): Promise<void> {
     await ip('link', 'set', this.#of(name).link, up ? 'up' : 'down')
   }
 
-  /** What a machine sends is lost; what is sent to it comes. */
+  /** Drops what a machine sends and delivers what is sent to it. */
   async setSending(name: string, can: boolean): Promise<void> {
     await ip('-n', this.#of(name).namespace, 'route', can ? 'del' : 'add', 'blackhole', `${this.address}/32`)
   }
 
-  /** What is sent to a machine is lost; what it sends comes. */
+  /** Drops what is sent to a machine and delivers what it sends. */
   async setHearing(name: string, can: boolean): Promise<void> {
     await ip('route', can ? 'del' : 'add', 'blackhole', `${this.#of(name).address}/32`)
   }

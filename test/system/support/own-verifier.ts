@@ -10,7 +10,7 @@ import {
   type VerifiedAzure,
 } from '@strongroom/evidence'
 
-/** What `attest-guest evidence` leaves in its folder, by file name. */
+/** Files that `attest-guest evidence` leaves in its folder, by name. */
 export type GuestFiles = Readonly<Record<string, Uint8Array>>
 
 export const evidenceFiles = [
@@ -31,8 +31,8 @@ const header = 1236
 const plain = (signature: Uint8Array): TpmSignature => ({ scheme: 'rsassa', hash: 'sha256', signature })
 
 /**
- * A tenant's own relying party: judges a guest's evidence by the processor's roots alone, and seals a secret to the key that
- * the guest's vTPM certified beside it. It asks no service of the operator's.
+ * A tenant's own relying party: verifies a guest's evidence with only the processor's roots, and seals a secret to the
+ * key that the guest's vTPM certified beside it. It calls no service of the operator.
  */
 export async function sealToGuest(o: {
   files: GuestFiles
@@ -69,7 +69,7 @@ export async function sealToGuest(o: {
     message: file('certify.bin'),
     signature: plain(file('certify.sig')),
     akPublic: signer.akPublic,
-    // tpm2_certify puts four bytes of its own there: what makes the key fresh is that it lives in this boot's TPM only.
+    // tpm2_certify puts four bytes of its own there; the key is fresh because it exists only in this boot's TPM.
     nonce: parseTpmsAttest(file('certify.bin')).extraData,
     objectPublic: file('key.pub'),
   })

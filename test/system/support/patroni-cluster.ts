@@ -27,8 +27,9 @@ interface Node {
 }
 
 /**
- * Three nodes, each with an etcd member, a Patroni and its PostgreSQL in a network namespace of its own, as docs/high-availability.md
- * sets them up: synchronous and strict, so that what was acknowledged is on two of them. Needs root and Debian's packages.
+ * Three nodes, each with an etcd member, a Patroni and its PostgreSQL in a network namespace, set up as in
+ * docs/high-availability.md: synchronous and strict, so that what was acknowledged is on two of them. Needs root and
+ * Debian's packages.
  */
 export class PatroniCluster {
   readonly #network: NetworkNodes
@@ -78,7 +79,7 @@ export class PatroniCluster {
     return `postgres://postgres:${this.#password}@${hosts}/postgres?target_session_attrs=read-write`
   }
 
-  /** @returns the primary, once there is one that all three follow and one of them synchronously */
+  /** @returns the primary, once all three follow one and one of them does so synchronously */
   async settled(patienceMs = 120_000): Promise<NodeName> {
     const deadline = Date.now() + patienceMs
     let seen = ''
@@ -94,7 +95,7 @@ export class PatroniCluster {
     throw new Error(`the cluster has not settled: ${seen}\n${await this.#log('one')}`)
   }
 
-  /** kill -9 of the node's Patroni and PostgreSQL, all of its processes; `start` brings them back. */
+  /** kill -9 of the node's Patroni and PostgreSQL, with all their processes; `start` brings them back. */
   async kill(name: NodeName): Promise<void> {
     const node = this.#node(name)
     const postmaster = await this.#postmaster(node)
@@ -104,23 +105,23 @@ export class PatroniCluster {
     delete node.patroni
   }
 
-  /** kill -9 of PostgreSQL alone: Patroni sees it. */
+  /** kill -9 of PostgreSQL only: Patroni notices it. */
   async killDatabase(name: NodeName): Promise<void> {
     const postmaster = await this.#postmaster(this.#node(name))
     if (postmaster !== undefined) await this.#killTree(postmaster)
   }
 
-  /** Nothing reaches the node, and it reaches nothing. */
+  /** Drops all packets to and from the node. */
   async cutOff(name: NodeName): Promise<void> {
     await this.#network.setLink(name, false)
   }
 
-  /** Patroni stands still and its PostgreSQL goes on: a primary that does not know that it no longer is one. */
+  /** Patroni stops and its PostgreSQL continues: a primary that does not know that it no longer is one. */
   pausePatroni(name: NodeName): void {
     process.kill(this.#node(name).patroni!.pid!, 'SIGSTOP')
   }
 
-  /** Whatever was done to the node ends. */
+  /** Undoes all faults of the node. */
   async restore(name: NodeName): Promise<void> {
     const node = this.#node(name)
     await this.#network.setLink(name, true)
@@ -247,7 +248,7 @@ export class PatroniCluster {
     return command.includes(join(node.folder, 'data')) ? pid : undefined
   }
 
-  /** A postmaster's children end by themselves once it is gone, some only after what they do. */
+  /** A postmaster's children exit by themselves once it is gone, some only after they finish their work. */
   async #killTree(pid: number): Promise<void> {
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
     for (const each of [pid, ...children.split(' ').filter(Boolean).map(Number)]) kill(each)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 
-/** Arguments and environments of all processes of this machine while something goes on, those of short-lived programs too. */
+/** Arguments and environments of all processes of this machine over a period, including short-lived programs. */
 export class ProcessWatch {
   readonly #worker: Worker
 
@@ -16,7 +16,7 @@ export class ProcessWatch {
     return new ProcessWatch(worker)
   }
 
-  /** @returns what was seen, each once: arguments, a line feed, environment, with the NULs between them */
+  /** @returns each distinct observation: arguments, a line feed, environment, with the NULs between them */
   async stop(): Promise<string[]> {
     this.#worker.postMessage('end')
     const [seen] = (await once(this.#worker, 'message')) as [string[]]

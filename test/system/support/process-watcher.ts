@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 
-/** Of a ProcessWatch: looks at every process again and again, until it is sent anything; then it answers with what it saw. */
+/** Part of ProcessWatch: reads every process repeatedly until it gets a message; then it answers with its observations. */
 const everyMs = 15
 const seen = new Set<string>()
 const last = new Map<string, string>()

@@ -9,7 +9,7 @@ export interface SeenProcess {
 
 const read = async (path: string): Promise<string> => await readFile(path, 'latin1').catch(() => '')
 
-/** Every process of this machine that can be read, with the NULs of its arguments as blanks. */
+/** Every readable process of this machine, with the NULs of its arguments replaced by blanks. */
 export async function listProcesses(): Promise<SeenProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   return await Promise.all(
@@ -22,7 +22,7 @@ export async function listProcesses(): Promise<SeenProcess[]> {
   )
 }
 
-/** QEMU and swtpm processes that have to do with one installation or VM. */
+/** QEMU and swtpm processes that belong to one installation or VM. */
 export async function processesOf(mark: string): Promise<SeenProcess[]> {
   const wanted = mark.toLowerCase()
   return (await listProcesses()).filter(

@@ -12,7 +12,7 @@ export async function connected(path: string): Promise<Socket> {
   return socket
 }
 
-/** What a host does to a machine whose monitor and serial line it holds. */
+/** What a host can do to a machine whose monitor and serial line it holds. */
 export class RunningMachine {
   readonly #line: Socket
   readonly #monitor: Socket
@@ -25,7 +25,7 @@ export class RunningMachine {
     line.on('data', () => {})
   }
 
-  /** Keys of the machine's own keyboard, at once, by QEMU's names. */
+  /** Presses keys of the machine's own keyboard together, by QEMU's names. */
   async press(...keys: string[]): Promise<void> {
     await this.#execute('send-key', { keys: keys.map((data) => ({ type: 'qcode', data })) })
     await sleep(1000)
@@ -40,7 +40,7 @@ export class RunningMachine {
     await sleep(500)
   }
 
-  /** A disk behind the controller of data disks. */
+  /** Plugs in a disk behind the controller of data disks. */
   async plug(file: string, lun: number): Promise<void> {
     await this.#execute('blockdev-add', {
       driver: 'raw',
@@ -63,7 +63,7 @@ export class RunningMachine {
 
 const mebibyte = 1024 ** 2
 
-/** A disk with a partition each that systemd would mount, swap on or take for the root by its type. */
+/** A disk with one partition for each type that systemd would mount, swap on or use as the root. */
 export async function diskOfDiscoverableTypes(path: string): Promise<string> {
   const types = ['swap', 'home', 'srv', 'root'] as const
   const bytes = 16 * mebibyte

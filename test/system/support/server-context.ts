@@ -12,7 +12,7 @@ import {
 } from '@strongroom/platform'
 import type { TestInstallation } from './installation.ts'
 
-/** The keys of the installation, as who runs its server could open them. */
+/** The keys of the installation, as the operator of its server could open them. */
 export async function serverContext({ home, stateDir, cacheDir, ports }: TestInstallation): Promise<ServiceContext> {
   process.env['XDG_CONFIG_HOME'] = join(home, 'config')
   const { installation } = await openInstallation({ stateDir })

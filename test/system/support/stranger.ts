@@ -11,8 +11,8 @@ import { serverContext } from './server-context.ts'
 const program = resolve(import.meta.dirname, '../../insider/attest-guest')
 
 /**
- * What another VM of the installation would send at `/attest/AzureGuest`: its own vTPM, certified by the same authority, and a
- * report of the same silicon. Nothing of it is sent, for its provider is not there.
+ * What another VM of the installation would send to `/attest/AzureGuest`: its own vTPM, certified by the same
+ * authority, and a report of the same silicon. None of it is sent, because its provider is not there.
  */
 export async function strangerInformation<T>(installation: TestInstallation, tee: Tee): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-stranger-'))

@@ -8,7 +8,7 @@ export interface Tampering {
   change: (evidence: BootEvidence) => void
 }
 
-/** Changes one byte in the middle of base64url text, or at a place. */
+/** Changes one byte of base64url text: in the middle, or at the given place. */
 function flip(text: string, at = 0.5): string {
   const bytes = Buffer.from(text, 'base64url')
   const index = Math.floor((bytes.length - 1) * at)
@@ -29,7 +29,7 @@ function flipPart(jws: string, part: number): string {
   return parts.join('.')
 }
 
-/** A token of an attacker's own making, with the key set to match: the stored key set vouches for nothing. */
+/** A token that an attacker made, with a matching key set: the stored key set proves nothing. */
 function forgeToken(evidence: BootEvidence): void {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const [header = '', claims = ''] = evidence.attestation.token.split('.')

@@ -45,7 +45,7 @@ export async function defaultRequest(installation: TestInstallation, name: strin
   }
 }
 
-/** The image and Secure Boot that `strongroom vm create NAME` asks for, as the trust report is told them. */
+/** The image and Secure Boot setting of `strongroom vm create NAME`, as the trust report gets them. */
 export const defaultAsked: Pick<TrustRequest, 'image' | 'secureBoot'> = {
   image: { by: 'creator', reference: imageReference(referenceImage) },
   secureBoot: true,
@@ -74,7 +74,7 @@ export const guestStateFile = async (installation: TestInstallation, vm: VmView)
   await fileOf(installation, vm, '.vmgs')
 
 /**
- * A place inside the kernel's compressed image on the ESP of a raw disk: some way behind the boot protocol's magic
+ * An offset inside the kernel's compressed image on the ESP of a raw disk: some way behind the boot protocol's magic
  * "HdrS" at offset 0x202 of the kernel (Documentation/arch/x86/boot.rst).
  */
 export async function findKernelByte(disk: string): Promise<number> {
