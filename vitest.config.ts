@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-/** What npm test leaves to `npm run test:all` and `npm run test:long`. */
+/** Tests that npm test leaves to `npm run test:all` and `npm run test:long`. */
 const left = ['**/*.slow.test.ts', '**/*.long.test.ts']
-/** What hangs ends; what is slow on a busy machine does not. */
+/** Hangs fail; slow tests on a busy machine do not. */
 const patience = { testTimeout: 120_000, hookTimeout: 120_000 }
-/** Longer than the host waits for a boot (600 s) and a command of a test may take: these report what hung, a test's limit does not. */
+/**
+ * Longer than the host waits for a boot (600 s) and longer than a test's commands may take: these report what hung, a
+ * test's limit does not.
+ */
 const bootPatience = { testTimeout: 720_000, hookTimeout: 900_000 }
 const unit = [
   'packages/*/src/**/*.test.ts',
@@ -14,26 +17,26 @@ const unit = [
   'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
 ]
 /**
- * Tests that each have a process of their own: those that put modules in place of others, load PKCS#11 modules, start servers,
- * or attack one from inside. All others leave their process as they found it, so that a worker loads modules once for all its
- * files, which takes half of the processor time.
+ * Tests that each need a separate process: those that replace modules, load PKCS#11 modules, start servers, or attack
+ * one from inside. All others leave their process unchanged, so a worker loads modules once for all its files, which
+ * takes half of the processor time.
  */
 const isolated = [
   'services/{host,vault}/src/**/*.test.ts',
   'apps/strongroomd/src/**/*.test.ts',
   'test/insider/**/*.test.ts',
 ]
-/** One more than cores: tests that start programs and wait for them leave a fifth of the processor time unused otherwise. */
+/** One more than cores: tests that start programs and wait for them would leave a fifth of the processor time unused. */
 const workers = availableParallelism() + 1
-/** A boot keeps one core busy under emulation. More at once would run into the guests' own time limits. */
+/** A boot keeps one core busy under emulation. More at once would exceed the guests' own time limits. */
 const boots = 2
 
-// Unit tests run beside the code; whole-system tests in test/ boot real VMs, which the tests of one file share.
+// Unit tests are kept beside the code; whole-system tests in test/ boot real VMs, which the tests of one file share.
 export default defineConfig({
   resolve: { conditions: ['x-source'] },
   ssr: { resolve: { conditions: ['x-source'], externalConditions: ['x-source'] } },
   test: {
-    // What comes in its own time is waited for as long as a busy machine may need.
+    // Polls wait as long as a busy machine may need.
     expect: { poll: { timeout: 60_000 } },
     projects: [
       {
