@@ -15,7 +15,7 @@ export function resultOf(root: string, files: string[], outcomes: Outcome[]): Re
   return { files: Object.fromEntries(files.map((file) => [file, digestOf(root, file)])), outcomes }
 }
 
-/** @throws where the file is none that a run has written */
+/** @throws if no run wrote the file */
 export function readResult(path: string): Result {
   const found = JSON.parse(readFileSync(path, 'utf8')) as Partial<Result>
   if (typeof found.files !== 'object' || Array.isArray(found.files) || !Array.isArray(found.outcomes))

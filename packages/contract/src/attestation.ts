@@ -16,8 +16,8 @@
  * Every refusal of evidence or policy is 400 with one of Azure's codes: PolicyEvaluationError, PolicyParsingError,
  * InvalidParameter, InvalidOperation; `innererror` has what was expected, what was found and the remedy.
  *
- * Claims of ours beside Azure's: `x-strongroom-simulated` (true where the root is the installation's own silicon),
- * `x-strongroom-revocation-checked` (false where no revocation list of the root exists; no such token without a policy that
+ * Claims of ours beside Azure's: `x-strongroom-simulated` (true if the root is the installation's own silicon),
+ * `x-strongroom-revocation-checked` (false if no revocation list of the root exists; no such token without a policy that
  * names the claim), `attester_advisory_ids`, and `x-ms-runtime-data`, `x-ms-inittime-data` for Binary data.
  */
 import type { Base64Url, TdxCollateralBody } from './boot-evidence.ts'

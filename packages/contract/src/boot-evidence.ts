@@ -97,7 +97,7 @@ export interface BootEvidence extends BootFacts {
 }
 
 /**
- * A boot with NonPersistedTPM: nothing of the operator's attests it, releases a key for it or stores it. The guest
+ * A boot with NonPersistedTPM: no service of the operator attests it, releases a key for it or stores it. The guest
  * gives its evidence to anyone who asks.
  */
 export interface StatelessBootEvidence extends BootFacts {

@@ -65,7 +65,7 @@ export type RuledOutReason = (typeof ruledOutReasons)[number]
 export interface PlacementExplanation {
   need: {
     region: string
-    /** Any where it is absent. */
+    /** Any if absent. */
     zone?: string
     /** None for an ordinary VM. */
     tee?: Tee

@@ -170,7 +170,7 @@ async function hardwareLinks(
   return { links, silicon }
 }
 
-/** From the hardware to the guest that reported, with nothing of the operator's in between. */
+/** From the hardware to the guest that reported, with none of the operator's services in between. */
 async function statelessLinks(
   request: TrustRequest,
   evidence: StatelessBootEvidence,

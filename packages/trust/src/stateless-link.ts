@@ -3,7 +3,7 @@ import { readClaims } from './claims-link.ts'
 import { demand } from './link.ts'
 
 /**
- * With NonPersistedTPM, nothing of the operator's is between the hardware and the relying party: no token, no released
+ * With NonPersistedTPM, none of the operator's services is between the hardware and the relying party: no token, no released
  * key, no guest state. The attested claims state this, and there is no transfer key to release anything to.
  */
 export function statelessLink(evidence: StatelessBootEvidence): string[] {

@@ -76,7 +76,7 @@ export interface ControlPlaneContext extends ServiceContext {
     address: string
     authority: CertifyingAuthority
     home: HomeHost
-    /** Ten where left out. */
+    /** Default 10. */
     leaseSeconds?: number
   }
 }

@@ -19,7 +19,7 @@ const mostSeconds = 24 * 3600
 const toleranceSeconds = 60
 
 export interface AssertionVerifier {
-  /** @throws OAuthError where the assertion does not prove the application */
+  /** @throws OAuthError if the assertion does not prove the application */
   verify(o: { principal: Principal; assertion: string; type: string | undefined }): Promise<void>
 }
 

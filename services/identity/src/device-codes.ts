@@ -60,7 +60,7 @@ export class DeviceCodes {
     this.#asked.set(caller, [...recent, now])
   }
 
-  /** @throws ServiceError 404 where no such code waits */
+  /** @throws ServiceError 404 if no such code waits */
   async decide(userCode: string, state: 'approved' | 'denied'): Promise<{ clientId: string; scope: string }> {
     const code = userCode.toUpperCase().replaceAll(/[^A-Z]/g, '')
     const now = this.#clock.now().toISOString()

@@ -50,7 +50,7 @@ export class McpServer {
 
   info: { name: string; version: string } | undefined
 
-  /** @throws where the server answers with an error of the protocol */
+  /** @throws if the server answers with a protocol error */
   async request(method: string, params: unknown): Promise<Answer['result']> {
     const id = ++this.#calls
     const answer = new Promise<Answer>((done) => this.#waiting.set(id, done))

@@ -24,7 +24,7 @@ export class NbdClient {
     socket.once('close', over).once('end', over).on('error', over)
   }
 
-  /** @throws where the other end closes */
+  /** @throws if the peer closes the connection */
   static async open(path: string, name: string): Promise<NbdClient> {
     const client = new NbdClient(connect({ path }))
     const greeting = await client.#take(18)

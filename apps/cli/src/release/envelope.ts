@@ -73,7 +73,7 @@ const malformed = (what: string, expected: string, found: string): CliError =>
     remedy: 'Pass the *.provenance.json file that came with the release.',
   })
 
-/** @throws CliError InvalidArgument where the PEM is of no Ed25519 key */
+/** @throws CliError InvalidArgument if the PEM has no Ed25519 key */
 export function ed25519KeyOf(pem: string | Buffer, kind: 'private' | 'public', path: string): KeyObject {
   let key: KeyObject | undefined
   try {

@@ -86,7 +86,7 @@ export async function takeBack(arm: ArmClient, made: readonly string[]): Promise
   for (const path of made.toReversed()) await arm.run('DELETE', path, versionOf(path)).catch(() => undefined)
 }
 
-/** @throws CliError where the server says anything else than that it is not there */
+/** @throws CliError if the server answers anything other than that it does not exist */
 export async function exists(arm: ArmClient, path: string): Promise<boolean> {
   try {
     await arm.get(path, apiVersions.compute)

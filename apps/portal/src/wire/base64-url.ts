@@ -4,7 +4,7 @@ export function base64Url(text: string): string {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
-/** @throws DOMException where it is not base64url */
+/** @throws DOMException if it is not base64url */
 export function textOfBase64Url(data: string): string {
   const binary = atob(data.replaceAll('-', '+').replaceAll('_', '/'))
   return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))

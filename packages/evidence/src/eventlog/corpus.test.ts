@@ -17,7 +17,7 @@ interface Entry {
     outcome: string
     events?: number
     format?: string
-    /** Data of the variable in hexadecimal; empty where it is empty, null where it is not in the log. */
+    /** Data of the variable in hexadecimal; empty if it is empty, null if it is not in the log. */
     secureBootVar?: string | null
     replayed?: Record<string, Record<string, string>> | null
     expectedPCRs?: Record<string, Record<string, string>>

@@ -24,7 +24,7 @@ export interface OpenAdvisory {
 }
 
 /**
- * @throws ParseError where the versions are none of that product
+ * @throws ParseError if the versions do not belong to that product
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseSnpReport } from '@strongroom/evidence'

@@ -54,7 +54,7 @@ export async function openRootKey(o: Place): Promise<Uint8Array> {
   return unwrapped(o, made)
 }
 
-/** @throws ServiceError RootKeyUnreadable where the installation has none yet */
+/** @throws ServiceError RootKeyUnreadable if the installation has none yet */
 export async function masterKeyHolder(
   o: Place,
 ): Promise<{ kind: MasterKeyHolder['kind']; path?: string; since: string }> {

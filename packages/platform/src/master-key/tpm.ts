@@ -31,7 +31,7 @@ export async function sealToTpm(): Promise<{ holder: TpmHolder; key: Uint8Array 
   return { holder, key }
 }
 
-/** @throws ServiceError TpmUnusable, also where the key was sealed by another TPM */
+/** @throws ServiceError TpmUnusable, also if the key was sealed by another TPM */
 export async function unsealFromTpm(holder: TpmHolder): Promise<Uint8Array> {
   return withPrimary(async (directory, tool) => {
     const [publicPath, privatePath] = [join(directory, 'public'), join(directory, 'private')]

@@ -1,6 +1,6 @@
 import { ServiceError } from '../errors.ts'
 
-/** Several transactions conflicted: nothing of this one is done. Clients retry. */
+/** Several transactions conflicted: this one did nothing. Clients retry. */
 export const busy = (cause?: unknown): ServiceError =>
   new ServiceError({
     code: 'ServerBusy',

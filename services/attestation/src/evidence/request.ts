@@ -35,7 +35,7 @@ export function callBody(body: unknown): Record<string, unknown> {
   })
 }
 
-/** @throws ServiceError InvalidParameter where it is absent or no base64 of either alphabet */
+/** @throws ServiceError InvalidParameter if it is absent or not base64 of either alphabet */
 export function bytesOf(value: unknown, target: string): Uint8Array {
   if (typeof value !== 'string' || value === '')
     throw invalidParameter({ target, message: `${target} is missing.`, expected: 'base64url text' })

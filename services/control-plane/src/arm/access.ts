@@ -167,7 +167,7 @@ export class Access {
 
   /**
    * @param before the role as it was when the caller's right to change it was checked
-   * @throws ServiceError RoleDefinitionWithSameNameExists; Conflict where another request changed the role since
+   * @throws ServiceError RoleDefinitionWithSameNameExists; Conflict if another request changed the role since
    */
   async putRole(asker: OnBehalfOf, role: RoleDefinition, before: RoleDefinition | undefined): Promise<void> {
     const all = [...roles, ...(await this.customRoles())]

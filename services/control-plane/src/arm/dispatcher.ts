@@ -47,7 +47,7 @@ export class Dispatcher {
     if (match.route.action !== signedIn) await this.#access.require(request.caller, match.route.action, match.path)
   }
 
-  /** @throws ServiceError where the request is refused */
+  /** @throws ServiceError if the request is refused */
   async answer(request: ArmRequest): Promise<ArmReply> {
     const match = this.#router.match(request.method, request.path)
     if (match === undefined) throw this.#notFound(request)

@@ -92,7 +92,7 @@ export class FleetCompute {
     return provisioned
   }
 
-  /** @throws ServiceError PlacementOver where the host does not carry the VM at that epoch */
+  /** @throws ServiceError PlacementOver if the host does not carry the VM at that epoch */
   async carried(host: FleetHost, o: { vmId: string; epoch: number }): Promise<Placement> {
     const placed = await this.#placements.find(o.vmId)
     if (placed !== undefined && isHeld(placed, host, o.epoch) && placed.fenced_epoch === o.epoch) return placed

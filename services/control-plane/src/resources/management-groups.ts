@@ -30,7 +30,7 @@ export function managementGroupRoutes(plane: Plane): Route[] {
   ]
 }
 
-/** @throws ServiceError 404 where it is not the root of the tenant */
+/** @throws ServiceError 404 if it is not the root of the tenant */
 export function requireManagementGroup(plane: Plane, name: string): void {
   if (name.toLowerCase() === plane.tenantId.toLowerCase()) return
   throw new ServiceError({

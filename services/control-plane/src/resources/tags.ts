@@ -11,10 +11,10 @@ type Tags = Record<string, string>
 const mostTags = 50
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** Tags as a resource of their own at every scope, and the subscription's list of tag names. */
+/** Tags as a resource at every scope, and the subscription's list of tag names. */
 export function tagRoutes(plane: Plane): Route[] {
   const type = 'Microsoft.Resources/tags'
-  // A resource within another has no tags.
+  // A nested resource has no tags.
   const routes = scopePaths.slice(0, 3).flatMap((scope): Route[] => {
     const path = `${scope}/providers/${type}/default`
     const write = (change: (before: Tags, request: ArmRequest) => Tags) => async (request: ArmRequest) => {
@@ -52,7 +52,7 @@ export function tagRoutes(plane: Plane): Route[] {
   return [...routes, ...tagNameRoutes(plane)]
 }
 
-/** Names whose value is given go only where it is the one held. */
+/** A name with a value is removed only if the value matches. */
 const withoutNamed = (before: Tags, tags: Tags): Tags =>
   Object.fromEntries(
     Object.entries(before).filter(
@@ -112,7 +112,7 @@ async function changeTags(plane: Plane, scope: string, change: (before: Tags) =>
       tags = checked(resource.body.tags ?? {})
       if (Object.keys(tags).length === 0) delete resource.body.tags
       else resource.body.tags = tags
-      // A VM's body is made from its model at every change.
+      // A VM's body is rebuilt from its model at every change.
       const model = resource.internal['model'] as { tags?: Tags } | undefined
       if (model?.tags !== undefined) model.tags = tags
     })
@@ -142,7 +142,7 @@ function tagProblems(tags: Tags): Problem[] {
   ]
 }
 
-/** Names and values that were set aside for use, and how often resources use them. */
+/** Predefined names and values, with their number of uses. */
 function tagNameRoutes(plane: Plane): Route[] {
   const base = `${subscriptionPath}/tagNames`
   const action = 'Microsoft.Resources/subscriptions/tagNames'

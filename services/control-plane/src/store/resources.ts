@@ -39,23 +39,23 @@ export interface NewResource<Internal> {
 }
 
 /**
- * Whether what was found is of the type, and so has what the platform keeps of that type.
+ * Whether the resource is of the type, and so has that type's internal data.
  * @param type in any case
  */
 export const isOfType = <I>(resource: Resource<unknown> | undefined, type: string): resource is Resource<I> =>
   resource?.type === type.toLowerCase()
 
-/** Sees every write to rows of some types, inside the transaction that writes. */
+/** Observes every write to rows of some types, inside the writing transaction. */
 export interface ResourceWatch {
   /** In lower case. */
   readonly types: ReadonlySet<string>
   changed(tx: Db, before: Resource<unknown> | undefined, after: Resource<unknown> | undefined): Promise<void>
 }
 
-/** Tables of what is put on a scope and goes with it. */
+/** Tables of what is attached to a scope and deleted with it. */
 const atScopes = ['role_assignment', 'management_lock', 'budget', 'budget_alert'] as const
 
-/** The rows behind every resource. Methods that take `tx` run inside the caller's transaction. */
+/** The rows behind every resource. Methods with `tx` run inside the caller's transaction. */
 export class ResourceStore {
   readonly #store: Store
   readonly #clock: Clock
@@ -102,7 +102,7 @@ export class ResourceStore {
     return forUpdate(this.#store, query)
   }
 
-  /** The group's row of any id inside it. @throws ServiceError ResourceGroupNotFound */
+  /** The group's row for any id inside it. @throws ServiceError ResourceGroupNotFound */
   async requireGroup(id: string, db: Db = this.db): Promise<Resource> {
     const parts = id.split('/')
     const group = await this.find(parts.slice(0, 5).join('/'), db)
@@ -114,8 +114,8 @@ export class ResourceStore {
   }
 
   /**
-   * The group's row of any id inside it, locked until the transaction ends: two requests that make the same resource,
-   * or one that makes and one that deletes the group, come after each other.
+   * The group's row for any id inside it, locked until the transaction ends: two requests that create the same
+   * resource, or one that creates and one that deletes the group, are serialised.
    * @throws ServiceError ResourceGroupNotFound, ResourceGroupBeingDeleted
    */
   async lockGroup(tx: Db, id: string, o: { evenDeleting?: boolean } = {}): Promise<Resource> {
@@ -130,13 +130,13 @@ export class ResourceStore {
     })
   }
 
-  /** The row, locked until the transaction ends, unchanged. Undefined where there is no such resource. */
+  /** The row, locked until the transaction ends, unchanged. Undefined if there is no such resource. */
   async lock<I = Json>(tx: Db, id: string): Promise<Resource<I> | undefined> {
     const row = await this.#lockedRow(tx, id)
     return row === undefined ? undefined : toResource<I>(row)
   }
 
-  /** What `get` finds, locked until the transaction ends. @throws ServiceError as `get` does */
+  /** Like `get`, locked until the transaction ends. @throws ServiceError like `get` */
   async getLocked<I = Json>(tx: Db, id: string): Promise<Resource<I>> {
     return (await this.lock<I>(tx, id)) ?? (await this.get<I>(id, tx))
   }
@@ -151,7 +151,7 @@ export class ResourceStore {
     return (await selection(filter, db).orderBy('key').execute()).map((row) => toResource<I>(row))
   }
 
-  /** At most `limit` of them, in the same order: those behind the key `after`, whether or not there is a resource of that key. */
+  /** At most `limit` of them, in the same order: those after the key `after`, whether or not a resource has that key. */
   async page<I = Json>(filter: ResourceFilter, o: { after?: string; limit: number }): Promise<Resource<I>[]> {
     let query = selection(filter, this.db)
     if (o.after !== undefined) query = query.where('key', '>', o.after)
@@ -166,7 +166,7 @@ export class ResourceStore {
     return made
   }
 
-  /** Undefined where there is one already. */
+  /** Undefined if there is one already. */
   async insertIfNew(tx: Db, o: NewResource<unknown>): Promise<Resource | undefined> {
     const row = this.#row(o)
     return (await insertIfAbsent(tx.insertInto('resource').values(row))) ? toResource(row) : undefined
@@ -191,12 +191,12 @@ export class ResourceStore {
     }
   }
 
-  /** Undefined where another request made the same resource first. */
+  /** Undefined if another request created the same resource first. */
   async insertNew(o: NewResource<never>): Promise<Resource | undefined> {
     return await this.transaction(async (tx) => await this.insertIfNew(tx, o))
   }
 
-  /** Reads the row with a lock, lets `change` work on it, writes it. Undefined where there is no such resource. */
+  /** Reads the row with a lock, applies `change`, and writes it. Undefined if there is no such resource. */
   async change<I = Json>(
     tx: Db,
     id: string,
@@ -220,19 +220,19 @@ export class ResourceStore {
       })
       .where('key', '=', resource.key)
       .execute()
-    // The row as it was is read again: `change` has worked on the other copy.
+    // Reads the row's old state again: `change` has modified the other copy.
     if (watch !== undefined) await watch.changed(tx, toResource(row), resource)
     return resource
   }
 
-  /** As `change`, in a transaction of its own. */
+  /** Like `change`, in its own transaction. */
   async update<I = Json>(id: string, change: (resource: Resource<I>) => void): Promise<Resource<I> | undefined> {
     return await this.transaction(async (tx) => await this.change<I>(tx, id, change))
   }
 
   /**
-   * Gives a row another id. Whatever is metered ends under the old one and begins under the new. Roles that were given at
-   * it are gone; addresses and locks are the caller's to move.
+   * Gives a row another id. Metering ends under the old one and begins under the new. Roles assigned at it are removed;
+   * the caller moves addresses and locks.
    */
   async rename(tx: Db, before: Resource, to: Resource): Promise<Resource> {
     const after = { ...to, etag: randomUUID(), updatedAt: this.#clock.now().toISOString() }
@@ -256,7 +256,7 @@ export class ResourceStore {
     return after
   }
 
-  /** Whether a resource still is where it was or was moved: it keeps its type, its name and the time at which it was made. */
+  /** Whether a resource still exists, possibly moved: it keeps its type, name and creation time. */
   async isAnywhere({ type, name, createdAt }: Resource<unknown>): Promise<boolean> {
     const same = this.db.selectFrom('resource').select(['key', 'name', 'created_at']).where('type', '=', type)
     const rows = await same.where('created_at', '=', createdAt).execute()
@@ -270,7 +270,7 @@ export class ResourceStore {
     }
     await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
     await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
-    // What is made later under the same name inherits neither rights nor locks nor budgets.
+    // A later resource of the same name inherits neither rights nor locks nor budgets.
     for (const table of atScopes) await this.#removeAt(tx, table, keyOf(id))
   }
 

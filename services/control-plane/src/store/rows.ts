@@ -1,7 +1,7 @@
 import type { InsertQueryBuilder, InsertResult, Kysely } from 'kysely'
 import type { Tables } from './tables.ts'
 
-/** Inserts a row. @returns false where there is one of its key, which stays as it is */
+/** Inserts a row. @returns false if its key exists; that row stays unchanged */
 export async function insertIfAbsent<Table extends keyof Tables>(
   query: InsertQueryBuilder<Tables, Table, InsertResult>,
 ): Promise<boolean> {

@@ -20,7 +20,7 @@ export interface Scope {
   functions: ReadonlyMap<string, UserFunction>
   /** Depth of the template's own functions around the expression. */
   depth?: number
-  /** reference() and list…(), where resources may be queried; absent where the language forbids them. */
+  /** reference() and list…(), where resources may be queried; absent if the language forbids them. */
   resource?(call: { name: string; args: Value[] }): Promise<Value>
 }
 

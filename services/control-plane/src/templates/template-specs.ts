@@ -22,7 +22,7 @@ export interface TemplateSpecInternal {
 
 const nameForm = /^[A-Za-z0-9_().-]{1,90}$/
 
-/** Templates kept as resources: what a deployment's templateLink may name. A spec takes its versions along when it goes. */
+/** Templates stored as resources, for a deployment's templateLink. Deleting a spec deletes its versions. */
 export const templateSpecs: ResourceType = {
   spelling: templateSpecType,
   view,

@@ -31,10 +31,10 @@ export const insertResource = async (
   await makeResource(plane, request, what, async (tx) => await plane.resources.insert(tx, { id: request.path, ...row }))
 
 /**
- * Makes what a PUT asks for, in one transaction and while its group stays.
+ * Creates what a PUT requests, in one transaction with its group locked.
  * @param what for example vault
- * @param insert writes the resource, and what goes with it
- * @throws ServiceError Conflict where another request was quicker, ResourceGroupNotFound
+ * @param insert writes the resource, and what belongs to it
+ * @throws ServiceError Conflict if another request was quicker, ResourceGroupNotFound
  */
 export async function makeResource<Made>(
   plane: Plane,

@@ -10,7 +10,7 @@ export class ResourceTypes {
   readonly #byKey: ReadonlyMap<string, ResourceType>
   readonly #rank: ReadonlyMap<string, number>
 
-  /** @throws TypeError where a type is described twice, or refers to one that is not described */
+  /** @throws TypeError if a type is described twice, or refers to one that is not described */
   constructor(types: readonly ResourceType[]) {
     this.all = types.toSorted((a, b) => a.spelling.localeCompare(b.spelling))
     this.#byKey = new Map(this.all.map((type) => [keyOf(type.spelling), type]))

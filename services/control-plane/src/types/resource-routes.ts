@@ -46,8 +46,8 @@ const atResource =
   }
 
 /**
- * PUT, PATCH and DELETE: ETags count for all three; what is not there is made, is not found, and is gone already. A PUT of what
- * is there changes it as PATCH does.
+ * PUT, PATCH and DELETE, with ETags for all three; a missing resource is created, not found, or already gone,
+ * respectively. PUT on an existing one changes it like PATCH.
  */
 function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
   const { spelling } = type
@@ -86,7 +86,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
 
 const isNested = ({ spelling }: ResourceType): boolean => spelling.split('/').length > 2
 
-/** Paths of a type's routes. The last name is {name}; each before it is called as its type is. */
+/** Paths of a type's routes. The last name is {name}; earlier ones are named after their type. */
 function pathsOf(spelling: string): { list: string; one: string } {
   const [namespace = '', ...kinds] = spelling.split('/')
   const above = kinds.slice(0, -1).map((kind) => `${kind}/{${kind}}`)
@@ -94,7 +94,7 @@ function pathsOf(spelling: string): { list: string; one: string } {
   return { list, one: `${list}/{name}` }
 }
 
-/** The group, or the resource that one of the type is within. @throws ServiceError where there is none */
+/** The group, or the resource that one of the type is nested in. @throws ServiceError if there is none */
 const parentOf = async (plane: Plane, type: ResourceType, path: string): Promise<Resource> =>
   isNested(type) ? await plane.resources.get(path) : await plane.resources.requireGroup(path)
 

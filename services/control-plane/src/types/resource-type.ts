@@ -7,7 +7,7 @@ import type { Db, Json, Resource } from '../store/resources.ts'
 import type { Meter, MeteredRow } from './meter.ts'
 import type { NameForm } from './name-form.ts'
 
-/** Why a resource cannot be moved, whatever its type may. */
+/** Why a resource cannot be moved, even if its type can. */
 interface Staying {
   message: string
   expected: string
@@ -25,35 +25,35 @@ export type AtResource<Internal = Json> = {
 export type Answers<Internal = Json> = Readonly<Record<string, AtResource<Internal>>>
 
 /**
- * One type of resource that lies in a resource group: all that the resource manager knows of it. Design 0011 says what reads
+ * One type of resource in a resource group: everything that the resource manager knows about it. Design 0011 says what reads
  * which member.
  */
 export interface ResourceType<Internal = unknown> {
   /** Namespace and type as the provider spells them, for example Microsoft.Compute/virtualMachines. */
   readonly spelling: string
-  /** What a new one may be called; left out: `create` says. */
+  /** Allowed names of new ones; by default `create` decides. */
   readonly name?: NameForm
-  /** Written with its parent and kept in the parent's row: `routes` alone serve it. */
+  /** Written with its parent and stored in the parent's row: only `routes` serve it. */
   readonly inParent?: true
-  /** Types that its resources refer to, which go after it when a group is emptied. */
+  /** Types that its resources refer to, which are deleted later when a group is emptied. */
   readonly refersTo?: readonly string[]
-  /** What is within a resource has to be deleted before it. Left out: it is deleted too. */
+  /** Whether nested resources must be deleted first. By default they are deleted with it. */
   readonly emptiedFirst?: true
 
-  /** As clients see it; left out: what every resource shows. @param listed whether it is one of a list */
+  /** As clients see it; default: what every resource shows. @param listed whether it is one of a list */
   view?(
     plane: Plane,
     resource: Resource<Internal>,
     request: ArmRequest,
     listed: boolean,
   ): Record<string, unknown> | Promise<Record<string, unknown>>
-  /** Whether a list that is asked for with a `$filter` has the resource. Left out: filters change nothing. */
+  /** Whether a list with a `$filter` includes the resource. By default filters are ignored. */
   listed?(request: ArmRequest, resource: Resource<Internal>): boolean
-  /** Of a PUT, before anything is looked up. @throws ServiceError where the body can be none of the type */
+  /** For a PUT, before anything is looked up. @throws ServiceError if the body cannot be of the type */
   check?(request: ArmRequest): void
-  /** PUT of what is not there. @param parent the group, or what the resource is within */
+  /** PUT of a new one. @param parent the group, or the resource it is nested in */
   create?(plane: Plane, request: ArmRequest, parent: Resource): Promise<ArmReply>
-  /** PUT and PATCH of what is there. */
+  /** PUT and PATCH of an existing one. */
   change?(plane: Plane, request: ArmRequest, existing: Resource<Internal>): Promise<ArmReply>
   /** POST of what can be done with one, by the name that path and action have. */
   readonly actions?: Answers<Internal>
@@ -64,29 +64,29 @@ export interface ResourceType<Internal = unknown> {
 
   /** @throws ServiceError where something still uses it */
   assertUnused?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
-  /** Gives back what it holds in others' rows, in the transaction that removes its own. */
+  /** Releases what it holds in others' rows, in the transaction that removes its own. */
   released?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
-  /** What other services have of it goes. Idempotent: a deletion that was cut off is repeated. */
+  /** Removes what other services store for it. Idempotent: an interrupted deletion is repeated. */
   forget?(plane: Plane, asker: OnBehalfOf, resource: Resource<Internal>): Promise<void>
-  /** Forgotten while its row is held, so that nothing comes to use it meanwhile: the other service has to answer at once. */
+  /** Forgotten while its row is locked, so that nothing starts using it meanwhile: the other service must answer quickly. */
   readonly forgetsHeld?: true
-  /** Deletion by an operation, which removes the row itself. Undefined: there is nothing to wait for. */
+  /** Deletion by an operation, which removes the row itself. Undefined if there is nothing to wait for. */
   remove?(plane: Plane, asker: OnBehalfOf, resource: Resource<Internal>): Promise<Operation | undefined>
-  /** For the test API: what deletions leave behind, for example soft-deleted vaults. */
+  /** For the test API: removes what deletions leave behind, for example soft-deleted vaults. */
   purge?(plane: Plane): Promise<void>
 
   /** Whether Azure moves it between groups. */
   readonly movable?: true
-  /** What one must be allowed at a resource beside writing it, to move it. */
+  /** Right needed to move a resource, besides writing it. */
   readonly moveAction?: string
   stays?(resource: Resource<Internal>): Staying | undefined
   /** ARM id of the resource whose operations may hold this one's id. */
   holder?(resource: Resource<Internal>): string | undefined
-  /** Tells other services that the resource has another id, before the move is committed. */
+  /** Informs other services of the resource's new id, before the move is committed. */
   moved?(plane: Plane, asker: OnBehalfOf, tx: Db, resource: Resource<Internal>, from: string): Promise<void>
 
-  /** What a resource, as its row stands, is using: a pure function of the row, so that usage changes with the row alone. */
+  /** A resource's current usage: a pure function of its row, so that usage changes only with the row. */
   meters?(row: MeteredRow): Meter[]
-  /** Makes the operations of the type known to the runners. */
+  /** Registers the type's operations with the runners. */
   define?(plane: Plane): void
 }

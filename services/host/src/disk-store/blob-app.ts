@@ -30,7 +30,7 @@ interface Path {
  */
 export function createBlobApp(o: {
   grants: AccessGrants
-  /** @throws ServiceError where the disk cannot be read now */
+  /** @throws ServiceError if the disk cannot be read now */
   locate(id: string, part: BlobPart, permission: OpenGrant['permission']): Promise<BlobFile>
   logger: Logger
 }): HttpApp {

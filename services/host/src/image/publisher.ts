@@ -23,7 +23,7 @@ export async function sealPublisherKey(sealer: Sealer, privateKey: KeyObject): P
   return await sealer.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), context)
 }
 
-/** @throws ServiceError PublisherKeyMissing where this installation did not build the image */
+/** @throws ServiceError PublisherKeyMissing if this installation did not build the image */
 export async function openPublisher(o: {
   image: Pick<ImageRecord, 'id' | 'path'>
   sealer: Sealer

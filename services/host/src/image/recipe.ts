@@ -75,7 +75,7 @@ export interface Recipe extends RecipeSource {
   hooks: { essential: string[]; customize: string[] }
 }
 
-/** @throws where a part has no list of packages */
+/** @throws if a part has no list of packages */
 export async function loadRecipe(source: RecipeSource = recipeSources.reference): Promise<Recipe> {
   const { name, parts, opensDisk } = source
   const made = [builderVersion, name, suite, source.kernelCommandLine, espMebibytes, opensDisk ? diskKeyField : null]

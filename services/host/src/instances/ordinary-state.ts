@@ -4,7 +4,7 @@ import { writeFileAtomically, type Sealer } from '@strongroom/platform'
 interface Content {
   /** Base64. */
   variables: string
-  /** Base64; absent where the VM has no vTPM. */
+  /** Base64; absent if the VM has no vTPM. */
   tpm?: string
 }
 

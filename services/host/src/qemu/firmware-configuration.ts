@@ -30,7 +30,7 @@ export class FirmwareConfiguration {
     return new FirmwareConfiguration(qtest, files)
   }
 
-  /** @throws TypeError where there is no such file */
+  /** @throws TypeError if there is no such file */
   async read(name: string): Promise<Uint8Array> {
     const { key, length } = this.#file(name)
     return await fetch(this.#qtest, key, length)

@@ -10,7 +10,7 @@ export function wrapKey(plain: Uint8Array, wrappingKey: Uint8Array): Buffer {
   return Buffer.concat([cipher.update(plain), cipher.final()])
 }
 
-/** @throws Error where the key is another or the blob was changed */
+/** @throws Error if the key is another or the blob was changed */
 export function unwrapKey(wrapped: Uint8Array, wrappingKey: Uint8Array): Buffer {
   const decipher = createDecipheriv(algorithm, wrappingKey, alternativeInitialValue)
   return Buffer.concat([decipher.update(wrapped), decipher.final()])

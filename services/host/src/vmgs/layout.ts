@@ -118,7 +118,7 @@ export function encodeTable(entries: (FileEntry | undefined)[]): Buffer {
   return bytes
 }
 
-/** @throws ServiceError GuestStateCorrupt where an entry points outside the container or into the headers */
+/** @throws ServiceError GuestStateCorrupt if an entry points outside the container or into the headers */
 export function decodeTable(bytes: Buffer): (FileEntry | undefined)[] {
   const entries: (FileEntry | undefined)[] = []
   for (let id = 0; id < entryCount; id++) {

@@ -41,7 +41,7 @@ export class PendingCertificates {
     throw pendingNotFound(place.name)
   }
 
-  /** @throws ServiceError Conflict where one waits under the name already */
+  /** @throws ServiceError Conflict if one is already pending under the name */
   async insert(tx: DatabaseTransaction, { key, policy, csr }: PendingCertificate): Promise<void> {
     const row: CertificatePendingRow = {
       vault: key.vault,

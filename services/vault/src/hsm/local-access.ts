@@ -54,7 +54,7 @@ export interface HsmAccess {
   grants: LocalGrant[]
 }
 
-/** @throws ServiceError 403 Forbidden, 404 where a managed HSM has no such thing, 403 HsmNotActivated */
+/** @throws ServiceError 403 Forbidden, 404 if it does not exist on a managed HSM, 403 HsmNotActivated */
 export function requireKeyRole(hsm: HsmAccess, caller: Caller, permission: Permission, object: string): void {
   const action = keyActions[permission]
   if (action === undefined) {

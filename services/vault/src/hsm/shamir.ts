@@ -24,7 +24,7 @@ export function splitSecret(secret: Uint8Array, o: { shares: number; required: n
   return shares
 }
 
-/** @throws RangeError where the shares are not of one length, are the same twice, or give no bytes */
+/** @throws RangeError if the shares differ in length, repeat, or give no bytes */
 export function joinShares(shares: Uint8Array[]): Uint8Array {
   const words = shares.map((share) => Buffer.from(share))
   const length = words[0]?.length ?? 0

@@ -41,7 +41,7 @@ export interface NewKey {
   policy: KeyPolicy | undefined
 }
 
-/** @throws ServiceError 400 BadParameter, 403 where the vault is of the standard tier */
+/** @throws ServiceError 400 BadParameter, 403 if the vault is of the standard tier */
 export function parseCreate(body: unknown, vault: Vault): NewKey {
   const o = objectOf(body, 'body')
   const kty = keyTypeOf(o.kty, 'kty', vault)
@@ -49,7 +49,7 @@ export function parseCreate(body: unknown, vault: Vault): NewKey {
   return { kty, ...settings, spec: withPurpose(kty, specOf(kty, o), settings) }
 }
 
-/** @throws ServiceError 400 BadParameter where a key for imports would do more than that */
+/** @throws ServiceError 400 BadParameter if a key for imports allows any other operation */
 export function withPurpose(kty: KeyType, spec: KeySpec, o: Pick<NewKey, 'keyOps' | 'exportable'>): KeySpec {
   const { keyOps } = o
   if (spec.type === 'oct' && keyOps.length > 0 && keyOps.every((op) => op === 'sign' || op === 'verify')) {

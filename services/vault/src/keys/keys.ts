@@ -130,7 +130,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
     })
   }
 
-  /** @throws ServiceError 403 KeyLimitReached where a managed HSM holds no more */
+  /** @throws ServiceError 403 KeyLimitReached if a managed HSM is full */
   async assertRoom(place: Place, tx?: DatabaseTransaction): Promise<void> {
     if (!place.vault.hsm) return
     assertRoom(place.vault.name, place.name, await this.#o.repository.counts(nameOf(place), tx))

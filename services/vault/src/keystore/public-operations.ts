@@ -7,7 +7,7 @@ import type { KeySpec, PublicParts } from './keystore.ts'
 import { verifyPss } from './pss.ts'
 import { curves } from './secret-operations.ts'
 
-/** @throws ServiceError 400 BadParameter where the value is too long for the key */
+/** @throws ServiceError 400 BadParameter if the value is too long for the key */
 export function encryptWith(parts: PublicParts, algorithm: RsaEncryption, value: Uint8Array): Uint8Array {
   const oaepHash = rsaEncryptions[algorithm]
   const padding = oaepHash ? constants.RSA_PKCS1_OAEP_PADDING : constants.RSA_PKCS1_PADDING

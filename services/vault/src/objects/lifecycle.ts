@@ -125,7 +125,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     })
   }
 
-  /** @throws ServiceError 409 where the name belongs to a deleted object, 403 where to a certificate */
+  /** @throws ServiceError 409 if the name belongs to a deleted object, 403 if to a certificate */
   assertWritable(object: ObjectRow | undefined, name: string): void {
     this.assertUnmanaged(object, name)
     if (!object || !isDeleted(object)) return

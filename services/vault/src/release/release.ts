@@ -208,7 +208,7 @@ export class KeyRelease {
 const epochText = (epoch: unknown): Pick<LogEntry, 'subject'> =>
   Number.isSafeInteger(epoch) ? { subject: `epoch ${Number(epoch)}` } : {}
 
-/** @throws ServiceError 403 where the key may not be used now, or not leave at all */
+/** @throws ServiceError 403 if the key may not be used now, or may never be released */
 function usablePolicy(key: KeyVersion, at: Date): ReturnType<typeof parseReleasePolicy> {
   if (!key.exportable || !key.policy) {
     throw new ServiceError({

@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { findWrappingKey, type WrappingKey } from '@strongroom/release-policy'
 
-/** @throws ServiceError 403 where the token holds no key to wrap to */
+/** @throws ServiceError 403 if the token contains no wrapping key */
 export function wrappingKeyOf(claims: Record<string, unknown>): WrappingKey {
   const key = findWrappingKey(claims)
   if ('kid' in key) return key

@@ -12,7 +12,7 @@ import { bootProcessorAddress, buildVmsa, requireCpuSignature } from './snp-vmsa
  * specification, LAUNCH_MEASURE): image, table of kernel hashes, and under SEV-ES the first state of every processor.
  * These generations do not protect memory against writes: the digest identifies a guest, but is no reason to trust it.
  * @param o.processors absent for SEV
- * @throws ParseError Missing where the firmware takes no kernel hashes or further processors
+ * @throws ParseError Missing if the firmware takes no kernel hashes or further processors
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { toHex } from '@strongroom/evidence'

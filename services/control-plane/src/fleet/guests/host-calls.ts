@@ -23,7 +23,7 @@ export class HostCalls {
     this.#signal = signal
   }
 
-  /** @throws ServiceError HostUnreachable where it has not answered in time */
+  /** @throws ServiceError HostUnreachable if it has not answered in time */
   async ask(host: string, asked: Omit<HostCall, 'id'>, limitMs = 15_000): Promise<HostAnswer> {
     const id = randomUUID()
     const stop = new AbortController()

@@ -74,7 +74,7 @@ export function removalSaga(plane: Plane): SagaDefinition<RemovalParams> {
   }
 }
 
-/** @throws ServiceError where a VM has come into the set meanwhile */
+/** @throws ServiceError if a VM was added to the set meanwhile */
 export async function assertNoInstances(
   plane: Plane,
   set: ScaleSet,

@@ -14,13 +14,13 @@ const name = {
 
 const view = (identity: Shown): Record<string, unknown> => resourceView(identity, userIdentityType)
 
-/** Identities that are resources of their own: their principal lives in the directory as long as they do. */
+/** Identities as separate resources: their principal is in the directory for as long as they exist. */
 export const userIdentities: ResourceType = {
   spelling: userIdentityType,
   name,
   create,
   change: async (plane, request, existing) => ok(view(await retag(plane, request, existing))),
-  // The principal is gone before the resource: roles that it had are nobody's.
+  // The principal is removed before the resource: its roles belong to nobody.
   forget: async (plane, _asker, { id }) => await plane.identities.remove(id),
 }
 
@@ -29,7 +29,7 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   const { fields, location, tags } = readPut(request, group.location)
   fields.assertSound()
   const made = await makeResource(plane, request, 'identity', async (tx) => {
-    // What an identity of this name once had is not this one's.
+    // A new identity inherits nothing from an earlier one of its name.
     await plane.identities.remove(request.path)
     const principal = await plane.identities.ensure({ resourceId: request.path, displayName })
     const properties = { tenantId: plane.tenantId, principalId: principal.principalId, clientId: principal.clientId }

@@ -5,15 +5,15 @@ import { insertIfAbsent } from '../../store/rows.ts'
 import { formatAddress, isUsable, parseAddress, parseCidr, type Cidr } from './cidr.ts'
 
 /**
- * Public addresses come from the three blocks that RFC 5737 keeps for documentation: they are unique in the
- * installation and lead nowhere. SSH goes through the port that retrieveConnection names.
+ * Public addresses come from the three blocks that RFC 5737 reserves for documentation: unique in the installation, and
+ * leading nowhere. SSH uses the port that retrieveConnection returns.
  */
 const publicBlocks: Cidr[] = ['203.0.113.0/24', '198.51.100.0/24', '192.0.2.0/24'].map((text) => parseCidr(text)!)
 
 /** How many there are. */
 export const publicAddressCount: number = publicBlocks.reduce((sum, { first, last }) => sum + last - first - 1, 0)
 
-/** Takes one address for `owner`; false where another has it. The primary key decides between two at once. */
+/** Takes one address for `owner`; false if another has it. The primary key decides between concurrent requests. */
 async function take(tx: Db, pool: string, address: string, owner: string): Promise<boolean> {
   return await insertIfAbsent(tx.insertInto('address').values({ pool, address, owner }))
 }

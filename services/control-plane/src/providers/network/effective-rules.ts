@@ -9,7 +9,7 @@ interface Reference {
   id: string
 }
 
-/** What rules and routes hold at an interface: those of its own security group, and of its subnet's. */
+/** The rules and routes in effect at an interface: those of its own security group, and of its subnet's. */
 export const effective: Answers = {
   effectiveNetworkSecurityGroups: async (plane, _request, nic) => {
     const own = nic.body.properties['networkSecurityGroup'] as Reference | undefined

@@ -22,31 +22,31 @@ export interface Written {
   existing: Resource | undefined
 }
 
-/** One kind of network resource: how it is completed when written, and what keeps it from being deleted. */
+/** One kind of network resource: how a write completes it, and what prevents its deletion. */
 export interface NetworkKind {
   /** For example virtualNetworks. */
   name: string
   refersTo?: readonly string[]
-  /** The properties to store. Problems go to `fields.problems`. */
+  /** The properties to store. Problems are added to `fields.problems`. */
   complete(plane: Plane, o: Written): Promise<Json>
   /** What the request refers to elsewhere. */
   links?(fields: Fields): Link[]
   /** @throws ServiceError where something still uses it */
   assertUnused(plane: Plane, tx: Db, resource: Resource): Promise<void>
-  /** Gives back what the resource held elsewhere. */
+  /** Releases what the resource holds elsewhere. */
   released?(plane: Plane, tx: Db, resource: Resource): Promise<void>
-  /** ARM id of the resource that has it. */
+  /** ARM id of the resource it is attached to. */
   holder?(resource: Resource): string | undefined
   routes?(plane: Plane): Route[]
   actions?: Answers
-  /** As clients see it; left out: what every resource shows. */
+  /** As clients see it; default: what every resource shows. */
   view?: NonNullable<ResourceType<Json>['view']>
 }
 
 const namespace = 'Microsoft.Network'
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
-/** Network resources are written in one transaction, so their requests end with the answer: no operation to poll. */
+/** Network resources are written in one transaction, so a request is complete when answered: no operation to poll. */
 export function networkType(kind: NetworkKind): ResourceType<Json> {
   const { name, ...hooks } = kind
   const spelling = `${namespace}/${name}`
@@ -76,7 +76,7 @@ async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRe
   await plane.access.requireLinked(request.caller, request.path, links)
   const { resource, created } = await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
-    // A VM that takes it, in its own transaction, is not overwritten.
+    // Must not overwrite a VM that attaches it in its own transaction.
     const existing = await plane.resources.lock(tx, request.path)
     checkPreconditions(request, existing)
     const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json

@@ -76,7 +76,7 @@ async function create(plane: Plane, request: ArmRequest, collection: Resource<un
   return reply(plane, request, point, 201, operation)
 }
 
-/** @throws ServiceError where the VM is gone, or another has its name */
+/** @throws ServiceError if the VM is gone, or another has its name */
 async function vmOf(plane: Plane, { id, internal }: Collection): Promise<Vm> {
   const vm = await plane.resources.find(internal.vmResourceId)
   if (isOfType<VmInternal>(vm, vmType) && vm.internal.vmId === internal.vmId) return vm

@@ -20,7 +20,7 @@ interface Refused {
 
 const agentless = 'Do it inside the guest over SSH, or at its first boot with --custom-data.'
 
-/** Ways into a VM, or to what it holds, that Azure has for others. They are routes, so that each request is on record. */
+/** Ways into a VM, or to its contents, that Azure offers others. They are routes, so that each request is recorded. */
 const refusals: Refused[] = [
   {
     method: 'POST',

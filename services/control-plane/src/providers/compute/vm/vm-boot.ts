@@ -114,7 +114,7 @@ const stoppedEarly: ErrorDetail = {
   innererror: { remedy: 'Start it again, and check its serial log.' },
 }
 
-/** Until nothing of it runs. `assertLeftWhole` checks how it stopped. */
+/** Until none of its processes runs. `assertLeftWhole` checks how it stopped. */
 export async function waitUntilStopped(plane: Plane, c: StepContext<unknown>, vmId: string): Promise<void> {
   await followInstance(plane, c, {
     vmId,

@@ -4,7 +4,7 @@ import { requireOff } from '../disk/stored/source.ts'
 import type { Vm, VmInternal } from './vm-model.ts'
 import { changeVm } from './vm-record.ts'
 
-/** generalize says that the guest was deprovisioned: from then on the VM is a source of images and starts no more. */
+/** generalize declares that the guest was deprovisioned: from then on the VM is a source of images and never starts. */
 export const generalizing: Answers<VmInternal> = {
   generalize: async (plane, _request, vm) => {
     await requireOff(plane, vm, 'generalized')

@@ -22,7 +22,7 @@ export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm>
   return await plane.resources.get<VmInternal>(request.path.split('/').slice(0, 9).join('/'))
 }
 
-/** @throws ServiceError where the VM of an operation is gone */
+/** @throws ServiceError if the VM of an operation is gone */
 export async function load(plane: Plane, params: VmParams): Promise<Vm> {
   const vm = await plane.resources.find<VmInternal>(params.id)
   if (vm !== undefined && vm.internal.vmId === params.vmId) return vm

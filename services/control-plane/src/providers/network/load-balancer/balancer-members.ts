@@ -24,7 +24,7 @@ export async function membersOf(plane: Plane, db?: Db): Promise<Map<string, Refe
   return members
 }
 
-/** @throws ServiceError where an interface is behind one of the pools, or a scale set puts its instances there */
+/** @throws ServiceError if an interface is behind one of the pools, or a scale set puts its instances there */
 export async function assertPoolsUnused(plane: Plane, tx: Db, pools: readonly Pick<Part, 'id'>[]): Promise<void> {
   if (pools.length === 0) return
   const members = await membersOf(plane, tx)

@@ -30,7 +30,7 @@ const document: Record<string, string> = {
   description: 'Runs a shell script as root in the guest; a confidential VM runs it only where its owner signed it.',
 }
 
-/** Managed run commands, which are resources within their VM. */
+/** Managed run commands, which are nested resources of their VM. */
 export const runCommands: ResourceType<RunCommandInternal> = {
   spelling: runCommandType,
   view: async (plane, command, request) =>
@@ -129,7 +129,7 @@ async function put(plane: Plane, request: ArmRequest, vm: Vm, replaces: boolean)
   })
 }
 
-/** A command that does not wait is made as soon as the guest may fetch it. */
+/** A command that does not wait is complete once the guest may fetch it. */
 function stateOf(command: RunCommand, status: CommandStatus | undefined): string {
   const waits = command.body.properties['asyncExecution'] !== true
   if (waits && (status?.state === 'Pending' || status?.state === 'Running')) return 'Creating'
