@@ -17,7 +17,7 @@ const makers: Record<Section, readonly string[]> = {
   compute: ['services/control-plane/src/'],
   network: ['services/control-plane/src/'],
   keyVaults: ['services/control-plane/src/'],
-  vault: ['services/vault/src/'],
+  vault: ['services/vault/src/', 'packages/evidence/src/expect/predict/judge-firmware.ts'],
   managedHsm: ['services/vault/src/'],
   attestation: ['services/attestation/src/', 'packages/policy/src/'],
   evidence: ['packages/evidence/src/', 'services/attestation/src/', 'packages/silicon/src/'],

@@ -47,7 +47,7 @@ describe('evidence of a VM without a guest', () => {
       expect(wrong.map(({ id, outcome, why }) => [id, outcome, why])).toEqual([
         ['disk', 'not checked', 'No guest ran, so there is no disk to unlock.'],
       ])
-      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 12])
+      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 13])
       // A boot is attested once: repeated requests return the same.
       expect((await evidenceOf(path)).measuredBoot?.nonce).toBe(evidence.measuredBoot?.nonce)
     },

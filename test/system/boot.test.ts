@@ -77,6 +77,7 @@ describe('a confidential VM on SEV-SNP', () => {
       'transfer-key',
       'token',
       'release',
+      'firmware',
       'guest-state',
       'vtpm',
       'image',

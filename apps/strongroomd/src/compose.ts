@@ -282,6 +282,7 @@ async function startServices(o: {
     ...(o.keystoreFile ? { keystore: await readKeystoreConfiguration(resolve(o.keystoreFile)) } : {}),
     ...(o.rates !== undefined && { rates: o.rates }),
     mapsAzureProviders: o.mapsAzureProviders,
+    firmwareKeys: host.anchors.images ?? [],
     platformAccess: {
       orchestratorObjectId: orchestrator.objectId,
       controlPlaneObjectId: controlPlanePrincipal.objectId,

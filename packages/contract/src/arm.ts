@@ -9,6 +9,9 @@
  * GET  {subscription}/providers/Strongroom.Machine/images/build   ?variant=reference|cloud-init → 200 ImageBuildStatus
  * POST {subscription}/providers/Strongroom.Machine/images/import  { path, name } → 200 ImageRecord
  * POST {subscription}/providers/Strongroom.Machine/images/{image}/update  { path, generation? } → 200 ImageUpdate
+ * POST {subscription}/providers/Strongroom.Machine/firmware/remove  { sha256 } → 200 FirmwareListDocument
+ * GET  {subscription}/providers/Strongroom.Machine/firmware       → 200 FirmwareListDocument
+ * POST {subscription}/providers/Strongroom.Machine/firmware/sign  { path?, version?, securityVersion? } → 200 FirmwareListDocument
  */
 import type { AnyBootEvidence, Hex } from './boot-evidence.ts'
 import type { ErrorDetail } from './errors.ts'

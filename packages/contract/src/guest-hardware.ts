@@ -1,10 +1,18 @@
 import type { Tee } from './host.ts'
 
+export { firmwareUpdates, type FirmwareUpdates } from './wires/host/names.ts'
+
 /**
  * Firmware of every guest: Debian's OVMF with 4 MiB of flash, in the Secure Boot build, which protects the variables by
  * SMM. The host launches it; a verifier of the launch measures its own copy.
  */
 export const guestFirmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'
+
+/** In STATE: the firmware that guests may be launched with, signed (compact JWS, docs/design/0020-firmware-updates.md). */
+export const firmwareListFile = 'firmware-list.jws'
+
+/** The most processors that a size has. */
+export const mostVCPUs = 128
 
 /** QEMU's names of each technology's processors. */
 export const cpuModels: Record<Tee, string> = { SNP: 'EPYC-Milan', TDX: 'SapphireRapids' }

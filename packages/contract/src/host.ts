@@ -3,11 +3,19 @@ import type { AnySpec, OrdinarySpec } from './wires/host/vm.ts'
 
 export type { StepTiming } from './wires/answers.ts'
 export type { GuestDisk, GuestSwap } from './wires/guest/health.ts'
-export type { ImageBuildStatus, ImageMeasurementsDocument, ImageRecord, ImageUpdate } from './wires/host/images.ts'
+export type {
+  FirmwareListDocument,
+  ImageBuildStatus,
+  ImageMeasurementsDocument,
+  ImageRecord,
+  ImageUpdate,
+} from './wires/host/images.ts'
 export type { SecurityEncryptionType, Tee } from './wires/host/names.ts'
 export type {
   AttachedDisk,
   CommandRequest,
+  FirmwareRemoval,
+  FirmwareSigning,
   ImageUpdateRequest,
   InstanceConversion,
   InstancePatch,

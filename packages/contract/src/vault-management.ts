@@ -12,6 +12,7 @@ export type {
   VaultNetworkRules,
   VaultPermissions,
   VaultRecord,
+  VmFirmware,
 } from './wires/vault/vault.ts'
 
 export const vaultManagementApiVersion = '2025-05-01'

@@ -273,6 +273,16 @@ export type { GuestStateGeneration, GuestStateGenerationRequest } from './wires/
 export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'
 
 /**
+ * Tags of a released platform key, where the installation lists its firmware: the signed list that the vault decided by, what the VM ran
+ * before this boot (JSON: version, securityVersion, sha256; absent at the first), and what its owner allows.
+ */
+export const firmwareTags = {
+  list: 'x-strongroom-firmware-list',
+  before: 'x-strongroom-firmware-before',
+  updates: 'x-strongroom-firmware-updates',
+} as const
+
+/**
  * Extended key usage of the only certificate whose key signs releases. Verifiers check it besides the chain: the
  * installation's authority certifies other keys too (TLS, attestation keys).
  */

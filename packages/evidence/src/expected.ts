@@ -19,6 +19,8 @@ export { sevKernelHashesTable, snpKernelHashesPage, type DirectKernel } from './
 export {
   snpFirmwareDigest,
   snpLaunchDigest,
+  snpLaunchDigests,
+  snpLaunchStart,
   snpSvsmLaunchDigest,
   type SnpProcessors,
 } from './expect/measure/snp-launch-digest.ts'
@@ -46,6 +48,21 @@ export {
   verifyBootFile,
   type BootFileDocument,
 } from './expect/predict/boot-file.ts'
+export {
+  firmwareListText,
+  firmwareListType,
+  measureFirmware,
+  verifyFirmwareList,
+  type FirmwareList,
+  type FirmwareRelease,
+} from './expect/predict/firmware-list.ts'
+export {
+  findFirmware,
+  firmwareRefusal,
+  type FirmwareRefusal,
+  type FirmwareUpdates,
+  type RanFirmware,
+} from './expect/predict/judge-firmware.ts'
 export { predictPcr4 } from './expect/predict/pcr4.ts'
 export { measureVariables, predictPcr7, secureBootEnabled, type MeasuredVariables } from './expect/predict/pcr7.ts'
 export {

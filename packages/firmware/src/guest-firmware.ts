@@ -12,16 +12,21 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   return resolve(STRONGROOM_CACHE_DIR ?? join(base, 'strongroom'))
 }
 
+/** The flash file that guests' firmware is made of: STRONGROOM_FIRMWARE, or Debian's. */
+export function firmwarePath(env: NodeJS.ProcessEnv = process.env): string {
+  return env['STRONGROOM_FIRMWARE'] ?? guestFirmwarePath
+}
+
 /** Builds in progress, by digest: two boots at once build it once. */
 const making = new Map<string, Promise<Uint8Array>>()
 
 /**
  * The firmware that guests are launched with: a flash file's, without its kernel loader. Its launch measurement covers
  * these bytes. Building it takes seconds, so it is cached by its source's digest.
- * @param path default: Debian's
+ * @param path default: `firmwarePath()`
  * @throws FirmwareError; errors of readFile
  */
-export async function guestFirmware(path: string = guestFirmwarePath): Promise<Uint8Array> {
+export async function guestFirmware(path: string = firmwarePath()): Promise<Uint8Array> {
   const source = await readFile(path)
   const digest = createHash('sha256').update(source).digest('hex')
   const made = making.get(digest) ?? kept(source, digest).finally(() => making.delete(digest))

@@ -23,9 +23,20 @@ const headerBytes = 13
  * @throws FirmwareError if it is not built like OVMF
  */
 export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Array> {
+  const isChanged = (volume: Buffer): boolean =>
+    hostNames.map((name) => rename(volume, name)).some((count) => count > 0)
+  return await withChangedCode(firmware, isChanged)
+}
+
+/**
+ * Firmware whose code is changed in its place and packed again. Where nothing was, it comes back as it is.
+ * @param change the unpacked code; whether anything in it was changed
+ * @throws FirmwareError where it is not built as OVMF is, or is larger then
+ */
+export async function withChangedCode(firmware: Uint8Array, change: (volume: Buffer) => boolean): Promise<Uint8Array> {
   const section = findSection(Buffer.from(firmware))
   const volume = await decompress(section)
-  if (hostNames.map((name) => rename(volume, name)).every((count) => count === 0)) return firmware
+  if (!change(volume)) return firmware
   const compressed = await compress(volume)
   if (compressed.length > section.length)
     throw notHardened(`${compressed.length} bytes of compressed code where there is room for ${section.length}`)

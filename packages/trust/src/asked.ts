@@ -1,4 +1,5 @@
 import type { AskedSettings } from '@strongroom/contract'
+import type { PinnedFirmware } from './firmware-link.ts'
 
 /** The expected settings of a guest, and their source. */
 export type SettingsReference =
@@ -16,4 +17,6 @@ export interface BootPins {
   volume?: string
   /** The highest generation of a boot-file update that ran in a trusted boot; absent if none did. */
   generation?: number
+  /** Of the last trusted boot. Absent of VMs whose key nobody releases. */
+  firmware?: PinnedFirmware
 }

@@ -5,6 +5,7 @@ import {
   describeKey,
   describeName,
   equal,
+  eventTypes,
   fromBase64Url,
   fromHex,
   parseCertificate,
@@ -119,7 +120,7 @@ export async function measuredBootLink(
 ): Promise<string[]> {
   const boot = measured(evidence)
   const pcrs = new Map(Object.entries(boot.pcrs).map(([index, digest]) => [Number(index), fromHex(digest)]))
-  await verifyQuote({
+  const { attest } = await verifyQuote({
     message: fromBase64Url(boot.quoteMessage),
     signature: fromBase64Url(boot.quoteSignature),
     akPublic: fromBase64Url(evidence.vtpm.akPublic),
@@ -155,8 +156,26 @@ export async function measuredBootLink(
     ...without,
     `quote over nonce ${short(toHex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
     `as predicted here from the image’s measurements, with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${shown.join(', ')}`,
+    `by their own word: vTPM of firmware version ${versionOf(attest.firmwareVersion)}; UEFI firmware ${(await firmwareOf(log)) ?? 'without a version'}`,
   ]
 }
+
+/** As tpm2_getcap prints it: two words of TPM2_PT_FIRMWARE_VERSION. */
+const versionOf = (version: bigint): string => {
+  const hex = version.toString(16).padStart(16, '0')
+  return `${hex.slice(0, 8)}.${hex.slice(8)}`
+}
+
+/** EV_S_CRTM_VERSION (TCG PC Client Platform Firmware Profile 1.06, section 10.4.1): in PCR 0, UTF-16. */
+async function firmwareOf({ events }: EventLog): Promise<string | undefined> {
+  const event = events.find(({ pcr, type }) => pcr === 0 && type === eventTypes.EV_S_CRTM_VERSION)
+  const digest = event?.digests.get('sha256')
+  // What a log says beside a digest counts where it is what was measured.
+  if (event === undefined || digest === undefined || !equal(digest, await sha256(event.data))) return undefined
+  return printable(new TextDecoder('utf-16le').decode(event.data))
+}
+
+const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e]/g, '').slice(0, 80)
 
 /** What a difference in a register means. */
 const meanings: Record<(typeof bootRegisters)[number], string> = {

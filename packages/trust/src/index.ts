@@ -1,4 +1,5 @@
 export type { BootPins, SettingsReference } from './asked.ts'
+export type { AskedFirmware, PinnedFirmware } from './firmware-link.ts'
 export type { AskedImage } from './image-link.ts'
 export type { Link, Outcome } from './link.ts'
 export type { LaunchFirmware, LaunchReference } from './measurement-link.ts'

@@ -48,7 +48,7 @@ function pinnedLaunch(tee: Tee, silicon: SiliconFinding, pinned: string): string
   const found = toHex(silicon.measurement)
   if (found !== pinned)
     throw new LinkRefused({
-      message: `The ${names[tee]} differs from the boot that you trusted: firmware or processors changed.`,
+      message: `The ${names[tee]} differs from the boot that you trusted: firmware or processors changed. To follow an update of the firmware, pass your own copy of it.`,
       expected: pinned,
       actual: found,
     })

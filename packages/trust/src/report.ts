@@ -9,6 +9,7 @@ import type { ImageMeasurements } from '@strongroom/evidence/expected'
 import type { BootPins, SettingsReference } from './asked.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
 import { customerLink } from './customer-link.ts'
+import { firmwareLink, type AskedFirmware, type PinnedFirmware } from './firmware-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import type { Roots } from './roots.ts'
@@ -31,6 +32,8 @@ export interface TrustRequest {
   size: string
   /** The firmware that the guest must have been launched with, or why it is unknown. */
   firmware: LaunchReference | { unknown: string }
+  /** Which firmware the VM's owner lets it be launched with; what the installation lists where left out. */
+  askedFirmware?: AskedFirmware | undefined
   /** The requested image. */
   image: AskedImage
   /** Signed measurements of the image from the verifier; by default those that the machine shows. */
@@ -203,7 +206,8 @@ async function allLinks(
   const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.release.at)
   let token: TokenClaims | undefined
   let verifier: TrustReport['verifier']
-  let counter: number | undefined
+  let released: { counter: number; tags: Readonly<Record<string, unknown>> } | undefined
+  let firmware: PinnedFirmware | undefined
   const links = [
     ...first,
     await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
@@ -215,7 +219,14 @@ async function allLinks(
     }),
     await judge('release', 'token → key released', async () => {
       const found = await releaseLink(evidence, need(token, 'token'), authority.root)
-      counter = found.counter
+      released = found
+      return found.shows
+    }),
+    await judge('firmware', 'key released → firmware release', async () => {
+      const { tags } = need(released, 'release')
+      const o = { anchors: roots.anchors, tags, asked: request.askedFirmware ?? {} }
+      const found = await firmwareLink(evidence, need(silicon, 'silicon'), o)
+      firmware = found.firmware
       return found.shows
     }),
     ...(request.diskEncryptionSet === undefined && evidence.customerRelease === undefined
@@ -227,7 +238,7 @@ async function allLinks(
             return await customerLink(evidence, need(token, 'token'), o)
           }),
         ]),
-    await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(counter, 'release'))),
+    await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(released, 'release').counter)),
     await judge(
       'vtpm',
       'guest state → vTPM',
@@ -236,7 +247,8 @@ async function allLinks(
     ),
   ]
   const guest = await guestLinks(request, evidence, 'measured boot → disk unlocked', roots)
-  return { ...whole([...links, ...guest.links], guest.pins), verifier }
+  const pins = guest.pins && { ...guest.pins, ...(firmware !== undefined && { firmware }) }
+  return { ...whole([...links, ...guest.links], pins), verifier }
 }
 
 interface GuestFindings {

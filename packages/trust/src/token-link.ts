@@ -102,7 +102,7 @@ export async function releaseLink(
   evidence: BootEvidence,
   claims: TokenClaims,
   root: TrustAnchor,
-): Promise<{ counter: number; shows: string[] }> {
+): Promise<{ counter: number; tags: Readonly<Record<string, unknown>>; shows: string[] }> {
   const { release } = await verifyKeyRelease({
     jws: evidence.release.jws,
     at: new Date(evidence.release.at),
@@ -147,6 +147,7 @@ export async function releaseLink(
   })
   return {
     counter: Number(tag),
+    tags: release.tags,
     shows: [
       release.keyId,
       `${release.wrapping}, policy ${short(await sha256Hex(utf8(policy)))} satisfied by token ${short(String(claims['jti']))}`,

@@ -1,4 +1,4 @@
-import type { ImageReference } from '@strongroom/contract'
+import type { FirmwareUpdates, ImageReference } from '@strongroom/contract'
 import type { TrustRequest } from './report.ts'
 
 /** The resource manager's record of a VM's request, which its operator could change. */
@@ -7,7 +7,11 @@ export interface VmRecord {
   properties: {
     vmId: string
     hardwareProfile: { vmSize: string }
-    securityProfile?: { attestationProvider?: { id: string }; uefiSettings?: { secureBootEnabled?: boolean } }
+    securityProfile?: {
+      attestationProvider?: { id: string }
+      firmwareUpdates?: FirmwareUpdates
+      uefiSettings?: { secureBootEnabled?: boolean }
+    }
     storageProfile?: {
       imageReference?: ImageReference
       osDisk?: {
@@ -17,7 +21,10 @@ export interface VmRecord {
   }
 }
 
-type Asked = Pick<TrustRequest, 'vmId' | 'encryption' | 'size' | 'image' | 'secureBoot' | 'diskEncryptionSet'>
+type Asked = Pick<
+  TrustRequest,
+  'vmId' | 'encryption' | 'size' | 'image' | 'secureBoot' | 'diskEncryptionSet' | 'askedFirmware'
+>
 
 /**
  * The part of a request that is taken from the record if there is no other source.
@@ -39,6 +46,7 @@ export function askedByRecord({ properties }: VmRecord): Asked {
     image: { by: 'resource manager', reference: properties.storageProfile?.imageReference },
     secureBoot: properties.securityProfile?.uefiSettings?.secureBootEnabled === true,
     diskEncryptionSet: disk?.diskEncryptionSet?.id,
+    askedFirmware: { updates: properties.securityProfile?.firmwareUpdates },
   }
 }
 

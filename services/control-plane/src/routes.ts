@@ -6,6 +6,7 @@ import { quotaRoutes } from './providers/compute/size/quota-routes.ts'
 import { marketTermsRoutes } from './providers/compute/image/market-terms.ts'
 import { verifierRoutes } from './providers/attestation/verifier-routes.ts'
 import { fleetRoutes } from './fleet/host-routes.ts'
+import { firmwareRoutes } from './host/firmware-routes.ts'
 import { imageRoutes } from './host/image-routes.ts'
 import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
@@ -49,6 +50,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...marketTermsRoutes(),
     ...billingRoutes(plane),
     ...quotaRoutes(plane),
+    ...firmwareRoutes(plane),
     ...imageRoutes(plane),
     ...fleetRoutes(plane),
     ...checkAccessRoutes(plane),

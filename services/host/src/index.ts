@@ -7,6 +7,7 @@ import { HomeHost } from './home/home-host.ts'
 import { createCollateralApp } from './http/collateral-routes.ts'
 import { ImageBuilds } from './http/image-builds.ts'
 import { createHostApp } from './http/host-routes.ts'
+import { FirmwareReleases } from './firmware/firmware-releases.ts'
 import { openMeasurementKey } from './image/measurement-key.ts'
 import { PublishedMeasurements } from './image/published-measurements.ts'
 import { InstanceStore } from './instances/instance-store.ts'
@@ -43,6 +44,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const store = await InstanceStore.open(rows, context.sealer)
   const key = await openMeasurementKey(context)
   const measurements = new PublishedMeasurements({ ...context, key })
+  const firmware = new FirmwareReleases({ ...context, key })
   let probed: Promise<ProbeResult> | undefined
   const services: HostServices = {
     ...context,
@@ -50,14 +52,15 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
     store,
     disks: localDisks,
     measurements,
+    firmware,
     acceleration: () => (probed ??= probeAcceleration({ cacheDir: context.cacheDir })),
   }
   const host = new Host(services)
   const disks = new DiskStore(services, host)
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
-  const home = new HomeHost({ ...services, measurements })
+  const home = new HomeHost({ ...services, measurements, firmware })
   const builds = new ImageBuilds({ ...context, measurements })
-  const hostApp = createHostApp({ ...context, host, disks, builds, simulated, measurements })
+  const hostApp = createHostApp({ ...context, host, disks, builds, simulated, measurements, firmware })
   const blobApp = createBlobApp({
     grants: disks.grants,
     locate: async (id, part, permission) => await disks.locate(id, part, permission),

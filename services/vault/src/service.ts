@@ -1,4 +1,6 @@
-import { vaultManagementHost } from '@strongroom/contract'
+import { join } from 'node:path'
+import { firmwareListFile, vaultManagementHost } from '@strongroom/contract'
+import type { Jwk } from '@strongroom/evidence'
 import {
   openServiceStore,
   type InstallationAuthority,
@@ -41,7 +43,9 @@ import { hsmOfHost, vaultOfHost } from './objects/names.ts'
 import { ObjectRepository } from './objects/repository.ts'
 import { Authorities } from './release/authorities.ts'
 import { KeyPlacements } from './release/placement.ts'
+import { SignedFirmwareList } from './release/firmware-list.ts'
 import { KeyRelease } from './release/release.ts'
+import { VmFirmware } from './release/vm-firmware.ts'
 import { attestationSigning, CertifiedSigner, releaseSigning } from './signing/certified-signer.ts'
 import { secretRows, type SecretVersion } from './secrets/secret-version.ts'
 import { secretEntry, Secrets } from './secrets/secrets.ts'
@@ -62,6 +66,8 @@ export interface VaultContext extends ServiceContext {
   rates?: VaultRates
   /** Where keys are created and kept; software by default. */
   keystore?: KeystoreConfiguration | undefined
+  /** Keys that sign the list of firmware in the state directory; platform keys are released to any launch where left out. */
+  firmwareKeys?: readonly Jwk[]
   /** Whether Azure's shared attestation providers in release policies map to those of this installation. */
   mapsAzureProviders?: boolean
 }
@@ -127,7 +133,12 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     verifiers: context.verifiers,
     mapsAzureProviders: context.mapsAzureProviders,
   })
-  const release = new KeyRelease({ ...keyParts, keys, authorities, placements: new KeyPlacements(store), signer })
+  const { firmwareKeys, stateDir } = context
+  const list =
+    firmwareKeys && new SignedFirmwareList({ store, path: join(stateDir, firmwareListFile), keys: firmwareKeys })
+  const firmware = list && new VmFirmware({ store, list, log })
+  const placements = new KeyPlacements(store)
+  const release = new KeyRelease({ ...keyParts, keys, authorities, placements, firmware, signer })
 
   const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)
   const secretSealer = sealer.derive('secrets')
@@ -214,6 +225,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     vaults,
     hsms,
     objects: { keys, rotation, secrets },
+    firmware,
     log,
     rates: parts.rates,
     verifier,

@@ -14,7 +14,9 @@ export const commandModules: CommandModule[] = [
   { words: ['completion'], load: async () => [(await import('./completion.ts')).completionCommand(allCommands)] },
   { words: ['status', 'reset'], load: async () => (await import('./installation.ts')).installationCommands },
   {
-    words: 'create list show ssh start stop restart deallocate delete wait'.split(' ').map((word) => `vm ${word}`),
+    words: 'create list show ssh start stop restart deallocate update delete wait'
+      .split(' ')
+      .map((word) => `vm ${word}`),
     load: async () => (await import('./vm/vm.ts')).vmCommands,
   },
   { words: ['vm trust'], load: async () => [(await import('./vm/trust.ts')).trustCommand] },
@@ -31,6 +33,10 @@ export const commandModules: CommandModule[] = [
   {
     words: ['image build', 'image import', 'image measurements', 'image update', 'image list'],
     load: async () => (await import('./image.ts')).imageCommands,
+  },
+  {
+    words: ['firmware list', 'firmware measurements', 'firmware remove', 'firmware sign'],
+    load: async () => (await import('./firmware.ts')).firmwareCommands,
   },
   {
     words: ['evidence verify', 'evidence explain'],

@@ -4,6 +4,7 @@ const groups: Readonly<Record<string, string>> = {
   vault: 'see who can use vaults and their keys, and check release policies',
   'vault policy': 'check and explain release policies',
   'vault key': 'verify statements about keys',
+  firmware: 'which firmware confidential VMs may be launched with',
   image: 'build and import guest images, and read their measurements',
   evidence: 'verify and explain evidence offline',
   collateral: 'show, export and import vendors’ certificates, CRLs and TCB information',

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AskedSettings } from '@strongroom/contract'
+import { firmwareUpdates, type AskedSettings, type FirmwareUpdates } from '@strongroom/contract'
 import type { BootPins } from '@strongroom/trust'
 import { CliError } from '../core/cli-error.ts'
 
@@ -13,6 +13,8 @@ export interface AskedVm extends AskedSettings {
     image: string
     secureBoot: boolean
     encryption: string
+    /** `Listed` where it is absent. */
+    firmwareUpdates?: FirmwareUpdates
   }
   pins?: BootPins
 }
@@ -72,12 +74,23 @@ function isSound({ vm, pins }: AskedVm): boolean {
   const digest = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
   const vmSound =
     vm === undefined ||
-    (typeof vm.image === 'string' && typeof vm.secureBoot === 'boolean' && typeof vm.encryption === 'string')
+    (typeof vm.image === 'string' &&
+      typeof vm.secureBoot === 'boolean' &&
+      typeof vm.encryption === 'string' &&
+      (vm.firmwareUpdates === undefined || firmwareUpdates.includes(vm.firmwareUpdates)))
   if (!vmSound || pins === undefined) return vmSound
   const { bootFile, publisher, volume, generation = 1 } = pins
   const absentOrDigest = (value: unknown): boolean => value === undefined || digest(value)
-  return digest(bootFile) && [publisher, volume].every(absentOrDigest) && Number.isInteger(generation) && generation > 0
+  const rest = digest(bootFile) && [publisher, volume].every(absentOrDigest)
+  return rest && Number.isInteger(generation) && generation > 0 && isSoundFirmware(pins.firmware)
 }
+
+const isSoundFirmware = (firmware: BootPins['firmware']): boolean =>
+  firmware === undefined ||
+  (typeof firmware.version === 'string' &&
+    Number.isInteger(firmware.securityVersion) &&
+    /^[0-9a-f]{64}$/.test(firmware.sha256) &&
+    /^[0-9a-f]{96}$/.test(firmware.measurement))
 
 const unreadable = (path: string, cause: unknown): CliError =>
   new CliError({

@@ -1,13 +1,12 @@
-import { guestFirmwarePath } from '@strongroom/contract'
-import { guestFirmware } from '@strongroom/firmware'
+import { firmwarePath, guestFirmware } from '@strongroom/firmware'
 import type { LaunchFirmware } from '@strongroom/trust'
 
 /**
  * The firmware that guests must have been launched with, from the verifier's own copy of Debian's: whatever the machine
  * reports, any other launch is refused.
- * @param path default: Debian's, as installed where the verifier runs
+ * @param path default: Debian's, as installed where the verifier runs, or STRONGROOM_FIRMWARE
  */
-export async function ownFirmware(path: string = guestFirmwarePath): Promise<LaunchFirmware | { unknown: string }> {
+export async function ownFirmware(path: string = firmwarePath()): Promise<LaunchFirmware | { unknown: string }> {
   try {
     return { name: path, bytes: await guestFirmware(path) }
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { ImageReference } from '@strongroom/contract'
+import type { FirmwareUpdates, ImageReference } from '@strongroom/contract'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { apiVersions, type ArmClient, type OnSteps } from '../client/arm.ts'
 import { groupPath, prepareNetwork } from './vm-network.ts'
@@ -16,6 +16,8 @@ export interface VmRequest {
   sshPublicKeys: string[]
   /** Resource id; default: the region’s shared provider. */
   attestationProvider?: string
+  /** Which firmware it may be launched with; `Listed` where it is absent. */
+  firmwareUpdates?: FirmwareUpdates
   systemAssigned?: boolean
   /** Base64. */
   customData?: string
@@ -82,6 +84,7 @@ export function vmBody(arm: ArmClient, request: VmRequest): unknown {
           ...(request.attestationProvider !== undefined && {
             attestationProvider: { id: request.attestationProvider },
           }),
+          ...(request.firmwareUpdates !== undefined && { firmwareUpdates: request.firmwareUpdates }),
         },
       }),
       ...(request.userData !== undefined && { userData: request.userData }),

@@ -15,6 +15,10 @@ export const meanings: Readonly<Record<string, { protects: string; not: string }
     not: 'A provider whose policy accepts too much.',
   },
   release: { protects: 'A release of the key to somebody else.', not: 'Keys that the guest gives away itself.' },
+  firmware: {
+    protects: 'Firmware that the installation did not sign, older firmware brought back, new firmware of a pinned VM.',
+    not: 'An operator who signs firmware that is bad.',
+  },
   'customer-key': {
     protects: 'A key under a policy that this boot does not satisfy.',
     not: 'What you let others do with your vault.',

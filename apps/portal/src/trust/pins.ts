@@ -1,3 +1,4 @@
+import type { PinnedFirmware } from '@strongroom/trust'
 import { keep, readKept } from '../kept/kept.ts'
 
 /** A person's trust decisions: an installation's roots, what a VM's first trusted boot ran, and what its earlier boots showed. */
@@ -13,6 +14,8 @@ export interface PinnedBoot {
   launch: string
   bootFile?: string
   volume?: string
+  /** Of the last boot that every link of held. */
+  firmware?: PinnedFirmware
 }
 
 /** A boot's facts, by name and value. */
@@ -39,7 +42,11 @@ export const pinRoots = (roots: PinnedRoots): void => keep(rootsKey, roots)
 export const pinnedBoot = (vmId: string): PinnedBoot | undefined =>
   readKept<PinnedBoot>(
     bootKey(vmId),
-    ({ launch, bootFile, volume }) => typeof launch === 'string' && optionalText(bootFile) && optionalText(volume),
+    ({ launch, bootFile, volume, firmware }) =>
+      typeof launch === 'string' &&
+      optionalText(bootFile) &&
+      optionalText(volume) &&
+      (firmware === undefined || typeof firmware.sha256 === 'string'),
   )
 export const pinBoot = (vmId: string, boot: PinnedBoot): void => keep(bootKey(vmId), boot)
 export const unpinBoot = (vmId: string): void => localStorage.removeItem(bootKey(vmId))

@@ -53,9 +53,13 @@ export async function makeReport(o: {
       firmware: o.firmware,
       fetchKeySet: async (issuer) => (keySet = await fetchKeySet(issuer)),
     }))
-  // Known once every link that they rest on holds, including the pinned launch.
-  if (pinned !== undefined && pinned.bootFile === undefined && report?.pins !== undefined)
-    pinBoot(vmId, { ...pinned, ...report.pins })
+  // Known once every link that they rest on holds, including the pinned launch. Firmware follows what was verified.
+  if (pinned !== undefined && report?.pins !== undefined) {
+    const { firmware } = report.pins
+    const launch = firmware?.measurement ?? pinned.launch
+    if (pinned.bootFile === undefined || launch !== pinned.launch || firmware?.sha256 !== pinned.firmware?.sha256)
+      pinBoot(vmId, { ...report.pins, ...pinned, launch, ...(firmware !== undefined && { firmware }) })
+  }
   return {
     machine,
     roots: read?.shown,

@@ -62,6 +62,7 @@ export async function verifyMachine(o: Verification): Promise<TrustReport> {
     ...record,
     image: { ...record.image, bootFile: o.pinned?.bootFile },
     volume: o.pinned?.volume,
+    askedFirmware: { ...record.askedFirmware, pinned: o.pinned?.firmware },
     name: o.name,
     evidence: o.evidence,
     roots: o.roots,

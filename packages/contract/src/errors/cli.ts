@@ -199,6 +199,10 @@ export const cliErrors = {
     when: 'The entries of the log do not hash to its signed head.',
     remedy: 'Ask whoever runs the vault why.',
   },
+  FirmwareNotListed: {
+    when: 'The installation’s signed list has no such firmware.',
+    remedy: 'See `strongroom firmware list`.',
+  },
   ServerDied: {
     when: 'The server ended before it was ready.',
     remedy: 'Read server.log.',

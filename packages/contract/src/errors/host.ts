@@ -85,6 +85,12 @@ export const hostErrors = {
     when: 'The disk would not unlock after the conversion.',
     remedy: 'Undo the change to the VM’s Secure Boot variables, then convert it.',
   },
+  FirmwareListInvalid: {
+    status: 500,
+    when: 'The list of firmware in the state directory is not signed by the installation, or was altered.',
+    remedy:
+      'Restore firmware-list.jws from a backup, or remove it and sign what is to be listed: `strongroom firmware sign`.',
+  },
   FirmwareNotHardened: {
     status: 500,
     when: 'The guest firmware can load a kernel from the host.',

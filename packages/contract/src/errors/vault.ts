@@ -57,6 +57,36 @@ export const vaultErrors = {
     when: 'There is no such deleted vault.',
     remedy: 'List the deleted ones.',
   },
+  FirmwareListInvalid: {
+    status: 500,
+    when: 'The list of firmware in the state directory is not signed by the installation, or was altered.',
+    remedy:
+      'Restore firmware-list.jws from a backup, or remove it and sign what is to be listed: `strongroom firmware sign`.',
+  },
+  FirmwareListMissing: {
+    status: 500,
+    when: 'The list of firmware that guests may be launched with cannot be read.',
+    remedy: 'Sign the firmware: `strongroom firmware sign`.',
+  },
+  FirmwareListSuperseded: {
+    status: 500,
+    when: 'The list of firmware in the state directory is older than one that was in force, or nobody asked for it.',
+    remedy: 'Sign the list again: `strongroom firmware sign`.',
+  },
+  FirmwareNotListed: {
+    when: 'A VM was launched with firmware that is not in the installation’s signed list.',
+    remedy: 'Bring back the listed firmware, or sign the new one: `strongroom firmware sign`.',
+  },
+  FirmwarePinned: {
+    when: 'A VM that is pinned to the firmware it ran last was launched with another.',
+    remedy:
+      'Bring back that firmware, or let the VM take the new one: `strongroom vm update --firmware-updates Listed`.',
+  },
+  FirmwareSuperseded: {
+    when: 'A VM was launched with firmware that is older in security than what it ran last.',
+    remedy:
+      'Bring back the newer firmware, or allow the older: `strongroom vm update --firmware-updates ListedOrOlder`.',
+  },
   Forbidden: {
     status: 403,
     when: 'The caller, its address, or the state of the object does not allow the operation; `innererror.code` says which.',

@@ -7,6 +7,9 @@ import type {
   DiskAccess,
   DiskAccessRequest,
   FinishUpload,
+  FirmwareListDocument,
+  FirmwareRemoval,
+  FirmwareSigning,
   ImageBuildStatus,
   ImageMeasurementsDocument,
   ImageUpdate,
@@ -63,6 +66,12 @@ export interface Host {
   grantDisk(id: string, o: DiskAccessRequest): Promise<DiskAccess>
   /** Idempotent. */
   revokeDisk(id: string): Promise<void>
+  /** The firmware that guests may be launched with, signed. */
+  firmware(): Promise<FirmwareListDocument>
+  /** Measures firmware and signs a list with it. */
+  signFirmware(o: FirmwareSigning): Promise<FirmwareListDocument>
+  /** Signs a list without a release. Idempotent. */
+  removeFirmware(o: FirmwareRemoval): Promise<FirmwareListDocument>
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
   /** @returns undefined if there is no such image */
   updateImage(id: string, o: ImageUpdateRequest): Promise<ImageUpdate | undefined>

@@ -3,6 +3,9 @@ import {
   hostAudience,
   standInImage,
   type AnyBootEvidence,
+  type FirmwareListDocument,
+  type FirmwareRemoval,
+  type FirmwareSigning,
   type ImageMeasurementsDocument,
   type InstanceSpec,
   type SimulatedBoot,
@@ -20,6 +23,9 @@ export interface EvidenceMaker {
   last(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Idempotent. */
   remove(vmId: string): Promise<void>
+  firmware(): Promise<FirmwareListDocument>
+  signFirmware(o: FirmwareSigning): Promise<FirmwareListDocument>
+  removeFirmware(o: FirmwareRemoval): Promise<FirmwareListDocument>
   /** For the stand-in image. */
   measurements(): Promise<ImageMeasurementsDocument>
 }
@@ -63,6 +69,18 @@ export class SimulatedEvidence implements EvidenceMaker {
   async remove(vmId: string): Promise<void> {
     await this.#service.send('DELETE', `/simulated/${vmId}`)
     await this.#keys.destroy(undefined, vmId)
+  }
+
+  async firmware(): Promise<FirmwareListDocument> {
+    return await this.#service.send('GET', '/firmware')
+  }
+
+  async signFirmware(o: FirmwareSigning): Promise<FirmwareListDocument> {
+    return await this.#service.send('POST', '/firmware', { body: o })
+  }
+
+  async removeFirmware(o: FirmwareRemoval): Promise<FirmwareListDocument> {
+    return await this.#service.send('POST', '/firmware/remove', { body: o })
   }
 
   async measurements(): Promise<ImageMeasurementsDocument> {

@@ -256,6 +256,10 @@ export class SimulatedHost implements Host {
     return id === image.id ? await this.#maker.measurements() : undefined
   }
 
+  firmware: Host['firmware'] = async () => await this.#maker.firmware()
+  signFirmware: Host['signFirmware'] = async (asked) => await this.#maker.signFirmware(asked)
+  removeFirmware: Host['removeFirmware'] = async (asked) => await this.#maker.removeFirmware(asked)
+
   async importImage(): Promise<ImageRecord> {
     throw withoutImages()
   }

@@ -30,7 +30,12 @@ async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
 /** Removes everything a VM has outside the control plane: instance with disk and guest state, then its key. */
 async function destroy(plane: Plane, params: VmParams): Promise<void> {
   await plane.host.remove(params.vmId)
-  await plane.keys.destroy(params.asker, params.vmId)
+  await destroyKeys(plane, params)
+}
+
+async function destroyKeys(plane: Plane, { asker, vmId }: VmParams): Promise<void> {
+  await plane.keys.destroy(asker, vmId)
+  await plane.vaults.forgetFirmware(asker, vmId)
 }
 
 /** Booting the VM is the last step; a VM that fails to boot is kept, for its owner to inspect and delete. */
@@ -84,6 +89,9 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
             authority: attestationUri(vm.internal.model),
             asker: c.params.asker,
           })
+          const { firmwareUpdates } = vm.internal.model
+          if (firmwareUpdates !== undefined)
+            await plane.vaults.allowFirmware(c.params.asker, vm.internal.vmId, firmwareUpdates)
           await changeVm(plane, c.params, (changed) => void (changed.internal.keyId = keyId))
           return { keyId }
         },
@@ -180,7 +188,7 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
           await destroyDataDisks(plane, c.params)
         },
       },
-      { name: 'destroy platform key', do: async (c) => await plane.keys.destroy(c.params.asker, c.params.vmId) },
+      { name: 'destroy platform key', do: async (c) => await destroyKeys(plane, c.params) },
       { name: 'remove identity', do: async (c) => await removeIdentity(plane, c.params) },
       { name: 'remove records', do: async (c) => await removeRecords(plane, c.params) },
     ],

@@ -15,14 +15,24 @@ export class FakeVaults {
 
   readonly hsms: Set<string> = new Set()
 
+  /** What VMs may be launched with, by vmId. */
+  readonly firmware: Map<string, unknown> = new Map<string, unknown>()
+
   answer(o: WireRequest, url: URL): Answer {
     const [, collection, given = '', verb] = url.pathname.split('/')
     const name = given.toLowerCase()
     if (collection === 'availability') {
       return { status: 200, body: { nameAvailable: !this.live.has(name) && !this.deleted.has(name) } }
     }
+    if (collection === 'vms') return this.#firmware(o, given)
     if (collection === 'managedhsms') return this.#hsm(o, name)
     return collection === 'vaults' ? this.#vault(o, name) : this.#deletedVault(o, name, verb)
+  }
+
+  #firmware(o: WireRequest, vmId: string): Answer {
+    if (o.method === 'PUT') this.firmware.set(vmId, (o.body as { updates: unknown }).updates)
+    else this.firmware.delete(vmId)
+    return o.method === 'PUT' ? { status: 200, body: o.body } : { status: 204 }
   }
 
   #hsm(o: WireRequest, name: string): Answer {

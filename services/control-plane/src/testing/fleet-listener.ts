@@ -71,6 +71,9 @@ const noEvidence: EvidenceMaker = {
   last: async () => await Promise.resolve(undefined),
   remove: async () => await Promise.resolve(),
   measurements: async () => await Promise.reject(new Error('no evidence is made here')),
+  firmware: async () => await Promise.reject(new Error('no firmware is launched here')),
+  signFirmware: async () => await Promise.reject(new Error('no firmware is launched here')),
+  removeFirmware: async () => await Promise.reject(new Error('no firmware is launched here')),
 }
 
 const sealer = createSealer(new Uint8Array(32).fill(7))

@@ -11,6 +11,7 @@ import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected
 import type { InstallationAuthority, Logger } from '@strongroom/platform'
 import { ServiceError } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
+import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import { findImage } from '../image/catalog.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { guestAddress } from '../network/guest-address.ts'
@@ -27,6 +28,7 @@ export class HomeHost extends VmStorage {
     authority: InstallationAuthority
     silicon: Silicon | undefined
     measurements: PublishedMeasurements
+    firmware: Pick<FirmwareReleases, 'ensure'>
     cacheDir: string
     installation: { ports: { tls: number } }
   }
@@ -37,6 +39,7 @@ export class HomeHost extends VmStorage {
     authority: InstallationAuthority
     silicon: Silicon | undefined
     measurements: PublishedMeasurements
+    firmware: Pick<FirmwareReleases, 'ensure'>
     cacheDir: string
     stateDir: string
     installation: { ports: { tls: number } }
@@ -67,6 +70,11 @@ export class HomeHost extends VmStorage {
       code: 'HardwareModeNotBuilt',
       message: 'There are no simulated processors in hardware mode.',
     })
+  }
+
+  override async fence(vmId: string, epoch: number): Promise<void> {
+    await this.#o.firmware.ensure()
+    await super.fence(vmId, epoch)
   }
 
   override async remove(vmId: string): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { hostAudience } from '@strongroom/contract'
 import { createLogger, createSealer, openStore, ServiceError, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import { openMeasurementKey } from '../image/measurement-key.ts'
 import { PublishedMeasurements } from '../image/published-measurements.ts'
 import { InstanceStore } from '../instances/instance-store.ts'
@@ -49,11 +50,9 @@ beforeEach(async () => {
     cacheDir: directory,
     sealer: createSealer(new Uint8Array(32)),
   } as unknown as HostServices
-  const measurements = new PublishedMeasurements({
-    stateDir: directory,
-    clock: systemClock,
-    key: await openMeasurementKey(services),
-  })
+  const key = await openMeasurementKey(services)
+  const published = { stateDir: directory, clock: systemClock, key }
+  const measurements = new PublishedMeasurements(published)
   const host = new Host(services)
   disks = new DiskStore(services, host)
   app = createHostApp({
@@ -61,6 +60,7 @@ beforeEach(async () => {
     disks,
     simulated: new SimulatedBoots(services, await SimulatedBootStore.open(rows)),
     measurements,
+    firmware: new FirmwareReleases(published),
     builds: new ImageBuilds({ ...services, measurements }),
     cacheDir: directory,
     controlPlaneObjectId: 'control-plane',

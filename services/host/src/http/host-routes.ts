@@ -1,6 +1,8 @@
 import { imageVariants, hostAudience, standInImage, type ImageVariant } from '@strongroom/contract'
 import {
   commandRequest,
+  firmwareRemoval,
+  firmwareSigning,
   hostWire,
   imageImport,
   imageUpdateRequest,
@@ -17,6 +19,7 @@ import {
   type Logger,
   type TokenVerifier,
 } from '@strongroom/platform'
+import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import { findImage, listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
@@ -42,6 +45,7 @@ export function createHostApp(o: {
   builds: ImageBuilds
   simulated: SimulatedBoots
   measurements: PublishedMeasurements
+  firmware: FirmwareReleases
   cacheDir: string
   verifier: TokenVerifier
   controlPlaneObjectId: string
@@ -66,6 +70,7 @@ export function createHostApp(o: {
   instanceRoutes(app, o.host, verifiers)
   diskRoutes(app, o.disks, verifiers)
   imageRoutes(app, o)
+  firmwareRoutes(app, o.firmware)
   simulatedRoutes(app, o.simulated)
   return app
 }
@@ -164,6 +169,17 @@ function imageRoutes(
     const image = await findImage(o.cacheDir, request.params.id)
     if (image === undefined) throw notFound(request.params.id)
     return await o.builds.update(image, asked)
+  })
+}
+
+function firmwareRoutes(app: HttpApp, firmware: FirmwareReleases): void {
+  app.get('/firmware', async () => await firmware.document())
+  app.post('/firmware', async (request) =>
+    firmware.sign(read(firmwareSigning, request.body, { code: 'InvalidRequestContent', subject: 'The firmware' })),
+  )
+  app.post('/firmware/remove', async (request) => {
+    const about = { code: 'InvalidRequestContent', subject: 'The firmware' } as const
+    return await firmware.remove(read(firmwareRemoval, request.body, about).sha256)
   })
 }
 

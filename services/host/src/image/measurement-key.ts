@@ -6,12 +6,12 @@ import type { Jwk } from '@strongroom/evidence'
 import { imageMeasurementsType } from '@strongroom/evidence/expected'
 import { createFileAtomically, type Sealer } from '@strongroom/platform'
 
-/** The key with which an installation signs image measurements. It signs nothing else. */
+/** The key with which an installation signs measurements of its images and firmware. It signs nothing else. */
 export interface MeasurementKey {
   /** As verifiers pin it: `anchors.json`, member `images`. */
   publicJwk: Jwk
-  /** Compact JWS, ES256. */
-  sign(document: Uint8Array): string
+  /** Compact JWS, ES256. @param type `typ` of the kind of document: that of an image's measurements where left out */
+  sign(document: Uint8Array, type?: string): string
 }
 
 const context = 'image/measurement-key'
@@ -43,10 +43,10 @@ export function measurementKey(privateKey: KeyObject): MeasurementKey {
     .update(JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }))
     .digest('base64url')
   const part = (value: Uint8Array): string => Buffer.from(value).toString('base64url')
-  const header = part(Buffer.from(JSON.stringify({ alg: 'ES256', typ: imageMeasurementsType, kid })))
   return {
     publicJwk: { kty: 'EC', crv: 'P-256', x, y, use: 'sig', alg: 'ES256', kid },
-    sign: (document) => {
+    sign: (document, typ = imageMeasurementsType) => {
+      const header = part(Buffer.from(JSON.stringify({ alg: 'ES256', typ, kid })))
       const input = `${header}.${part(document)}`
       const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
       return `${input}.${part(signature)}`

@@ -67,6 +67,7 @@ export interface BootRequest {
 export async function boot(o: BootRequest): Promise<Booted> {
   const { services, record, files } = o
   const { spec } = record
+  await services.firmware?.ensure()
   await services.disks.fetchImage(spec, o.signal)
   const image = await imageOfVm(services, spec, files)
   const { acceleration, notice } = await services.acceleration()

@@ -1,6 +1,7 @@
 import type { InstallationAuthority, ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import type { ProbeResult } from '../qemu/probe.ts'
+import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import type { InstanceStore } from './instance-store.ts'
@@ -15,6 +16,8 @@ export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifie
   silicon: Silicon | undefined
   store: InstanceRecords
   measurements: Pick<PublishedMeasurements, 'predicting'>
+  /** What guests may be launched with; absent on a joined host, which has no say in it. */
+  firmware?: Pick<FirmwareReleases, 'ensure'>
   /** Where OS disks and guest states are. */
   disks: DiskDriver
   /** Probed once, on first use. */

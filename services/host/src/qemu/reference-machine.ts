@@ -1,7 +1,8 @@
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { cpuModels, guestFirmwarePath, type GuestInterface } from '@strongroom/contract'
+import { cpuModels, type GuestInterface } from '@strongroom/contract'
+import { firmwarePath } from '@strongroom/firmware'
 import { acpiFiles, predictPcr1, tableLoader } from '@strongroom/evidence/expected'
 import { startProgram } from '@strongroom/platform'
 import { startSwtpm, stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
@@ -95,7 +96,7 @@ function referenceArguments(o: MachineShape, at: (name: string) => string, tpmSo
     ...o,
     name: 'reference',
     vmId: '00000000-0000-0000-0000-000000000000',
-    firmware: guestFirmwarePath,
+    firmware: firmwarePath(),
     variables: at('variables'),
     disk: at('disk'),
     dataDisks: [],

@@ -39,6 +39,7 @@ export async function bootWithoutGuest(o: {
   const { services, spec } = o
   const { silicon } = services
   if (silicon === undefined) throw noSilicon()
+  await services.firmware?.ensure()
   await sweepRuntime(spec.vmId)
   const runtime = await makeRuntime(spec.vmId)
   const { runtimeDir } = runtime

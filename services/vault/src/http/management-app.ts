@@ -4,9 +4,10 @@ import {
   vaultManagementApiVersion,
   vaultManagementAudience,
 } from '@strongroom/contract'
-import { vaultManagementWire } from '@strongroom/contract/wires'
+import { vaultManagementWire, vmFirmware, vmId } from '@strongroom/contract/wires'
 import {
   createHttpApp,
+  read,
   requireBearer,
   serveWire,
   ServiceError,
@@ -18,6 +19,7 @@ import { badParameter, shown } from '../errors.ts'
 import type { Hsms } from '../hsm/hsms.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { whoOf } from '../log/who.ts'
+import type { VmFirmware } from '../release/vm-firmware.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import { isLoggedRefusal, type App, type Request } from './admission.ts'
 import { readAskedBy } from './on-behalf-of.ts'
@@ -32,6 +34,8 @@ export function createManagementApp(o: {
   vaults: Vaults
   hsms: Hsms
   objects: ManagedObjects
+  /** Absent where the installation lists no firmware. */
+  firmware: VmFirmware | undefined
   log: OperationLog
   /** Undefined disables counting. */
   rates: RateLimits | undefined
@@ -122,6 +126,18 @@ export function createManagementApp(o: {
   )
   app.delete('/deletedmanagedhsms/:name', async (request, reply) => {
     await recorded(request, ofHsm('purge'), (by, name) => hsms.purge(by, name))
+    return reply.code(204).send()
+  })
+
+  const vmIdOf = (request: Request): string =>
+    read(vmId, (request.params as { vmId: string }).vmId, { code: 'BadParameter', subject: 'The id of the VM' })
+  app.put('/vms/:vmId/firmware', async (request) => {
+    const rule = read(vmFirmware, request.body, { code: 'BadParameter', subject: 'The firmware of the VM' })
+    await o.firmware?.set(request.caller, vmIdOf(request), rule)
+    return rule
+  })
+  app.delete('/vms/:vmId/firmware', async (request, reply) => {
+    await o.firmware?.forget(request.caller, vmIdOf(request))
     return reply.code(204).send()
   })
   return app

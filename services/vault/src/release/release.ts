@@ -24,6 +24,7 @@ import type { CertifiedSigner } from '../signing/certified-signer.ts'
 import type { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
 import { assertPlaced, attestedEpoch, type KeyPlacements } from './placement.ts'
+import type { VmFirmware } from './vm-firmware.ts'
 import { parseReleasePolicy } from './policy.ts'
 import { tokenDigest, type AttestationToken } from './token.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
@@ -42,6 +43,8 @@ interface ReleaseParts {
   clock: Clock
   authorities: Authorities
   placements: KeyPlacements
+  /** Absent where the installation lists no firmware. */
+  firmware: VmFirmware | undefined
   signer: CertifiedSigner
 }
 
@@ -59,6 +62,7 @@ export class KeyRelease {
     const enc = wrappingOf(body.enc)
     const nonce = nonceOf(body.nonce)
     return this.#decided(caller, 'release', target, body.target, async (key, token) => {
+      const firmware = key.vault === platformVault ? (await this.#o.firmware?.admit(token.claims))?.tags : undefined
       const wrappingKey = wrappingKeyOf(token.claims)
       const ciphertext = await this.#o.keystore.wrapForRelease({
         material: key.material,
@@ -83,7 +87,7 @@ export class KeyRelease {
           key: {
             ...bundle,
             key: { ...bundle.key, key_hsm: Buffer.from(JSON.stringify(envelope)).toString('base64url') },
-            tags: { ...bundle.tags, [guestStateGenerationTag]: String(key.guestStateGeneration) },
+            tags: { ...bundle.tags, [guestStateGenerationTag]: String(key.guestStateGeneration), ...firmware },
           },
         },
       }
@@ -120,11 +124,13 @@ export class KeyRelease {
       subject: 'The generation of the guest state',
     })
     return this.#decided(caller, 'advanceGuestStateGeneration', target, given, async (key, token) => {
+      const firmware = key.vault === platformVault ? await this.#o.firmware?.admit(token.claims) : undefined
       await this.#o.store.transaction(async (tx) => {
         await this.#assertPlaced(tx, key, { claims: token.claims, placement })
         const stored = await this.#o.repository.lockGeneration(tx, key)
         if (stored === undefined) throw this.#o.keys.notFound(target.name, target.version)
         if (generation < stored) throw tooOld(generation, stored)
+        await firmware?.ran(tx)
         await this.#o.repository.setGeneration(tx, {
           vault: key.vault,
           name: key.name,

@@ -4,6 +4,7 @@ import type {
   CertificateIssuerRow,
   CertificateObjectRow,
   CertificatePendingRow,
+  FirmwareListRow,
   CertificateVersionRow,
   KeyObjectRow,
   KeyPlacementRow,
@@ -12,6 +13,7 @@ import type {
   SecretVersionRow,
   VaultRow,
   VaultSecretRow,
+  VmFirmwareRow,
 } from './tables.ts'
 import { vaultMigrations } from './vault-migrations.ts'
 
@@ -19,6 +21,8 @@ export interface Tables {
   key_object: KeyObjectRow
   key_version: KeyVersionRow
   key_placement: KeyPlacementRow
+  vm_firmware: VmFirmwareRow
+  firmware_list: FirmwareListRow
   secret_object: ObjectRow
   secret_version: SecretVersionRow
   certificate_object: CertificateObjectRow

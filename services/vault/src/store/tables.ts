@@ -117,6 +117,27 @@ export interface KeyPlacementRow {
   ticket_hash: string
 }
 
+/** Which firmware the VM of platform keys may be launched with, and which it ran last. */
+export interface VmFirmwareRow {
+  /** Upper case. */
+  vm_id: string
+  /** FirmwareUpdates */
+  updates: string
+  /** Of what it ran last, hexadecimal; null before its first boot, as the two below. */
+  sha256: string | null
+  version: string | null
+  security_version: number | null
+}
+
+/** The newest list of firmware that was decided by: none that was signed before it counts again. */
+export interface FirmwareListRow {
+  id: number
+  /** ISO time. */
+  signed_at: string
+  /** SHA-256 of the list, hexadecimal. */
+  digest: string
+}
+
 export interface VaultSecretRow {
   name: string
   sealed: string

@@ -138,4 +138,22 @@ export const vaultMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0017-vm-firmware': {
+    up: async (db) => {
+      await db.schema
+        .createTable('vm_firmware')
+        .addColumn('vm_id', 'text', (column) => column.primaryKey())
+        .addColumn('updates', 'text', (column) => column.notNull())
+        .addColumn('sha256', 'text')
+        .addColumn('version', 'text')
+        .addColumn('security_version', 'integer')
+        .execute()
+      await db.schema
+        .createTable('firmware_list')
+        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('signed_at', 'text', (column) => column.notNull())
+        .addColumn('digest', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
 }

@@ -14,6 +14,7 @@ import {
   type VaultDefinition,
   type VaultGrant,
 } from '@strongroom/contract'
+import type { Jwk } from '@strongroom/evidence'
 import {
   createLogger,
   createSealer,
@@ -138,6 +139,8 @@ export async function createTestVault(
     mapsAzureProviders?: boolean
     /** Default: a separate folder. */
     stateDir?: string
+    /** Keys that sign the list of firmware in stateDir; nothing is listed where left out. */
+    firmwareKeys?: readonly Jwk[]
     logger?: Logger
     /** Registers cleanup work; by default after the test that opens the vault. */
     inTheEnd?: (work: () => Promise<void>) => void
@@ -181,6 +184,7 @@ export async function createTestVault(
     authority,
     ...(o.rates && { rates: o.rates }),
     keystore: o.keystore,
+    ...(o.firmwareKeys && { firmwareKeys: o.firmwareKeys }),
     mapsAzureProviders: o.mapsAzureProviders ?? false,
     platformAccess: {
       orchestratorObjectId: principalIds.orchestrator,

@@ -5,6 +5,7 @@ import { personalSshKey, readPublicKeys } from '../../core/ssh-key.ts'
 import { askedWith, rememberAsked } from '../../trust/asked-settings.ts'
 import { defaultAdmin, referenceImage, sizeFor, vmBody, vmPath, type VmRequest } from '../../up/vm-request.ts'
 import { exists, prepareNetwork, takeBack } from '../../up/vm-network.ts'
+import { firmwareUpdatesOf, firmwareUpdatesOption } from './update.ts'
 import { columns, fetchVm, groupOf, newGroupOption, noWaitOption, operate, row, type VmResource } from './resource.ts'
 
 export const createCommand: Command = {
@@ -41,6 +42,7 @@ export const createCommand: Command = {
       summary:
         'resource id of your own attestation provider, or the name of one of another origin; only that provider can attest the VM; by default the region’s',
     },
+    firmwareUpdatesOption,
     { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
     { flags: '--user-data <file>', summary: 'shown to the guest at its metadata endpoint' },
     {
@@ -63,6 +65,7 @@ export const createCommand: Command = {
       keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
     const attestationProvider = textOption(context, 'attestationProvider')
     const securityType = textOption(context, 'securityType') ?? 'ConfidentialVM'
+    const firmware = firmwareUpdatesOf(context)
     const customData = await encoded(textOption(context, 'customData'))
     const userData = await encoded(textOption(context, 'userData'))
     const diskEncryptionSet = textOption(context, 'diskEncryptionSet')
@@ -82,6 +85,7 @@ export const createCommand: Command = {
       sshPublicKeys: keys,
       ...(attestationProvider !== undefined && { attestationProvider: providerId(arm, attestationProvider) }),
       ...(diskEncryptionSet !== undefined && { diskEncryptionSet }),
+      ...(firmware !== undefined && { firmwareUpdates: firmware }),
       ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
     }
     const made = await prepareNetwork(arm, request)
@@ -102,13 +106,16 @@ export const createCommand: Command = {
 export async function rememberRequest(
   context: CommandContext,
   vm: VmResource,
-  request: Pick<VmRequest, 'adminUsername' | 'sshPublicKeys' | 'customData' | 'image' | 'secureBoot' | 'encryption'>,
+  request: Pick<
+    VmRequest,
+    'adminUsername' | 'sshPublicKeys' | 'customData' | 'image' | 'secureBoot' | 'encryption' | 'firmwareUpdates'
+  >,
 ): Promise<void> {
   const customData = request.customData === undefined ? undefined : Buffer.from(request.customData, 'base64')
-  const { image, secureBoot, encryption: asked } = request
+  const { image, secureBoot, encryption: asked, firmwareUpdates } = request
   await rememberAsked(context.paths.config, vm.properties.vmId, {
     ...askedWith({ ...request, customData }),
-    vm: { image, secureBoot, encryption: asked },
+    vm: { image, secureBoot, encryption: asked, ...(firmwareUpdates !== undefined && { firmwareUpdates }) },
   })
 }
 

@@ -1,4 +1,4 @@
-import type { ImageReference } from '@strongroom/contract'
+import type { FirmwareUpdates, ImageReference } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type CommandContext, type Option } from '../../core/command.ts'
@@ -19,7 +19,11 @@ export interface VmResource {
     vmId: string
     provisioningState: string
     hardwareProfile: { vmSize: string }
-    securityProfile?: { attestationProvider?: { id: string }; uefiSettings?: { secureBootEnabled?: boolean } }
+    securityProfile?: {
+      attestationProvider?: { id: string }
+      firmwareUpdates?: FirmwareUpdates
+      uefiSettings?: { secureBootEnabled?: boolean }
+    }
     instanceView?: { statuses?: { code: string; displayStatus?: string; message?: string }[] }
     storageProfile?: { imageReference?: ImageReference; osDisk?: { managedDisk?: { securityProfile?: DiskSecurity } } }
   }

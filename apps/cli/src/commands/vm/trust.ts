@@ -46,6 +46,10 @@ export async function judgeTrust(
     ...record,
     encryption: made?.vm?.encryption ?? record.encryption,
     firmware: textOption(context, 'firmware'),
+    askedFirmware: {
+      updates: made?.vm?.firmwareUpdates ?? record.askedFirmware?.updates,
+      pinned: made?.pins?.firmware,
+    },
     image: askedImage(record.image, made),
     measurements: document,
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
@@ -63,7 +67,8 @@ export async function judgeTrust(
 
 /**
  * The first boot that its creator trusts determines what every later one must run and open; the highest boot-file
- * generation, that none before it runs again.
+ * generation, that none before it runs again. The firmware follows: a boot is trusted only with what the signed list and
+ * its owner allow after the last.
  */
 async function pinFirst(
   context: CommandContext,
@@ -73,10 +78,16 @@ async function pinFirst(
 ): Promise<void> {
   if (made === undefined || seen === undefined) return
   const generation = Math.max(seen.generation ?? 0, made.pins?.generation ?? 0)
-  const pins = { ...seen, ...made.pins, ...(generation > 0 && { generation }) }
+  const { firmware } = seen
+  const pins = {
+    ...seen,
+    ...made.pins,
+    ...(generation > 0 && { generation }),
+    ...(firmware !== undefined && { firmware }),
+  }
   if (isDeepStrictEqual(pins, made.pins)) return
   await rememberAsked(context.paths.config, vmId, { ...made, pins })
-  context.say('Boot file and volume of this boot are saved: every later boot is compared with them.')
+  context.say('Boot file, volume and firmware of this boot are saved: every later boot is compared with them.')
 }
 
 /** From the creator's own folder, else the resource manager's record. */

@@ -20,6 +20,7 @@ import {
   type VmResource,
 } from './resource.ts'
 import { shownPlacement } from './placement.ts'
+import { updateCommand } from './update.ts'
 import { waitCommand } from './wait.ts'
 
 const list: Command = {
@@ -147,6 +148,7 @@ export const vmCommands: Command[] = [
   powerCommand('stop', 'powerOff', 'stop a VM; it stays allocated'),
   powerCommand('restart', 'restart', 'restart a VM'),
   powerCommand('deallocate', 'deallocate', 'stop a VM and free its cores'),
+  updateCommand,
   remove,
   waitCommand,
 ]

@@ -4,10 +4,12 @@ import { anyText } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { diskAccess, diskAccessRequest, finishUpload, storedDiskSpec, storedDiskStatus } from './disks.ts'
-import { imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from './images.ts'
+import { firmwareListDocument, imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from './images.ts'
 import {
   commandRequest,
   dataDisks,
+  firmwareRemoval,
+  firmwareSigning,
   imageImport,
   imageUpdateRequest,
   instanceConversion,
@@ -50,6 +52,9 @@ const simulated: readonly WireOperation[] = [
 
 // prettier-ignore
 const images: readonly WireOperation[] = [
+  { method: 'GET', path: '/firmware', summary: 'The signed list of firmware that guests may be launched with', status: 200, answer: firmwareListDocument },
+  { method: 'POST', path: '/firmware', summary: 'Measures firmware and signs a list with it; idempotent', body: firmwareSigning, status: 200, answer: firmwareListDocument, errors: ['MissingFirmware', 'FirmwareNotHardened', 'InvalidRequestContent'] },
+  { method: 'POST', path: '/firmware/remove', summary: 'Signs a list without a release; idempotent', body: firmwareRemoval, status: 200, answer: firmwareListDocument, errors: ['InvalidRequestContent', 'FirmwareListInvalid'] },
   { method: 'GET', path: '/images', summary: 'Images of the host', status: 200, answer: valueOf(imageRecord) },
   { method: 'GET', path: '/images/:id/measurements', summary: 'An image’s signed measurements', status: 200, answer: imageMeasurements },
   { method: 'GET', path: '/images/build', summary: 'Progress of the reference image’s build', query: variant, status: 200, answer: imageBuildStatus, errors: ['InvalidParameter'] },

@@ -54,6 +54,17 @@ export const imageUpdate = named(
 )
 export type ImageUpdate = TypeOf<typeof imageUpdate>
 
+export const firmwareListDocument = named(
+  'FirmwareListDocument',
+  object({
+    /** Compact JWS (docs/design/0020-firmware-updates.md). */
+    jws: anyText,
+    /** SHA-256 of the firmware that guests are launched with now, hexadecimal; absent where it cannot be read. */
+    current: optional(anyText),
+  }),
+)
+export type FirmwareListDocument = TypeOf<typeof firmwareListDocument>
+
 export const imageBuildStatus = named(
   'ImageBuildStatus',
   object({

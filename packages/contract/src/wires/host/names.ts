@@ -18,6 +18,13 @@ export const keptEncryption = oneOf('VMGuestStateOnly', 'DiskWithVMGuestState')
 export const encryption = oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM')
 export type SecurityEncryptionType = TypeOf<typeof encryption>
 
+/**
+ * Which firmware a VM's owner lets it be launched with: any release of the installation's signed list that is not older in security than
+ * what it ran last (the default), nothing but what it ran last, or any release of the list.
+ */
+export const firmwareUpdates = ['Listed', 'Pinned', 'ListedOrOlder'] as const
+export type FirmwareUpdates = (typeof firmwareUpdates)[number]
+
 /** With its version: exactly this key is released, and no later one. */
 export const keyIdentifier: Shape<string> = text(
   /^https:\/\/[a-z0-9-]+\.(vault|managedhsm)\.strongroom\.internal\/keys\/[A-Za-z0-9-]+\/[0-9a-f]{32}$/,

@@ -1,8 +1,8 @@
 import { managementHost } from '../../names.ts'
 import { anyText, named, object } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
-import { imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from '../host/images.ts'
-import { imageImport, imageUpdateRequest } from '../host/requests.ts'
+import { firmwareListDocument, imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from '../host/images.ts'
+import { firmwareRemoval, firmwareSigning, imageImport, imageUpdateRequest } from '../host/requests.ts'
 import { variant } from '../host/host-wire.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { accessQuestion, vaultAccess } from './access.ts'
@@ -38,6 +38,9 @@ const fleet: readonly WireOperation[] = [
 
 // prettier-ignore
 const images: readonly WireOperation[] = [
+  { method: 'GET', path: `${of('Machine')}/firmware`, summary: 'The signed list of firmware that guests may be launched with', status: 200, answer: firmwareListDocument },
+  { method: 'POST', path: `${of('Machine')}/firmware/sign`, summary: 'Measures firmware of the server’s machine and signs a list with it', body: firmwareSigning, status: 200, answer: firmwareListDocument, errors: ['MissingFirmware', 'FirmwareNotHardened', 'InvalidParameter'] },
+  { method: 'POST', path: `${of('Machine')}/firmware/remove`, summary: 'Signs a list without a release', body: firmwareRemoval, status: 200, answer: firmwareListDocument, errors: ['InvalidParameter'] },
   { method: 'GET', path: `${of('Machine')}/images`, summary: 'Images of the host', status: 200, answer: valueOf(imageRecord) },
   { method: 'GET', path: `${of('Machine')}/images/:image/measurements`, summary: 'An image’s signed measurements; by id, or the newest with a name', status: 200, answer: imageMeasurements, errors: ['ImageNotFound'] },
   { method: 'GET', path: `${of('Machine')}/images/build`, summary: 'Progress of the reference image’s build', query: variant, status: 200, answer: imageBuildStatus },

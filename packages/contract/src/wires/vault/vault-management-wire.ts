@@ -3,7 +3,7 @@ import { anyObject, named } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { deletedManagedHsmRecord, managedHsmDefinition, managedHsmRecord } from './managed-hsm.ts'
-import { deletedVaultRecord, nameAvailability, vaultChange, vaultRecord } from './vault.ts'
+import { deletedVaultRecord, nameAvailability, vaultChange, vaultRecord, vmFirmware } from './vault.ts'
 
 /** In Key Vault's data-plane format. */
 const object = named('KeyVaultObject', anyObject)
@@ -40,6 +40,12 @@ const hsms: readonly WireOperation[] = [
   { method: 'DELETE', path: '/deletedmanagedhsms/:name', summary: 'Purges it with all its content', status: 204, errors: ['Conflict'] },
 ]
 
+// prettier-ignore
+const vms: readonly WireOperation[] = [
+  { method: 'PUT', path: '/vms/:vmId/firmware', summary: 'Which firmware a VM may be launched with, as its owner says; idempotent', body: vmFirmware, status: 200, answer: vmFirmware, errors: ['BadParameter'] },
+  { method: 'DELETE', path: '/vms/:vmId/firmware', summary: 'Forgets it, and what the VM ran last; idempotent', status: 204, errors: ['BadParameter'] },
+]
+
 /** On which the resource manager creates, changes and deletes vaults and managed HSMs. */
 export const vaultManagementWire: Wire = {
   name: 'vault-management',
@@ -49,5 +55,5 @@ export const vaultManagementWire: Wire = {
     'The resource manager informs the key service about the existing vaults and managed HSMs. Only its principal may call, with ?api-version=2025-05-01, and, if there is a caller, with a header that names it. Names are compared without case and kept in lower case.',
   server: vaultManagementAudience,
   security: 'bearer',
-  operations: [...vaults, ...objects, ...hsms],
+  operations: [...vaults, ...objects, ...hsms, ...vms],
 }

@@ -13,6 +13,11 @@ import {
   type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
+import { firmwareUpdates } from '../host/names.ts'
+
+/** What a VM's owner lets it be launched with, of the installation's signed list (docs/design/0020-firmware-updates.md). */
+export const vmFirmware = named('VmFirmware', object({ updates: oneOf(...firmwareUpdates) }))
+export type VmFirmware = TypeOf<typeof vmFirmware>
 
 export const guid: Shape<string> = text(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'a GUID')
 export const resourceId: Shape<string> = upTo(1024, 'the id of a resource', /^\/subscriptions\/[^\r\n]+$/)

@@ -67,17 +67,75 @@ export async function snpLaunchDigest(
   }
   const launch = new SnpLaunch(o.firmwareDigest ?? (await snpFirmwareDigest(o.firmware)))
   await addSections(launch, sections, { hypervisor, kernelHashes: o.kernelHashes })
-  const sevFeatures = o.sevFeatures ?? 1n
+  const { resetAddress } = firmware
+  const digests = await processorDigests({ ...o, start: launch.value, resetAddress, cpuSignature, hypervisor })
+  return digests.at(-1)!
+}
+
+/**
+ * What a launch by QEMU with this firmware measures before the processors, and where those after the first begin: all that
+ * `snpLaunchDigests` needs of the firmware.
+ * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { equal } from '@strongroom/evidence'
+ * import { snpLaunchDigest, snpLaunchDigests, snpLaunchStart } from '@strongroom/evidence/expected'
+ *
+ * const firmware = await readFile('ovmf.fd')
+ * const digests = await snpLaunchDigests({ ...(await snpLaunchStart(firmware)), vCPUs: 4, vcpuType: 'EPYC-Milan' })
+ * equal(digests[1]!, await snpLaunchDigest({ firmware, vCPUs: 2, vcpuType: 'EPYC-Milan' })) // => true
+ */
+export async function snpLaunchStart(
+  firmware: Uint8Array,
+): Promise<{ start: Uint8Array; resetAddress: number | undefined }> {
+  const { sections = [], resetAddress } = parseSnpFirmware(firmware)
+  const launch = new SnpLaunch(await snpFirmwareDigest(firmware))
+  await addSections(launch, sections, { hypervisor: 'qemu' })
+  return { start: launch.value, resetAddress }
+}
+
+/**
+ * Launch measurements of guests with one to `vCPUs` processors, in this order, by QEMU.
+ * @param o.start of `snpLaunchStart`
+ * @throws ParseError
+ * @example
+ * import { readFile } from 'node:fs/promises'
+ * import { snpLaunchDigests, snpLaunchStart } from '@strongroom/evidence/expected'
+ *
+ * const start = await snpLaunchStart(await readFile('ovmf.fd'))
+ * const digests = await snpLaunchDigests({ ...start, vCPUs: 96, vcpuType: 'EPYC-Milan' })
+ * digests.length // => 96
+ */
+export async function snpLaunchDigests(
+  o: SnpProcessors & { start: Uint8Array; resetAddress: number | undefined },
+): Promise<Uint8Array[]> {
+  requireProcessors(o.vCPUs)
+  return await processorDigests({ ...o, cpuSignature: requireCpuSignature(o), hypervisor: 'qemu' })
+}
+
+/** The launch after each processor. */
+async function processorDigests(o: {
+  start: Uint8Array
+  resetAddress: number | undefined
+  vCPUs: number
+  cpuSignature: number
+  sevFeatures?: bigint
+  hypervisor: SnpHypervisor
+}): Promise<Uint8Array[]> {
+  const { cpuSignature, hypervisor, sevFeatures = 1n, resetAddress: address } = o
+  const launch = new SnpLaunch(o.start)
   await launch.processor(buildVmsa({ address: bootProcessorAddress, cpuSignature, sevFeatures, hypervisor }))
-  if (o.vCPUs > 1) {
-    const address = firmware.resetAddress
-    if (address === undefined) {
-      throw new ParseError({ code: 'Missing', message: 'Firmware image has no reset block for further processors' })
-    }
-    const further = buildVmsa({ address, cpuSignature, sevFeatures, hypervisor })
-    for (let index = 1; index < o.vCPUs; index++) await launch.processor(further)
+  const digests = [launch.value]
+  if (o.vCPUs === 1) return digests
+  if (address === undefined) {
+    throw new ParseError({ code: 'Missing', message: 'Firmware image has no reset block for further processors' })
   }
-  return launch.value
+  const further = buildVmsa({ address, cpuSignature, sevFeatures, hypervisor })
+  for (let index = 1; index < o.vCPUs; index++) {
+    await launch.processor(further)
+    digests.push(launch.value)
+  }
+  return digests
 }
 
 /** What the host adds besides the image, in order. */

@@ -129,12 +129,9 @@ function parseBootFile(payload: Uint8Array): BootFileDocument {
     version,
     members: ['image', 'generation', 'release', 'builtAt', 'bootFile'],
   })
-  const { generation } = document
-  if (typeof generation !== 'number' || !Number.isInteger(generation) || generation < 0 || generation > mostGeneration)
-    return reader.refuse('generation', `a whole number from 0 to ${mostGeneration}`, generation)
   return {
     image: reader.text(document['image'], 'image'),
-    generation,
+    generation: reader.integer(document['generation'], 'generation', 0, mostGeneration),
     release: reader.text(document['release'], 'release'),
     builtAt: reader.time(document['builtAt'], 'builtAt'),
     bootFile: reader.bootFile(document['bootFile']),

@@ -57,6 +57,17 @@ export class DocumentReader {
     return fromHex(value)
   }
 
+  sha384(value: unknown, path: string): Uint8Array {
+    if (typeof value !== 'string' || !/^[0-9a-f]{96}$/.test(value))
+      return this.refuse(path, 'SHA-384 in hexadecimal', value)
+    return fromHex(value)
+  }
+
+  integer(value: unknown, path: string, least: number, most: number): number {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
+    return this.refuse(path, `a whole number from ${least} to ${most}`, value)
+  }
+
   text(value: unknown, path: string): string {
     return typeof value === 'string' && value.length > 0 && value.length <= 200
       ? value

@@ -1,11 +1,8 @@
 import { utf8 } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
-import { VerificationError } from '../../core/errors.ts'
-import { requireAlgorithm, verifyTokenSignature } from '../../tokens/algorithms.ts'
-import { parseJws } from '../../tokens/jws.ts'
-import { type Jwk, selectKey } from '../../tokens/keys.ts'
-import { shown } from '../../tokens/shown.ts'
+import type { Jwk } from '../../tokens/keys.ts'
 import { DocumentReader } from './document-reader.ts'
+import { verifyDocument } from './verify-document.ts'
 import { nothingPassed, separatorAlone, type BootRegisters } from './boot-registers.ts'
 import { extendAll } from './pcr.ts'
 import { pcr4Digests } from './pcr4.ts'
@@ -160,32 +157,8 @@ export function imageMeasurementsText(o: ImageMeasurements): Uint8Array {
  * verifyImageMeasurements({ jws, keys: [] }) // throws VerificationError TokenKeyUnknown
  */
 export async function verifyImageMeasurements(o: { jws: string; keys: readonly Jwk[] }): Promise<ImageMeasurements> {
-  const jws = parseJws(o.jws)
-  const { typ, alg, kid } = jws.header
-  if (typ !== imageMeasurementsType)
-    throw new VerificationError({
-      code: 'TokenOfAnotherKind',
-      message: 'Signed text is not a document of an image’s measurements',
-      subject: 'token',
-      expected: imageMeasurementsType,
-      found: shown(typ),
-    })
-  if (Object.hasOwn(jws.header, 'crit'))
-    throw new VerificationError({
-      code: 'UnknownCriticalExtension',
-      message: 'Document of measurements has a critical header that is not understood',
-      subject: 'token',
-      found: shown(jws.header['crit']),
-    })
-  const algorithm = requireAlgorithm(alg, ['ES256'])
-  const key = selectKey({ keys: o.keys, kid, algorithm })
-  if (!(await verifyTokenSignature({ algorithm, key, signature: jws.signature, data: jws.signingInput })))
-    throw new VerificationError({
-      code: 'TokenSignatureInvalid',
-      message: 'Document of measurements is not signed by the key that it names',
-      subject: 'token',
-    })
-  return parseImageMeasurements(jws.payload)
+  const of = { ...o, type: imageMeasurementsType, name: 'document of an image’s measurements' }
+  return parseImageMeasurements(await verifyDocument(of))
 }
 
 const reader = new DocumentReader('image measurements')

@@ -94,6 +94,7 @@ const takenWhileRunning = [
   'tags',
   'identity',
   'storageProfile.dataDisks',
+  'securityProfile.firmwareUpdates',
   'userData',
   'diagnosticsProfile',
   'osProfile.allowExtensionOperations',
@@ -150,6 +151,9 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
     else current.internal.identity = identity
     refreshBody(current)
   })
+  // Within the transaction: no launch goes by a word that the VM's owner has taken back.
+  if (changed.includes('securityProfile.firmwareUpdates'))
+    await plane.vaults.allowFirmware(onBehalfOf(request), vm.internal.vmId, model.firmwareUpdates ?? 'Listed')
   if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, onBehalfOf(request), vm) }
   if (!changesDisks) return { vm, created: false }
   const operation = await begin(plane.runner, tx, 'vm.update', existing, request.caller, {

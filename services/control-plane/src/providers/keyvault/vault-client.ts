@@ -4,6 +4,7 @@ import {
   vaultManagementHost,
   type DeletedManagedHsmRecord,
   type DeletedVaultRecord,
+  type FirmwareUpdates,
   type KeyBundle,
   type ManagedHsmDefinition,
   type ManagedHsmRecord,
@@ -94,6 +95,16 @@ export class VaultClient extends SoftDeleted<VaultChange, VaultRecord, DeletedVa
   /** A new version. @throws ServiceError 400 BadParameter, 409 */
   async setSecret(asker: OnBehalfOf, vault: string, name: string, wanted: object): Promise<SecretItem> {
     return await this.#service.send('PUT', objectPath(vault, 'secrets', name), { asker, body: wanted })
+  }
+
+  /** What a VM's owner lets it be launched with. Idempotent. @param vmId upper case */
+  async allowFirmware(asker: OnBehalfOf, vmId: string, updates: FirmwareUpdates): Promise<void> {
+    await this.#service.send('PUT', `/vms/${vmId}/firmware`, { asker, body: { updates } })
+  }
+
+  /** Of a VM that is gone. Idempotent. */
+  async forgetFirmware(asker: OnBehalfOf, vmId: string): Promise<void> {
+    await this.#service.send('DELETE', `/vms/${vmId}/firmware`, { asker })
   }
 
   /** Without its value. @throws ServiceError 404 SecretNotFound */

@@ -14,6 +14,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
     'hardwareProfile.vmSize': m.vmSize,
     'securityProfile.uefiSettings.secureBootEnabled': m.secureBoot,
     'securityProfile.encryptionAtHost': m.encryptionAtHost,
+    'securityProfile.firmwareUpdates': m.firmwareUpdates ?? 'Listed',
     // Each as a text, because members are in the order in which a disk acquired them.
     'storageProfile.dataDisks': (m.dataDisks ?? [])
       .map(({ lun, name, id, createOption, deleteOption, caching, storageAccountType }) =>

@@ -1,4 +1,4 @@
-import type { ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
+import type { FirmwareUpdates, ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
 import type { UserIdentity } from '../../../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../../../store/resources.ts'
 
@@ -80,6 +80,8 @@ export interface VmModel {
   dataDisks?: DataDisk[]
   /** Attests its boots; default: the region's shared provider. Fixed: the VM's key is released only on this one's tokens. */
   attestationProvider?: AttestationProvider
+  /** What it may be launched with, of the installation's signed list; `Listed` where it is absent. */
+  firmwareUpdates?: FirmwareUpdates
   /** Whether the VM has its own identity in the directory. */
   systemAssigned?: boolean
   /** Further identities it may act as, by their principal at assignment. */
@@ -186,6 +188,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
       }),
       ...(model.encryptionAtHost && { encryptionAtHost: true }),
       ...(model.attestationProvider !== undefined && { attestationProvider: { id: model.attestationProvider.id } }),
+      ...(model.firmwareUpdates !== undefined && { firmwareUpdates: model.firmwareUpdates }),
     },
     storageProfile: {
       imageReference: imageView(internal),

@@ -1,4 +1,4 @@
-import type { ImageReference } from '@strongroom/contract'
+import { firmwareUpdates, type FirmwareUpdates, type ImageReference } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
 import { checkPlan } from '../image/market-terms.ts'
@@ -61,6 +61,8 @@ export interface VmRequest {
   scaleSetId: string | undefined
   /** Our addition: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
+  /** Ours: which firmware the VM may be launched with. Clients of Azure's drop it: absent, it stays. */
+  firmwareUpdates: FirmwareUpdates | undefined
   /** Dotted paths of sent members that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
 }
@@ -82,6 +84,7 @@ export function readVmRequest(
   const diskSecurity = managed.object('securityProfile')
   const os = properties.object('osProfile')
   const disablePassword = os.object('linuxConfiguration').flag('disablePasswordAuthentication')
+  const encryption = diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption
   const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys').map(readKey)
   return {
     fields,
@@ -90,7 +93,7 @@ export function readVmRequest(
     zones: fields.has('zones') ? fields.texts('zones') : (existing?.zones ?? []),
     vmSize: properties.object('hardwareProfile').text('vmSize') ?? existing?.vmSize,
     securityType: security.text('securityType') ?? existing?.securityType,
-    encryption: diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption,
+    encryption,
     encryptionGiven: diskSecurity.present && diskSecurity.names.length > 0,
     diskEncryptionSetId: diskSecurity.object('diskEncryptionSet').text('id') ?? existing?.diskEncryptionSet?.id,
     secureBoot: uefi.flag('secureBootEnabled') ?? existing?.secureBoot,
@@ -125,9 +128,26 @@ export function readVmRequest(
     availabilitySetId: properties.object('availabilitySet').text('id') ?? existing?.availabilitySet?.id,
     scaleSetId: properties.object('virtualMachineScaleSet').text('id') ?? existing?.scaleSet?.id,
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
+    firmwareUpdates: readFirmwareUpdates(security, encryption) ?? existing?.firmwareUpdates,
     identity: readIdentity(fields, o),
     unsupported: readUnsupported(properties),
   }
+}
+
+/** Whoever releases a VM's key decides by it: of a VM without one nobody would. */
+function readFirmwareUpdates(security: Fields, encryption: VmRequest['encryption']): FirmwareUpdates | undefined {
+  const updates = security.oneOf('firmwareUpdates', firmwareUpdates)
+  if (updates === undefined || (encryption !== undefined && encryption !== 'NonPersistedTPM')) return updates
+  security.invalid(
+    security.at('firmwareUpdates'),
+    'Which firmware a VM is launched with is decided where its key is released: this VM has none.',
+    {
+      expected: 'a confidential VM with VMGuestStateOnly or DiskWithVMGuestState',
+      found: encryption ?? 'no confidential VM',
+      remedy: 'Leave firmwareUpdates out. Your own verifier sees the launch measurement of each boot.',
+    },
+  )
+  return undefined
 }
 
 /** Azure's limit on custom data and user data, before base64. */
