@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Types, lint, format and boundaries: what CI refuses before any test runs. The parts run side by side.
+# Types, lint, format and boundaries, checked before CI runs any test. The parts run in parallel.
 #   --static   without the boundaries
 set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -15,12 +15,12 @@ begin() {
   parts[$name]=$!
 }
 
-# What was checked before and is as it was is not checked again: the compiler compares the content of every file and its own version.
+# Unchanged files are not checked again: the compiler compares the content of every file and its own version.
 checked=.cache/types
 mkdir -p "$checked"
 types() { tsc -p "$1" --incremental --tsBuildInfoFile "$checked/${2:-$(basename "$1")}.tsbuildinfo"; }
 
-# What is to run in a browser knows nothing of Node.
+# Browser code is compiled without Node's types.
 browser_types() {
   local project
   for project in packages/{contract,der,evidence,policy,release-policy,transparency,trust} apps/portal; do types "$project"; done
@@ -28,13 +28,13 @@ browser_types() {
 
 declare -A parts=()
 begin lint oxlint --type-aware
-# All that runs in Node is one program with the tests, so that nothing is checked twice.
+# Node's code and the tests are one program, so that nothing is checked twice.
 begin types types . node
 begin browser-types browser_types
 begin format oxfmt --check
 # Dependencies, files and exports that nothing uses.
 begin unused knip --no-progress --no-config-hints
-# What the columns of all stores are bound to is tried on databases: npm test does, with the units.
+# The bindings of all stores' columns need databases: npm test checks them with the unit tests.
 boundaries=(vitest run --project unit-shared test/boundaries --exclude '**/stores.test.ts')
 if [ "${1:-}" != --static ]; then begin boundaries "${boundaries[@]}"; fi
 
@@ -42,14 +42,14 @@ failed=()
 for name in format unused browser-types types lint boundaries; do
   if [ -z "${parts[$name]:-}" ]; then continue; fi
   if wait "${parts[$name]}"; then
-    echo "$name: right"
+    echo "$name: ok"
   else
     failed+=("$name")
     cat "$said/$name"
-    echo "$name: refused"
+    echo "$name: failed"
   fi
 done
 if [ "${#failed[@]}" -gt 0 ]; then
-  echo "check: refused by ${failed[*]}" >&2
+  echo "check: failed: ${failed[*]}" >&2
   exit 1
 fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing: Debian packages, then the locked npm packages. Quiet when nothing is missing.
-#   --for=COMMAND  what is about to run; `help` and the like need no Debian packages
-#   --tests        the packages of the tests as well
+# Installs missing Debian packages, then the locked npm packages. Quiet if nothing is missing.
+#   --for=COMMAND  the command about to run; `help` and the like need no Debian packages
+#   --tests        includes the tests' packages
 # Without root it prints the one apt-get line and stops with exit code 3.
 set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -21,12 +21,12 @@ done
 missing_packages() {
   local wanted
   wanted=$(grep -hv '^#' "${lists[@]}" | grep -v '^$')
-  # shellcheck disable=SC2086 # one word a package
+  # shellcheck disable=SC2086 # one word per package
   comm -23 <(sort -u <<<"$wanted") \
     <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^ii  *//p' | sort -u)
 }
 
-# A machine can carry a libsystemd-shared that was built without TPM 2 support under the same version: repart then
+# The installed libsystemd-shared may be of the same version but built without TPM 2 support: repart then
 # dies on its first TPM call. Resolving every symbol at load time shows it.
 repart_is_whole() {
   LD_BIND_NOW=1 systemd-repart --version >/dev/null 2>&1
@@ -54,8 +54,8 @@ if [ "$need_packages" = yes ]; then
   fi
 fi
 
-# The one native package, pkcs11js, is optional for users: it is compiled where the tools are there, against Debian's
-# headers, as others would have to be fetched. The tests need it.
+# The one native package, pkcs11js, is optional for users: it is compiled if the tools are installed, against Debian's
+# headers, because others would have to be downloaded. The tests need it.
 if [ -z "${npm_config_nodedir:-}" ] && [ -d /usr/include/node ]; then export npm_config_nodedir=/usr; fi
 
 # npm ci once per lock file; the stamp is inside node_modules, so removing that folder is enough to start over.
@@ -71,23 +71,23 @@ if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$lock" ]; then
   (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2)
   printf '%s' "$lock" >"$stamp"
 elif [ ! "$stamp" -nt "$root/package-lock.json" ]; then
-  # The launcher compares times alone.
+  # The launcher compares only times.
   touch "$stamp"
 fi
 
-# One file of the command line's sources, which would be recompiled at each start. Without it they run as they are.
+# Bundles the command line's sources, which would otherwise be recompiled at each start. Without the bundle they run directly.
 if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/cli" ]; then
   "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-cli.ts" >&2 ||
     echo "setup: apps/cli/dist was not made; each command compiles its sources" >&2
 fi
 
-# The portal's files, where anything of them has changed; a server without them has no portal.
+# Builds the portal's files if their sources changed; a server without them has no portal.
 if [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/portal" ]; then
   "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-portal.ts" >&2 ||
     echo "setup: apps/portal/dist was not made; there is no portal" >&2
 fi
 
-# The firmware of guests takes seconds to make, once: tests with a limit of time do not wait for it.
+# Building the guests' firmware takes seconds, once: tests with a time limit do not wait for it.
 if [ "$for_tests" = yes ] && [ -e /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ]; then
   "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/make-firmware.ts"
 fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A Debian as its installer leaves it, as far as a boot goes: the root file system in fstab. mke2fs reads an archive with ASCII names only.
+# A Debian as installed, as far as a boot matters: the root file system in fstab. mke2fs reads only archives with ASCII names.
 set -eu
 root=$1
 printf 'LABEL=root / ext4 errors=remount-ro 0 1\n' >"$root/etc/fstab"

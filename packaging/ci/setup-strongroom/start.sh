@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# One step of the action: installs the package apart from the job's own, starts it, waits until it is ready, and tells further
-# steps where it is. It sets no proxy for them: only a step that asks for it (strongroom env) leaves the internet.
+# One step of the action: installs the package apart from the job's own, starts it, waits until it is ready, and passes its
+# address to later steps. It sets no proxy for them: only a step that runs `strongroom env` is redirected.
 set -euo pipefail
 home=$RUNNER_TEMP/strongroom
 mkdir -p -m 0700 "$home"
@@ -8,7 +8,7 @@ npm install --prefix "$home" --no-save --no-audit --no-fund --loglevel=error "$S
 export STRONGROOM_STATE_DIR=$home/state XDG_CONFIG_HOME=$home/config
 program=$home/node_modules/.bin/strongroom
 
-# What the server says at its first start holds the owner's secret: it goes to a file that this user alone can read.
+# The server's first output contains the owner's secret: it goes to a file that only this user can read.
 log=$home/up.log
 (umask 077 && : >"$log")
 read -r -a options <<<"$STRONGROOM_OPTIONS"
