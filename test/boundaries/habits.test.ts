@@ -60,6 +60,30 @@ describe('issue forms', () => {
   })
 })
 
+describe('SECURITY.md', () => {
+  /** Fields of a page's form: a block of `Field: what to say`. */
+  const fields = (page: string): string[] =>
+    [...(/^```\n([\s\S]*?)^```$/m.exec(page)?.[1] ?? '').matchAll(/^(\w+): +\S/gm)].map(([, field]) => field!)
+
+  it('has a contact form, to which the issue forms refer', () => {
+    expect(fields(read('SECURITY.md'))).toEqual([
+      'Attacker',
+      'Broken',
+      'Version',
+      'Mode',
+      'Steps',
+      'Effect',
+      'Disclosure',
+    ])
+    expect(read('.github/ISSUE_TEMPLATE/config.yml')).toContain('SECURITY.md')
+    expect(read('.github/ISSUE_TEMPLATE/evidence.yml')).toContain('SECURITY.md')
+  })
+
+  it('without a form is found', () => {
+    expect(fields('Report it privately.')).toEqual([])
+  })
+})
+
 describe('the index of design notes', () => {
   const notes = new Map(
     readdirSync(join(root, 'docs/design'))

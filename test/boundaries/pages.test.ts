@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { anchorsOf, brokenLinks, linksOf, unreachedPages } from './pages.ts'
+import { anchorsOf, brokenLinks, frontFaults, linksOf, tableFaults, unreachedPages } from './pages.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' })
@@ -44,6 +44,41 @@ describe('a reader of the README', () => {
 
   it('reads 120 lines at most', () => {
     expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(120)
+  })
+})
+
+const limitations = ['What', 'Effect', 'Way around', 'Planned']
+
+describe('the front', () => {
+  const front = readFileSync(join(root, 'README.md'), 'utf8')
+  const limits = readFileSync(join(root, 'LIMITATIONS.md'), 'utf8')
+
+  it('is a diagram, a trust report, two commands and five tasks, and nothing else', () => {
+    expect(frontFaults(front)).toEqual([])
+  })
+
+  it.each([
+    ['no diagram', front.replaceAll('──▶', '')],
+    ['no trust report', front.replace('Every link holds.', '')],
+    ['1 commands', front.replace(/^npm test.*\n/m, '')],
+    ['4 tasks, 4 with a link', front.replace(/^- \*\*Debug.*\n/m, '')],
+    ['5 tasks, 4 with a link', front.replace(/^- \*\*Debug.*$/m, '- **Debug**')],
+    ['further chapter: More', `${front}\n## More\n`],
+    ['a table', `${front}\n| a |\n|---|\n`],
+  ])('is found with a fault: %s', (fault, page) => {
+    expect(frontFaults(page)).toContain(fault)
+  })
+
+  it('has its limitations as tables', () => {
+    expect(limits.split('\n## ').length).toBeGreaterThan(5)
+    expect(tableFaults(limits, limitations)).toEqual([])
+  })
+
+  it.each([
+    ['Guests: other columns', '## Guests\n\n- Not a table.\n'],
+    ['Guests: | a | b |', '## Guests\n\n| What | Effect | Way around | Planned |\n|---|---|---|---|\n| a | b |\n'],
+  ])('is found with limitations in another form: %s', (fault, page) => {
+    expect(tableFaults(page, limitations)).toContain(fault)
   })
 })
 

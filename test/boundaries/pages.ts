@@ -84,3 +84,41 @@ export function unreachedPages(root: string, pages: readonly string[], start: st
   }
   return pages.filter((page) => !seen.has(page))
 }
+
+/** What a front page has beyond its parts, or lacks: a diagram, a report, a block of two commands, five tasks with links. */
+export function frontFaults(page: string): string[] {
+  const blocks = [...page.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].map(([, text]) => text!)
+  const prose = page.replaceAll(/^```[\s\S]*?^```$/gm, '')
+  const commands = blocks.find((text) => /^npm /m.test(text))?.match(/^npm /gm)?.length ?? 0
+  const tasks = [...prose.matchAll(/^- .*/gm)]
+  const linked = tasks.filter(([task]) => /\]\([^)]+\.md\)/.test(task))
+  return [
+    ...(blocks.length === 3 ? [] : [`${blocks.length} blocks`]),
+    ...(blocks.some((text) => text.includes('──▶')) ? [] : ['no diagram']),
+    ...(blocks.some((text) => /^Trust report of [\s\S]*^Every link holds\.$/m.test(text)) ? [] : ['no trust report']),
+    ...(commands === 2 ? [] : [`${commands} commands`]),
+    ...(tasks.length === 5 && linked.length === 5 ? [] : [`${tasks.length} tasks, ${linked.length} with a link`]),
+    ...[...prose.matchAll(/^## (.*)/gm)].slice(2).map(([, heading]) => `further chapter: ${heading}`),
+    ...(/^\|/m.test(prose) ? ['a table'] : []),
+  ]
+}
+
+/** Chapters of a page that are not one table with these columns, and rows with other than as many cells. */
+export function tableFaults(page: string, columns: readonly string[]): string[] {
+  return page
+    .split(/^## /m)
+    .slice(1)
+    .flatMap((chapter) => {
+      const [heading, ...lines] = chapter.trim().split('\n')
+      const [head, , ...rows] = lines.filter((line) => line !== '')
+      const cells = (line: string): number =>
+        line
+          .replaceAll('\\|', '')
+          .replaceAll(/`[^`]*`/g, '')
+          .split('|').length - 2
+      return [
+        ...(head === `| ${columns.join(' | ')} |` && rows.length > 0 ? [] : [`${heading}: other columns`]),
+        ...rows.filter((row) => cells(row) !== columns.length).map((row) => `${heading}: ${row.slice(0, 40)}`),
+      ]
+    })
+}

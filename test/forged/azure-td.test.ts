@@ -202,7 +202,7 @@ describe('evidence of a paravisor on TDX', () => {
     expect(found.filter((each) => !each.endsWith(' skipped'))).toEqual(['refused', 'tdx.format Truncated'])
   })
 
-  it('is not made of an SNP machine’s report and a quote of a TD: each is judged for itself', async () => {
+  it('is not made of an SNP VM’s report and a quote of a TD: each is judged for itself', async () => {
     const claims = claimsOf(tpm)
     const data = await hclReportData(claims)
     const hardwareReport = await issueReport(amd.vcek, (bytes) => bytes.set(data, 0x50))

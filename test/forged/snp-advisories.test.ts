@@ -85,7 +85,7 @@ describe('a report of a platform with a known flaw', () => {
     }
   }
 
-  it('is of a compliant machine at the least versions, and says so', async () => {
+  it('is of a compliant VM at the least versions, and says so', async () => {
     const claims = claimsOf(await attest({}))
     expect(claims).toMatchObject({
       'x-ms-compliance-status': 'azure-compliant-cvm',

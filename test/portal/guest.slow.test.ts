@@ -12,7 +12,7 @@ import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 const bootMs = 900_000
 
 /** One confidential VM that the portal makes and that really boots, for what only a guest can show; the tests run in this order. */
-describe.skipIf(!chromiumIsInstalled)('a booted machine in the portal', { timeout: 2 * bootMs }, () => {
+describe.skipIf(!chromiumIsInstalled)('a booted VM in the portal', { timeout: 2 * bootMs }, () => {
   let portal: PortalTest
   let page: Page
   beforeAll(async () => {

@@ -201,7 +201,7 @@ describe.skipIf(!chromiumIsInstalled)('what others wrote, in the portal', { time
     await expectText(page)
   })
 
-  it('is text in the name of who is signed in', async () => {
+  it('is text in the name of anyone who is signed in', async () => {
     for (const displayName of [markup, rightToLeft, long.slice(0, 256)]) {
       const { appId, id } = await graph<{ appId: string; id: string }>(h, 'applications', { displayName })
       await graph(h, 'servicePrincipals', { appId })

@@ -185,7 +185,7 @@ describe('a host whose lease is over', () => {
     expect((await placementOf(vm)).host).toBe('watched')
     await expect.poll(() => carrier.reports().length).toBe(1)
     expect(ended).toEqual([])
-    // Slept through its lease, like a suspended machine.
+    // Slept through its lease, like a suspended host.
     ahead += 11_000
     await expect.poll(() => ended).toEqual([1])
     await expect.poll(() => carrier.reports().length).toBe(1)

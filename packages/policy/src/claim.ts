@@ -3,7 +3,7 @@ import type { ClaimProperty, ClaimValue } from './syntax.ts'
 export type Issuer = 'AttestationService' | 'AttestationPolicy' | 'CustomClaim'
 export type ValueType = 'String' | 'Integer' | 'Boolean'
 
-/** One fact about the attested machine, which the policy language works on. */
+/** One fact about the attested VM, which the policy language works on. */
 export interface Claim {
   type: string
   value: ClaimValue

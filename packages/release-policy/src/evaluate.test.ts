@@ -54,7 +54,7 @@ describe('evaluating conditions', () => {
     const unequal = (notEquals: string | number | boolean, a: unknown): boolean =>
       holds({ claim: 'a', notEquals }, { a })
     expect([unequal('x', 'y'), unequal(true, false), unequal(1, 2)]).toEqual([true, true, true])
-    // Otherwise "debuggable is not "true"" would hold for a debuggable machine.
+    // Otherwise "debuggable is not "true"" would hold for a debuggable VM.
     for (const [asked, a] of [
       ['true', true],
       [true, 'false'],

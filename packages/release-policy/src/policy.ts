@@ -74,7 +74,7 @@ class Reader {
   #authority(value: unknown, place: string): ReleaseAuthority {
     const { authority, ...rest } = fieldsOf(value, place, ['authority', 'allOf', 'anyOf'])
     if (typeof authority !== 'string') throw invalid(`${place}.authority`, 'an https URL', shown(authority))
-    // Azure's grammar and its guides for GPU machines name only the host.
+    // Azure's grammar and its guides for GPU VMs name only the host.
     const url = /^https:\/\//i.test(authority) ? authority : `https://${authority}`
     if (normalAuthority(url) === undefined) {
       throw invalid(`${place}.authority`, 'an https URL without path, port and query', shown(authority))

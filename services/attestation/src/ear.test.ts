@@ -58,7 +58,7 @@ describe.skipIf(!firmwareIsThere)('EAT attestation results', () => {
     await authority?.remove()
   })
 
-  it('are given to who accepts them, signed by the same key, and affirm a compliant machine', async () => {
+  it('are given to clients that accept them, signed by the same key, and affirm a compliant VM', async () => {
     const answer = await post(path, snpBody(await snpReport(), { pem: await chainPem(), nonce: 'a nonce of one' }))
     expect(answer.type).toBe(accept)
     const result = await open(answer.text)

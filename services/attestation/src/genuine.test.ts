@@ -113,7 +113,7 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
 
 const phala = '/work/shared/evidence/Phala-Network-dcap-qvl'
 
-describe.skipIf(!existsSync(`${phala}/tdx_quote`))('quotes of genuine TDX machines (in /work/shared)', () => {
+describe.skipIf(!existsSync(`${phala}/tdx_quote`))('quotes of genuine TDX VMs (in /work/shared)', () => {
   let test: TestService
 
   beforeAll(async () => {

@@ -20,7 +20,7 @@ import {
 
 const path = '/attest/SevSnpVm?api-version=2022-08-01'
 
-describe.skipIf(!firmwareIsThere)('attesting an SNP machine', () => {
+describe.skipIf(!firmwareIsThere)('attesting an SNP VM', () => {
   let test: TestService
   let report: Uint8Array
   let pem: string
@@ -106,7 +106,7 @@ describe.skipIf(!firmwareIsThere)('attesting an SNP machine', () => {
     expect(answer.body.error.code).toBe('InvalidParameter')
   })
 
-  it('denies a debuggable machine by default and names the shortcoming', async () => {
+  it('denies a debuggable VM by default and names the shortcoming', async () => {
     const debuggable = await snpReport({ policy: 0xb001fn })
     const answer = await test.post(path, snpBody(debuggable, { pem }))
     expect(answer.status).toBe(400)

@@ -43,7 +43,7 @@ function fmspcOf(quote: Uint8Array): string {
   return toHex(readPckExtension(parseCertificate(certification.chain[0]!)).fmspc)
 }
 
-describe.skipIf(!firmwareIsThere)('attesting a TDX machine', () => {
+describe.skipIf(!firmwareIsThere)('attesting a TDX VM', () => {
   let test: TestService
   let quote: Uint8Array
   let collateral: TdxCollateral

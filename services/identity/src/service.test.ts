@@ -115,7 +115,7 @@ describe('createIdentityService', () => {
 })
 
 describe('the owner socket', () => {
-  it('gives tokens to who may open it, and lets nobody else in', async () => {
+  it('gives tokens to anyone who may open it, and lets nobody else in', async () => {
     const context = await testContext()
     const service = await testService(context)
     await service.start()

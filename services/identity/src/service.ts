@@ -48,7 +48,7 @@ export interface IdentityService extends Service {
   ownerObjectId: string
   /** At the first start only: the owner's secret is shown this once and stored as a hash. */
   firstStart?: { ownerAppId: string; ownerSecret: string }
-  /** Creates or renames a principal. With `secret` it signs in by that secret while this process lives, and nothing of it is written. */
+  /** Creates or renames a principal. With `secret` it signs in by that secret while this process lives; the secret is not written. */
   setPrincipal(o: { appId: string; displayName: string; secret?: string }): Promise<Principal & { secret?: string }>
   ownerToken(audience: string): Promise<string>
   /** A resource's system-assigned identity, created if missing. */

@@ -51,7 +51,7 @@ export function KeysPage() {
       <section class="stack">
         <h2>The platform’s own keys</h2>
         <p>
-          <a href={`/keys/${platformVault}`}>{platformVault}</a>: one key for each confidential machine. Nobody but the
+          <a href={`/keys/${platformVault}`}>{platformVault}</a>: one key for each confidential VM. Nobody but the
           platform uses them; what was done with them is in the vault’s log, for the owner to verify.
         </p>
       </section>

@@ -44,7 +44,7 @@ async function readLog(id: string, signal: AbortSignal): Promise<string> {
   }
 }
 
-/** The guest's console output, read-only: nobody types into a confidential machine (rule S25). */
+/** The guest's console output, read-only: nobody types into a confidential VM (rule S25). */
 export function BootLog({ machine }: { machine: Machine }) {
   const moving = isMoving(machine)
   const live = useLive(

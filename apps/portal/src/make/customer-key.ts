@@ -111,7 +111,7 @@ export const keySteps = (plan: KeyPlan): KeyStep[] => [
     },
   },
   {
-    name: `Key ${plan.key}, which is released only to attested confidential machines`,
+    name: `Key ${plan.key}, which is released only to attested confidential VMs`,
     az: `key=$(az keyvault key create --vault-name ${plan.vault} -n ${plan.key} --kty RSA-HSM --exportable true --default-cvm-policy --query key.kid -o tsv)`,
     run: async () => {
       const body = {

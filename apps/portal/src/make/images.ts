@@ -10,9 +10,9 @@ interface Entry {
   name: string
 }
 
-/** Why a confidential machine cannot boot it; undefined if it can. */
+/** Why a confidential VM cannot boot it; undefined if it can. */
 export const refusalOf = ({ confidential }: Image): string | undefined =>
-  confidential ? undefined : 'does not qualify for confidential machines'
+  confidential ? undefined : 'does not qualify for confidential VMs'
 
 /** An image's text in lists. */
 export function imageText(image: Image): string {
@@ -20,7 +20,7 @@ export function imageText(image: Image): string {
   return image.urn.replace(/:latest$/, '') + (refusal === undefined ? '' : ` (${refusal})`)
 }
 
-/** A region's marketplace images, each with whether a confidential machine can boot it. */
+/** A region's marketplace images, each with whether a confidential VM can boot it. */
 export async function readImages(region: string, signal?: AbortSignal): Promise<Image[]> {
   const market = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${encodeURIComponent(region)}/publishers`
   const names = async (path: string): Promise<string[]> =>
@@ -46,5 +46,5 @@ export async function readImages(region: string, signal?: AbortSignal): Promise<
   return (await Promise.all(images)).flat(2).toSorted((a, b) => rank(a) - rank(b) || a.urn.localeCompare(b.urn))
 }
 
-/** Strongroom's own first, then others that a confidential machine can boot. */
+/** Strongroom's own first, then others that a confidential VM can boot. */
 const rank = ({ urn, confidential }: Image): number => (confidential ? (urn.startsWith('Strongroom:') ? 0 : 1) : 2)

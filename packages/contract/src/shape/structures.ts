@@ -107,7 +107,7 @@ type KindsOf<Tag extends string, Kinds> = {
   [Kind in keyof Kinds]: Flat<{ [Name in Tag]: Kind } & ObjectOf<Kinds[Kind]>>
 }[keyof Kinds]
 
-/** An object of one of several kinds, told apart by the text of one member. */
+/** An object of one of several kinds, distinguished by the text of one member. */
 export function kinds<Tag extends string, const Kinds extends Readonly<Record<string, Members>>>(
   tag: Tag,
   of: Kinds,

@@ -126,7 +126,7 @@ describe.skipIf(!hasCorpus)('quotes of real vTPMs', () => {
     })
   })
 
-  it('reads the TPMT_SIGNATURE of an Azure TDX machine whose AK certificate Azure issued', async () => {
+  it('reads the TPMT_SIGNATURE of an Azure TDX VM whose AK certificate Azure issued', async () => {
     const folder = `${corpus}Fraunhofer-AISEC-cmc/azure/`
     const certificate = new X509Certificate(readFileSync(`${folder}vtpm-ak-cert.der`))
     const message = readFileSync(`${folder}vtpm-quote.msg`)

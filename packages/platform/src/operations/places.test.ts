@@ -17,7 +17,7 @@ describe('places of operations', () => {
     expect(taken(line('a', 100), { a: 10 })).toEqual({ a: 6 })
   })
 
-  it('go to who has the fewest under way', () => {
+  it('go to the principal with the fewest under way', () => {
     expect(taken([...line('a', 100), ...line('b', 100)])).toEqual({ a: 8, b: 8 })
     expect(taken([...line('a', 100), ...line('b', 100)], { a: 10 })).toEqual({ b: 6 })
   })

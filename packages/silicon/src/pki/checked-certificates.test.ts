@@ -140,7 +140,7 @@ describe('a text of Intel’s by itself', () => {
       ...o,
     })
 
-  it('is signed by who may sign it, who was not revoked, and is of its time', async () => {
+  it('is signed by anyone who may sign it, who was not revoked, and is of its time', async () => {
     const tree = await check()
     expect([tree.id, tree.outcome, findings(tree)]).toEqual([
       'collateral',

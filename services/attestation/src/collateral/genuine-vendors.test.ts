@@ -41,7 +41,7 @@ function serveIntel(server: VendorServer, quote: Uint8Array): void {
 }
 
 describe.skipIf(!existsSync(`${phala}/tdx_quote`))(
-  'a genuine TDX machine at an installation in hardware mode (evidence in /work/shared)',
+  'a genuine TDX VM at an installation in hardware mode (evidence in /work/shared)',
   () => {
     let vendors: VendorServer
     const opened: TestService[] = []

@@ -11,7 +11,7 @@ const runtimeOf = (json: unknown): BoundData => ({ bytes: new Uint8Array(), data
 const runtime = runtimeOf({ keys: [{}], 'vm-configuration': { vmUniqueId } })
 const pathsOf = (found: { path: string }[]): string[] => found.map(({ path }) => path)
 
-describe('an SNP machine', () => {
+describe('an SNP VM', () => {
   const shortcomings = (o: Partial<Parameters<typeof snpShortcomings>[0]> = {}): string[] =>
     pathsOf(snpShortcomings({ verified: verifiedSnp(), runtime, simulated: true, baseline: none, ...o }))
 
@@ -55,7 +55,7 @@ describe('an SNP machine', () => {
   })
 })
 
-describe('a TDX machine', () => {
+describe('a TDX VM', () => {
   const shortcomings = (o: Partial<Parameters<typeof tdxShortcomings>[0]> = {}): string[] =>
     pathsOf(
       tdxShortcomings({

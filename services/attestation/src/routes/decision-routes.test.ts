@@ -192,7 +192,7 @@ describe.skipIf(!firmwareIsThere)('decisions on record', () => {
       expect((await test.call('GET', `/decisions?${version}&${bad}`, owner)).status, bad).toBe(400)
   })
 
-  it('are for who may read the provider’s policies, and no one else', async () => {
+  it('are only for those who may read the provider’s policies', async () => {
     const { id } = await newest()
     for (const path of [`/decisions?${version}`, `/decisions/${id}?${version}`, `/decisions/${id}/bundle?${version}`]) {
       expect((await test.call('GET', path)).status).toBe(401)

@@ -41,7 +41,7 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
   const draft = async (text: string): Promise<Answer> =>
     await test.post(attestPath, { ...body, draftPolicyForAttestation: Buffer.from(text).toString('base64url') })
 
-  it('no default lets everything pass, and a debuggable machine is denied by them (attack P1)', async () => {
+  it('no default lets everything pass, and a debuggable VM is denied by them (attack P1)', async () => {
     for (const type of offeredTypes) {
       const answer = await test.call('GET', `/policies/${type}?api-version=2022-08-01`, owner)
       const [, payload] = String(claimsOf(answer)['x-ms-policy']).split('.') as [string, string]

@@ -118,7 +118,7 @@ describe('policies', () => {
   })
 
   it.skipIf(!firmwareIsThere)(
-    'permit a debuggable machine by naming the claim and never by permitting all',
+    'permit a debuggable VM by naming the claim and never by permitting all',
     async () => {
       const body = snpBody(await snpReport({ policy: 0xb001fn }), { pem: await chainPem() })
       const permitAll = 'version=1.0;authorizationrules{=>permit();};'

@@ -49,7 +49,7 @@ describe('a provider that was deleted', () => {
   afterEach(() => test?.close())
 
   it.each(['another', 'nobody'])(
-    'has no policy set for who has the name next (%s in between) (attack P2)',
+    'has no policy set for anyone who has the name next (%s in between) (attack P2)',
     async (next) => {
       await manage('PUT', 'first')
       passOn(async () => (next === 'another' ? await toAnother() : undefined))
@@ -59,7 +59,7 @@ describe('a provider that was deleted', () => {
     },
   )
 
-  it('has no policy reset of who has the name next (attack P2)', async () => {
+  it('has no policy reset for anyone who has the name next (attack P2)', async () => {
     const deny = unsignedPolicyJws('version=1.0;authorizationrules{=>deny();};')
     await manage('PUT', 'first')
     passOn(async () => {

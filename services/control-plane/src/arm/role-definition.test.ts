@@ -61,7 +61,7 @@ describe('built-in roles', () => {
     ])
   })
 
-  it('keep rights over rights from who is not an administrator of access', () => {
+  it('keep rights over rights from anyone who is not an administrator of access', () => {
     const holders = roles
       .filter((role) => roleAllows(role, 'Microsoft.Authorization/roleAssignments/write'))
       .map(({ name }) => name)

@@ -35,7 +35,7 @@ export class ServiceClient {
     return (await this.#wire.request<T>(request)).body
   }
 
-  /** Like `send`; undefined if there is no such thing. */
+  /** Like `send`; undefined if it does not exist. */
   async find<T>(method: string, path: string, sent: Sent = {}): Promise<T | undefined> {
     try {
       return await this.send<T>(method, path, sent)

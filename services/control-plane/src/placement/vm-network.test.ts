@@ -170,7 +170,7 @@ describe('a VM with several network interfaces', () => {
     expect((await plane.send('DELETE', nicPath('third'))).status).toBeLessThan(300)
   })
 
-  it('takes a further one only from who may join it', async () => {
+  it('takes a further one only from those who may join it', async () => {
     const operator = randomUUID()
     // Virtual Machine Contributor on the VM only.
     const role = '9980e02c-c2be-4d73-94e8-173b1dc7cf3c'

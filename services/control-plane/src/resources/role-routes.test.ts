@@ -74,7 +74,7 @@ describe('a role definition', () => {
     expect((await send('GET', path(letters.toUpperCase()))).body.properties.description).toBe('e')
   })
 
-  it('is read by who may read definitions and nothing else', async () => {
+  it('is read by anyone who may read definitions and nothing else', async () => {
     const permissions = [{ actions: ['Microsoft.Authorization/roleDefinitions/read'] }]
     await send('PUT', roleAt(group, 1), definition({ permissions }))
     const list = `${group}/${authorization}/roleDefinitions`
@@ -218,7 +218,7 @@ describe('a role definition', () => {
     ])
   })
 
-  it('is written by who may write all its scopes, in whatever case they stand', async () => {
+  it('is written by anyone who may write all its scopes, in whatever case they stand', async () => {
     // The owner of a group may write only what is assignable in it, named twice.
     await send('PUT', assignmentAt(group, 5), giving(builtIn('User Access Administrator')))
     expect(

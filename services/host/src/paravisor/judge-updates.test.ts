@@ -94,7 +94,7 @@ describe('updates of the boot file', () => {
     ['signed by another than the image’s publisher', slotOf(foreign.sign(bootFileText(documentOf(2))))],
     ['not signed', slotOf(signed(2).replace(/[^.]+$/, 'AAAA'))],
     ['changed after it was signed', slotOf(signed(2).split('.').with(1, signed(3).split('.')[1]!).join('.'))],
-    ['laid down by who has not the disk’s key', slotOf(signed(2), new Uint8Array(64))],
+    ['laid down by anyone who has not the disk’s key', slotOf(signed(2), new Uint8Array(64))],
     ['with the MAC of another document', Buffer.from(slotOf(signed(2))).fill(signed(3), 0, signed(3).length)],
     ['for another image of the publisher’s', slotOf(signed(2, { image: 'debian-13-minimal' }))],
     ['with something behind it', Buffer.from(slotOf(signed(2))).fill('x', 2040)],

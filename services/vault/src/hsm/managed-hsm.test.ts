@@ -203,7 +203,7 @@ describeStores('a managed HSM', (open) => {
     await hsm.vault.close()
   })
 
-  it('releases a key by its policy, to who has the role of a releaser', async () => {
+  it('releases a key by its policy, to anyone who has the role of a releaser', async () => {
     const hsm = await activated()
     expect((await hsm.owner('POST', '/keys/disk/create', keyRequest())).status).toBe(200)
     expect((await hsm.assign('orchestrator', '21dbd100-6940-42c2-9190-5d6cb909625c', '/keys/disk')).status).toBe(201)

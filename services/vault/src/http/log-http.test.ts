@@ -57,7 +57,7 @@ describeStores('the operation log over HTTP', (open) => {
     await vault.close()
   })
 
-  it('holds the changes that are refused to who may ask for them', async () => {
+  it('holds the changes that are refused to anyone who may ask for them', async () => {
     const store = await open()
     const { vault, ok, send } = await startTenant(store, {}, { enablePurgeProtection: true })
     const created = await ok('POST', '/keys/k/create', { ...keyRequest(), release_policy: policyOf(1) })

@@ -61,7 +61,7 @@ export const replayAttacks: Attack[] = [
   },
   {
     id: 'K8/replayed-token',
-    title: 'the attestation token of the boot before, sent to the vault again by who is not the machine',
+    title: 'the attestation token of the boot before, sent to the vault again by someone other than the VM',
     does: 'asks for the release of the VM’s key with the token that the boot left, as the owner',
     ends: [refused(/^(Forbidden|KeyReleaseDenied|AccessDenied|Unauthorized|ForbiddenByPolicy|ForbiddenByRbac)$/)],
     from: 'later',

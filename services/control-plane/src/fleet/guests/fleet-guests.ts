@@ -192,7 +192,7 @@ class FleetGuests {
     })
   }
 
-  /** @returns undefined if the host has no such thing */
+  /** @returns undefined if it does not exist on the host */
   async answer(vmId: string, call: Pick<HostCall, 'method' | 'path' | 'body'>): Promise<HostAnswer | undefined> {
     const host = (await this.#o.placements.find(vmId))?.host
     if (host === undefined || host === null) throw notOnAHost()

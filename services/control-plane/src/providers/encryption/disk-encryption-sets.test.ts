@@ -131,7 +131,7 @@ describe('a disk-encryption set', () => {
     expect((await plane.send('PATCH', setPath('set'), { tags: { a: 'b' } })).body.tags).toEqual({ a: 'b' })
   })
 
-  it('names a vault only for who may see it', async () => {
+  it('names a vault only for those who may see it', async () => {
     const stranger = '0f2a9f3e-0000-4000-8000-00000000dddd'
     const assign = async (scope: string, role: string, name: string): Promise<void> => {
       const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role}`

@@ -80,7 +80,7 @@ describe('what is shown of a vault’s access', () => {
     expect(await send('GET', `${vaultAt('none')}/providers/Strongroom.KeyVault/access`)).toMatchObject({ status: 404 })
   })
 
-  it('is read by who may read assignments at it, and by nobody else', async () => {
+  it('is read by anyone who may read assignments at it, and by nobody else', async () => {
     expect(await send('GET', `${byRoles}/providers/Strongroom.KeyVault/access`, undefined, alice)).toMatchObject({
       status: 403,
     })

@@ -40,7 +40,7 @@ describe('a name for a vault', () => {
   const path = `${subscription}/providers/Microsoft.KeyVault/checkNameAvailability`
   const asked = { name: 'Asked', type: 'Microsoft.KeyVault/vaults' }
 
-  it('is asked of the key service, by who may', async () => {
+  it('is asked of the key service, by anyone who may', async () => {
     expect((await send('POST', path, asked)).body).toEqual({ nameAvailable: true })
     expect((await send('POST', path, { name: 'Asked' })).body).toEqual({ nameAvailable: true })
     await send('PUT', vaultAt('asked'), request())
@@ -129,7 +129,7 @@ describe('a vault', () => {
   })
 
   it.each([true, false])(
-    'has its permission model by roles (%s) changed by who may give roles alone',
+    'has its permission model by roles (%s) changed by anyone who may only give roles',
     async (model) => {
       const made = { enableRbacAuthorization: model }
       const changed = { enableRbacAuthorization: !model }
@@ -286,7 +286,7 @@ describe('access policies', () => {
     expect((await send('GET', `${kv}/accessPolicies`)).code).toBe('InvalidResourceType')
   })
 
-  it('are written by who may write them, and by nobody else', async () => {
+  it('are written by anyone who may write them, and by nobody else', async () => {
     await send('PUT', kv, request())
     await allow('Microsoft.KeyVault/vaults/write')
     expect((await send('PUT', at('add'), of(policy(alice)), alice)).status).toBe(403)
