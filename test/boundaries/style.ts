@@ -4,9 +4,12 @@ export interface GoneTerm {
   pattern: RegExp
 }
 
-/** Rows of the table below "Terms that are gone": `of itself (says, said)` is `says of itself` and `said of itself`. */
-export function goneTerms(page: string): GoneTerm[] {
-  const table = page.split('## Terms that are gone')[1] ?? ''
+/** Chapters with terms: gone everywhere, and gone only from comments. */
+export const goneChapters = { everywhere: 'Terms that are gone', comments: 'Gone from comments' }
+
+/** Rows of a chapter's table: `of itself (says, said)` is `says of itself` and `said of itself`. */
+export function goneTerms(page: string, chapter: string = goneChapters.everywhere): GoneTerm[] {
+  const table = page.split(`## ${chapter}\n`)[1]?.split('\n## ')[0] ?? ''
   return [...table.matchAll(/^\| (?!Gone \||---)([^|]+?) \|/gm)].map(([, term]) => {
     const [, words, forms] = /^(.+?)(?: \((.+)\))?$/.exec(term!)!
     const before = forms === undefined ? '' : `(?:${forms.split(', ').join('|')}) `
@@ -21,6 +24,8 @@ const identifier =
 
 /** Lines of a text that use one of them: `line: term`. */
 export function findings(text: string, terms: readonly GoneTerm[]): string[] {
+  const any = new RegExp(terms.map(({ pattern }) => pattern.source).join('|'), 'i')
+  if (!any.test(text)) return []
   return text
     .split('\n')
     .flatMap((line, index) =>
@@ -28,4 +33,20 @@ export function findings(text: string, terms: readonly GoneTerm[]): string[] {
         ? []
         : terms.filter(({ pattern }) => pattern.test(line)).map(({ term }) => `${index + 1}: ${term}`),
     )
+}
+
+/** A source with everything but its comments removed; lines keep their numbers. */
+export function commentsOf(text: string): string {
+  let within = false
+  return text
+    .split('\n')
+    .map((line) => {
+      const code = line.trimStart()
+      const comment = within || /^(?:\/\/|\/\*|#(?!!))/.test(code)
+      if (code.startsWith('/*') || within) within = !line.includes('*/')
+      const at = line.search(/\s(?:\/\/|\/\*)\s/)
+      const inText = ["'", '"', '`'].some((quote) => line.slice(0, at).split(quote).length % 2 === 0)
+      return comment ? line : at < 0 || inText ? '' : line.slice(at)
+    })
+    .join('\n')
 }

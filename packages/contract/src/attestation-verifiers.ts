@@ -1,12 +1,12 @@
 /**
- * STATE/attestation-verifiers.json: attestation providers of other origins whose tokens this installation takes. Written by the
- * operator, read when the server starts and by the command line; nothing else ever says where such a provider is.
+ * STATE/attestation-verifiers.json: attestation providers of other origins whose tokens this installation accepts. Written by the
+ * operator, read at the server's start and by the command line; such addresses come from nowhere else.
  *
  * An object by name, each:
  *   issuer      https origin without port: `iss` of its tokens, and where its attest calls are (`{issuer}/attest/…`)
- *   keys        https address of its key set; `{issuer}/certs` where left out
- *   connect     host:port at which the issuer's host is reached, where its name does not lead there
- *   authority   absolute path of a PEM file: the authorities of its TLS certificate; the system's where left out
+ *   keys        https address of its key set; default: `{issuer}/certs`
+ *   connect     host:port at which the issuer's host is reached, if its name does not lead there
+ *   authority   absolute path of a PEM file: the authorities of its TLS certificate; default: the system's
  *   collateral  true: requests carry the silicon's revocation lists and collateral, for a verifier that cannot fetch them
  */
 export const verifiersFile = 'attestation-verifiers.json'
