@@ -6,8 +6,9 @@ import { laterFirmware } from './support/firmware.ts'
 import { TestInstallation } from './support/installation.ts'
 
 /**
- * Confidential VMs of the minimal image, really booted, whose host's firmware is replaced. The tests share them, in this order: a start
- * that is refused is refused before anything boots.
+ * Confidential VMs of the minimal image, really booted, whose host's firmware is replaced. The tests share them, in
+ * this order; a refused
+ * start is refused before anything boots.
  */
 const installation = await TestInstallation.create()
 const name = 'launched'
@@ -54,7 +55,7 @@ async function trust(vm: string, firmware: string): Promise<{ trusted: boolean; 
   return { trusted, link }
 }
 
-/** What a start is refused with. */
+/** The error of a refused start. */
 async function refusal(vm: string): Promise<string> {
   await installation.cli('vm', 'deallocate', vm)
   const { code, json } = await installation.cli('vm', 'start', vm)
@@ -115,7 +116,7 @@ describe('a VM whose host has other firmware', () => {
     const predicted = await measurementsOf('--release', 'ovmf later', '--vcpus', '2')
     await installation.must('vm', 'start', name)
     expect(await installation.asRoot(name, 'cat /root/kept')).toBe('kept')
-    // Whoever expects the firmware of before is told so.
+    // A verifier that expects the former firmware is told so.
     expect((await trust(name, before)).link('measurement')).toMatch(/^refused/)
     const { trusted, link } = await trust(name, after)
     const digest = predicted.snp.launchDigests.at(-1)?.launchDigest ?? ''

@@ -11,7 +11,7 @@ export const guestFirmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'
 /** In STATE: the firmware that guests may be launched with, signed (compact JWS, docs/design/0020-firmware-updates.md). */
 export const firmwareListFile = 'firmware-list.jws'
 
-/** The most processors that a size has. */
+/** The most processors that any size has. */
 export const mostVCPUs = 128
 
 /** QEMU's names of each technology's processors. */

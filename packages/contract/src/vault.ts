@@ -273,8 +273,9 @@ export type { GuestStateGeneration, GuestStateGenerationRequest } from './wires/
 export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'
 
 /**
- * Tags of a released platform key, where the installation lists its firmware: the signed list that the vault decided by, what the VM ran
- * before this boot (JSON: version, securityVersion, sha256; absent at the first), and what its owner allows.
+ * Tags of a released platform key, if the installation lists its firmware: the signed list that the vault decided by,
+ * what the VM ran before this boot (JSON: version, securityVersion, sha256; absent at the first), and what its owner
+ * allows.
  */
 export const firmwareTags = {
   list: 'x-strongroom-firmware-list',

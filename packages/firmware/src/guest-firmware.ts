@@ -12,7 +12,7 @@ export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
   return resolve(STRONGROOM_CACHE_DIR ?? join(base, 'strongroom'))
 }
 
-/** The flash file that guests' firmware is made of: STRONGROOM_FIRMWARE, or Debian's. */
+/** The flash file that guests' firmware is built from: STRONGROOM_FIRMWARE, or Debian's. */
 export function firmwarePath(env: NodeJS.ProcessEnv = process.env): string {
   return env['STRONGROOM_FIRMWARE'] ?? guestFirmwarePath
 }

@@ -29,9 +29,9 @@ export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Ar
 }
 
 /**
- * Firmware whose code is changed in its place and packed again. Where nothing was, it comes back as it is.
+ * Changes firmware's code in place and repacks it. Without a change, returns it as it is.
  * @param change the unpacked code; whether anything in it was changed
- * @throws FirmwareError where it is not built as OVMF is, or is larger then
+ * @throws FirmwareError if it is not built like OVMF, or is larger afterwards
  */
 export async function withChangedCode(firmware: Uint8Array, change: (volume: Buffer) => boolean): Promise<Uint8Array> {
   const section = findSection(Buffer.from(firmware))

@@ -17,6 +17,6 @@ export interface BootPins {
   volume?: string
   /** The highest generation of a boot-file update that ran in a trusted boot; absent if none did. */
   generation?: number
-  /** Of the last trusted boot. Absent of VMs whose key nobody releases. */
+  /** Of the last trusted boot. Absent for VMs whose key nobody releases. */
   firmware?: PinnedFirmware
 }

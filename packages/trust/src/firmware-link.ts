@@ -10,7 +10,7 @@ import {
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
-/** Firmware of a boot that its owner trusted. Hexadecimal. */
+/** Firmware of a boot that its owner trusted, in hexadecimal. */
 export interface PinnedFirmware extends RanFirmware {
   /** Launch digest or MRTD of that boot. */
   measurement: string
@@ -18,15 +18,17 @@ export interface PinnedFirmware extends RanFirmware {
 
 /** Which firmware a VM may have been launched with. */
 export interface AskedFirmware {
-  /** `Listed` where nobody said anything else. */
+  /** Default: `Listed`. */
   updates?: FirmwareUpdates | undefined
   /** Of the last boot that its creator trusted. */
   pinned?: PinnedFirmware | undefined
 }
 
 /**
- * What was launched is a release that the installation signed, and one that the VM's owner allows: the vault decided so before it released
- * the key, by the list and the word that its signed answer has, and it is decided here again, from the last boot that was trusted.
+ * The launched firmware is a release that the installation signed and the VM's owner allows. The vault decided this
+ * before it released
+ * the key, by the list and the owner's setting in its signed answer; it is decided here again, starting from the last
+ * trusted boot.
  * @param o.tags of the released key
  */
 export async function firmwareLink(
@@ -69,7 +71,7 @@ export async function firmwareLink(
   }
 }
 
-/** From the strictest on. */
+/** Strictest first. */
 const strictness = ['Pinned', 'Listed', 'ListedOrOlder'] as const satisfies readonly FirmwareUpdates[]
 
 const meanings: Record<FirmwareUpdates, string> = {
@@ -78,7 +80,7 @@ const meanings: Record<FirmwareUpdates, string> = {
   ListedOrOlder: 'listed firmware, older too',
 }
 
-/** From what to what, by what the verifier saw itself, else by what the vault recorded. */
+/** From which firmware to which: as the verifier itself saw, else as the vault recorded. */
 function change(now: PinnedFirmware, pinned: PinnedFirmware | undefined, recorded: unknown): string[] {
   if (pinned !== undefined)
     return pinned.sha256 === now.sha256
@@ -100,7 +102,7 @@ function change(now: PinnedFirmware, pinned: PinnedFirmware | undefined, recorde
 const text = ({ version, securityVersion, sha256 }: RanFirmware): string =>
   `${version} (security version ${securityVersion}, SHA-256 ${short(sha256)})`
 
-/** What the vault said in its signed answer; undefined of a first boot. */
+/** From the vault's signed answer; undefined for a first boot. */
 function readRan(recorded: unknown): RanFirmware | undefined {
   if (typeof recorded !== 'string') return undefined
   const { version, securityVersion, sha256 } = JSON.parse(recorded) as Partial<Record<keyof RanFirmware, unknown>>

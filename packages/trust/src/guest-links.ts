@@ -170,7 +170,7 @@ const versionOf = (version: bigint): string => {
 async function firmwareOf({ events }: EventLog): Promise<string | undefined> {
   const event = events.find(({ pcr, type }) => pcr === 0 && type === eventTypes.EV_S_CRTM_VERSION)
   const digest = event?.digests.get('sha256')
-  // What a log says beside a digest counts where it is what was measured.
+  // A log's text next to a digest counts only if the digest is of that text.
   if (event === undefined || digest === undefined || !equal(digest, await sha256(event.data))) return undefined
   return printable(new TextDecoder('utf-16le').decode(event.data))
 }

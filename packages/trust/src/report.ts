@@ -32,7 +32,7 @@ export interface TrustRequest {
   size: string
   /** The firmware that the guest must have been launched with, or why it is unknown. */
   firmware: LaunchReference | { unknown: string }
-  /** Which firmware the VM's owner lets it be launched with; what the installation lists where left out. */
+  /** Which firmware the VM's owner allows; default: what the installation lists. */
   askedFirmware?: AskedFirmware | undefined
   /** The requested image. */
   image: AskedImage

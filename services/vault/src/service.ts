@@ -66,7 +66,7 @@ export interface VaultContext extends ServiceContext {
   rates?: VaultRates
   /** Where keys are created and kept; software by default. */
   keystore?: KeystoreConfiguration | undefined
-  /** Keys that sign the list of firmware in the state directory; platform keys are released to any launch where left out. */
+  /** Keys that sign the list of firmware in the state directory; by default, platform keys are released to any launch. */
   firmwareKeys?: readonly Jwk[]
   /** Whether Azure's shared attestation providers in release policies map to those of this installation. */
   mapsAzureProviders?: boolean

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { guestFirmwarePath } from '@strongroom/contract'
 import { withChangedCode } from '../../../packages/firmware/src/kernel-loader.ts'
 
-/** The version that Debian's OVMF measures of itself into PCR 0, for example 2025.02-8+deb13u1. */
+/** The version that Debian's OVMF measures into PCR 0, for example 2025.02-8+deb13u1. */
 const version = /\d{4}\.\d{2}-\d+(?:[+~.][0-9a-z.+~]+)?/
 
 /** Debian's OVMF as a later build would be: another version in its code, and so another launch measurement. */

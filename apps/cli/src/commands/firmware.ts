@@ -24,7 +24,7 @@ import { readTrustAnchors } from '../trust/roots.ts'
 const version = '2024-11-01'
 const address = (arm: ArmClient): string => `${arm.subscription}/providers/Strongroom.Machine/firmware`
 
-/** The signed list, verified. @throws EvidenceError where it is not signed by a pinned key */
+/** The signed list, verified. @throws EvidenceError if it is not signed by a pinned key */
 async function listed(context: CommandContext, { jws, current }: FirmwareListDocument): Promise<Result> {
   const anchors = await readTrustAnchors(context.paths.state)
   const { signedAt, releases } = await verifyFirmwareList({ jws, keys: anchors.images ?? [] })
@@ -67,7 +67,7 @@ function numberOption(context: CommandContext, name: string, o: { flag: string; 
   })
 }
 
-/** What evidence has of a launch with this firmware, of either technology. */
+/** A launch with this firmware as evidence shows it, for either technology. */
 async function measurements(
   release: Pick<FirmwareRelease, 'sha256' | 'snp' | 'mrtd'>,
   o: { name: string; vCPUs: number | undefined },
@@ -91,10 +91,10 @@ async function measurements(
 
 /** Numbers of processors that most sizes have; `--vcpus` shows any other. */
 const sizes = [1, 2, 4, 8, 16, 32, 48, 64, 96, 128]
-/** What follows the launch is measured by the vTPM, as with a paravisor on Azure: nothing extends the TD's own registers. */
+/** The vTPM measures what follows the launch, as with a paravisor on Azure: the TD's own registers are never extended. */
 const rtmrs = Array.from({ length: 4 }, () => '00'.repeat(48))
 
-/** Of the list by version or digest, else of a file. */
+/** From the list by version or digest, else from a file. */
 async function releaseNamed(context: CommandContext, named: string): Promise<FirmwareRelease> {
   const arm = new ArmClient(await context.connect())
   const { jws } = await arm.get<FirmwareListDocument>(address(arm), version)

@@ -13,7 +13,7 @@ export interface AskedVm extends AskedSettings {
     image: string
     secureBoot: boolean
     encryption: string
-    /** `Listed` where it is absent. */
+    /** Default: `Listed`. */
     firmwareUpdates?: FirmwareUpdates
   }
   pins?: BootPins

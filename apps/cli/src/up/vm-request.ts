@@ -16,7 +16,7 @@ export interface VmRequest {
   sshPublicKeys: string[]
   /** Resource id; default: the region’s shared provider. */
   attestationProvider?: string
-  /** Which firmware it may be launched with; `Listed` where it is absent. */
+  /** Which firmware it may be launched with; default `Listed`. */
   firmwareUpdates?: FirmwareUpdates
   systemAssigned?: boolean
   /** Base64. */

@@ -14,7 +14,7 @@ export interface PinnedBoot {
   launch: string
   bootFile?: string
   volume?: string
-  /** Of the last boot that every link of held. */
+  /** Of the last boot whose every link held. */
   firmware?: PinnedFirmware
 }
 

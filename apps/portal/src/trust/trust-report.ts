@@ -53,7 +53,7 @@ export async function makeReport(o: {
       firmware: o.firmware,
       fetchKeySet: async (issuer) => (keySet = await fetchKeySet(issuer)),
     }))
-  // Known once every link that they rest on holds, including the pinned launch. Firmware follows what was verified.
+  // Known once every link below them holds, including the pinned launch. Firmware is pinned from what was verified.
   if (pinned !== undefined && report?.pins !== undefined) {
     const { firmware } = report.pins
     const launch = firmware?.measurement ?? pinned.launch

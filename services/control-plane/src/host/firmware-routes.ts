@@ -7,7 +7,7 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 const type = 'Strongroom.Machine/firmware'
 const base = `${subscriptionPath}/providers/${type}`
 
-/** The firmware that guests may be launched with: it belongs to the installation, and who signs it decides for every VM in it. */
+/** The firmware that guests may be launched with: it belongs to the installation, and its signer decides for every VM in it. */
 export function firmwareRoutes(plane: Plane): Route[] {
   return [
     route.get(base, `${type}/read`, async () => ok(await plane.host.firmware())),

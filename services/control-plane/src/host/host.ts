@@ -70,7 +70,7 @@ export interface Host {
   firmware(): Promise<FirmwareListDocument>
   /** Measures firmware and signs a list with it. */
   signFirmware(o: FirmwareSigning): Promise<FirmwareListDocument>
-  /** Signs a list without a release. Idempotent. */
+  /** Signs a list without the release. Idempotent. */
   removeFirmware(o: FirmwareRemoval): Promise<FirmwareListDocument>
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
   /** @returns undefined if there is no such image */

@@ -15,7 +15,7 @@ export class FakeVaults {
 
   readonly hsms: Set<string> = new Set()
 
-  /** What VMs may be launched with, by vmId. */
+  /** Firmware settings of VMs, by vmId. */
   readonly firmware: Map<string, unknown> = new Map<string, unknown>()
 
   answer(o: WireRequest, url: URL): Answer {

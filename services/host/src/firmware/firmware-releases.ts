@@ -17,8 +17,9 @@ import { readFirmware } from '../qemu/firmware.ts'
 import { releaseOf } from './release-of.ts'
 
 /**
- * The firmware that this installation launches guests with, signed: STATE/firmware-list.jws. The first boot of an installation signs what
- * it finds; whatever comes later, its operator signs.
+ * The firmware that this installation launches guests with, signed: STATE/firmware-list.jws. An installation's first
+ * boot signs what it
+ * finds; its operator signs everything later.
  */
 export class FirmwareReleases {
   readonly #path: string
@@ -32,7 +33,7 @@ export class FirmwareReleases {
     this.#clock = o.clock
   }
 
-  /** Signs the firmware that is there where nothing was signed yet. */
+  /** Signs the current firmware if nothing was signed yet. */
   async ensure(): Promise<void> {
     if (await this.#isThere()) return
     await this.#inTurn(async () => {
@@ -56,14 +57,14 @@ export class FirmwareReleases {
   }
 
   /**
-   * Signs a list with a release; one that was listed is said again, with what is said of it now.
+   * Signs a list with a release; a listed one is replaced with its new description.
    * @throws ServiceError MissingFirmware, FirmwareNotHardened, InvalidRequestContent, FirmwareListInvalid
    */
   async sign(asked: FirmwareSigning): Promise<FirmwareListDocument> {
     return await this.#change(async (releases) => await withRelease(asked, releases))
   }
 
-  /** Signs a list without a release: no VM is launched with it any longer. Idempotent. @throws as `sign` */
+  /** Signs a list without a release: VMs are no longer launched with it. Idempotent. @throws as `sign` */
   async remove(digest: string): Promise<FirmwareListDocument> {
     return await this.#change(async (releases) => releases.filter(({ sha256 }) => toHex(sha256) !== digest))
   }
@@ -74,9 +75,9 @@ export class FirmwareReleases {
         if (error.code === 'ENOENT') return undefined
         throw error
       })
-      // A list that somebody altered is not gone on from.
+      // A tampered list is never extended.
       const before = jws === undefined ? undefined : await this.#verified(jws)
-      // Of two lists the later counts, whatever the clock says.
+      // Of two lists the later one counts, whatever the clock shows.
       const signedAt = new Date(Math.max(this.#clock.now().getTime(), (before?.signedAt.getTime() ?? 0) + 1))
       const releases = await change(before?.releases ?? [])
       await writeFileAtomically(this.#path, this.#signed({ signedAt, first: false, releases }))
@@ -119,7 +120,7 @@ export class FirmwareReleases {
   }
 }
 
-/** A release that was listed is said again, with what is said of it now. */
+/** A listed release is replaced with its new description. */
 async function withRelease(asked: FirmwareSigning, releases: FirmwareRelease[]): Promise<FirmwareRelease[]> {
   const { path = firmwarePath() } = asked
   const measured = await measure(path)

@@ -2,14 +2,14 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { run } from '@strongroom/platform'
 
-/** What people call a flash file, and when it was built: Debian's packages have the time of their source in their files' own. */
+/** Name and build time of a flash file: Debian's packages give their files the time of their source. */
 export async function releaseOf(path: string): Promise<{ version: string; builtAt: Date }> {
   const { mtime } = await stat(path)
   const builtAt = new Date(Math.floor(mtime.getTime() / 1000) * 1000)
   return { version: (await packageOf(path)) ?? basename(path), builtAt }
 }
 
-/** Package and version, for example `ovmf 2025.02-8+deb13u1`; undefined where no package brings the file. */
+/** Package and version, for example `ovmf 2025.02-8+deb13u1`; undefined if no package contains the file. */
 async function packageOf(path: string): Promise<string | undefined> {
   const query = async (...args: string[]): Promise<string> => {
     const { stdout, code } = await run({ command: 'dpkg-query', args, allow: [1] })

@@ -10,7 +10,7 @@ import { createFileAtomically, type Sealer } from '@strongroom/platform'
 export interface MeasurementKey {
   /** As verifiers pin it: `anchors.json`, member `images`. */
   publicJwk: Jwk
-  /** Compact JWS, ES256. @param type `typ` of the kind of document: that of an image's measurements where left out */
+  /** Compact JWS, ES256. @param type `typ` of the kind of document; default: an image's measurements */
   sign(document: Uint8Array, type?: string): string
 }
 

@@ -16,7 +16,7 @@ export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifie
   silicon: Silicon | undefined
   store: InstanceRecords
   measurements: Pick<PublishedMeasurements, 'predicting'>
-  /** What guests may be launched with; absent on a joined host, which has no say in it. */
+  /** The firmware that guests may be launched with; absent on a joined host, which does not decide it. */
   firmware?: Pick<FirmwareReleases, 'ensure'>
   /** Where OS disks and guest states are. */
   disks: DiskDriver

@@ -34,7 +34,7 @@ export function createManagementApp(o: {
   vaults: Vaults
   hsms: Hsms
   objects: ManagedObjects
-  /** Absent where the installation lists no firmware. */
+  /** Absent if the installation lists no firmware. */
   firmware: VmFirmware | undefined
   log: OperationLog
   /** Undefined disables counting. */

@@ -8,7 +8,7 @@ import type { Tables } from '../store/migrations.ts'
 
 const remedy = 'Have the operator sign the list again: strongroom firmware sign.'
 
-/** The list of firmware that the installation signed, as it lies in its state directory, where anybody may have written. */
+/** The list of firmware that the installation signed, in its state directory, where others may have written. */
 export class SignedFirmwareList {
   readonly #o: { store: Store; path: string; keys: readonly Jwk[] }
   #last: { jws: string; list: FirmwareList } | undefined
@@ -39,7 +39,7 @@ export class SignedFirmwareList {
     return (this.#last = { jws, list })
   }
 
-  /** A list that was replaced may name firmware that was taken back since. */
+  /** A replaced list may name firmware that was withdrawn since. */
   async #requireNewest(jws: string, { signedAt, first }: FirmwareList): Promise<void> {
     const row = { id: 1, signed_at: signedAt.toISOString(), digest: createHash('sha256').update(jws).digest('hex') }
     await this.#o.store.transaction(async (transaction) => {
@@ -48,7 +48,7 @@ export class SignedFirmwareList {
       const newest = await forUpdate(this.#o.store, query).executeTakeFirst()
       if (newest === undefined) await tx.insertInto('firmware_list').values(row).execute()
       else if (newest.digest === row.digest) return
-      // One that nobody asked for, signed because the one before was removed, may name what the host likes.
+      // A list signed unrequested, because the previous one was removed, may name what the host likes.
       else if (first || row.signed_at <= newest.signed_at) throw superseded(newest.signed_at, row.signed_at)
       else {
         const { signed_at, digest } = row

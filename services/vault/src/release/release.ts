@@ -43,7 +43,7 @@ interface ReleaseParts {
   clock: Clock
   authorities: Authorities
   placements: KeyPlacements
-  /** Absent where the installation lists no firmware. */
+  /** Absent if the installation lists no firmware. */
   firmware: VmFirmware | undefined
   signer: CertifiedSigner
 }

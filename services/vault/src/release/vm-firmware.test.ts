@@ -61,7 +61,7 @@ describeStores('the key of a VM whose installation lists its firmware', (open) =
     const ask = async (firmware: FirmwareRelease): Promise<Answer> =>
       await vault.call('orchestrator', 'POST', `${key}/release`, { target: await launched(firmware) })
     let generation = 0
-    /** A boot, as the paravisor does it: the release, then the guest state's next generation. */
+    /** A boot as the paravisor does it: the release, then the guest state's next generation. */
     const boot = async (firmware: FirmwareRelease): Promise<string> => {
       const released = await ask(firmware)
       if (released.status !== 200) return released.body.error.innererror?.code ?? released.body.error.code

@@ -20,17 +20,18 @@ import type { SignedFirmwareList } from './firmware-list.ts'
 
 type Claims = Record<string, unknown>
 
-/** A launch that a VM's key is released to. */
+/** A launch to which a VM's key is released. */
 export interface AdmittedFirmware {
-  /** Of the answer: what was decided by. */
+  /** For the answer: what the decision used. */
   tags: Record<string, string>
-  /** Records that the VM runs it from now on. @throws as VmFirmware.admit, by what another request changed meanwhile */
+  /** Records that the VM runs it from now on. @throws as VmFirmware.admit, after a concurrent change */
   ran(transaction: DatabaseTransaction): Promise<void>
 }
 
 /**
- * Which firmware VMs of platform keys are launched with. Their hosts have no say: what was launched is what the hardware measured, which
- * is in the token, and what a VM ran last is kept here. Both of a VM's keys, where it is being converted, go by one row.
+ * Which firmware VMs of platform keys are launched with. Their hosts do not decide it: the launch is in the token as
+ * the hardware measured
+ * it, and the VM's last firmware is stored here. Both keys of a VM that is being converted use one row.
  */
 export class VmFirmware {
   readonly #store: Store
@@ -44,8 +45,9 @@ export class VmFirmware {
   }
 
   /**
-   * Whether the key of a VM is released to this launch.
-   * @throws ServiceError 403 Forbidden (FirmwareNotListed, FirmwarePinned, FirmwareSuperseded); as SignedFirmwareList.read
+   * Decides whether a VM's key is released to this launch.
+   * @throws ServiceError 403 Forbidden (FirmwareNotListed, FirmwarePinned, FirmwareSuperseded); as
+   * SignedFirmwareList.read
    */
   async admit(claims: Claims): Promise<AdmittedFirmware> {
     const vmId = vmIdOf(claims)
@@ -77,7 +79,7 @@ export class VmFirmware {
     }
   }
 
-  /** The owner's word, by the resource manager. Idempotent. */
+  /** The owner's setting, from the resource manager. Idempotent. */
   async set(caller: Caller, vmId: string, { updates }: VmFirmwareRule): Promise<void> {
     await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
@@ -88,7 +90,7 @@ export class VmFirmware {
     })
   }
 
-  /** What was said of a VM that is gone, and what it ran. Idempotent. */
+  /** Removes a deleted VM's setting and its last firmware. Idempotent. */
   async forget(caller: Caller, vmId: string): Promise<void> {
     await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
@@ -107,7 +109,7 @@ export class VmFirmware {
   }
 
   async #write(tx: Kysely<Tables>, row: VmFirmwareRow, before: VmFirmwareRow | undefined): Promise<void> {
-    // Of two first rows at one moment the second fails: nothing is written over unseen.
+    // Of two concurrent first rows the second fails: nothing is overwritten unseen.
     if (before === undefined) await tx.insertInto('vm_firmware').values(row).execute()
     else {
       const { vm_id, ...change } = row
@@ -116,7 +118,7 @@ export class VmFirmware {
   }
 }
 
-/** What the hardware measured, of a token that satisfied a platform key's policy. */
+/** The hardware's measurement, from a token that satisfied a platform key's policy. */
 function launchOf(claims: Claims): { tee: 'SNP' | 'TDX'; measurement: Uint8Array } {
   const [snp, tdx] = [claims['x-ms-sevsnpvm-launchmeasurement'], claims['tdx_mrtd']]
   const tee = claims['x-ms-attestation-type'] === 'tdxvm' ? 'TDX' : 'SNP'

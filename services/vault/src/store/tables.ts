@@ -123,13 +123,13 @@ export interface VmFirmwareRow {
   vm_id: string
   /** FirmwareUpdates */
   updates: string
-  /** Of what it ran last, hexadecimal; null before its first boot, as the two below. */
+  /** Of the firmware it ran last, hexadecimal; null before its first boot, like the two below. */
   sha256: string | null
   version: string | null
   security_version: number | null
 }
 
-/** The newest list of firmware that was decided by: none that was signed before it counts again. */
+/** The newest list of firmware used in a decision: no list signed before it counts again. */
 export interface FirmwareListRow {
   id: number
   /** ISO time. */

@@ -139,7 +139,7 @@ export async function createTestVault(
     mapsAzureProviders?: boolean
     /** Default: a separate folder. */
     stateDir?: string
-    /** Keys that sign the list of firmware in stateDir; nothing is listed where left out. */
+    /** Keys that sign the list of firmware in stateDir; by default nothing is listed. */
     firmwareKeys?: readonly Jwk[]
     logger?: Logger
     /** Registers cleanup work; by default after the test that opens the vault. */

@@ -67,8 +67,9 @@ export async function judgeTrust(
 
 /**
  * The first boot that its creator trusts determines what every later one must run and open; the highest boot-file
- * generation, that none before it runs again. The firmware follows: a boot is trusted only with what the signed list and
- * its owner allow after the last.
+ * generation prevents older ones from running. Firmware is pinned too: a boot is trusted only with firmware that the
+ * signed list and
+ * its owner allow after the last one.
  */
 async function pinFirst(
   context: CommandContext,

@@ -59,7 +59,7 @@ export const firmwareListDocument = named(
   object({
     /** Compact JWS (docs/design/0020-firmware-updates.md). */
     jws: anyText,
-    /** SHA-256 of the firmware that guests are launched with now, hexadecimal; absent where it cannot be read. */
+    /** SHA-256 of the firmware that guests are launched with now, hexadecimal; absent if it cannot be read. */
     current: optional(anyText),
   }),
 )

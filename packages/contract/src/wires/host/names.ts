@@ -19,8 +19,9 @@ export const encryption = oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'Non
 export type SecurityEncryptionType = TypeOf<typeof encryption>
 
 /**
- * Which firmware a VM's owner lets it be launched with: any release of the installation's signed list that is not older in security than
- * what it ran last (the default), nothing but what it ran last, or any release of the list.
+ * Which firmware a VM's owner allows: any release of the installation's signed list with at least the security version
+ * that it ran
+ * last (the default), only the release that it ran last, or any release of the list.
  */
 export const firmwareUpdates = ['Listed', 'Pinned', 'ListedOrOlder'] as const
 export type FirmwareUpdates = (typeof firmwareUpdates)[number]

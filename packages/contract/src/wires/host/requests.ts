@@ -91,21 +91,21 @@ export const imageUpdateRequest = named(
 )
 export type ImageUpdateRequest = TypeOf<typeof imageUpdateRequest>
 
-/** Firmware of the host joins the list that guests are launched with (docs/design/0020-firmware-updates.md). */
+/** Adds the host's firmware to the list that guests are launched with (docs/design/0020-firmware-updates.md). */
 export const firmwareSigning = named(
   'FirmwareSigning',
   object({
-    /** Flash file. Left out: the one that guests are launched with. */
+    /** Flash file. Default: the one that guests are launched with. */
     path: optional(text(/^\/[^\0]*$/, 'an absolute path')),
-    /** For people. Left out: package and version of the file. */
+    /** For people. Default: package and version of the file. */
     version: optional(text(/^[\x20-\x7e]{1,200}$/, 'at most 200 printable characters')),
-    /** Left out: the highest of the list, or 1. */
+    /** Default: the highest of the list, or 1. */
     securityVersion: optional(integer(0, 999_999_999)),
   }),
 )
 export type FirmwareSigning = TypeOf<typeof firmwareSigning>
 
-/** Firmware that no VM may be launched with any longer. */
+/** Firmware that VMs must no longer be launched with. */
 export const firmwareRemoval = named(
   'FirmwareRemoval',
   object({ sha256: text(/^[0-9a-f]{64}$/, 'SHA-256 of a listed release, hexadecimal') }),

@@ -15,7 +15,7 @@ import {
 } from '../../shape/index.ts'
 import { firmwareUpdates } from '../host/names.ts'
 
-/** What a VM's owner lets it be launched with, of the installation's signed list (docs/design/0020-firmware-updates.md). */
+/** Which firmware a VM's owner allows, from the installation's signed list (docs/design/0020-firmware-updates.md). */
 export const vmFirmware = named('VmFirmware', object({ updates: oneOf(...firmwareUpdates) }))
 export type VmFirmware = TypeOf<typeof vmFirmware>
 

@@ -73,8 +73,8 @@ export async function snpLaunchDigest(
 }
 
 /**
- * What a launch by QEMU with this firmware measures before the processors, and where those after the first begin: all that
- * `snpLaunchDigests` needs of the firmware.
+ * The measurement of a launch by QEMU with this firmware before the processors, and where those after the first begin:
+ * everything that `snpLaunchDigests` needs of the firmware.
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -96,7 +96,7 @@ export async function snpLaunchStart(
 
 /**
  * Launch measurements of guests with one to `vCPUs` processors, in this order, by QEMU.
- * @param o.start of `snpLaunchStart`
+ * @param o.start from `snpLaunchStart`
  * @throws ParseError
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -113,7 +113,7 @@ export async function snpLaunchDigests(
   return await processorDigests({ ...o, cpuSignature: requireCpuSignature(o), hypervisor: 'qemu' })
 }
 
-/** The launch after each processor. */
+/** The measurement after each processor. */
 async function processorDigests(o: {
   start: Uint8Array
   resetAddress: number | undefined

@@ -78,7 +78,7 @@ describe('a list of firmware releases', () => {
         const changed = typeof document === 'object' && document !== null ? { ...document, [name]: planted } : document
         const text = utf8(JSON.stringify(changed))
         try {
-          // What it takes it takes in one spelling alone.
+          // It accepts only one spelling.
           expect(firmwareListText(parseFirmwareList(text))).toEqual(text)
         } catch (error) {
           expect(error).toBeInstanceOf(ParseError)

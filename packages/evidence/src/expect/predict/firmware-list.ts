@@ -12,27 +12,27 @@ import { verifyDocument } from './verify-document.ts'
 export interface FirmwareRelease {
   /** Package and version, for people. */
   version: string
-  /** Rises where what came before has a flaw: a VM that ran a higher one is launched with none below it. */
+  /** Increases with each release that fixes a flaw: a VM that ran a higher one is never launched with a lower one. */
   securityVersion: number
   builtAt: Date
   /** Of the flash file as guests are launched with it: without its kernel loader. */
   sha256: Uint8Array
-  /** What an SEV-SNP launch measures of it before the processors (`snpLaunchStart`). */
+  /** An SEV-SNP launch's measurement of it before the processors (`snpLaunchStart`). */
   snp: { start: Uint8Array; resetAddress: number }
   /** Of a TD. */
   mrtd: Uint8Array
 }
 
-/** The releases that an installation launches guests with. Of two lists the one that was signed later is in force. */
+/** The releases that an installation launches guests with. Of two lists, the later signed is in force. */
 export interface FirmwareList {
   signedAt: Date
-  /** Signed at the installation's first boot, without its operator. It counts only as long as there was no other. */
+  /** Signed at the installation's first boot, without its operator. Valid only if there was no other before. */
   first: boolean
   releases: FirmwareRelease[]
 }
 
 /**
- * `typ` of the signed list: no token is one, and no document of an image.
+ * `typ` of the signed list: neither a token nor an image's document can pass for one.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { parseJws } from '@strongroom/evidence'
@@ -46,7 +46,7 @@ const mostSecurityVersion = 999_999_999
 const mostReleases = 64
 
 /**
- * What a release measures, by either technology.
+ * A release's measurements, for either technology.
  * @param firmware flash file as guests are launched with it
  * @throws ParseError for firmware that starts no further processors
  * @example
@@ -65,7 +65,7 @@ export async function measureFirmware(firmware: Uint8Array): Promise<Pick<Firmwa
 }
 
 /**
- * The list that is signed: JSON, digests in hexadecimal.
+ * The list as it is signed: JSON, digests in hexadecimal.
  * @example
  * import { readFile } from 'node:fs/promises'
  * import { firmwareListText, measureFirmware } from '@strongroom/evidence/expected'
@@ -107,7 +107,7 @@ export async function verifyFirmwareList(o: { jws: string; keys: readonly Jwk[] 
 
 const reader = new DocumentReader('firmware list')
 
-/** Reads what firmwareListText writes, and nothing else. @throws ParseError */
+/** Reads exactly what firmwareListText writes. @throws ParseError */
 export function parseFirmwareList(payload: Uint8Array): FirmwareList {
   const document = reader.document(payload, { version, members: ['signedAt', 'first', 'releases'] })
   const { first, releases: list } = document
@@ -116,7 +116,7 @@ export function parseFirmwareList(payload: Uint8Array): FirmwareList {
     return reader.refuse('releases', `a list of at most ${mostReleases} releases`, list)
   const releases = list.map((each: unknown, index) => readRelease(each, `releases[${index}]`))
   const digests = new Set(releases.map(({ sha256 }) => toHex(sha256)))
-  // Which of two entries counts would be the reader's choice.
+  // With two entries, the reader would choose which one counts.
   if (digests.size !== releases.length) return reader.refuse('releases', 'each firmware once', 'one twice')
   return { signedAt: reader.time(document['signedAt'], 'signedAt'), first, releases }
 }

@@ -4,12 +4,13 @@ import { snpLaunchDigests } from '../measure/snp-launch-digest.ts'
 import type { FirmwareList, FirmwareRelease } from './firmware-list.ts'
 
 /**
- * What a VM's owner lets it be launched with: any release of the list that is not older in security than what it ran last; nothing but
- * what it ran last; any release of the list.
+ * Which firmware a VM's owner allows: any release of the list with at least the security version that it ran last, only
+ * what it ran
+ * last, or any release of the list.
  */
 export type FirmwareUpdates = 'Listed' | 'Pinned' | 'ListedOrOlder'
 
-/** What a VM ran last. */
+/** The firmware that a VM ran last. */
 export interface RanFirmware {
   version: string
   securityVersion: number
@@ -27,8 +28,8 @@ export interface FirmwareRefusal {
 }
 
 /**
- * The release that a guest was launched with, by what its hardware measured; undefined where the list has none. A host may start a guest
- * with fewer processors than it was asked for, never more.
+ * The release that a guest was launched with, by its hardware's measurement; undefined if the list has none. A host may
+ * start a guest with fewer processors than requested, never more.
  * @param o.vcpuType QEMU's name, and the most processors that a guest has
  * @example
  * import { readFile } from 'node:fs/promises'
@@ -46,7 +47,7 @@ export async function findFirmware(
   o: { tee: 'SNP' | 'TDX'; measurement: Uint8Array; vcpuType: string; vCPUs: number },
 ): Promise<FirmwareRelease | undefined> {
   if (o.tee === 'TDX') return releases.find(({ mrtd }) => equal(mrtd, o.measurement))
-  // Most guests have few processors: the launches of many are computed where none of few fits.
+  // Most guests have few processors: launches with many are computed only if none with few matches.
   for (const vCPUs of [Math.min(few, o.vCPUs), o.vCPUs])
     for (const release of releases) {
       const digests = await snpLaunchDigests({ ...release.snp, vCPUs, vcpuType: o.vcpuType })
@@ -58,10 +59,11 @@ export async function findFirmware(
 const few = 8
 
 /**
- * Whether a VM may be launched with a release: the vault decides so before it releases the VM's key, and a verifier again afterwards.
- * @param o.found of `findFirmware`
+ * Whether a VM may be launched with a release: the vault decides so before it releases the VM's key, and a verifier
+ * again afterwards.
+ * @param o.found from `findFirmware`
  * @param o.ran absent before the first boot
- * @returns undefined where it may
+ * @returns undefined if it may
  * @example
  * import { firmwareRefusal } from '@strongroom/evidence/expected'
  *

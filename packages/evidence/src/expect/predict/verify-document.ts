@@ -6,11 +6,11 @@ import { shown } from '../../tokens/shown.ts'
 
 /**
  * Verifies a document that an installation signs (compact JWS, ES256) under keys that the caller pinned.
- * @param o.type `typ` of this kind of document: no other signed text passes for one (RFC 8725 section 3.11)
+ * @param o.type `typ` of this kind of document: no other signed text can pass for one (RFC 8725 section 3.11)
  * @param o.name of this kind, for messages
  * @returns the payload
- * @throws VerificationError TokenOfAnotherKind, AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
- * TokenSignatureInvalid; ParseError
+ * @throws VerificationError TokenOfAnotherKind, AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown,
+ * TokenKeyNotAllowed, TokenSignatureInvalid; ParseError
  */
 export async function verifyDocument(o: {
   jws: string

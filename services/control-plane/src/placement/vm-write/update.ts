@@ -151,7 +151,7 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
     else current.internal.identity = identity
     refreshBody(current)
   })
-  // Within the transaction: no launch goes by a word that the VM's owner has taken back.
+  // Within the transaction, so that no launch uses a setting that the VM's owner has withdrawn.
   if (changed.includes('securityProfile.firmwareUpdates'))
     await plane.vaults.allowFirmware(onBehalfOf(request), vm.internal.vmId, model.firmwareUpdates ?? 'Listed')
   if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, onBehalfOf(request), vm) }

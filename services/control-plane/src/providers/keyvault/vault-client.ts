@@ -97,12 +97,12 @@ export class VaultClient extends SoftDeleted<VaultChange, VaultRecord, DeletedVa
     return await this.#service.send('PUT', objectPath(vault, 'secrets', name), { asker, body: wanted })
   }
 
-  /** What a VM's owner lets it be launched with. Idempotent. @param vmId upper case */
+  /** Sets which firmware a VM's owner allows. Idempotent. @param vmId upper case */
   async allowFirmware(asker: OnBehalfOf, vmId: string, updates: FirmwareUpdates): Promise<void> {
     await this.#service.send('PUT', `/vms/${vmId}/firmware`, { asker, body: { updates } })
   }
 
-  /** Of a VM that is gone. Idempotent. */
+  /** For a deleted VM. Idempotent. */
   async forgetFirmware(asker: OnBehalfOf, vmId: string): Promise<void> {
     await this.#service.send('DELETE', `/vms/${vmId}/firmware`, { asker })
   }

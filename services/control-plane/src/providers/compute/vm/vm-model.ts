@@ -80,7 +80,7 @@ export interface VmModel {
   dataDisks?: DataDisk[]
   /** Attests its boots; default: the region's shared provider. Fixed: the VM's key is released only on this one's tokens. */
   attestationProvider?: AttestationProvider
-  /** What it may be launched with, of the installation's signed list; `Listed` where it is absent. */
+  /** Which releases of the installation's signed list it may be launched with; default `Listed`. */
   firmwareUpdates?: FirmwareUpdates
   /** Whether the VM has its own identity in the directory. */
   systemAssigned?: boolean

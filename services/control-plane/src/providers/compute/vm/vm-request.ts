@@ -61,7 +61,7 @@ export interface VmRequest {
   scaleSetId: string | undefined
   /** Our addition: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
-  /** Ours: which firmware the VM may be launched with. Clients of Azure's drop it: absent, it stays. */
+  /** Ours: which firmware the VM may be launched with. Azure's clients omit it, which leaves it unchanged. */
   firmwareUpdates: FirmwareUpdates | undefined
   /** Dotted paths of sent members that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
@@ -134,7 +134,7 @@ export function readVmRequest(
   }
 }
 
-/** Whoever releases a VM's key decides by it: of a VM without one nobody would. */
+/** The service that releases a VM's key decides by it; for a VM without such a key nothing would. */
 function readFirmwareUpdates(security: Fields, encryption: VmRequest['encryption']): FirmwareUpdates | undefined {
   const updates = security.oneOf('firmwareUpdates', firmwareUpdates)
   if (updates === undefined || (encryption !== undefined && encryption !== 'NonPersistedTPM')) return updates
