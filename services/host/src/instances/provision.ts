@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { isOrdinary, type AnySpec, type ImageRecord } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
 import { volumeDigest, volumeText, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
@@ -30,24 +30,26 @@ export interface Provisioned {
   wrappedBy: InstanceRecord['wrappedBy']
 }
 
+interface ProvisionRequest extends StateServices {
+  spec: AnySpec
+  files: VmFiles
+  sealer: Sealer
+  cacheDir: string
+  stateDir: string
+  tenantId: string
+  step(name: string): Promise<void>
+  signal: AbortSignal
+  disks: DiskDriver
+}
+
+const nothingKept: Provisioned = { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
+
 /**
  * Creates a VM's vTPM, UEFI variables, OS disk and guest state. Remains of an interrupted run are removed first,
  * because the parts belong together. No secret touches a disk in clear.
  * @throws ServiceError ImageNotFound, ImageNotQualified, OsDiskTooSmall, …
  */
-export async function provision(
-  o: {
-    spec: AnySpec
-    files: VmFiles
-    sealer: Sealer
-    cacheDir: string
-    stateDir: string
-    tenantId: string
-    step(name: string): Promise<void>
-    signal: AbortSignal
-    disks: DiskDriver
-  } & StateServices,
-): Promise<Provisioned> {
+export async function provision(o: ProvisionRequest): Promise<Provisioned> {
   const { spec, files } = o
   await sweepRuntime(spec.vmId)
   await rm(files.directory, { recursive: true, force: true })
@@ -58,58 +60,36 @@ export async function provision(
   if (kept !== undefined) await keepImage(image, files)
   if (isOrdinary(spec)) {
     await provisionOrdinary({ ...o, spec, image })
-    return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
+    return nothingKept
   }
-  if (spec.security.encryption === 'NonPersistedTPM') {
-    // vTPM and UEFI variables are created at each boot: there is nothing to store and no key to store it under.
-    await o.step('Copy OS disk')
-    await copyOsDisk({ image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal })
-    return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
-  }
-  const wrappingKey = await wrappingKeyOf({ ...o, spec })
+  if (spec.security.encryption !== 'NonPersistedTPM') return await provisionKept({ ...o, spec, image, kept })
+  // vTPM and UEFI variables are created at each boot: there is nothing to store and no key to store it under.
+  await o.step('Copy OS disk')
+  await copyOsDisk({ image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal })
+  return nothingKept
+}
+
+/** Of a VM whose guest state is kept. */
+type KeptRequest = ProvisionRequest & { spec: InstanceSpec; image: ImageRecord; kept: KeptRecord | undefined }
+
+async function provisionKept(o: KeptRequest): Promise<Provisioned> {
+  const { spec, files, image } = o
+  const wrappingKey = await wrappingKeyOf(o)
   const { customerKey } = spec
   const keyId = customerKey?.keyIds[0]
   const customer =
     customerKey === undefined || keyId === undefined ? undefined : await readCustomerKey({ ...o, customerKey, keyId })
   const { runtimeDir, user } = await makeRuntime(spec.vmId)
   try {
-    const captured =
-      image.guestState === undefined || kept?.spec.guest === undefined
-        ? undefined
-        : await readCaptured({
-            services: o,
-            signal: o.signal,
-            guest: kept.spec.guest,
-            guestState: storedFiles(o.stateDir, kept.spec.id).guestState,
-          })
+    const captured = await capturedWith(o)
     await o.step('Make vTPM')
     const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
     const identity = await manufactureTpm({ directory })
     await o.step('Make UEFI variables')
-    const variablesPath = join(runtimeDir, 'variables.fd')
-    if (captured !== undefined && image.guestState?.secureBoot === spec.security.secureBoot)
-      await writeFile(variablesPath, captured.variables, { mode: 0o600 })
-    else
-      await makeUefiVariables({
-        secureBoot: spec.security.secureBoot,
-        dbCertificates: await dbCertificates(image),
-        out: variablesPath,
-      })
-    const variables = await readFile(variablesPath)
+    const variables = await variablesOf(o, captured, join(runtimeDir, 'variables.fd'))
     const { atUnlock } = await expectedPcrs({ image, variables })
     o.signal.throwIfAborted()
-    const encrypted = spec.security.encryption === 'DiskWithVMGuestState'
-    const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal }
-    let volume: InstanceRecord['volume']
-    if (encrypted) {
-      await o.step('Encrypt OS disk')
-      const updates = await updatesOf(image)
-      volume = await encryptedDisk({ ...disk, runtimeDir, directory, atUnlock, updates, imageKey: captured?.diskKey })
-      captured?.diskKey?.fill(0)
-    } else {
-      await o.step('Copy OS disk')
-      await copyOsDisk(disk)
-    }
+    const volume = await makeOsDisk(o, { runtimeDir, directory, atUnlock, imageKey: captured?.diskKey })
     await o.step('Seal guest state')
     const tpm = await directory.readState()
     await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables })
@@ -117,11 +97,7 @@ export async function provision(
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {
       identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
-      sealedTo: encrypted
-        ? Object.fromEntries(
-            Object.entries(ofImage(atUnlock)).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
-          )
-        : undefined,
+      sealedTo: volume === undefined ? undefined : inHex(ofImage(atUnlock)),
       volume,
       wrappedBy: keyId,
     }
@@ -129,6 +105,46 @@ export async function provision(
     await rm(runtimeDir, { recursive: true, force: true })
   }
 }
+
+type Captured = Awaited<ReturnType<typeof readCaptured>>
+
+/** What an image brings along that was captured with its guest state. */
+async function capturedWith(o: KeptRequest): Promise<Captured | undefined> {
+  const { image, kept, signal } = o
+  if (image.guestState === undefined || kept?.spec.guest === undefined) return undefined
+  const { guestState } = storedFiles(o.stateDir, kept.spec.id)
+  return await readCaptured({ services: o, signal, guest: kept.spec.guest, guestState })
+}
+
+/** The captured image's own, where they have Secure Boot as the VM is to have it. */
+async function variablesOf(o: KeptRequest, captured: Captured | undefined, path: string): Promise<Buffer> {
+  const { secureBoot } = o.spec.security
+  if (captured !== undefined && o.image.guestState?.secureBoot === secureBoot)
+    await writeFile(path, captured.variables, { mode: 0o600 })
+  else await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: path })
+  return await readFile(path)
+}
+
+/** @returns the digest that PCR 15 of its boots begins with, where the disk is encrypted */
+async function makeOsDisk(
+  o: KeptRequest,
+  at: { runtimeDir: string; directory: TpmDirectory; atUnlock: BootRegisters; imageKey: Uint8Array | undefined },
+): Promise<string | undefined> {
+  const { image, spec, files, signal } = o
+  const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal }
+  if (spec.security.encryption !== 'DiskWithVMGuestState') {
+    await o.step('Copy OS disk')
+    await copyOsDisk(disk)
+    return undefined
+  }
+  await o.step('Encrypt OS disk')
+  const volume = await encryptedDisk({ ...disk, ...at, updates: await updatesOf(image) })
+  at.imageKey?.fill(0)
+  return volume
+}
+
+const inHex = (registers: Omit<BootRegisters, 1>): Record<string, string> =>
+  Object.fromEntries(Object.entries(registers).map(([index, value]) => [index, Buffer.from(value).toString('hex')]))
 
 /** The machine is admitted at each boot. */
 const ofImage = ({ 1: _machine, ...registers }: BootRegisters): Omit<BootRegisters, 1> => registers

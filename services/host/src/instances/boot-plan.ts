@@ -1,0 +1,66 @@
+import { cpuModels, isOrdinary, type AnyBootEvidence, type GuestHealth, type ImageRecord } from '@strongroom/contract'
+import type { ServiceError } from '@strongroom/platform'
+import type { CommandQueue } from '../network/command-queue.ts'
+import type { Acceleration } from '../qemu/arguments.ts'
+import { fitToHost } from '../qemu/capacity.ts'
+import { machineRegister } from '../qemu/reference-machine.ts'
+import { makeRuntime, sweepRuntime, type Runtime, type VmFiles } from './layout.ts'
+import { imageOfVm } from './provision.ts'
+import type { InstanceRecord } from './record.ts'
+import type { HostServices } from './services.ts'
+
+export interface BootRequest {
+  services: HostServices
+  record: InstanceRecord
+  files: VmFiles
+  step(name: string): void
+  signal: AbortSignal
+  commands: CommandQueue
+  /** Called when the guest's boot report is verified. */
+  onReady(evidence: AnyBootEvidence | undefined): Promise<void>
+  /** Called with the guest's health report. */
+  onHealth(health: GuestHealth): void
+  /** Called when it was refused; the guest receives the refusal as well. */
+  onRefused(error: ServiceError): void
+}
+
+/** What a boot has before anything of the VM's is opened. */
+export interface BootPlan {
+  image: ImageRecord
+  acceleration: Acceleration
+  cpuModel: string
+  fitted: Awaited<ReturnType<typeof fitToHost>>
+  /** What to tell of this host. */
+  notice: string | undefined
+  runtime: Runtime
+  /** PCR 1 of the machine that the VM is to run on. */
+  machine: Promise<Uint8Array>
+}
+
+/** Image, processors and place of a boot. What an earlier server left of the VM in memory goes. */
+export async function planBoot({ services, record, files, signal }: BootRequest): Promise<BootPlan> {
+  const { spec } = record
+  await services.firmware?.ensure()
+  await services.disks.fetchImage(spec, signal)
+  const image = await imageOfVm(services, spec, files)
+  const { acceleration, notice } = await services.acceleration()
+  const fitted = await fitToHost(spec.size)
+  await sweepRuntime(spec.vmId)
+  const runtime = await makeRuntime(spec.vmId)
+  const cpuModel = cpuModelOf(spec)
+  // Concurrent with the release of the key, which takes longer.
+  const machine = machineRegister({
+    acceleration,
+    cpuModel,
+    vCPUs: fitted.vCPUs,
+    memoryMiB: fitted.memoryMiB,
+    ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }),
+    runtimeDir: runtime.runtimeDir,
+  })
+  machine.catch(() => {})
+  return { image, acceleration, cpuModel, fitted, notice, runtime, machine }
+}
+
+/** Ordinary sizes with an `a` in their name are AMD's, by Azure's naming. */
+const cpuModelOf = (spec: BootRequest['record']['spec']): string =>
+  cpuModels[isOrdinary(spec) ? (/^Standard_[A-Z]+\d+a/.test(spec.size.name) ? 'SNP' : 'TDX') : spec.tee]
