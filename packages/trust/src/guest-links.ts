@@ -190,7 +190,7 @@ const meanings: Record<(typeof bootRegisters)[number], string> = {
   13: 'the host passed extension images to the boot stub',
 }
 
-/** The machine's own prediction decides nothing; agreement with the quote shows that the machine expected this boot. */
+/** The host's own prediction decides nothing; agreement with the quote shows that the host expected this boot. */
 const asSaid = (evidence: BootFacts, index: number, actual: string): string =>
   evidence.expected.pcrs[index] === actual ? ' The host predicted exactly that.' : ''
 

@@ -145,7 +145,7 @@ const words = { creator: 'the request recorded when this VM was created here', '
 function meaning({ by, reference }: AskedImage, { image }: ImageMeasurements): string {
   const whose = `according to ${words[by]}`
   if (reference !== undefined && namesImage(reference, image)) return `${imageText(reference)} ${whose}`
-  // No name identifies a disk's image: the machine alone reports which disk a gallery version holds.
+  // No name identifies a disk's image: the host alone reports which disk a gallery version holds.
   if (image.source === 'capture' && (reference === undefined || isGallery(reference)))
     return `captured from a disk, ${reference === undefined ? 'from which the VM was created' : imageText(reference)} ${whose}`
   if (reference !== undefined && !('id' in reference) && !isOwn(reference)) {

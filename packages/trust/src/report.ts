@@ -26,7 +26,7 @@ export interface TrustRequest {
   evidence: AnyBootEvidence
   /** The requested VM: another VM's evidence does not count, however good. Any VM if absent. */
   vmId?: string
-  /** The requested encryption: the evidence, which the machine stores, must not claim less. */
+  /** The requested encryption: the evidence, which the host stores, must not claim less. */
   encryption: string
   /** The requested size: the guest must not have more processors. */
   size: string
@@ -36,7 +36,7 @@ export interface TrustRequest {
   askedFirmware?: AskedFirmware | undefined
   /** The requested image. */
   image: AskedImage
-  /** Signed measurements of the image from the verifier; by default those that the machine shows. */
+  /** Signed measurements of the image from the verifier; by default those that the host shows. */
   measurements?: string | undefined
   /** Whether Secure Boot was requested. */
   secureBoot: boolean
@@ -118,7 +118,7 @@ function need<T>(value: T | undefined, predecessor: string): T {
  */
 export async function verifyLinks(request: TrustRequest): Promise<TrustReport> {
   const { roots } = request
-  // The request decides what must be shown: the evidence comes from the machine, which could omit it.
+  // The request decides what must be shown: the evidence comes from the host, which could omit it.
   const { links, verifier, pins } =
     request.encryption === 'NonPersistedTPM'
       ? { ...(await statelessLinks(request, request.evidence as StatelessBootEvidence, roots)), verifier: undefined }
@@ -201,7 +201,7 @@ async function allLinks(
 ): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
   const { authority } = roots
   // Judged at the time of the release: everything was available then, and what was valid then vouches for a guest still
-  // running. The machine states the time; the token, which the provider signed, must come from this boot and be valid
+  // running. The host states the time; the token, which the provider signed, must come from this boot and be valid
   // then.
   const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.release.at)
   let token: TokenClaims | undefined

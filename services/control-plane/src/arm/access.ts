@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import { insertIfAbsent } from '../store/rows.ts'
-import type { RoleDefinitionTable } from '../store/tables.ts'
+import type { RoleAssignmentTable, RoleDefinitionTable } from '../store/tables.ts'
 import type { OnBehalfOf } from './on-behalf-of.ts'
 import { roles } from './built-in-roles.ts'
 import { keyOf } from './resource-id.ts'
@@ -17,16 +17,7 @@ export interface Link {
   id: string
 }
 
-export interface Assignment {
-  scope: string
-  name: string
-  display_scope: string
-  principal_id: string
-  principal_type: string
-  role_id: string
-  created_at: string
-  created_by: string
-}
+export type Assignment = RoleAssignmentTable
 
 /** Text that is not an id refers to nothing, which is a different mistake from a missing role. */
 const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)

@@ -69,7 +69,7 @@ export const startVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Ope
   await submit(plane, asker, vm, 'vm.start')
 export const restartVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.restart')
-/** Sends the machine its data disks again; a failed creation is retried. */
+/** Sends the host the VM's data disks again; a failed creation is retried. */
 export const reapplyVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.update', { taken: [], made: [], detached: [] } satisfies DiskChange)
 export const deallocateVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>

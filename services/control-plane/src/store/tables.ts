@@ -49,7 +49,7 @@ interface AddressTable {
   owner: string
 }
 
-interface RoleAssignmentTable {
+export interface RoleAssignmentTable {
   /** Lower-case scope. */
   scope: string
   name: string

@@ -52,7 +52,7 @@ export function createHostApp(o: {
   logger: Logger
   verifiers?: readonly AttestationVerifier[]
 }): HttpApp {
-  const app = createHttpApp({ name: 'machine', logger: o.logger })
+  const app = createHttpApp({ name: 'host', logger: o.logger })
   serveWire(app, hostWire)
   const challenge = (): string => `Bearer resource="${hostAudience}"`
   app.addHook('onRequest', requireBearer({ verifier: o.verifier, audiences: [hostAudience], challenge }))

@@ -147,7 +147,7 @@ export const guestStateAttacks: Attack[] = [
     ...onState(
       'H5/other-key',
       'the key of another VM',
-      'names it in the machine’s record of this VM, with that VM’s guest state',
+      'names it in the host’s record of this VM, with that VM’s guest state',
       async (host) => {
         const sibling = host.sibling()!
         const key = 'guestStateKey' in sibling.record.spec ? (sibling.record.spec.guestStateKey ?? '') : ''

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { AnySpec } from '@strongroom/contract'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 
-/** The machine's database record of a VM, as a host reads it. */
+/** The host's database record of a VM, as a host reads it. */
 export interface VmRecord {
   vmId: string
   spec: AnySpec

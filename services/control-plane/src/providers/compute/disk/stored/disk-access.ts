@@ -40,14 +40,14 @@ async function beginAccess(plane: Plane, request: ArmRequest, disk: StoredDiskRe
     fields.invalid('fileFormat', 'Disks can only be downloaded as VHD.', { expected: 'VHD', found: 'VHDX' })
   fields.assertSound()
   const permission: DiskPermission = given === 'Write' ? 'Write' : 'Read'
-  const id = await machineId(plane, disk, permission)
+  const id = await hostId(plane, disk, permission)
   const access = await plane.host.grantDisk(id, { permission, seconds: seconds ?? 0, withGuestState })
   await setDiskState(plane, disk, permission === 'Write' ? 'ActiveUpload' : 'ActiveSAS')
   return ok(access)
 }
 
 /** The host's id of the disk's bytes. @throws ServiceError OperationNotAllowed */
-async function machineId(plane: Plane, disk: StoredDiskResource, permission: DiskPermission): Promise<string> {
+async function hostId(plane: Plane, disk: StoredDiskResource, permission: DiskPermission): Promise<string> {
   const { kept, managedBy } = disk.internal
   const state = disk.body.properties['diskState']
   const uploading = kept?.source.from === 'upload' && (state === 'ReadyToUpload' || state === 'ActiveUpload')
