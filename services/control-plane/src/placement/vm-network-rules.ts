@@ -1,4 +1,4 @@
-import { invalid } from '../arm/refusals.ts'
+import { invalid, missing } from '../arm/refusals.ts'
 import type { Problem } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { hasAcceleratedNetworking, interfaceType, ipConfigurationsOf, vmOf } from '../providers/network/interfaces.ts'
@@ -13,7 +13,7 @@ const target = 'properties.networkProfile.networkInterfaces'
 export function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: string): Problem[] {
   if (r.nics.length === 0)
     return [
-      invalid(target, "Required parameter 'networkProfile.networkInterfaces' is missing (null).", {
+      missing('networkProfile.networkInterfaces', target, {
         expected: 'a network interface',
         found: 'none',
         remedy: 'Name a network interface.',

@@ -125,7 +125,7 @@ async function named(plane: Plane, request: ArmRequest, set: ScaleSet, mustName:
   const fields = new Fields(request.body ?? {})
   const ids = fields.texts('instanceIds')
   if (mustName && ids.length === 0)
-    fields.invalid('instanceIds', "Required parameter 'instanceIds' is missing (null).", {
+    fields.missing('instanceIds', 'instanceIds', {
       expected: 'names of virtual machines of the set, or *',
       found: 'none',
     })

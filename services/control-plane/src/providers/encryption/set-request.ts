@@ -70,9 +70,8 @@ function readKey(key: Fields, o: { creating: boolean }): SetKey | undefined {
   const sourceVault = key.object('sourceVault').text('id')
   if (keyUrl === undefined) {
     if (o.creating || key.present) {
-      key.invalid(key.at('keyUrl'), "Required parameter 'activeKey.keyUrl' is missing (null).", {
+      key.missing('activeKey.keyUrl', key.at('keyUrl'), {
         expected: 'a key identifier with version',
-        found: 'null',
         remedy: 'Name the key: az keyvault key show … --query key.kid.',
       })
     }

@@ -62,11 +62,7 @@ function readKey(request: ArmRequest): object {
   const [size, curve] = [properties.integer('keySize'), properties.text('curveName')]
   const operations = properties.texts('keyOps').map((each) => (each === 'release' ? 'export' : each))
   const rotation = properties.raw('rotationPolicy')
-  if (kty === undefined)
-    fields.invalid('properties.kty', "Required parameter 'properties.kty' is missing (null).", {
-      expected: 'RSA, RSA-HSM, EC or EC-HSM',
-      found: 'null',
-    })
+  if (kty === undefined) fields.missing('properties.kty', 'properties.kty', { expected: 'RSA, RSA-HSM, EC or EC-HSM' })
   fields.assertSound()
   return {
     kty,

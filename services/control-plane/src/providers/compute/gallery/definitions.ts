@@ -84,7 +84,7 @@ function readDefinition(fields: Fields, properties: Fields, before: Json | undef
     })
   for (const [member, value] of Object.entries({ osType, osState })) {
     if (value === undefined && !fields.problems.some(({ target }) => target === properties.at(member)))
-      fields.invalid(properties.at(member), `Required parameter 'galleryImage.properties.${member}' is missing (null).`, { found: 'null' }) // prettier-ignore
+      fields.missing(`galleryImage.properties.${member}`, properties.at(member))
   }
   const security = features?.find(({ name }) => name.toLowerCase() === 'securitytype')?.value
   if (security !== undefined && security.toLowerCase() !== 'standard' && hyperVGeneration === 'V1')

@@ -152,9 +152,8 @@ async function ask(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   limit.oneOf('limitObjectType', ['LimitValue'])
   const value = limit.integer('value', 0, highest)
   if (value === undefined && !limit.has('value'))
-    fields.invalid('properties.limit.value', "Required parameter 'properties.limit.value' is missing (null).", {
+    fields.missing('properties.limit.value', 'properties.limit.value', {
       expected: 'the requested limit',
-      found: 'null',
       remedy: 'Send {"properties":{"limit":{"limitObjectType":"LimitValue","value":N}}}.',
     })
   fields.assertSound()

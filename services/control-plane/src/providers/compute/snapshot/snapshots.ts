@@ -69,11 +69,9 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     const types = [diskType, snapshotType]
     kept = storedOf(plane, await resolveSource(plane, request, { id: sourceId, target, location, types }))
   } else
-    fields.invalid(
-      creation.at('sourceResourceId'),
-      "Required parameter 'creationData.sourceResourceId' is missing (null).",
-      { found: 'null', expected: 'the id of a disk or snapshot' },
-    )
+    fields.missing('creationData.sourceResourceId', creation.at('sourceResourceId'), {
+      expected: 'the id of a disk or snapshot',
+    })
   checkDiskSecurity(fields, properties, kept, option ?? 'Copy')
   fields.assertSound()
   if (kept === undefined) throw new TypeError('a snapshot without a source is a problem')

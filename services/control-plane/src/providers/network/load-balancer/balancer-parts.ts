@@ -174,11 +174,7 @@ function checkReferences(properties: Fields, kind: PartKind, known: ReadonlySet<
 
 function required<T>(fields: Fields, value: T | undefined, member: string): T | undefined {
   if (value === undefined && !fields.has(member))
-    fields.invalid(fields.at(member), `Required parameter '${member}' is missing (null).`, {
-      expected: member,
-      found: 'nothing',
-      remedy: 'Name it.',
-    })
+    fields.missing(member, fields.at(member), { expected: member, found: 'nothing', remedy: 'Name it.' })
   return value
 }
 

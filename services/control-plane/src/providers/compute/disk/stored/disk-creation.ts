@@ -195,8 +195,6 @@ function marketReference(id: string): { publisher: string; offer: string; sku: s
 }
 
 function missing(fields: Fields, target: string): '' {
-  fields.invalid(target, `Required parameter '${target.replace(/^properties\./, '')}' is missing (null).`, {
-    found: 'null',
-  })
+  fields.missing(target.replace(/^properties\./, ''), target)
   return ''
 }
