@@ -108,7 +108,7 @@ async function provisionKept(o: KeptRequest): Promise<Provisioned> {
 
 type Captured = Awaited<ReturnType<typeof readCaptured>>
 
-/** What an image brings along that was captured with its guest state. */
+/** The guest state captured together with the image. */
 async function capturedWith(o: KeptRequest): Promise<Captured | undefined> {
   const { image, kept, signal } = o
   if (image.guestState === undefined || kept?.spec.guest === undefined) return undefined
