@@ -38,6 +38,27 @@ describe('CODEOWNERS', () => {
   })
 })
 
+describe('npm run docs:check', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const clauses = ['pages', 'style', 'errors', 'wires', 'commands-page', 'habits'].map(
+    (name) => `test/boundaries/${name}.test.ts`,
+  )
+
+  it('runs every clause, in the project that has these tests', () => {
+    const line = scripts['docs:check']!
+    const project = /--project (\S+)/.exec(read('scripts/check.sh'))![1]!
+    expect(line.split(' ')).toEqual([
+      'vitest',
+      'run',
+      '--project',
+      project,
+      ...clauses,
+      'test/packages/examples.test.ts',
+    ])
+    expect(clauses.filter((file) => !existsSync(join(root, file)))).toEqual([])
+  })
+})
+
 describe('issue forms', () => {
   const folder = '.github/ISSUE_TEMPLATE'
   const forms = readdirSync(join(root, folder)).filter((name) => name !== 'config.yml')
