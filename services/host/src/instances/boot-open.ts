@@ -12,13 +12,13 @@ import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
 import type { InstanceRecord } from './record.ts'
 import type { HostServices } from './services.ts'
 
-/** What a boot is powered on with: by whether the VM is confidential, and whether its guest state is kept. */
+/** What a boot is powered on with, depending on whether the VM is confidential and keeps its guest state. */
 export type OpenedVm =
   | { kind: 'kept'; opened: OpenedGuest }
   | { kind: 'stateless'; opened: OpenedStateless }
   | { kind: 'ordinary'; opened: OpenedOrdinary }
 
-/** Opens what a VM's boots begin with. What fails leaves nothing in clear and nothing running. */
+/** Opens the state that a VM's boots begin with. A failure leaves nothing in clear and nothing running. */
 export async function openVm(o: BootRequest, plan: BootPlan): Promise<OpenedVm> {
   const { spec } = o.record
   if (!isOrdinary(spec)) return await openConfidential(o, plan, spec)

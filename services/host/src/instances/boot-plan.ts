@@ -20,24 +20,24 @@ export interface BootRequest {
   onReady(evidence: AnyBootEvidence | undefined): Promise<void>
   /** Called with the guest's health report. */
   onHealth(health: GuestHealth): void
-  /** Called when it was refused; the guest receives the refusal as well. */
+  /** Called on a refusal, which the guest also receives. */
   onRefused(error: ServiceError): void
 }
 
-/** What a boot has before anything of the VM's is opened. */
+/** A boot's inputs, before anything of the VM is opened. */
 export interface BootPlan {
   image: ImageRecord
   acceleration: Acceleration
   cpuModel: string
   fitted: Awaited<ReturnType<typeof fitToHost>>
-  /** What to tell of this host. */
+  /** This host's description for the guest. */
   notice: string | undefined
   runtime: Runtime
-  /** PCR 1 of the machine that the VM is to run on. */
+  /** PCR 1 of the machine that the VM will run on. */
   machine: Promise<Uint8Array>
 }
 
-/** Image, processors and place of a boot. What an earlier server left of the VM in memory goes. */
+/** Image, processors and directory of a boot. Removes what an earlier server left of the VM in memory. */
 export async function planBoot({ services, record, files, signal }: BootRequest): Promise<BootPlan> {
   const { spec } = record
   await services.firmware?.ensure()

@@ -13,15 +13,15 @@ import { noHardware, type OpenedVm } from './boot-open.ts'
 import type { BootPlan, BootRequest } from './boot-plan.ts'
 import type { OpenedOrdinary } from './ordinary-guest.ts'
 
-/** What a boot has started and its end closes. */
+/** What a boot started and must close at its end. */
 export interface Endpoint {
   close(): Promise<void>
 }
 
-/** Confidential VMs: those of whose boots evidence is made. */
+/** Confidential VMs: their boots produce evidence. */
 type Confidential = Exclude<OpenedVm, { kind: 'ordinary' }>
 
-/** Starts all that the guest's network leads to. @param endpoints takes what is started, also where the rest fails */
+/** Starts everything that the guest's network leads to. @param endpoints collects what was started, even if a later step fails */
 export async function serveGuest(o: BootRequest, plan: BootPlan, vm: OpenedVm, endpoints: Endpoint[]): Promise<Doors> {
   const { services } = o
   const { vmId } = o.record.spec
@@ -51,7 +51,7 @@ export async function serveGuest(o: BootRequest, plan: BootPlan, vm: OpenedVm, e
   return doors
 }
 
-/** Tells of a refusal, which the guest is answered with as well. */
+/** Records a refusal, which the guest also receives. */
 async function refusing(o: BootRequest, work: () => Promise<void>): Promise<void> {
   try {
     await work()
@@ -122,7 +122,7 @@ async function serveConfidential(o: BootRequest, plan: BootPlan, vm: Confidentia
   })
 }
 
-/** The evidence of a boot whose report verified. @throws ServiceError BootReportRefused, … */
+/** The evidence of a boot with a verified report. @throws ServiceError BootReportRefused, … */
 async function evidenceOf(
   o: BootRequest,
   plan: BootPlan,

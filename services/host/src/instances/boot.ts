@@ -29,7 +29,7 @@ export interface Booted {
   startsOtherOnce: boolean
 }
 
-/** What a boot that fails has to give back. */
+/** What a failed boot must release. */
 interface Held {
   endpoints: Endpoint[]
   opened?: PoweredState | undefined
@@ -70,7 +70,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
   }
 }
 
-/** What a guest finds at its machine. */
+/** The devices attached to a guest. */
 interface Attached {
   osDisk: Awaited<ReturnType<BootRequest['services']['disks']['open']>>
   dataDisks: Awaited<ReturnType<typeof disksAtBoot>>

@@ -69,7 +69,7 @@ export async function provision(o: ProvisionRequest): Promise<Provisioned> {
   return nothingKept
 }
 
-/** Of a VM whose guest state is kept. */
+/** For a VM whose guest state is kept. */
 type KeptRequest = ProvisionRequest & { spec: InstanceSpec; image: ImageRecord; kept: KeptRecord | undefined }
 
 async function provisionKept(o: KeptRequest): Promise<Provisioned> {
@@ -116,7 +116,7 @@ async function capturedWith(o: KeptRequest): Promise<Captured | undefined> {
   return await readCaptured({ services: o, signal, guest: kept.spec.guest, guestState })
 }
 
-/** The captured image's own, where they have Secure Boot as the VM is to have it. */
+/** The captured image's own, if their Secure Boot setting is the VM's. */
 async function variablesOf(o: KeptRequest, captured: Captured | undefined, path: string): Promise<Buffer> {
   const { secureBoot } = o.spec.security
   if (captured !== undefined && o.image.guestState?.secureBoot === secureBoot)
@@ -125,7 +125,7 @@ async function variablesOf(o: KeptRequest, captured: Captured | undefined, path:
   return await readFile(path)
 }
 
-/** @returns the digest that PCR 15 of its boots begins with, where the disk is encrypted */
+/** @returns the digest that PCR 15 of its boots begins with, if the disk is encrypted */
 async function makeOsDisk(
   o: KeptRequest,
   at: { runtimeDir: string; directory: TpmDirectory; atUnlock: BootRegisters; imageKey: Uint8Array | undefined },
