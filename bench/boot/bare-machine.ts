@@ -29,6 +29,8 @@ export interface BareOptions {
   cpuModel: string
   acceleration: Acceleration
   caPem: string
+  /** Path of a flash file; by default the firmware of Strongroom's guests. */
+  firmware?: string
   /** Serial output at which the boot counts as ended, for guests without our agent; the boot's report by default. */
   console?: RegExp
 }
@@ -73,7 +75,8 @@ export class BareMachine {
     await manufactureTpm({ directory })
     const variables = this.#file('variables.fd')
     await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
-    await writeFile(this.#file('firmware.fd'), await readFirmware(), { mode: 0o400 })
+    const firmware = this.#o.firmware === undefined ? await readFirmware() : await readFile(this.#o.firmware)
+    await writeFile(this.#file('firmware.fd'), firmware, { mode: 0o400 })
     const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: join(this.#folder, 'disk.raw') }
     if (encryption !== 'DiskWithVMGuestState') {
       await copyOsDisk(disk)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   cpuModels,
+  guestFirmwarePath,
   importedImageOffer,
   referenceImageUrn,
   type ImageRecord,
@@ -105,7 +106,7 @@ class BootBench {
     return await timed(() => this.#arm.run('POST', `${vmPath(this.#arm, group, name)}/${action}`, apiVersions.compute))
   }
 
-  async bare(o: Pick<BareOptions, 'image' | 'encryption' | 'console'>): Promise<BareMachine> {
+  async bare(o: Pick<BareOptions, 'image' | 'encryption' | 'console' | 'firmware'>): Promise<BareMachine> {
     const { cacheDir, stateDir } = this.installation
     const machine = await BareMachine.make({
       ...o,
@@ -151,7 +152,7 @@ export async function measureBoot(): Promise<BootFigures> {
   try {
     step('builds the images')
     const image = await bench.image(recipeSources.reference)
-    const stock = await bench.bare({ image: await bench.image(stockImage), encryption: 'VMGuestStateOnly', console: stockStarted }) // prettier-ignore
+    const stock = await bench.bare({ image: await bench.image(stockImage), encryption: 'VMGuestStateOnly', console: stockStarted, firmware: guestFirmwarePath }) // prettier-ignore
     const smallImage = await bench.image(recipeSources.minimal)
     step('creates VMs')
     const create = await bench.create('one')

@@ -3,7 +3,7 @@ import type { RecipeSource } from '../../services/host/src/image/recipe.ts'
 
 /**
  * The baseline for boots: the packages of the reference image with Debian's own initrd (initramfs-tools), the units
- * that Debian enables, and an unencrypted root file system. Boots with `quiet` as Debian does, but systemd prints the
+ * that Debian enables, an unencrypted root file system, and Debian's own OVMF. Boots with `quiet` as Debian does, but systemd prints the
  * targets it reaches.
  */
 export const stockImage: RecipeSource = {

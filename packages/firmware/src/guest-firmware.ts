@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { guestFirmwarePath } from '@strongroom/contract'
-import { isMadeFrom, withoutKernelLoader } from './kernel-loader.ts'
+import { hardenFirmware, isHardenedFrom } from './harden.ts'
 
 /** For what can be rebuilt. From STRONGROOM_CACHE_DIR, else the XDG base directories. */
 export function cacheDirectory(env: NodeJS.ProcessEnv = process.env): string {
@@ -21,7 +21,7 @@ export function firmwarePath(env: NodeJS.ProcessEnv = process.env): string {
 const making = new Map<string, Promise<Uint8Array>>()
 
 /**
- * The firmware that guests are launched with: a flash file's, without its kernel loader. Its launch measurement covers
+ * The firmware that guests are launched with: a flash file's, hardened. Its launch measurement covers
  * these bytes. Building it takes seconds, so it is cached by its source's digest.
  * @param path default: `firmwarePath()`
  * @throws FirmwareError; errors of readFile
@@ -40,20 +40,20 @@ const genuine = new Set<string>()
 /** A verifier shares the cache with the host's operator: its content is compared once, and rebuilt if it differs. */
 async function isGenuine(firmware: Uint8Array, source: Uint8Array): Promise<boolean> {
   const digest = createHash('sha256').update(source).update(firmware).digest('hex')
-  if (!genuine.has(digest) && !(await isMadeFrom(firmware, source).catch(() => false))) return false
+  if (!genuine.has(digest) && !(await isHardenedFrom(firmware, source).catch(() => false))) return false
   genuine.add(digest)
   return true
 }
 
 /** Increased when the same source yields other firmware. */
-const version = 2
+const version = 3
 
 async function kept(source: Uint8Array, digest: string): Promise<Uint8Array> {
   const folder = join(cacheDirectory(), 'firmware')
   const path = join(folder, `${digest}-${version}.fd`)
   const there = await readFile(path).catch(() => undefined)
   if (there !== undefined && (await isGenuine(there, source))) return there
-  const firmware = await withoutKernelLoader(source)
+  const firmware = await hardenFirmware(source)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const partial = `${path}.${process.pid}`
   await writeFile(partial, firmware, { mode: 0o600 })

@@ -1,3 +1,3 @@
 export { FirmwareError } from './firmware-error.ts'
 export { cacheDirectory, firmwarePath, guestFirmware } from './guest-firmware.ts'
-export { withoutKernelLoader } from './kernel-loader.ts'
+export { hardenFirmware } from './harden.ts'
