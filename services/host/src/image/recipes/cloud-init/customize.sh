@@ -11,3 +11,5 @@ chroot "$root" systemctl --quiet enable systemd-networkd-wait-online.service str
 chroot "$root" systemctl --quiet mask cloud-init-hotplugd.socket
 # An image of a machine that cloud-init has made starts over from the beginning.
 printf 'rm -f /etc/cloud/cloud-init.disabled\ncloud-init clean --logs --seed\n' >>"$root/usr/lib/strongroom/deprovision"
+# cloud-init asks the message bus before the machine has reported.
+rm "$root/etc/systemd/system/dbus.service.d/strongroom.conf"

@@ -18,9 +18,12 @@ put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
 put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
 put 0644 devices.conf etc/systemd/system/systemd-udev-trigger.service.d/strongroom.conf
-# What nobody waits for starts when this machine has reported: the clock, logins' bookkeeping, the power button.
-for unit in chrony strongroom-clock systemd-logind; do put 0644 later.conf "etc/systemd/system/$unit.service.d/strongroom.conf"; done
+# What nobody waits for starts when this machine has reported: the clock, logins' bookkeeping, the power button, the message bus, the
+# rest of the disk.
+for unit in chrony strongroom-clock systemd-logind dbus systemd-growfs-root; do put 0644 later.conf "etc/systemd/system/$unit.service.d/strongroom.conf"; done
 put 0644 ssh.conf etc/systemd/system/ssh.service.d/strongroom.conf
+# Asked for by udev otherwise, behind all other devices.
+printf 'virtio_net\n' >"$root/etc/modules-load.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
   strongroom-clock.service strongroom-commands.service strongroom-health.timer chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
@@ -34,12 +37,14 @@ chroot "$root" systemctl --quiet mask getty@.service autovt@.service serial-gett
   e2scrub_reap.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
 # Each of these is a program that starts at every boot and does nothing here: it reads what a host could say (credentials, the
-# kernel's command line), makes what the paravisor has made (the TPM's storage key), or mounts what is mounted when it is wanted.
+# kernel's command line), makes what the paravisor has made (the TPM's storage key), measures what the agent measures, or mounts what is mounted when it is wanted.
 chroot "$root" systemctl --quiet mask systemd-network-generator.service systemd-networkd-persistent-storage.service \
-  systemd-udev-load-credentials.service systemd-tpm2-setup-early.service systemd-tpm2-setup.service systemd-pcrmachine.service \
+  systemd-udev-load-credentials.service systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-tpm2-setup-early.service systemd-tpm2-setup.service systemd-pcrmachine.service \
   systemd-pstore.service modprobe@efi_pstore.service modprobe@drm.service sys-kernel-config.mount sys-kernel-debug.mount \
   sys-kernel-tracing.mount sys-fs-fuse-connections.mount
 mkdir -p "$root/etc/systemd/system-generators"
 for each in debug getty gpt-auto hibernate-resume import integritysetup run ssh system-update tpm2 veritysetup; do
   ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$each-generator"
 done
+# Caches are those of the packages: nothing in /usr is newer. Otherwise the first boot makes them again.
+touch "$root/etc/.updated" "$root/var/.updated"
