@@ -62,7 +62,7 @@ export function filesOf(volume: Buffer): VolumeFile[] | undefined {
   return files
 }
 
-/** Whether its header is whole, and says of blocks and bytes what there is: `withLength` writes both. */
+/** Whether its header is complete and gives the length that there is, in blocks and in bytes: `withLength` writes both. */
 function isVolume(volume: Buffer): boolean {
   if (volume.length < volumeHeaderBytes || volume.toString('latin1', 40, 44) !== '_FVH') return false
   const [headerBytes, extended, blockBytes] = [
