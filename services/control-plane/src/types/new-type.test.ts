@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ok } from '../arm/request.ts'
 import { resourceTypes } from '../resource-types.ts'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
-import { group, subscriptionId, type TestPlane } from '../testing/test-plane.ts'
+import { group, ownerId, subscriptionId, type TestPlane } from '../testing/test-plane.ts'
 import { ResourceTypes } from './registry.ts'
 import type { ResourceType } from './resource-type.ts'
 import { retag } from './retag.ts'
@@ -25,6 +25,8 @@ const boxes: ResourceType = {
     return { status: 201, body: { id: made.id } }
   },
   change: async (plane, request, existing) => ok({ tags: (await retag(plane, request, existing)).body.tags }),
+  actions: { open: async (_plane, request, { name }) => ok({ opened: name, by: request.caller.objectId }) },
+  reads: { contents: async (_plane, _request, { name }) => ok({ value: [name] }) },
   assertUnused: async () => {
     if (locked) throw new TypeError('in use')
   },
@@ -62,6 +64,27 @@ describe('a new resource type', () => {
     expect(exported.body.template.resources).toEqual(
       expect.arrayContaining([expect.objectContaining({ type: 'Microsoft.Planted/boxes/lids', name: 'one/top' })]),
     )
+  })
+
+  it('answers its actions and reads at an existing resource, to callers with the right, at each level', async () => {
+    for (const [path, name] of [
+      [box, 'one'],
+      [lid, 'top'],
+    ] as const) {
+      // prettier-ignore
+      expect((await plane.send('POST', `${path}/OPEN`)).body).toEqual({ opened: name, by: ownerId })
+      expect((await plane.send('GET', `${path}/contents`)).body).toEqual({ value: [name] })
+      for (const method of ['POST', 'GET']) {
+        const at = (id: string): string => `${id}/${method === 'POST' ? 'open' : 'contents'}`
+        const missing = (await plane.send(method, at(`${path}x`))).body
+        expect(missing.error.code).toBe('ResourceNotFound')
+        const as = '0f2a9f3e-0000-4000-8000-00000000dddd'
+        const refused = (await plane.send(method, at(path), undefined, { as })).body.error
+        const verb = method === 'POST' ? 'open/action' : 'contents/read'
+        const type = path === box ? 'Microsoft.Planted/boxes' : 'Microsoft.Planted/boxes/lids'
+        expect(refused).toMatchObject({ code: 'AuthorizationFailed', innererror: { expected: `a role assignment that allows ${type}/${verb}` } }) // prettier-ignore
+      }
+    }
   })
 
   it('is judged by roles and by ETags', async () => {
