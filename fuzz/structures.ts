@@ -151,6 +151,21 @@ export function peImage(): Uint8Array {
   return image
 }
 
+/** A write of dbx whose signature holds for nothing. */
+export function authenticatedVariable(): Uint8Array {
+  return new ByteWriter()
+    .u16le(2026)
+    .bytes(Uint8Array.of(11, 29, 6, 0, 0))
+    .zero(9)
+    .u32le(24 + 4)
+    .u16le(0x0200)
+    .u16le(0x0ef1)
+    .bytes(parseGuid('4aafd29d-68df-49ee-8aa9-347d375665a7'))
+    .bytes(Uint8Array.of(0x30, 2, 5, 0))
+    .bytes(signatureList())
+    .finish()
+}
+
 export function signatureList(): Uint8Array {
   const type = Uint8Array.from(Buffer.from('2616c4c14c509240aca941f936934328', 'hex'))
   return new ByteWriter()

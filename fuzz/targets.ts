@@ -30,6 +30,7 @@ import {
   parseSvsmManifest,
 } from '@strongroom/evidence/files'
 import {
+  parseAuthenticatedVariable,
   parsePe,
   parseSettings,
   parseSignatureLists,
@@ -166,6 +167,7 @@ export const measuredVariable: (data: Uint8Array) => void = target(parseMeasured
 export const idBlock: (data: Uint8Array) => void = target(parseSnpIdBlock)
 export const idAuthentication: (data: Uint8Array) => void = target(parseSnpIdAuthentication)
 export const pe: (data: Uint8Array) => void = target(parsePe)
+export const authenticatedVariable: (data: Uint8Array) => void = target(parseAuthenticatedVariable)
 export const signatureLists: (data: Uint8Array) => void = target(parseSignatureLists)
 export const variableStore: (data: Uint8Array) => void = target(parseVariableStore)
 export const snpFirmware: (data: Uint8Array) => void = target(parseSnpFirmware)

@@ -17,7 +17,7 @@ export {
   type Unsigned,
 } from './certificate.ts'
 export { certificationRequest } from './request.ts'
-export { signedData } from './cms.ts'
+export { bareSignedData, signedData } from './cms.ts'
 export { certificateList } from './crl.ts'
 export { children, keyBits, subjectOf } from './reader.ts'
 export * from './writer.ts'

@@ -64,7 +64,13 @@ export {
   type RanFirmware,
 } from './expect/predict/judge-firmware.ts'
 export { predictPcr4 } from './expect/predict/pcr4.ts'
-export { measureVariables, predictPcr7, secureBootEnabled, type MeasuredVariables } from './expect/predict/pcr7.ts'
+export {
+  measureVariables,
+  predictPcr7,
+  secureBootEnabled,
+  variableDigest,
+  type MeasuredVariables,
+} from './expect/predict/pcr7.ts'
 export {
   parseSettings,
   settingsRegister,
@@ -88,7 +94,32 @@ export { predictRtmrs, type Measured, type TdDirectBoot } from './expect/predict
 export { tdHob } from './expect/predict/td-hob.ts'
 export { authenticodeDigest, parsePe, type HashParts, type PeImage, type PeSection } from './expect/predict/pe.ts'
 export { findAuthority, signerCertificates } from './expect/predict/pe-signers.ts'
-export { parseSignatureLists, type SignatureEntry } from './eventlog/signature-list.ts'
+export {
+  appendSignatureLists,
+  parseSignatureLists,
+  signatureLists,
+  type SignatureEntry,
+} from './eventlog/signature-list.ts'
+export {
+  authenticatedContent,
+  efiTime,
+  parseAuthenticatedVariable,
+  writeAuthenticatedVariable,
+  type AuthenticatedVariable,
+} from './expect/predict/authenticated-variable.ts'
+export {
+  secureBootState,
+  secureBootVariableNames,
+  variablesOfState,
+  variableVendor,
+  type SecureBootState,
+  type SecureBootVariable,
+} from './expect/predict/secure-boot-variables.ts'
+export {
+  applySecureBootUpdate,
+  type AppliedUpdate,
+  type SecureBootUpdate,
+} from './expect/predict/secure-boot-update.ts'
 export { efiVendor } from './eventlog/efi-vendor.ts'
 export { parseVariableStore, variableData, type EfiVariable } from './expect/predict/variable-store.ts'
 export { mrtd } from './expect/measure/mrtd.ts'

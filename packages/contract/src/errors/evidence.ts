@@ -268,6 +268,22 @@ export const evidenceErrors = {
     when: 'The chain ends at a root that this installation does not pin.',
     remedy: 'Send evidence from AMD’s, Intel’s or the installation’s own silicon.',
   },
+  VariableNotAllowed: {
+    when: 'A signed write would leave PK or KEK without a key.',
+    remedy: 'Sign a write that leaves a key.',
+  },
+  VariableNotNewer: {
+    when: 'A signed write of a Secure Boot variable is not later than the one before.',
+    remedy: 'Sign it again with the time of now, or as an append.',
+  },
+  VariableSignatureInvalid: {
+    when: 'The signature does not hold over this Secure Boot variable’s name, attributes, time and data.',
+    remedy: 'Name the variable that the file was signed for.',
+  },
+  VariableSignerNotAllowed: {
+    when: 'The key that signed is held by none of the variables above: KEK for db and dbx, PK for KEK and PK.',
+    remedy: 'Sign with a key that the VM’s KEK or PK holds.',
+  },
   VolumeMismatch: {
     when: 'PCR 15 belongs to another volume.',
     remedy: 'Boot the VM’s own disk.',

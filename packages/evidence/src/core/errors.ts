@@ -90,6 +90,11 @@ export type VerificationErrorCode =
   | 'TokenClaimMissing'
   | 'TokenNotYetValid'
   | 'TokenExpired'
+  // Signed writes of Secure Boot variables (UEFI 2.10, section 8.2.2)
+  | 'VariableSignatureInvalid'
+  | 'VariableSignerNotAllowed'
+  | 'VariableNotNewer'
+  | 'VariableNotAllowed'
   // Bindings between pieces of evidence
   | 'BindingMismatch'
 

@@ -3,6 +3,7 @@ import { digest, type HashName } from '../../core/bytes/digest.ts'
 import { parseGuid } from '../../core/bytes/guid.ts'
 import { extendAll, separatorDigest } from './pcr.ts'
 import { efiVendor } from '../../eventlog/efi-vendor.ts'
+import { variableVendor } from './secure-boot-variables.ts'
 import { variableData, type EfiVariable } from './variable-store.ts'
 
 /**
@@ -45,17 +46,15 @@ export async function predictPcr7(o: {
 /** Digests of what the firmware measures about the variables that control Secure Boot. */
 export interface MeasuredVariables {
   /** PK, KEK, db, dbx; then dbt and dbr if they exist. */
-  variables: { name: SecureBootVariable; sha256: Uint8Array }[]
+  variables: { name: MeasuredName; sha256: Uint8Array }[]
   /** The db entry that accepts the first image. */
   authority?: Uint8Array | undefined
 }
 
 /** In the order in which the firmware measures them; the last two only if they exist. */
 export const secureBootVariables = ['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr'] as const
-type SecureBootVariable = (typeof secureBootVariables)[number]
-const optional: readonly SecureBootVariable[] = ['dbt', 'dbr']
-const vendorOf = (name: SecureBootVariable): string =>
-  name === 'PK' || name === 'KEK' ? efiVendor.global : efiVendor.imageSecurity
+type MeasuredName = (typeof secureBootVariables)[number]
+const optional: readonly MeasuredName[] = ['dbt', 'dbr']
 
 /**
  * @param o.authority EFI_SIGNATURE_DATA from findAuthority
@@ -73,7 +72,7 @@ export async function measureVariables(o: {
 }): Promise<MeasuredVariables> {
   const measured: MeasuredVariables['variables'] = []
   for (const name of secureBootVariables) {
-    const vendor = vendorOf(name)
+    const vendor = variableVendor(name)
     const data = variableData(o.variables, name, vendor)
     if (data.length === 0 && optional.includes(name)) continue
     measured.push({ name, sha256: await variableDigest({ name, vendor, data }) })
@@ -98,7 +97,14 @@ export async function pcr7DigestsOf(measured: MeasuredVariables, secureBoot: boo
   ]
 }
 
-/** Digest of UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile section 10.4.2). */
+/**
+ * Digest of UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile section 10.4.2).
+ * @example
+ * import { variableDigest, variableVendor } from '@strongroom/evidence/expected'
+ *
+ * const digest = await variableDigest({ name: 'dbx', vendor: variableVendor('dbx'), data: new Uint8Array(76) })
+ * digest.length // => 32
+ */
 export function variableDigest(o: {
   name: string
   vendor: string

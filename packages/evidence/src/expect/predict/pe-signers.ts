@@ -4,6 +4,7 @@ import { DerReader, derTag } from '../../core/der/der-reader.ts'
 import type { PeImage } from './pe.ts'
 import { parseSignatureLists } from '../../eventlog/signature-list.ts'
 import { efiVendor } from '../../eventlog/efi-vendor.ts'
+import { signedDataCertificates } from '../../x509/signed-data.ts'
 import { variableData, type EfiVariable } from './variable-store.ts'
 
 const pkcs7 = 0x0002
@@ -27,7 +28,7 @@ export function signerCertificates(image: PeImage): Uint8Array[] {
     const type = table.u16le('type')
     const content = table.bytes(length - 8, 'signature')
     table.bytes(Math.min((8 - (length % 8)) % 8, table.remaining), 'padding')
-    if (type === pkcs7) certificates.push(...certificatesOf(content))
+    if (type === pkcs7) certificates.push(...signedDataCertificates(content))
   }
   return certificates
 }
@@ -55,32 +56,6 @@ export function findAuthority(variables: EfiVariable[], image: PeImage): Uint8Ar
     if (issuers.some((issuer) => equal(issuer, subject))) return entry.raw
   }
   return undefined
-}
-
-/** Certificates of a PKCS #7 SignedData (RFC 2315 section 9.1). */
-function certificatesOf(content: Uint8Array): Uint8Array[] {
-  const outer = new DerReader(content, 'signature')
-  const info = outer.sequence('ContentInfo')
-  // Authenticode also allows a bare SignedData.
-  const first = info.peek()
-  if (first === derTag.oid) {
-    info.expect(derTag.oid, 'content type')
-    const explicit = info.enter(info.expect(derTag.context(0, true), 'content'), 'content')
-    return signedDataCertificates(explicit.sequence('SignedData'))
-  }
-  return signedDataCertificates(info)
-}
-
-function signedDataCertificates(data: DerReader): Uint8Array[] {
-  data.expect(derTag.integer, 'version')
-  data.expect(derTag.set, 'digest algorithms')
-  data.expect(derTag.sequence, 'content info')
-  const set = data.optional(derTag.context(0, true), 'certificates')
-  if (set === undefined) return []
-  const reader = data.enter(set, 'certificates')
-  const certificates: Uint8Array[] = []
-  while (!reader.atEnd) certificates.push(reader.next('certificate').raw)
-  return certificates
 }
 
 function namesOf(certificate: Uint8Array): { issuer: Uint8Array; subject: Uint8Array } {

@@ -8,6 +8,8 @@ export interface EfiVariable {
   /** Lower-case GUID. */
   vendor: string
   attributes: number
+  /** EFI_TIME of the last authenticated write, 16 bytes; zeros where it was not one. */
+  timestamp: Uint8Array
   data: Uint8Array
 }
 
@@ -92,13 +94,15 @@ function readVariables(reader: ByteReader): EfiVariable[] {
     const state = reader.u8('state')
     reader.u8('reserved')
     const attributes = reader.u32le('attributes')
-    reader.bytes(8 + 16 + 4, 'monotonic count, time stamp, key index')
+    reader.bytes(8, 'monotonic count')
+    const timestamp = reader.bytes(16, 'time stamp')
+    reader.bytes(4, 'key index')
     const nameSize = reader.u32le('name size')
     const dataSize = reader.u32le('data size')
     const vendor = formatGuid(reader.bytes(16, 'vendor'))
     const name = readName(reader.bytes(nameSize, 'name'))
     const data = reader.bytes(dataSize, 'data')
-    const variable: EfiVariable = { name, vendor, attributes, data }
+    const variable: EfiVariable = { name, vendor, attributes, timestamp, data }
     if (state === stateAdded) inForce.set(`${vendor}/${name}`, variable)
     if (state === stateAddedInDeletedTransition) leaving.set(`${vendor}/${name}`, variable)
     const padding = (4 - (reader.position % 4)) % 4
