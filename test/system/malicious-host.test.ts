@@ -215,7 +215,7 @@ describe('a kernel of the host’s', () => {
     const init = { mode: 0o100755, content: elfProgram({ ...makeMark('initrd'), text: canary }) }
     await writeFile(initrd, cpio({ init }))
     await host((own) => own.add('-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0'))
-    // Guests’ firmware has nothing that would see a kernel: it starts the disk, as if there were none.
+    // Guests’ firmware has no code that would see a kernel: it starts the disk, as if there were none.
     await installation.must('vm', 'start', name)
     expect(await console()).not.toContain(canary)
     expect(await installation.asRoot(name, 'cat /proc/cmdline')).toContain('panic=10')

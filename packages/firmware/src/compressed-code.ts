@@ -8,7 +8,7 @@ const headerBytes = 13
 
 /** The compressed code of a flash file. */
 export interface CompressedCode {
-  /** In the flash file, bytes. */
+  /** Offset in the flash file, in bytes. */
   offset: number
   /** Room for the compressed code, bytes. */
   length: number
@@ -68,7 +68,7 @@ async function pack(code: Buffer): Promise<Buffer> {
   return output
 }
 
-/** @param found what is not as in OVMF */
+/** @param found how it differs from OVMF */
 const notHardened = (found: string): FirmwareError =>
   new FirmwareError({
     message:

@@ -64,7 +64,7 @@ describe.skipIf(!existsSync(guestFirmwarePath))('the firmware of guests', () => 
     const drivers = filesIn(restored)
     expect(drivers.length).toBeGreaterThan(50)
     const changed = drivers.filter((file) => !before.volume.includes(file))
-    // The menus, whose program is erased.
+    // The menus, whose program is zeroed.
     expect(changed.map((file) => file.toString('hex', 0, 16))).toEqual(['21aa2c4614760345836e8ab6f4662331'])
   })
 

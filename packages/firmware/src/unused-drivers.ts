@@ -3,11 +3,11 @@ import { eraseProgram, filesOf, findDriverVolume, withFiles } from './volume.ts'
 import { placesOfLength } from './volume-length.ts'
 
 /**
- * Drivers of OVMF that no guest uses, by their file names (edk2 OvmfPkg/OvmfPkgX64.fdf). A guest starts from one virtio disk; what
- * else a host attaches is not looked at before the system starts.
+ * Drivers of OVMF that no guest uses, by their file names (edk2 OvmfPkg/OvmfPkgX64.fdf). A guest starts from one virtio
+ * disk; the firmware ignores whatever else a host attaches.
  */
 const unused = {
-  // A host attaches the cable: the network’s stack, with TLS, parses whatever it sends.
+  // The host is at the other end of the cable: the network stack, with TLS, parses whatever it sends.
   DpcDxe: 'a210f973-229d-4f4d-aa37-9895e6c9eaba',
   SnpDxe: 'a2f436ea-a127-4ef8-957c-8048606ff670',
   VlanConfigDxe: 'e4f61863-fe2c-4b56-a8f4-08519bc439df',
@@ -70,17 +70,15 @@ const unused = {
   QemuKernelLoaderFsDxe: '806040ca-dad9-4978-a3b4-2d2ab0c8a48f',
 } as const
 
-/**
- * The menus' program stays as a file without code: the boot manager makes a boot option of it, which PCR 1 has.
- */
+/** The menus' program stays as a file without code: the boot manager makes it a boot option, which is measured into PCR 1. */
 const menus = inMemory('462caa21-7614-4503-836e-8ab6f4662331')
 const unusedGuids = new Set(Object.values(unused).map(inMemory))
 /** FFS_ATTRIB_DATA_ALIGNMENT and FFS_ATTRIB_DATA_ALIGNMENT_2. */
 const dataAlignment = 0x3a
 
 /**
- * Firmware without the drivers that no guest uses, and with a volume that is as long as the others need: every byte is unpacked,
- * measured into PCR 0 and loaded at each boot. Where the volume is built otherwise than in OVMF it stays as it is.
+ * Firmware without the drivers that no guest uses, and with a volume only as long as the others need: every byte is
+ * unpacked, measured into PCR 0 and loaded at each boot. A volume built differently from OVMF's stays unchanged.
  */
 export function withoutUnusedDrivers(o: Code): Code {
   const place = findDriverVolume(o.code)
@@ -99,7 +97,7 @@ export function withoutUnusedDrivers(o: Code): Code {
   return { code, boot }
 }
 
-/** A GUID as it is in memory, hexadecimal: its first three fields have their lowest byte first. */
+/** A GUID as in memory, in hexadecimal: its first three fields are little-endian. */
 function inMemory(guid: string): string {
   const bytes = Buffer.from(guid.replaceAll('-', ''), 'hex')
   bytes.subarray(0, 4).reverse()

@@ -51,7 +51,7 @@ describe('a firmware volume', () => {
         const kept = files.filter((_, index) => made[index]![1])
         const shorter = withFiles(whole, kept)
         expect(bodies(shorter)).toEqual(made.filter(([, isKept]) => isKept).map(([{ body }]) => body))
-        // The words of the header add up to 0, or the firmware does not take it.
+        // The words of the header must add up to 0, or the firmware rejects it.
         let sum = 0
         for (let at = 0; at < headerBytes; at += 2) sum += shorter.readUInt16LE(at)
         expect(sum & 0xffff).toBe(0)

@@ -17,7 +17,7 @@ const fileHeaderBytes = 24
 /** FFS_ATTRIB_LARGE_FILE: the length is eight bytes behind the header. */
 const largeFile = 0x01
 const alignment = 8
-/** With one entry in its map of blocks, and the end of the map. */
+/** With one entry in its block map, and the map's end. */
 const volumeHeaderBytes = 72
 /** Lengths of volumes are multiples of this, bytes. */
 const volumeGrain = 0x1_0000
@@ -62,7 +62,7 @@ export function filesOf(volume: Buffer): VolumeFile[] | undefined {
   return files
 }
 
-/** Whether its header is complete and gives the length that there is, in blocks and in bytes: `withLength` writes both. */
+/** Whether its header is complete and gives the actual length, in blocks and in bytes: `withLength` writes both. */
 function isVolume(volume: Buffer): boolean {
   if (volume.length < volumeHeaderBytes || volume.toString('latin1', 40, 44) !== '_FVH') return false
   const [headerBytes, extended, blockBytes] = [
@@ -88,8 +88,8 @@ function firstFile(volume: Buffer): number {
 }
 
 /**
- * A volume with some of its files alone, in their order.
- * @param length bytes; as long as the files need if absent
+ * A volume with only some of its files, in their order.
+ * @param length bytes; default: as long as the files need
  */
 export function withFiles(volume: Buffer, files: readonly VolumeFile[], length?: number): Buffer {
   const parts: Buffer[] = [Buffer.from(volume.subarray(0, firstFile(volume)))]
@@ -104,7 +104,7 @@ export function withFiles(volume: Buffer, files: readonly VolumeFile[], length?:
   return withLength(Buffer.concat(parts))
 }
 
-/** Overwrites the program of a file with zeros: it can be found, and not started. */
+/** Overwrites a file's program with zeros: it can be found, but not started. */
 export function eraseProgram(volume: Buffer, file: VolumeFile): void {
   const end = file.offset + file.length
   for (let at = file.offset + fileHeaderBytes; at + 4 <= end;) {

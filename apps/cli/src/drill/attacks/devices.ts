@@ -97,7 +97,7 @@ true`)
     id: 'H4/direct-kernel',
     title: 'the image’s kernel with an initrd and a command line of the host’s (LINUX_EFI_INITRD_MEDIA)',
     does: 'gives the firmware the kernel, an initrd and a command line by QEMU’s -kernel, -initrd and -append',
-    // The firmware has no driver that would see it, and starts the disk.
+    // The firmware has no driver for it, and starts the disk.
     ends: [harmless],
     carryOut: async (host) => {
       const archive = cpio({ init: { mode: 0o100755, content: elfProgram(host.mark('code of the initrd')) } })
