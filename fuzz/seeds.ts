@@ -87,6 +87,20 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     qeIdentity: [text(k.qeIdentity)],
     hclReport: hcl,
     customerBinding: [concat(text(bindingText), new Uint8Array(2048 - bindingText.length))],
+    backupManifest: [
+      envelope(
+        { alg: 'HS256', typ: 'strongroom-backup+jws' },
+        {
+          version: 1,
+          id: '0A1B2C3D-0000-4000-8000-00000000000A',
+          vm: { name: 'a' },
+          disks: [{ name: 'os' }],
+          files: [],
+        },
+        'AQID',
+      ),
+    ],
+    sshSignature: [text(toBase64(concat(utf8('SSHSIG'), new Uint8Array([0, 0, 0, 1, 0, 0, 0, 1, 65]))))],
     runtimeClaims: [claims],
     tpmsAttest: [tpmQuote()],
     tpm2bPublic: [tpmPublic()],

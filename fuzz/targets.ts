@@ -12,6 +12,7 @@ import {
   parsePublicKey,
   parseQeIdentity,
   parseSnpReport,
+  parseSshSignature,
   parseTcbInfo,
   parseTdReport,
   parseTdxQuote,
@@ -51,7 +52,7 @@ import {
   tilePath,
   TransparencyError,
 } from '@strongroom/transparency'
-import { parseVerifiers, VerifiersInvalid } from '@strongroom/contract'
+import { BackupInvalid, parseVerifiers, readBackupManifest, VerifiersInvalid } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { parseBody } from '../services/control-plane/src/arm/body.ts'
 import { Fields } from '../services/control-plane/src/arm/fields.ts'
@@ -92,6 +93,7 @@ const refusals = [
   ReleasePolicyError,
   TransparencyError,
   VerifiersInvalid,
+  BackupInvalid,
 ]
 
 /** Processor time that no input of up to 64 KiB may exceed, in microseconds. */
@@ -154,6 +156,8 @@ export const qeIdentity: (data: Uint8Array) => void = texts((text) =>
   parseQeIdentity(splitSignedJson(text, 'enclaveIdentity').body),
 )
 export const hclReport: (data: Uint8Array) => void = target(parseHclReport)
+export const backupManifest: (data: Uint8Array) => void = texts(readBackupManifest)
+export const sshSignature: (data: Uint8Array) => void = texts(parseSshSignature)
 export const runtimeClaims: (data: Uint8Array) => void = target(parseRuntimeClaims)
 export const tpmsAttest: (data: Uint8Array) => void = target(parseTpmsAttest)
 export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)

@@ -143,8 +143,8 @@ const evidence = 'packages/evidence/src'
 const evidenceFloors = [
   ['core'],
   ['x509'],
-  ['snp', 'tdx', 'tpm', 'eventlog', 'azure', 'tokens', 'cbor', 'cca', 'nitro', 'svsm'],
-  ['expect'],
+  ['snp', 'tdx', 'tpm', 'eventlog', 'azure', 'tokens', 'cbor', 'cca', 'nitro', 'svsm', 'ssh'],
+  ['expect', 'backup'],
   ['checks'],
   ['bundle'],
 ]

@@ -34,6 +34,7 @@ const projectsOf = (file: string): string[] =>
  */
 const attacksElsewhere = [
   'test/packages/testcontainers.slow.test.ts',
+  'test/system/backup.long.test.ts',
   'test/system/drill.long.test.ts',
   'test/system/firmware.long.test.ts',
   'test/system/kernel-update.long.test.ts',

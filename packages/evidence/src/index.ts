@@ -174,3 +174,5 @@ export {
 } from './tokens/release.ts'
 export { policyStatementClaims, requireKind, type TokenKind } from './tokens/kind.ts'
 export { verifyToken, type TokenRules, type VerifiedToken } from './tokens/verify.ts'
+export { openBackedUpState, sealBackedUpState, signBackup, verifyBackup, type BackedUpState } from './backup/seal.ts'
+export { parseSshSignature, verifySshSignature, type SshSignature } from './ssh/signature.ts'

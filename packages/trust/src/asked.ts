@@ -6,6 +6,8 @@ export type SettingsReference =
   | { by: 'owner' | 'creator' | 'resource manager'; asked: AskedSettings }
   /** The guest's own file, as its owner read or created it. */
   | { by: 'file'; settled: Uint8Array }
+  /** By the manifest of the backup that the VM's owner restored. */
+  | { by: 'backup'; settled: Uint8Array }
 
 /** What every later boot of a VM must have in common with the first one its creator trusted. Hexadecimal. */
 export interface BootPins {

@@ -11,12 +11,15 @@ import { sha256Hex } from './bytes.ts'
 import { demand, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
-export const readClaims = (evidence: BootFacts): RuntimeClaims =>
+/** What of a boot's evidence has its claims. */
+export type WithClaims = Pick<BootFacts, 'runtimeClaims'>
+
+export const readClaims = (evidence: WithClaims): RuntimeClaims =>
   parseRuntimeClaims(fromBase64Url(evidence.runtimeClaims))
 
 /** report_data is SHA-256 of the exact claims bytes, then zeros: the silicon vouches for these claims only. */
 export async function claimsLink(
-  evidence: BootFacts,
+  evidence: WithClaims & Pick<BootFacts, 'vmId'>,
   silicon: SiliconFinding,
   asked: string = evidence.vmId,
 ): Promise<string[]> {
@@ -51,7 +54,7 @@ export async function claimsLink(
 }
 
 /** The vault wraps for the first encryption key in the claims: that must be the transfer key, created for this boot. */
-export async function transferKeyLink(evidence: BootFacts): Promise<string[]> {
+export async function transferKeyLink(evidence: WithClaims): Promise<string[]> {
   const named = readClaims(evidence).keys.filter((key) => key['kid'] === 'HCLTransferKey')
   const [jwk] = named
   if (jwk === undefined || named.length > 1) {

@@ -37,9 +37,15 @@ import {
 import { sha256 } from './bytes.ts'
 import { readClaims } from './claims-link.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+import { restoreShown, type AskedBackup } from './backup/restored.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
-export function guestStateLink(evidence: BootEvidence, counter: number): string[] {
+/** @param asked see `restoreShown` */
+export function guestStateLink(
+  evidence: BootEvidence,
+  counter: number,
+  asked: AskedBackup | null | undefined,
+): string[] {
   const { generation, freshDataKey } = evidence.guestState
   demand({
     holds: generation >= counter,
@@ -53,7 +59,10 @@ export function guestStateLink(evidence: BootEvidence, counter: number): string[
     expected: 'a fresh key',
     actual: 'a stored one',
   })
-  return [`VMGS, AES-256-GCM, generation ${generation} (counter at release ${counter}), fresh data key at this boot`]
+  return [
+    `VMGS, AES-256-GCM, generation ${generation} (counter at release ${counter}), fresh data key at this boot`,
+    ...restoreShown(evidence, generation, asked),
+  ]
 }
 
 /** The AK that quotes is the one bound by the attested claims and by the vTPM's report, and certified by the installation. */

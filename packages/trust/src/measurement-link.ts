@@ -12,6 +12,9 @@ export interface LaunchFirmware {
   bytes: Uint8Array
 }
 
+/** What of a boot's evidence is about its launch. */
+type LaunchedFacts = Pick<BootFacts, 'tee'> & { expected: Pick<BootFacts['expected'], 'firmwareSha256'> }
+
 /** The expected launch: firmware, or the measurement of an earlier boot that its owner trusted (hexadecimal). */
 export type LaunchReference = LaunchFirmware | { pinned: string }
 
@@ -21,7 +24,7 @@ export type LaunchReference = LaunchFirmware | { pinned: string }
  * @param o.size the VM's size: a host may provide fewer processors than the size has, never more
  */
 export async function measurementLink(
-  evidence: BootFacts,
+  evidence: LaunchedFacts,
   silicon: SiliconFinding,
   o: { firmware: LaunchReference; size: string },
 ): Promise<string[]> {
@@ -78,7 +81,7 @@ const describe = ({ name, sha256 }: NamedFirmware): string => `${name} (SHA-256 
 const names: Record<Tee, string> = { SNP: 'launch digest', TDX: 'MRTD' }
 
 function anotherLaunch(
-  evidence: BootFacts,
+  evidence: LaunchedFacts,
   silicon: SiliconFinding,
   firmware: NamedFirmware,
   computed: Uint8Array,

@@ -12,6 +12,7 @@ import { customerLink } from './customer-link.ts'
 import { firmwareLink, type AskedFirmware, type PinnedFirmware } from './firmware-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
+import type { AskedBackup } from './backup/restored.ts'
 import type { Roots } from './roots.ts'
 import { settingsLink } from './settings-link.ts'
 import { imageLink, type AskedImage } from './image-link.ts'
@@ -44,6 +45,8 @@ export interface TrustRequest {
   volume?: string | undefined
   /** The requested disk-encryption set, by ARM id. */
   diskEncryptionSet?: string | undefined
+  /** The backup that the VM was made of; null if it was requested without one. If absent, it is shown and not judged. */
+  restored?: AskedBackup | null | undefined
   roots: Roots
   at: Date
   fetchKeySet: FetchKeySet
@@ -238,7 +241,9 @@ async function allLinks(
             return await customerLink(evidence, need(token, 'token'), o)
           }),
         ]),
-    await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(released, 'release').counter)),
+    await judge('guest-state', 'key → guest state', () =>
+      guestStateLink(evidence, need(released, 'release').counter, request.restored),
+    ),
     await judge(
       'vtpm',
       'guest state → vTPM',

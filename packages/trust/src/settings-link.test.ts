@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { BootFacts } from '@strongroom/contract'
-import { parseCertificate, parsePem, toBase64Url, toHex } from '@strongroom/evidence'
+import { parseCertificate, parsePem, toBase64Url, toHex, utf8 } from '@strongroom/evidence'
 import {
   settingsRegister,
   settingsRegisterValue,
   settingsText,
   type GuestSettings,
 } from '@strongroom/evidence/expected'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { settingsLink } from './settings-link.ts'
 
 const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfTheOwnerKeyOfTheOwnerKeyOfTheOwnerKeyOf'
@@ -40,19 +40,53 @@ afterAll(async () => await rm(folder, { recursive: true, force: true }))
 const digest = (text: string): Uint8Array => createHash('sha256').update(text).digest()
 
 /** The link over a guest's measured settings; the evidence names an authority beside its attestation key. */
-async function judge(authorityDigest: Uint8Array | undefined, named = own): Promise<string[]> {
-  const settings: GuestSettings = { ...asked, hostname: 'first', vmId, ...(authorityDigest && { authorityDigest }) }
+async function judge(
+  authorityDigest: Uint8Array | undefined,
+  named = own,
+  o: { claims?: object; vmId?: string; by?: 'backup' | 'file'; others?: boolean } = {},
+): Promise<string[]> {
+  const settings: GuestSettings = {
+    ...asked,
+    hostname: 'first',
+    vmId: o.vmId ?? vmId,
+    ...(authorityDigest && { authorityDigest }),
+  }
   const settled = settingsText(settings)
   const quoted = { [settingsRegister]: toHex(await settingsRegisterValue(settled)) }
   const evidence = {
     vmId,
+    runtimeClaims: toBase64Url(utf8(JSON.stringify({ keys: [], 'vm-configuration': o.claims ?? {} }))),
     settled: toBase64Url(settled),
     vtpm: { akCertificateChainPem: named },
     osDisk: { encryption: 'LUKS2' },
   } as BootFacts
   const certificate = parseCertificate(parsePem(own)[0]!)
-  return await settingsLink(evidence, { quoted, reference: { by: 'owner', asked }, authority: certificate })
+  const known = o.others === true ? settingsText({ ...settings, hostname: 'other' }) : settled
+  const reference = o.by === undefined ? ({ by: 'owner', asked } as const) : { by: o.by, settled: known }
+  return await settingsLink(evidence, { quoted, reference, authority: certificate })
 }
+
+const restored = { vmUniqueId: 'OLD', madeAt: '2026-11-29T05:00:00.000Z', generation: 7, manifest: 'ab'.repeat(32) }
+const claims = { 'restored-from': restored }
+
+describe('a guest that was restored from a backup', () => {
+  it('has the VM id and the authority of the VM that was backed up, as the backup says', async () => {
+    const shown = await judge(digest(hosts), own, { claims, vmId: 'OLD', by: 'backup' })
+    expect(shown.join('\n')).toContain('set up as VM OLD; it trusts the authority of the installation of that VM')
+    expect(shown.join('\n')).toContain('compared with the backup that you restored')
+  })
+
+  it('is refused where it settled others than the backup says', async () => {
+    await expect(judge(digest(hosts), own, { claims, vmId: 'OLD', by: 'backup', others: true })).rejects.toThrow(/other accounts, keys or data/) // prettier-ignore
+  })
+
+  it('is held to this installation’s authority where the claims name no backup, whatever is said of it', async () => {
+    await expect(judge(digest(hosts), own, { by: 'backup' })).rejects.toThrow(/a certificate authority other than/)
+    await expect(judge(digest(hosts), own, { claims, vmId: 'OLD' })).rejects.toThrow(
+      /a certificate authority other than/,
+    )
+  })
+})
 
 it('holds where the guest settled the installation’s own authority', async () => {
   expect((await judge(digest(own)))[0]).toContain('account azureuser')

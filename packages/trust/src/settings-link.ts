@@ -21,6 +21,7 @@ import {
 import type { SettingsReference } from './asked.ts'
 import { sha256, sha256Hex } from './bytes.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+import { restoredOf } from './backup/restored.ts'
 
 const remedy = 'Whoever holds those keys can be in the VM: delete it, and recreate it where you trust its first boot.'
 
@@ -46,11 +47,15 @@ export async function settingsLink(
       expected: 'the agent of the reference image, which does at every boot',
       actual: toHex(quoted) || 'no such register in the quote',
     })
-  const settled = reference.by === 'file' ? reference.settled : machineWord(evidence)
-  const stated = reference.by === 'file' ? undefined : await registerAsked(settled, reference.asked)
+  const own = 'settled' in reference
+  const settled = own ? reference.settled : machineWord(evidence)
+  const stated = own ? undefined : await registerAsked(settled, reference.asked)
   const settings = await explained(settled, quoted, stated)
-  if (reference.by !== 'file') await compare(settings, reference.asked, evidence.vmId)
-  await trustsOwnAuthority(settings, evidence, o.authority)
+  const restored = restoredOf(evidence)
+  if (!own) await compare(settings, reference.asked, restored?.vmUniqueId ?? evidence.vmId)
+  // A restored guest has the authority of the installation that it was set up in, which only its owner can vouch for.
+  const isRestored = own && restored !== undefined
+  if (!isRestored) await trustsOwnAuthority(settings, evidence, o.authority)
   const { customData, passwordDigest } = settings
   return [
     `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${await list(settings.sshPublicKeys)}, ${
@@ -60,6 +65,11 @@ export async function settingsLink(
       ? []
       : ['the account has a password, which the resource manager saw in clear and the host as a hash']),
     `compared with ${words[reference.by]}`,
+    ...(isRestored
+      ? [
+          `set up as VM ${settings.vmId}; it trusts the authority of the installation of that VM (${short(hexOf(settings.authorityDigest) ?? 'none')})`,
+        ]
+      : []),
     ...(evidence.osDisk.encryption === 'none' && evidence.guestRan !== false
       ? ['the OS disk is not encrypted: whoever has it can write other keys to it later']
       : []),
@@ -85,6 +95,7 @@ const words = {
   creator: 'the request recorded when this VM was created here',
   'resource manager': 'the resource manager’s record; pass --ssh-key FILE to compare with your own keys',
   file: 'the file you passed',
+  backup: 'the backup that you restored',
 } as const
 
 function machineWord(evidence: BootFacts): Uint8Array {

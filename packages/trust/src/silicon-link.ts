@@ -28,7 +28,11 @@ export interface SiliconFinding {
   shows: string[]
 }
 
-export async function verifySilicon(evidence: BootFacts, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
+export async function verifySilicon(
+  evidence: Pick<BootFacts, 'tee' | 'silicon'>,
+  anchors: TrustAnchors,
+  at: Date,
+): Promise<SiliconFinding> {
   const { silicon } = evidence
   demand({
     holds: silicon.kind === evidence.tee,

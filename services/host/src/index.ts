@@ -2,6 +2,8 @@ import { collateralHost, diskBlobHost, hostApiHost } from '@strongroom/contract'
 import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchors } from '@strongroom/evidence'
 import { openServiceStore, type InstallationAuthority, type Service, type ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
+import { Backups } from './backup/backups.ts'
+import { Restores } from './backup/restores.ts'
 import { localDisks } from './disks/disk-driver.ts'
 import { HomeHost } from './home/home-host.ts'
 import { createCollateralApp } from './http/collateral-routes.ts'
@@ -13,6 +15,7 @@ import { PublishedMeasurements } from './image/published-measurements.ts'
 import { InstanceStore } from './instances/instance-store.ts'
 import { Host } from './instances/host.ts'
 import type { HostServices } from './instances/services.ts'
+import { AccessGrants } from './disk-store/access-grants.ts'
 import { createBlobApp } from './disk-store/blob-app.ts'
 import { DiskStore } from './disk-store/disk-store.ts'
 import { probeAcceleration, type ProbeResult } from './qemu/probe.ts'
@@ -46,8 +49,12 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const measurements = new PublishedMeasurements({ ...context, key })
   const firmware = new FirmwareReleases({ ...context, key })
   let probed: Promise<ProbeResult> | undefined
+  const restores = new Restores()
+  const grants = new AccessGrants(context)
   const services: HostServices = {
     ...context,
+    restores,
+    grants,
     silicon,
     store,
     disks: localDisks,
@@ -57,13 +64,27 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   }
   const host = new Host(services)
   const disks = new DiskStore(services, host)
+  const backups = new Backups({ services, host, grants })
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
   const home = new HomeHost({ ...services, measurements, firmware })
   const builds = new ImageBuilds({ ...context, measurements })
-  const hostApp = createHostApp({ ...context, host, disks, builds, simulated, measurements, firmware })
+  const hostApp = createHostApp({
+    ...context,
+    host,
+    disks,
+    backups,
+    restores,
+    builds,
+    simulated,
+    measurements,
+    firmware,
+  })
   const blobApp = createBlobApp({
-    grants: disks.grants,
-    locate: async (id, part, permission) => await disks.locate(id, part, permission),
+    grants,
+    locate: async (id, part, permission) => {
+      const path = permission === 'Read' ? backups.locate(id, part) : restores.locate(id, part)
+      return path === undefined ? await disks.locate(id, part, permission) : { path, footer: false }
+    },
     logger: context.logger,
   })
   const collateralApp = createCollateralApp({ silicon, logger: context.logger })

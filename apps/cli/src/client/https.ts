@@ -15,7 +15,16 @@ export interface Response {
 }
 
 export interface HttpsClient {
-  request(options: { method: string; url: string; token?: string; body?: unknown }): Promise<Response>
+  request(options: {
+    method: string
+    url: string
+    token?: string
+    /** Sent as JSON. */
+    body?: unknown
+    /** Sent as they are, in place of a body. */
+    bytes?: Uint8Array
+    headers?: Record<string, string>
+  }): Promise<Response>
   close(): void
 }
 
@@ -27,18 +36,21 @@ export function createHttpsClient(target: { port: number; caPem: string }): Http
   const agent = new Agent({ keepAlive: true, ca: target.caPem, maxSockets: 8 })
   return {
     close: () => agent.destroy(),
-    request: async ({ method, url: address, token, body }) => {
+    request: async ({ method, url: address, token, body, bytes, headers: more }) => {
       const url = new URL(address)
       const headers = {
         accept: 'application/json',
         ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(bytes !== undefined && { 'content-type': 'application/octet-stream' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...more,
       }
       const answer = await exchange({
         method,
         url,
         headers,
         ...(body !== undefined && { body: Buffer.from(JSON.stringify(body)) }),
+        ...(bytes !== undefined && { body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) }),
         agent,
         via: { host: '127.0.0.1', port: target.port, servername: url.hostname },
         patience: { silent },

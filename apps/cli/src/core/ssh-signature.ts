@@ -22,12 +22,17 @@ export async function signScript(o: { script: string; vmId: string; keyPath: str
   const [first = ''] = lines
   const ordered = first.startsWith('#!') ? [first, ...header, ...lines.slice(1)] : [...header, ...lines]
   const text = `${ordered.join('\n')}\n`
-  const armoured = await keygenSign(o.keyPath, text)
+  const armoured = await keygenSign(o.keyPath, text, namespace)
   const body = armoured.replace(/-----(BEGIN|END) SSH SIGNATURE-----/g, '').replace(/\s/g, '')
   return `${text}# strongroom-signature: ${body}\n`
 }
 
-function keygenSign(keyPath: string, text: string): Promise<string> {
+/**
+ * An armoured signature by ssh-keygen.
+ * @param keyPath private key, or a public one whose private half an SSH agent holds
+ * @throws CliError CannotSign
+ */
+export function keygenSign(keyPath: string, text: string, namespace: string): Promise<string> {
   return new Promise((done, fail) => {
     const child = spawn('ssh-keygen', ['-Y', 'sign', '-f', keyPath, '-n', namespace], {
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -17,6 +17,13 @@ export interface AskedVm extends AskedSettings {
     firmwareUpdates?: FirmwareUpdates
   }
   pins?: BootPins
+  /** The backup that this person restored it from. */
+  restored?: {
+    /** SHA-256 of the manifest. */
+    manifest: string
+    /** What the guest settled, base64url. */
+    settled: string
+  }
 }
 
 /** The request, with a digest in place of the custom data. */
@@ -70,8 +77,9 @@ export async function recallAsked(configDir: string, vmId: string): Promise<Aske
   }
 }
 
-function isSound({ vm, pins }: AskedVm): boolean {
+function isSound({ vm, pins, restored }: AskedVm): boolean {
   const digest = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+  if (restored !== undefined && (!digest(restored.manifest) || typeof restored.settled !== 'string')) return false
   const vmSound =
     vm === undefined ||
     (typeof vm.image === 'string' &&

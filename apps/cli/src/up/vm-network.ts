@@ -79,7 +79,10 @@ const allowSsh = {
   },
 }
 
-const versionOf = (path: string): string => (path.split('/').length === 5 ? apiVersions.resources : apiVersions.network)
+function versionOf(path: string): string {
+  if (path.split('/').length === 5) return apiVersions.resources
+  return path.includes('/Microsoft.Compute/') ? apiVersions.compute : apiVersions.network
+}
 
 /** Deletes what `prepareNetwork` created, the last first. What cannot be deleted stays: the original error is reported, not this one. */
 export async function takeBack(arm: ArmClient, made: readonly string[]): Promise<void> {

@@ -23,6 +23,34 @@ export const cliErrors = {
     when: 'The file that names attestation providers of other origins cannot be used.',
     remedy: 'Correct it as described in docs/trust-report.md.',
   },
+  BackupAltered: {
+    when: 'A file of a backup is not as it was made, or the host returned another than was asked for.',
+    remedy: 'Use an unaltered copy of the folder.',
+  },
+  BackupIncomplete: {
+    when: 'A folder of backups lacks a file or an increment, or they are out of order.',
+    remedy: 'Use a complete copy of the folder.',
+  },
+  BackupKeyRefused: {
+    when: 'The key does not open the backup.',
+    remedy: 'Use the private half of the key that the backup was made for.',
+  },
+  BackupNotFound: {
+    when: 'Another backup of the VM was begun meanwhile.',
+    remedy: 'Repeat the command.',
+  },
+  BackupNotPossible: {
+    when: 'The VM cannot be backed up; the message says why.',
+    remedy: 'Copy its data from inside the guest.',
+  },
+  BackupNotRead: {
+    when: 'A manifest of a backup is malformed.',
+    remedy: 'Use a folder of `strongroom vm backup`.',
+  },
+  BackupNotSigned: {
+    when: 'A backup is not signed by your SSH key, or not in this place of the folder.',
+    remedy: 'Pass the public key that the backup was made with: --ssh-key FILE.',
+  },
   CannotSign: {
     when: 'ssh-keygen could not sign.',
     remedy: 'Pass a private key that the VM accepts.',
@@ -167,6 +195,10 @@ export const cliErrors = {
     when: 'The owner’s sign-in through the local socket failed.',
     remedy: 'Run the command as the user who started the server.',
   },
+  ParavisorNotTrusted: {
+    when: 'The paravisor that would be given the key of a backup is not genuine, or was launched for another VM or backup.',
+    remedy: 'Delete the VM, and check who runs the host.',
+  },
   PortalFault: {
     when: 'The portal failed.',
     remedy: 'Report it: this is a bug.',
@@ -174,6 +206,10 @@ export const cliErrors = {
   ProgramFailed: {
     when: 'A program that the command runs failed.',
     remedy: 'See its output.',
+  },
+  ProvisioningFailed: {
+    when: 'The VM was not created from the backup.',
+    remedy: 'Delete it, and repeat the command.',
   },
   ProvenanceMalformed: {
     when: 'The file is not a provenance statement of a Strongroom release.',
@@ -254,6 +290,10 @@ export const cliErrors = {
   VmNotFound: {
     when: 'The installation has no such VM.',
     remedy: 'List them: `strongroom vm list`.',
+  },
+  VmNotTrusted: {
+    when: 'A VM is to be backed up whose trust report does not hold.',
+    remedy: 'Check `strongroom vm trust`.',
   },
   WaitTimedOut: {
     when: 'The VM did not reach the state in time.',

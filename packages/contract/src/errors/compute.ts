@@ -15,6 +15,11 @@ export const computeErrors = {
     when: 'The address of a log is not signed, or has expired.',
     remedy: 'Get another one: az vm boot-diagnostics get-boot-log-uris.',
   },
+  BackupNotFound: {
+    status: 404,
+    when: 'No backup of the VM was asked for since its host started.',
+    remedy: 'Make one: `strongroom vm backup`.',
+  },
   BlobNotFound: {
     status: 404,
     when: 'The VM that the log belongs to no longer exists.',

@@ -25,6 +25,26 @@ export const hostErrors = {
     when: 'A caller other than the control plane called the host.',
     remedy: 'Use the management API.',
   },
+  BackupAltered: {
+    status: 409,
+    when: 'A file of a backup, its manifest or its guest state is not as it was made.',
+    remedy: 'Use an unaltered copy of the backup.',
+  },
+  BackupNotAuthorized: {
+    status: 403,
+    when: 'A VM is to be backed up for a key that none of the SSH keys in its guest has signed for.',
+    remedy: 'Use strongroom vm backup with the SSH key that the VM was created with.',
+  },
+  BackupNotFound: {
+    status: 404,
+    when: 'No backup of the VM was asked for since its host started.',
+    remedy: 'Make one: strongroom vm backup.',
+  },
+  BackupNotPossible: {
+    status: 409,
+    when: 'The VM cannot be backed up; the message says why.',
+    remedy: 'Copy its data from inside the guest.',
+  },
   BootLoaderRefused: {
     status: 409,
     when: 'The firmware did not start the boot image on the disk.',
@@ -279,6 +299,26 @@ export const hostErrors = {
     status: 409,
     when: 'The released key cannot be unwrapped with this boot’s transfer key.',
     remedy: 'Start the VM again.',
+  },
+  RestoreKeyRefused: {
+    status: 403,
+    when: 'The key of a backup is not wrapped to the transfer key of this restore.',
+    remedy: 'Repeat `strongroom vm restore`.',
+  },
+  RestoreNotAwaited: {
+    status: 409,
+    when: 'The VM does not wait for a backup.',
+    remedy: 'Begin with `strongroom vm restore`; repeat it if the server was restarted.',
+  },
+  RestoreNotPossible: {
+    status: 409,
+    when: 'A VM cannot be made of the backup with these settings, or on this host.',
+    remedy: 'Use `strongroom vm restore`.',
+  },
+  RestoreNotRecorded: {
+    status: 409,
+    when: 'The guest state was made of another backup than the host’s record of the VM says.',
+    remedy: 'Put this VM’s own guest state back, or restore the VM from its backup.',
   },
   VtpmChanged: {
     status: 409,

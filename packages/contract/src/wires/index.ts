@@ -27,6 +27,7 @@ export {
 } from './fleet/carried-wire.ts'
 export { commandResult, reportPath, reportRequest, type CommandResult } from './guest/guest-wire.ts'
 export { healthReport } from './guest/health.ts'
+export * from './host/backups.ts'
 export * from './host/disks.ts'
 export { lowerCaseGuid, vmId } from './host/names.ts'
 export * from './host/requests.ts'

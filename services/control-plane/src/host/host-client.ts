@@ -28,6 +28,12 @@ export function hostClient(wire: WireClient, tokens: TokenSource): Host {
     setDataDisks: async (vmId, disks) => await send('PUT', `/instances/${vmId}/data-disks`, { body: { disks } }),
     remove: async (vmId) => void (await find('DELETE', `/instances/${vmId}`)),
     evidence: async (vmId) => await find('GET', `/instances/${vmId}/evidence`),
+    backup: async (vmId, body) => await send('POST', `/instances/${vmId}/backup`, { body }),
+    findBackup: async (vmId) => await find('GET', `/instances/${vmId}/backup`),
+    restoreOffer: async (vmId) => await send('GET', `/instances/${vmId}/restore`),
+    // Every byte of the backup is hashed meanwhile.
+    completeRestore: async (vmId, body) =>
+      await send('POST', `/instances/${vmId}/restore`, { body, timeoutMs: 600_000 }),
     command: async (vmId, body) => await send('POST', `/instances/${vmId}/commands`, { body }),
     findCommand: async (vmId, id) => await find('GET', `/instances/${vmId}/commands/${id}`),
     serialLog: async (vmId) => await find('GET', `/instances/${vmId}/serial-log`, { accept: 'text' }),

@@ -1,6 +1,8 @@
 import type {
   AnyBootEvidence,
   AttachedDisk,
+  BackupRequest,
+  BackupStatus,
   CustomerKey,
   CommandRequest,
   CommandStatus,
@@ -19,6 +21,8 @@ import type {
   InstancePatch,
   AnySpec,
   InstanceStatus,
+  RestoreKey,
+  RestoreOffer,
   StoredDiskSpec,
   StoredDiskStatus,
   Tee,
@@ -45,6 +49,14 @@ export interface Host {
   setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<AnyBootEvidence | undefined>
+  /** Begins a backup of a running VM for the key that its owner signed for; one that is under way is the answer. */
+  backup(vmId: string, request: BackupRequest): Promise<BackupStatus>
+  /** The backup that was asked for last; undefined where there is none. */
+  findBackup(vmId: string): Promise<BackupStatus | undefined>
+  /** What a VM that is made of a backup waits for. */
+  restoreOffer(vmId: string): Promise<RestoreOffer>
+  /** The backup's key for the paravisor that offered; everything was written. */
+  completeRestore(vmId: string, key: RestoreKey): Promise<void>
   /** Sends a running guest a script. Idempotent by the command's id. */
   command(vmId: string, request: CommandRequest): Promise<CommandStatus>
   /** Undefined if its boot has ended. */

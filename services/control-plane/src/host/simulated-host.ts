@@ -25,6 +25,7 @@ import { regions } from '../arm/regions.ts'
 import type { Db, ResourceStore } from '../store/resources.ts'
 import { insertIfAbsent } from '../store/rows.ts'
 import type { GuestStateKeys, Host, KeyPlacement } from './host.ts'
+import { refuseRestore, WithoutBackups } from './no-backups.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
 
@@ -64,7 +65,7 @@ interface SimulatedInstance extends InstanceStatus {
  * nothing boots. Until its evidence is requested, a VM is only a row; with an attestation provider that its owner
  * named, evidence is requested at each start.
  */
-export class SimulatedHost implements Host {
+export class SimulatedHost extends WithoutBackups implements Host {
   readonly #resources: ResourceStore
   readonly #clock: Clock
   readonly #maker: EvidenceMaker
@@ -73,6 +74,7 @@ export class SimulatedHost implements Host {
 
   /** @param placed where a VM is placed in a fleet; undefined for the server's own */
   constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker, placed: PlacedAt = nowhere) {
+    super()
     this.#placed = placed
     this.#resources = resources
     this.#disks = new SimulatedDisks(resources, clock, image)
@@ -81,6 +83,7 @@ export class SimulatedHost implements Host {
   }
 
   async provision(spec: AnySpec): Promise<InstanceStatus> {
+    await refuseRestore(spec)
     const now = this.#now()
     const fresh: InstanceStatus = {
       vmId: spec.vmId,

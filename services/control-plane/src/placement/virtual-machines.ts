@@ -18,6 +18,7 @@ import type { Answers, AtResource, ResourceType } from '../types/resource-type.t
 import { attachDetach, attachDetachRoutes } from './attach-detach.ts'
 import { availabilitySetType } from '../providers/compute/availability-set/set-model.ts'
 import { retrieveBootDiagnosticsData } from '../providers/compute/vm/boot-diagnostics.ts'
+import { completeRestore, createBackup, retrieveBackup, retrieveRestore } from '../providers/compute/vm/vm-backup.ts'
 import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
 import { scaleSetType } from '../providers/compute/scale-set/scale-set-model.ts'
@@ -80,6 +81,10 @@ export const virtualMachines: ResourceType<VmInternal> = {
     attachDetachDataDisks: attachDetach,
     runCommand,
     retrieveBootDiagnosticsData,
+    createBackup,
+    retrieveBackup,
+    retrieveRestore,
+    completeRestore,
     retrieveBootEvidence: async (plane, _request, vm) => ok(await bootEvidence(plane, vm)),
     retrievePlacement: async (plane, _request, { internal: { vmId } }) =>
       ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)),

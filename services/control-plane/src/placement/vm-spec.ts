@@ -8,7 +8,7 @@ import { customerKeyOf } from './vm-set.ts'
 
 /** The whole specification for the host, as it is at the time of the request. */
 export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
-  const { model, imageId, vmId, tee, keyId } = vm.internal
+  const { model, imageId, vmId, tee, keyId, restore } = vm.internal
   const customerKey = await customerKeyOf(plane, vm)
   const size = findSize(model.vmSize)
   const { password } = model.osProfile
@@ -50,6 +50,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
     security,
     ...(keyId !== undefined && { guestStateKey: keyId }),
     ...(customerKey !== undefined && { customerKey }),
+    ...(restore !== undefined && { restore: { manifest: restore } }),
     attestationProvider: attestationUri(model),
   }
 }

@@ -5,13 +5,17 @@ import { diskBlobHost, type DiskAccess, type DiskAccessRequest, type DiskPermiss
 import { ServiceError, writeFileAtomically, type Clock, type Sealer } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 
-const blobParts = ['disk.vhd', 'guest-state.vmgs'] as const
-export type BlobPart = (typeof blobParts)[number]
+const diskParts = ['disk.vhd', 'guest-state.vmgs'] as const
+
+/** Of a disk: one of `diskParts`; of a backup, the name of a file. */
+export type BlobPart = string
 
 interface Grant {
   permission: DiskPermission
   until: string
   withGuestState: boolean
+  /** Files that it is for, where it is not for a disk. */
+  parts?: string[]
   /** Key of the signature, sealed, in base64. */
   key: string
 }
@@ -40,20 +44,35 @@ export class AccessGrants {
   }
 
   async grant(id: string, request: DiskAccessRequest): Promise<DiskAccess> {
+    const { grant, key } = await this.#keep(id, request)
+    const address = (part: BlobPart): string => addressOf(id, part, grant, key)
+    return {
+      accessSAS: address('disk.vhd'),
+      ...(request.withGuestState && { securityDataAccessSAS: address('guest-state.vmgs') }),
+    }
+  }
+
+  /** Addresses of files that belong together. @returns them by name */
+  async grantParts(
+    id: string,
+    o: { permission: DiskPermission; seconds: number; parts: string[] },
+  ): Promise<Record<string, string>> {
+    const { grant, key } = await this.#keep(id, { ...o, withGuestState: false })
+    return Object.fromEntries(o.parts.map((part) => [part, addressOf(id, part, grant, key)]))
+  }
+
+  async #keep(id: string, request: DiskAccessRequest & { parts?: string[] }): Promise<{ grant: Grant; key: Buffer }> {
     const key = randomBytes(32)
     const until = new Date(this.#clock.now().getTime() + request.seconds * 1000)
     const grant: Grant = {
       permission: request.permission,
       until: `${until.toISOString().slice(0, 19)}Z`,
       withGuestState: request.withGuestState,
+      ...(request.parts !== undefined && { parts: request.parts }),
       key: Buffer.from(await this.#sealer.seal(key, id)).toString('base64'),
     }
     await writeFileAtomically(this.#path(id), JSON.stringify(grant))
-    const address = (part: BlobPart): string => addressOf(id, part, grant, key)
-    return {
-      accessSAS: address('disk.vhd'),
-      ...(request.withGuestState && { securityDataAccessSAS: address('guest-state.vmgs') }),
-    }
+    return { grant, key }
   }
 
   /** Idempotent. */
@@ -71,10 +90,11 @@ export class AccessGrants {
   async open(address: string): Promise<OpenGrant> {
     const url = URL.canParse(address) ? new URL(address) : undefined
     const [, id = '', part = ''] = url?.pathname.split('/') ?? []
-    const named = blobParts.find((each) => each === part)
-    if (url?.hostname !== diskBlobHost || !isVmId(id) || named === undefined) throw refused('not the address of a disk')
+    if (url?.hostname !== diskBlobHost || !isVmId(id)) throw refused('not the address of a disk')
     const grant = await this.#read(id)
     if (grant === undefined) throw refused('an address that was revoked or has expired')
+    const named = (grant.parts ?? diskParts).find((each) => each === part)
+    if (named === undefined) throw refused('not the address of a disk')
     if (named === 'guest-state.vmgs' && !grant.withGuestState) throw refused('an address of the disk only')
     const key = await this.#sealer.open(Buffer.from(grant.key, 'base64'), id)
     const given = Buffer.from(url.searchParams.get('sig') ?? '', 'base64url')

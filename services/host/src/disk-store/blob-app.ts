@@ -1,10 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { diskBlobHost } from '@strongroom/contract'
+import { diskBlobHost, fixedVhdFooter, vhdFooterLength } from '@strongroom/contract'
 import { createHttpApp, ServiceError, type Logger } from '@strongroom/platform'
 import type { AccessGrants, BlobPart, OpenGrant } from './access-grants.ts'
-import { fixedVhdFooter, footerLength } from './vhd.ts'
 
 type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -47,7 +46,7 @@ export function createBlobApp(o: {
     handler: async (request, reply) => {
       const blob = await open_(request.url)
       const { size } = await stat(blob.path)
-      const total = size + (blob.footer ? footerLength : 0)
+      const total = size + (blob.footer ? vhdFooterLength : 0)
       const range = readRange(request.headers['x-ms-range'] ?? request.headers.range, total)
       reply.headers({
         'accept-ranges': 'bytes',
@@ -95,7 +94,7 @@ async function* bytesOf(blob: BlobFile, size: number, first: number, last: numbe
     for await (const chunk of createReadStream(blob.path, { start: first, end: Math.min(last, size - 1) }))
       yield chunk as Buffer
   }
-  if (last >= size) yield fixedVhdFooter(size, Buffer.alloc(16)).subarray(Math.max(first - size, 0), last - size + 1)
+  if (last >= size) yield Buffer.from(fixedVhdFooter(size).subarray(Math.max(first - size, 0), last - size + 1))
 }
 
 /** RFC 9110 section 14.1.2, one range. @throws ServiceError InvalidRange */

@@ -37,7 +37,7 @@ export class DiskStore {
   constructor(services: HostServices, host: Host) {
     this.#services = services
     this.#host = host
-    this.grants = new AccessGrants(services)
+    this.grants = services.grants ?? new AccessGrants(services)
   }
 
   /** Resumes copies that an earlier server left unfinished. */

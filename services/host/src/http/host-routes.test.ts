@@ -14,6 +14,8 @@ import { SimulatedBootStore } from '../simulated/boot-store.ts'
 import { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { DiskStore } from '../disk-store/disk-store.ts'
 import { exampleSpec } from '../testing.ts'
+import { Backups } from '../backup/backups.ts'
+import { Restores } from '../backup/restores.ts'
 import { ImageBuilds } from './image-builds.ts'
 import { createHostApp } from './host-routes.ts'
 
@@ -58,6 +60,8 @@ beforeEach(async () => {
   app = createHostApp({
     host,
     disks,
+    backups: new Backups({ services, host, grants: disks.grants }),
+    restores: new Restores(),
     simulated: new SimulatedBoots(services, await SimulatedBootStore.open(rows)),
     measurements,
     firmware: new FirmwareReleases(published),

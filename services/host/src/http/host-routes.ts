@@ -1,5 +1,6 @@
 import { imageVariants, hostAudience, standInImage, type ImageVariant } from '@strongroom/contract'
 import {
+  backupRequest,
   commandRequest,
   firmwareRemoval,
   firmwareSigning,
@@ -7,6 +8,7 @@ import {
   imageImport,
   imageUpdateRequest,
   instanceConversion,
+  restoreKey,
   stopRequest,
 } from '@strongroom/contract/wires'
 import {
@@ -20,6 +22,8 @@ import {
   type TokenVerifier,
 } from '@strongroom/platform'
 import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
+import type { Backups } from '../backup/backups.ts'
+import type { Restores } from '../backup/restores.ts'
 import { findImage, listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
@@ -42,6 +46,8 @@ interface VmPath {
 export function createHostApp(o: {
   host: Host
   disks: DiskStore
+  backups: Backups
+  restores: Restores
   builds: ImageBuilds
   simulated: SimulatedBoots
   measurements: PublishedMeasurements
@@ -68,6 +74,7 @@ export function createHostApp(o: {
   })
   const verifiers = (o.verifiers ?? []).map(({ issuer }) => issuer)
   instanceRoutes(app, o.host, verifiers)
+  backupRoutes(app, o)
   diskRoutes(app, o.disks, verifiers)
   imageRoutes(app, o)
   firmwareRoutes(app, o.firmware)
@@ -140,6 +147,19 @@ function instanceRoutes(app: HttpApp, host: Host, verifiers: readonly string[]):
   app.get<VmPath>('/instances/:vmId/serial-log', async (request, reply) => {
     const log = await readSerialLog(host.get(request.params.vmId).serialLog)
     return await reply.type('text/plain; charset=utf-8').send(log)
+  })
+}
+
+function backupRoutes(app: HttpApp, { backups, restores }: { backups: Backups; restores: Restores }): void {
+  app.post<VmPath>('/instances/:vmId/backup', async (request, reply) => {
+    const status = await backups.begin(request.params.vmId, readBody(backupRequest, request.body))
+    return await reply.code(202).send(status)
+  })
+  app.get<VmPath>('/instances/:vmId/backup', async (request) => backups.status(request.params.vmId))
+  app.get<VmPath>('/instances/:vmId/restore', async (request) => restores.get(request.params.vmId).offer)
+  app.post<VmPath>('/instances/:vmId/restore', async (request, reply) => {
+    await restores.get(request.params.vmId).complete(readBody(restoreKey, request.body))
+    return await reply.code(204).send()
   })
 }
 

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AnyBootEvidence } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { confinementNotices } from '../confinement/notices.ts'
 import { makeEmpty } from '../disks/sparse.ts'
@@ -24,6 +25,8 @@ export interface Booted {
   launched: NonNullable<InstanceRecord['launched']>
   notices: string[]
   sshPort: number
+  /** What its boot showed, once it has reported. */
+  shown: () => AnyBootEvidence | undefined
   /** See OpenedGuest. */
   opensFor: Record<string, string>[] | undefined
   startsOtherOnce: boolean
@@ -40,6 +43,11 @@ export async function boot(o: BootRequest): Promise<Booted> {
   const { services, record, files } = o
   const plan = await planBoot(o)
   const held: Held = { endpoints: [] }
+  let shown: AnyBootEvidence | undefined
+  const onReady: BootRequest['onReady'] = async (evidence) => {
+    await o.onReady(evidence)
+    shown = evidence
+  }
   try {
     await services.disks.fetchState(record.spec, files)
     const vm = await openVm(o, plan)
@@ -47,7 +55,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
     if (record.sealedTo !== undefined)
       record.sealedTo = { ...record.sealedTo, 1: Buffer.from(await plan.machine).toString('hex') }
     o.step('Power on')
-    const doors = await serveGuest(o, plan, vm, held.endpoints)
+    const doors = await serveGuest({ ...o, onReady }, plan, vm, held.endpoints)
     const attached = await attach(o, plan, held.endpoints)
     const guest = await powerOn(o, plan, { held, machine: machineOf(o, plan, { vm, doors, attached }) })
     return {
@@ -61,6 +69,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
         ...confinementNotices(plan.runtime.user),
       ],
       sshPort: attached.sshPort,
+      shown: () => shown,
       opensFor: vm.kind === 'kept' ? vm.opened.opensFor : undefined,
       startsOtherOnce: vm.kind === 'kept' && vm.opened.startsOtherOnce,
     }

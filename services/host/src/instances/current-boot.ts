@@ -1,9 +1,12 @@
-import type { GuestHealth } from '@strongroom/contract'
+import type { AnyBootEvidence, GuestHealth } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
 import type { RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import type { GuestConsole } from '../qemu/serial-log.ts'
 import type { Deferred } from './deferred.ts'
+import { notReady } from './errors.ts'
+import type { VmFiles } from './layout.ts'
+import type { InstanceRecord } from './record.ts'
 
 /** A VM's current boot, in progress or completed. */
 export interface Current {
@@ -15,7 +18,29 @@ export interface Current {
   ready: Deferred<void>
   refused: Deferred<ServiceError>
   health?: GuestHealth
+  /** What its boot showed, once it has reported. */
+  shown: () => AnyBootEvidence | undefined
   /** See OpenedGuest. */
   opensFor: Record<string, string>[] | undefined
   startsOtherOnce: boolean
+}
+
+/** What work on a running guest has. */
+export interface RunningWork {
+  record: InstanceRecord
+  files: VmFiles
+  current: Current
+  /** Aborted where the VM is to stop. */
+  signal: AbortSignal
+}
+
+/** @throws ServiceError InstanceNotReady */
+export function runningWork(
+  record: InstanceRecord,
+  files: VmFiles,
+  current: Current | undefined,
+  signal: AbortSignal,
+): RunningWork {
+  if (current === undefined || record.power.state !== 'Ready') throw notReady(record.power.state)
+  return { record, files, current, signal }
 }

@@ -80,7 +80,7 @@ beforeEach(async () => {
     } as unknown as Booted['guest']
     const launched = { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan' } as const
     const console = { head: () => '', said: () => 0, lastLines: async () => [] }
-    return { guest, console, acceleration: 'tcg', launched, notices: [], sshPort: 2222, opensFor: undefined, startsOtherOnce: false } // prettier-ignore
+    return { guest, console, acceleration: 'tcg', launched, notices: [], sshPort: 2222, shown: () => undefined, opensFor: undefined, startsOtherOnce: false } // prettier-ignore
   })
   for (const id of ids) {
     await disks.put({ id, name: id, source: { from: 'empty', sizeGiB: 1 } })

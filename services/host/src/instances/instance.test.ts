@@ -56,6 +56,7 @@ function powerOn(request: BootRequest, startsOtherOnce = false): Booted {
     notices: [],
     sshPort: 2222,
     opensFor: [{ 7: 'aa', 11: 'bb' }],
+    shown: () => undefined,
     startsOtherOnce,
   }
 }

@@ -17,13 +17,13 @@ import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { afterFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
-import type { Current } from './current-boot.ts'
+import { runningWork, type Current, type RunningWork } from './current-boot.ts'
 import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
 import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
 import { removeTraces, sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { noRoom, powerDownLimitMs, rebootLimit } from './limits.ts'
-import { newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
+import { applyPatch, newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
 import { provisionRecorded } from './recorded-provisioning.ts'
 import { RecordedWork } from './recorded-work.ts'
 import type { HostServices } from './services.ts'
@@ -163,17 +163,15 @@ export class Instance {
     return await this.#work.whileOff(async () => await work(this.#work.record, this.#files))
   }
 
+  /** Work on the guest that runs, in turn; a stop that is asked for meanwhile ends it. @throws ServiceError InstanceNotReady */
+  async withGuest<T>(work: (o: RunningWork) => Promise<T>): Promise<T> {
+    const running = (): RunningWork => runningWork(this.#work.record, this.#files, this.#current, this.#abort.signal)
+    return await this.#work.inTurn(async () => await work(running()))
+  }
+
   async patch(patch: InstancePatch): Promise<void> {
     this.#work.requireStopped()
-    const { spec } = this.#work.record
-    if (patch.size) spec.size = patch.size
-    if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
-    if (patch.tags) spec.tags = patch.tags
-    if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
-    if (patch.userData !== undefined) spec.userData = patch.userData
-    if (patch.network) spec.network = patch.network
-    if (patch.interfaces) spec.interfaces = patch.interfaces
-    if (patch.shown) spec.shown = patch.shown
+    applyPatch(this.#work.record, patch)
     await this.#work.save()
   }
 
@@ -317,8 +315,8 @@ export class Instance {
     const shown = booted.guest.evidence
     const wrappedBy = shown !== undefined && 'release' in shown ? shown.customerRelease?.keyId : undefined
     if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
-    const { guest, console, acceleration, opensFor, startsOtherOnce } = booted
-    const current: Current = { guest, console, acceleration, opensFor, startsOtherOnce, reported: false, ready, refused } // prettier-ignore
+    const { guest, console, acceleration, shown: reports, opensFor, startsOtherOnce } = booted
+    const current: Current = { guest, console, acceleration, shown: reports, opensFor, startsOtherOnce, reported: false, ready, refused } // prettier-ignore
     this.#current = current
     const { evidence } = booted.guest
     if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)

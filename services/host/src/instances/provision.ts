@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path'
 import { isOrdinary, type AnySpec, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
 import { volumeDigest, volumeText, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
+import { provisionRestored } from '../backup/restored-vm.ts'
+import type { Restores } from '../backup/restores.ts'
+import type { AccessGrants } from '../disk-store/access-grants.ts'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
@@ -20,15 +23,7 @@ import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { provisionOrdinary } from './ordinary-guest.ts'
-import type { InstanceRecord } from './record.ts'
-
-export interface Provisioned {
-  /** Absent if no report binds the vTPM: VMs that are not confidential. */
-  identity?: NonNullable<InstanceRecord['identity']>
-  sealedTo: InstanceRecord['sealedTo']
-  volume: InstanceRecord['volume']
-  wrappedBy: InstanceRecord['wrappedBy']
-}
+import type { Provisioned } from './provisioned.ts'
 
 interface ProvisionRequest extends StateServices {
   spec: AnySpec
@@ -40,6 +35,8 @@ interface ProvisionRequest extends StateServices {
   step(name: string): Promise<void>
   signal: AbortSignal
   disks: DiskDriver
+  restores?: Restores | undefined
+  grants?: AccessGrants | undefined
 }
 
 const nothingKept: Provisioned = { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
@@ -54,6 +51,8 @@ export async function provision(o: ProvisionRequest): Promise<Provisioned> {
   await sweepRuntime(spec.vmId)
   await rm(files.directory, { recursive: true, force: true })
   await mkdir(files.directory, { recursive: true, mode: 0o700 })
+  if (!isOrdinary(spec) && spec.restore !== undefined)
+    return await provisionRestored({ ...o, spec, restores: o.restores, grants: o.grants })
   await o.step('Find image')
   await o.disks.fetchImage(spec, o.signal)
   const { image, kept } = await requireImage(o, spec)

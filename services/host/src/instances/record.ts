@@ -1,4 +1,13 @@
-import type { AnySpec, AttachedDisk, ErrorDetail, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
+import {
+  isOrdinary,
+  type AnySpec,
+  type AttachedDisk,
+  type ErrorDetail,
+  type InstancePatch,
+  type InstanceStatus,
+  type PowerState,
+  type StepTiming,
+} from '@strongroom/contract'
 
 /** A VM's record between starts of the server. The store seals its only secret, a password hash. */
 export interface InstanceRecord {
@@ -48,6 +57,18 @@ export function endStep(steps: StepTiming[], now: Date): void {
 export function setPower(record: InstanceRecord, state: PowerState, now: Date, error?: ErrorDetail): void {
   if (state === 'Starting') record.power.steps = []
   record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
+}
+
+/** What of a stopped VM a patch changes. */
+export function applyPatch({ spec }: InstanceRecord, patch: InstancePatch): void {
+  if (patch.size) spec.size = patch.size
+  if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
+  if (patch.tags) spec.tags = patch.tags
+  if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
+  if (patch.userData !== undefined) spec.userData = patch.userData
+  if (patch.network) spec.network = patch.network
+  if (patch.interfaces) spec.interfaces = patch.interfaces
+  if (patch.shown) spec.shown = patch.shown
 }
 
 /** What a host reports about a VM: without the hash of its password. */

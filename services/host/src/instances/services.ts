@@ -1,5 +1,7 @@
 import type { InstallationAuthority, ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
+import type { Restores } from '../backup/restores.ts'
+import type { AccessGrants } from '../disk-store/access-grants.ts'
 import type { ProbeResult } from '../qemu/probe.ts'
 import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
@@ -18,6 +20,9 @@ export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifie
   measurements: Pick<PublishedMeasurements, 'predicting'>
   /** The firmware that guests may be launched with; absent on a joined host, which does not decide it. */
   firmware?: Pick<FirmwareReleases, 'ensure'>
+  /** VMs that wait for their backups, and who writes those; absent of a joined host, which restores none. */
+  restores?: Restores
+  grants?: AccessGrants
   /** Where OS disks and guest states are. */
   disks: DiskDriver
   /** Probed once, on first use. */

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import type { InstanceSpec } from '@strongroom/contract'
+import { restoredClaim, type InstanceSpec } from '@strongroom/contract'
+import { restoredFrom } from './restored.ts'
 
 interface RsaJwk {
   kid: string
@@ -35,13 +36,16 @@ const encode = (claims: object): Uint8Array => new TextEncoder().encode(JSON.str
  * first encryption key. The TPM's keys bind this vTPM to the same report.
  */
 export function releaseClaims(o: {
-  spec: Pick<InstanceSpec, 'vmId' | 'security' | 'placement'>
+  spec: Pick<InstanceSpec, 'vmId' | 'security' | 'placement' | 'restore'>
   transferKey: KeyObject
   /** Absent if no vTPM runs: the paravisor opens a guest state to copy it. */
   vtpm?: { akSpki: Uint8Array; ekSpki: Uint8Array }
 }): Uint8Array {
   const keys = [jwk('HCLTransferKey', 'encrypt', o.transferKey), ...(o.vtpm === undefined ? [] : vtpmKeys(o.vtpm))]
-  return encode({ keys, 'vm-configuration': configuration(o.spec) })
+  const restored = restoredFrom(o.spec)
+  // Not among the vTPM's claims, for which an NV index has no more room.
+  const shown = { ...configuration(o.spec), ...(restored !== undefined && { [restoredClaim]: restored }) }
+  return encode({ keys, 'vm-configuration': shown })
 }
 
 /** Claims of a boot without a key release: the TPM's keys only. */

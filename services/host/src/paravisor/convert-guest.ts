@@ -42,9 +42,14 @@ export interface ConvertRequest extends ParavisorServices {
  */
 export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () => Promise<void> }> {
   const old = await openFor(o, o.from)
-  let kept: { tpm: Uint8Array; variables: Uint8Array; generation: number }
+  let kept: { tpm: Uint8Array; variables: Uint8Array; generation: number; restored: GuestState['restored'] }
   try {
-    kept = { tpm: old.state.tpm(), variables: old.state.variables(), generation: old.state.generation + 1 }
+    kept = {
+      tpm: old.state.tpm(),
+      variables: old.state.variables(),
+      generation: old.state.generation + 1,
+      restored: old.state.restored,
+    }
   } finally {
     await old.state.close()
   }

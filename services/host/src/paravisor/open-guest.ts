@@ -22,6 +22,7 @@ import type { CustomerRelease } from './customer-key.ts'
 import { judgeUpdates, type AdmittedUpdate } from './judge-updates.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import { reportGeneration } from './release.ts'
+import { manifestOf, requireRecorded } from './restored.ts'
 import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 
 export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity' | 'spec'> {
@@ -76,6 +77,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   const unsealed = await unseal({ ...o, firmware, identity })
   const { state, launched, claims, report, attestation, access, release, customer } = unsealed
   try {
+    requireRecorded(o.spec, state.restored)
     await advanceState(unsealed, release.key, customer)
     o.step('Start vTPM')
     const files = await layFiles({ o, state, firmware })
@@ -105,7 +107,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       ...(customer !== undefined && { customerRelease: customerEvidence(o, customer) }),
       guestState: { format: 'VMGS', generation: state.generation, freshDataKey: true },
       vtpm: vtpm.evidence,
-      settled: base64url(settledBy(o.spec, o.authority.caPem)),
+      settled: manifestOf(o.spec)?.settled ?? base64url(settledBy(o.spec, o.authority.caPem)),
       osDisk: { encryption: o.spec.security.encryption === 'DiskWithVMGuestState' ? 'LUKS2' : 'none' },
     }
     const retire = async (): Promise<void> => {

@@ -5,10 +5,12 @@ import { type Logger, ServiceError } from '@strongroom/platform'
 import type { MachineOptions } from '../qemu/arguments.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
+import type { CapturedDisk } from '../qemu/disk-capture.ts'
 import { readRegistersAfterGuest } from '../tpm/registers.ts'
 import { stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
-import { WriteBack, type SavedState } from './write-back.ts'
+import type { ReportOnUserData } from './power-tpm.ts'
+import { WriteBack, type GuestFiles, type SavedState } from './write-back.ts'
 
 /** What a guest is powered on with, and what remains afterwards; `openGuest` adds more for a confidential VM. */
 export interface PoweredState {
@@ -18,6 +20,8 @@ export interface PoweredState {
   files: { firmware: string; variables: string; tpmState: TpmDirectory | undefined }
   /** Of confidential VMs alone. */
   evidence?: AnyBootEvidence
+  /** See OpenedGuest. */
+  report?: ReportOnUserData
   /** Once the guest has ended: makes copies of older guest states worthless. */
   retire(): Promise<void>
 }
@@ -111,6 +115,23 @@ export class RunningGuest {
 
   async resize(lun: number, bytes: number): Promise<void> {
     await this.#vm.resize(lun, bytes)
+  }
+
+  /** Copies disks, and what belongs to them of the guest state, as they are at one moment. @throws Error */
+  async capture(
+    disks: CapturedDisk[],
+    signal: AbortSignal,
+  ): Promise<GuestFiles & { generation: number; copiedBytes: number; incremental: boolean }> {
+    let files: GuestFiles | undefined
+    const atMoment = async (): Promise<void> => void (files = await this.#writeBack.read())
+    const copied = await this.#vm.capture(disks, { atMoment, signal })
+    if (files === undefined) throw new TypeError('the guest state is read before the guest goes on')
+    return { ...copied, ...files, generation: this.#opened.state.generation ?? 0 }
+  }
+
+  /** See OpenedGuest. */
+  get report(): ReportOnUserData | undefined {
+    return this.#opened.report
   }
 
   /** False if the guest did not power off in time. */

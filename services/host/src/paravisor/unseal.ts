@@ -30,7 +30,7 @@ export interface ParavisorServices {
 /** Whose guest state is opened. */
 type UnsealSpec = Pick<
   InstanceSpec,
-  'vmId' | 'tee' | 'security' | 'guestStateKey' | 'attestationProvider' | 'customerKey' | 'placement'
+  'vmId' | 'tee' | 'security' | 'guestStateKey' | 'attestationProvider' | 'customerKey' | 'placement' | 'restore'
 >
 
 export interface UnsealRequest extends ParavisorServices {

@@ -14,8 +14,16 @@ const retryMs = 5_000
 
 /** Where changes go: the encrypted guest state, or an ordinary VM's equivalent. */
 export interface SavedState {
+  /** Of a confidential VM's. */
+  readonly generation?: number
   save(changes: { tpm?: Buffer; variables?: Buffer }): Promise<void>
   close(): Promise<void>
+}
+
+/** vTPM and UEFI variables as they lie in memory, in clear. */
+export interface GuestFiles {
+  tpm: Buffer
+  variables: Buffer
 }
 
 interface Watched {
@@ -58,6 +66,16 @@ export class WriteBack {
       this.#watchers.push(watcher)
     }
     this.#schedule()
+  }
+
+  /**
+   * What the files hold now. Of a guest that stands still this is what its disks know of, or one command of the TPM's more, whose answer
+   * the guest has not had: swtpm writes before it answers.
+   */
+  async read(): Promise<GuestFiles> {
+    const of = async (kind: Watched['kind']): Promise<Buffer> =>
+      (await this.#watched.find((each) => each.kind === kind)?.read()) ?? Buffer.alloc(0)
+    return { tpm: await of('tpm'), variables: await of('variables') }
   }
 
   /** Ends without writing: the VM's state belongs to another host. */

@@ -24,6 +24,8 @@ export class Qmp {
   readonly #socket: Socket
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   readonly #listener: (event: QmpEvent) => void
+  /** Settles, with nothing, when QEMU has closed its end. */
+  readonly closed: Promise<undefined>
   #next = 1
   #rest = ''
 
@@ -34,6 +36,7 @@ export class Qmp {
     socket.on('data', (text: string) => this.#receive(text))
     socket.on('error', () => socket.destroy())
     socket.on('close', () => this.#fail())
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve(undefined)))
   }
 
   /** Waits until QEMU answers. @param o.socket this end of its control channel, which QEMU's end closes */

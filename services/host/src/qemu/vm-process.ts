@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { OwnedProcess } from '@strongroom/platform'
 import { machineArguments, type MachineOptions } from './arguments.ts'
 import { fdSetOf } from './descriptors.ts'
+import { DiskCapture, type CapturedDisk } from './disk-capture.ts'
 import { FullDisk } from './full-disk.ts'
 import { handMachine } from './handed-files.ts'
 import { launchQemu } from './launch.ts'
@@ -35,6 +36,7 @@ export class VmProcess {
   /** Called with the device that QEMU has removed. */
   readonly #deleted: Listeners
   readonly #fullDisk: FullDisk
+  readonly #capture: DiskCapture
 
   private constructor(o: {
     process: OwnedProcess
@@ -42,12 +44,14 @@ export class VmProcess {
     ended: Promise<GuestEnd>
     deleted: Listeners
     fullDisk: FullDisk
+    capture: DiskCapture
   }) {
     this.process = o.process
     this.#qmp = o.qmp
     this.ended = o.ended
     this.#deleted = o.deleted
     this.#fullDisk = o.fullDisk
+    this.#capture = o.capture
   }
 
   /**
@@ -78,9 +82,11 @@ export class VmProcess {
     })
     const deleted: Listeners = new Set()
     const fullDisk: FullDisk = new FullDisk(async () => await qmp.execute('cont'))
+    const capture: DiskCapture = new DiskCapture(() => qmp)
     const listener = (told: QmpEvent): void => {
       const { event, data } = told
       fullDisk.hear(told)
+      capture.hear(told)
       if (event === 'SHUTDOWN') settle({ kind: data?.['reason'] === 'guest-reset' ? 'reboot' : 'powerOff' })
       if (event === 'DEVICE_DELETED') deleted.forEach((heard) => heard(data?.['device']))
       if (event === 'GUEST_PANICKED') settle({ kind: 'powerOff' })
@@ -96,7 +102,7 @@ export class VmProcess {
       // The caller learns it from `ended`, with QEMU's output.
       throw new QemuEnded(await ended)
     }
-    return new VmProcess({ process, qmp, ended, deleted, fullDisk })
+    return new VmProcess({ process, qmp, ended, deleted, fullDisk, capture })
   }
 
   /** A guest disk found no room on this machine: the guest is paused until there is. */
@@ -152,12 +158,22 @@ export class VmProcess {
     await this.#removeNodes(lun)
   }
 
+  /** See DiskCapture. */
+  async capture(
+    disks: CapturedDisk[],
+    o: { atMoment(): Promise<void>; signal: AbortSignal },
+  ): Promise<{ copiedBytes: number; incremental: boolean }> {
+    return await this.#capture.run(disks, o)
+  }
+
   async resize(lun: number, bytes: number): Promise<void> {
+    this.#capture.forget(deviceOf(lun), { gone: false })
     await this.#qmp.execute('block_resize', { 'node-name': deviceOf(lun), size: bytes })
   }
 
   /** The file is closed once its nodes and its set are gone. */
   async #removeNodes(lun: number): Promise<void> {
+    this.#capture.forget(deviceOf(lun), { gone: true })
     for (const node of [deviceOf(lun), `${deviceOf(lun)}-file`])
       await this.#qmp.execute('blockdev-del', { 'node-name': node }).catch(() => {})
     await this.#qmp.execute('remove-fd', { 'fdset-id': fdSetOf(lun) }).catch(() => {})

@@ -1,5 +1,6 @@
 import { createPublicKey, randomBytes, type KeyObject } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
+import type { RestoredFrom } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Container, type Mirror } from './container.ts'
 import { corrupt } from './corrupt.ts'
@@ -12,6 +13,8 @@ interface Settings {
   generation: number
   /** Identifier of the customer's key it is under; also in the clear reference, which is unverified. */
   customerKey?: string
+  /** The backup that it was made of. */
+  restored?: RestoredFrom
 }
 
 /** A customer's key with its identifier, as needed: public to wrap, private to open. */
@@ -26,12 +29,15 @@ export class GuestState {
   readonly #vmId: string
   #generation: number
   #customerKey: string | undefined
+  /** The backup that the VM was made of: which one stays in the guest state for good. */
+  readonly restored: RestoredFrom | undefined
 
   private constructor(container: Container, settings: Settings) {
     this.#container = container
     this.#vmId = settings.vmId
     this.#generation = settings.generation
     this.#customerKey = settings.customerKey
+    this.restored = settings.restored
   }
 
   /**
@@ -49,6 +55,8 @@ export class GuestState {
     tpm: Uint8Array
     variables: Uint8Array
     generation?: number
+    /** Where it is made of a backup. */
+    restored?: RestoredFrom | undefined
     /** Passphrase of the captured disk. */
     diskKey?: Uint8Array
   }): Promise<void> {
@@ -70,6 +78,7 @@ export class GuestState {
               vmId: o.vmId,
               generation: o.generation ?? 0,
               ...(customerKey !== undefined && { customerKey }),
+              ...(o.restored !== undefined && { restored: o.restored }),
             }),
           ],
           [fileIds.tpmState, o.tpm],
@@ -184,7 +193,13 @@ export class GuestState {
   }
 
   #settings(generation: number, customerKey: string | undefined): Buffer {
-    return encodeSettings({ vmId: this.#vmId, generation, ...(customerKey !== undefined && { customerKey }) })
+    const { restored } = this
+    return encodeSettings({
+      vmId: this.#vmId,
+      generation,
+      ...(customerKey !== undefined && { customerKey }),
+      ...(restored !== undefined && { restored }),
+    })
   }
 
   tpm(): Buffer {
@@ -251,7 +266,7 @@ const encodeSettings = (settings: Settings): Buffer => Buffer.from(JSON.stringif
 
 function decodeSettings(bytes: Buffer | undefined): Settings {
   if (bytes === undefined) throw corrupt('its settings are missing')
-  const { vmId, generation, customerKey } = JSON.parse(bytes.toString('utf8')) as Partial<Settings>
+  const { vmId, generation, customerKey, restored } = JSON.parse(bytes.toString('utf8')) as Partial<Settings>
   if (
     typeof vmId !== 'string' ||
     typeof generation !== 'number' ||
@@ -261,7 +276,12 @@ function decodeSettings(bytes: Buffer | undefined): Settings {
   ) {
     throw corrupt('its settings are malformed')
   }
-  return { vmId, generation, ...(customerKey !== undefined && { customerKey }) }
+  return {
+    vmId,
+    generation,
+    ...(customerKey !== undefined && { customerKey }),
+    ...(restored !== undefined && { restored }),
+  }
 }
 
 function rolledBack(generation: number, counter: number): ServiceError {

@@ -34,8 +34,13 @@ export async function judgeTrust(
   const { asked, ...retrieved } = await fetchEvidence(o.arm, o.path)
   const evidence: AnyBootEvidence = retrieved
   const made = await recallAsked(context.paths.config, vm.properties.vmId)
+  const restored = made?.restored && {
+    manifest: made.restored.manifest,
+    settled: Buffer.from(made.restored.settled, 'base64url'),
+  }
   const settings: SettingsReference | undefined =
     stated ??
+    (restored && { by: 'backup', settled: restored.settled }) ??
     (made && { by: 'creator', asked: made }) ??
     (asked === undefined ? undefined : { by: 'resource manager', asked })
   const document = await measurementsOption(context)
@@ -54,6 +59,8 @@ export async function judgeTrust(
     measurements: document,
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
     volume: made?.pins?.volume,
+    // Whoever created it without a backup finds a restore that somebody else made.
+    restored: restored ?? (made && null),
     verifiers,
     mapsAzureProviders: server.mapsAzureProviders === true,
     asked: await askedProvider(o.arm, vm),

@@ -4,7 +4,9 @@ import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command } from '../../core/command.ts'
 import { personalSshKey } from '../../core/ssh-key.ts'
 import { groupPath, removeLeftovers } from '../../up/vm-network.ts'
+import { backupCommand } from './backup.ts'
 import { createCommand } from './create.ts'
+import { restoreCommand } from './restore.ts'
 import {
   columns,
   eachVm,
@@ -151,4 +153,6 @@ export const vmCommands: Command[] = [
   updateCommand,
   remove,
   waitCommand,
+  backupCommand,
+  restoreCommand,
 ]

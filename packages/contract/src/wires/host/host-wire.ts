@@ -3,6 +3,7 @@ import { hostAudience } from '../../names.ts'
 import { anyText } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
 import type { Wire, WireOperation } from '../wire.ts'
+import { backupRequest, backupStatus, restoreKey, restoreOffer } from './backups.ts'
 import { diskAccess, diskAccessRequest, finishUpload, storedDiskSpec, storedDiskStatus } from './disks.ts'
 import { firmwareListDocument, imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from './images.ts'
 import {
@@ -38,6 +39,10 @@ const instances: readonly WireOperation[] = [
   { method: 'POST', path: `${vm}/convert`, summary: 'Converts a stopped VM to the other technology, completely or not at all; idempotent', body: instanceConversion, status: 200, answer: instanceStatus, errors: ['InstanceNotConvertible', 'InstanceNotStopped'] },
   { method: 'POST', path: `${vm}/commands`, summary: 'A script for the running guest, which runs it only if its owner signed it; idempotent by id', body: commandRequest, status: 202, answer: commandStatus, errors: ['InstanceNotReady'] },
   { method: 'GET', path: `${vm}/commands/:id`, summary: 'Its result', status: 200, answer: commandStatus, errors: ['InstanceNotFound'] },
+  { method: 'POST', path: `${vm}/backup`, summary: 'Backs up disks and guest state of a running VM for the owner’s key; only with a signature by one of the owner’s SSH keys', body: backupRequest, status: 202, answer: backupStatus, errors: ['BackupNotAuthorized', 'BackupNotPossible', 'InstanceNotReady'] },
+  { method: 'GET', path: `${vm}/backup`, summary: 'The latest backup that was asked for', status: 200, answer: backupStatus, errors: ['BackupNotFound'] },
+  { method: 'GET', path: `${vm}/restore`, summary: 'What a restore waits for: files, and the data key for this paravisor', status: 200, answer: restoreOffer, errors: ['RestoreNotAwaited'] },
+  { method: 'POST', path: `${vm}/restore`, summary: 'The data key of the backup, wrapped to the transfer key; its files were written', body: restoreKey, status: 204, errors: ['BackupAltered', 'RestoreNotAwaited'] },
   { method: 'POST', path: `${vm}/memory-dump`, summary: 'Always refused: hosts make no memory dumps (FAQ S9)', status: 204, errors: ['MemoryDumpRefused'] },
   { method: 'GET', path: `${vm}/evidence`, summary: 'The evidence of the last boot', status: 200, answer: bootEvidence, errors: ['InstanceNotFound'] },
   { method: 'GET', path: `${vm}/serial-log`, summary: 'The guest’s console output', status: 200, answer: anyText, answerType: 'text/plain' },

@@ -16,6 +16,7 @@ import {
   type Shape,
   type TypeOf,
 } from '../../shape/index.ts'
+import { signedManifest } from './backups.ts'
 import { attestationProvider, encryption, keptEncryption, keyIdentifier, line, resourceId, tee, vmId } from './names.ts'
 
 /** temporaryGiB: of the disk that is empty at every start, and gone once the VM is off; absent for none. */
@@ -151,10 +152,14 @@ const confidential = {
 }
 const vTpm = exactly(true, 'true: a confidential VM has a vTPM')
 
+/** The VM is made of a backup: the manifest of it, which the owner's key vouches for (docs/design/0021-backup.md). */
+const restore = optional(object({ manifest: signedManifest }))
+
 const keptSpec = named(
   'InstanceSpec',
   object({
     ...confidential,
+    restore,
     tee,
     security: object({ encryption: keptEncryption, secureBoot: flag, vTpm }),
     /** Platform-managed key that wraps the guest state's data key. */
@@ -175,6 +180,7 @@ const statelessSpec = named(
 
 const instanceSpec = object({
   ...confidential,
+  restore,
   tee,
   security: object({ encryption, secureBoot: flag, vTpm: flag }),
   /** Absent with NonPersistedTPM: there is no guest state. */

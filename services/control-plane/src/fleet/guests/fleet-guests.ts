@@ -3,6 +3,7 @@ import {
   isOrdinary,
   type AnySpec,
   type AttachedDisk,
+  type BackupRequest,
   type CarriedInstance,
   type CommandRequest,
   type CustomerKey,
@@ -77,6 +78,7 @@ export function fleetGuests(o: Parts): CarriedCompute {
     command: routed(async (vmId, request) => await guests.ask(vmId, { method: 'POST', path: `/instances/${vmId}/commands`, body: request }), async (vmId: string, request: CommandRequest) => await local.command(vmId, request)), // prettier-ignore
     findCommand: routed(async (vmId, id) => await guests.ask(vmId, { method: 'GET', path: `/instances/${vmId}/commands/${id}` }), async (vmId: string, id: string) => await local.findCommand(vmId, id)), // prettier-ignore
     serialLog: routed(async (vmId) => (await guests.answer(vmId, { method: 'GET', path: `/instances/${vmId}/serial-log` }))?.body, async (vmId: string) => await local.serialLog(vmId)), // prettier-ignore
+    backup: routed(notHere, async (vmId: string, request: BackupRequest) => await local.backup(vmId, request)),
     grantDisk: routed(notHere, async (id: string, request: DiskAccessRequest) => await local.grantDisk(id, request)),
     revokeDisk: routed(
       async () => {},
@@ -111,6 +113,7 @@ class FleetGuests {
   /** Confidential guests of an image in the installation’s catalogue, under the platform’s key, attested here. */
   async fits(spec: AnySpec): Promise<boolean> {
     if (isOrdinary(spec) || spec.customerKey !== undefined || spec.guestStateKey === undefined) return false
+    if (spec.restore !== undefined) return false
     if (!new URL(spec.attestationProvider).hostname.endsWith(`.attest.${domain}`)) return false
     return (await this.#o.local.images()).some(({ id, source }) => id === spec.image && source !== 'capture')
   }

@@ -11,6 +11,7 @@ import type { DiskCopies } from '../../providers/compute/disk/disk-copies.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
 import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
+import { backupSizeGiB } from '../../providers/compute/vm/vm-restore.ts'
 import {
   diskIdOf,
   diskType,
@@ -70,10 +71,11 @@ async function draft(
   const vmId = plane.newId().toUpperCase()
   const { adminPassword } = wanted.osProfile
   const spare = image.source === 'capture' ? 0 : spareGiB
+  const { restore } = wanted
   const { model, size } = toModel(wanted, {
     password: adminPassword === undefined ? undefined : await plane.passwords.keep(adminPassword, vmId),
     osDiskName: wanted.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
-    sizeGiB: wanted.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spare,
+    sizeGiB: restore ? backupSizeGiB(restore) : (wanted.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spare),
     provider,
     set,
     availabilitySet,
@@ -90,6 +92,8 @@ async function draft(
     deallocated: false,
     ...(notice !== undefined && { notice }),
     ...(gallery?.osState === 'Specialized' && { specialised: true }),
+    // Its account and keys are in the backup, as in a specialised image.
+    ...(restore !== undefined && { specialised: true, restore: restore.signed }),
   }
   return { internal, size }
 }

@@ -7,6 +7,7 @@ import type { ResolvedImage } from '../../providers/compute/image/resolved-image
 import { scaling } from '../../providers/compute/scale-set/membership.ts'
 import { resolveMembership } from '../../providers/compute/vm/set-membership.ts'
 import { resolveProvider } from '../../providers/compute/vm/vm-attestation.ts'
+import { imageOfBackup } from '../../providers/compute/vm/vm-restore.ts'
 import { resolveIdentities } from '../../providers/compute/vm/vm-identity.ts'
 import type { AttestationProvider } from '../../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../../plane.ts'
@@ -68,7 +69,8 @@ export async function resolveVm(plane: Plane, id: string, { name, existing, want
 
 async function imageOf(
   plane: Plane,
-  { image, location }: ReadVm['wanted'],
+  { image, location, restore }: ReadVm['wanted'],
 ): Promise<ResolvedImage | { problem: Problem } | undefined> {
+  if (restore !== undefined) return { image: imageOfBackup(restore) }
   return image === undefined ? undefined : await resolveImage(plane, image, { strict: plane.strictImages, location })
 }

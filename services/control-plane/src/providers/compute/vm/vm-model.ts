@@ -121,6 +121,8 @@ export interface VmInternal {
   hadDataDisks?: boolean
   /** Created from a specialised image: the account is the image's. */
   specialised?: boolean
+  /** Made of a backup: its manifest, signed. */
+  restore?: string
 }
 
 export type Vm = Resource<VmInternal>

@@ -7,6 +7,7 @@ import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
 import { readDiskSize } from '../disk/disk-size.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
+import { readRestore, type WantedBackup } from './vm-restore.ts'
 import type { DataDisk, SshKey, VmModel, VmNic, SealedPassword } from './vm-model.ts'
 
 const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
@@ -28,6 +29,8 @@ export interface VmRequest {
   vTpm: boolean | undefined
   encryptionAtHost: boolean
   image: ImageReference | undefined
+  /** Ours: the backup that the VM is to be made of. */
+  restore: WantedBackup | undefined
   osDisk: {
     name: string | undefined
     sizeGiB: number | undefined
@@ -100,6 +103,7 @@ export function readVmRequest(
     vTpm: uefi.flag('vTpmEnabled') ?? existing?.vTpm,
     encryptionAtHost: security.flag('encryptionAtHost') ?? existing?.encryptionAtHost ?? false,
     image: readImageReference(storage.object('imageReference')) ?? existing?.image,
+    restore: readRestore(properties),
     osDisk: {
       name: disk.text('name') ?? existing?.osDisk.name,
       sizeGiB: readDiskSize(disk, 4095) ?? existing?.osDisk.sizeGiB,

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { BackupInvalid, readBackupManifest, type BackupManifest, type InstanceSpec, type RestoredFrom } from '@strongroom/contract' // prettier-ignore
+import { ServiceError } from '@strongroom/platform'
+
+type RestoredSpec = Pick<InstanceSpec, 'restore'>
+
+/** The manifest of the backup that a VM is made of. @throws ServiceError BackupAltered */
+export function manifestOf({ restore }: RestoredSpec): BackupManifest | undefined {
+  if (restore === undefined) return undefined
+  try {
+    return readBackupManifest(restore.manifest)
+  } catch (error) {
+    if (!(error instanceof BackupInvalid)) throw error
+    throw altered(error.message, error.expected, error.found)
+  }
+}
+
+/** Which backup a VM was made of, as its claims and its guest state have it. */
+export function restoredFrom(spec: RestoredSpec): RestoredFrom | undefined {
+  const manifest = manifestOf(spec)
+  if (manifest === undefined || spec.restore === undefined) return undefined
+  const { vm, madeAt, generation } = manifest
+  const digest = createHash('sha256').update(spec.restore.manifest).digest('hex')
+  return { vmUniqueId: vm.vmId, madeAt, generation, manifest: digest }
+}
+
+/**
+ * The host's record of a restore, which is in the claims, is that of the guest state: no host takes a guest state of before a
+ * restore, or claims another backup.
+ * @throws ServiceError RestoreNotRecorded
+ */
+export function requireRecorded(spec: RestoredSpec, found: RestoredFrom | undefined): void {
+  const claimed = restoredFrom(spec)
+  if (isDeepStrictEqual(claimed, found)) return
+  throw new ServiceError({
+    code: 'RestoreNotRecorded',
+    message: 'The guest state was made of another backup than this host’s record of the VM says.',
+    target: 'guestState',
+    expected: told(claimed),
+    found: told(found),
+    remedy: 'Put this VM’s own guest state back, or restore the VM from its backup: strongroom vm restore.',
+  })
+}
+
+const told = (restored: RestoredFrom | undefined): string =>
+  restored === undefined ? 'no backup' : `the backup ${restored.manifest} of ${restored.madeAt}`
+
+export const altered = (message: string, expected: string, found: string): ServiceError =>
+  new ServiceError({
+    code: 'BackupAltered',
+    message,
+    target: 'restore',
+    expected,
+    found,
+    remedy: 'Use an unaltered copy of the backup.',
+  })
