@@ -51,6 +51,8 @@ export interface BootFacts {
     akCertificateChainPem: string
     /** Content of NV 0x01400001 without padding. */
     hclReport: Base64Url
+    /** The program that emulates the vTPM, with its version, according to the host. Absent in evidence of earlier versions. */
+    program?: string
   }
   /** Absent until the guest reported. */
   measuredBoot?: {

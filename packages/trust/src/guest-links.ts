@@ -165,9 +165,16 @@ export async function measuredBootLink(
     ...without,
     `quote over nonce ${short(toHex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
     `as predicted here from the image’s measurements, with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${shown.join(', ')}`,
-    `by their own word: vTPM of firmware version ${versionOf(attest.firmwareVersion)}; UEFI firmware ${(await firmwareOf(log)) ?? 'without a version'}`,
+    `the vTPM’s firmware version, as it reports: ${versionOf(attest.firmwareVersion)}${program(evidence)}`,
+    ...(evidence.guestRan === false
+      ? []
+      : [`the UEFI firmware’s version, as it reports (PCR 0): ${(await firmwareOf(log)) ?? 'none'}`]),
   ]
 }
+
+/** Nothing measures the program: its version is the host's word. */
+const program = ({ vtpm }: BootFacts): string =>
+  typeof vtpm.program === 'string' ? `; the host reports ${printable(vtpm.program)}` : ''
 
 /** As tpm2_getcap prints it: two words of TPM2_PT_FIRMWARE_VERSION. */
 const versionOf = (version: bigint): string => {

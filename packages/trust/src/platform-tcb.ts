@@ -40,7 +40,7 @@ export interface PlatformTcb {
 /** The vendor's next requirements. */
 export type NextSet =
   | { state: 'none'; why: string }
-  | { state: 'upToDate' | 'outOfDate'; edition: number; status: string; lacks: TcbLack[] }
+  | { state: 'upToDate' | 'outOfDate'; edition: number; status: string; lacks: TcbLack[]; advisories: string[] }
 
 /** Requirements on platforms beyond the evidence's own collateral. */
 export interface TcbWanted {
@@ -122,10 +122,16 @@ function tdxPlatformOf(
 }
 
 function nextOf(ahead: TdxShortfall, now: TdxShortfall): NextSet {
-  const { tcbEvaluationDataNumber: edition, status, lacks } = ahead
+  const { tcbEvaluationDataNumber: edition, status, lacks, advisoryIds } = ahead
   if (edition <= now.tcbEvaluationDataNumber)
     return { state: 'none', why: `Intel’s early set is evaluation ${edition}, which is already in force.` }
-  return { state: status === 'UpToDate' ? 'upToDate' : 'outOfDate', edition, status, lacks }
+  return {
+    state: status === 'UpToDate' ? 'upToDate' : 'outOfDate',
+    edition,
+    status,
+    lacks,
+    advisories: [...advisoryIds],
+  }
 }
 
 const dayOf = (date: Date): string => date.toISOString().slice(0, 10)

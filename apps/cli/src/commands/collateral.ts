@@ -131,6 +131,7 @@ function describePlatform({ id, kind, status, against, at, vmIds, lacks, advisor
       : [
           `  next set: ${next.status} at evaluation ${next.edition}`,
           ...next.lacks.map((lack) => `  then behind: ${describeLack(lack)}`),
+          ...(next.advisories.length === 0 ? [] : [`  then advisories: ${next.advisories.join(', ')}`]),
         ]),
   ]
 }

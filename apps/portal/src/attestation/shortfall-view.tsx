@@ -100,6 +100,7 @@ function Next({ next }: { next: NextSet }) {
         {next.status} at evaluation {next.edition}
       </span>
       <LackList lacks={next.lacks} />
+      {next.advisories.length > 0 && <p class="quiet">{next.advisories.join(', ')}</p>}
     </>
   )
 }

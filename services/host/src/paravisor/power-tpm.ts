@@ -6,7 +6,7 @@ import { ServiceError, type InstallationAuthority } from '@strongroom/platform'
 import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
 import { writeNvIndices } from '../tpm/nv-indices.ts'
 import { readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
-import { startSwtpm, stopSwtpm, type Startup, type Swtpm } from '../tpm/swtpm.ts'
+import { startSwtpm, stopSwtpm, swtpmVersion, type Startup, type Swtpm } from '../tpm/swtpm.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { vtpmClaims } from './claims.ts'
 import type { LaunchedVm } from './silicon.ts'
@@ -49,6 +49,7 @@ export async function powerTpm(i: {
       akCertificatePem: certificate,
       akCertificateChainPem: o.authority.caPem,
       hclReport: base64url(hclReport),
+      program: await swtpmVersion(),
     }
   } finally {
     await stopSwtpm(setup)

@@ -15,6 +15,16 @@ export interface Swtpm {
 /** `clear`: powered on. `resume`: waits for INIT, so that a saved state can be loaded. `qemu`: QEMU powers it on. */
 export type Startup = 'clear' | 'resume' | 'qemu'
 
+let version: Promise<string> | undefined
+
+/** Name and version of the software TPM, for example `swtpm 0.10.0`. Asked once. */
+export async function swtpmVersion(): Promise<string> {
+  version ??= run({ command: 'swtpm', args: ['--version'] }).then(
+    ({ stdout }) => `swtpm ${/version (\d+(?:\.\d+)*)/.exec(stdout.toString())?.[1] ?? 'of an unknown version'}`,
+  )
+  return await version
+}
+
 /**
  * Starts the software TPM on a state directory; an empty one makes a new TPM. The process has a separate session, so
  * that Ctrl-C of the server does not reach it, and dies with the server. It runs as its directory's user, opens nothing
