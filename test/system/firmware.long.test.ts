@@ -124,7 +124,9 @@ describe('a VM whose host has other firmware', () => {
     const { trusted, link } = await trust(name, after)
     const digest = predicted.snp.launchDigests.at(-1)?.launchDigest ?? ''
     expect(link('firmware')).toContain('changed since the last boot that you trusted:')
-    expect(link('firmware')).toMatch(/ {2}from OVMF_CODE\.fd \(security version 1, SHA-256 .*launch measurement [0-9a-f]{96}/)
+    expect(link('firmware')).toMatch(
+      / {2}from OVMF_CODE\.fd \(security version 1, SHA-256 .*launch measurement [0-9a-f]{96}/,
+    )
     expect(link('firmware')).toContain(`launch measurement ${digest}`)
     expect(link('measured-boot')).toContain(`(PCR 0): ${versions.is}`)
     expect(trusted).toBe(true)
