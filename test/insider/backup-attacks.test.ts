@@ -10,7 +10,7 @@ import { launchForRestore } from '../../services/host/src/paravisor/restore-gues
 import { launchOnSilicon } from '../../services/host/src/paravisor/silicon.ts'
 import { exampleSpec } from '../../services/host/src/testing.ts'
 
-/** What a host can do that carries the requests for backups and restores: each is judged as the CLI judges it. */
+/** Attacks by a host that passes on the requests for backups and restores, judged as the CLI judges them. */
 const clock = settableClock()
 const [silicon, another] = [await createSilicon({ keys: memoryKeyStore(), clock }), await createSilicon({ keys: memoryKeyStore(), clock })] // prettier-ignore
 const rootsAt = (of: Silicon): Roots => ({
@@ -94,7 +94,7 @@ describe('a paravisor that asks for the key of a backup', () => {
 
 describe('what a host returns as a backup', () => {
   const akSpki = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'der' })
-  /** A report over a manifest, and the boot that it is said to be of. */
+  /** A report over a manifest, and the boot it claims to be from. */
   async function reported(
     o: { manifest?: string; spec?: InstanceSpec; on?: Silicon } = {},
   ): Promise<{ report: Uint8Array; evidence: BootFacts }> {

@@ -37,7 +37,7 @@ interface Trust {
 
 const codeOf = (json: unknown): string | undefined => (json as ErrorBody | undefined)?.error.code
 const sshKey = join(first.home, 'config/strongroom/ssh/id_ed25519.pub')
-/** Of a vault of the second installation. */
+/** From a vault of the second installation. */
 let keyId: string
 const recipient = (): string[] => ['--recipient-key', keyId, '--vault-state', second.stateDir]
 const restoring = (from: string, ...more: string[]): string[] => ['vm', 'restore', name, '--from', from, '--ssh-key', sshKey, ...more] // prettier-ignore
@@ -64,7 +64,7 @@ beforeAll(async () => {
   await arm.run('PUT', diskId, apiVersions.compute, { location: arm.region, properties })
   const dataDisksToAttach = [{ diskId, lun: 3 }]
   await arm.run('POST', `${vm.id}/attachDetachDataDisks`, apiVersions.compute, { dataDisksToAttach })
-  // Neither partitions nor a file system: what a guest encrypts looks so.
+  // Neither partitions nor a file system, like a disk that a guest encrypted.
   const { code, stderr } = await first.inGuest(
     name,
     `echo on the data disk | ${onDataDisk('dd of=$disk bs=512 seek=9 conv=sync')}`,
@@ -103,7 +103,7 @@ describe('a backup of a VM that runs', () => {
     expect(increment.diskBytes).toBeGreaterThan(0)
     expect(increment.diskBytes).toBeLessThan(full.diskBytes / 4)
     expect(increment.copiedBytes).toBeLessThan(full.diskBytes / 4)
-    // What comes later is not in it.
+    // Later writes are not in it.
     await write('three')
   })
 })

@@ -62,7 +62,7 @@ describe('the manifest of a backup', () => {
       typeof value === 'object' && value !== null
         ? [path, ...Object.entries(value).flatMap(([name, each]) => leaves(each, [...path, name]))]
         : [path]
-    // What an image is called is for people.
+    // An image's name is for people.
     const places = leaves(manifest).filter((path) => path.length > 0 && path[0] !== 'image')
     fc.assert(
       fc.property(fc.constantFrom(...places), fc.constantFrom(null, [], true, -1, 1.5), (path, value) => {

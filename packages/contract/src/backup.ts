@@ -1,4 +1,4 @@
-/** Backups of whole VMs: the manifest as everybody reads it, before or without the key that it is authenticated under. */
+/** Backups of whole VMs: the manifest as anyone can read it, before or without its authentication key. */
 import { faultsOf } from './shape/index.ts'
 import { backupManifest, type BackupManifest } from './wires/host/backups.ts'
 
@@ -19,7 +19,8 @@ export class BackupInvalid extends Error {
 }
 
 /**
- * What a manifest says. Nothing vouches for it before its MAC was verified under the data key (`verifyBackup` of the evidence package).
+ * Parses a manifest. It is untrusted until its MAC is verified under the data key (`verifyBackup` of the evidence
+ * package).
  * @param payload of the JWS
  * @throws BackupInvalid
  */
@@ -68,18 +69,18 @@ export const readBackupManifest = (jws: string): BackupManifest => readBackupPay
 export const backupNamespace = 'backup@strongroom'
 
 /**
- * What an owner signs so that a VM is backed up. The paravisor is asked by the host: without this, whoever runs the host could have
- * the guest state wrapped for a key of their own.
+ * What an owner signs to have a VM backed up. The host passes the request to the paravisor: without a signature, the
+ * host's operator could have the guest state wrapped for their own key.
  */
 export const backupStatement = (o: { vmId: string; recipient: string; expires: Date }): string =>
   `strongroom-backup 1\nvm: ${o.vmId.toUpperCase()}\nrecipient: ${o.recipient}\nexpires: ${o.expires.toISOString()}\n`
 
-/** Claims of a VM that was restored, under `vm-configuration`: which backup it was made of. */
+/** Claims of a restored VM, under `vm-configuration`: the backup it was restored from. */
 export interface RestoredFrom {
   /** Upper-case GUID of the VM that was backed up. */
   vmUniqueId: string
   madeAt: string
-  /** Of its guest state then. */
+  /** Of its guest state at that time. */
   generation: number
   /** SHA-256 of the manifest, hexadecimal. */
   manifest: string

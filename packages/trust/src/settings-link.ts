@@ -53,7 +53,7 @@ export async function settingsLink(
   const settings = await explained(settled, quoted, stated)
   const restored = restoredOf(evidence)
   if (!own) await compare(settings, reference.asked, restored?.vmUniqueId ?? evidence.vmId)
-  // A restored guest has the authority of the installation that it was set up in, which only its owner can vouch for.
+  // A restored guest has the authority of the installation where it was set up, for which only its owner can vouch.
   const isRestored = own && restored !== undefined
   if (!isRestored) await trustsOwnAuthority(settings, evidence, o.authority)
   const { customData, passwordDigest } = settings

@@ -14,8 +14,8 @@ export interface RestoredDisk {
 }
 
 /**
- * Makes the data disks of a backup, as uploads of Azure's wire: what the guest wrote to them is for the guest to judge.
- * @param o.created called with each disk's id before it is there
+ * Creates the data disks of a backup as uploads over Azure's wire; the guest judges their content.
+ * @param o.created called with each disk's id before the disk exists
  */
 export async function restoreDataDisks(o: {
   arm: ArmClient

@@ -6,10 +6,10 @@ import { EvidenceError, verifySshSignature } from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import { keygenSign } from '../core/ssh-signature.ts'
 
-/** One backup in a folder of backups: a whole one, or what changed since the one before. */
+/** One backup in a folder of backups: a full one, or the changes since the previous one. */
 export interface StoredBackup {
   directory: string
-  /** From 0, which is whole. */
+  /** From 0, which is full. */
   sequence: number
   jws: string
   /** SHA-256 of the manifest, hexadecimal. */
@@ -22,7 +22,7 @@ export interface StoredBackup {
 const nameOf = (sequence: number): string => String(sequence).padStart(4, '0')
 export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex')
 
-/** What its owner signs of each backup: which one it is, and what it follows. */
+/** What its owner signs for each backup: its identity, and its predecessor. */
 const ownersWord = (digest: string, sequence: number, base: string | undefined): string =>
   `strongroom-backup-manifest 1\nsequence: ${sequence}\nmanifest: ${digest}\nbase: ${base ?? 'none'}\n`
 
@@ -30,7 +30,7 @@ const zeroDigest: Buffer = hash('sha256', Buffer.alloc(backupChunk), 'buffer')
 
 export const digestAt = (digests: Buffer, index: number): Buffer => digests.subarray(index * 32, index * 32 + 32)
 
-/** Which chunks of a disk a backup stores, in their order in NAME.chunks: not those that are zero or as in the backup before. */
+/** The chunks of a disk that a backup stores in NAME.chunks, in order: not those that are zero or unchanged since the previous backup. */
 export function storedChunks(digests: Buffer, base: Buffer | undefined): number[] {
   const all = Array.from({ length: digests.length / 32 }, (_, index) => index)
   return all.filter((index) => {
@@ -89,7 +89,7 @@ async function readOne(
   return { directory, sequence, jws, digest, manifest, digests }
 }
 
-/** A file beside the disks; an increment has only those that changed. @throws CliError BackupIncomplete, BackupAltered */
+/** A file beside the disks; an increment contains only changed ones. @throws CliError BackupIncomplete, BackupAltered */
 export async function readBeside(
   backups: readonly StoredBackup[],
   name: BackupManifest['files'][number]['name'],
@@ -106,7 +106,7 @@ export async function readBeside(
   throw incomplete(newest.directory, name, 'no such file')
 }
 
-/** The content of a disk as the newest of the backups has it, chunk by chunk; chunks of zeros are left out. */
+/** The content of a disk in the newest of the backups, chunk by chunk; zero chunks are omitted. */
 export async function* chunksOf(
   backups: readonly StoredBackup[],
   disk: string,
@@ -114,7 +114,7 @@ export async function* chunksOf(
   const newest = backups.at(-1)!
   const digests = newest.digests.get(disk)!
   const { sizeBytes } = newest.manifest.disks.find(({ name }) => name === disk)!
-  // Where the bytes of each chunk lie: in the newest backup that stored it.
+  // Where the bytes of each chunk are: in the newest backup that stored it.
   const places = new Map<number, { backup: StoredBackup; at: number }>()
   for (const [position, backup] of backups.entries()) {
     const own = backup.digests.get(disk)
@@ -151,7 +151,7 @@ export async function* chunksOf(
   }
 }
 
-/** A backup that is being written: it takes its place in the folder whole, or not at all. */
+/** A backup that is being written: it appears in the folder whole, or not at all. */
 export async function beginBackup(folder: string, sequence: number): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const partial = join(folder, `${nameOf(sequence)}.partial`)

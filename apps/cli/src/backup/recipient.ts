@@ -6,7 +6,7 @@ import { CliError, exitCodes } from '../core/cli-error.ts'
 import { contentOf } from '../core/file-content.ts'
 
 const query = '?api-version=7.4'
-/** Whose backups can be opened: a public key, and where its private half is if in a vault. */
+/** Who can open backups: a public key, and where its private half is if in a vault. */
 export interface RecipientKey {
   request: BackupRequest['recipient']
   /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal. */
@@ -82,7 +82,7 @@ export async function unwrapDataKey(
     const dataKey = privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' }, wrapped)
     if (dataKey.length === 32) return dataKey
   } catch {
-    // The cause would carry what was half opened.
+    // The cause would contain partly decrypted data.
   }
   throw refused('the key does not open it', `a data key under ${wanted}`, 'another, or a damaged one')
 }

@@ -7,12 +7,12 @@ import { expectSuccess } from '../client/https.ts'
 import { CliError } from '../core/cli-error.ts'
 import { chunksOf, digestAt, storedChunks, type StoredBackup } from './folder.ts'
 
-/** Most that one request reads or writes: as page blobs. */
+/** Limit of one request's read or write, as for page blobs. */
 const mostBytes = 4 * 1024 * 1024
 const mostChunks = mostBytes / backupChunk
 const page = 512
 
-/** @throws CliError what the server refuses with */
+/** @throws CliError with the server's error */
 export async function fetchFile(
   https: HttpsClient,
   addresses: BackupStatus['addresses'],
@@ -25,7 +25,7 @@ export async function fetchFile(
 
 /**
  * Fetches the chunks of a disk that a backup stores into NAME.chunks, and compares each with its digest.
- * @param o.base digests of the backup before, where it is an increment
+ * @param o.base digests of the backup before, for an increment
  * @returns bytes fetched
  */
 export async function fetchDisk(o: {
@@ -61,7 +61,7 @@ export async function fetchDisk(o: {
   return fetched
 }
 
-/** Chunks that follow each other, at most as many as one request takes. */
+/** Consecutive chunks, at most as many as one request takes. */
 function* runsOf(chunks: number[]): Generator<number[]> {
   let run: number[] = []
   for (const chunk of chunks) {
@@ -80,7 +80,7 @@ export async function sendFile(https: HttpsClient, url: string, bytes: Uint8Arra
     await putPages(https, url, at, bytes.subarray(at, at + mostBytes))
 }
 
-/** Writes a disk, as the newest of the backups has it, into an empty blob. @returns bytes written */
+/** Writes a disk as in the newest of the backups into an empty blob. @returns bytes written */
 export async function sendDisk(
   https: HttpsClient,
   url: string,
@@ -113,7 +113,7 @@ export async function putPages(https: HttpsClient, url: string, at: number, byte
   expectSuccess(await https.request({ method: 'PUT', url: `${url}&comp=page`, bytes: padded, headers }))
 }
 
-/** A file of a backup as it came. */
+/** A file of a backup, unchanged. */
 export const store = async (directory: string, name: string, bytes: Uint8Array): Promise<void> =>
   await writeFile(join(directory, name), bytes, { mode: 0o600 })
 

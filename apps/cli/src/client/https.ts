@@ -21,7 +21,7 @@ export interface HttpsClient {
     token?: string
     /** Sent as JSON. */
     body?: unknown
-    /** Sent as they are, in place of a body. */
+    /** Sent unchanged, in place of a body. */
     bytes?: Uint8Array
     headers?: Record<string, string>
   }): Promise<Response>

@@ -5,7 +5,7 @@ import { ParseError, VerificationError } from '../core/errors.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { shown } from '../tokens/shown.ts'
 
-/** `typ` of a backup's manifest: no token is one. */
+/** `typ` of a backup's manifest: no token can pass for one. */
 const backupType = 'strongroom-backup+jws'
 const [nonceLength, tagLength, dataKeyLength] = [12, 16, 32]
 
@@ -80,7 +80,7 @@ async function macKey(dataKey: Uint8Array, use: 'sign' | 'verify'): Promise<Cryp
   return await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, [use])
 }
 
-/** What of a VM's guest state is kept: both as they lie in its files. */
+/** The parts of a VM's guest state in a backup, as in its files. */
 export interface BackedUpState {
   tpm: Uint8Array
   variables: Uint8Array

@@ -57,8 +57,8 @@ export function parseSshSignature(text: string): SshSignature {
 }
 
 /**
- * Verifies an SSH signature over a message against keys that count. Ed25519, ECDSA and RSA with SHA-2; a line of a security key
- * (`sk-…`) verifies nothing here.
+ * Verifies an SSH signature over a message against accepted keys. Ed25519, ECDSA and RSA with SHA-2; a line of a
+ * security key (`sk-…`) verifies nothing here.
  * @param o.signature of `ssh-keygen -Y sign`
  * @param o.keys lines of authorized_keys without options
  * @returns the line of the key that signed

@@ -69,8 +69,8 @@ export async function verifyRestoreOffer(o: {
 }
 
 /**
- * Whether the VM of this boot made a backup: the processor reported its manifest's digest in this boot. The boot itself is for
- * `verifyLinks` to judge.
+ * Verifies that the VM of this boot made a backup: the processor reported its manifest's digest in this boot. The boot
+ * itself is for `verifyLinks` to judge.
  * @param o.report HCL report with the digest as user data
  * @param o.manifest SHA-256 of the manifest, hexadecimal
  * @param o.at the time as of which certificates and collateral are judged

@@ -2,7 +2,7 @@ import { restoredClaim, type RestoredFrom } from '@strongroom/contract'
 import { readClaims, type WithClaims } from '../claims-link.ts'
 import { demand, LinkRefused, short } from '../link.ts'
 
-/** The backup that the VM was made of, as the attested claims have it. @throws LinkRefused where they cannot be read */
+/** The backup that the VM was restored from, by the attested claims. @throws LinkRefused if they cannot be read */
 export function restoredOf(evidence: WithClaims): RestoredFrom | undefined {
   const claimed = readClaims(evidence).configuration[restoredClaim]
   if (claimed === undefined) return undefined
@@ -17,7 +17,7 @@ export function restoredOf(evidence: WithClaims): RestoredFrom | undefined {
   throw new LinkRefused({ message: 'The claims name a backup in a way that cannot be read.', expected: restoredClaim })
 }
 
-/** A backup that a verifier knows that the VM was made of. */
+/** A backup that a verifier knows the VM was restored from. */
 export interface AskedBackup {
   /** SHA-256 of its manifest, hexadecimal. */
   manifest: string
@@ -26,8 +26,8 @@ export interface AskedBackup {
 }
 
 /**
- * Whether the VM was made of a backup, and of the one that its owner restored.
- * @param asked undefined where nobody knows; null where the VM was asked for without a backup
+ * Whether the VM was restored from a backup, and from the one that its owner chose.
+ * @param asked undefined if nobody knows; null if the VM was requested without a backup
  */
 export function restoreShown(
   evidence: WithClaims,

@@ -49,11 +49,11 @@ export interface Host {
   setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<AnyBootEvidence | undefined>
-  /** Begins a backup of a running VM for the key that its owner signed for; one that is under way is the answer. */
+  /** Begins a backup of a running VM for the key that its owner signed for; returns one in progress. */
   backup(vmId: string, request: BackupRequest): Promise<BackupStatus>
-  /** The backup that was asked for last; undefined where there is none. */
+  /** The last requested backup; undefined if there is none. */
   findBackup(vmId: string): Promise<BackupStatus | undefined>
-  /** What a VM that is made of a backup waits for. */
+  /** What a VM being restored waits for. */
   restoreOffer(vmId: string): Promise<RestoreOffer>
   /** The backup's key for the paravisor that offered; everything was written. */
   completeRestore(vmId: string, key: RestoreKey): Promise<void>

@@ -26,15 +26,15 @@ interface Source {
 }
 
 /**
- * Backups of VMs that run. Of each VM the latest is kept in its folder, with the copies of its disks that the next one brings up to date.
- * All of it is ciphertext of the guest's or under the recipient's key, except what the guest writes in clear: data disks, and the
- * OS disk with VMGuestStateOnly.
+ * Backups of running VMs. Each VM's latest is kept in its folder, with the copies of its disks that the next one
+ * updates. All of it is ciphertext of the guest's or under the recipient's key, except what the guest writes in clear:
+ * data disks, and the OS disk with VMGuestStateOnly.
  */
 export class Backups {
   readonly #services: HostServices
   readonly #host: Host
   readonly #grants: AccessGrants
-  /** By VM: what was asked for last, since this server started. */
+  /** By VM: the last request since this server started. */
   readonly #latest = new Map<string, { status: BackupStatus; files: Map<string, string> }>()
 
   constructor(o: { services: HostServices; host: Host; grants: AccessGrants }) {
@@ -58,7 +58,7 @@ export class Backups {
         const evidence = guest.current.shown()
         if (evidence === undefined) throw notPossible('its guest has not reported', 'a guest that reported', 'none')
         const recipient = await authorizedRecipient({ spec, request, evidence, now: this.#services.clock.now() })
-        // The files of the backup before are about to change.
+        // The previous backup's files are about to change.
         if (before !== undefined) await this.#grants.revoke(before.status.id)
         this.#latest.set(spec.vmId, run)
         begun()
@@ -82,7 +82,7 @@ export class Backups {
     })
   }
 
-  /** The file behind an address; undefined where it is not of a backup. */
+  /** The file behind an address; undefined if it is not a backup's. */
   locate(id: string, part: string): string | undefined {
     for (const { status, files } of this.#latest.values()) if (status.id === id) return files.get(part)
     return undefined
@@ -163,7 +163,7 @@ export class Backups {
     captured.tpm.fill(0)
     await folder.keep('guest-state', sealed.guestState)
     await folder.keep('manifest.jws', Buffer.from(sealed.manifest))
-    // The processor's word that this VM's paravisor made this manifest.
+    // The processor's statement that this VM's paravisor made this manifest.
     await folder.keep('attestation', await report(Buffer.from(sha256Of(Buffer.from(sealed.manifest)), 'hex')))
   }
 

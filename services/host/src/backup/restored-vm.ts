@@ -26,8 +26,9 @@ const page = 512
 const pages = (bytes: number): number => Math.ceil(bytes / page) * page
 
 /**
- * Makes a VM of a backup: waits until its owner has written the files and given the data key to this VM's paravisor, compares every byte with
- * the manifest, and puts vTPM and UEFI variables into a guest state of the VM's own, under its own key and of the next generation.
+ * Restores a VM from a backup: waits until its owner has written the files and given the data key to this VM's
+ * paravisor, compares every byte with the manifest, and puts vTPM and UEFI variables into a guest state of the VM's
+ * own, under its own key and of the next generation.
  * @throws ServiceError BackupAltered, RestoreNotPossible
  */
 export async function provisionRestored(
@@ -107,7 +108,7 @@ async function layDown(files: VmFiles, manifest: BackupManifest): Promise<Map<st
   return paths
 }
 
-/** Every byte is as the manifest says, whose MAC held. @throws ServiceError BackupAltered */
+/** Every byte matches the manifest, whose MAC verified. @throws ServiceError BackupAltered */
 async function requireWhole(manifest: BackupManifest, paths: Map<string, string>, signal: AbortSignal): Promise<void> {
   for (const { name, bytes, sha256 } of manifest.files) {
     const found = await digestOf(paths.get(name)!, bytes)
@@ -141,7 +142,7 @@ async function putInPlace(files: VmFiles, manifest: BackupManifest, paths: Map<s
   await rm(join(files.directory, 'restore'), { recursive: true, force: true })
 }
 
-/** What the guest's registers depend on is as it was. @throws ServiceError RestoreNotPossible */
+/** The inputs of the guest's registers are unchanged. @throws ServiceError RestoreNotPossible */
 function requireSame(spec: InstanceSpec, { vm, disks }: BackupManifest): void {
   const { encryption, secureBoot } = spec.security
   if (encryption !== vm.encryption || secureBoot !== vm.secureBoot)

@@ -1,14 +1,14 @@
 import type { RestoreKey, RestoreOffer } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 
-/** A VM that is being made of a backup, and what it waits for. */
+/** A VM that is being restored, and what it waits for. */
 export interface PendingRestore {
   offer: RestoreOffer
   /** Where the files of the backup lie once they were written, by name. */
   files: ReadonlyMap<string, string>
   /** Id under which its addresses were given out. */
   id: string
-  /** Judges what was written with the key that its owner gives; throws what is wrong, and waits on. */
+  /** Judges the written files with the key that its owner gives; throws any error, and keeps waiting. */
   complete(key: RestoreKey): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export class Restores {
     })
   }
 
-  /** The file behind an address; undefined where it is not of a restore. */
+  /** The file behind an address; undefined if it is not a restore's. */
   locate(id: string, part: string): string | undefined {
     for (const pending of this.#pending.values()) if (pending.id === id) return pending.files.get(part)
     return undefined

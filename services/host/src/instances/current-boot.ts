@@ -25,12 +25,12 @@ export interface Current {
   startsOtherOnce: boolean
 }
 
-/** What work on a running guest has. */
+/** What a task on a running guest gets. */
 export interface RunningWork {
   record: InstanceRecord
   files: VmFiles
   current: Current
-  /** Aborted where the VM is to stop. */
+  /** Aborted when the VM is to stop. */
   signal: AbortSignal
 }
 

@@ -163,7 +163,7 @@ export class Instance {
     return await this.#work.whileOff(async () => await work(this.#work.record, this.#files))
   }
 
-  /** Work on the guest that runs, in turn; a stop that is asked for meanwhile ends it. @throws ServiceError InstanceNotReady */
+  /** Runs a task on the running guest, in turn; a requested stop aborts it. @throws ServiceError InstanceNotReady */
   async withGuest<T>(work: (o: RunningWork) => Promise<T>): Promise<T> {
     const running = (): RunningWork => runningWork(this.#work.record, this.#files, this.#current, this.#abort.signal)
     return await this.#work.inTurn(async () => await work(running()))

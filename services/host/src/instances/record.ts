@@ -59,7 +59,7 @@ export function setPower(record: InstanceRecord, state: PowerState, now: Date, e
   record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
 }
 
-/** What of a stopped VM a patch changes. */
+/** What a patch changes in a stopped VM. */
 export function applyPatch({ spec }: InstanceRecord, patch: InstancePatch): void {
   if (patch.size) spec.size = patch.size
   if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot

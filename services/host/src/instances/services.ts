@@ -20,7 +20,7 @@ export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifie
   measurements: Pick<PublishedMeasurements, 'predicting'>
   /** The firmware that guests may be launched with; absent on a joined host, which does not decide it. */
   firmware?: Pick<FirmwareReleases, 'ensure'>
-  /** VMs that wait for their backups, and who writes those; absent of a joined host, which restores none. */
+  /** VMs that wait for their backups, and their uploads; absent on a joined host, which restores none. */
   restores?: Restores
   grants?: AccessGrants
   /** Where OS disks and guest states are. */

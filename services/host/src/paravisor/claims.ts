@@ -43,7 +43,7 @@ export function releaseClaims(o: {
 }): Uint8Array {
   const keys = [jwk('HCLTransferKey', 'encrypt', o.transferKey), ...(o.vtpm === undefined ? [] : vtpmKeys(o.vtpm))]
   const restored = restoredFrom(o.spec)
-  // Not among the vTPM's claims, for which an NV index has no more room.
+  // Not among the vTPM's claims, because the NV index has no more room.
   const shown = { ...configuration(o.spec), ...(restored !== undefined && { [restoredClaim]: restored }) }
   return encode({ keys, 'vm-configuration': shown })
 }

@@ -79,7 +79,7 @@ function decrypt(envelope: Buffer, key: KeyObject): Buffer {
     const opened = privateDecrypt({ key, ...oaep }, envelope)
     if (opened.length === 64) return opened
   } catch {
-    // The cause would carry what was half opened.
+    // The cause would contain partly decrypted data.
   }
   throw new ServiceError({
     code: 'RestoreKeyRefused',

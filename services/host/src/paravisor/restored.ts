@@ -5,7 +5,7 @@ import { ServiceError } from '@strongroom/platform'
 
 type RestoredSpec = Pick<InstanceSpec, 'restore'>
 
-/** The manifest of the backup that a VM is made of. @throws ServiceError BackupAltered */
+/** The manifest of the backup that a VM is restored from. @throws ServiceError BackupAltered */
 export function manifestOf({ restore }: RestoredSpec): BackupManifest | undefined {
   if (restore === undefined) return undefined
   try {
@@ -16,7 +16,7 @@ export function manifestOf({ restore }: RestoredSpec): BackupManifest | undefine
   }
 }
 
-/** Which backup a VM was made of, as its claims and its guest state have it. */
+/** Which backup a VM was restored from, for its claims and its guest state. */
 export function restoredFrom(spec: RestoredSpec): RestoredFrom | undefined {
   const manifest = manifestOf(spec)
   if (manifest === undefined || spec.restore === undefined) return undefined
@@ -26,8 +26,8 @@ export function restoredFrom(spec: RestoredSpec): RestoredFrom | undefined {
 }
 
 /**
- * The host's record of a restore, which is in the claims, is that of the guest state: no host takes a guest state of before a
- * restore, or claims another backup.
+ * The host's record of a restore, which is in the claims, must match the guest state: so no host can use a guest state
+ * from before a restore, or claim another backup.
  * @throws ServiceError RestoreNotRecorded
  */
 export function requireRecorded(spec: RestoredSpec, found: RestoredFrom | undefined): void {

@@ -117,7 +117,7 @@ export class RunningGuest {
     await this.#vm.resize(lun, bytes)
   }
 
-  /** Copies disks, and what belongs to them of the guest state, as they are at one moment. @throws Error */
+  /** Copies disks, and the matching parts of the guest state, as of one moment. @throws Error */
   async capture(
     disks: CapturedDisk[],
     signal: AbortSignal,

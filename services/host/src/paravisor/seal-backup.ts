@@ -12,7 +12,7 @@ import { verifySettings } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import type { GuestFiles } from './write-back.ts'
 
-/** Longest time that a statement holds. */
+/** Longest validity of a statement. */
 const longestMs = 24 * 3600 * 1000
 const settingsRegister = '14'
 
@@ -24,8 +24,9 @@ export interface Recipient {
 }
 
 /**
- * For whom a VM may be backed up: for the key that the VM's owner named under a signature. Whose signature counts, the guest has
- * measured: the SSH keys that it settled at its first boot, by PCR 14 of this boot. The host that carries the request has no say.
+ * For whom a VM may be backed up: for the key that the VM's owner named under a signature. Whose signature counts, the
+ * guest has measured: the SSH keys that it settled at its first boot, by PCR 14 of this boot. The host that passes the
+ * request on does not decide.
  * @throws ServiceError BackupNotAuthorized
  */
 export async function authorizedRecipient(o: {

@@ -20,7 +20,7 @@ export interface SavedState {
   close(): Promise<void>
 }
 
-/** vTPM and UEFI variables as they lie in memory, in clear. */
+/** vTPM and UEFI variables as in memory, in clear. */
 export interface GuestFiles {
   tpm: Buffer
   variables: Buffer

@@ -64,7 +64,7 @@ describe('disks of a QEMU that runs', () => {
     const states: unknown[] = []
     const { incremental } = await run(async () => {
       states.push(((await qmp.execute('query-status')) as { running: boolean }).running)
-      // After the moment: in neither of the copies.
+      // After that moment: in neither copy.
       await write('os', 2, 0)
       await write('data-1', 2, 8 * mebibyte)
     })

@@ -5,11 +5,11 @@ import type { Qmp, QmpEvent } from './qmp.ts'
 
 /** Sets of descriptors of the copies, behind those of data disks. */
 const firstSet = 300
-/** Of each disk that was copied: what the guest has written since. It lives as long as this QEMU. */
+/** For each copied disk: the guest's writes since. It exists as long as this QEMU. */
 const bitmap = 'strongroom-backup'
 const granularity = 65_536
 
-/** A disk of the guest's, and the file that a copy of it goes to. */
+/** A guest's disk, and the file that its copy is written to. */
 export interface CapturedDisk {
   /** Name of the block node. */
   node: string
@@ -47,7 +47,7 @@ export class DiskCapture {
     this.#jobs.get(String(device))?.({ bytes: Number(len), ...(failed !== undefined && { error: JSON.stringify(failed) }) }) // prettier-ignore
   }
 
-  /** The disk changed in another way than by a write of the guest's. @param o.gone with all that QEMU knew of it */
+  /** The disk changed in another way than by the guest's writes. @param o.gone with everything that QEMU knew about it */
   forget(node: string, o: { gone: boolean }): void {
     this.#copies.delete(node)
     if (o.gone) this.#bitmaps.delete(node)
@@ -65,7 +65,7 @@ export class DiskCapture {
     o: { atMoment(): Promise<void>; signal: AbortSignal },
   ): Promise<{ copiedBytes: number; incremental: boolean }> {
     const incremental = (await Promise.all(disks.map(async (disk) => await this.#hasCopy(disk)))).every(Boolean)
-    // A copy that is cut short is of no moment: until all is copied, there is none.
+    // An interrupted copy is not consistent: until everything is copied, there is none.
     for (const { node } of disks) this.#copies.delete(node)
     const added: number[] = []
     try {
@@ -87,7 +87,7 @@ export class DiskCapture {
     return this.#copies.get(node) === path && found?.size === (await stat(file)).size
   }
 
-  /** Not of one moment: what is written meanwhile is in the bitmap, a write that is under way as well once it ends. */
+  /** Not consistent yet: what is written meanwhile is in the bitmap, and so is a write in progress once it ends. */
   async #copyFile({ node, file, path }: CapturedDisk, signal: AbortSignal): Promise<void> {
     const marks = { node, name: bitmap }
     if (this.#bitmaps.has(node)) await this.#qmp().execute('block-dirty-bitmap-clear', marks)

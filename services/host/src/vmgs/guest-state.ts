@@ -13,7 +13,7 @@ interface Settings {
   generation: number
   /** Identifier of the customer's key it is under; also in the clear reference, which is unverified. */
   customerKey?: string
-  /** The backup that it was made of. */
+  /** The backup it was restored from. */
   restored?: RestoredFrom
 }
 
@@ -29,7 +29,7 @@ export class GuestState {
   readonly #vmId: string
   #generation: number
   #customerKey: string | undefined
-  /** The backup that the VM was made of: which one stays in the guest state for good. */
+  /** The backup that the VM was restored from, which stays in the guest state permanently. */
   readonly restored: RestoredFrom | undefined
 
   private constructor(container: Container, settings: Settings) {
@@ -55,7 +55,7 @@ export class GuestState {
     tpm: Uint8Array
     variables: Uint8Array
     generation?: number
-    /** Where it is made of a backup. */
+    /** If it is restored from a backup. */
     restored?: RestoredFrom | undefined
     /** Passphrase of the captured disk. */
     diskKey?: Uint8Array

@@ -19,7 +19,7 @@ const pollMilliseconds = 500
 /** How long the owner's statement is valid; copying may take longer. */
 const statementMs = 15 * 60_000
 
-/** The installation whose vault has the key: this one where none is named. */
+/** The installation whose vault has the key; default: this one. */
 export async function vaultOf(context: CommandContext): Promise<Connection> {
   const state = textOption(context, 'vaultState')
   return state === undefined ? await context.connect() : await connect(state)
@@ -62,7 +62,7 @@ export const backupCommand: Command = {
     const before = incremental ? await readFolder(folder, ownerKeys) : []
     const { vmId } = (await fetchVm(arm, path)).properties
     requireSameVm(before, vmId)
-    // The host could have replaced a VM that is not trusted.
+    // The host could have replaced an untrusted VM.
     if (!(await judgeTrust(context, vm)).trusted) throw notTrusted(vm.name)
     const statement = backupStatement({ vmId, recipient: recipient.spkiSha256, expires: new Date(Date.now() + statementMs) }) // prettier-ignore
     const signature = await keygenSign(keyPath, statement, backupNamespace)

@@ -47,7 +47,7 @@ export const restoreCommand: Command = {
     const backup = backups.at(-1)!
     const dataKey = await unwrapDataKey(backup.manifest, { privateKey: textOption(context, 'privateKey'), vault: await vaultOf(context) }) // prettier-ignore
     try {
-      // Whatever the storage altered is found before anything is made.
+      // Finds whatever the storage altered before anything is created.
       for (const { name } of backup.manifest.disks) for await (const _chunk of chunksOf(backups, name));
       for (const { name } of backup.manifest.files) await readBeside(backups, name)
       return await restore(context, { backups, backup, dataKey, manifest: await authenticated(backup, dataKey) })
@@ -81,7 +81,7 @@ async function chosenBackups(context: CommandContext): Promise<StoredBackup[]> {
   })
 }
 
-/** What the manifest says, once its MAC holds. */
+/** Content of the manifest, once its MAC verifies. */
 async function authenticated({ jws, directory }: StoredBackup, dataKey: Uint8Array): Promise<BackupManifest> {
   try {
     return readBackupPayload(await verifyBackup({ jws, dataKey }))
@@ -171,14 +171,14 @@ async function restore(context: CommandContext, o: Opened): ReturnType<Command['
   return { data: vm, table: { columns, rows: [row(vm)] } }
 }
 
-/** The request for a VM, with the backup that it is to be made of. */
+/** The request for a VM, with the backup to restore. */
 function restoredBody(body: unknown, manifest: string, dataDisks: RestoredDisk[]): unknown {
   const { properties, ...rest } = body as { properties: { storageProfile: object } }
   const storageProfile = { ...properties.storageProfile, ...(dataDisks.length > 0 && { dataDisks }) }
   return { ...rest, properties: { ...properties, storageProfile, restore: { manifest } } }
 }
 
-/** What a VM waits for that is made of a backup; the host begins when the request's turn has come. */
+/** What a VM being restored waits for; the host begins when it is the request's turn. */
 async function awaitOffer(arm: ArmClient, path: string): Promise<RestoreOffer> {
   for (;;) {
     try {

@@ -59,7 +59,7 @@ export async function judgeTrust(
     measurements: document,
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
     volume: made?.pins?.volume,
-    // Whoever created it without a backup finds a restore that somebody else made.
+    // Someone who created it without a backup detects a restore by others.
     restored: restored ?? (made && null),
     verifiers,
     mapsAzureProviders: server.mapsAzureProviders === true,

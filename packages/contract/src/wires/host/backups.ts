@@ -44,7 +44,7 @@ export const backupManifest = named(
     version: exactly(1),
     id: vmId,
     madeAt: text(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/, 'a time as 2026-01-31T00:00:00.000Z'),
-    /** Nobody looks into the guest: as after a loss of power, at worst. */
+    /** The guest is not quiesced: at worst, as after a power loss. */
     consistency: exactly('CrashConsistent'),
     vm: object({ vmId, name: line, size: line, tee, encryption: keptEncryption, secureBoot: flag }),
     /** Of the guest state, when it was captured. */
@@ -53,11 +53,11 @@ export const backupManifest = named(
     settled: base64url(200_000),
     /** Public keys of the vTPM, SubjectPublicKeyInfo in base64. */
     identity: object({ akSpki: upTo(2000), ekSpki: upTo(2000) }),
-    /** SHA-256 PCRs that the OS disk's key is sealed to, by register. Absent where the disk is not encrypted. */
+    /** SHA-256 PCRs that the OS disk's key is sealed to, by register. Absent if the disk is not encrypted. */
     sealedTo: optional(map(hex64, { most: 24 })),
-    /** What PCR 15 of every boot begins with. Absent where the disk is not encrypted. */
+    /** Initial content of PCR 15 at every boot. Absent if the disk is not encrypted. */
     volume: optional(hex64),
-    /** The image that the VM was made of; its boot file and certificates are among the files. */
+    /** The image that the VM was created from; its boot file and certificates are among the files. */
     image: imageRecord,
     disks: list(backedUpDisk, { least: 1, most: 65 }),
     files: list(object({ name: oneOf(...backupFiles), bytes: integer(0, 2 ** 30), sha256: hex64 }), {
@@ -65,7 +65,7 @@ export const backupManifest = named(
       most: backupFiles.length,
     }),
     recipient: object({
-      /** Identifier of a vault's key, for whoever looks for it. */
+      /** Identifier of a vault's key, as a hint for finding it. */
       keyId: optional(upTo(500, 'a key identifier', /^https:\/\/[\x21-\x7e]+$/)),
       /** SHA-256 of the public key (SubjectPublicKeyInfo). */
       spkiSha256: hex64,
@@ -74,7 +74,7 @@ export const backupManifest = named(
     wrappedKey: base64url(2000),
   }),
 )
-/** What a backup is: the payload of its signed manifest (docs/design/0021-backup.md). Holds no secret. */
+/** A backup's description: the payload of its signed manifest (docs/design/0021-backup.md). Contains no secret. */
 export type BackupManifest = TypeOf<typeof backupManifest>
 
 const recipientKey = object({
@@ -105,11 +105,11 @@ export const backupStatus = named(
     state: oneOf('Running', 'Succeeded', 'Failed'),
     steps,
     error: optional(errorDetail),
-    /** Bytes that QEMU copied: of an increment, what changed since the backup before. */
+    /** Bytes that QEMU copied; for an increment, the changes since the previous backup. */
     copiedBytes: optional(count),
-    /** Whether only what changed since the backup before was copied. */
+    /** Whether only changes since the previous backup were copied. */
     incremental: optional(flag),
-    /** Once it is made: manifest.jws, attestation, its files and, for each disk, NAME.raw and NAME.digests. */
+    /** Once complete: manifest.jws, attestation, its files and, for each disk, NAME.raw and NAME.digests. */
     addresses: optional(map(address, { most: 200 })),
   }),
 )

@@ -152,7 +152,7 @@ const confidential = {
 }
 const vTpm = exactly(true, 'true: a confidential VM has a vTPM')
 
-/** The VM is made of a backup: the manifest of it, which the owner's key vouches for (docs/design/0021-backup.md). */
+/** The VM is restored from a backup: its manifest, authenticated by the owner's key (docs/design/0021-backup.md). */
 const restore = optional(object({ manifest: signedManifest }))
 
 const keptSpec = named(

@@ -121,7 +121,7 @@ export interface VmInternal {
   hadDataDisks?: boolean
   /** Created from a specialised image: the account is the image's. */
   specialised?: boolean
-  /** Made of a backup: its manifest, signed. */
+  /** Restored from a backup: its manifest, signed. */
   restore?: string
 }
 

@@ -29,7 +29,7 @@ export interface VmRequest {
   vTpm: boolean | undefined
   encryptionAtHost: boolean
   image: ImageReference | undefined
-  /** Ours: the backup that the VM is to be made of. */
+  /** Ours: the backup to restore the VM from. */
   restore: WantedBackup | undefined
   osDisk: {
     name: string | undefined

@@ -1,15 +1,15 @@
 import { BackupInvalid, readBackupManifest, type BackupManifest, type ImageRecord } from '@strongroom/contract'
 import type { Fields } from '../../../arm/fields.ts'
 
-/** A backup that a request wants its VM made of. */
+/** A backup that a request restores a VM from. */
 export interface WantedBackup {
   /** Compact JWS: the host's paravisor verifies it under the owner's key. */
   signed: string
-  /** Its content, which nothing vouches for here. */
+  /** Its content, not authenticated here. */
   manifest: BackupManifest
 }
 
-/** `properties.restore.manifest`, ours. What is wrong with it goes to the fields. */
+/** `properties.restore.manifest`, ours. Problems are added to the fields. */
 export function readRestore(properties: Fields): WantedBackup | undefined {
   const fields = properties.object('restore')
   const signed = fields.text('manifest')
@@ -24,7 +24,7 @@ export function readRestore(properties: Fields): WantedBackup | undefined {
   }
 }
 
-/** The image that the backup brings: this installation need not have it. */
+/** The image that the backup contains: this installation need not have it. */
 export const imageOfBackup = ({ manifest }: WantedBackup): ImageRecord => manifest.image
 
 export const backupSizeGiB = ({ manifest }: WantedBackup): number => (manifest.disks[0]?.sizeBytes ?? 0) / 2 ** 30
