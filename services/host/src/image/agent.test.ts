@@ -84,7 +84,7 @@ describe('the guest’s agent', () => {
     }
     const taken = await settle('later', { ...exampleSpec, osProfile } as typeof exampleSpec)
     expect(taken).toEqual({
-      'strongroom:': 'the host names other accounts, keys or data than at the first boot: not taken',
+      'strongroom:': 'the host names other accounts, keys or data than at the first boot: ignored',
       hostname: exampleSpec.osProfile.computerName,
       adminUsername: exampleSpec.osProfile.adminUsername,
       caPem: 'CA',
@@ -96,7 +96,7 @@ describe('the guest’s agent', () => {
     await settle('authority', exampleSpec)
     await writeFile(join(directory, 'authority.crt'), 'CA')
     expect(await settle('authority', exampleSpec, 'THE HOST’S')).toMatchObject({
-      'strongroom:': 'the host names other accounts, keys or data than at the first boot: not taken',
+      'strongroom:': 'the host names other accounts, keys or data than at the first boot: ignored',
       caPem: 'CA',
     })
   })

@@ -133,7 +133,7 @@ describe('the guest’s boot files', () => {
   it('make it the default once its boot was reported, and keep the one before as the other', async () => {
     await install(2)
     await firmwareStarted(2)
-    expect(await bootFile('status')).toContain('this boot  other, an update waits to be settled')
+    expect(await bootFile('status')).toContain('this boot  other, an update is pending')
     expect(await bootFile('settle')).toContain('is the default from now on')
     expect([await onDisk('BOOT/BOOTX64.EFI'), await onDisk('Linux/other.efi')]).toEqual(['kernel 2', 'the image’s own'])
     expect((await slots())[0]).toBe(laidDown(document(2)))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# After the reference image's own customize.sh: cloud-init takes what the machine serves at the first boot, and nothing later.
+# After the reference image's own customize.sh: cloud-init uses what the host serves at the first boot, and nothing later.
 set -eu
 recipe=$(dirname "$0")
 root=$1
@@ -9,7 +9,7 @@ put 0644 strongroom-cloud-init-once.service etc/systemd/system/strongroom-cloud-
 # cloud-init's network stage begins when there is an address.
 chroot "$root" systemctl --quiet enable systemd-networkd-wait-online.service strongroom-cloud-init-once.service
 chroot "$root" systemctl --quiet mask cloud-init-hotplugd.socket
-# An image of a machine that cloud-init has made starts over from the beginning.
+# An image of a VM that cloud-init set up starts from the beginning.
 printf 'rm -f /etc/cloud/cloud-init.disabled\ncloud-init clean --logs --seed\n' >>"$root/usr/lib/strongroom/deprovision"
 # cloud-init asks the message bus before the machine has reported.
 rm "$root/etc/systemd/system/dbus.service.d/strongroom.conf"

@@ -12,7 +12,7 @@ put 0755 init usr/lib/strongroom/init
 put 0755 make-initrd usr/lib/strongroom/make-initrd
 kernel=$(basename "$root"/lib/modules/*)
 chroot "$root" /usr/lib/strongroom/make-initrd "$kernel" "/boot/initrd.img-$kernel"
-# Nor is the kernel's log shown, or the system ended, to who sends a break and a letter over the serial line.
+# A break and a letter over the serial line neither show the kernel's log nor stop the system.
 install -d "$root/etc/sysctl.d"
 printf 'kernel.sysrq = 0\n' >"$root/etc/sysctl.d/strongroom.conf"
 printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \

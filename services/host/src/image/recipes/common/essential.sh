@@ -1,6 +1,6 @@
 #!/bin/sh
-# Before packages configure. The kernel's package wants an initrd generator; ours is make-initrd, and tiny-initramfs, whose own
-# programs are left out of the image, stands for it.
+# Before packages are configured. The kernel's package needs an initrd generator: tiny-initramfs satisfies the dependency, without its
+# programs, and make-initrd does the work.
 set -eu
 root=$1
 mkdir -p "$root/usr/sbin"
