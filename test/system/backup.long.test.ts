@@ -41,8 +41,9 @@ const sshKey = join(first.home, 'config/strongroom/ssh/id_ed25519.pub')
 let keyId: string
 const recipient = (): string[] => ['--recipient-key', keyId, '--vault-state', second.stateDir]
 const restoring = (from: string, ...more: string[]): string[] => ['vm', 'restore', name, '--from', from, '--ssh-key', sshKey, ...more] // prettier-ignore
-/** The only SCSI disk of the guest. */
-const onDataDisk = (command: string): string => `sudo sh -c 'disk=/dev/$(cd /sys/block && echo sd*); ${command}'`
+/** The only SCSI disk of the guest, which in the minimal image nothing loads a driver for. */
+const onDataDisk = (command: string): string =>
+  `sudo sh -c 'modprobe -a virtio_scsi sd_mod; until [ -e /sys/block/sda ]; do sleep 1; done; disk=/dev/sda; ${command}'`
 let full: Made
 let increment: Made
 let vmId: string
