@@ -9,7 +9,7 @@ import { volumeText } from '@strongroom/evidence/expected'
 import { freePort, memoryBackedDirectory } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../../services/host/src/disks/os-disk.ts'
 import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
+import { imageKeys, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
 import { startGuestDoors } from '../../services/host/src/network/guest-doors.ts'
 import { provisioningLines } from '../../services/host/src/network/provisioning.ts'
 import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
@@ -74,7 +74,7 @@ export class BareMachine {
     this.#tpm = directory
     await manufactureTpm({ directory })
     const variables = this.#file('variables.fd')
-    await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
+    await makeUefiVariables({ secureBoot: true, keys: await imageKeys(image), out: variables })
     const firmware = this.#o.firmware === undefined ? await readFirmware() : await readFile(this.#o.firmware)
     await writeFile(this.#file('firmware.fd'), firmware, { mode: 0o400 })
     const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: join(this.#folder, 'disk.raw') }

@@ -18,6 +18,7 @@ describe('secrets that a caller sends', () => {
     'services/control-plane/src/providers/compute/vm/passwords.ts',
     'services/host/src/disk-store/access-grants.ts',
     'services/host/src/paravisor/judge-updates.ts',
+    'services/host/src/paravisor/variable-consent.ts',
     'services/host/src/vmgs/seal.ts',
     'services/identity/src/principals.ts',
     'services/identity/src/secret.ts',

@@ -38,6 +38,7 @@ const attacksElsewhere = [
   'test/system/drill.long.test.ts',
   'test/system/firmware.long.test.ts',
   'test/system/kernel-update.long.test.ts',
+  'test/system/secure-boot-variables.long.test.ts',
 ]
 
 /** Attack tests omitted by `npm test`. */

@@ -12,6 +12,7 @@
  * POST {subscription}/providers/Strongroom.Machine/firmware/remove  { sha256 } → 200 FirmwareListDocument
  * GET  {subscription}/providers/Strongroom.Machine/firmware       → 200 FirmwareListDocument
  * POST {subscription}/providers/Strongroom.Machine/firmware/sign  { path?, version?, securityVersion? } → 200 FirmwareListDocument
+ * POST {subscription}/providers/Strongroom.Machine/images/{image}/signVariable  { variable, append, lists } → 200 SignedVariable
  */
 import type { AnyBootEvidence, Hex } from './boot-evidence.ts'
 import type { ErrorDetail } from './errors.ts'

@@ -5,6 +5,17 @@ export type Base64Url = string
 /** Bytes as lower-case hexadecimal. */
 export type Hex = string
 
+/** One update of a Secure Boot variable, as the VM's paravisor took it. */
+export interface VariableUpdateFacts {
+  variable: 'PK' | 'KEK' | 'db' | 'dbx'
+  /** EFI_VARIABLE_AUTHENTICATION_2 and the data behind it, of an update whose signature the paravisor verified. */
+  signed?: Base64Url
+  /** Of dbx alone: signature lists that the guest's firmware appended. */
+  appended?: Base64Url
+  by: 'guest' | 'owner'
+  at: string
+}
+
 /** Evidence of every boot of a confidential VM. */
 export interface BootFacts {
   version: 1
@@ -28,6 +39,11 @@ export interface BootFacts {
    * certificate (DER) of the image's publisher, who signed it. Absent if the image's own boot file started.
    */
   update?: { document: string; certificate: Base64Url }
+  /**
+   * Secure Boot variables that were updated since the VM was made (docs/design/0019-secure-boot-variables.md): what they held then, which the
+   * image's measurements name, and the updates in their order. Absent where there was none.
+   */
+  secureBoot?: { base: Record<'PK' | 'KEK' | 'db' | 'dbx', Base64Url>; updates: VariableUpdateFacts[] }
   /** What the host states it launched and expects: shown if it differs, but decides nothing. */
   expected: {
     firmwareSha256: Hex

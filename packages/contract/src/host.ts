@@ -9,6 +9,7 @@ export type {
   ImageMeasurementsDocument,
   ImageRecord,
   ImageUpdate,
+  SignedVariable,
 } from './wires/host/images.ts'
 export type { SecurityEncryptionType, Tee } from './wires/host/names.ts'
 export type {
@@ -17,6 +18,7 @@ export type {
   FirmwareRemoval,
   FirmwareSigning,
   ImageUpdateRequest,
+  SignedVariableRequest,
   InstanceConversion,
   InstancePatch,
   SimulatedBoot,
@@ -29,6 +31,7 @@ export type {
   GuestInterface,
   InstanceSpec,
   OrdinarySpec,
+  SecureBootUpdates,
   ShownFacts,
   VmSpec,
 } from './wires/host/vm.ts'

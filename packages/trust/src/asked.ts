@@ -21,4 +21,6 @@ export interface BootPins {
   generation?: number
   /** Of the last trusted boot. Absent for VMs whose key nobody releases. */
   firmware?: PinnedFirmware
+  /** How many updates of Secure Boot variables a trusted boot had; absent where none. */
+  variableUpdates?: number
 }

@@ -16,6 +16,7 @@ import {
 } from '@strongroom/evidence/expected'
 import type { BootPins } from './asked.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+import { variablesLink } from './variables-link.ts'
 
 /** The expected image of a VM, and the source of that expectation. */
 export interface AskedImage {
@@ -28,6 +29,8 @@ export interface AskedImage {
   publisher?: string | undefined
   /** The highest boot-file generation that the creator trusted. */
   generation?: number | undefined
+  /** How many updates of Secure Boot variables the boot had that the creator trusted last. */
+  variableUpdates?: number | undefined
 }
 
 /**
@@ -62,7 +65,12 @@ export async function imageLink(
     actual: own,
   })
   const update = evidence.update && (await verifyUpdate(evidence.update, ofImage, o.asked))
-  const measurements = { ...ofImage, bootFile: update?.bootFile ?? ofImage.bootFile }
+  const variables = await variablesLink(evidence.secureBoot, ofImage, o.asked.variableUpdates)
+  const measurements = {
+    ...ofImage,
+    bootFile: update?.bootFile ?? ofImage.bootFile,
+    variables: { ...ofImage.variables, on: variables.measured },
+  }
   demand({
     code: 'BootFileSuperseded',
     holds: update !== undefined || generation === 0,
@@ -79,6 +87,7 @@ export async function imageLink(
       bootFile: own,
       ...(authority !== undefined && { publisher: toHex(authority) }),
       ...(ran > 0 && { generation: ran }),
+      ...(variables.updates > 0 && { variableUpdates: variables.updates }),
     },
     shows: [
       `image ${image.id} (${image.name} ${image.version}): ${meaning(o.asked, measurements)}`,
@@ -89,6 +98,7 @@ export async function imageLink(
         : [
             `an update of it ran: kernel ${update.release}, generation ${update.generation}, boot file ${short(toHex(update.bootFile.loader))}, signed by the image’s publisher on ${update.builtAt.toISOString()}`,
           ]),
+      ...variables.shows,
     ],
   }
 }

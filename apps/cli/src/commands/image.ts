@@ -15,8 +15,8 @@ import { readTrustAnchors } from '../trust/roots.ts'
 import { measurementsResult } from '../trust/show-measurements.ts'
 import { createProgress, type Progress } from '../up/progress.ts'
 
-const version = '2024-11-01'
-const images = (arm: ArmClient): string => `${arm.subscription}/providers/Strongroom.Machine/images`
+export const version = '2024-11-01'
+export const images = (arm: ArmClient): string => `${arm.subscription}/providers/Strongroom.Machine/images`
 
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no')
 const columns = ['Id', 'Name', 'Version', 'Source', 'MiB', 'Confidential', 'DiskEncryption', 'Kernel']
@@ -57,7 +57,7 @@ export async function buildImage(
 }
 
 /** Of the newest reference image. @throws CliError ImageNotBuilt */
-async function referenceImageId(arm: ArmClient): Promise<string> {
+export async function referenceImageId(arm: ArmClient): Promise<string> {
   const { value } = await arm.get<{ value: ImageRecord[] }>(images(arm), version)
   const [newest] = value
     .filter(({ source }) => source === 'reference')

@@ -19,6 +19,10 @@ export const commandModules: CommandModule[] = [
       .map((word) => `vm ${word}`),
     load: async () => (await import('./vm/vm.ts')).vmCommands,
   },
+  {
+    words: ['vm secure-boot', 'vm update-secure-boot'],
+    load: async () => (await import('./vm/secure-boot.ts')).secureBootCommands,
+  },
   { words: ['vm trust'], load: async () => [(await import('./vm/trust.ts')).trustCommand] },
   {
     words: ['vm sign-script', 'vm run-command'],
@@ -37,6 +41,10 @@ export const commandModules: CommandModule[] = [
   {
     words: ['firmware list', 'firmware measurements', 'firmware remove', 'firmware sign'],
     load: async () => (await import('./firmware.ts')).firmwareCommands,
+  },
+  {
+    words: ['image sign-variable'],
+    load: async () => [(await import('./sign-variable.ts')).signVariableCommand],
   },
   {
     words: ['evidence verify', 'evidence explain'],

@@ -87,10 +87,10 @@ function isSound({ vm, pins, restored }: AskedVm): boolean {
       typeof vm.encryption === 'string' &&
       (vm.firmwareUpdates === undefined || firmwareUpdates.includes(vm.firmwareUpdates)))
   if (!vmSound || pins === undefined) return vmSound
-  const { bootFile, publisher, volume, generation = 1 } = pins
+  const { bootFile, publisher, volume, generation = 1, variableUpdates = 1 } = pins
   const absentOrDigest = (value: unknown): boolean => value === undefined || digest(value)
-  const rest = digest(bootFile) && [publisher, volume].every(absentOrDigest)
-  return rest && Number.isInteger(generation) && generation > 0 && isSoundFirmware(pins.firmware)
+  const counts = [generation, variableUpdates].every((count) => Number.isInteger(count) && count > 0)
+  return digest(bootFile) && [publisher, volume].every(absentOrDigest) && counts && isSoundFirmware(pins.firmware)
 }
 
 const isSoundFirmware = (firmware: BootPins['firmware']): boolean =>

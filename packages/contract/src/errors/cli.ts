@@ -239,6 +239,14 @@ export const cliErrors = {
     when: 'The installation’s signed list has no such firmware.',
     remedy: 'See `strongroom firmware list`.',
   },
+  SecureBootUnknown: {
+    when: 'The VM has not reported a boot with Secure Boot, so its variables are not known.',
+    remedy: 'Start it, and wait until it is ready.',
+  },
+  SecureBootUpdateRefused: {
+    when: 'The VM’s firmware would not take a signed update of a Secure Boot variable.',
+    remedy: 'Sign it with a key that KEK holds (db, dbx) or PK (KEK, PK).',
+  },
   ServerDied: {
     when: 'The server ended before it was ready.',
     remedy: 'Read server.log.',

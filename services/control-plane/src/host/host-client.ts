@@ -50,6 +50,7 @@ export function hostClient(wire: WireClient, tokens: TokenSource): Host {
     removeFirmware: async (body) => await send('POST', '/firmware/remove', { body }),
     importImage: async (body) => await send('POST', '/images/import', { body, timeoutMs: 600_000 }),
     updateImage: async (id, body) => await find('POST', image(id, 'update'), { body, timeoutMs: 120_000 }),
+    signVariable: async (id, body) => await find('POST', image(id, 'sign-variable'), { body }),
     buildImage: async (variant = 'reference') => await send('POST', build(variant)),
     imageBuild: async (variant = 'reference') => await send('GET', build(variant)),
   }

@@ -16,6 +16,8 @@ import type {
   ImageMeasurementsDocument,
   ImageUpdate,
   ImageUpdateRequest,
+  SignedVariable,
+  SignedVariableRequest,
   ImageRecord,
   InstanceConversion,
   InstancePatch,
@@ -87,6 +89,8 @@ export interface Host {
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
   /** @returns undefined if there is no such image */
   updateImage(id: string, o: ImageUpdateRequest): Promise<ImageUpdate | undefined>
+  /** @returns undefined where there is no such image */
+  signVariable(id: string, o: SignedVariableRequest): Promise<SignedVariable | undefined>
   /** A variant of the reference image by name; the host refuses unknown ones. */
   buildImage(variant?: string): Promise<ImageBuildStatus>
   imageBuild(variant?: string): Promise<ImageBuildStatus>

@@ -1,4 +1,4 @@
-import { imageImport, imageUpdateRequest } from '@strongroom/contract/wires'
+import { imageImport, imageUpdateRequest, signedVariableRequest } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { ok } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
@@ -43,6 +43,10 @@ export function imageRoutes(plane: Plane): Route[] {
     route.post(`${base}/{image}/update`, `${type}/update/action`, async ({ params, body }) => {
       const asked = read(imageUpdateRequest, body, { code: 'InvalidParameter', subject: 'The update' })
       return ok(await ofImage(plane, params['image'] ?? '', async (id) => await plane.host.updateImage(id, asked)))
+    }),
+    route.post(`${base}/{image}/signVariable`, `${type}/signVariable/action`, async ({ params, body }) => {
+      const asked = read(signedVariableRequest, body, { code: 'InvalidParameter', subject: 'The write' })
+      return ok(await ofImage(plane, params['image'] ?? '', async (id) => await plane.host.signVariable(id, asked)))
     }),
   ]
 }

@@ -271,6 +271,10 @@ export class SimulatedHost extends WithoutBackups implements Host {
     throw withoutImages()
   }
 
+  async signVariable(): Promise<undefined> {
+    throw withoutImages()
+  }
+
   async buildImage(): Promise<ImageBuildStatus> {
     throw withoutImages()
   }

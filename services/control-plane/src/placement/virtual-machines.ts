@@ -28,6 +28,7 @@ import { metricRoutes } from '../providers/compute/vm/insights/vm-metrics.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommand, runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
+import { updateSecureBootVariables } from '../providers/compute/vm/secure-boot-updates.ts'
 import { generalizing } from '../providers/compute/vm/vm-generalize.ts'
 import { removeIdentities } from '../providers/compute/vm/vm-identity.ts'
 import { deallocateSaga, powerOffSaga } from '../providers/compute/vm/vm-stop-sagas.ts'
@@ -78,6 +79,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
   actions: {
     ...powerActions,
     ...generalizing,
+    updateSecureBootVariables,
     attachDetachDataDisks: attachDetach,
     runCommand,
     retrieveBootDiagnosticsData,

@@ -12,6 +12,7 @@ import { fromDetail } from '../host/host-error.ts'
 import { bootUntilReady, followInstance } from '../providers/compute/vm/vm-boot.ts'
 import { hostNetwork } from './vm-network.ts'
 import { applyIdentities, removeIdentities } from '../providers/compute/vm/vm-identity.ts'
+import { secureBootUpdatesOf } from '../providers/compute/vm/secure-boot-updates.ts'
 import { diskIdOf, stateOf, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { changeVm, load, refreshBody, setState, type VmParams } from '../providers/compute/vm/vm-record.ts'
 import { instanceSpec, shownFacts } from './vm-spec.ts'
@@ -146,6 +147,7 @@ export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
       security: { secureBoot: internal.model.secureBoot },
       ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
       tags: internal.model.tags,
+      ...secureBootUpdatesOf(vm),
       ...interfaces,
       shown: shownFacts(vm, subnetPrefix),
       ...(customerKey !== undefined && { customerKey }),

@@ -1,6 +1,7 @@
 import type { AnySpec, VmSpec } from '@strongroom/contract'
 import { hostSize, findSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
+import { secureBootUpdatesOf } from '../providers/compute/vm/secure-boot-updates.ts'
 import { diskIdOf, type Vm } from '../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../plane.ts'
 import { hostNetwork } from './vm-network.ts'
@@ -52,6 +53,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
     ...(customerKey !== undefined && { customerKey }),
     ...(restore !== undefined && { restore: { manifest: restore } }),
     attestationProvider: attestationUri(model),
+    ...secureBootUpdatesOf(vm),
   }
 }
 

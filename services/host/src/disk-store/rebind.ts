@@ -35,6 +35,7 @@ export async function rebindGuestState(o: {
       wrappingKey: await wrappingKeyOf({ ...services, spec: guest }),
       tpm: Buffer.alloc(0),
       variables,
+      variableRecord: state.variableRecord(),
       ...(diskKey !== undefined && { diskKey }),
     })
     diskKey?.fill(0)
@@ -74,10 +75,10 @@ export async function readCaptured(o: {
   signal: AbortSignal
   guest: GuestIdentity
   guestState: string
-}): Promise<{ variables: Buffer; diskKey: Buffer | undefined }> {
+}): Promise<{ variables: Buffer; variableRecord: Buffer | undefined; diskKey: Buffer | undefined }> {
   const state = await openState(o.services, o.guest, o.guestState, o.signal)
   try {
-    return { variables: state.variables(), diskKey: state.diskKey() }
+    return { variables: state.variables(), variableRecord: state.variableRecord(), diskKey: state.diskKey() }
   } finally {
     await state.close()
   }

@@ -6,6 +6,7 @@ import {
   efiVendor,
   parseSignatureLists,
   parseVariableStore,
+  secureBootState,
   secureBootEnabled,
   variableData,
 } from '@strongroom/evidence/expected'
@@ -32,7 +33,7 @@ describe('UEFI variables of a new VM', () => {
   it("accept Microsoft's keys and the image's signer when Secure Boot is on, and nobody else may read them", async () => {
     const [certificate] = await withNewKey(({ certificatePem }) => Promise.resolve(parsePem(certificatePem)))
     const out = join(directory, 'on.fd')
-    await makeUefiVariables({ secureBoot: true, dbCertificates: [certificate ?? new Uint8Array()], out })
+    await makeUefiVariables({ secureBoot: true, keys: { db: [certificate ?? new Uint8Array()] }, out })
     const flash = await readFile(out)
     expect(secureBootEnabled(parseVariableStore(flash))).toBe(true)
     const microsoft = certificatesIn(await microsoftVariables())
@@ -41,9 +42,20 @@ describe('UEFI variables of a new VM', () => {
     expect((await readdir(directory)).filter((name) => name.startsWith('.'))).toEqual([])
   })
 
+  it('have the publisher of the image as PK, and in KEK beside Microsoft, where it has one', async () => {
+    const [publisher] = await withNewKey(({ certificatePem }) => Promise.resolve(parsePem(certificatePem)))
+    const out = join(directory, 'publisher.fd')
+    await makeUefiVariables({ secureBoot: true, keys: { db: [publisher!], publisher }, out })
+    const { PK, KEK } = secureBootState(parseVariableStore(await readFile(out)))
+    const before = secureBootState(parseVariableStore(await microsoftVariables()))
+    const holders = (data: Uint8Array): string[] => parseSignatureLists(data).map(({ content }) => toHex(content))
+    expect(holders(PK.data)).toEqual([toHex(publisher!)])
+    expect(new Set(holders(KEK.data))).toEqual(new Set([...holders(before.KEK.data), toHex(publisher!)]))
+  })
+
   it('enrol no key when Secure Boot is off', async () => {
     const out = join(directory, 'off.fd')
-    await makeUefiVariables({ secureBoot: false, dbCertificates: [], out })
+    await makeUefiVariables({ secureBoot: false, keys: { db: [] }, out })
     const variables = parseVariableStore(await readFile(out))
     expect(secureBootEnabled(variables)).toBe(false)
     expect(variables.map(({ name }) => name)).not.toContain('PK')

@@ -9,16 +9,22 @@ const templates = {
   empty: '/usr/share/OVMF/OVMF_VARS_4M.fd',
 } as const
 
+/** Whom the firmware of an image's VMs trusts beside Microsoft; DER. */
+export interface ImageKeys {
+  /** Who signed the image's boot chain. */
+  db: Uint8Array[]
+  /**
+   * Who signs updates of the image: PK, and in KEK beside Microsoft, so that there is somebody to sign updates of all variables. Absent where
+   * nobody does: PK is then the one of Debian's template, whose key nobody has.
+   */
+  publisher?: Uint8Array | undefined
+}
+
 /**
- * Writes a VM's initial UEFI variables: with Secure Boot, Microsoft's keys plus, in db, the certificates that signed
- * the image's boot chain; without it, an empty store (set-up mode). The file is created or replaced whole, mode 0600.
- * @param o.dbCertificates DER
+ * Writes a VM's initial UEFI variables: with Secure Boot, Microsoft's keys and those of the image; without it, an empty
+ * store (set-up mode). The file is created or replaced whole, mode 0600.
  */
-export async function makeUefiVariables(o: {
-  secureBoot: boolean
-  dbCertificates: Uint8Array[]
-  out: string
-}): Promise<void> {
+export async function makeUefiVariables(o: { secureBoot: boolean; keys: ImageKeys; out: string }): Promise<void> {
   const template = o.secureBoot ? templates.enrolled : templates.empty
   await requireFirmware(template)
   if (!o.secureBoot) {
@@ -28,10 +34,20 @@ export async function makeUefiVariables(o: {
   const directory = await mkdtemp(join(dirname(o.out), '.uefi-variables-'))
   try {
     const args = ['--input', template]
-    for (const [index, certificate] of o.dbCertificates.entries()) {
+    const { db, publisher } = o.keys
+    const enrolled = [
+      ...db.map((certificate) => [certificate, '--add-db'] as const),
+      ...(publisher === undefined
+        ? []
+        : ([
+            [publisher, '--set-pk'],
+            [publisher, '--add-kek'],
+          ] as const)),
+    ]
+    for (const [index, [certificate, option]] of enrolled.entries()) {
       const path = join(directory, `${index}.pem`)
       await writeFile(path, toPem(certificate), { mode: 0o600 })
-      args.push('--add-db', dbOwner, path)
+      args.push(option, dbOwner, path)
     }
     const made = join(directory, 'variables.fd')
     await run({ command: 'virt-fw-vars', args: [...args, '--secure-boot', '--output', made], timeoutMs: 60_000 })

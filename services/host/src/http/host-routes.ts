@@ -7,6 +7,7 @@ import {
   hostWire,
   imageImport,
   imageUpdateRequest,
+  signedVariableRequest,
   instanceConversion,
   restoreKey,
   stopRequest,
@@ -189,6 +190,12 @@ function imageRoutes(
     const image = await findImage(o.cacheDir, request.params.id)
     if (image === undefined) throw notFound(request.params.id)
     return await o.builds.update(image, asked)
+  })
+  app.post<{ Params: { id: string } }>('/images/:id/sign-variable', async (request) => {
+    const asked = read(signedVariableRequest, request.body, { code: 'InvalidRequestContent', subject: 'The write' })
+    const image = await findImage(o.cacheDir, request.params.id)
+    if (image === undefined) throw notFound(request.params.id)
+    return await o.builds.signVariable(image, asked)
   })
 }
 

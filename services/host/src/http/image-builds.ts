@@ -1,9 +1,19 @@
-import type { ImageBuildStatus, ImageRecord, ImageUpdate, ImageUpdateRequest, ImageVariant } from '@strongroom/contract'
-import type { Clock, Logger, Sealer } from '@strongroom/platform'
+import type {
+  ImageBuildStatus,
+  ImageRecord,
+  ImageUpdate,
+  ImageUpdateRequest,
+  ImageVariant,
+  SignedVariable,
+  SignedVariableRequest,
+} from '@strongroom/contract'
+import { EvidenceError } from '@strongroom/evidence'
+import { parseSignatureLists } from '@strongroom/evidence/expected'
+import { ServiceError, type Clock, type Logger, type Sealer } from '@strongroom/platform'
 import { buildImage } from '../image/build.ts'
 import { findImage } from '../image/catalog.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
-import { sealPublisherKey } from '../image/publisher.ts'
+import { openPublisher, sealPublisherKey } from '../image/publisher.ts'
 import { loadRecipe, recipeSources } from '../image/recipe.ts'
 import { makeUpdate } from '../image/update.ts'
 import { describeFailure } from '../instances/errors.ts'
@@ -71,8 +81,35 @@ export class ImageBuilds {
     return await makeUpdate({ ...this.#o, ...asked, image })
   }
 
+  /** @throws ServiceError PublisherKeyMissing, InvalidRequestContent */
+  async signVariable(image: ImageRecord, asked: SignedVariableRequest): Promise<SignedVariable> {
+    const lists = Uint8Array.from(Buffer.from(asked.lists, 'base64'))
+    requireLists(lists)
+    const publisher = await openPublisher({ ...this.#o, image })
+    const update = publisher.signVariable({ ...asked, lists, at: this.#o.clock.now() })
+    return { image: image.id, update: Buffer.from(update).toString('base64') }
+  }
+
   async close(): Promise<void> {
     this.#abort.abort()
     for (const { work } of this.#builds.values()) await work
+  }
+}
+
+/** @throws ServiceError InvalidRequestContent */
+function requireLists(lists: Uint8Array): void {
+  try {
+    parseSignatureLists(lists)
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause
+    throw new ServiceError({
+      code: 'InvalidRequestContent',
+      message: `The content of the variable is not a chain of signature lists: ${cause.message}.`,
+      target: 'lists',
+      expected: 'EFI_SIGNATURE_LISTs (a file called .esl), base64',
+      found: cause.found ?? 'something else',
+      remedy: 'Make them with cert-to-efi-sig-list or hash-to-efi-sig-list.',
+      cause,
+    })
   }
 }

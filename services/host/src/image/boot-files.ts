@@ -14,10 +14,12 @@ import {
   type BootFile,
   type BootPhase,
   type BootRegisters,
+  type EfiVariable,
   type ImageMeasurements,
   type MeasuredVariables,
   type PeImage,
 } from '@strongroom/evidence/expected'
+import type { ImageKeys } from '../disks/uefi-variables.ts'
 import { imageFiles } from './catalog.ts'
 import { updatedAs } from './describe.ts'
 import { publisherName } from './publisher.ts'
@@ -32,10 +34,16 @@ export interface ExpectedPcrs {
   firmwareLog: BootRegisters
 }
 
-/** Certificates (DER) that makeUefiVariables puts into db for this image. */
+/** Certificates (DER) of the image that go into db. */
 export async function dbCertificates(image: Pick<ImageRecord, 'path'>): Promise<Uint8Array[]> {
   const text = await readFile(join(dirname(image.path), imageFiles.certificates), 'utf8')
   return text.trim() === '' ? [] : parsePem(text)
+}
+
+/** What makeUefiVariables enrols for VMs of this image. */
+export async function imageKeys(image: Pick<ImageRecord, 'path'>): Promise<ImageKeys> {
+  const db = await dbCertificates(image)
+  return { db, publisher: (await updatesOf(image)) && db[0] }
 }
 
 /** Whose updates VMs of this image accept; nobody's if it names none, or if its publisher is not the signer in db. */
@@ -46,6 +54,14 @@ export async function updatesOf(
   if (certificate === undefined || second !== undefined) return undefined
   const name = await withBootFile(image, (boot) => Promise.resolve(updatedAs(boot)))
   return name === undefined ? undefined : { publisher: publisherName(certificate), image: name }
+}
+
+/** The entry of db by which firmware with these variables accepts the image's boot file; undefined where none does. */
+export async function authorityOf(
+  image: Pick<ImageRecord, 'path'>,
+  variables: EfiVariable[],
+): Promise<Uint8Array | undefined> {
+  return await withBootFile(image, (boot) => Promise.resolve(findAuthority(variables, boot)?.slice()))
 }
 
 const sha256 = (...parts: Uint8Array[]): Uint8Array => {

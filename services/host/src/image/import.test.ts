@@ -5,7 +5,7 @@ import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { repart, type PartitionDefinition } from '../disks/repart.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs } from './boot-files.ts'
+import { imageKeys, expectedPcrs } from './boot-files.ts'
 import { findImage, listImages } from './catalog.ts'
 import { importImage } from './import.ts'
 import { withNewKey } from './signing-key.ts'
@@ -129,9 +129,9 @@ describe('an image that qualifies', () => {
   it('gives predictions that follow the keys and the boot file', async () => {
     const image = await importImage({ cacheDir, path: await disk({ boot: 'signed.efi' }), name: 'tenant' })
     const out = join(directory, 'variables.fd')
-    await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out })
+    await makeUefiVariables({ secureBoot: true, keys: await imageKeys(image), out })
     const on = await expectedPcrs({ image, variables: await readFile(out) })
-    await makeUefiVariables({ secureBoot: false, dbCertificates: [], out })
+    await makeUefiVariables({ secureBoot: false, keys: { db: [] }, out })
     const off = await expectedPcrs({ image, variables: await readFile(out) })
     expect(on.atReady[4]).not.toEqual(off.atReady[4])
     expect(on.atUnlock[7]).not.toEqual(off.atUnlock[7])

@@ -7,7 +7,7 @@ import { createSealer, systemClock } from '@strongroom/platform'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { makeStandInImage } from '../simulated/stand-in-image.ts'
-import { dbCertificates, expectedPcrs } from './boot-files.ts'
+import { imageKeys, expectedPcrs } from './boot-files.ts'
 import { imageFiles } from './catalog.ts'
 import { openMeasurementKey, type MeasurementKey } from './measurement-key.ts'
 import { PublishedMeasurements } from './published-measurements.ts'
@@ -34,7 +34,7 @@ const read = async (jws: string): Promise<ImageMeasurements> =>
 
 async function variables(secureBoot: boolean): Promise<Uint8Array> {
   const out = join(stateDir, 'variables.fd')
-  await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(image), out })
+  await makeUefiVariables({ secureBoot, keys: await imageKeys(image), out })
   return await readFile(out)
 }
 

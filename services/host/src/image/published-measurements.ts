@@ -12,7 +12,7 @@ import {
 } from '@strongroom/evidence/expected'
 import { writeFileAtomically, type Clock } from '@strongroom/platform'
 import { makeUefiVariables, variableTemplates } from '../disks/uefi-variables.ts'
-import { dbCertificates, measureImage } from './boot-files.ts'
+import { dbCertificates, imageKeys, measureImage } from './boot-files.ts'
 import type { MeasurementKey } from './measurement-key.ts'
 
 type MeasurableImage = Pick<ImageRecord, 'path' | 'id' | 'name' | 'version' | 'source'>
@@ -78,10 +78,10 @@ export class PublishedMeasurements {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     const work = await mkdtemp(join(this.#directory, '.variables-'))
     try {
-      const certificates = await dbCertificates(image)
+      const keys = await imageKeys(image)
       const flash = async (secureBoot: boolean): Promise<Uint8Array> => {
         const out = join(work, `${secureBoot}.fd`)
-        await makeUefiVariables({ secureBoot, dbCertificates: certificates, out })
+        await makeUefiVariables({ secureBoot, keys, out })
         return await readFile(out)
       }
       const variables = { on: await flash(true), off: await flash(false) }
@@ -99,6 +99,8 @@ async function inputsOf(image: MeasurableImage): Promise<string> {
   const hash = createHash('sha256')
   for (const template of await variableTemplates()) hash.update(template)
   for (const certificate of await dbCertificates(image)) hash.update(certificate)
+  // Documents of before, whose VMs have another PK, go by another name.
+  hash.update('PK, KEK')
   return hash.digest('hex').slice(0, 16)
 }
 

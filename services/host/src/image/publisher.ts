@@ -2,7 +2,15 @@ import { createHash, createPrivateKey, constants, sign, X509Certificate, type Ke
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
-import { bootFileType } from '@strongroom/evidence/expected'
+import { algorithms, bareSignedData } from '@strongroom/der'
+import { parsePem } from '@strongroom/evidence'
+import {
+  authenticatedContent,
+  bootFileType,
+  efiTime,
+  writeAuthenticatedVariable,
+  type SecureBootVariable,
+} from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import { imageFiles, publisherKeyFile } from './catalog.ts'
 
@@ -15,6 +23,8 @@ export interface Publisher {
   certificatePem: string
   /** Compact JWS, PS256, of `bootFileText`. */
   sign(document: Uint8Array): string
+  /** A signed write of a Secure Boot variable (EFI_VARIABLE_AUTHENTICATION_2 and the data behind it). */
+  signVariable(o: { variable: SecureBootVariable; append: boolean; lists: Uint8Array; at: Date }): Uint8Array
 }
 
 const context = 'image/publisher-key'
@@ -54,8 +64,16 @@ export function publisher(o: { privateKey: KeyObject; certificatePem: string }):
   const part = (value: Uint8Array): string => Buffer.from(value).toString('base64url')
   const header = part(Buffer.from(JSON.stringify({ alg: 'PS256', typ: bootFileType })))
   const key = { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+  const [certificate = new Uint8Array()] = parsePem(o.certificatePem)
   return {
     ...o,
+    signVariable: ({ variable, append, lists: data, at }) => {
+      const timestamp = efiTime(at)
+      const signature = sign('sha256', authenticatedContent({ variable, append, timestamp, data }), privateKey)
+      const { sha256: digestAlgorithm, rsaSha256: signatureAlgorithm } = algorithms
+      const signedData = bareSignedData({ certificate, digestAlgorithm, signatureAlgorithm, signature })
+      return writeAuthenticatedVariable({ timestamp, signedData, data })
+    },
     sign: (document) => {
       const input = `${header}.${part(document)}`
       return `${input}.${part(sign('sha256', Buffer.from(input), key))}`

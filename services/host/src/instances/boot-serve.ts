@@ -7,6 +7,7 @@ import type { BootReport } from '../network/boot-report.ts'
 import { startGuestDoors } from '../network/guest-doors.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
 import { startedUpdate } from '../paravisor/judge-updates.ts'
+import { variableFacts } from '../paravisor/variable-record.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import type { Doors } from '../qemu/guest-network.ts'
 import { noHardware, type OpenedVm } from './boot-open.ts'
@@ -144,11 +145,13 @@ async function evidenceOf(
     at: services.clock.now(),
   })
   const expected = { ...opened.evidence.expected, ...update?.shown.expected, ...(volume && { volume: volume.toString('hex') }) } // prettier-ignore
-  const registers = opened.expected.atReady
+  const settled = vm.kind === 'kept' ? vm.opened.variables : undefined
+  const registers = { ...opened.expected.atReady, ...settled?.base }
   const measurements = await services.measurements.predicting(plan.image, { registers, secureBoot })
   const evidence: AnyBootEvidence = {
     ...opened.evidence,
     ...update?.shown.facts,
+    ...(settled && variableFacts(settled.record)),
     measurements,
     expected,
     measuredBoot,

@@ -4,6 +4,7 @@ import type { AnyBootEvidence } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { confinementNotices } from '../confinement/notices.ts'
 import { makeEmpty } from '../disks/sparse.ts'
+import { inHex } from '../paravisor/admit-guest.ts'
 import { RunningGuest, type PoweredState } from '../paravisor/running-guest.ts'
 import type { Acceleration, MachineOptions } from '../qemu/arguments.ts'
 import type { Doors } from '../qemu/guest-network.ts'
@@ -52,8 +53,9 @@ export async function boot(o: BootRequest): Promise<Booted> {
     await services.disks.fetchState(record.spec, files)
     const vm = await openVm(o, plan)
     held.opened = vm.opened
+    const settled = vm.kind === 'kept' ? vm.opened.variables : undefined
     if (record.sealedTo !== undefined)
-      record.sealedTo = { ...record.sealedTo, 1: Buffer.from(await plan.machine).toString('hex') }
+      record.sealedTo = { ...record.sealedTo, ...inHex({ ...settled?.now, 1: await plan.machine }) }
     o.step('Power on')
     const doors = await serveGuest({ ...o, onReady }, plan, vm, held.endpoints)
     const attached = await attach(o, plan, held.endpoints)
@@ -67,6 +69,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
         ...plan.fitted.notices,
         ...(plan.notice === undefined ? [] : [plan.notice]),
         ...confinementNotices(plan.runtime.user),
+        ...(vm.kind === 'kept' ? vm.opened.notices : []),
       ],
       sshPort: attached.sshPort,
       shown: () => shown,

@@ -170,7 +170,8 @@ export class Instance {
   }
 
   async patch(patch: InstancePatch): Promise<void> {
-    this.#work.requireStopped()
+    // The next boot reads updates of Secure Boot variables, and nothing of this one does.
+    if (patch.secureBootUpdates === undefined || Object.keys(patch).length > 1) this.#work.requireStopped()
     applyPatch(this.#work.record, patch)
     await this.#work.save()
   }

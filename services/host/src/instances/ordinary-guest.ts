@@ -5,7 +5,7 @@ import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expe
 import type { Sealer } from '@strongroom/platform'
 import { copyOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { imageKeys, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import type { PoweredState } from '../paravisor/running-guest.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { manufactureTpm, readIdentity } from '../tpm/manufacture.ts'
@@ -36,7 +36,7 @@ export async function provisionOrdinary(o: {
     const out = join(runtimeDir, 'variables.fd')
     await makeUefiVariables({
       secureBoot: spec.security.secureBoot,
-      dbCertificates: await dbCertificates(o.image),
+      keys: await imageKeys(o.image),
       out,
     })
     o.signal.throwIfAborted()
@@ -85,7 +85,7 @@ export async function openOrdinary(o: {
   if (secureBootEnabled(parseVariableStore(state.variables())) === secureBoot) {
     await writeFile(variables, state.variables(), { mode: 0o600 })
   } else {
-    await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: variables })
+    await makeUefiVariables({ secureBoot, keys: await imageKeys(o.image), out: variables })
   }
   const expected = await expectedPcrs({
     image: o.image,

@@ -10,11 +10,13 @@ import type { AccessGrants } from '../disk-store/access-grants.ts'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs, updatesOf } from '../image/boot-files.ts'
+import { imageKeys, expectedPcrs, updatesOf } from '../image/boot-files.ts'
 import { findImage, imageFiles } from '../image/catalog.ts'
 import { readCaptured } from '../disk-store/rebind.ts'
 import { findStoredImage, storedFiles, type KeptRecord } from '../disk-store/record.ts'
 import type { StateServices } from '../paravisor/open-state.ts'
+import { registerOf } from '../paravisor/admit-guest.ts'
+import { decodeVariableRecord } from '../paravisor/variable-record.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { writeDiskKey } from '../tpm/disk-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
@@ -85,13 +87,14 @@ async function provisionKept(o: KeptRequest): Promise<Provisioned> {
     const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
     const identity = await manufactureTpm({ directory })
     await o.step('Make UEFI variables')
-    const variables = await variablesOf(o, captured, join(runtimeDir, 'variables.fd'))
-    const { atUnlock } = await expectedPcrs({ image, variables })
+    const { variables, variableRecord } = await variablesOf(o, captured, join(runtimeDir, 'variables.fd'))
+    const predicted = await expectedPcrs({ image, variables })
+    const atUnlock = { ...predicted.atUnlock, ...(await begunWith(variableRecord)) }
     o.signal.throwIfAborted()
     const volume = await makeOsDisk(o, { runtimeDir, directory, atUnlock, imageKey: captured?.diskKey })
     await o.step('Seal guest state')
     const tpm = await directory.readState()
-    await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables })
+    await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables, variableRecord }) // prettier-ignore
     await o.disks.keep(spec, files, o.signal)
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {
@@ -116,12 +119,22 @@ async function capturedWith(o: KeptRequest): Promise<Captured | undefined> {
 }
 
 /** The captured image's own, if their Secure Boot setting is the VM's. */
-async function variablesOf(o: KeptRequest, captured: Captured | undefined, path: string): Promise<Buffer> {
+async function variablesOf(
+  o: KeptRequest,
+  captured: Captured | undefined,
+  path: string,
+): Promise<{ variables: Buffer; variableRecord?: Buffer | undefined }> {
   const { secureBoot } = o.spec.security
-  if (captured !== undefined && o.image.guestState?.secureBoot === secureBoot)
-    await writeFile(path, captured.variables, { mode: 0o600 })
-  else await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: path })
-  return await readFile(path)
+  if (captured !== undefined && o.image.guestState?.secureBoot === secureBoot) return captured
+  await makeUefiVariables({ secureBoot, keys: await imageKeys(o.image), out: path })
+  return { variables: await readFile(path) }
+}
+
+/** A captured disk's Secure Boot variables go on from those that its first VM was created with. */
+async function begunWith(variableRecord: Uint8Array | undefined): Promise<{ 7?: Uint8Array }> {
+  if (variableRecord === undefined) return {}
+  const { base, authority } = decodeVariableRecord(variableRecord)
+  return { 7: await registerOf(base, authority) }
 }
 
 /** @returns the digest that PCR 15 of its boots begins with, if the disk is encrypted */

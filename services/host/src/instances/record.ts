@@ -65,6 +65,7 @@ export function applyPatch({ spec }: InstanceRecord, patch: InstancePatch): void
   if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
   if (patch.tags) spec.tags = patch.tags
   if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
+  if (patch.secureBootUpdates && !isOrdinary(spec)) spec.secureBootUpdates = patch.secureBootUpdates
   if (patch.userData !== undefined) spec.userData = patch.userData
   if (patch.network) spec.network = patch.network
   if (patch.interfaces) spec.interfaces = patch.interfaces

@@ -8,6 +8,8 @@ import { GuestState } from '../vmgs/guest-state.ts'
 import { reportGeneration } from './release.ts'
 import { unseal, type ParavisorServices, type Unsealed } from './unseal.ts'
 
+const nothing = new Uint8Array()
+
 /** A VM as launched on one side of a conversion. */
 export interface ConversionSide {
   spec: InstanceSpec
@@ -42,11 +44,18 @@ export interface ConvertRequest extends ParavisorServices {
  */
 export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () => Promise<void> }> {
   const old = await openFor(o, o.from)
-  let kept: { tpm: Uint8Array; variables: Uint8Array; generation: number; restored: GuestState['restored'] }
+  let kept: {
+    tpm: Uint8Array
+    variables: Uint8Array
+    variableRecord: Uint8Array | undefined
+    generation: number
+    restored: GuestState['restored']
+  }
   try {
     kept = {
       tpm: old.state.tpm(),
       variables: old.state.variables(),
+      variableRecord: old.state.variableRecord(),
       generation: old.state.generation + 1,
       restored: old.state.restored,
     }
@@ -64,6 +73,7 @@ export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () =
     const whole =
       equal(made.state.tpm(), kept.tpm) &&
       equal(made.state.variables(), kept.variables) &&
+      equal(made.state.variableRecord() ?? nothing, kept.variableRecord ?? nothing) &&
       made.state.generation === kept.generation
     if (!whole) throw new TypeError('the guest state read back differs from the one written')
     await reportGeneration({ ...made.access, generation: kept.generation })

@@ -2,24 +2,17 @@ import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cpuModels, type BootEvidence, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
-import { toHex } from '@strongroom/evidence'
-import {
-  efiVendor,
-  parseVariableStore,
-  secureBootEnabled,
-  variableData,
-  type BootRegisters,
-} from '@strongroom/evidence/expected'
+import { efiVendor, parseVariableStore, secureBootEnabled, variableData } from '@strongroom/evidence/expected'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { imageKeys, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
-import { admitBoots } from '../tpm/disk-key.ts'
 import type { Swtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
 import type { CustomerRelease } from './customer-key.ts'
-import { judgeUpdates, type AdmittedUpdate } from './judge-updates.ts'
+import { admitGuest, inHex, type BootVariables } from './admit-guest.ts'
+import type { AdmittedUpdate } from './judge-updates.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import { reportGeneration } from './release.ts'
 import { manifestOf, requireRecorded } from './restored.ts'
@@ -52,6 +45,10 @@ export interface OpenedGuest {
   updates: AdmittedUpdate[]
   /** Registers of each boot that reads the disk's key, at that time: hexadecimal, by register. Absent if no machine will run. */
   opensFor: Record<string, string>[] | undefined
+  /** Secure Boot variables of the boot, and how they came to be; absent if the VM takes no updates of them. */
+  variables: BootVariables | undefined
+  /** What became of updates of Secure Boot variables, for the owner. */
+  notices: string[]
   /** The firmware starts another boot file than the default, at this boot only (BootNext; UEFI 2.10, section 3.1.2). */
   startsOtherOnce: boolean
   evidence: BootEvidence
@@ -82,9 +79,9 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
     o.step('Start vTPM')
     const files = await layFiles({ o, state, firmware })
     const machine = await o.machine
+    const admitted = machine === undefined ? undefined : await admitGuest({ o, state, files, machine })
     const variables = await readFile(files.variables)
     const expected = await expectedPcrs({ image: o.image, variables, machine })
-    const admitted = machine === undefined ? undefined : await admit({ o, files, machine, variables })
     const vtpm = await powerTpm({ o, launched, directory: files.tpmState, identity })
     const evidence: BootEvidence = {
       version: 1,
@@ -124,6 +121,8 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       expected,
       updates: admitted?.updates ?? [],
       opensFor: admitted?.opensFor,
+      variables: admitted?.variables,
+      notices: admitted?.notices ?? [],
       startsOtherOnce: variableData(parseVariableStore(variables), 'BootNext', efiVendor.global).length > 0,
       evidence,
       report: reportOn,
@@ -134,34 +133,6 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
     throw error
   }
 }
-
-/** Lets this machine's boots, and the accepted updates, read the disk's key. */
-async function admit(i: {
-  o: OpenRequest
-  files: { variables: string; tpmState: TpmDirectory }
-  machine: Uint8Array
-  variables: Uint8Array
-}): Promise<{ updates: AdmittedUpdate[]; opensFor: Record<string, string>[] }> {
-  const { o, files, machine, variables } = i
-  let updates: AdmittedUpdate[] = []
-  const boots = await admitBoots({
-    directory: files.tpmState,
-    machine,
-    judge: async (found) => {
-      const judged = await judgeUpdates(found, {
-        certificates: await dbCertificates(o.image),
-        predict: async (update) => await expectedPcrs({ image: o.image, variables, machine, update }),
-        logger: o.logger,
-      })
-      updates = judged.updates
-      return judged.admitted
-    },
-  })
-  return { updates, opensFor: boots.map(inHex) }
-}
-
-const inHex = (registers: BootRegisters): Record<string, string> =>
-  Object.fromEntries(Object.entries(registers).map(([index, value]) => [index, toHex(value)]))
 
 function customerEvidence(o: OpenRequest, customer: CustomerRelease): NonNullable<BootEvidence['customerRelease']> {
   const { diskEncryptionSet = '' } = o.spec.customerKey ?? {}
@@ -185,7 +156,7 @@ async function layFiles(i: {
     // Secure Boot was switched while the VM was off: its variables start empty.
     await makeUefiVariables({
       secureBoot: o.spec.security.secureBoot,
-      dbCertificates: await dbCertificates(o.image),
+      keys: await imageKeys(o.image),
       out: variables,
     })
   }

@@ -6,7 +6,7 @@ import { toHex } from '@strongroom/evidence'
 import type { InstallationAuthority } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { imageKeys, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
@@ -55,7 +55,7 @@ export async function openStateless(o: {
   o.step('Make UEFI variables')
   const variables = join(o.runtimeDir, 'variables.fd')
   const { secureBoot } = o.spec.security
-  await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: variables })
+  await makeUefiVariables({ secureBoot, keys: await imageKeys(o.image), out: variables })
   o.signal.throwIfAborted()
   o.step('Launch on silicon')
   const bytes = await readFirmware()

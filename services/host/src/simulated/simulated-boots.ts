@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
-import { dbCertificates } from '../image/boot-files.ts'
+import { imageKeys } from '../image/boot-files.ts'
 import { makeRuntime, sweepRuntime, vmFiles, type VmFiles } from '../instances/layout.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import type { HostServices } from '../instances/services.ts'
@@ -103,7 +103,7 @@ export class SimulatedBoots {
       const variablesPath = join(runtimeDir, 'variables.fd')
       await makeUefiVariables({
         secureBoot: spec.security.secureBoot,
-        dbCertificates: await dbCertificates(image),
+        keys: await imageKeys(image),
         out: variablesPath,
       })
       await GuestState.create({

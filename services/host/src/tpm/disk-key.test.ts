@@ -78,6 +78,23 @@ describe('the key of an OS disk in the vTPM', () => {
     await rm(fresh.directory.path, { recursive: true })
   })
 
+  it('is read under the PCR 7 of the VM’s updated variables, and no longer under the one before (attack H15)', async () => {
+    const twice = createHash('sha256').update(measured).update(Buffer.alloc(32, 1)).digest()
+    await admitBoots({ directory, machine, settle: async () => await Promise.resolve(twice) })
+    expect(await readAsGuest([...booted, 7])).toContain(Buffer.from(key.volumeKey).toString('hex'))
+    await expect(readAsGuest(booted)).rejects.toThrow('tpm2_nvread')
+    let bound: Uint8Array | undefined
+    await admitBoots({
+      directory,
+      machine,
+      settle: async ({ image: first }) => {
+        bound = first[7]
+        return await Promise.resolve(undefined)
+      },
+    })
+    expect([await readAsGuest(booted), Buffer.from(bound!)]).toEqual([expect.any(String), measured])
+  })
+
   it('is neither removed nor replaced by a guest, whatever it measured (attack H9)', async () => {
     const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })
     try {

@@ -42,7 +42,7 @@ const form = new RegExp(`^2 (${uuid}) ([0-9a-f]{128}) ${digest} ${digest} ${dige
 export type ImageRegisters = Pick<BootRegisters, 4 | 7 | 11>
 
 /** The index's content: the key, and the image's registers that it is permanently bound to. */
-interface Content {
+export interface Content {
   key: DiskKey
   image: ImageRegisters
 }
@@ -72,12 +72,15 @@ const noMachine = new Uint8Array(32)
  * Lets the boots of one machine read the key, and no others: the image stays the one that the key was created for,
  * whatever is predicted now, plus the updates that `judge` admits. Does nothing if the TPM has no disk key.
  * @param o.machine PCR 1 of the machine that the VM will run on (predictPcr1)
+ * @param o.settle called for the PCR 7 that the VM's Secure Boot variables give; without an answer it is the one that
+ * the key was created for
  * @param o.judge called if the VM accepts boot-file updates; without it none is admitted
  * @returns registers of the boots that can read the key, when they do
  */
 export async function admitBoots(o: {
   directory: TpmDirectory
   machine: Uint8Array
+  settle?: (bound: Content) => Promise<Uint8Array | undefined>
   judge?: (found: FoundUpdates) => Promise<AdmittedBoots>
 }): Promise<BootRegisters[]> {
   return await withTpm(o, async (tpm) => {
@@ -85,14 +88,15 @@ export async function admitBoots(o: {
     const content = await readContent(tpm, defined)
     if (content === undefined) return []
     try {
+      const image = { ...content.image, 7: (await o.settle?.(content)) ?? content.image[7] }
       const rules = await readUpdateRules(tpm, defined)
       const admitted =
         rules === undefined || o.judge === undefined
           ? { image: (rules?.lowest ?? 0) === 0, updates: [] }
-          : await o.judge({ rules, slots: await readSlots(tpm), ...content })
+          : await o.judge({ rules, slots: await readSlots(tpm), key: content.key, image })
       if (rules !== undefined && 'lowest' in admitted && admitted.lowest !== rules.lowest)
         await writeUpdateRules(tpm, { ...rules, lowest: admitted.lowest })
-      const boots = [...(admitted.image ? [content.image] : []), ...admitted.updates].map((boot) => registersOf(boot, o.machine)) // prettier-ignore
+      const boots = [...(admitted.image ? [image] : []), ...admitted.updates].map((boot) => registersOf(boot, o.machine)) // prettier-ignore
       const policies = boots.map(policyOf)
       // If nothing is admitted, the key stays under a value that no boot measures.
       if (policies.length === 0) policies.push(policyOf(registersOf(content.image, noMachine)))

@@ -59,6 +59,8 @@ export class GuestState {
     restored?: RestoredFrom | undefined
     /** Passphrase of the captured disk. */
     diskKey?: Uint8Array
+    /** See `variableRecord`. */
+    variableRecord?: Uint8Array | undefined
   }): Promise<void> {
     const partial = `${o.path}.partial`
     await rm(partial, { force: true })
@@ -84,6 +86,7 @@ export class GuestState {
           [fileIds.tpmState, o.tpm],
           [fileIds.uefiVariables, o.variables],
           ...(o.diskKey === undefined ? [] : [[fileIds.diskKey, o.diskKey] as const]),
+          ...(o.variableRecord === undefined ? [] : [[fileIds.variableRecord, o.variableRecord] as const]),
         ]),
       })
       await container.close()
@@ -176,6 +179,8 @@ export class GuestState {
       [fileIds.uefiVariables, this.variables()],
       [fileIds.settings, this.#settings(generation, customerKey)],
     ])
+    const variableRecord = this.variableRecord()
+    if (variableRecord !== undefined) secret.set(fileIds.variableRecord, variableRecord)
     const clear = new Map(keyFiles(dataKey, createPublicKey(releasedKey), { previous, customer }))
     await this.#container.commit({ datastoreKey: dataKey, clear, secret })
     dataKey.fill(0)
@@ -215,11 +220,17 @@ export class GuestState {
     return this.#container.readSecret(fileIds.diskKey)
   }
 
+  /** Secure Boot variables of the VM's boots (paravisor/variable-record.ts); undefined before its first boot. */
+  variableRecord(): Buffer | undefined {
+    return this.#container.readSecret(fileIds.variableRecord)
+  }
+
   /** Writes the changes in one step. */
-  async save(o: { tpm?: Uint8Array; variables?: Uint8Array }): Promise<void> {
+  async save(o: { tpm?: Uint8Array; variables?: Uint8Array; variableRecord?: Uint8Array }): Promise<void> {
     const secret = new Map<number, Uint8Array>()
     if (o.tpm !== undefined) secret.set(fileIds.tpmState, o.tpm)
     if (o.variables !== undefined) secret.set(fileIds.uefiVariables, o.variables)
+    if (o.variableRecord !== undefined) secret.set(fileIds.variableRecord, o.variableRecord)
     if (secret.size > 0) await this.#container.commit({ secret })
   }
 

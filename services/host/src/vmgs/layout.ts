@@ -25,6 +25,8 @@ export const fileIds = {
   settings: 40,
   /** Ours: the volume key of a captured guest state's disk, instead of a vTPM that holds it. */
   diskKey: 41,
+  /** Ours: the Secure Boot variables that the VM's boots are to have, and how they came to be (docs/design/0019-secure-boot-variables.md). */
+  variableRecord: 42,
   extendedTable: 63,
 } as const
 

@@ -74,9 +74,8 @@ export async function judgeTrust(
 
 /**
  * The first boot that its creator trusts determines what every later one must run and open; the highest boot-file
- * generation prevents older ones from running. Firmware is pinned too: a boot is trusted only with firmware that the
- * signed list and
- * its owner allow after the last one.
+ * generation and the number of updates of Secure Boot variables, that nothing before them comes back. Firmware is pinned
+ * too: a boot is trusted only with firmware that the signed list and its owner allow after the last one.
  */
 async function pinFirst(
   context: CommandContext,
@@ -86,11 +85,13 @@ async function pinFirst(
 ): Promise<void> {
   if (made === undefined || seen === undefined) return
   const generation = Math.max(seen.generation ?? 0, made.pins?.generation ?? 0)
+  const variableUpdates = Math.max(seen.variableUpdates ?? 0, made.pins?.variableUpdates ?? 0)
   const { firmware } = seen
   const pins = {
     ...seen,
     ...made.pins,
     ...(generation > 0 && { generation }),
+    ...(variableUpdates > 0 && { variableUpdates }),
     ...(firmware !== undefined && { firmware }),
   }
   if (isDeepStrictEqual(pins, made.pins)) return
@@ -104,10 +105,13 @@ const askedImage = (record: AskedImage, made: AskedVm | undefined): AskedImage =
     ? { ...record, ...keptOf(made) }
     : { by: 'creator', reference: imageReference(made.vm.image), ...keptOf(made) }
 
-const keptOf = (made: AskedVm | undefined): Pick<AskedImage, 'bootFile' | 'publisher' | 'generation'> => ({
+const keptOf = (
+  made: AskedVm | undefined,
+): Pick<AskedImage, 'bootFile' | 'publisher' | 'generation' | 'variableUpdates'> => ({
   bootFile: made?.pins?.bootFile,
   publisher: made?.pins?.publisher,
   generation: made?.pins?.generation,
+  variableUpdates: made?.pins?.variableUpdates,
 })
 
 function askedSecureBoot(context: CommandContext, record: boolean, made: AskedVm | undefined): boolean {

@@ -5,7 +5,14 @@ import { valueOf } from '../answers.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { backupRequest, backupStatus, restoreKey, restoreOffer } from './backups.ts'
 import { diskAccess, diskAccessRequest, finishUpload, storedDiskSpec, storedDiskStatus } from './disks.ts'
-import { firmwareListDocument, imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from './images.ts'
+import {
+  firmwareListDocument,
+  imageBuildStatus,
+  imageMeasurements,
+  imageRecord,
+  imageUpdate,
+  signedVariable,
+} from './images.ts'
 import {
   commandRequest,
   dataDisks,
@@ -15,6 +22,7 @@ import {
   imageUpdateRequest,
   instanceConversion,
   instancePatch,
+  signedVariableRequest,
   simulatedBoot,
   stopRequest,
 } from './requests.ts'
@@ -66,6 +74,7 @@ const images: readonly WireOperation[] = [
   { method: 'POST', path: '/images/build', summary: 'Builds the reference image or a variant of it; idempotent', query: variant, status: 202, answer: imageBuildStatus, errors: ['InvalidParameter'] },
   { method: 'POST', path: '/images/import', summary: 'Imports a disk file on the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound'] },
   { method: 'POST', path: '/images/:id/update', summary: 'Signs a boot file of the host as an update of an image', body: imageUpdateRequest, status: 200, answer: imageUpdate, errors: ['ImageNotQualified', 'PublisherKeyMissing'] },
+  { method: 'POST', path: '/images/:id/sign-variable', summary: 'Signs a write of a Secure Boot variable as the image’s publisher', body: signedVariableRequest, status: 200, answer: signedVariable, errors: ['PublisherKeyMissing', 'ImageNotFound'] },
 ]
 
 // prettier-ignore

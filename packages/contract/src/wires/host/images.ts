@@ -65,6 +65,17 @@ export const firmwareListDocument = named(
 )
 export type FirmwareListDocument = TypeOf<typeof firmwareListDocument>
 
+export const signedVariable = named(
+  'SignedVariable',
+  object({
+    /** Id of the image. */
+    image: anyText,
+    /** EFI_VARIABLE_AUTHENTICATION_2 and the data behind it, base64. */
+    update: anyText,
+  }),
+)
+export type SignedVariable = TypeOf<typeof signedVariable>
+
 export const imageBuildStatus = named(
   'ImageBuildStatus',
   object({

@@ -1,6 +1,16 @@
 import { flag, integer, list, named, object, oneOf, optional, text, upTo, type TypeOf } from '../../shape/index.ts'
 import { keyIdentifier, line, lowerCaseGuid, tee, vmId } from './names.ts'
-import { anySpec, base64, customerKey, furtherInterfaces, network, shownFacts, size, tags } from './vm.ts'
+import {
+  anySpec,
+  base64,
+  customerKey,
+  furtherInterfaces,
+  network,
+  secureBootUpdates,
+  shownFacts,
+  size,
+  tags,
+} from './vm.ts'
 
 export const instancePatch = named(
   'InstancePatch',
@@ -13,6 +23,8 @@ export const instancePatch = named(
     interfaces: optional(furtherInterfaces),
     shown: optional(shownFacts),
     customerKey: optional(customerKey),
+    /** All that there are; also while the VM runs, for its next boot. */
+    secureBootUpdates: optional(secureBootUpdates),
   }),
 )
 export type InstancePatch = TypeOf<typeof instancePatch>
@@ -111,6 +123,19 @@ export const firmwareRemoval = named(
   object({ sha256: text(/^[0-9a-f]{64}$/, 'SHA-256 of a listed release, hexadecimal') }),
 )
 export type FirmwareRemoval = TypeOf<typeof firmwareRemoval>
+
+/** A write of a Secure Boot variable is to be signed by an image's publisher (docs/design/0019-secure-boot-variables.md). */
+export const signedVariableRequest = named(
+  'SignedVariableRequest',
+  object({
+    variable: oneOf('PK', 'KEK', 'db', 'dbx'),
+    /** Adds to what the variable holds; false replaces it. */
+    append: flag,
+    /** EFI_SIGNATURE_LISTs. */
+    lists: base64,
+  }),
+)
+export type SignedVariableRequest = TypeOf<typeof signedVariableRequest>
 
 /** Makes a disk file on the host an image. */
 export const imageImport = named(

@@ -136,6 +136,20 @@ const ordinarySpec = named(
 /** A VM without protection from the host: no processor measures it, no key is released for it. */
 export type OrdinarySpec = TypeOf<typeof ordinarySpec>
 
+/** Signed writes of Secure Boot variables by the VM's owner, in the order in which boots take them (docs/design/0019-secure-boot-variables.md). */
+export const secureBootUpdates = list(
+  named(
+    'VariableUpdate',
+    object({
+      variable: oneOf('PK', 'KEK', 'db', 'dbx'),
+      /** EFI_VARIABLE_AUTHENTICATION_2 and the data behind it, as files called .auth hold it. */
+      update: base64,
+    }),
+  ),
+  { most: 16 },
+)
+export type SecureBootUpdates = TypeOf<typeof secureBootUpdates>
+
 const confidential = {
   ...common,
   /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal. None with NonPersistedTPM. */
@@ -164,6 +178,7 @@ const keptSpec = named(
     security: object({ encryption: keptEncryption, secureBoot: flag, vTpm }),
     /** Platform-managed key that wraps the guest state's data key. */
     guestStateKey: keyIdentifier,
+    secureBootUpdates: optional(secureBootUpdates),
   }),
 )
 
@@ -185,6 +200,7 @@ const instanceSpec = object({
   security: object({ encryption, secureBoot: flag, vTpm: flag }),
   /** Absent with NonPersistedTPM: there is no guest state. */
   guestStateKey: optional(keyIdentifier),
+  secureBootUpdates: optional(secureBootUpdates),
 })
 /** A confidential VM, with or without stored guest state. */
 export type InstanceSpec = TypeOf<typeof instanceSpec>

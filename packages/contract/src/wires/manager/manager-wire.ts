@@ -1,8 +1,21 @@
 import { managementHost } from '../../names.ts'
 import { anyText, named, object } from '../../shape/index.ts'
 import { valueOf } from '../answers.ts'
-import { firmwareListDocument, imageBuildStatus, imageMeasurements, imageRecord, imageUpdate } from '../host/images.ts'
-import { firmwareRemoval, firmwareSigning, imageImport, imageUpdateRequest } from '../host/requests.ts'
+import {
+  firmwareListDocument,
+  imageBuildStatus,
+  imageMeasurements,
+  imageRecord,
+  imageUpdate,
+  signedVariable,
+} from '../host/images.ts'
+import {
+  firmwareRemoval,
+  firmwareSigning,
+  imageImport,
+  imageUpdateRequest,
+  signedVariableRequest,
+} from '../host/requests.ts'
 import { variant } from '../host/host-wire.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { accessQuestion, vaultAccess } from './access.ts'
@@ -47,6 +60,7 @@ const images: readonly WireOperation[] = [
   { method: 'POST', path: `${of('Machine')}/images/build`, summary: 'Builds the reference image or a variant of it; idempotent', query: variant, status: 202, answer: imageBuildStatus },
   { method: 'POST', path: `${of('Machine')}/images/import`, summary: 'Imports a disk file on the host as an image', body: imageImport, status: 200, answer: imageRecord, errors: ['ImageNotQualified', 'ImageNotFound', 'InvalidParameter'] },
   { method: 'POST', path: `${of('Machine')}/images/:image/update`, summary: 'Signs a boot file of the server’s machine as an update of an image', body: imageUpdateRequest, status: 200, answer: imageUpdate, errors: ['ImageNotQualified', 'ImageNotFound', 'InvalidParameter', 'PublisherKeyMissing'] },
+  { method: 'POST', path: `${of('Machine')}/images/:image/signVariable`, summary: 'Signs a write of a Secure Boot variable as the image’s publisher', body: signedVariableRequest, status: 200, answer: signedVariable, errors: ['ImageNotFound', 'InvalidParameter', 'PublisherKeyMissing'] },
 ]
 
 // prettier-ignore

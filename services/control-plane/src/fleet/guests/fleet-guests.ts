@@ -139,7 +139,8 @@ class FleetGuests {
     await this.#o.placements.transaction(async (tx) => {
       await this.#o.vms.change(tx, vmId, (vm) => {
         const { state } = vm.status.power
-        if (!['Stopped', 'Failed'].includes(state)) throw notStopped(state)
+        const forNextBoot = patch.secureBootUpdates !== undefined && Object.keys(patch).length === 1
+        if (!forNextBoot && !['Stopped', 'Failed'].includes(state)) throw notStopped(state)
         const { customerKey: _none, ...rest } = patch
         return { ...vm, spec: { ...vm.spec, ...rest, security: { ...vm.spec.security, ...patch.security } } as InstanceSpec } // prettier-ignore
       })

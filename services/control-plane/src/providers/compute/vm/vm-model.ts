@@ -1,4 +1,11 @@
-import type { FirmwareUpdates, ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
+import type {
+  FirmwareUpdates,
+  ImageReference,
+  SecureBootUpdates,
+  SecurityEncryptionType,
+  SecurityType,
+  Tee,
+} from '@strongroom/contract'
 import type { UserIdentity } from '../../../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../../../store/resources.ts'
 
@@ -123,6 +130,8 @@ export interface VmInternal {
   specialised?: boolean
   /** Restored from a backup: its manifest, signed. */
   restore?: string
+  /** Signed writes of its Secure Boot variables that its owner gave, for its boots to take. */
+  secureBootUpdates?: SecureBootUpdates
 }
 
 export type Vm = Resource<VmInternal>

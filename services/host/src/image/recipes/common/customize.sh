@@ -7,6 +7,7 @@ root=$1
 put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
 put 0755 agent usr/lib/strongroom/agent
 put 0755 boot-file usr/lib/strongroom/boot-file
+put 0755 secure-boot usr/lib/strongroom/secure-boot
 put 0755 deprovision usr/lib/strongroom/deprovision
 put 0755 init usr/lib/strongroom/init
 put 0755 make-initrd usr/lib/strongroom/make-initrd

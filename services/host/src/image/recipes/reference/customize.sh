@@ -15,6 +15,8 @@ put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
 put 0644 strongroom-commands.service etc/systemd/system/strongroom-commands.service
 put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.service
 put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
+put 0644 strongroom-secure-boot.path etc/systemd/system/strongroom-secure-boot.path
+put 0644 strongroom-secure-boot.service etc/systemd/system/strongroom-secure-boot.service
 put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
 put 0644 devices.conf etc/systemd/system/systemd-udev-trigger.service.d/strongroom.conf
@@ -25,7 +27,7 @@ put 0644 ssh.conf etc/systemd/system/ssh.service.d/strongroom.conf
 # Asked for by udev otherwise, behind all other devices.
 printf 'virtio_net\n' >"$root/etc/modules-load.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
-  strongroom-clock.service strongroom-commands.service strongroom-health.timer chrony.service
+  strongroom-clock.service strongroom-commands.service strongroom-health.timer strongroom-secure-boot.path chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 chroot "$root" systemctl --quiet set-default multi-user.target
 # The disk is larger than its image; no generator says so (systemd.gpt_auto=no).
