@@ -26,7 +26,7 @@ export interface OwnerUpdate {
  * Which Secure Boot variables a VM's next boot has. From inside two must agree: a key that KEK or PK holds, whose signature is verified here
  * and not believed of the firmware, and the guest, whose MAC under the disk's key says that it had opened the disk. Of dbx alone, which
  * takes away and gives nothing, the guest's consent to what its firmware appended is enough: so programs that know nothing of us update it. From
- * the owner the signature counts. Whatever else the store holds, an older dbx or keys of the host's, counts for nothing: the boot gets
+ * the owner the signature counts. Whatever else the store holds, an older dbx or keys of the host's, is ignored: the boot gets
  * what is recorded.
  * @param o.found what the store holds
  */
@@ -81,7 +81,7 @@ class NotAccepted extends Refusal {
   }
 }
 
-/** Whether firmware with these variables goes on accepting the VM's boot file by the entry of db by which it did. */
+/** Whether firmware with these variables still accepts the VM's boot file by the entry of db by which it did. */
 function accepts({ db, dbx }: SecureBootState, authority: Uint8Array): boolean {
   const certificate = authority.subarray(16)
   const found = parseSignatureLists(db.data).find(({ content }) => equal(content, certificate))

@@ -27,7 +27,7 @@ export const updateSecureBootVariables: AtResource<VmInternal> = async (plane, r
   return ok({ updates: all.length })
 }
 
-/** What the VM's host is told of at each start. */
+/** What the VM’s host gets at each start. */
 export const secureBootUpdatesOf = ({ internal }: Vm): { secureBootUpdates?: SecureBootUpdates } =>
   internal.secureBootUpdates === undefined ? {} : { secureBootUpdates: internal.secureBootUpdates }
 
