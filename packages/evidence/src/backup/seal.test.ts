@@ -35,11 +35,13 @@ describe('the manifest of a backup', () => {
 })
 
 describe('the guest state of a backup', () => {
-  const state = { tpm: utf8('the vTPM'), variables: utf8('UEFI variables') }
+  const state = { tpm: utf8('the vTPM'), variables: utf8('UEFI variables'), variableRecord: utf8('updates of dbx') }
 
   it('opens with the data key, and shows nothing without it', async () => {
     const sealed = await sealBackedUpState(state, dataKey)
     expect(await openBackedUpState(sealed, dataKey)).toEqual(state)
+    const { variableRecord: _, ...unbooted } = state
+    expect(await openBackedUpState(await sealBackedUpState(unbooted, dataKey), dataKey)).toEqual(unbooted)
     expect(Buffer.from(sealed).includes('vTPM')).toBe(false)
     await expect(openBackedUpState(sealed, other)).rejects.toEqual(refused('TokenSignatureInvalid'))
   })

@@ -8,6 +8,8 @@ import { shown } from '../tokens/shown.ts'
 /** `typ` of a backup's manifest: no token can pass for one. */
 const backupType = 'strongroom-backup+jws'
 const [nonceLength, tagLength, dataKeyLength] = [12, 16, 32]
+/** Of vTPM and variables. */
+const lengthsLength = 8
 
 /** Keys that a backup's data key yields (RFC 5869): each is for one purpose. */
 async function derive(dataKey: Uint8Array, purpose: 'manifest' | 'guest state'): Promise<Uint8Array<ArrayBuffer>> {
@@ -84,23 +86,27 @@ async function macKey(dataKey: Uint8Array, use: 'sign' | 'verify'): Promise<Cryp
 export interface BackedUpState {
   tpm: Uint8Array
   variables: Uint8Array
+  /** The record of updates of its Secure Boot variables; absent before the VM's first boot. */
+  variableRecord?: Uint8Array
 }
 
 /**
- * AES-256-GCM under a key of the data key's: nonce, ciphertext, tag.
+ * AES-256-GCM under a key of the data key's: nonce, ciphertext, tag. The plaintext is the lengths of vTPM and variables,
+ * 32 bits each, big-endian, the two, and the record.
  * @example
  * import { sealBackedUpState, utf8 } from '@strongroom/evidence'
  *
  * const state = { tpm: utf8('vTPM'), variables: utf8('UEFI variables') }
  * const sealed = await sealBackedUpState(state, new Uint8Array(32))
- * sealed.length // => 50
+ * sealed.length // => 54
  */
 export async function sealBackedUpState(state: BackedUpState, dataKey: Uint8Array): Promise<Uint8Array> {
-  const length = new Uint8Array(4)
-  new DataView(length.buffer).setUint32(0, state.tpm.length)
+  const lengths = new Uint8Array(lengthsLength)
+  new DataView(lengths.buffer).setUint32(0, state.tpm.length)
+  new DataView(lengths.buffer).setUint32(4, state.variables.length)
   const iv = crypto.getRandomValues(new Uint8Array(nonceLength))
   const key = await crypto.subtle.importKey('raw', await derive(dataKey, 'guest state'), 'AES-GCM', false, ['encrypt'])
-  const plain = concat(length, state.tpm, state.variables)
+  const plain = concat(lengths, state.tpm, state.variables, state.variableRecord ?? new Uint8Array())
   return concat(iv, new Uint8Array(await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, plain)))
 }
 
@@ -116,7 +122,7 @@ export async function sealBackedUpState(state: BackedUpState, dataKey: Uint8Arra
  */
 export async function openBackedUpState(sealed: Uint8Array, dataKey: Uint8Array): Promise<BackedUpState> {
   const truncated = (): ParseError => new ParseError({ code: 'Truncated', message: 'guest state of a backup' })
-  if (sealed.length < nonceLength + tagLength + 4) throw truncated()
+  if (sealed.length < nonceLength + tagLength + lengthsLength) throw truncated()
   const key = await crypto.subtle.importKey('raw', await derive(dataKey, 'guest state'), 'AES-GCM', false, ['decrypt'])
   const iv = forWebCrypto(sealed.subarray(0, nonceLength))
   const opened = await crypto.subtle
@@ -129,7 +135,12 @@ export async function openBackedUpState(sealed: Uint8Array, dataKey: Uint8Array)
       subject: 'guest state',
     })
   const plain = new Uint8Array(opened)
-  const length = new DataView(opened).getUint32(0)
-  if (4 + length > plain.length) throw truncated()
-  return { tpm: plain.subarray(4, 4 + length), variables: plain.subarray(4 + length) }
+  const variablesAt = lengthsLength + new DataView(opened).getUint32(0)
+  const recordAt = variablesAt + new DataView(opened).getUint32(4)
+  if (recordAt > plain.length) throw truncated()
+  return {
+    tpm: plain.subarray(lengthsLength, variablesAt),
+    variables: plain.subarray(variablesAt, recordAt),
+    ...(recordAt < plain.length && { variableRecord: plain.subarray(recordAt) }),
+  }
 }

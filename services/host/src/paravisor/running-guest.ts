@@ -121,12 +121,14 @@ export class RunningGuest {
   async capture(
     disks: CapturedDisk[],
     signal: AbortSignal,
-  ): Promise<GuestFiles & { generation: number; copiedBytes: number; incremental: boolean }> {
+  ): Promise<GuestFiles & { variableRecord?: Buffer; generation: number; copiedBytes: number; incremental: boolean }> {
     let files: GuestFiles | undefined
     const atMoment = async (): Promise<void> => void (files = await this.#writeBack.read())
     const copied = await this.#vm.capture(disks, { atMoment, signal })
     if (files === undefined) throw new TypeError('the guest state is read before the guest goes on')
-    return { ...copied, ...files, generation: this.#opened.state.generation ?? 0 }
+    const { state } = this.#opened
+    const variableRecord = state.variableRecord?.()
+    return { ...copied, ...files, ...(variableRecord && { variableRecord }), generation: state.generation ?? 0 }
   }
 
   /** See OpenedGuest. */

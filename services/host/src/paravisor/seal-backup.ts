@@ -77,7 +77,7 @@ export async function authorizedRecipient(o: {
  */
 export async function sealBackup(o: {
   recipient: Recipient
-  state: GuestFiles
+  state: GuestFiles & { variableRecord?: Buffer }
   manifest: Omit<BackupManifest, 'version' | 'consistency' | 'recipient' | 'wrappedKey' | 'files'>
   files: { name: 'boot.efi' | 'db.pem'; bytes: number; sha256: string }[]
 }): Promise<{ manifest: string; guestState: Uint8Array }> {

@@ -17,6 +17,8 @@ export interface SavedState {
   /** Of a confidential VM's. */
   readonly generation?: number
   save(changes: { tpm?: Buffer; variables?: Buffer }): Promise<void>
+  /** Updates of a confidential VM's Secure Boot variables: written at its start alone. */
+  variableRecord?(): Buffer | undefined
   close(): Promise<void>
 }
 
