@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(async () => await installation.remove())
 
-/** What the report says of the next boot with this firmware, or what the boot is refused with. */
+/** What the report shows for the next boot with this firmware, or the code that the boot is refused with. */
 async function restarted(vm: string, firmware: string): Promise<string> {
   await copyFile(firmware, host)
   await installation.must('vm', 'restart', vm)

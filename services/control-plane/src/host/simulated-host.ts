@@ -1,7 +1,6 @@
 import {
   isOrdinary,
   sharedAttestationHost,
-  standInImage,
   type AnySpec,
   type AnyBootEvidence,
   type AttachedDisk,
@@ -28,22 +27,10 @@ import type { GuestStateKeys, Host, KeyPlacement } from './host.ts'
 import { refuseRestore, WithoutBackups } from './no-backups.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
+import { simulatedImage as image, withoutImages } from './simulated-images.ts'
 
 const noGuestNotice =
   'Compute is simulated in this installation: no guest ran. Boot evidence is generated on request, and says so.'
-
-/** The image of VMs here: a name that requests can refer to, without a disk. */
-const image: ImageRecord = {
-  ...standInImage,
-  path: '',
-  sizeBytes: 2 * 2 ** 30,
-  sha256: '',
-  builtAt: '1970-01-01T00:00:00.000Z',
-  source: 'reference',
-  osType: 'Linux',
-  qualifies: { confidential: true, diskEncryption: true, reasons: [] },
-  os: { id: 'debian', versionId: '13', kernel: '' },
-}
 
 type PlacedAt = (vmId: string) => Promise<KeyPlacement | undefined>
 const nowhere: PlacedAt = async () => await Promise.resolve(undefined)
@@ -385,13 +372,6 @@ const notStopped = (state: string): ServiceError =>
     expected: 'Stopped',
     found: state,
     remedy: 'Deallocate the VM first.',
-  })
-
-const withoutImages = (): ServiceError =>
-  new ServiceError({
-    code: 'NoImages',
-    message: 'Compute is simulated in this installation: images are not built, imported or booted.',
-    remedy: 'Use an installation that boots guests.',
   })
 
 /** Until evidence is requested there is no guest state, and so no key: the identifier states it. */
