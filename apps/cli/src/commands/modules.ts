@@ -23,6 +23,8 @@ export const commandModules: CommandModule[] = [
     words: ['vm secure-boot', 'vm update-secure-boot'],
     load: async () => (await import('./vm/secure-boot.ts')).secureBootCommands,
   },
+  { words: ['vm backup'], load: async () => [(await import('./vm/backup.ts')).backupCommand] },
+  { words: ['vm restore'], load: async () => [(await import('./vm/restore.ts')).restoreCommand] },
   { words: ['vm trust'], load: async () => [(await import('./vm/trust.ts')).trustCommand] },
   {
     words: ['vm sign-script', 'vm run-command'],

@@ -4,9 +4,7 @@ import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command } from '../../core/command.ts'
 import { personalSshKey } from '../../core/ssh-key.ts'
 import { groupPath, removeLeftovers } from '../../up/vm-network.ts'
-import { backupCommand } from './backup.ts'
 import { createCommand } from './create.ts'
-import { restoreCommand } from './restore.ts'
 import {
   columns,
   eachVm,
@@ -153,6 +151,4 @@ export const vmCommands: Command[] = [
   updateCommand,
   remove,
   waitCommand,
-  backupCommand,
-  restoreCommand,
 ]
