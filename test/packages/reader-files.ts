@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { detect, type Piece, type PieceKind, type PieceOf } from '@strongroom/evidence/files'
 import {
@@ -124,6 +126,17 @@ async function layOutLog(folder: string): Promise<void> {
   await write(join(folder, 'log'), files)
 }
 
+/** A script, and OpenSSH's signature of it. */
+async function layOutScript(folder: string): Promise<void> {
+  await write(folder, { script: 'uptime\n' })
+  const keygen = async (...args: string[]): Promise<unknown> =>
+    await promisify(execFile)('ssh-keygen', args, { cwd: folder })
+  await keygen('-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', 'id_ed25519')
+  await keygen('-q', '-Y', 'sign', '-n', 'file', '-f', 'id_ed25519', 'script')
+  const line = String(await readFile(join(folder, 'id_ed25519.pub'))).trim()
+  await write(folder, { 'id_ed25519.pub': line })
+}
+
 async function write(folder: string, files: Record<string, Uint8Array | string>): Promise<void> {
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
@@ -140,6 +153,7 @@ export async function layOut(folder: string): Promise<void> {
   for (const [name, path] of Object.entries(recorded))
     await write(folder, { [name]: gunzipSync(await readFile(join(fixtures, path))) })
   await layOutLog(folder)
+  await layOutScript(folder)
   await write(folder, { ...(await tokenFiles()), ...updateFiles() })
   const boot = await makeBoot('SNP', await makeSilicon())
   await write(folder, {

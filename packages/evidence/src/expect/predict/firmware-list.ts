@@ -53,7 +53,7 @@ const mostReleases = 64
  * import { readFile } from 'node:fs/promises'
  * import { measureFirmware } from '@strongroom/evidence/expected'
  *
- * const { sha256, snp } = await measureFirmware(await readFile('ovmf.fd'))
+ * const { sha256, snp } = await measureFirmware(await readFile('tdvf.fd'))
  * sha256.length // => 32
  * snp.start.length // => 48
  */
@@ -71,7 +71,7 @@ export async function measureFirmware(firmware: Uint8Array): Promise<Pick<Firmwa
  * import { firmwareListText, measureFirmware } from '@strongroom/evidence/expected'
  *
  * const release = { version: 'ovmf 2025.02-8', securityVersion: 1, builtAt: new Date('2025-03-01') }
- * const measured = await measureFirmware(await readFile('ovmf.fd'))
+ * const measured = await measureFirmware(await readFile('tdvf.fd'))
  * const list = { signedAt: new Date('2026-11-29'), first: true }
  * const text = firmwareListText({ ...list, releases: [{ ...release, ...measured }] })
  * JSON.parse(new TextDecoder().decode(text)).releases.length // => 1

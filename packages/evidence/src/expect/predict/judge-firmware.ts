@@ -36,7 +36,7 @@ export interface FirmwareRefusal {
  * import { findFirmware, measureFirmware } from '@strongroom/evidence/expected'
  *
  * const release = { version: 'ovmf 2025.02-8', securityVersion: 1, builtAt: new Date('2025-03-01') }
- * const measured = await measureFirmware(await readFile('ovmf.fd'))
+ * const measured = await measureFirmware(await readFile('tdvf.fd'))
  * const list = { signedAt: new Date('2026-11-29'), first: true, releases: [{ ...release, ...measured }] }
  * const launch = { tee: 'TDX' as const, measurement: measured.mrtd, vcpuType: 'EPYC-Milan', vCPUs: 128 }
  * const found = await findFirmware(list, launch)
