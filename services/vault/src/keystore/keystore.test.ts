@@ -113,6 +113,23 @@ describe.each(drivers)('a keystore: $name', ({ name, imports, open }) => {
     }
   })
 
+  check('decrypts no value that is shorter than the modulus, even where only a zero is missing', async () => {
+    const { publicParts, use } = await made(rsa)
+    const key = createPublicKey({ key: { kty: 'RSA', n: publicParts.n!, e: publicParts.e! }, format: 'jwk' })
+    for (const [name, options] of [
+      ['RSA1_5', { padding: constants.RSA_PKCS1_PADDING }],
+      ['RSA-OAEP', { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }],
+    ] as const) {
+      let value: Buffer
+      do value = publicEncrypt({ key, ...options }, randomBytes(32))
+      while (value[0] !== 0)
+      const decrypt = (bytes: Uint8Array): Promise<KeyUseResult> =>
+        use({ operation: 'decrypt', algorithm: name, value: bytes })
+      await expect(decrypt(value.subarray(1)), name).rejects.toMatchObject({ code: 'BadParameter', status: 400 })
+      expect((await decrypt(value)).value, name).toHaveLength(32)
+    }
+  })
+
   check('decrypts what was encrypted to the public half, and says one thing of all that does not decrypt', async () => {
     const { publicParts, use } = await made(rsa)
     const key = createPublicKey({ key: { kty: 'RSA', n: publicParts.n!, e: publicParts.e! }, format: 'jwk' })

@@ -62,11 +62,16 @@ export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUs
 export function useRsaKey(key: KeyObject, { bits }: Extract<KeySpec, { type: 'RSA' }>, use: KeyUse): KeyUseResult {
   if (use.operation === 'sign') return { value: signedRsa(key, bits, use) }
   try {
-    if (use.operation === 'decrypt') return { value: decrypted(key, use) }
+    if (use.operation === 'decrypt' && isCiphertextOf(bits, use.value)) return { value: decrypted(key, use) }
   } catch {
     // Refused below.
   }
   throw unusableValue(use)
+}
+
+/** A shorter value is the same integer, so OpenSSL and tokens may take it; RFC 8017 sections 7.1.2 and 7.2.2 do not. */
+export function isCiphertextOf(bits: number, value: Uint8Array): boolean {
+  return value.length === Math.ceil(bits / 8)
 }
 
 /** One message for all causes. */

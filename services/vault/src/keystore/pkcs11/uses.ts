@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { aesCiphers, aesWrappings, macs, rsaEncryptions, signatures } from '../algorithms.ts'
 import { digestBytes, digestInfo, type DigestName } from '../digest-info.ts'
 import type { KeySpec, KeyUse, KeyUseResult } from '../keystore.ts'
-import { unusableValue } from '../secret-operations.ts'
+import { isCiphertextOf, unusableValue } from '../secret-operations.ts'
 import { codeOf, type Binding, type Handle, type Mechanism } from './module.ts'
 import { attribute } from './objects.ts'
 import { oaep } from './release.ts'
@@ -32,6 +32,7 @@ export async function useInside(session: Session, o: UsedKey, use: KeyUse): Prom
       case 'mac':
         return { value: await authenticated(session, o.key, use) }
       case 'decrypt':
+        if (o.spec.type !== 'RSA' || !isCiphertextOf(o.spec.bits, use.value)) throw unusableValue(use)
         return { value: await decrypted(session, o.key, use, rsaMechanism(session.binding, use.algorithm), use.value) }
       case 'wrap':
       case 'unwrap':
