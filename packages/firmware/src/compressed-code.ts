@@ -69,10 +69,10 @@ async function pack(code: Buffer): Promise<Buffer> {
 }
 
 /** @param found how it differs from OVMF */
-const notHardened = (found: string): FirmwareError =>
+export const notHardened = (found: string): FirmwareError =>
   new FirmwareError({
     message:
-      'The kernel loader, which starts whatever the host supplies, cannot be removed from the guests’ UEFI firmware.',
+      'The kernel loader, which starts whatever the host supplies, and unused drivers cannot be removed from the guests’ UEFI firmware.',
     expected: 'firmware built like Debian’s OVMF',
     found,
     remedy: 'Install Debian’s package ovmf.',

@@ -3,7 +3,7 @@ import { withoutKernelLoader } from './kernel-loader.ts'
 import { withoutUnusedDrivers } from './unused-drivers.ts'
 
 /**
- * OVMF without its kernel loader and without the drivers that no guest uses. Firmware that has neither is returned unchanged.
+ * OVMF without its kernel loader and without the drivers that no guest uses. Firmware with neither is returned unchanged.
  * @param firmware content of a flash file
  * @throws FirmwareError if it is not built like OVMF
  */

@@ -1,4 +1,4 @@
-import type { Code } from './compressed-code.ts'
+import { notHardened, type Code } from './compressed-code.ts'
 import { eraseProgram, filesOf, findDriverVolume, withFiles } from './volume.ts'
 import { placesOfLength } from './volume-length.ts'
 
@@ -78,17 +78,22 @@ const dataAlignment = 0x3a
 
 /**
  * Firmware without the drivers that no guest uses, and with a volume only as long as the others need: every byte is
- * unpacked, measured into PCR 0 and loaded at each boot. A volume built differently from OVMF's stays unchanged.
+ * unpacked, measured into PCR 0 and loaded at each boot.
+ * @throws FirmwareError if the drivers' volume is not built like OVMF's: they would stay, where verifiers expect none
  */
 export function withoutUnusedDrivers(o: Code): Code {
   const place = findDriverVolume(o.code)
-  if (place === undefined) return o
+  if (place === undefined) throw notHardened('no volume of drivers that can be read')
   const volume = o.code.subarray(place.offset, place.offset + place.length)
   const kept = filesOf(volume)?.filter(({ guid }) => !unusedGuids.has(guid))
-  if (kept === undefined || kept.some(({ attributes }) => (attributes & dataAlignment) !== 0)) return o
+  if (kept === undefined) throw notHardened('no volume of drivers that can be read')
+  if (kept.some(({ attributes }) => (attributes & dataAlignment) !== 0))
+    throw notHardened('a driver that wants its place in the volume aligned')
   const places = placesOfLength({ ...o, code: o.code.subarray(0, place.offset) }, place.length)
   const shorter = withFiles(volume, kept, places === undefined ? place.length : undefined)
-  for (const file of filesOf(shorter) ?? []) if (file.guid === menus) eraseProgram(shorter, file)
+  for (const file of filesOf(shorter) ?? []) {
+    if (file.guid === menus && !eraseProgram(shorter, file)) throw notHardened('menus whose program cannot be read')
+  }
   const code = Buffer.concat([o.code.subarray(0, place.offset), shorter, o.code.subarray(place.offset + place.length)])
   const boot = Buffer.from(o.boot)
   code.writeUIntLE(shorter.length + 4, place.offset - 4, 3)

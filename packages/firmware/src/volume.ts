@@ -104,15 +104,23 @@ export function withFiles(volume: Buffer, files: readonly VolumeFile[], length?:
   return withLength(Buffer.concat(parts))
 }
 
-/** Overwrites a file's program with zeros: it can be found, but not started. */
-export function eraseProgram(volume: Buffer, file: VolumeFile): void {
+/**
+ * Overwrites a file's program with zeros: it can be found, but not started.
+ * @returns false if its sections cannot be read, or none is a program
+ */
+export function eraseProgram(volume: Buffer, file: VolumeFile): boolean {
   const end = file.offset + file.length
+  let erased = false
   for (let at = file.offset + fileHeaderBytes; at + 4 <= end;) {
     const length = volume.readUIntLE(at, 3)
-    if (length < 4) return
-    if (volume[at + 3] === programSection) volume.fill(0, at + 4, Math.min(at + length, end))
+    if (length < 4 || at + length > end) return false
+    if (volume[at + 3] === programSection) {
+      volume.fill(0, at + 4, at + length)
+      erased = true
+    }
     at = file.offset + aligned(at + length - file.offset, 4)
   }
+  return erased
 }
 
 /** Writes a volume’s length into its header: as bytes, as blocks, and into the sum of its words, which is 0. */
