@@ -314,6 +314,7 @@ async function startServices(o: {
     authority,
     hosts: services.flatMap((service) => service.hosts),
     portal: createPortalApp({ logger }),
+    figures: async () => await controlPlane.figures(),
     logger,
     ...(testApi !== undefined && { intercept: interceptFaults(testApi.faults) }),
   })

@@ -46,6 +46,7 @@ const asked = (): Record<string, object> => ({
   '/silicon': { ...at(), ask: 'endorsements' },
   '/call': { ...at(), method: 'GET', url: 'https://sharedweu.weu.attest.strongroom.internal/certs' },
   '/measurements': { ...at(), image, registers: {}, secureBoot: true },
+  '/event': { ...at(), event: 'A' },
   '/instance': { ...at(), run: order.run, status: { ...status, spec: order.spec }, record: {} },
 })
 
@@ -78,6 +79,10 @@ describe('a guest that a joined host carries', () => {
     b = await startHost(installation, { name: 'b', folder, carrier: idle() })
     expect(order).toMatchObject({ epoch: 1, wanted: 'Stopped', spec: { image: image, placement: { epoch: 1 } } })
     expect(((await b!.send('/beat', {})).body as BeatAnswer).carry).toEqual([])
+    // Hosts are of 16 cores; what they do not carry stays on the server's own host, and its sizes are as ever.
+    const { value } = await installation.arm<{ value: { name: string; locations: string[]; restrictions: { type: string }[] }[] }>('GET', `${installation.subscription}/providers/Microsoft.Compute/skus`) // prettier-ignore
+    const restricted = (name: string): string[] => value.find((sku) => sku.name === name && sku.locations[0] === 'westeurope')!.restrictions.map(({ type }) => type) // prettier-ignore
+    expect(['Standard_DC16as_v5', 'Standard_DC32as_v5', 'Standard_D2as_v5', 'Standard_D32as_v5'].map(restricted)).toEqual([[], ['Location'], [], []]) // prettier-ignore
   })
 
   it('has its state, key, disk and certificates asked for by no host but its own, at no epoch but its own (attack W37)', async () => {
@@ -93,6 +98,7 @@ describe('a guest that a joined host carries', () => {
       expect(await stream('a', `/${kind}/${order.vmId}/${order.epoch + 1}`), kind).toBe(409)
       expect(await stream('a', `/${kind}/../${order.epoch}`), kind).toBe(409)
     }
+    expect(await a!.send('/event', { ...at(), event: 'A' })).toMatchObject({ status: 404, body: { error: { code: 'EventNotPlanned' } } }) // prettier-ignore
     expect(await stream('a', `/ssh/${order.vmId}/00000000-0000-4000-8000-000000000000`)).toBe(404)
     expect(await stream('a', `/disk/${order.vmId}/${order.epoch}`)).toBe(101)
   })

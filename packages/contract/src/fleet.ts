@@ -1,8 +1,9 @@
 /** How hosts join, and their placement; hosts' requests are stated by `fleetWire` (wires/fleet/fleet-wire.ts). */
 import type { Tee } from './host.ts'
 import { hostNameForm } from './names.ts'
+import type { SetDomains, SpreadSet } from './wires/host/vm.ts'
 import type { JoinRequest } from './wires/fleet/fleet-wire.ts'
-export type { AddedHost, HostState, HostView, ShownHost } from './wires/manager/hosts.ts'
+export type { AddedHost, DrainRequest, HostState, HostView, MoveObstacle, ShownHost } from './wires/manager/hosts.ts'
 
 export type {
   BeatAnswer,
@@ -10,12 +11,14 @@ export type {
   HostCall,
   HostCertificate,
   JoinRequest,
+  PlannedEvent,
   ReportAnswer,
   VmOrder,
   VmReport,
   VmsReport,
 } from './wires/fleet/fleet-wire.ts'
 export type {
+  CarriedApproval,
   CarriedCall,
   CarriedCertificate,
   CarriedInstance,
@@ -71,6 +74,8 @@ export interface PlacementExplanation {
     tee?: Tee
     vCPUs: number
     memoryMiB: number
+    /** VMs of one set go to different hosts where there are such. */
+    spread?: SpreadSet
   }
   /** Of all hosts. */
   considered: number
@@ -79,7 +84,14 @@ export interface PlacementExplanation {
   /** Each host that could not, by the first reason that rules it out; some per reason by name. */
   ruledOut: { reason: RuledOutReason; count: number; hosts: string[] }[]
   /** With its reservations before. */
-  chosen?: { host: string; zone?: string; reservedVCPUs: number; vCPUs: number }
+  chosen?: {
+    host: string
+    zone?: string
+    reservedVCPUs: number
+    vCPUs: number
+    /** For a VM of a set. */
+    spread?: SetDomains & { /** VMs of the set that the host already had. */ others: number }
+  }
   /** Its previous host, and why it left. */
   moved?: HostLeft
 }

@@ -32,7 +32,9 @@ export type {
   InstanceSpec,
   OrdinarySpec,
   SecureBootUpdates,
+  SetDomains,
   ShownFacts,
+  SpreadSet,
   VmSpec,
 } from './wires/host/vm.ts'
 

@@ -4,6 +4,7 @@ import {
   openServiceStore,
   systemClock,
   type FastifyInstance,
+  type Figure,
   type FaultSource,
   type Service,
   type ServiceContext,
@@ -21,6 +22,7 @@ import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './providers/compute/size/quota-requests.ts'
 import { serveBootDiagnostics } from './providers/compute/vm/boot-diagnostics.ts'
 import { Passwords } from './providers/compute/vm/passwords.ts'
+import { moveNoticeSeconds } from './providers/compute/vm/planned-maintenance.ts'
 import { Quotas } from './providers/compute/size/quotas.ts'
 import { CustomerKeys } from './providers/encryption/customer-keys.ts'
 import { IdentityClient } from './host/identity-client.ts'
@@ -36,7 +38,9 @@ import { HostCalls } from './fleet/guests/host-calls.ts'
 import { SshDoors } from './fleet/guests/ssh-doors.ts'
 import { hostStreams, type HostStreams } from './fleet/guests/host-streams.ts'
 import { fleetSimulated } from './fleet/carried-compute.ts'
+import { hostFigures } from './fleet/host-figures.ts'
 import { Placements } from './fleet/placements.ts'
+import { PlannedMoves } from './fleet/planned-moves.ts'
 import { HostRegistry } from './fleet/registry.ts'
 import { Tickets } from './fleet/tickets.ts'
 import { WorkSignal } from './fleet/work-signal.ts'
@@ -93,6 +97,8 @@ export interface ControlPlaneService extends Service {
   fleetApp: FastifyInstance | undefined
   /** Streams of hosts that carry guests. */
   fleetStreams: HostStreams | undefined
+  /** Metrics of joined hosts. */
+  figures(): Promise<Figure[]>
   /** Resets the subscription to empty; for the test API. @returns how many resources there were */
   reset(): Promise<number>
   /** The test API's actions, for the activity log. */
@@ -142,7 +148,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
         }
   const carried = guests && fleetGuests({ ...guests, local, placements, tickets, keys: platformKeys })
   const inner = withoutGuests ? fleetSimulated(new SimulatedHost(resources, clock, evidence, placed)) : carried
-  const compute = inner && new FleetCompute({ inner, placements, registry, signal })
+  const planned = new PlannedMoves(store)
+  const noticeOf = async (resourceId: string): Promise<number> => moveNoticeSeconds(await resources.find(resourceId))
+  const compute = inner && new FleetCompute({ inner, placements, registry, planned, signal, noticeOf })
   const host = compute?.asHost() ?? local
   const plane: Plane = {
     subscriptionId,
@@ -209,6 +217,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     hosts: [{ matches: (host) => host === managementHost, app }],
     fleetApp,
     fleetStreams,
+    figures: async () => await hostFigures({ registry, placements }),
     reset: async () => await resetPlane(plane),
     record: async ({ action, resourceId = `/subscriptions/${subscriptionId}`, id }) =>
       await activity.write({ caller: 'test-api', action, resourceId, status: 200, correlationId: id }),

@@ -8,7 +8,7 @@ interface Sku {
   locations: string[]
   locationInfo: { location: string; zones: string[] }[]
   capabilities: { name: string; value: string }[]
-  restrictions: { type: string; reasonCode: string }[]
+  restrictions: { type: string; reasonCode: string; restrictionInfo: { zones?: string[] } }[]
 }
 
 export interface Size {
@@ -45,17 +45,18 @@ export const sizeText = ({ name, vCPUs, memoryGiB, tee }: Size, refused: boolean
 function toSize(sku: Sku): Size {
   const of = (name: string): string | undefined => sku.capabilities.find((each) => each.name === name)?.value
   const tee = of('ConfidentialComputingType')
+  const without = sku.restrictions.flatMap(({ restrictionInfo }) => restrictionInfo.zones ?? [])
   return {
     name: sku.name,
     family: sku.family,
     region: sku.locations[0] ?? '',
-    zones: sku.locationInfo[0]?.zones ?? [],
+    zones: (sku.locationInfo[0]?.zones ?? []).filter((zone) => !without.includes(zone)),
     vCPUs: Number(of('vCPUs')),
     memoryGiB: Number(of('MemoryGB')),
     tempGiB: Math.round(Number(of('MaxResourceVolumeMB')) / 1024),
     dataDisks: Number(of('MaxDataDiskCount')),
     tee: tee === 'SNP' || tee === 'TDX' ? tee : undefined,
-    offered: sku.restrictions.length === 0,
+    offered: sku.restrictions.every(({ type }) => type !== 'Location'),
   }
 }
 

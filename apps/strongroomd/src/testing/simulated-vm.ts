@@ -3,11 +3,16 @@ import type { TestInstallation } from './running.ts'
 const location = 'westeurope'
 const sshKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
 
+interface VmWishes {
+  name: string
+  size: string
+  tags?: Record<string, string>
+  /** ARM id. */
+  availabilitySet?: string
+}
+
 /** Creates a VM with what it needs, and returns its id once it runs. */
-export async function makeVm(
-  installation: TestInstallation,
-  o: { name: string; size: string; tags?: Record<string, string>; subnetPrefix?: string },
-): Promise<string> {
+export async function makeVm(installation: TestInstallation, o: VmWishes & { subnetPrefix?: string }): Promise<string> {
   const group = `${installation.subscription}/resourceGroups/rg1`
   const network = `${group}/providers/Microsoft.Network`
   await installation.arm('PUT', group, { location })
@@ -25,7 +30,7 @@ export async function makeVm(
   return vm
 }
 
-function vmBody(o: { name: string; size: string; tags?: Record<string, string> }, nic: string): object {
+function vmBody(o: VmWishes, nic: string): object {
   const linuxConfiguration = {
     disablePasswordAuthentication: true,
     ssh: { publicKeys: [{ path: '/home/azureuser/.ssh/authorized_keys', keyData: sshKey }] },
@@ -35,6 +40,7 @@ function vmBody(o: { name: string; size: string; tags?: Record<string, string> }
     ...(o.tags !== undefined && { tags: o.tags }),
     properties: {
       hardwareProfile: { vmSize: o.size },
+      ...(o.availabilitySet !== undefined && { availabilitySet: { id: o.availabilitySet } }),
       securityProfile: {
         securityType: 'ConfidentialVM',
         uefiSettings: { secureBootEnabled: true, vTpmEnabled: true },

@@ -10,6 +10,11 @@ export const fleetErrors = {
     when: 'A host asked for something that no boot of the VM needs: another key or provider, another VM’s or epoch’s claims, or other firmware.',
     remedy: 'Run the same versions of Strongroom and of Debian’s firmware on the host as on the server.',
   },
+  EventNotPlanned: {
+    status: 404,
+    when: 'A guest or its owner approved maintenance that is not planned, or no longer.',
+    remedy: 'Read what is planned: /metadata/scheduledevents, or the VM’s instance view.',
+  },
   FleetNotServed: {
     status: 409,
     when: 'The server does not listen for hosts.',

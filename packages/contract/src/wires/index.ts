@@ -14,6 +14,7 @@ import type { Wire } from './wire.ts'
 export { attestationProviderDefinition, attestationProviderMove } from './attestation/providers.ts'
 export { beatRequest, certificateRequest, hostName, joinRequest, vmsReport } from './fleet/fleet-wire.ts'
 export {
+  carriedApproval,
   carriedCall,
   carriedInstance,
   carriedKey,
@@ -58,7 +59,7 @@ export {
 } from './sockets/test-socket-wire.ts'
 export { accessQuestion } from './manager/access.ts'
 export { priceList, priceUnits } from './manager/billing.ts'
-export { hostDefinition } from './manager/hosts.ts'
+export { drainRequest, hostDefinition } from './manager/hosts.ts'
 export { quotaDecision, subscriptionKind } from './manager/quota.ts'
 export { managedHsmDefinition } from './vault/managed-hsm.ts'
 export { vaultChange, vmFirmware } from './vault/vault.ts'

@@ -32,6 +32,19 @@ describe('createMetrics', () => {
     ])
   })
 
+  it('adds the figures of services, with their labels escaped as the format has it', () => {
+    const text = createMetrics().text([
+      { name: 'strongroom_test_total', type: 'counter', help: 'A test.', samples: [{ labels: { a: 'x"y\\z\n', b: '' }, value: 3 }, { labels: {}, value: -0.5 }] }, // prettier-ignore
+    ])
+    expect(text.split('\n').slice(-5)).toEqual([
+      '# HELP strongroom_test_total A test.',
+      '# TYPE strongroom_test_total counter',
+      'strongroom_test_total{a="x\\"y\\\\z\\n",b=""} 3',
+      'strongroom_test_total -0.5',
+      '',
+    ])
+  })
+
   it('writes each line in the form that Prometheus reads, and ends with a line feed', () => {
     const metrics = createMetrics()
     metrics.observe({ method: 'M-SEARCH', status: 421, seconds: 0.1 })

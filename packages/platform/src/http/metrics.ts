@@ -1,8 +1,18 @@
 import { performance } from 'node:perf_hooks'
 
+/** A metric of a service's own. */
+export interface Figure {
+  /** Prometheus's form, with its unit last. */
+  name: string
+  type: 'counter' | 'gauge'
+  help: string
+  samples: { labels: Readonly<Record<string, string>>; value: number }[]
+}
+
 export interface Metrics {
   contentType: string
-  text(): string
+  /** @param further of services */
+  text(further?: readonly Figure[]): string
   observe(o: { method: string; status: number; seconds: number }): void
 }
 
@@ -16,7 +26,7 @@ interface Durations {
 }
 
 /**
- * One server's metrics in Prometheus's text format, version 0.0.4. Labels have few values each: no paths, no names.
+ * One server's metrics in Prometheus's text format, version 0.0.4. Labels of requests have few values each: no paths, no names.
  * Written here, because a client library would add a tenth to the server's start for these few lines.
  */
 export function createMetrics(): Metrics {
@@ -24,7 +34,14 @@ export function createMetrics(): Metrics {
   const durations = new Map<string, Durations>()
   return {
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
-    text: () => [...processFigures(), ...requestFigures(requests), ...durationFigures(durations), ''].join('\n'),
+    text: (further = []) =>
+      [
+        ...processFigures(),
+        ...requestFigures(requests),
+        ...durationFigures(durations),
+        ...further.flatMap(linesOf),
+        '',
+      ].join('\n'),
     observe: ({ method, status, seconds }) => {
       // Node's parser accepts a few dozen methods and nothing else.
       const labels = `method="${method}",status="${status}"`
@@ -42,6 +59,19 @@ export function createMetrics(): Metrics {
 function head(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
 }
+
+const linesOf = ({ name, type, help, samples }: Figure): string[] => [
+  ...head(name, type, help),
+  ...samples.map(({ labels, value }) => `${name}${labelsOf(labels)} ${value}`),
+]
+
+function labelsOf(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+/** As the text format has label values. */
+const escaped = (value: string): string => value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 
 /** Names as in Prometheus's client libraries. */
 function processFigures(): string[] {

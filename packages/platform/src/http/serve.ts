@@ -16,7 +16,7 @@ import { hostOf } from './host.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
 import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listener.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import { createMetrics, type Figure, type Metrics } from './metrics.ts'
 import { FairQueue } from './fair-queue.ts'
 import { Pipelines } from './pipelines.ts'
 
@@ -29,6 +29,8 @@ export interface ServeOptions {
   portal?: FastifyInstance
   /** Whether every service is up, for /ready. Default: as soon as the listeners answer. */
   ready?: () => boolean
+  /** Metrics of services besides the server's own, at each /metrics; a failure leaves them out. */
+  figures?: () => Promise<Figure[]>
   /** Answers a request instead of its service; undefined leaves it to the service. For the test API. */
   intercept?: (request: { host: string; method: string; path: string }) => InterceptedReply | undefined
 }
@@ -79,11 +81,20 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   beginHandshakesInTurn(tlsServer, { silentMs: handshakeMs })
   harden(tlsServer)
 
+  const sendMetrics = (send: Send): void => {
+    const failed = (error: unknown): Figure[] => {
+      o.logger.warn({ err: error }, 'metrics of services are left out')
+      return []
+    }
+    void (o.figures?.() ?? Promise.resolve([]))
+      .catch(failed)
+      .then((further) => send(200, metrics.contentType, metrics.text(further)))
+  }
   const localServer = createHttpServer({ connectionsCheckingInterval }, (request, response) => {
     if (!pipelines.admits(request, response)) return
     const ready = (): boolean => !state.closing && (o.ready?.() ?? true)
     if (o.portal === undefined || !isOfPortal(request)) {
-      answerLocally({ request, response, metrics, ready })
+      answerLocally({ request, response, ready, metrics: sendMetrics })
       return
     }
     begin(request, response)
@@ -202,13 +213,15 @@ function answerInstead(response: ServerResponse, reply: InterceptedReply): void 
   response.end(JSON.stringify(reply.body))
 }
 
+type Send = (status: number, type: string, body: string) => void
+
 function answerLocally(o: {
   request: IncomingMessage
   response: ServerResponse
-  metrics: Metrics
+  metrics: (send: Send) => void
   ready: () => boolean
 }): void {
-  const send = (status: number, type: string, body: string): void => {
+  const send: Send = (status, type, body) => {
     o.response.writeHead(status, {
       'content-type': type,
       'cache-control': 'no-store',
@@ -235,6 +248,6 @@ function answerLocally(o: {
   else if (path === '/ready') {
     if (o.ready()) json(200, { status: 'ready' })
     else json(503, { status: 'starting' })
-  } else if (path === '/metrics') send(200, o.metrics.contentType, o.metrics.text())
+  } else if (path === '/metrics') o.metrics(send)
   else refuse(404, 'NotFound', 'Only /health, /ready and /metrics are available here.')
 }

@@ -12,6 +12,8 @@ export type First = (tx: Db) => Promise<boolean>
 export interface CarriedCompute extends Host {
   /** Whether a joined host can carry this VM; otherwise the server's own does. */
   fits(spec: AnySpec): Promise<boolean>
+  /** Whether joined hosts carry VMs that are not confidential. */
+  readonly carriesOrdinary: boolean
   /** Whether a host creates the VM before starting it. */
   readonly isMadeByHost: boolean
   /** The VM's power as the control plane records it; unchanged if `first` refuses. */
@@ -30,6 +32,7 @@ export interface CarriedCompute extends Host {
 export const fleetSimulated = (host: SimulatedHost): CarriedCompute =>
   overlaid(host, {
     isMadeByHost: false as const,
+    carriesOrdinary: true as const,
     fits: async () => await Promise.resolve(true),
     orderOf: async () => await Promise.resolve({}),
     take: async () => {},

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { choose, explainRuledOut, type Candidate, type Need } from './choose.ts'
+import { choose, explainRuledOut, type Candidate, type Need, type SetMember } from './choose.ts'
 
 const host = (o: Partial<Candidate> = {}): Candidate => ({
   id: o.name ?? 'a',
@@ -55,6 +55,51 @@ describe('the choice of a host', () => {
     const inZones = [host({ name: 'a', zone: '1' }), host({ name: 'b', zone: '1', usedVCPUs: 32 }), host({ name: 'c', zone: '2', usedVCPUs: 4 })] // prettier-ignore
     expect(chosen(inZones)).toBe('c')
     expect(chosen(inZones, { zone: '1' })).toBe('a')
+  })
+
+  it('puts VMs of a set on different hosts as long as there are such, before it looks at zones and reservations, and says so', () => {
+    const spread = { id: '/sets/web', faultDomains: 2, updateDomains: 5 }
+    const fleet = [host({ name: 'a' }), host({ name: 'b', usedVCPUs: 32 }), host({ name: 'c', zone: '2', usedVCPUs: 60 })] // prettier-ignore
+    const members: SetMember[] = []
+    const add = (o: Partial<Need> = {}): [string | undefined, unknown] => {
+      const { host: taken, why } = choose(fleet, need({ spread, ...o }), members)
+      const at = why.chosen?.spread
+      if (taken !== undefined && at !== undefined) members.push({ host: taken.id, ...at })
+      return [taken?.name, at]
+    }
+    expect(add()).toEqual(['a', { faultDomain: 0, updateDomain: 0, others: 0 }])
+    expect(add()).toEqual(['b', { faultDomain: 1, updateDomain: 1, others: 0 }])
+    expect(add()).toEqual(['c', { faultDomain: 0, updateDomain: 2, others: 0 }])
+    // One on each: from here on as without a set, in the fault domain of the host.
+    expect(add()).toEqual(['a', { faultDomain: 0, updateDomain: 3, others: 1 }])
+    // What rules a host out comes first: a set is not a reason to fail.
+    expect(add({ zone: '1', vCPUs: 33 })).toEqual(['a', { faultDomain: 0, updateDomain: 4, others: 2 }])
+    expect(add({ zone: '3' })).toEqual([undefined, undefined])
+  })
+
+  it('gives VMs of a set that are on one host one fault domain, and uses as many hosts as it can', () => {
+    const spread = fc.record({ id: fc.constant('/sets/web'), faultDomains: fc.integer({ min: 1, max: 3 }), updateDomains: fc.integer({ min: 1, max: 20 }) }) // prettier-ignore
+    fc.assert(
+      fc.property(anyFleet, spread, fc.integer({ min: 1, max: 12 }), (fleet, set, count) => {
+        const members: SetMember[] = []
+        for (let made = 0; made < count; made++) {
+          const { host: taken, why } = choose(fleet, need({ spread: set, vCPUs: 1, memoryMiB: 1 }), members)
+          if (taken === undefined) break
+          taken.usedVCPUs += 1
+          taken.usedMemoryMiB += 1
+          const fewest = Math.min(...fleet.filter((each) => !why.ruledOut.some(({ hosts }) => hosts.includes(each.name))).map(({ id }) => members.filter((member) => member.host === id).length)) // prettier-ignore
+          if (why.ruledOut.every((each) => each.count === each.hosts.length))
+            expect(why.chosen?.spread?.others).toBe(fewest)
+          members.push({ host: taken.id, ...why.chosen!.spread! })
+        }
+        for (const member of members) {
+          expect(member.faultDomain).toBeLessThan(set.faultDomains)
+          expect(member.updateDomain).toBeLessThan(set.updateDomains)
+          for (const other of members)
+            if (other.host === member.host) expect(other.faultDomain).toBe(member.faultDomain)
+        }
+      }),
+    )
   })
 
   it('says of every host that it did not take why, and of the one that it took what was reserved on it', () => {

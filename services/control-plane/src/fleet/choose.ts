@@ -1,4 +1,11 @@
-import { ruledOutReasons, type PlacementExplanation, type RuledOutReason, type Tee } from '@strongroom/contract'
+import {
+  ruledOutReasons,
+  type PlacementExplanation,
+  type RuledOutReason,
+  type SetDomains,
+  type SpreadSet,
+  type Tee,
+} from '@strongroom/contract'
 
 /** A host as the choice sees it, with its reservations. */
 export interface Candidate {
@@ -17,6 +24,12 @@ export interface Candidate {
 
 /** What a VM requires of a host. */
 export type Need = PlacementExplanation['need']
+
+/** Another VM of the same set, on a host. */
+export interface SetMember extends SetDomains {
+  /** The host's id. */
+  host: string
+}
 
 /** How many hosts are named per reason. */
 const named = 5
@@ -37,10 +50,15 @@ class RuledOut {
 }
 
 /**
- * Chooses a VM's host among those that can carry it: from the least reserved zone the least reserved host, then the
- * first by name. It depends only on its arguments, and not on their order.
+ * Chooses a VM's host among those that can carry it: of those with the fewest VMs of its set, from the least reserved
+ * zone the least reserved host, then the first by name. It depends only on its arguments, and not on their order.
+ * @param members the other VMs of `need.spread`
  */
-export function choose(candidates: readonly Candidate[], need: Need): { host?: Candidate; why: PlacementExplanation } {
+export function choose(
+  candidates: readonly Candidate[],
+  need: Need,
+  members: readonly SetMember[] = [],
+): { host?: Candidate; why: PlacementExplanation } {
   const ruledOut = new Map<RuledOutReason, RuledOut>()
   const fitting: Candidate[] = []
   const zones = new Map<string, { used: number; all: number }>()
@@ -59,11 +77,15 @@ export function choose(candidates: readonly Candidate[], need: Need): { host?: C
     zones.set(candidate.zone ?? '', zone)
   }
   const zoneOf = ({ zone = '' }: Candidate): { used: number; all: number } => zones.get(zone) ?? { used: 0, all: 1 }
+  const others = new Map<string, number>()
+  for (const { host } of members) others.set(host, (others.get(host) ?? 0) + 1)
+  const othersOn = ({ id }: Candidate): number => others.get(id) ?? 0
   // Shares are compared crosswise as whole numbers, so that equal ones are equal.
   const host = fitting.reduce<Candidate | undefined>((best, each) => {
     if (best === undefined) return each
     const [a, b] = [zoneOf(each), zoneOf(best)]
     const order =
+      othersOn(each) - othersOn(best) ||
       a.used * b.all - b.used * a.all ||
       compareNames(each.zone ?? '', best.zone ?? '') ||
       each.usedVCPUs * best.vCPUs - best.usedVCPUs * each.vCPUs ||
@@ -86,10 +108,26 @@ export function choose(candidates: readonly Candidate[], need: Need): { host?: C
           ...(host.zone !== undefined && { zone: host.zone }),
           reservedVCPUs: host.usedVCPUs,
           vCPUs: host.vCPUs,
+          ...(need.spread && { spread: { ...domainsOn(host, need.spread, members), others: othersOn(host) } }),
         },
       }),
     },
   }
+}
+
+/** Domains with the fewest VMs; but VMs on one host fail together, and so share its fault domain. */
+function domainsOn(host: Candidate, set: SpreadSet, members: readonly SetMember[]): SetDomains {
+  const there = members.find((member) => member.host === host.id)
+  return {
+    faultDomain: there?.faultDomain ?? leastUsed(members.map(({ faultDomain }) => faultDomain), set.faultDomains), // prettier-ignore
+    updateDomain: leastUsed(members.map(({ updateDomain }) => updateDomain), set.updateDomains), // prettier-ignore
+  }
+}
+
+/** The first of 0 to `count` - 1 that occurs least often. */
+function leastUsed(used: readonly number[], count: number): number {
+  const times = Array.from({ length: count }, (_, domain) => used.filter((each) => each === domain).length)
+  return times.indexOf(Math.min(...times))
 }
 
 const compareNames = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -43,7 +43,7 @@ export class Failover {
       await otherWork()
       await this.#compute.abandon(host)
     }
-    await this.#compute.draining().sweep()
+    await this.#compute.draining.sweep()
     // If the vault was unreachable when the placement was made.
     for (const { vm_id } of await this.#placements.unfenced(most)) await this.#compute.fence(vm_id)
     const waiting = await this.#placements.waiting(most)

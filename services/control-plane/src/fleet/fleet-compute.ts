@@ -1,12 +1,9 @@
 import {
   isOrdinary,
-  localHostName,
   type AnySpec,
   type CarriedInstance,
   type InstanceStatus,
-  type ShownHost,
   type VmOrder,
-  type VmPlacement,
   type VmReport,
 } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
@@ -18,6 +15,8 @@ import type { Candidate, Need } from './choose.ts'
 import { Draining } from './draining.ts'
 import type { FleetHost } from './fleet-host.ts'
 import type { Placement, Placements } from './placements.ts'
+import { PlacementViews } from './placement-views.ts'
+import { eventOf, type PlannedMoves } from './planned-moves.ts'
 import type { HostRegistry } from './registry.ts'
 import type { WorkSignal } from './work-signal.ts'
 
@@ -27,6 +26,7 @@ const needOf = (spec: AnySpec): Need => ({
   ...(!isOrdinary(spec) && { tee: spec.tee }),
   vCPUs: spec.size.vCPUs,
   memoryMiB: spec.size.memoryMiB,
+  ...(spec.shown?.spread !== undefined && { spread: spec.shown.spread }),
 })
 
 const startStep = 'start on its host'
@@ -40,22 +40,32 @@ export class FleetCompute {
   readonly #placements: Placements
   readonly #registry: HostRegistry
   readonly #signal: WorkSignal
+  readonly #planned: PlannedMoves
+  /** Moves VMs off drained hosts. */
+  readonly draining: Draining
+  /** Where VMs are, for their owners and the operator. */
+  readonly views: PlacementViews
 
-  constructor(o: { inner: CarriedCompute; placements: Placements; registry: HostRegistry; signal: WorkSignal }) {
+  /** @param o.noticeOf how long the owner of a VM wants to know of its moves in advance, in seconds; by ARM id */
+  constructor(o: {
+    inner: CarriedCompute
+    placements: Placements
+    registry: HostRegistry
+    planned: PlannedMoves
+    signal: WorkSignal
+    noticeOf(resourceId: string): Promise<number>
+  }) {
     this.#inner = o.inner
     this.#placements = o.placements
     this.#registry = o.registry
     this.#signal = o.signal
-  }
-
-  /** Moves VMs off drained hosts. */
-  draining(): Draining {
+    this.#planned = o.planned
     const needed = async (vmId: string): Promise<Need | undefined> => {
       const status = await this.#inner.find(vmId)
       return status && needOf(status.spec)
     }
-    const [inner, placements, registry, signal] = [this.#inner, this.#placements, this.#registry, this.#signal]
-    return new Draining({ inner, placements, registry, signal, needOf: needed })
+    this.draining = new Draining({ ...o, needOf: needed })
+    this.views = new PlacementViews({ ...o, draining: this.draining })
   }
 
   /** As the sagas use it. */
@@ -203,10 +213,11 @@ export class FleetCompute {
 
   /** Takes the VMs off a host with an expired lease: those that ran wait for another host. */
   async abandon(host: string): Promise<void> {
-    for (const { vm_id: vmId, wanted } of await this.#placements.on(host)) {
+    for (const { vm_id: vmId, wanted, moving } of await this.#placements.on(host)) {
       const first = async (tx: Db): Promise<boolean> =>
         (await this.#placements.abandon(tx, { host, vmId })) !== undefined
-      if (wanted === 'Stopped') await this.#inner.turn(vmId, 'Stopped', 'stop (its host was lost)', first)
+      if (wanted === 'Stopped' && moving === 0)
+        await this.#inner.turn(vmId, 'Stopped', 'stop (its host was lost)', first)
       else await this.#inner.turn(vmId, 'Starting', 'wait for another host (its own was lost)', first)
     }
   }
@@ -226,9 +237,12 @@ export class FleetCompute {
     if (revision === known) return { revision }
     const carry = await this.#placements.on(host.id)
     const told = carry.filter(({ epoch, fenced_epoch }) => fenced_epoch === epoch)
+    const moves = await this.#planned.byVm()
     const order = async (placed: Placement): Promise<VmOrder> => {
       const { vm_id: vmId, epoch, wanted, run } = placed
-      return { vmId, epoch, wanted, run, ...(await this.#inner.orderOf(placed)) }
+      const move = moves.get(vmId)
+      const event = move !== undefined && { event: eventOf(move) }
+      return { vmId, epoch, wanted, run, ...(await this.#inner.orderOf(placed)), ...event }
     }
     return { revision, carry: await Promise.all(told.map(order)) }
   }
@@ -244,9 +258,9 @@ export class FleetCompute {
       await this.#signal.wait(host.id, milliseconds, givenUp)
   }
 
-  async carriedBy(host: Pick<FleetHost, 'id'>): Promise<NonNullable<ShownHost['carries']>> {
-    const carried = await this.#placements.on(host.id)
-    return carried.map(({ resource_id: resourceId, epoch, wanted }) => ({ resourceId, epoch, wanted }))
+  /** For the VM's owner or its guest. @param event id, if named @throws ServiceError EventNotPlanned */
+  async approveMove(vmId: string, event?: string): Promise<void> {
+    await this.#planned.approve(vmId, event)
   }
 
   /** Gives a waiting VM a host. @returns false if none can carry it */
@@ -279,19 +293,6 @@ export class FleetCompute {
     await this.#inner.fence(vmId)
     this.#signal.notify(await this.#placements.fenced(placed))
   }
-
-  /** Where a VM is, and why. */
-  async placementOf(vmId: string): Promise<VmPlacement> {
-    const placed = await this.#placements.find(vmId)
-    if (placed === undefined) return { host: localHostName, epoch: 0 }
-    const name = placed.host === null ? undefined : await this.#registry.nameOf(placed.host)
-    return {
-      ...(name !== undefined && { host: name }),
-      epoch: placed.epoch,
-      ...(placed.placed_at !== null && { placedAt: placed.placed_at }),
-      why: shownWhy(placed.why),
-    }
-  }
 }
 
 const isHeld = (placed: Placement | undefined, host: FleetHost, epoch: number): boolean =>
@@ -315,12 +316,6 @@ const placementOver = ({ vmId, epoch }: { vmId: string; epoch: number }): Servic
     found: `epoch ${epoch}`,
     remedy: 'None on this host: the next heartbeat tells it what it carries.',
   })
-
-/** Without the remark about the previous host for the next placement. */
-function shownWhy(text: string): NonNullable<VmPlacement['why']> {
-  const { left: _left, ...why } = JSON.parse(text) as NonNullable<VmPlacement['why']> & { left?: unknown }
-  return why
-}
 
 const attempts = 5
 

@@ -18,6 +18,8 @@ export interface FleetHost {
   /** SHA-256 of its key, hexadecimal, once it has joined. */
   key: string | undefined
   joinedAt: string | undefined
+  /** While it is drained: how long VMs are left on it, unless their owners decide otherwise. */
+  noticeSeconds: number
 }
 
 /** With its lease, judged by the database's clock. */
@@ -27,6 +29,10 @@ export interface LeasedHost extends FleetHost {
   isAlive: boolean
   usedVCPUs: number
   usedMemoryMiB: number
+  /** How many VMs are placed on it. */
+  vms: number
+  /** Until its lease is over, in seconds; negative afterwards. Undefined until it has joined. */
+  leaseSeconds: number | undefined
 }
 
 /** An operator's description of a host that is to join. */
@@ -44,12 +50,13 @@ export const toHost = (row: HostRow): FleetHost => ({
   state: row.state,
   key: row.key ?? undefined,
   joinedAt: row.joined_at ?? undefined,
+  noticeSeconds: row.notice_seconds,
 })
 
 /** @param now the database's time */
 export const toLeasedHost = (
   row: HostRow,
-  o: { until: string | null; vcpus: number | null; memoryMiB: number | null },
+  o: { until: string | null; vcpus: number | null; memoryMiB: number | null; vms: number | null },
   now: Date,
 ): LeasedHost => ({
   ...toHost(row),
@@ -57,7 +64,13 @@ export const toLeasedHost = (
   isAlive: o.until !== null && o.until >= now.toISOString(),
   usedVCPUs: o.vcpus ?? 0,
   usedMemoryMiB: o.memoryMiB ?? 0,
+  vms: o.vms ?? 0,
+  leaseSeconds: o.until === null ? undefined : (Date.parse(o.until) - now.getTime()) / 1000,
 })
+
+/** As `host list` shows it. */
+export const stateOf = (host: LeasedHost): HostView['state'] =>
+  host.state === 'Invited' || host.isAlive ? host.state : 'Lost'
 
 export const hostView = (host: LeasedHost): HostView => ({
   name: host.name,
@@ -68,7 +81,8 @@ export const hostView = (host: LeasedHost): HostView => ({
   labels: host.labels,
   capacity: { vCPUs: host.vCPUs, memoryMiB: host.memoryMiB },
   reserved: { vCPUs: host.usedVCPUs, memoryMiB: host.usedMemoryMiB },
-  state: host.state === 'Invited' || host.isAlive ? host.state : 'Lost',
+  vms: host.vms,
+  state: stateOf(host),
   ...(host.key !== undefined && { key: host.key }),
   ...(host.joinedAt !== undefined && { joinedAt: host.joinedAt }),
   ...(host.leaseUntil !== undefined && { leaseUntil: host.leaseUntil }),

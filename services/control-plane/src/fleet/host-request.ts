@@ -1,8 +1,14 @@
 import { hostNameForm, type Tee } from '@strongroom/contract'
-import { hostDefinition } from '@strongroom/contract/wires'
+import { drainRequest, hostDefinition } from '@strongroom/contract/wires'
 import { read, ServiceError } from '@strongroom/platform'
 import { findRegion } from '../arm/regions.ts'
 import type { NewHost } from './fleet-host.ts'
+
+/** @returns seconds @throws ServiceError InvalidParameter */
+export function readNotice(body: unknown): number {
+  const { noticeMinutes = 0 } = read(drainRequest, body ?? {}, { code: 'InvalidParameter', subject: 'The request' })
+  return noticeMinutes * 60
+}
 
 export const everyTee: readonly Tee[] = ['SNP', 'TDX']
 

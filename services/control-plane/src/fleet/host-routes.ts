@@ -5,7 +5,7 @@ import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { route, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { hostView } from './fleet-host.ts'
-import { everyTee, readHost } from './host-request.ts'
+import { everyTee, readHost, readNotice } from './host-request.ts'
 
 const hosts = `${subscriptionPath}/providers/Strongroom.Fleet/hosts`
 const one = `${hosts}/{name}`
@@ -22,15 +22,16 @@ export function fleetRoutes(plane: Plane): Route[] {
   const show = async (name: string): Promise<ShownHost> => {
     if (name === localHostName) return await local()
     const host = await plane.fleet.registry.get(name)
-    return { ...hostView(host), carries: (await plane.fleet.compute?.carriedBy(host)) ?? [] }
+    return { ...hostView(host), carries: (await plane.fleet.compute?.views.carriedBy(host)) ?? [] }
   }
   const drain =
     (draining: boolean) =>
     async (request: ArmRequest): Promise<ArmReply> => {
       const name = nameOf(request)
+      const noticeSeconds = draining ? readNotice(request.body) : 0
       if (draining && name !== localHostName)
-        await plane.fleet.compute?.draining().check(await plane.fleet.registry.get(name))
-      await plane.fleet.registry.setDraining(name, draining)
+        await plane.fleet.compute?.draining.check(await plane.fleet.registry.get(name))
+      await plane.fleet.registry.setDraining(name, draining, noticeSeconds)
       return ok(await show(nameOf(request)))
     }
   return [

@@ -89,6 +89,36 @@ describeStores('placements', (openStore) => {
     expect(await reserved(processes[0]!)).toEqual({ a: 8, b: 8 })
   })
 
+  it('spread a set’s VMs that come at once from two processes over the hosts', async () => {
+    const store = await openStore()
+    const processes = [await open(store), await open(await openStore({ sameAs: store }))]
+    for (const name of ['a', 'b', 'c', 'd']) await host(processes[0]!, name)
+    const spread = { id: '/sets/Web', faultDomains: 2, updateDomains: 5 }
+    const at = '2026-01-01T00:00:00.000Z'
+    await store.db.insertInto('resource').values({ key: '/sets/web', id: spread.id, type: 't', resource_group: '', name: 'web', location: '', body: '{}', internal: '{}', etag: '', created_at: at, updated_at: at }).execute() // prettier-ignore
+    const placing = Array.from({ length: 4 }, async (_, index) => {
+      for (;;) {
+        try {
+          return await place(processes[index % 2]!, `VM-${index}`, { spread })
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'ServerBusy') throw error
+        }
+      }
+    })
+    const placed = await Promise.all(placing)
+    expect(new Set(placed.map((each) => each.host)).size).toBe(4)
+    const sorted = (domains: (number | null)[]): number[] => domains.map(Number).toSorted((a, b) => a - b)
+    expect(sorted(placed.map((each) => each.fault_domain))).toEqual([0, 0, 1, 1])
+    expect(sorted(placed.map((each) => each.update_domain))).toEqual([0, 1, 2, 3])
+    // Those that have left their hosts do not count.
+    const { placements } = processes[0]!
+    for (const { vm_id } of placed.slice(1))
+      await placements.transaction(async (tx) => await placements.release(tx, vm_id))
+    const again = await place(processes[0]!, 'VM-1', { spread })
+    expect(again.host).not.toBe(placed[0]!.host)
+    expect(sorted([placed[0]!.fault_domain, again.fault_domain])).toEqual([0, 1])
+  })
+
   it('keep a VM’s epoch when it is taken from its host, and give it the next with another one', async () => {
     const opened = await open(await openStore())
     const a = await host(opened, 'a')

@@ -1,9 +1,10 @@
-import type { HostLeft, PlacementExplanation } from '@strongroom/contract'
-import { databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import type { HostLeft, PlacementExplanation, SetDomains } from '@strongroom/contract'
+import { countOf, databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
 import type { Selectable } from 'kysely'
+import { keyOf } from '../arm/resource-id.ts'
 import type { Db } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
-import { choose, explainRuledOut, type Candidate, type Need } from './choose.ts'
+import { choose, explainRuledOut, type Candidate, type Need, type SetMember } from './choose.ts'
 import type { HostRegistry } from './registry.ts'
 
 export type Placement = Selectable<Tables['placement']>
@@ -61,9 +62,10 @@ export class Placements {
     const { need } = o
     const before = await this.lock(tx, o.vmId)
     if (before !== undefined && before.host !== null) return before
+    const members = need.spread === undefined ? [] : await this.#membersOf(tx, need.spread.id)
     const candidates = o.candidates ?? (await this.candidates(tx))
     for (;;) {
-      const { host, why } = choose(candidates, need)
+      const { host, why } = choose(candidates, need, members)
       if (host === undefined) throw allocationFailed(why)
       const query = tx.selectFrom('fleet_use').selectAll().where('host', '=', host.id)
       const use = await forUpdate(this.#store, query).executeTakeFirst()
@@ -83,6 +85,9 @@ export class Placements {
         epoch: (before?.epoch ?? 0) + 1,
         vcpus: need.vCPUs,
         memory_mib: need.memoryMiB,
+        spread_set: need.spread === undefined ? null : keyOf(need.spread.id),
+        fault_domain: why.chosen?.spread?.faultDomain ?? null,
+        update_domain: why.chosen?.spread?.updateDomain ?? null,
         why: JSON.stringify({ ...why, ...movedFrom(before) }),
         placed_at: (await databaseTime(this.#store, tx)).toISOString(),
       }
@@ -90,10 +95,25 @@ export class Placements {
       else await tx.updateTable('placement').set(placed).where('vm_id', '=', o.vmId).execute()
       host.usedVCPUs += need.vCPUs
       host.usedMemoryMiB += need.memoryMiB
-      const reserved = { vcpus: host.usedVCPUs, memory_mib: host.usedMemoryMiB, revision: use.revision + 1 }
+      const reserved = { vcpus: host.usedVCPUs, memory_mib: host.usedMemoryMiB, vms: use.vms + 1, revision: use.revision + 1 } // prettier-ignore
       await tx.updateTable('fleet_use').set(reserved).where('host', '=', host.id).execute()
       return placed
     }
+  }
+
+  /** VMs of a set that are on hosts. Locks the set, so that of two placed at once, the second sees the first. */
+  async #membersOf(tx: Db, set: string): Promise<SetMember[]> {
+    const key = keyOf(set)
+    await forUpdate(this.#store, tx.selectFrom('resource').selectAll().where('key', '=', key)).executeTakeFirst()
+    return (await this.ofSet(key, tx)).flatMap((placed) => {
+      const domains = domainsAt(placed)
+      return placed.host === null || domains === undefined ? [] : [{ host: placed.host, ...domains }]
+    })
+  }
+
+  /** @param key of the set's id */
+  async ofSet(key: string, db: Db = this.#db): Promise<Placement[]> {
+    return await db.selectFrom('placement').selectAll().where('spread_set', '=', key).orderBy('vm_id').execute()
   }
 
   /** Whether the VM is to run; `again` also restarts it. Notifies its host. */
@@ -107,7 +127,7 @@ export class Placements {
     // Any other request for a moving VM takes precedence and ends the move.
     const moving = o.moving === true ? 1 : 0
     await tx.updateTable('placement').set({ wanted, run, moving }).where('vm_id', '=', placed.vm_id).execute()
-    if (placed.host !== null) await this.#change(tx, placed.host, { vCPUs: 0, memoryMiB: 0 })
+    if (placed.host !== null) await this.#change(tx, placed.host)
   }
 
   /** Takes a VM from its host, which drops it. Its epoch is kept. @returns the previous host */
@@ -116,7 +136,7 @@ export class Placements {
     if (placed === undefined || placed.host === null) return undefined
     const none = { host: null, wanted: 'Stopped' as const, vcpus: 0, memory_mib: 0, placed_at: null, moving: 0 }
     await tx.updateTable('placement').set(none).where('vm_id', '=', vmId).execute()
-    await this.#change(tx, placed.host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
+    await this.#change(tx, placed.host, placed)
     return placed.host
   }
 
@@ -129,13 +149,20 @@ export class Placements {
     })
   }
 
-  async #change(tx: Db, host: string, by: { vCPUs: number; memoryMiB: number }): Promise<void> {
+  /** A VM's host must be informed of a change to the VM. */
+  async changed(tx: Db, placed: Placement): Promise<void> {
+    if (placed.host !== null) await this.#change(tx, placed.host)
+  }
+
+  /** The host's orders have changed. @param left a VM that it no longer carries */
+  async #change(tx: Db, host: string, left?: Placement): Promise<void> {
     const query = tx.selectFrom('fleet_use').selectAll().where('host', '=', host)
     const use = await forUpdate(this.#store, query).executeTakeFirst()
     if (use === undefined) return
     const changed = {
-      vcpus: use.vcpus + by.vCPUs,
-      memory_mib: use.memory_mib + by.memoryMiB,
+      vcpus: use.vcpus - (left?.vcpus ?? 0),
+      memory_mib: use.memory_mib - (left?.memory_mib ?? 0),
+      vms: use.vms - (left === undefined ? 0 : 1),
       revision: use.revision + 1,
     }
     await tx.updateTable('fleet_use').set(changed).where('host', '=', host).execute()
@@ -167,6 +194,8 @@ export class Placements {
     const placed = await this.lock(tx, o.vmId)
     if (placed?.host !== o.host) return undefined
     await this.leave(tx, placed, 'lost')
+    // Stopped only in order to start elsewhere.
+    if (placed.moving === 1) await this.want(tx, { ...placed, host: null }, 'Running')
     return placed
   }
 
@@ -179,7 +208,7 @@ export class Placements {
     const why = JSON.stringify({ ...(JSON.parse(placed.why) as object), left })
     const none = { host: null, vcpus: 0, memory_mib: 0, placed_at: null, moving: 0, why }
     await tx.updateTable('placement').set(none).where('vm_id', '=', placed.vm_id).execute()
-    await this.#change(tx, host, { vCPUs: -placed.vcpus, memoryMiB: -placed.memory_mib })
+    await this.#change(tx, host, placed)
   }
 
   /** VMs that are to run and have no host. */
@@ -188,13 +217,18 @@ export class Placements {
     return await query.orderBy('vm_id').limit(most).execute()
   }
 
+  async waitingCount(): Promise<number> {
+    const query = this.#db.selectFrom('placement').where('host', 'is', null).where('wanted', '=', 'Running')
+    return await countOf(this.#db, query)
+  }
+
   /** The vault knows the VM's epoch, so its host may be notified. @returns that host */
   async fenced({ vm_id, epoch }: Pick<Placement, 'vm_id' | 'epoch'>): Promise<string | undefined> {
     return await this.transaction(async (tx) => {
       const placed = await this.lock(tx, vm_id)
       if (placed === undefined || placed.host === null || placed.epoch !== epoch) return undefined
       await tx.updateTable('placement').set({ fenced_epoch: epoch }).where('vm_id', '=', vm_id).execute()
-      await this.#change(tx, placed.host, { vCPUs: 0, memoryMiB: 0 })
+      await this.#change(tx, placed.host)
       return placed.host
     })
   }
@@ -215,6 +249,15 @@ export class Placements {
     return (await use.executeTakeFirst())?.revision ?? 0
   }
 }
+
+/** Of VMs on the server's own host, which fail together. */
+export const ownHostDomains: SetDomains = { faultDomain: 0, updateDomain: 0 }
+
+/** Of a VM on a host, in its set. */
+export const domainsAt = ({ host, fault_domain, update_domain }: Placement): SetDomains | undefined =>
+  host === null || fault_domain === null || update_domain === null
+    ? undefined
+    : { faultDomain: fault_domain, updateDomain: update_domain }
 
 /** What happened to a VM's previous host, if that is why it has another. */
 function movedFrom(before: Placement | undefined): { moved?: HostLeft } {

@@ -26,6 +26,7 @@ export class HostRegistry {
   readonly leaseSeconds: number
   readonly #byKey: RowCache<FleetHost>
   readonly #renewals: GroupCommit<Renewal>
+  readonly #beats = new Map<string, number>()
 
   constructor(store: Store, o: { leaseSeconds?: number } = {}) {
     this.#store = store
@@ -67,10 +68,11 @@ export class HostRegistry {
         code_until: until,
         created_at: now.toISOString(),
         joined_at: null,
+        notice_seconds: 0,
       }
       await tx.insertInto('fleet_host').values(row).execute()
-      await tx.insertInto('fleet_use').values({ host: row.id, vcpus: 0, memory_mib: 0, revision: 0 }).execute()
-      return { host: toLeasedHost(row, { until: null, vcpus: 0, memoryMiB: 0 }, now), secret, until }
+      await tx.insertInto('fleet_use').values({ host: row.id, vcpus: 0, memory_mib: 0, vms: 0, revision: 0 }).execute()
+      return { host: toLeasedHost(row, { until: null, vcpus: 0, memoryMiB: 0, vms: 0 }, now), secret, until }
     })
   }
 
@@ -133,6 +135,12 @@ export class HostRegistry {
     const renewal: Renewal = { host: host.id, isThere: false }
     await this.#renewals.add(renewal)
     if (!renewal.isThere) throw notAuthenticated('a host that was removed')
+    this.#beats.set(host.id, this.beatsOf(host) + 1)
+  }
+
+  /** Leases of the host that this process has renewed. */
+  beatsOf({ id }: Pick<FleetHost, 'id'>): number {
+    return this.#beats.get(id) ?? 0
   }
 
   async #renew(renewals: Renewal[]): Promise<void> {
@@ -147,15 +155,18 @@ export class HostRegistry {
     })
   }
 
-  /** A draining host accepts no further VMs. @throws ServiceError HostNotFound, HostNotManaged */
-  async setDraining(name: string, draining: boolean): Promise<void> {
+  /**
+   * A draining host accepts no further VMs. @param noticeSeconds how long its VMs are left on it @throws ServiceError
+   * HostNotFound, HostNotManaged
+   */
+  async setDraining(name: string, draining: boolean, noticeSeconds = 0): Promise<void> {
     if (name === localHostName) throw notManaged()
     await this.#transaction(async (tx) => {
       const row = await this.#lock(tx, name)
       if (row === undefined) throw notFound(name)
       if (row.state === 'Invited') return
       const state = draining ? 'Draining' : 'Ready'
-      await tx.updateTable('fleet_host').set({ state }).where('name', '=', name).execute()
+      await tx.updateTable('fleet_host').set({ state, notice_seconds: draining ? noticeSeconds : 0 }).where('name', '=', name).execute() // prettier-ignore
     })
   }
 
@@ -176,6 +187,7 @@ export class HostRegistry {
       await tx.deleteFrom('fleet_use').where('host', '=', row.id).execute()
       await tx.deleteFrom('fleet_lease').where('host', '=', row.id).execute()
       await tx.deleteFrom('fleet_host').where('name', '=', name).execute()
+      this.#beats.delete(row.id)
     })
   }
 
@@ -195,14 +207,19 @@ const leased = (db: Db) =>
     .leftJoin('fleet_lease', 'fleet_lease.host', 'fleet_host.id')
     .leftJoin('fleet_use', 'fleet_use.host', 'fleet_host.id')
     .selectAll('fleet_host')
-    .select(['fleet_lease.until', 'fleet_use.vcpus as used_vcpus', 'fleet_use.memory_mib as used_memory_mib'])
+    .select([
+      'fleet_lease.until',
+      'fleet_use.vcpus as used_vcpus',
+      'fleet_use.memory_mib as used_memory_mib',
+      'fleet_use.vms',
+    ])
 
 type LeasedRow = Awaited<ReturnType<ReturnType<typeof leased>['executeTakeFirstOrThrow']>>
 
 const fromLeased = (
-  { until, used_vcpus: vcpus, used_memory_mib: memoryMiB, ...row }: LeasedRow,
+  { until, used_vcpus: vcpus, used_memory_mib: memoryMiB, vms, ...row }: LeasedRow,
   now: Date,
-): LeasedHost => toLeasedHost(row, { until, vcpus, memoryMiB }, now)
+): LeasedHost => toLeasedHost(row, { until, vcpus, memoryMiB, vms }, now)
 
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 const isHashOf = (secret: string, hash: string): boolean =>

@@ -28,6 +28,7 @@ import { metricRoutes } from '../providers/compute/vm/insights/vm-metrics.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommand, runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
+import { performMaintenance } from '../providers/compute/vm/planned-maintenance.ts'
 import { updateSecureBootVariables } from '../providers/compute/vm/secure-boot-updates.ts'
 import { generalizing } from '../providers/compute/vm/vm-generalize.ts'
 import { removeIdentities } from '../providers/compute/vm/vm-identity.ts'
@@ -80,6 +81,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     ...powerActions,
     ...generalizing,
     updateSecureBootVariables,
+    performMaintenance,
     attachDetachDataDisks: attachDetach,
     runCommand,
     retrieveBootDiagnosticsData,
@@ -89,7 +91,10 @@ export const virtualMachines: ResourceType<VmInternal> = {
     completeRestore,
     retrieveBootEvidence: async (plane, _request, vm) => ok(await bootEvidence(plane, vm)),
     retrievePlacement: async (plane, _request, { internal: { vmId } }) =>
-      ok((await plane.fleet.compute?.placementOf(vmId)) ?? ({ host: localHostName, epoch: 0 } satisfies VmPlacement)),
+      ok(
+        (await plane.fleet.compute?.views.placementOf(vmId)) ??
+          ({ host: localHostName, epoch: 0 } satisfies VmPlacement),
+      ),
     retrieveConnection: async (plane, _request, vm) => ok(await connection(plane, vm)),
   },
   reads: {
@@ -191,7 +196,7 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   if (status?.power.state === 'Ready' && status.ssh !== undefined)
     return { ssh: { ...status.ssh, user: adminUsername }, adminUsername }
   const isReady = status?.power.state === 'Ready'
-  const carried = plane.fleet.ssh && (await plane.fleet.compute?.placementOf(vm.internal.vmId))
+  const carried = plane.fleet.ssh && (await plane.fleet.compute?.views.placementOf(vm.internal.vmId))
   if (isReady && plane.fleet.ssh !== undefined && carried !== undefined && carried.epoch > 0)
     return { ssh: { ...(await plane.fleet.ssh.addressOf(vm.internal.vmId)), user: adminUsername }, adminUsername }
   const noGuest = isReady

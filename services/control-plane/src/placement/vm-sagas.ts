@@ -149,7 +149,7 @@ export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
       tags: internal.model.tags,
       ...secureBootUpdatesOf(vm),
       ...interfaces,
-      shown: shownFacts(vm, subnetPrefix),
+      shown: await shownFacts(plane, vm, subnetPrefix),
       ...(customerKey !== undefined && { customerKey }),
     })
   },

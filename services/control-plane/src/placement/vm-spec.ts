@@ -1,4 +1,4 @@
-import type { AnySpec, VmSpec } from '@strongroom/contract'
+import type { AnySpec, ShownFacts, SpreadSet, VmSpec } from '@strongroom/contract'
 import { hostSize, findSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import { secureBootUpdatesOf } from '../providers/compute/vm/secure-boot-updates.ts'
@@ -37,7 +37,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
     network,
     ...(interfaces.length > 0 && { interfaces }),
     tags: model.tags,
-    shown: shownFacts(vm, subnetPrefix),
+    shown: await shownFacts(plane, vm, subnetPrefix),
   }
   const { secureBoot, vTpm, encryption } = model
   const type = model.securityType
@@ -58,7 +58,8 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
 }
 
 /** What the guest may read at its metadata endpoint besides what the host needs. */
-export function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullable<VmSpec['shown']> {
+export async function shownFacts(plane: Plane, vm: Vm, subnetPrefix: string | undefined): Promise<ShownFacts> {
+  const spread = await spreadSetOf(plane, vm)
   const { model, imageVersion } = vm.internal
   const { image, osDisk } = model
   return {
@@ -67,5 +68,23 @@ export function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullabl
     ...(model.zones[0] !== undefined && { zone: model.zones[0] }),
     ...(model.scaleSet !== undefined && { scaleSet: model.scaleSet.id }),
     ...(subnetPrefix !== undefined && { subnetPrefix }),
+    ...(spread !== undefined && { spread }),
+  }
+}
+
+/** Azure's numbers for sets that name none. */
+const usualFaultDomains = 2
+const usualUpdateDomains = 5
+
+/** The set whose VMs are to be on different hosts. */
+async function spreadSetOf(plane: Plane, { internal: { model } }: Vm): Promise<SpreadSet | undefined> {
+  const id = model.availabilitySet?.id ?? model.scaleSet?.id
+  const set = id === undefined ? undefined : await plane.resources.find(id)
+  if (set === undefined) return undefined
+  const { platformFaultDomainCount: faults, platformUpdateDomainCount: updates } = set.body.properties
+  return {
+    id: set.id,
+    faultDomains: Number(faults ?? usualFaultDomains),
+    updateDomains: Number(updates ?? usualUpdateDomains),
   }
 }

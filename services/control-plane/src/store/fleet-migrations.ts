@@ -54,4 +54,37 @@ export const fleetMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  // VMs that have a host already count from their next placement.
+  '0018-spread-sets': {
+    async up(db) {
+      await db.schema.alterTable('placement').addColumn('spread_set', 'text').execute()
+      for (const column of ['fault_domain', 'update_domain'])
+        await db.schema.alterTable('placement').addColumn(column, 'integer').execute()
+      await db.schema.createIndex('placement_by_set').on('placement').columns(['spread_set']).execute()
+    },
+  },
+  '0019-vms-of-hosts': {
+    async up(db) {
+      await db.schema
+        .alterTable('fleet_use')
+        .addColumn('vms', 'integer', (c) => c.notNull().defaultTo(0))
+        .execute()
+      for (const { host } of await db.selectFrom('fleet_use').select('host').execute()) {
+        const placed = await db.selectFrom('placement').select('vm_id').where('host', '=', host).execute()
+        await db.updateTable('fleet_use').set({ vms: placed.length }).where('host', '=', host).execute()
+      }
+    },
+  },
+  '0020-planned-moves': {
+    async up(db) {
+      await sql`create table planned_move (
+        vm_id text primary key, event_id text not null, host text not null, created_at text not null,
+        not_before text not null, approved_at text, started_at text
+      )`.execute(db)
+      await db.schema
+        .alterTable('fleet_host')
+        .addColumn('notice_seconds', 'integer', (c) => c.notNull().defaultTo(0))
+        .execute()
+    },
+  },
 }

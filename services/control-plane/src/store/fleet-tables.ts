@@ -19,6 +19,8 @@ interface FleetHostTable {
   code_until: string
   created_at: string
   joined_at: string | null
+  /** While it is drained: how long VMs are left on it, unless their owners decide otherwise. */
+  notice_seconds: number
 }
 
 /** Separate from the host, so that a beat and a placement do not wait for each other. */
@@ -35,6 +37,8 @@ interface FleetUseTable {
   host: string
   vcpus: number
   memory_mib: number
+  /** How many VMs are placed on it. */
+  vms: number
   /** Changes with everything the host must carry. */
   revision: number
 }
@@ -60,6 +64,25 @@ interface PlacementTable {
   placed_at: string | null
   /** 1 while it is stopped in order to start on another host. */
   moving: number
+  /** The set whose VMs are to be on different hosts: its id in lower case. */
+  spread_set: string | null
+  /** Of that set, since the last choice of a host. */
+  fault_domain: number | null
+  update_domain: number | null
+}
+
+/** The planned move of a VM off a host that is drained. Times are the database's. */
+interface PlannedMoveTable {
+  vm_id: string
+  event_id: string
+  /** The id of the drained host. */
+  host: string
+  created_at: string
+  not_before: string
+  /** Its owner or its guest has approved: it need not wait until `not_before`. */
+  approved_at: string | null
+  /** The VM was asked to stop. */
+  started_at: string | null
 }
 
 /** A guest carried by joined hosts: whatever happens to a host, its VMs continue from this. */
@@ -82,5 +105,6 @@ export interface FleetTables {
   fleet_lease: FleetLeaseTable
   fleet_use: FleetUseTable
   placement: PlacementTable
+  planned_move: PlannedMoveTable
   carried_vm: CarriedVmTable
 }

@@ -21,6 +21,7 @@ import { Failover } from '../fleet/failover.ts'
 import { FleetCompute } from '../fleet/fleet-compute.ts'
 import { fleetSimulated } from '../fleet/carried-compute.ts'
 import { Placements } from '../fleet/placements.ts'
+import { PlannedMoves } from '../fleet/planned-moves.ts'
 import { HostRegistry } from '../fleet/registry.ts'
 import { WorkSignal } from '../fleet/work-signal.ts'
 import type { Host } from '../host/host.ts'
@@ -65,7 +66,7 @@ export interface FleetListener {
 }
 
 /** Not requested here. */
-const noEvidence: EvidenceMaker = {
+export const noEvidence: EvidenceMaker = {
   boot: async () => await Promise.reject(new Error('no evidence is made here')),
   place: async () => await Promise.resolve(),
   last: async () => await Promise.resolve(undefined),
@@ -105,7 +106,7 @@ export async function openFleetListener(): Promise<FleetListener> {
   const placements = new Placements(store, registry)
   const clock = systemClock
   const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, clock), clock, noEvidence))
-  const compute = new FleetCompute({ inner, placements, registry, signal: new WorkSignal() })
+  const compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), noticeOf: async () => await Promise.resolve(0) }) // prettier-ignore
   const logger = createLogger({ level: 'silent' })
   const app = createFleetApp({
     registry,

@@ -4,6 +4,7 @@ import type { Restores } from '../backup/restores.ts'
 import type { AccessGrants } from '../disk-store/access-grants.ts'
 import type { ProbeResult } from '../qemu/probe.ts'
 import type { FirmwareReleases } from '../firmware/firmware-releases.ts'
+import type { PlannedEvents } from '../network/scheduled-events.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import type { DiskDriver } from '../disks/disk-driver.ts'
 import type { InstanceStore } from './instance-store.ts'
@@ -23,6 +24,8 @@ export interface HostServices extends Omit<ServiceContext, 'storeUrl' | 'verifie
   /** VMs that wait for their backups, and their uploads; absent on a joined host, which restores none. */
   restores?: Restores
   grants?: AccessGrants
+  /** What is planned for this VM; absent on the server's own host, which is never drained. */
+  events?: PlannedEvents
   /** Where OS disks and guest states are. */
   disks: DiskDriver
   /** Probed once, on first use. */

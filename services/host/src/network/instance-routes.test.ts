@@ -27,6 +27,8 @@ describe('/metadata/instance', () => {
       zone: '2',
       tags: 'team:blue;cost:7',
       vmScaleSetName: 'web',
+      platformFaultDomain: '1',
+      platformUpdateDomain: '3',
     })
     expect(json.compute.storageProfile.osDisk.diskSizeGB).toBe('3')
     expect(json.network.interface[0]).toMatchObject({
@@ -116,10 +118,67 @@ describe('/metadata/instance', () => {
     const put = await send({ method: 'PUT', path: azure })
     expect([put.status, put.json]).toEqual([405, { error: 'Method not allowed' }])
   })
+})
 
-  it('plans no work on a guest', async () => {
-    const { json } = await send({ path: '/metadata/scheduledevents?api-version=2020-07-01' })
-    expect(json).toEqual({ DocumentIncarnation: 1, Events: [] })
+describe('/metadata/scheduledevents', () => {
+  const path = '/metadata/scheduledevents?api-version=2020-07-01'
+  const approve = async (body: unknown): Promise<Answer> =>
+    await send({ path, method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) })
+
+  it('is empty while nothing is planned, and then nothing can be approved', async () => {
+    expect((await send({ path })).json).toEqual({ DocumentIncarnation: 1, Events: [] })
+    expect((await approve({ StartRequests: [{ EventId: 'A' }] })).status).toBe(400)
+    expect((await send({ path: '/metadata/scheduledevents' })).status).toBe(400)
+    expect((await send({ path, headers: { metadata: undefined } })).status).toBe(400)
+  })
+
+  it('shows what is planned as Azure does, and each change by another incarnation', async () => {
+    endpoints.planned = { id: 'A', type: 'Redeploy', status: 'Scheduled', notBefore: '2026-11-29T08:00:00.000Z' }
+    const { json } = await send({ path })
+    expect(json).toEqual({
+      DocumentIncarnation: 2,
+      Events: [
+        {
+          EventId: 'A',
+          EventStatus: 'Scheduled',
+          EventType: 'Redeploy',
+          ResourceType: 'VirtualMachine',
+          Resources: [spec.name],
+          NotBefore: 'Sun, 29 Nov 2026 08:00:00 GMT',
+          Description: expect.stringContaining('another host') as string,
+          EventSource: 'Platform',
+          DurationInSeconds: -1,
+        },
+      ],
+    })
+    expect((await send({ path })).json.DocumentIncarnation).toBe(2)
+    const old = (await send({ path: path.replace('2020-07-01', '2017-08-01') })).json
+    expect(Object.keys(old.Events[0] as object)).not.toContain('EventSource')
+    endpoints.planned = { ...endpoints.planned, status: 'Started' }
+    expect((await send({ path })).json).toMatchObject({ DocumentIncarnation: 3, Events: [{ EventStatus: 'Started', NotBefore: '' }] }) // prettier-ignore
+  })
+
+  it('takes the approval of what is planned, and of nothing else', async () => {
+    for (const body of [
+      '',
+      '{',
+      '[]',
+      '7',
+      {},
+      { StartRequests: [] },
+      { StartRequests: [{}] },
+      { StartRequests: [null] },
+      { StartRequests: 'A' },
+      { StartRequests: [{ EventId: 'B' }] },
+    ])
+      // prettier-ignore
+      expect((await approve(body)).status, JSON.stringify(body)).toBe(400)
+    expect(endpoints.approved).toEqual([])
+    // As Azure's documentation has it, with the older member beside it, in whatever content type.
+    expect((await approve({ DocumentIncarnation: 3, StartRequests: [{ EventId: 'A' }] })).status).toBe(200)
+    expect(endpoints.approved).toEqual(['A'])
+    endpoints.planned = undefined
+    expect((await send({ path })).json).toEqual({ DocumentIncarnation: 4, Events: [] })
   })
 })
 

@@ -4,16 +4,22 @@ import type { DocumentSigner } from './attested-document.ts'
 import { instanceMetadata } from './instance-metadata.ts'
 import { findNode, textOf } from './metadata/metadata-tree.ts'
 import { metadataVersions, requireVersion } from './metadata/metadata-versions.ts'
+import { scheduledEventRoutes, type PlannedEvents } from './scheduled-events.ts'
 
 type Query = Record<string, string | string[] | undefined>
 
 const documentVersions = metadataVersions.filter((version) => version >= '2018-10-01')
-const eventVersions = ['2017-03-01', '2017-08-01', '2017-11-01', '2019-01-01', '2019-04-01', '2019-08-01', '2020-07-01']
 
 /** `/metadata/instance` with its parts, `/metadata/attested/document`, `/metadata/versions`, `/metadata/scheduledevents`. */
 export function instanceRoutes(
   scope: FastifyInstance,
-  o: { spec: AnySpec; subscriptionId: string; documents: DocumentSigner; dataDisks?(): AttachedDisk[] },
+  o: {
+    spec: AnySpec
+    subscriptionId: string
+    documents: DocumentSigner
+    dataDisks?(): AttachedDisk[]
+    events?: PlannedEvents
+  },
 ): void {
   scope.get('/versions', async () => ({ apiVersions: metadataVersions }))
 
@@ -37,15 +43,7 @@ export function instanceRoutes(
     return await o.documents.document({ ...o, ...(nonce !== undefined && { nonce }) })
   })
 
-  // Hosts of this installation schedule no maintenance; agents poll this and act on an empty list.
-  scope.get('/scheduledevents', async (request) => {
-    requireVersion(request.query, eventVersions)
-    return { DocumentIncarnation: 1, Events: [] }
-  })
-  scope.post('/scheduledevents', async (request) => {
-    requireVersion(request.query, eventVersions)
-    throw new ServiceError({ code: 'BadRequest', message: 'Bad request. There is no event of this id' })
-  })
+  scheduledEventRoutes(scope, { name: o.spec.name, ...(o.events !== undefined && { events: o.events }) })
   scope.get('/loadbalancer', async (request) => {
     requireVersion(request.query)
     throw new ServiceError({ code: 'NotFound', message: 'No load balancer metadata is found' })

@@ -29,6 +29,7 @@ import { instanceRoutes } from './instance-routes.ts'
 import { answerErrors, requireDirectCall } from './metadata/metadata-errors.ts'
 import { provisioningLines } from './provisioning.ts'
 import { reportRoutes } from './report-routes.ts'
+import type { PlannedEvents } from './scheduled-events.ts'
 import { quoteRoutes, thimRoutes } from './thim-routes.ts'
 
 /** Of one guest. */
@@ -60,6 +61,8 @@ export interface MetadataOptions {
   onReadyWithoutTpm?(nonce: Uint8Array): Promise<void>
   /** Absent for a VM that is not confidential. */
   report?: ReportOnUserData
+  /** What is planned for the VM; nothing by default. */
+  events?: PlannedEvents
   /** Commands for the guest; none by default. */
   commands?: CommandQueue
 }
@@ -115,7 +118,9 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
       if (!booted && !saysNothingForTheVm(request.routeOptions.url)) throw notReported()
     })
     scope(azure, '/metadata', 'instance', (part) => {
-      instanceRoutes(part, { spec: o.spec, subscriptionId, documents, dataDisks: () => o.dataDisks?.() ?? [] })
+      const { spec, events } = o
+      const dataDisks = (): AttachedDisk[] => o.dataDisks?.() ?? []
+      instanceRoutes(part, { spec, subscriptionId, documents, dataDisks, ...(events !== undefined && { events }) })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
     const { spec, silicon, akSpki, report } = o

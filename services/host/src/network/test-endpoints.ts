@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { GuestHealth, InstanceSpec } from '@strongroom/contract'
+import type { GuestHealth, InstanceSpec, PlannedEvent } from '@strongroom/contract'
 import {
   createLogger,
   ServiceError,
@@ -28,6 +28,7 @@ export const spec: InstanceSpec = {
     zone: '2',
     scaleSet: '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/web',
     subnetPrefix: '10.0.0.0/24',
+    domains: { faultDomain: 1, updateDomain: 3 },
   },
 }
 export const tenantId = '22222222-2222-4222-8222-222222222222'
@@ -65,6 +66,10 @@ export class TestEndpoints {
   identity: { clientId: string; objectId: string } | undefined
   refusal: ServiceError = new ServiceError({ code: 'ManagedIdentityNotFound', message: 'none' })
   readonly #servers: MetadataServer[] = []
+
+  /** What is planned for each guest, and what they have approved. */
+  planned: PlannedEvent | undefined
+  readonly approved: string[] = []
 
   readonly commands: CommandQueue = new CommandQueue(systemClock)
 
@@ -108,6 +113,10 @@ export class TestEndpoints {
         akSpki,
         ...(o.vTpm !== false && { report: async (userData = new Uint8Array()) => userData }),
         commands: this.commands,
+        events: {
+          current: () => this.planned,
+          approve: async (id) => await Promise.resolve(void this.approved.push(id)),
+        },
         nonce: bootNonce,
         logger: createLogger({ level: 'silent' }),
         onHealth: (health) => void this.health.set(name, health),

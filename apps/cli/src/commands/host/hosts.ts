@@ -1,4 +1,4 @@
-import type { AddedHost, HostView } from '@strongroom/contract'
+import type { AddedHost, HostView, ShownHost } from '@strongroom/contract'
 import { ArmClient } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
@@ -76,11 +76,11 @@ const list: Command = {
 const show: Command = {
   words: ['host', 'show'],
   args: ['<name>'],
-  summary: 'show one host',
+  summary: 'show how a host is, and what it carries',
   watchable: true,
   run: async (context) => {
     const arm = new ArmClient(await context.connect())
-    return shown(await arm.get<HostView>(pathOf(arm, nameOf(context)), version))
+    return shown(await arm.get<ShownHost>(pathOf(arm, nameOf(context)), version))
   },
 }
 
@@ -90,7 +90,7 @@ const resume: Command = {
   summary: 'place VMs on a drained host again',
   run: async (context) => {
     const arm = new ArmClient(await context.connect())
-    return shown((await arm.send('POST', `${pathOf(arm, nameOf(context))}/resume`, version)).json as HostView)
+    return shown((await arm.send('POST', `${pathOf(arm, nameOf(context))}/resume`, version)).json as ShownHost)
   },
 }
 

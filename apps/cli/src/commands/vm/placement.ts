@@ -39,11 +39,27 @@ const because: Record<RuledOutReason, string> = {
   memory: 'no room for its memory',
 }
 
-function reasons({ considered, fitting, ruledOut, chosen, moved }: PlacementExplanation): string[] {
-  const share = chosen === undefined ? [] : [`  chosen: the least reserved host that could carry it${chosen.zone === undefined ? '' : `, in the least reserved zone (${chosen.zone})`}: ${chosen.reservedVCPUs} of ${chosen.vCPUs} cores`] // prettier-ignore
+/** What the host was chosen by, in order. */
+function chosenLines({ need, chosen }: PlacementExplanation): string[] {
+  if (chosen === undefined) return []
+  const { zone, spread } = chosen
+  const inZone = zone === undefined ? '' : `, in the least reserved zone (${zone})`
+  const cores = `${chosen.reservedVCPUs} of ${chosen.vCPUs} cores`
+  if (need.spread === undefined || spread === undefined)
+    return [`  chosen: the least reserved host that could carry it${inZone}: ${cores}`]
+  const set = need.spread.id.split('/').at(-1)
+  const others = spread.others === 0 ? 'none' : String(spread.others)
+  return [
+    `  chosen: of the hosts with the fewest VMs of ${set} (${others}), the least reserved that could carry it${inZone}: ${cores}`,
+    `  fault domain ${spread.faultDomain}, update domain ${spread.updateDomain} of ${set}`,
+  ]
+}
+
+export function reasons(why: PlacementExplanation): string[] {
+  const { considered, fitting, ruledOut, moved } = why
   return [
     `  hosts: ${considered}, ${fitting} of which could carry it`,
-    ...share,
+    ...chosenLines(why),
     ...(moved === undefined ? [] : [`  ${movedLine(moved)}`]),
     ...ruledOut.map(({ reason, count, hosts }) => `  ${count} could not, ${because[reason]}: ${hosts.join(', ')}${hosts.length < count ? ', …' : ''}`), // prettier-ignore
   ]

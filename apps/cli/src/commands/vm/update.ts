@@ -1,6 +1,7 @@
 import { firmwareUpdates, type FirmwareUpdates } from '@strongroom/contract'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../../core/command.ts'
+import { minutesOption } from '../../core/minutes-option.ts'
 import { recallAsked, rememberAsked } from '../../trust/asked-settings.ts'
 import { columns, fetchVm, groupOption, openVm, operate, row } from './resource.ts'
 
@@ -25,27 +26,45 @@ export function firmwareUpdatesOf(context: CommandContext): FirmwareUpdates | un
   })
 }
 
+const noticeOption: Option = {
+  flags: '--move-notice <minutes>',
+  summary: 'how long before a move to another host the VM’s guest and owner are informed, unless they approve it earlier (1 to 1440; 0: at once, the default)', // prettier-ignore
+}
+
+/** The parts of a VM that change while it runs. @throws CliError InvalidArgument */
+function changesOf(context: CommandContext): { updates: FirmwareUpdates | undefined; properties: object } {
+  const updates = firmwareUpdatesOf(context)
+  const notice = minutesOption(context, 'moveNotice', 0)
+  if (updates === undefined && notice === undefined)
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: 'Nothing is to be changed.',
+      expected: `--firmware-updates ${firmwareUpdates.join('|')}, or --move-notice MINUTES`,
+      exitCode: exitCodes.usage,
+    })
+  const profile = notice === 0 ? { enable: false } : { enable: true, notBeforeTimeout: `PT${notice}M` }
+  return {
+    updates,
+    properties: {
+      ...(updates !== undefined && { securityProfile: { firmwareUpdates: updates } }),
+      ...(notice !== undefined && { scheduledEventsProfile: { redeployNotificationProfile: profile } }),
+    },
+  }
+}
+
 export const updateCommand: Command = {
   words: ['vm', 'update'],
   args: ['<name>'],
-  summary: 'change which firmware a VM may be launched with; it may run',
-  options: [groupOption, firmwareUpdatesOption],
-  examples: ['strongroom vm update first --firmware-updates Pinned'],
+  summary: 'change which firmware a VM may be launched with, or how long before a move it is informed; it may run',
+  options: [groupOption, firmwareUpdatesOption, noticeOption],
+  examples: ['strongroom vm update first --firmware-updates Pinned', 'strongroom vm update first --move-notice 30'],
   run: async (context) => {
     const { arm, path } = await openVm(context)
-    const updates = firmwareUpdatesOf(context)
-    if (updates === undefined)
-      throw new CliError({
-        code: 'InvalidArgument',
-        message: 'Nothing is to be changed.',
-        expected: `--firmware-updates ${firmwareUpdates.join('|')}`,
-        exitCode: exitCodes.usage,
-      })
-    const body = { properties: { securityProfile: { firmwareUpdates: updates } } }
-    await operate(context, arm, { method: 'PATCH', path, body })
+    const { updates, properties } = changesOf(context)
+    await operate(context, arm, { method: 'PATCH', path, body: { properties } })
     const vm = await fetchVm(arm, path)
-    const made = await recallAsked(context.paths.config, vm.properties.vmId)
-    if (made?.vm !== undefined)
+    const made = updates === undefined ? undefined : await recallAsked(context.paths.config, vm.properties.vmId)
+    if (updates !== undefined && made?.vm !== undefined)
       await rememberAsked(context.paths.config, vm.properties.vmId, { ...made, vm: { ...made.vm, firmwareUpdates: updates } }) // prettier-ignore
     return { data: vm, table: { columns, rows: [row(vm)] } }
   },

@@ -97,6 +97,10 @@ export type CarriedState = TypeOf<typeof carriedState>
 const stateAnswer = named('CarriedStateAnswer', object({ bytes: optional(base64) }))
 export type CarriedStateAnswer = TypeOf<typeof stateAnswer>
 
+export const carriedApproval = named('CarriedApproval', object({ ...carried, event: upTo(64) }))
+/** The guest approves a planned event, by its id: it need not wait for its time. */
+export type CarriedApproval = TypeOf<typeof carriedApproval>
+
 const imageManifest = named(
   'ImageManifest',
   object({
@@ -130,6 +134,7 @@ export const carriedOperations: readonly WireOperation[] = [
   { method: 'POST', path: '/silicon', summary: 'Calls the simulated processor for a VM', body: carriedSilicon, status: 200, answer: anyObject, errors: [...errors, 'CallNotCarried'] },
   { method: 'POST', path: '/measurements', summary: 'The signed document that predicts a boot’s registers', body: carriedMeasurements, status: 200, answer: measurementsAnswer, errors },
   { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors },
+  { method: 'POST', path: '/event', summary: 'The guest approves what is planned for it', body: carriedApproval, status: 200, answer: object({}), errors: [...errors, 'EventNotPlanned'] },
   { method: 'POST', path: '/answer', summary: 'Answers a call received with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
   { method: 'GET', path: '/images/:id', summary: 'The files of an image, by content hash', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
 ]

@@ -52,6 +52,19 @@ export const beatRequest = named(
 
 export type BeatRequest = TypeOf<typeof beatRequest>
 
+/** Azure's word for what a guest experiences: it stops, and starts on another host, without its temporary disk. */
+const plannedEvent = named(
+  'PlannedEvent',
+  object({
+    id: anyText,
+    type: oneOf('Redeploy'),
+    status: oneOf('Scheduled', 'Started'),
+    /** A time in ISO form: unless its guest or its owner approves, nothing happens before. */
+    notBefore: anyText,
+  }),
+)
+export type PlannedEvent = TypeOf<typeof plannedEvent>
+
 const wanted = oneOf('Running', 'Stopped')
 const vmOrder = named(
   'VmOrder',
@@ -65,6 +78,8 @@ const vmOrder = named(
     spec: optional(anySpec),
     /** For a guest that another host, or this one, has already created: that host's last report. */
     record: optional(anyObject),
+    /** What is planned for it, for its guest to read. */
+    event: optional(plannedEvent),
   }),
 )
 export type VmOrder = TypeOf<typeof vmOrder>

@@ -22,7 +22,7 @@ export type GuestHealth = TypeOf<typeof guestHealth>
 
 const provisioningState = oneOf('Running', 'Succeeded', 'Failed')
 export type ProvisioningState = TypeOf<typeof provisioningState>
-const powerState = oneOf('Stopped', 'Starting', 'Booting', 'Ready', 'Stopping', 'Failed')
+export const powerState = oneOf('Stopped', 'Starting', 'Booting', 'Ready', 'Stopping', 'Failed')
 /** Booting: firmware runs, the guest has not reported. Ready: it has. Failed: it did not start or did not unlock. */
 export type PowerState = TypeOf<typeof powerState>
 

@@ -59,6 +59,16 @@ const shownFact = upTo(500)
 const ownImage = object({ id: shownFact })
 const urn = object({ publisher: shownFact, offer: shownFact, sku: shownFact, version: shownFact })
 const imageReference = chosen([ownImage, urn], (value) => (memberOf(value, 'id') === undefined ? urn : ownImage))
+export const spreadSet = object({
+  /** ARM id. */
+  id: shownFact,
+  faultDomains: integer(1, 5),
+  updateDomains: integer(1, 20),
+})
+export type SpreadSet = TypeOf<typeof spreadSet>
+/** Numbers from 0. VMs of one set with different fault domains are on different hosts. */
+const domains = object({ faultDomain: integer(0, 4), updateDomain: integer(0, 19) })
+export type SetDomains = TypeOf<typeof domains>
 /** The resource manager's data that a guest may read at 169.254.169.254. */
 export const shownFacts = named(
   'ShownFacts',
@@ -67,6 +77,10 @@ export const shownFacts = named(
     zone: optional(shownFact),
     /** ARM id of the VM's scale set. */
     scaleSet: optional(shownFact),
+    /** Whose VMs are to be on different hosts: its availability set, or its scale set. */
+    spread: optional(spreadSet),
+    /** Where the VM is among those of `spread`. */
+    domains: optional(domains),
     osDisk: optional(object({ name: shownFact, caching: shownFact, storageAccountType: shownFact })),
     /** CIDR prefix of the primary interface's subnet, for example 10.0.0.0/24. */
     subnetPrefix: optional(shownFact),

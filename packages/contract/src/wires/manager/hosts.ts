@@ -14,6 +14,7 @@ import {
   type TypeOf,
 } from '../../shape/index.ts'
 import { tee } from '../host/names.ts'
+import { powerState } from '../host/status.ts'
 
 export const hostDefinition = named(
   'HostDefinition',
@@ -27,6 +28,19 @@ export const hostDefinition = named(
     capacity: object({ vCPUs: integer(1, 4096), memoryMiB: integer(1024, 64 * 1024 * 1024) }),
   }),
 )
+
+export const drainRequest = named(
+  'DrainRequest',
+  object({
+    /** How long each VM that runs is left where it is, unless its owner approves earlier or wants more time. Default: 0. */
+    noticeMinutes: optional(integer(0, 1440)),
+  }),
+)
+export type DrainRequest = TypeOf<typeof drainRequest>
+
+/** Its time, another VM of its set that is away, or room on another host. */
+const obstacle = oneOf('notice', 'set', 'room')
+export type MoveObstacle = TypeOf<typeof obstacle>
 
 const amounts = object({ vCPUs: count, memoryMiB: count })
 const state = oneOf('Invited', 'Ready', 'Draining', 'Lost')
@@ -45,6 +59,8 @@ const members = {
   capacity: optional(amounts),
   /** For the VMs placed on it. */
   reserved: optional(amounts),
+  /** How many those are. */
+  vms: optional(count),
   state,
   /** SHA-256 of the host's key (SubjectPublicKeyInfo), hexadecimal, once it has joined. */
   key: optional(text(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal')),
@@ -56,7 +72,25 @@ export const hostView = named('HostView', object(members))
 /** A host as `GET …/providers/Strongroom.Fleet/hosts` shows it. */
 export type HostView = TypeOf<typeof hostView>
 
-const carried = object({ resourceId: anyText, epoch: count, wanted: oneOf('Running', 'Stopped') })
+const carried = object({
+  resourceId: anyText,
+  epoch: count,
+  wanted: oneOf('Running', 'Stopped'),
+  /** As last reported. */
+  power: optional(powerState),
+  vCPUs: count,
+  memoryMiB: count,
+  /** The planned move off this host. */
+  move: optional(
+    object({
+      status: oneOf('Scheduled', 'Started'),
+      notBefore: anyText,
+      /** Its owner or its guest has approved: it need not wait for its time. */
+      approved: flag,
+      waitsFor: optional(obstacle),
+    }),
+  ),
+})
 export const shownHost = named(
   'ShownHost',
   object({

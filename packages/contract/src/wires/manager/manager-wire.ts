@@ -20,7 +20,7 @@ import { variant } from '../host/host-wire.ts'
 import type { Wire, WireOperation } from '../wire.ts'
 import { accessQuestion, vaultAccess } from './access.ts'
 import { focusPage, priceList } from './billing.ts'
-import { accessAnswer, addedHost, hostDefinition, hostView, shownHost } from './hosts.ts'
+import { accessAnswer, addedHost, drainRequest, hostDefinition, hostView, shownHost } from './hosts.ts'
 import { quotaDecision, quotaRequest, subscriptionKind } from './quota.ts'
 
 const subscription = '/subscriptions/:subscription'
@@ -44,7 +44,7 @@ const fleet: readonly WireOperation[] = [
   { method: 'GET', path: `${of('Fleet')}/hosts`, summary: 'Hosts of the fleet', status: 200, answer: valueOf(hostView) },
   { method: 'GET', path: host, summary: 'One host, and the VMs it carries', status: 200, answer: shownHost, errors: ['HostNotFound'] },
   { method: 'PUT', path: host, summary: 'Lets another machine join as a host, with a code that is shown once', body: hostDefinition, status: 201, answer: addedHost, errors: ['FleetNotServed', 'HostExists', 'InvalidParameter'] },
-  { method: 'POST', path: `${host}/drain`, summary: 'Places no more VMs on it', status: 200, answer: shownHost, errors: ['HostNotFound'] },
+  { method: 'POST', path: `${host}/drain`, summary: 'Moves its VMs to other hosts, and places no more on it', body: drainRequest, bodyIsOptional: true, status: 200, answer: shownHost, errors: ['HostNotDrained', 'HostNotFound', 'InvalidParameter'] },
   { method: 'POST', path: `${host}/resume`, summary: 'Places VMs on it again', status: 200, answer: shownHost, errors: ['HostNotFound'] },
   { method: 'DELETE', path: host, summary: 'Removes it from the fleet: its key is no longer accepted', status: 204, errors: ['HostInUse', 'HostNotFound'] },
 ]

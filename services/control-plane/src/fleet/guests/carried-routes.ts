@@ -1,6 +1,7 @@
 import type { CarriedCertificate, CarriedStateAnswer, FleetInstallation, ImageManifest } from '@strongroom/contract'
 import type { Shape } from '@strongroom/contract/shape'
 import {
+  carriedApproval,
   carriedCall,
   carriedInstance,
   carriedKey,
@@ -88,6 +89,11 @@ export function carriedRoutes(app: FastifyInstance, o: Parts): void {
     if (bytes !== undefined) await o.home.writeState({ vmId, epoch, bytes: Buffer.from(bytes, 'base64') })
     const kept = bytes === undefined ? await o.home.readState({ vmId, epoch }) : undefined
     return kept === undefined ? {} : { bytes: Buffer.from(kept).toString('base64') }
+  })
+  app.post('/event', async (request) => {
+    const { vmId, event } = await carried(carriedApproval, request)
+    await o.compute.approveMove(vmId, event)
+    return {}
   })
   app.post('/answer', large, async (request) => {
     const { host } = await callerOf(o.registry, request.raw)

@@ -7,6 +7,7 @@ import type { CarriedCompute } from '../carried-compute.ts'
 import { FleetCompute } from '../fleet-compute.ts'
 import type { FleetHost } from '../fleet-host.ts'
 import { Placements } from '../placements.ts'
+import { PlannedMoves } from '../planned-moves.ts'
 import { HostRegistry } from '../registry.ts'
 import { Tickets } from '../tickets.ts'
 import { WorkSignal } from '../work-signal.ts'
@@ -68,7 +69,7 @@ async function setUp(store: Store): Promise<{
     calls,
     ssh: new SshDoors({ calls, placements }),
   })
-  const compute = new FleetCompute({ inner, placements, registry, signal })
+  const compute = new FleetCompute({ inner, placements, registry, signal, planned: new PlannedMoves(store), noticeOf: async () => await Promise.resolve(0) }) // prettier-ignore
   const { secret } = await registry.add({ name: 'a', region: 'westeurope', zone: undefined, tees: ['SNP'], labels: {}, vCPUs: 4, memoryMiB: 65_536 }) // prettier-ignore
   const host = await registry.redeem({ name: 'a', secret, key: 'a'.repeat(64) })
   await registry.renew(host)

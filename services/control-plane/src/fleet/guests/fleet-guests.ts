@@ -28,7 +28,7 @@ import type { HomeHost } from './home-host.ts'
 import type { HostCalls } from './host-calls.ts'
 import { requireOwnEvidence } from './own-evidence.ts'
 import type { SshDoors } from './ssh-doors.ts'
-import type { Placement, Placements } from '../placements.ts'
+import { domainsAt, type Placement, type Placements } from '../placements.ts'
 import type { Tickets } from '../tickets.ts'
 
 interface Parts {
@@ -91,6 +91,7 @@ export function fleetGuests(o: Parts): CarriedCompute {
   })
   return overlaid(host, {
     isMadeByHost: true as const,
+    carriesOrdinary: false as const,
     fits: async (spec: AnySpec) => await guests.fits(spec),
     turn: async (vmId: string, state: PowerState, step: string, first: First) =>
       await guests.turn(vmId, state, step, first),
@@ -174,7 +175,9 @@ class FleetGuests {
     const [spec, vm] = [await this.#o.vms.wholeSpec(placed.vm_id), await this.#o.vms.find(placed.vm_id)]
     const placement = this.#o.tickets.of(placed)
     if (spec === undefined || vm === undefined || placement === undefined) return {}
-    return { spec: { ...spec, placement }, ...(vm.record !== undefined && { record: vm.record }) }
+    const domains = domainsAt(placed)
+    const shown = domains !== undefined && { shown: { ...spec.shown, domains } }
+    return { spec: { ...spec, ...shown, placement }, ...(vm.record !== undefined && { record: vm.record }) }
   }
 
   /**

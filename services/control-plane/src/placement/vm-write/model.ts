@@ -54,6 +54,7 @@ export function toModel(
     nics: r.nics,
     ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
     ...(o.provider !== undefined && { attestationProvider: o.provider }),
+    ...(r.moveNotice !== undefined && r.moveNotice > 0 && { moveNotice: r.moveNotice }),
     ...(r.firmwareUpdates !== undefined && { firmwareUpdates: r.firmwareUpdates }),
     ...(o.set !== undefined && { diskEncryptionSet: o.set }),
     ...(o.availabilitySet !== undefined && { availabilitySet: o.availabilitySet }),

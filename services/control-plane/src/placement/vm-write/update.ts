@@ -98,6 +98,7 @@ const takenWhileRunning = [
   'userData',
   'diagnosticsProfile',
   'osProfile.allowExtensionOperations',
+  'scheduledEventsProfile',
 ]
 const interfaces = 'networkProfile.networkInterfaces'
 

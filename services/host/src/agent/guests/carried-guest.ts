@@ -10,6 +10,8 @@ import type { PeerRecords } from './peer-records.ts'
 export interface GuestServices extends HostServices {
   store: PeerRecords
   disks: PeerDisks
+  /** The guest has approved the event. */
+  approve(event: string): Promise<void>
 }
 
 /** One guest of this host at one epoch: brought to its ordered state, one order at a time. */
@@ -25,7 +27,8 @@ export class CarriedGuest {
   #isOver = false
 
   constructor(services: GuestServices, order: VmOrder) {
-    this.#services = services
+    const events = { current: () => this.#order.event, approve: async (id: string) => await services.approve(id) }
+    this.#services = { ...services, events }
     this.#order = order
     this.epoch = order.epoch
     this.#logger = services.logger.child({ vmId: order.vmId, epoch: order.epoch })

@@ -169,6 +169,7 @@ export class GuestCarrier implements Carrier {
       store: new PeerRecords(peer, logger),
       disks: new PeerDisks(peer, this.#images),
       measurements: peerMeasurements(peer),
+      approve: async (event) => void (await peer.post('/event', { event })),
       acceleration: () => (this.#probed ??= probeAcceleration({ cacheDir: this.#cacheDir })),
     }
   }

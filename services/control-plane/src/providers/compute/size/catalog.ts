@@ -5,10 +5,11 @@ import { monitorReply, operationView, readOperation, unknownOperation } from '..
 import { ok, param, type ArmRequest } from '../../../arm/request.ts'
 import { parseResourceId } from '../../../arm/resource-id.ts'
 import { route, signedIn, type Route } from '../../../arm/router.ts'
+import type { SizeAt } from '../../../fleet/carried-sizes.ts'
 import { subscriptionPath, type Plane } from '../../../plane.ts'
 import { marketOf, whatThereIs } from '../image/images.ts'
 import { findRegion, locationKey, regions, type Region } from '../../../arm/regions.ts'
-import { allSizes, isOffered, type Size } from './sizes.ts'
+import { allSizes, hostSize, isOffered, type Size } from './sizes.ts'
 import { vmType } from '../vm/vm-model.ts'
 
 const compute = `${subscriptionPath}/providers/Microsoft.Compute`
@@ -25,7 +26,7 @@ export const sizeView = (size: Size): Record<string, unknown> => ({
 })
 
 /** Entry of Microsoft.Compute/skus for one region, as Azure lists them: all capability values are texts. */
-function skuView(size: Size, region: Region): Record<string, unknown> {
+function skuView(size: Size, region: Region, at: SizeAt): Record<string, unknown> {
   const [iops, megabytes] = size.uncached.split('/')
   const nvme = size.name.endsWith('_v6')
   const capabilities: Record<string, string | undefined> = {
@@ -55,7 +56,6 @@ function skuView(size: Size, region: Region): Record<string, unknown> {
     TrustedLaunchDisabled: size.tee === undefined ? 'False' : 'True',
     ConfidentialComputingType: size.tee,
   }
-  const offered = isOffered(size, region.name)
   return {
     resourceType: 'virtualMachines',
     name: size.name,
@@ -63,26 +63,42 @@ function skuView(size: Size, region: Region): Record<string, unknown> {
     size: size.name.replace(/^Standard_/, ''),
     family: size.family,
     locations: [region.name],
-    locationInfo: [{ location: region.name, zones: offered ? region.zones : [], zoneDetails: [] }],
+    locationInfo: [{ location: region.name, zones: at.zones, zoneDetails: [] }],
     capabilities: Object.entries(capabilities).flatMap(([name, value]) =>
       value === undefined ? [] : [{ name, value }],
     ),
-    restrictions: offered
-      ? []
-      : [
-          {
-            type: 'Location',
-            values: [region.name],
-            restrictionInfo: { locations: [region.name] },
-            reasonCode: 'NotAvailableForSubscription',
-          },
-        ],
+    restrictions: restrictionsOf(region.name, at),
   }
 }
 
-function requireRegion(request: ArmRequest): string {
+/** In Azure's form: of the whole region, or of zones. */
+function restrictionsOf(location: string, { isCarried, without: zones }: SizeAt): Record<string, unknown>[] {
+  const restriction = (type: 'Location' | 'Zone', more: object): Record<string, unknown> => ({
+    type,
+    values: [location],
+    restrictionInfo: { locations: [location], ...more },
+    reasonCode: 'NotAvailableForSubscription',
+  })
+  if (!isCarried) return [restriction('Location', {})]
+  return zones.length === 0 ? [] : [restriction('Zone', { zones })]
+}
+
+const nowhere: SizeAt = { isCarried: false, zones: [], without: [] }
+
+/** Where a region has each size: by what its hosts carry once hosts have joined, otherwise wherever it is offered. */
+async function sizesAt(plane: Plane): Promise<(size: Size, region: Region) => SizeAt> {
+  const carried = await plane.fleet.compute?.views.carriedSizes()
+  return (size, region) => {
+    if (!isOffered(size, region.name)) return nowhere
+    const { tee, vCPUs, memoryMiB } = { tee: size.tee, ...hostSize(size) }
+    const at = carried?.(region.name, { vCPUs, memoryMiB, ...(tee !== undefined && { tee }) })
+    return at ?? { isCarried: true, zones: region.zones, without: [] }
+  }
+}
+
+function requireRegion(request: ArmRequest): Region {
   const region = findRegion(param(request, 'location'))
-  if (region !== undefined) return region.name
+  if (region !== undefined) return region
   throw new ServiceError({
     code: 'NoRegisteredProviderFound',
     message: `No registered resource provider found for location '${param(request, 'location').slice(0, 60)}' and type 'locations' for namespace 'Microsoft.Compute'. The supported locations are '${regions.map((r) => r.name).join(', ')}'.`,
@@ -112,22 +128,24 @@ export function catalogRoutes(plane: Plane): Route[] {
     route.get(`${compute}/skus`, 'Microsoft.Compute/skus/read', async (request) => {
       const location = /location eq '([^']+)'/i.exec(request.query['$filter'] ?? '')?.[1]
       const asked = location === undefined ? regions : regions.filter(({ name }) => name === locationKey(location))
-      return ok({ value: asked.flatMap((region) => allSizes().map((size) => skuView(size, region))) })
+      const at = await sizesAt(plane)
+      return ok({ value: asked.flatMap((region) => allSizes().map((size) => skuView(size, region, at(size, region)))) })
     }),
     route.get(
       `${compute}/locations/{location}/vmSizes`,
       'Microsoft.Compute/locations/vmSizes/read',
       async (request) => {
         const region = requireRegion(request)
+        const at = await sizesAt(plane)
         return ok({
           value: allSizes()
-            .filter((size) => isOffered(size, region))
+            .filter((size) => at(size, region).isCarried)
             .map(sizeView),
         })
       },
     ),
     route.get(`${compute}/locations/{location}/usages`, 'Microsoft.Compute/locations/usages/read', async (request) => {
-      const region = requireRegion(request)
+      const { name: region } = requireRegion(request)
       const vms = await plane.resources.list({ type: vmType })
       return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
     }),
@@ -172,7 +190,7 @@ function marketRoutes(plane: Plane): Route[] {
   }
   const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route =>
     route.get(path, 'Microsoft.Compute/locations/publishers/read', async (request) => {
-      const location = requireRegion(request)
+      const { name: location } = requireRegion(request)
       const found = (await matching(request, names)).map(({ urn }) => urn[shown])
       // az uses the latest of these: the error lists what is available instead.
       if (shown === 'version' && found.length === 0) throw await noImage()
@@ -189,7 +207,7 @@ function marketRoutes(plane: Plane): Route[] {
     list(skus, ['publisher', 'offer'], 'sku'),
     list(versions, ['publisher', 'offer', 'sku'], 'version'),
     route.get(`${versions}/{version}`, 'Microsoft.Compute/locations/publishers/read', async (request) => {
-      const location = requireRegion(request)
+      const { name: location } = requireRegion(request)
       const found = (await matching(request, ['publisher', 'offer', 'sku', 'version']))[0]
       if (found === undefined) throw await noImage()
       const { image, urn } = found

@@ -23,6 +23,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
       .toSorted(),
     identity: [m.systemAssigned === true, ...(m.userAssigned ?? []).map(({ clientId }) => clientId).toSorted()],
     userData: m.userData ?? '',
+    scheduledEventsProfile: m.moveNotice ?? 0,
     diagnosticsProfile: m.bootDiagnostics === true,
     'osProfile.allowExtensionOperations': m.osProfile.allowExtensionOperations === true,
     'networkProfile.networkInterfaces': m.nics

@@ -89,6 +89,8 @@ export interface VmModel {
   attestationProvider?: AttestationProvider
   /** Which releases of the installation's signed list it may be launched with; default `Listed`. */
   firmwareUpdates?: FirmwareUpdates
+  /** Minutes in which the owner wants to know before it is moved to another host; none by default. */
+  moveNotice?: number
   /** Whether the VM has its own identity in the directory. */
   systemAssigned?: boolean
   /** Further identities it may act as, by their principal at assignment. */
@@ -235,6 +237,11 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     },
     // A specialised image has its own: Azure shows none.
     ...(internal.specialised !== true && { osProfile: osProfileView(model) }),
+    ...(model.moveNotice !== undefined && {
+      scheduledEventsProfile: {
+        redeployNotificationProfile: { enable: true, notBeforeTimeout: `PT${model.moveNotice}M` },
+      },
+    }),
     ...(model.bootDiagnostics === true && { diagnosticsProfile: { bootDiagnostics: { enabled: true } } }),
     networkProfile: {
       networkInterfaces: model.nics.map((nic) => ({

@@ -6,6 +6,7 @@ import { requireLocation } from '../../../arm/regions.ts'
 import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
 import { readDiskSize } from '../disk/disk-size.ts'
+import { readMoveNotice } from './planned-maintenance.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import { readRestore, type WantedBackup } from './vm-restore.ts'
 import type { DataDisk, SshKey, VmModel, VmNic, SealedPassword } from './vm-model.ts'
@@ -66,6 +67,8 @@ export interface VmRequest {
   attestationProviderId: string | undefined
   /** Ours: which firmware the VM may be launched with. Azure's clients omit it, which leaves it unchanged. */
   firmwareUpdates: FirmwareUpdates | undefined
+  /** Ours: minutes in which the owner wants to know before the VM is moved to another host. */
+  moveNotice: number | undefined
   /** Dotted paths of sent members that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
 }
@@ -133,6 +136,7 @@ export function readVmRequest(
     scaleSetId: properties.object('virtualMachineScaleSet').text('id') ?? existing?.scaleSet?.id,
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     firmwareUpdates: readFirmwareUpdates(security, encryption) ?? existing?.firmwareUpdates,
+    moveNotice: readMoveNotice(properties) ?? existing?.moveNotice,
     identity: readIdentity(fields, o),
     unsupported: readUnsupported(properties),
   }
@@ -258,11 +262,13 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
     'proximityPlacementGroup',
     'capacityReservation',
     'licenseType',
-    'scheduledEventsProfile',
     'scheduledEventsPolicy',
   ]) {
     if (properties.has(name)) note(properties.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
   }
+  const events = properties.object('scheduledEventsProfile')
+  for (const name of ['terminateNotificationProfile', 'osImageNotificationProfile'])
+    if (events.has(name)) note(events.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
   readApplications(properties, note)
   const hardware = properties.object('hardwareProfile')
   if (hardware.has('vmSizeProperties'))

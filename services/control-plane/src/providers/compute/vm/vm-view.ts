@@ -1,8 +1,10 @@
 import type { InstanceStatus, InstanceViewStatus, PowerState } from '@strongroom/contract'
 import { toErrorDetail } from '@strongroom/platform'
 import { resourceView } from '../../../arm/resource-view.ts'
+import { ownHostDomains } from '../../../fleet/placements.ts'
 import type { Plane } from '../../../plane.ts'
 import { guestStatuses } from './guest-statuses.ts'
+import { maintenanceStatus, type MaintenanceStatus } from './planned-maintenance.ts'
 import { stateOf, vmType, type Vm } from './vm-model.ts'
 
 const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
@@ -17,6 +19,11 @@ const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
 export interface InstanceView {
   computerName: string
   hyperVGeneration: 'V2'
+  /** In its availability set; absent without one, and while it has no host. */
+  platformFaultDomain?: number
+  platformUpdateDomain?: number
+  /** While the VM is to be moved off its host. */
+  maintenanceRedeployStatus?: MaintenanceStatus
   statuses: InstanceViewStatus[]
   /** Plain sentences from the host and the resource manager. */
   notices: string[]
@@ -31,7 +38,27 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
     (status) => ({ status }),
     (error: unknown) => ({ error }),
   )
-  return viewOf(vm, asked)
+  return await withPlacement(plane, vm, viewOf(vm, asked))
+}
+
+async function withPlacement(plane: Plane, vm: Vm, view: InstanceView): Promise<InstanceView> {
+  const maintenance = await maintenanceStatus(plane, vm.internal.vmId)
+  return {
+    ...(await domainsOf(plane, vm)),
+    ...view,
+    ...(maintenance !== undefined && { maintenanceRedeployStatus: maintenance }),
+  }
+}
+
+async function domainsOf(
+  plane: Plane,
+  { internal }: Vm,
+): Promise<Pick<InstanceView, 'platformFaultDomain' | 'platformUpdateDomain'>> {
+  if (internal.model.availabilitySet === undefined) return {}
+  const { compute } = plane.fleet
+  const domains = compute === undefined ? ownHostDomains : await compute.views.domainsOf(internal.vmId)
+  if (domains === undefined) return {}
+  return { platformFaultDomain: domains.faultDomain, platformUpdateDomain: domains.updateDomain }
 }
 
 /** Instance views of a list, from one host request. */
@@ -42,7 +69,8 @@ export function instanceViews(plane: Plane): (vm: Vm) => Promise<InstanceView> {
   )
   return async (vm) => {
     const known = await all
-    return viewOf(vm, known instanceof Map ? { status: known.get(vm.internal.vmId.toLowerCase()) } : known)
+    const asked = known instanceof Map ? { status: known.get(vm.internal.vmId.toLowerCase()) } : known
+    return await withPlacement(plane, vm, viewOf(vm, asked))
   }
 }
 

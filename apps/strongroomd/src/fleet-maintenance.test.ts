@@ -1,0 +1,114 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BeatAnswer, ShownHost, VmPlacement } from '@strongroom/contract'
+import { freePort } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import { makeVm } from './testing/simulated-vm.ts'
+import { hostPath, startHost, type TestHost } from './testing/test-hosts.ts'
+
+let installation: TestInstallation
+let folder: string
+let vm: string
+const hosts = new Map<string, TestHost>()
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
+  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}` })
+})
+afterAll(async () => {
+  for (const host of hosts.values()) await host.stop()
+  await installation.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function start(name: string): Promise<void> {
+  const host = await startHost(installation, { name, folder })
+  hosts.set(name, host)
+  await expect.poll(host.isLeased).toBe(true)
+}
+const shown = async (name: string): Promise<ShownHost> => await installation.arm('GET', hostPath(installation, name))
+const drain = async (name: string, body?: object): Promise<ShownHost> => await installation.arm('POST', `${hostPath(installation, name)}/drain`, body) // prettier-ignore
+const resume = async (name: string): Promise<ShownHost> => await installation.arm('POST', `${hostPath(installation, name)}/resume`) // prettier-ignore
+const hostOf = async (): Promise<string | undefined> =>
+  (await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)).host
+const maintenance = async (): Promise<Record<string, unknown> | undefined> =>
+  (await installation.arm<Record<string, Record<string, unknown>>>('GET', `${vm}/instanceView`))['maintenanceRedeployStatus'] // prettier-ignore
+const profile = (redeployNotificationProfile: object): object => ({ properties: { scheduledEventsProfile: { redeployNotificationProfile } } }) // prettier-ignore
+const properties = async (): Promise<Record<string, unknown>> =>
+  (await installation.arm<{ properties: Record<string, unknown> }>('GET', vm)).properties
+
+describe('how long before a move the owner of a VM wants to know', () => {
+  it('is kept with the VM, shown, and changed while it runs', async () => {
+    await start('a')
+    vm = await makeVm(installation, { name: 'web', size: 'Standard_DC4as_v5' })
+    await start('b')
+    expect(await properties()).not.toHaveProperty('scheduledEventsProfile')
+    await installation.arm('PATCH', vm, profile({ enable: true, notBeforeTimeout: 'PT1H30M' }))
+    const kept = { redeployNotificationProfile: { enable: true, notBeforeTimeout: 'PT90M' } }
+    expect((await properties())['scheduledEventsProfile']).toEqual(kept)
+    // Another change leaves it.
+    await installation.arm('PATCH', vm, { tags: { a: 'b' } })
+    expect((await properties())['scheduledEventsProfile']).toEqual(kept)
+    await installation.arm('PATCH', vm, profile({ enable: false }))
+    expect(await properties()).not.toHaveProperty('scheduledEventsProfile')
+  })
+
+  it.each([
+    [{ enable: true }, 'InvalidParameter'],
+    [{ enable: true, notBeforeTimeout: 'PT0M' }, 'InvalidParameter'],
+    [{ enable: true, notBeforeTimeout: 'PT25H' }, 'InvalidParameter'],
+    [{ enable: true, notBeforeTimeout: 'P1D' }, 'InvalidParameter'],
+    [{ enable: true, notBeforeTimeout: 'PT' }, 'InvalidParameter'],
+    [{ enable: true, notBeforeTimeout: '30' }, 'InvalidParameter'],
+  ])('is refused as %j', async (asked, code) => {
+    await expect(installation.arm('PATCH', vm, profile(asked))).rejects.toMatchObject({ code })
+  })
+
+  it('is all that there is of scheduled events: Azure’s other profiles are not offered', async () => {
+    const terminateNotificationProfile = { enable: true, notBeforeTimeout: 'PT5M' }
+    const asked = { properties: { scheduledEventsProfile: { terminateNotificationProfile } } }
+    await expect(installation.arm('PATCH', vm, asked)).rejects.toMatchObject({ target: 'properties.scheduledEventsProfile.terminateNotificationProfile' }) // prettier-ignore
+  })
+})
+
+describe('a host that is drained with notice', () => {
+  it('keeps a VM whose owner wants to know first; it is told, and so is its host', async () => {
+    await installation.arm('PATCH', vm, profile({ enable: true, notBeforeTimeout: 'PT30M' }))
+    expect(await maintenance()).toBeUndefined()
+    const before = Date.now()
+    await drain('a')
+    await expect.poll(async () => (await maintenance())?.['isCustomerInitiatedMaintenanceAllowed']).toBe(true)
+    const status = await maintenance()
+    const until = status?.['maintenanceWindowStartTime'] as string
+    expect(Date.parse(until) - before).toBeGreaterThan(29 * 60_000)
+    expect(status).toMatchObject({ preMaintenanceWindowEndTime: until, lastOperationResultCode: 'None' })
+    const [order] = ((await hosts.get('a')!.send('/beat', {})).body as BeatAnswer).carry ?? []
+    expect(order).toMatchObject({ wanted: 'Running', event: { type: 'Redeploy', status: 'Scheduled', notBefore: until } }) // prettier-ignore
+    expect((await shown('a')).carries).toMatchObject([{ resourceId: vm, move: { status: 'Scheduled', notBefore: until, approved: false, waitsFor: 'notice' } }]) // prettier-ignore
+    expect(await hostOf()).toBe('a')
+  })
+
+  it('plans nothing once it is resumed', async () => {
+    await resume('a')
+    await expect.poll(maintenance).toBeUndefined()
+    const refused = { code: 'OperationNotAllowed', message: expect.stringContaining('performMaintenance') as string }
+    await expect(installation.arm('POST', `${vm}/performMaintenance`)).rejects.toMatchObject(refused)
+    expect(await hostOf()).toBe('a')
+  })
+
+  it('moves it when its owner performs the maintenance', async () => {
+    await drain('a', { noticeMinutes: 60 })
+    await expect.poll(maintenance).toBeDefined()
+    await installation.arm('POST', `${vm}/performMaintenance`)
+    await expect.poll(hostOf).toBe('b')
+    await expect.poll(maintenance).toBeUndefined()
+    expect((await shown('a')).carries).toEqual([])
+  })
+
+  it('takes a notice of a day at most, and nothing else', async () => {
+    for (const body of [{ noticeMinutes: 1441 }, { noticeMinutes: -1 }, { noticeMinutes: '5' }, { notice: 5 }])
+      await expect(drain('b', body), JSON.stringify(body)).rejects.toMatchObject({ code: 'InvalidParameter' })
+    expect((await shown('b')).state).toBe('Ready')
+  })
+})
