@@ -106,6 +106,24 @@ describe('a host that is drained with notice', () => {
     expect((await shown('a')).carries).toEqual([])
   })
 
+  it('keeps it until the window of the maintenance configuration that it follows', async () => {
+    const group = vm.split('/').slice(0, 5).join('/')
+    const configuration = `${group}/providers/Microsoft.Maintenance/maintenanceConfigurations/later`
+    const day = new Date(Date.now() + 3 * 24 * 3600_000).toISOString().slice(0, 10)
+    const maintenanceWindow = { startDateTime: `${day} 03:00`, duration: '02:00', timeZone: 'UTC', recurEvery: 'Week' }
+    const location = 'westeurope'
+    await installation.arm('PUT', configuration, { location, properties: { maintenanceScope: 'Host', maintenanceWindow } }) // prettier-ignore
+    const assignment = `${vm}/providers/Microsoft.Maintenance/configurationAssignments/mine`
+    await installation.arm('PUT', assignment, { location, properties: { maintenanceConfigurationId: configuration } })
+    await resume('a')
+    await drain('b')
+    await expect.poll(async () => (await maintenance())?.['maintenanceWindowStartTime']).toBe(`${day}T03:00:00.000Z`)
+    expect(await hostOf()).toBe('b')
+    await resume('b')
+    await expect.poll(maintenance).toBeUndefined()
+    await installation.arm('DELETE', assignment)
+  })
+
   it('takes a notice of a day at most, and nothing else', async () => {
     for (const body of [{ noticeMinutes: 1441 }, { noticeMinutes: -1 }, { noticeMinutes: '5' }, { notice: 5 }])
       await expect(drain('b', body), JSON.stringify(body)).rejects.toMatchObject({ code: 'InvalidParameter' })

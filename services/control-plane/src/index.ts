@@ -22,7 +22,7 @@ import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './providers/compute/size/quota-requests.ts'
 import { serveBootDiagnostics } from './providers/compute/vm/boot-diagnostics.ts'
 import { Passwords } from './providers/compute/vm/passwords.ts'
-import { moveNoticeSeconds } from './providers/compute/vm/planned-maintenance.ts'
+import { movePolicyOf } from './placement/maintenance/move-policy.ts'
 import { Quotas } from './providers/compute/size/quotas.ts'
 import { CustomerKeys } from './providers/encryption/customer-keys.ts'
 import { IdentityClient } from './host/identity-client.ts'
@@ -40,7 +40,7 @@ import { hostStreams, type HostStreams } from './fleet/guests/host-streams.ts'
 import { fleetSimulated } from './fleet/carried-compute.ts'
 import { hostFigures } from './fleet/host-figures.ts'
 import { Placements } from './fleet/placements.ts'
-import { PlannedMoves } from './fleet/planned-moves.ts'
+import { PlannedMoves, type MovePolicy } from './fleet/planned-moves.ts'
 import { HostRegistry } from './fleet/registry.ts'
 import { Tickets } from './fleet/tickets.ts'
 import { WorkSignal } from './fleet/work-signal.ts'
@@ -149,8 +149,8 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const carried = guests && fleetGuests({ ...guests, local, placements, tickets, keys: platformKeys })
   const inner = withoutGuests ? fleetSimulated(new SimulatedHost(resources, clock, evidence, placed)) : carried
   const planned = new PlannedMoves(store)
-  const noticeOf = async (resourceId: string): Promise<number> => moveNoticeSeconds(await resources.find(resourceId))
-  const compute = inner && new FleetCompute({ inner, placements, registry, planned, signal, noticeOf })
+  const policyOf = async (id: string): Promise<MovePolicy> => await movePolicyOf(resources, id)
+  const compute = inner && new FleetCompute({ inner, placements, registry, planned, signal, policyOf })
   const host = compute?.asHost() ?? local
   const plane: Plane = {
     subscriptionId,

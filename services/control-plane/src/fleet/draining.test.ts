@@ -12,7 +12,7 @@ import { Failover } from './failover.ts'
 import { FleetCompute } from './fleet-compute.ts'
 import type { FleetHost } from './fleet-host.ts'
 import { Placements } from './placements.ts'
-import { PlannedMoves } from './planned-moves.ts'
+import { PlannedMoves, type MovePolicy } from './planned-moves.ts'
 import { HostRegistry } from './registry.ts'
 import { WorkSignal } from './work-signal.ts'
 
@@ -40,17 +40,20 @@ class Fleet {
   readonly failover: Failover
   /** Owners' wishes in seconds, by VM. */
   readonly notices = new Map<string, number>()
+  /** All owners' windows. */
+  opening: (at: Date) => Date = (at) => at
   readonly #hosts = new Map<string, FleetHost>()
 
   constructor(store: Store) {
     this.store = store
-    this.registry = new HostRegistry(store)
+    // Leases end where a test ends them, however slow the machine is.
+    this.registry = new HostRegistry(store, { leaseSeconds: 3600 })
     const { registry } = this
     this.placements = new Placements(store, registry)
     const { placements } = this
     const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, systemClock), systemClock, noEvidence))
-    const noticeOf = async (id: string): Promise<number> => await Promise.resolve(this.notices.get(id.split('/').at(-1) ?? '') ?? 0) // prettier-ignore
-    this.compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), noticeOf }) // prettier-ignore
+    const policyOf = async (id: string): Promise<MovePolicy> => await Promise.resolve({ noticeSeconds: this.notices.get(id.split('/').at(-1) ?? '') ?? 0, opening: (at: Date) => this.opening(at) }) // prettier-ignore
+    this.compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), policyOf }) // prettier-ignore
     this.failover = new Failover({ placements, compute: this.compute, logger: createLogger({ level: 'silent' }) })
   }
 
@@ -175,6 +178,23 @@ describeStores('a planned move', (open) => {
     await fleet.failover.sweep()
     expect((await fleet.order('a', 'VM-1'))?.wanted).toBe('Running')
     expect((await fleet.order('a', 'VM-2'))?.wanted).toBe('Stopped')
+  })
+
+  it('begins in its owner’s window, after the notice', async () => {
+    const fleet = await Fleet.of(await open(), 'a')
+    fleet.notices.set('VM-1', 600)
+    await fleet.run('VM-1', 'a')
+    await fleet.join('b')
+    const asked: Date[] = []
+    fleet.opening = (at) => {
+      asked.push(at)
+      return new Date('2099-01-01T00:00:00.000Z')
+    }
+    await fleet.registry.setDraining('a', true)
+    for (const _sweep of [1, 2]) await fleet.failover.sweep()
+    expect(await fleet.order('a', 'VM-1')).toMatchObject({ wanted: 'Running', event: { notBefore: '2099-01-01T00:00:00.000Z' } }) // prettier-ignore
+    expect(asked).toHaveLength(1)
+    expect(asked[0]!.getTime() - Date.now()).toBeGreaterThan(590_000)
   })
 
   it('is over when the host is resumed, or the VM stopped by its owner', async () => {

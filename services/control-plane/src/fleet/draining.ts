@@ -4,7 +4,7 @@ import type { CarriedCompute } from './carried-compute.ts'
 import { choose, explainRuledOut, type Need } from './choose.ts'
 import type { LeasedHost } from './fleet-host.ts'
 import type { Placement, Placements } from './placements.ts'
-import type { PlannedMove, PlannedMoves } from './planned-moves.ts'
+import type { MovePolicy, PlannedMove, PlannedMoves } from './planned-moves.ts'
 import type { HostRegistry } from './registry.ts'
 import type { WorkSignal } from './work-signal.ts'
 
@@ -15,8 +15,7 @@ interface Parts {
   planned: PlannedMoves
   signal: WorkSignal
   needOf(vmId: string): Promise<Need | undefined>
-  /** How long a VM's owner wants to know in advance, in seconds. */
-  noticeOf(resourceId: string): Promise<number>
+  policyOf(resourceId: string): Promise<MovePolicy>
 }
 
 /** How many of one host's VMs are stopped at a time, to be started elsewhere. */
@@ -106,11 +105,11 @@ export class Draining {
   /** Plans the move of a VM that is to run, once; its host, its guest and its owner know of it from then on. */
   async #plan({ vm_id: vmId, resource_id }: Placement, host: LeasedHost): Promise<PlannedMove | undefined> {
     const { placements, planned, signal } = this.#o
-    const noticeSeconds = Math.max(host.noticeSeconds, await this.#o.noticeOf(resource_id))
+    const policy = await this.#o.policyOf(resource_id)
     const made = await placements.transaction(async (tx) => {
       const placed = await placements.lock(tx, vmId)
       if (placed?.host !== host.id || placed.wanted !== 'Running') return undefined
-      const move = await planned.plan(tx, { vmId, host: host.id, noticeSeconds })
+      const move = await planned.plan(tx, { vmId, host: host.id, noticeSeconds: host.noticeSeconds, policy })
       await placements.changed(tx, placed)
       return move
     })

@@ -16,7 +16,7 @@ import { Draining } from './draining.ts'
 import type { FleetHost } from './fleet-host.ts'
 import type { Placement, Placements } from './placements.ts'
 import { PlacementViews } from './placement-views.ts'
-import { eventOf, type PlannedMoves } from './planned-moves.ts'
+import { eventOf, type MovePolicy, type PlannedMoves } from './planned-moves.ts'
 import type { HostRegistry } from './registry.ts'
 import type { WorkSignal } from './work-signal.ts'
 
@@ -46,14 +46,14 @@ export class FleetCompute {
   /** Where VMs are, for their owners and the operator. */
   readonly views: PlacementViews
 
-  /** @param o.noticeOf how long the owner of a VM wants to know of its moves in advance, in seconds; by ARM id */
+  /** @param o.policyOf what the owner of a VM wants of its moves; by ARM id */
   constructor(o: {
     inner: CarriedCompute
     placements: Placements
     registry: HostRegistry
     planned: PlannedMoves
     signal: WorkSignal
-    noticeOf(resourceId: string): Promise<number>
+    policyOf(resourceId: string): Promise<MovePolicy>
   }) {
     this.#inner = o.inner
     this.#placements = o.placements

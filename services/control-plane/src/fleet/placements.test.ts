@@ -18,7 +18,8 @@ interface Opened {
 
 async function open(store: Store): Promise<Opened> {
   await store.migrate('control-plane', migrations)
-  const registry = new HostRegistry(store)
+  // Leases end where a test ends them, however slow the machine is.
+  const registry = new HostRegistry(store, { leaseSeconds: 3600 })
   return { store, registry, placements: new Placements(store, registry) }
 }
 

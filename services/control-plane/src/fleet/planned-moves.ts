@@ -7,6 +7,14 @@ import type { Tables } from '../store/tables.ts'
 
 export type PlannedMove = Selectable<Tables['planned_move']>
 
+/** What the owner of a VM wants of its moves. */
+export interface MovePolicy {
+  /** How long before a move to know of it. */
+  noticeSeconds?: number
+  /** The earliest time from `at` on at which one may begin. */
+  opening?(at: Date): Date
+}
+
 /** Moves off drained hosts that VMs' owners and guests know of in advance. Times are the database's. */
 export class PlannedMoves {
   readonly #store: Store
@@ -33,17 +41,22 @@ export class PlannedMoves {
     return await db.selectFrom('planned_move').selectAll().where('vm_id', '=', vmId).executeTakeFirst()
   }
 
-  /** In the transaction that has locked the VM's placement. @param o.host id */
-  async plan(tx: Db, o: { vmId: string; host: string; noticeSeconds: number }): Promise<PlannedMove> {
+  /** In the transaction that has locked the VM's placement. @param o.host id; o.noticeSeconds the operator's */
+  async plan(
+    tx: Db,
+    o: { vmId: string; host: string; noticeSeconds: number; policy: MovePolicy },
+  ): Promise<PlannedMove> {
     const known = await this.find(o.vmId, tx)
     if (known !== undefined) return known
     const now = await databaseTime(this.#store, tx)
+    const notice = Math.max(o.noticeSeconds, o.policy.noticeSeconds ?? 0)
+    const from = new Date(now.getTime() + notice * 1000)
     const planned: PlannedMove = {
       vm_id: o.vmId,
       event_id: randomUUID().toUpperCase(),
       host: o.host,
       created_at: now.toISOString(),
-      not_before: new Date(now.getTime() + o.noticeSeconds * 1000).toISOString(),
+      not_before: (o.policy.opening?.(from) ?? from).toISOString(),
       approved_at: null,
       started_at: null,
     }

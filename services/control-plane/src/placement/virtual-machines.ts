@@ -15,6 +15,7 @@ import { keyOf } from '../arm/resource-id.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
 import type { Answers, AtResource, ResourceType } from '../types/resource-type.ts'
+import { configurationType } from './maintenance/configuration-model.ts'
 import { attachDetach, attachDetachRoutes } from './attach-detach.ts'
 import { availabilitySetType } from '../providers/compute/availability-set/set-model.ts'
 import { retrieveBootDiagnosticsData } from '../providers/compute/vm/boot-diagnostics.ts'
@@ -72,6 +73,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     scaleSetType,
     diskType,
     setType,
+    configurationType,
   ],
   listed: ofScaleSet,
   view,

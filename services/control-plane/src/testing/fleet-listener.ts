@@ -106,7 +106,7 @@ export async function openFleetListener(): Promise<FleetListener> {
   const placements = new Placements(store, registry)
   const clock = systemClock
   const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, clock), clock, noEvidence))
-  const compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), noticeOf: async () => await Promise.resolve(0) }) // prettier-ignore
+  const compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), policyOf: async () => await Promise.resolve({}) }) // prettier-ignore
   const logger = createLogger({ level: 'silent' })
   const app = createFleetApp({
     registry,

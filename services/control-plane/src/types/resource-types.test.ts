@@ -36,9 +36,9 @@ const isWritten = (type: ResourceType): boolean => type.create !== undefined || 
 
 describe('the table of resource types', () => {
   it('has each type that a client can write into a group, spelled as its routes spell it', () => {
-    // What belongs to any scope (including budgets), and deployments' records, are not resources of a group.
+    // What belongs to any scope (including budgets), deployments' records, and a VM's extensions and assignments, kept with it, are not resources of a group.
     const elsewhere =
-      /^\{namespace\}|^Microsoft\.(Authorization|Consumption\/budgets|Resources\/(deployments|tags))|\/extensions$/
+      /^\{namespace\}|^Microsoft\.(Authorization|Consumption\/budgets|Resources\/(deployments|tags))|\/(extensions|configurationAssignments)$/
     expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(
       resourceTypes.all.filter(isWritten).map(({ spelling }) => spelling).toSorted(), // prettier-ignore
     )

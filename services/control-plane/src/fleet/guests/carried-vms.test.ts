@@ -69,7 +69,7 @@ async function setUp(store: Store): Promise<{
     calls,
     ssh: new SshDoors({ calls, placements }),
   })
-  const compute = new FleetCompute({ inner, placements, registry, signal, planned: new PlannedMoves(store), noticeOf: async () => await Promise.resolve(0) }) // prettier-ignore
+  const compute = new FleetCompute({ inner, placements, registry, signal, planned: new PlannedMoves(store), policyOf: async () => await Promise.resolve({}) }) // prettier-ignore
   const { secret } = await registry.add({ name: 'a', region: 'westeurope', zone: undefined, tees: ['SNP'], labels: {}, vCPUs: 4, memoryMiB: 65_536 }) // prettier-ignore
   const host = await registry.redeem({ name: 'a', secret, key: 'a'.repeat(64) })
   await registry.renew(host)

@@ -2,8 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
 import type { Plane } from '../../../plane.ts'
-import { isOfType, type Resource } from '../../../store/resources.ts'
-import { vmType, type Vm, type VmInternal } from './vm-model.ts'
+import type { Vm } from './vm-model.ts'
 
 const mostMinutes = 24 * 60
 
@@ -40,10 +39,6 @@ function minutesOf(text: string): number | undefined {
   if (hours === undefined && minutes === undefined) return undefined
   return Number(hours ?? 0) * 60 + Number(minutes ?? 0)
 }
-
-/** Of a VM, if it is one. */
-export const moveNoticeSeconds = (vm: Resource<unknown> | undefined): number =>
-  isOfType<VmInternal>(vm, vmType) ? (vm.internal.model.moveNotice ?? 0) * 60 : 0
 
 /** Azure's view of planned maintenance. */
 export interface MaintenanceStatus {

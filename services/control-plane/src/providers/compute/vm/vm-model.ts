@@ -130,6 +130,8 @@ export interface VmInternal {
   hadDataDisks?: boolean
   /** Created from a specialised image: the account is the image's. */
   specialised?: boolean
+  /** The maintenance configuration that its owner assigned to it. */
+  maintenance?: { name: string; configurationId: string }
   /** Restored from a backup: its manifest, signed. */
   restore?: string
   /** Signed writes of its Secure Boot variables that its owner gave, for its boots to take. */
