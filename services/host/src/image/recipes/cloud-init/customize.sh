@@ -11,5 +11,9 @@ chroot "$root" systemctl --quiet enable systemd-networkd-wait-online.service str
 chroot "$root" systemctl --quiet mask cloud-init-hotplugd.socket
 # An image of a VM that cloud-init set up starts from the beginning.
 printf 'rm -f /etc/cloud/cloud-init.disabled\ncloud-init clean --logs --seed\n' >>"$root/usr/lib/strongroom/deprovision"
-# cloud-init asks the message bus before the machine has reported.
-rm "$root/etc/systemd/system/dbus.service.d/strongroom.conf"
+# cloud-init wants the system's own order: udev, network, message bus; this machine reports after them.
+rm "$root"/etc/systemd/system/*.d/strongroom-later.conf
+put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
+for unit in chrony strongroom-clock systemd-logind systemd-growfs-root; do
+  put 0644 ../reference/later.conf "etc/systemd/system/$unit.service.d/strongroom-later.conf"
+done

@@ -11,6 +11,8 @@ put 0755 secure-boot usr/lib/strongroom/secure-boot
 put 0755 deprovision usr/lib/strongroom/deprovision
 put 0755 init usr/lib/strongroom/init
 put 0755 make-initrd usr/lib/strongroom/make-initrd
+put 0755 network usr/lib/strongroom/network
+put 0755 address usr/lib/strongroom/address
 kernel=$(basename "$root"/lib/modules/*)
 chroot "$root" /usr/lib/strongroom/make-initrd "$kernel" "/boot/initrd.img-$kernel"
 # A break and a letter over the serial line neither show the kernel's log nor stop the system.

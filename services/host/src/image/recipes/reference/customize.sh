@@ -20,12 +20,16 @@ put 0644 strongroom-secure-boot.service etc/systemd/system/strongroom-secure-boo
 put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
 put 0644 devices.conf etc/systemd/system/systemd-udev-trigger.service.d/strongroom.conf
-# What nobody waits for starts when this machine has reported: the clock, logins' bookkeeping, the power button, the message bus, the
-# rest of the disk.
-for unit in chrony strongroom-clock systemd-logind dbus systemd-growfs-root; do put 0644 later.conf "etc/systemd/system/$unit.service.d/strongroom.conf"; done
-put 0644 ssh.conf etc/systemd/system/ssh.service.d/strongroom.conf
-# Asked for by udev otherwise, behind all other devices.
-printf 'virtio_net\n' >"$root/etc/modules-load.d/strongroom.conf"
+# First the report and SSH, then the rest: a program that starts beside them takes its time from them under emulation.
+for unit in $(cd "$root/usr/lib/systemd/system/sysinit.target.wants" && ls -- *.service) systemd-remount-fs.service \
+  systemd-growfs-root.service systemd-networkd.service; do
+  put 0644 later.conf "etc/systemd/system/$unit.d/strongroom-later.conf"
+done
+put 0644 ssh.service etc/systemd/system/ssh.service
+# Nobody is kept out while the rest starts.
+ln -s /dev/null "$root/etc/tmpfiles.d/systemd-nologin.conf"
+# eth0, as on Azure: the first interface is up before udev could rename it.
+ln -s /dev/null "$root/etc/systemd/network/99-default.link"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
   strongroom-clock.service strongroom-commands.service strongroom-health.timer strongroom-secure-boot.path chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
@@ -35,7 +39,7 @@ chroot "$root" systemctl --quiet add-wants multi-user.target systemd-growfs-root
 # Nobody logs in at a console, serial or virtual (logind starts one where a key of the host's asks for it): the host sees all that
 # is typed there.
 rm -f "$root"/etc/systemd/system/getty.target.wants/*
-chroot "$root" systemctl --quiet mask getty@.service autovt@.service serial-getty@.service getty-static.service \
+chroot "$root" systemctl --quiet mask sshd-keygen.service getty@.service autovt@.service serial-getty@.service getty-static.service \
   e2scrub_reap.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
 # Each of these is a program that starts at every boot and does nothing here: it reads what a host could say (credentials, the
