@@ -42,6 +42,8 @@ rm -f "$root"/etc/systemd/system/getty.target.wants/*
 chroot "$root" systemctl --quiet mask sshd-keygen.service getty@.service autovt@.service serial-getty@.service getty-static.service \
   e2scrub_reap.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
+# Sockets of services that nobody asks here.
+chroot "$root" systemctl --quiet mask systemd-creds.socket systemd-pcrextend.socket systemd-pcrlock.socket systemd-sysext.socket
 # Each of these is a program that starts at every boot and does nothing here: it reads what a host could say (credentials, the
 # kernel's command line), makes what the paravisor has made (the TPM's storage key), measures what the agent measures, or mounts what is mounted when it is wanted.
 chroot "$root" systemctl --quiet mask systemd-network-generator.service systemd-networkd-persistent-storage.service \
