@@ -105,10 +105,13 @@ describe('/metadata/strongroom', () => {
       'vmId',
       'caPem',
       'proxy',
+      'furtherDevices',
       'nonce',
     ])
     expect(lines.every((line) => line.length === 2)).toBe(true)
-    expect(Buffer.from(lines.at(-1)![1]!, 'base64').toString()).toBe('nonce')
+    const told = (name: string): string => Buffer.from(lines.find(([key]) => key === name)![1]!, 'base64').toString()
+    // The size's temporary disk.
+    expect([told('nonce'), told('furtherDevices')]).toEqual(['nonce', '1'])
   })
 
   it('takes what the guest reports about itself, and nothing of another form', async () => {

@@ -80,6 +80,9 @@ export async function startMetadataServer(o: MetadataOptions & { socket: string 
   return { close: () => app.close() }
 }
 
+const furtherDevices = ({ spec, dataDisks }: MetadataOptions): number =>
+  (spec.interfaces?.length ?? 0) + (dataDisks?.().length ?? 0) + (spec.size.temporaryGiB === undefined ? 0 : 1)
+
 /** Azure's part answers in Azure's format; `/metadata/strongroom` is ours, for the agent of the reference image. */
 function createMetadataApp(o: MetadataOptions): FastifyInstance {
   const app = createHttpApp({ name: 'metadata', logger: o.logger, bodyLimit: 2 * 1024 * 1024 })
@@ -94,9 +97,15 @@ function createMetadataApp(o: MetadataOptions): FastifyInstance {
   const documents = new DocumentSigner(o)
   let booted = false
   app.get('/metadata/strongroom/provisioning', async (_request, reply) => {
-    return await reply
-      .type('text/plain; charset=utf-8')
-      .send(provisioningLines({ spec: o.spec, caPem: o.authority.caPem, nonce: o.nonce, reported: booted }))
+    const { spec, nonce, authority } = o
+    const lines = provisioningLines({
+      spec,
+      caPem: authority.caPem,
+      nonce,
+      reported: booted,
+      furtherDevices: furtherDevices(o),
+    })
+    return await reply.type('text/plain; charset=utf-8').send(lines)
   })
   app.post('/metadata/strongroom/ready', async (request) => {
     if (o.onReadyWithoutTpm === undefined) await o.onReady(parseBootReport(request.body))

@@ -13,6 +13,8 @@ export function provisioningLines(o: {
   nonce: Uint8Array
   /** The guest has reported: from then on any of its programs may ask, and the password's hash is withheld. */
   reported: boolean
+  /** How many disks and network interfaces it has beside the first of each: the guest reports once it has found them. */
+  furtherDevices?: number
 }): string {
   const { spec } = o
   const { passwordHash } = spec.osProfile
@@ -27,6 +29,7 @@ export function provisioningLines(o: {
     ...(passwordHash === undefined || o.reported ? [] : [['passwordHash', passwordHash] satisfies [string, string]]),
     ['caPem', o.caPem],
     ['proxy', `http://${guestAddresses.services}:${guestAddresses.proxyPort}`],
+    ...(o.furtherDevices ? [['furtherDevices', String(o.furtherDevices)] satisfies [string, string]] : []),
     ['nonce', o.nonce],
   ]
   return `${entries.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join('\n')}\n`

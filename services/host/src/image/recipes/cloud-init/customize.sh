@@ -14,6 +14,7 @@ printf 'rm -f /etc/cloud/cloud-init.disabled\ncloud-init clean --logs --seed\n' 
 # cloud-init wants the system's own order: udev, network, message bus; this machine reports after them.
 rm "$root"/etc/systemd/system/*.d/strongroom-later.conf
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
+chroot "$root" systemctl --quiet disable strongroom-report.service
 for unit in chrony strongroom-clock systemd-logind systemd-growfs-root; do
   put 0644 ../reference/later.conf "etc/systemd/system/$unit.service.d/strongroom-later.conf"
 done

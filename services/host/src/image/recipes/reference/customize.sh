@@ -11,7 +11,9 @@ put 0644 strongroom-health.timer etc/systemd/system/strongroom-health.timer
 put 0644 disks.rules usr/lib/udev/rules.d/66-strongroom-disks.rules
 put 0644 strongroom-temporary-disk.service etc/systemd/system/strongroom-temporary-disk.service
 put 0755 commands usr/lib/strongroom/commands
+put 0755 with-devices usr/lib/strongroom/with-devices
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
+put 0644 strongroom-report.service etc/systemd/system/strongroom-report.service
 put 0644 strongroom-commands.service etc/systemd/system/strongroom-commands.service
 put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.service
 put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
@@ -30,7 +32,7 @@ put 0644 ssh.service etc/systemd/system/ssh.service
 ln -s /dev/null "$root/etc/tmpfiles.d/systemd-nologin.conf"
 # eth0, as on Azure: the first interface is up before udev could rename it.
 ln -s /dev/null "$root/etc/systemd/network/99-default.link"
-chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
+chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-report.service strongroom-hostkeys.service \
   strongroom-clock.service strongroom-commands.service strongroom-health.timer strongroom-secure-boot.path chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 chroot "$root" systemctl --quiet set-default multi-user.target
