@@ -83,9 +83,21 @@ describe('a firmware volume', () => {
   it.each<[string, (bytes: Buffer) => void, string]>([
     ['has no core of drivers', (bytes) => (bytes[headerBytes + 18] = 0x07), 'no volume of drivers that can be read'],
     ['says another length', (bytes) => bytes.writeBigUInt64LE(1n, 32), 'no volume of drivers that can be read'],
-    ['has a file that is cut short', (bytes) => bytes.writeUIntLE(0xff_ffff, headerBytes + 20, 3), 'no volume of drivers that can be read'],
-    ['has a file that wants to be aligned', (bytes) => (bytes[headerBytes + 19] = 0x08), 'a driver that wants its place in the volume aligned'],
-    ['has menus that cannot be read', (bytes) => Buffer.from('21aa2c4614760345836e8ab6f4662331', 'hex').copy(bytes, headerBytes), 'menus whose program cannot be read'],
+    [
+      'has a file that is cut short',
+      (bytes) => bytes.writeUIntLE(0xff_ffff, headerBytes + 20, 3),
+      'no volume of drivers that can be read',
+    ],
+    [
+      'has a file that wants to be aligned',
+      (bytes) => (bytes[headerBytes + 19] = 0x08),
+      'a driver that wants its place in the volume aligned',
+    ],
+    [
+      'has menus that cannot be read',
+      (bytes) => Buffer.from('21aa2c4614760345836e8ab6f4662331', 'hex').copy(bytes, headerBytes),
+      'menus whose program cannot be read',
+    ],
   ])('that %s is refused: it would keep drivers that verifiers do not expect', (_, change, found) => {
     const drivers = volume([{ guid: Buffer.alloc(16, 1), type: 0x05, body: Buffer.from([1, 0, 0, 0x10]) }])
     const code = (): Buffer => {
@@ -96,7 +108,9 @@ describe('a firmware volume', () => {
     const boot = Buffer.alloc(0)
     expect(() => withoutUnusedDrivers({ code: code(), boot })).not.toThrow()
     change(drivers)
-    expect(() => withoutUnusedDrivers({ code: code(), boot })).toThrow(expect.objectContaining({ name: 'FirmwareError', found }))
+    expect(() => withoutUnusedDrivers({ code: code(), boot })).toThrow(
+      expect.objectContaining({ name: 'FirmwareError', found }),
+    )
   })
 
   it('keeps its length where the firmware does not have it where OVMF does', () => {

@@ -80,8 +80,8 @@ export async function startMetadataServer(o: MetadataOptions & { socket: string 
   return { close: () => app.close() }
 }
 
-const furtherDevices = ({ spec, dataDisks }: MetadataOptions): number =>
-  (spec.interfaces?.length ?? 0) + (dataDisks?.().length ?? 0) + (spec.size.temporaryGiB === undefined ? 0 : 1)
+const furtherDevices = (o: MetadataOptions): number =>
+  (o.spec.interfaces?.length ?? 0) + (o.dataDisks?.().length ?? 0) + (o.spec.size.temporaryGiB === undefined ? 0 : 1)
 
 /** Azure's part answers in Azure's format; `/metadata/strongroom` is ours, for the agent of the reference image. */
 function createMetadataApp(o: MetadataOptions): FastifyInstance {
