@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { Sequencer } from './test/sequencer.ts'
 
 /** Tests that npm test leaves to `npm run test:all` and `npm run test:long`. */
 const left = ['**/*.slow.test.ts', '**/*.long.test.ts']
@@ -17,12 +18,14 @@ const unit = [
   'test/{boundaries,cli,corpus,fleet,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
 ]
 /**
- * Tests that each need a separate process: those that replace modules, load PKCS#11 modules, start servers, or attack
- * one from inside. All others leave their process unchanged, so a worker loads modules once for all its files, which
- * takes half of the processor time.
+ * Tests that each need a separate process: those that replace modules, load PKCS#11 modules, start whole servers, or
+ * attack one from inside. All others leave their process unchanged, so a worker loads modules once for all its files,
+ * which takes half of the processor time.
  */
 const isolated = [
-  'services/{host,vault}/src/**/*.test.ts',
+  'services/host/src/{confinement,instances,paravisor}/**/*.test.ts',
+  'services/host/src/network/{proxy-target,names/guest-names}.test.ts',
+  'services/vault/src/{attestation,keystore}/**/*.test.ts',
   'apps/strongroomd/src/**/*.test.ts',
   'test/insider/**/*.test.ts',
 ]
@@ -38,6 +41,7 @@ export default defineConfig({
   test: {
     // Polls wait as long as a busy machine may need.
     expect: { poll: { timeout: 60_000 } },
+    sequence: { sequencer: Sequencer },
     projects: [
       {
         extends: true,

@@ -20,11 +20,8 @@ checked=.cache/types
 mkdir -p "$checked"
 types() { tsc -p "$1" --incremental --tsBuildInfoFile "$checked/${2:-$(basename "$1")}.tsbuildinfo"; }
 
-# Browser code is compiled without Node's types.
-browser_types() {
-  local project
-  for project in packages/{contract,der,evidence,policy,release-policy,transparency,trust} apps/portal; do types "$project"; done
-}
+# Browser code is compiled without Node's types: its packages as one program, and the portal with a bundler's resolution.
+browser_types() { types tsconfig.browser.json browser && types apps/portal; }
 
 declare -A parts=()
 begin lint oxlint --type-aware

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # npm test: sets up as `npm run up` does, then runs checks, unit tests, the clients' core and boots under attack.
-#   npm run test:all                    also the slow tests (*.slow.test.ts)
+#   npm run test:all                    also the slow tests (*.slow.test.ts), and every case of the long loops
 #   npm run test:all -- --shard 1/2     half of the slow tests
 #   npm test -- --project 'unit*'       only one part
 set -euo pipefail
@@ -18,12 +18,39 @@ if [ "${1:-}" = --all ]; then
   fi
 fi
 if [ "$#" -gt 0 ]; then exec vitest run "$@"; fi
-# The boundaries are unit tests too.
-scripts/check.sh --static
 # Tests for both engines run only on SQLite, except attacks; test:all runs all of them on Postgres too.
 names=(--testNamePattern '^(?!.* on postgres > )|\(attacks? ')
-if [ "$all" = yes ]; then names=(); fi
-vitest run --project 'unit*' --project clients "${names[@]}"
-# Boots come last, two at a time: under emulation each guest needs a core.
-vitest run --project system
-if [ "$all" = yes ]; then vitest run --project slow "${shard[@]}"; fi
+if [ "$all" = yes ]; then names=(); else export STRONGROOM_TEST_CASES=few; fi
+
+# Boots run beside the others and first: neither keeps all cores busy. What they print is shown when they have ended.
+printed=$(mktemp) boots= memory=
+clean() {
+  if [ -n "$boots" ]; then kill "$boots" 2>/dev/null && wait "$boots" || true; fi
+  rm -rf "$printed" "$memory"
+}
+trap clean EXIT
+vitest run --project system >"$printed" 2>&1 &
+boots=$!
+failed=()
+# The boundaries are unit tests too.
+nice -n 5 scripts/check.sh --static
+# Unit tests flush thousands of small databases: in memory, where there is room and programs may run.
+beside=(nice -n 5)
+gibibytes=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || true)
+if [ -z "${TMPDIR:-}" ] && [ "${gibibytes:-0}" -ge 8 ]; then
+  memory=$(mktemp -d /dev/shm/tests-XXXXXX)
+  install -m 1777 -d "$memory/tmp"
+  install -m 755 /dev/stdin "$memory/program" <<<'#!/bin/sh'
+  chmod 711 "$memory"
+  if "$memory/program" 2>/dev/null; then beside=(env TMPDIR="$memory/tmp" "${beside[@]}"); fi
+fi
+"${beside[@]}" vitest run --project 'unit*' --project clients "${names[@]}" || failed+=('unit tests and clients')
+echo 'test: waiting for the boots'
+wait "$boots" || failed+=(boots)
+boots=
+cat "$printed"
+if [ "$all" = yes ]; then vitest run --project slow "${shard[@]}" || failed+=('slow tests'); fi
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'test: failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi

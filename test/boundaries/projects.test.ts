@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join, matchesGlob, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import config from '../../vitest.config.ts'
+import { secondsOf, shards } from '../sequencer.ts'
 import { titlesIn } from './attack-page.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -68,6 +69,16 @@ describe('test files', () => {
     expect(files.filter((file) => leftOut(file, readFileSync(join(root, file), 'utf8')))).toEqual(attacksElsewhere)
     const word = 'attack'
     expect(leftOut('test/system/a.slow.test.ts', `it('refuses (${word} S1)', () => {})`)).toBe(true)
+  })
+
+  it('that are slow are in one of the halves each, which take about as long as each other', () => {
+    const slow = files.filter((file) => projectsOf(file).join() === 'slow')
+    const halves = shards(slow, 2)
+    expect(halves.flat().toSorted()).toEqual(slow.toSorted())
+    const [first, second] = halves.map((half) => half.reduce((sum, file) => sum + secondsOf(file), 0))
+    expect(Math.abs(first! - second!)).toBeLessThan((first! + second!) / 50)
+    const timed = JSON.parse(readFileSync(join(root, 'test/slow-seconds.json'), 'utf8')) as Record<string, number>
+    expect(Object.keys(timed).filter((file) => !slow.includes(file))).toEqual([])
   })
 
   it('of both engines are left out on Postgres by npm test where they try no attack, and there alone', () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ByteWriter, concat, digest, ParseError, parseGuid, toHex, type TrustAnchors, utf8 } from '@strongroom/evidence'
 import { parseCbor, svsmManifestGuid } from '@strongroom/evidence/files'
+import { spread } from '@strongroom/platform/testing'
 import { memoryKeyStore } from '@strongroom/silicon/testing'
 import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'
 import { loadOrCreateKey, type SigningKey } from '../../packages/silicon/src/pki/keys.ts'
@@ -193,7 +194,8 @@ describe('a document of AWS Nitro', { timeout: making }, () => {
 
   it('is not accepted with any byte of it changed, cut or added (attack E18)', async () => {
     const good = await document()
-    for (let index = 0; index < good.length; index += index < 40 ? 1 : 5) {
+    const places = [...good.keys()].filter((index) => index < 40 || index % 5 === 0)
+    for (const index of spread(places, 7)) {
       const changed = good.map((byte, place) => (place === index ? byte ^ (1 << (index % 8)) : byte))
       expect([index, (await verify(changed)).exit > 0]).toEqual([index, true])
     }
@@ -320,7 +322,8 @@ describe('a token of an Arm CCA realm', { timeout: making }, () => {
 
   it('is not accepted with any byte of it changed (attack E18)', async () => {
     const good = await token()
-    for (let index = 0; index < good.length; index += index < 20 ? 1 : 3) {
+    const places = [...good.keys()].filter((index) => index < 20 || index % 3 === 2)
+    for (const index of spread(places, 7)) {
       const changed = good.map((byte, place) => (place === index ? byte ^ (1 << (index % 8)) : byte))
       // 399 and 907 mean the same; no signature covers the tag.
       expect([index, (await verify(changed)).exit > 0]).toEqual([index, true])

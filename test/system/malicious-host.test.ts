@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
-import { cp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { MetadataLiar } from '../../apps/cli/src/drill/host/metadata-liar.ts'
 import { HostQemu } from '../../apps/cli/src/drill/host/qemu.ts'
 import { cpio } from '../../apps/cli/src/drill/payload/cpio.ts'
@@ -28,6 +28,8 @@ const installation = await TestInstallation.create()
 const name = 'hosted'
 const canary = 'HOST-CODE-RAN'
 const bootFolder = '::/EFI/BOOT'
+/** Between the root partition's start and its data. */
+const luksLength = 16 * 2 ** 20
 const run = promisify(execFile)
 let vm: VmView
 let disk: string
@@ -50,16 +52,26 @@ beforeAll(async () => {
   vm = await installation.must<VmView>('vm', 'create', name)
   disk = await diskFile(installation, vm)
   await installation.must('vm', 'deallocate', name)
-  await cp(disk, `${disk}.good`)
 })
 
 afterAll(async () => await installation.remove())
 
-/** The host is honest again, and the VM is off, with its disk as it was. */
-async function restored(): Promise<void> {
-  await host()
-  await installation.cli('vm', 'deallocate', name)
-  await run('cp', ['--sparse=always', '--reflink=auto', `${disk}.good`, disk])
+/** Puts a range of the VM's disk back as it is now. A boot that stays shut writes nothing to the disk. */
+async function kept(offset: number, length: number): Promise<() => Promise<void>> {
+  const bytes = Buffer.alloc(length)
+  const range = async (use: (file: FileHandle) => Promise<unknown>): Promise<void> => {
+    const file = await open(disk, 'r+')
+    await use(file).finally(() => file.close())
+  }
+  await range((file) => file.read(bytes, 0, length, offset))
+  return () => range((file) => file.write(bytes, 0, length, offset))
+}
+
+/** Moves the VM's disk away until the test is over. */
+async function exchanged(): Promise<void> {
+  const aside = `${disk}.aside`
+  await rename(disk, aside)
+  onTestFinished(() => rename(aside, disk))
 }
 
 const console = async (): Promise<string> => await readFile(join(disk, '..', 'serial.log'), 'latin1')
@@ -84,6 +96,16 @@ const withoutKey = /powered off before it was ready, although its registers matc
 const noDisk = /no disk is the one that this VM was made with/
 const measuredDifferently = /the boot was measured differently/
 
+/** QEMU's arguments for the boot image's own kernel with an initrd of the host's, which says that it ran. */
+async function kernelOfTheHost(): Promise<string[]> {
+  const boot = parsePe(await readFile(join((await image()).path, '..', imageFiles.boot)))
+  const [kernel, initrd] = [join(installation.home, 'kernel'), join(installation.home, 'initrd')]
+  await writeFile(kernel, boot.sections.find((section) => section.name === '.linux')!.data)
+  const init = { mode: 0o100755, content: elfProgram({ ...makeMark('initrd'), text: canary }) }
+  await writeFile(initrd, cpio({ init }))
+  return ['-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0']
+}
+
 /** One boot that meets all of them at once; each has a separate test. */
 describe('a boot on a host that changes what the guest does not take', () => {
   const at = (file: string): string => join(installation.home, file)
@@ -101,6 +123,7 @@ describe('a boot on a host that changes what the guest does not take', () => {
   }
   let lies: { caPem: Buffer; adminUsername: Buffer; sshPublicKey: Buffer }
   let liar: MetadataLiar
+  let putBack: () => Promise<void>
 
   beforeAll(async () => {
     const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${authority}.key`]
@@ -114,11 +137,14 @@ describe('a boot on a host that changes what the guest does not take', () => {
       provisioning: (told) => [...told.filter(([key]) => !(key in lies)), ...Object.entries(lies)],
     })
     const { offset } = await rootPartition(disk)
+    putBack = await kept(offset, luksLength)
     await rewriteLuks2(disk, offset, (header) => {
       header.config.requirements = { mandatory: ['online-reencrypt'] }
       for (const segment of Object.values(header.segments) as { encryption: string }[]) segment.encryption = 'aes-ecb'
     })
+    const kernel = await kernelOfTheHost()
     await host((own) => {
+      own.add(...kernel)
       for (const [key, text] of Object.entries(credentials))
         own.add('-smbios', `type=11,value=io.systemd.credential.binary:${key}=${base64(text)}`)
       const text = unit.replaceAll('\n', ' ')
@@ -134,7 +160,9 @@ describe('a boot on a host that changes what the guest does not take', () => {
 
   afterAll(async () => {
     await liar.close()
-    await restored()
+    await host()
+    await installation.must('vm', 'deallocate', name)
+    await putBack()
   })
 
   const inside = async (script: string): Promise<string> => await installation.asRoot(name, script)
@@ -163,6 +191,13 @@ describe('a boot on a host that changes what the guest does not take', () => {
       `{ grep -rF '${line}' /etc/ssl/certs /usr/local/share/ca-certificates; grep -rF '${canary}' /home /root; getent passwd hostuser; } || true; echo end`,
     )
     expect(seen).toBe('end')
+  })
+
+  it('is not started in the boot image’s place, though the firmware of others starts it past Secure Boot (attack H12)', async () => {
+    // Guests’ firmware has no code that would see a kernel: it starts the disk, as if there were none.
+    expect(await console()).not.toContain(canary)
+    expect(await inside('cat /proc/cmdline')).toContain('panic=10')
+    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
   })
 
   it('has no login at a virtual console, has no word of the kernel by a break, and mounts no disk that is plugged in (attack H13)', async () => {
@@ -204,27 +239,8 @@ describe('a boot on a host that changes what the guest does not take', () => {
   })
 })
 
-describe('a kernel of the host’s', () => {
-  afterEach(restored)
-
-  it('is not started in the boot image’s place, though the firmware of others starts it past Secure Boot (attack H12)', async () => {
-    const boot = parsePe(await readFile(join((await image()).path, '..', imageFiles.boot)))
-    const kernel = join(installation.home, 'kernel')
-    const initrd = join(installation.home, 'initrd')
-    await writeFile(kernel, boot.sections.find((section) => section.name === '.linux')!.data)
-    const init = { mode: 0o100755, content: elfProgram({ ...makeMark('initrd'), text: canary }) }
-    await writeFile(initrd, cpio({ init }))
-    await host((own) => own.add('-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0'))
-    // Guests’ firmware has no code that would see a kernel: it starts the disk, as if there were none.
-    await installation.must('vm', 'start', name)
-    expect(await console()).not.toContain(canary)
-    expect(await installation.asRoot(name, 'cat /proc/cmdline')).toContain('panic=10')
-    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
-  })
-})
-
 describe('what a host passes to the system that starts', () => {
-  afterEach(restored)
+  afterEach(async () => await host())
 
   it('moves PCR 12 where it is a command line for the boot stub, and the disk stays shut (attacks B2, H3)', async () => {
     await host((own) =>
@@ -239,36 +255,36 @@ describe('what a host passes to the system that starts', () => {
     await writeFile(file, 'host')
     const at = ['-i', `${disk}@@${esp.offset}`]
     const env = { ...process.env, MTOOLS_SKIP_CHECK: '1' }
-    await run('mmd', [...at, `${bootFolder}/BOOTX64.EFI.extra.d`], { env })
-    await run('mcopy', [...at, file, `${bootFolder}/BOOTX64.EFI.extra.d/systemd.extra-unit.host.service.cred`], { env })
+    const folder = `${bootFolder}/BOOTX64.EFI.extra.d`
+    await run('mmd', [...at, folder], { env })
+    onTestFinished(async () => void (await run('mdeltree', [...at, folder], { env })))
+    await run('mcopy', [...at, file, `${folder}/systemd.extra-unit.host.service.cred`], { env })
     await staysShut(/PCR 12/, measuredDifferently)
   })
 })
 
 describe('a disk of the host’s', () => {
-  afterEach(restored)
+  afterEach(async () => await host())
 
-  it('is not opened where its header says that the cipher is none, its data a system in clear (attacks D1, D2)', async () => {
+  it('is found out in what lies on it: a block that the host flips is no longer the one written (attack D8)', async () => {
     const { offset } = await rootPartition(disk)
-    await rewriteLuks2(disk, offset, (header) => {
-      for (const segment of Object.values(header.segments) as { encryption: string }[])
-        segment.encryption = 'cipher_null-ecb'
-    })
-    const plain = await image()
-    const root = (await readPartitions(plain.path))!.find((partition) => partition.type === partitionTypes.rootX64)!
-    const clear = join(installation.home, 'clear')
-    await run('dd', [`if=${plain.path}`, `of=${clear}`, 'bs=1M', `skip=${root.offset}`, `count=${root.sizeBytes}`, 'iflag=skip_bytes,count_bytes']) // prettier-ignore
-    await insertRange({ from: clear, to: disk, offset: offset + 16 * 2 ** 20 })
-    await rm(clear)
+    // The file system's superblock is in the first block of the data.
+    const superblock = offset + luksLength
+    onTestFinished(await kept(superblock, 4096))
+    const file = await open(disk, 'r+')
+    const block = Buffer.alloc(4096)
+    await file.read(block, 0, block.length, superblock)
+    for (let at = 1024; at < 1024 + 16; at++) block[at]! ^= 1
+    await file.write(block, 0, block.length, superblock)
+    await file.close()
     await staysShut(withoutKey, noDisk)
   })
 
   it('is not opened where the host encrypted it under a key of its own (attack D5)', async () => {
-    await rename(disk, `${disk}.away`)
+    await exchanged()
     const sizeGiB = 4
     const runtimeDir = installation.home
     await encryptOsDisk({ image: await image(), sizeGiB, out: disk, runtimeDir })
-    await rm(`${disk}.away`)
     await staysShut(withoutKey, noDisk)
   })
 
@@ -281,19 +297,24 @@ describe('a disk of the host’s', () => {
     })
     await staysShut(/PCR 1\b/, measuredDifferently)
     await host()
+    await exchanged()
     await rename(clear, disk)
     await staysShut(withoutKey, noDisk)
   })
 
-  it('is found out in what lies on it: a block that the host flips is no longer the one written (attack D8)', async () => {
+  // The last: its disk is not put back.
+  it('is not opened where its header says that the cipher is none, its data a system in clear (attacks D1, D2)', async () => {
     const { offset } = await rootPartition(disk)
-    const file = await open(disk, 'r+')
-    const block = Buffer.alloc(4096)
-    // The file system's superblock is in the first block of the data.
-    await file.read(block, 0, block.length, offset + 16 * 2 ** 20)
-    for (let at = 1024; at < 1024 + 16; at++) block[at]! ^= 1
-    await file.write(block, 0, block.length, offset + 16 * 2 ** 20)
-    await file.close()
+    await rewriteLuks2(disk, offset, (header) => {
+      for (const segment of Object.values(header.segments) as { encryption: string }[])
+        segment.encryption = 'cipher_null-ecb'
+    })
+    const plain = await image()
+    const root = (await readPartitions(plain.path))!.find((partition) => partition.type === partitionTypes.rootX64)!
+    const clear = join(installation.home, 'clear')
+    await run('dd', [`if=${plain.path}`, `of=${clear}`, 'bs=1M', `skip=${root.offset}`, `count=${root.sizeBytes}`, 'iflag=skip_bytes,count_bytes']) // prettier-ignore
+    await insertRange({ from: clear, to: disk, offset: offset + luksLength })
+    await rm(clear)
     await staysShut(withoutKey, noDisk)
   })
 })

@@ -1,3 +1,4 @@
+export { spread, spreadTo } from './testing/cases.ts'
 export { kept } from './testing/kept.ts'
 export { openRaw, refuseInserts, type RawDatabase } from './testing/raw-database.ts'
 export { describeStores, type OpenTestStore } from './testing/stores.ts'

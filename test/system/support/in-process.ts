@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { compose, type RunningInstallation } from '../../../apps/strongroomd/src/compose.ts'
 import type { TestInstallation } from './installation.ts'
 
@@ -11,7 +10,7 @@ export async function startInProcess(
   o: { compute?: 'guests' | 'simulated' } = {},
 ): Promise<RunningInstallation> {
   process.env['XDG_CONFIG_HOME'] = `${installation.home}/config`
-  await mkdir(installation.stateDir, { recursive: true, mode: 0o700 })
+  await installation.layProcessors(o)
   return await compose({
     stateDir: installation.stateDir,
     cacheDir: installation.cacheDir,

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -6,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorDetail } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
+import { layProcessors } from '../../../services/host/src/testing/lay-processors.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 
@@ -78,6 +80,8 @@ export class TestInstallation {
 
   /** Starts the server and waits until it is ready; throws its error if it refuses. */
   async start(extra: Record<string, string> = {}, args: string[] = []): Promise<void> {
+    const compute = args[args.indexOf('--compute') + 1] === 'simulated' ? 'simulated' : 'guests'
+    if (!args.includes('--mode') && !args.includes('--store-url-file')) await this.layProcessors({ compute })
     const before = performance.now()
     const command = await serverCommand({
       stateDir: this.stateDir,
@@ -97,6 +101,23 @@ export class TestInstallation {
     this.startupMilliseconds = performance.now() - before
     if (message.type === 'failed')
       throw Object.assign(new Error(`${message.error.code}: ${message.error.message}`), { detail: message.error })
+  }
+
+  /** Before the first start: saves it the time to generate processors' keys. Master keys are stored in `home`. */
+  async layProcessors(o: { compute?: 'guests' | 'simulated' }): Promise<void> {
+    if (existsSync(this.stateDir)) return
+    const names = ['CREDENTIALS_DIRECTORY', 'STRONGROOM_MASTER_KEY_FILE', 'XDG_CONFIG_HOME'] as const
+    const before = names.map((name) => [name, process.env[name]] as const)
+    for (const name of names) delete process.env[name]
+    process.env['XDG_CONFIG_HOME'] = join(this.home, 'config')
+    try {
+      await layProcessors({ stateDir: this.stateDir, compute: o.compute ?? 'guests', stores: 'sqlite' })
+    } finally {
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+      }
+    }
   }
 
   async stop(): Promise<void> {

@@ -6,6 +6,7 @@ import * as tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loginHost, managementAudience, managementHost, type ArmOperation } from '@strongroom/contract'
 import { createWireClient, freePort, type WireClient } from '@strongroom/platform'
+import { layProcessors } from '../../../../services/host/src/testing/lay-processors.ts'
 import { compose, type ComposeOptions, type RunningInstallation } from '../compose.ts'
 
 /** A credential for Azure's clients. */
@@ -41,6 +42,11 @@ export async function startTestInstallation(
   const [tlsPort, localPort] = [await freePort(), await freePort()]
   process.env['STRONGROOM_MASTER_KEY_FILE'] = join(folder, 'master-key')
   await writeFile(join(folder, 'master-key'), randomBytes(32), { mode: 0o600 })
+  await layProcessors({
+    stateDir: join(folder, 'state'),
+    compute: o.compute === 'guests' ? 'guests' : 'simulated',
+    stores: o.storeUrlFile === undefined ? 'sqlite' : 'postgres',
+  })
   const running = await compose({
     stateDir: join(folder, 'state'),
     cacheDir: join(folder, 'cache'),
