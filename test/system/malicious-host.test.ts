@@ -61,7 +61,11 @@ async function kept(offset: number, length: number): Promise<() => Promise<void>
   const bytes = Buffer.alloc(length)
   const range = async (use: (file: FileHandle) => Promise<unknown>): Promise<void> => {
     const file = await open(disk, 'r+')
-    await use(file).finally(() => file.close())
+    try {
+      await use(file)
+    } finally {
+      await file.close()
+    }
   }
   await range((file) => file.read(bytes, 0, length, offset))
   return () => range((file) => file.write(bytes, 0, length, offset))

@@ -42,8 +42,12 @@ async function io(path: string, ...commands: string[]): Promise<string> {
 async function start(disk: string, length: number): Promise<Buffer> {
   const file = await open(disk).catch(() => undefined)
   if (file === undefined) return Buffer.alloc(0)
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0).finally(() => file.close())
-  return buffer.subarray(0, bytesRead)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
 }
 
 const state = (byte: number): Buffer => Buffer.alloc(capacity, byte)
