@@ -8,6 +8,8 @@ import {
 } from '@strongroom/platform'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 
+export { layProcessors } from './testing/lay-processors.ts'
+
 /** A valid specification, for tests. */
 export const exampleSpec: InstanceSpec = {
   vmId: '5A1E0000-0000-4000-8000-0000000007E5',

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorDetail } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
-import { layProcessors } from '../../../services/host/src/testing/lay-processors.ts'
+import { layProcessors } from '@strongroom/host/testing'
 
 const root = resolve(import.meta.dirname, '../../..')
 

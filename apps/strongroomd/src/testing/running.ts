@@ -6,7 +6,7 @@ import * as tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loginHost, managementAudience, managementHost, type ArmOperation } from '@strongroom/contract'
 import { createWireClient, freePort, type WireClient } from '@strongroom/platform'
-import { layProcessors } from '../../../../services/host/src/testing/lay-processors.ts'
+import { layProcessors } from '@strongroom/host/testing'
 import { compose, type ComposeOptions, type RunningInstallation } from '../compose.ts'
 
 /** A credential for Azure's clients. */
