@@ -38,11 +38,11 @@ nice -n 5 scripts/check.sh --static
 beside=(nice -n 5)
 gibibytes=$(df --output=avail --block-size=1G /dev/shm 2>/dev/null | tail -n 1 || true)
 if [ -z "${TMPDIR:-}" ] && [ "${gibibytes:-0}" -ge 8 ]; then
-  memory=$(mktemp -d /dev/shm/tests-XXXXXX)
-  install -m 1777 -d "$memory/tmp"
+  # A short name: the path of a socket has at most 107 characters.
+  memory=$(mktemp -d /dev/shm/XXXX)
   install -m 755 /dev/stdin "$memory/program" <<<'#!/bin/sh'
-  chmod 711 "$memory"
-  if "$memory/program" 2>/dev/null; then beside=(env TMPDIR="$memory/tmp" "${beside[@]}"); fi
+  chmod 1777 "$memory"
+  if "$memory/program" 2>/dev/null; then beside=(env TMPDIR="$memory" "${beside[@]}"); fi
 fi
 "${beside[@]}" vitest run --project 'unit*' --project clients "${names[@]}" || failed+=('unit tests and clients')
 echo 'test: waiting for the boots'
