@@ -145,6 +145,25 @@ describe('a guest whose host is lost', () => {
   )
 })
 
+describe('a guest whose host is stopped', () => {
+  it('powers off with everything it wrote, and goes on where it is placed next', async () => {
+    const { host: on = '', epoch } = await placement()
+    const before = await readEvidence(installation, name)
+    // Neither the file system nor the kernel writes to the disk by itself from here on.
+    await inGuest('mount -o remount,commit=3600 /; sysctl -q vm.dirty_writeback_centisecs=0 vm.dirty_expire_centisecs=360000; echo never flushed > /root/unflushed') // prettier-ignore
+    expect(await hosts.stop(on)).toBe(0)
+    hosts.run(on)
+    await expect.poll(async () => (await readEvidence(installation, name)).bootId, { timeout: 300_000, interval: 2_000 }).not.toBe(before.bootId) // prettier-ignore
+    await expect.poll(powerOf, { timeout: 300_000, interval: 2_000 }).toBe('PowerState/running')
+    expect(await inGuest('cat /root/unflushed')).toContain('never flushed')
+    // The same host if it was back within its lease, else another; either way from the state that it wrote at the end.
+    expect((await placement()).epoch).toBeLessThanOrEqual(epoch + 1)
+    const after = await readEvidence(installation, name)
+    expect(after.guestState.generation).toBe(before.guestState.generation + 2)
+    expect(await isTrusted()).toBe(true)
+  })
+})
+
 describe('a guest whose host is drained', () => {
   it('powers off, and goes on elsewhere with what it wrote', async () => {
     const { host: from = '' } = await placement()

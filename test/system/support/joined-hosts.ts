@@ -47,6 +47,16 @@ export class JoinedHosts {
     this.#start(name, ['run'])
   }
 
+  /** As its operator ends it. @returns the exit code of `strongroom host` */
+  async stop(name: string): Promise<number | null> {
+    const child = this.#hosts.get(name)
+    if (child === undefined) throw new TypeError(`no host ${name} runs`)
+    this.#hosts.delete(name)
+    const ended = new Promise<number | null>((done) => child.once('exit', done))
+    child.kill('SIGTERM')
+    return await ended
+  }
+
   /** As if its power were cut: the agent, QEMU and everything else. */
   async kill(name: string): Promise<void> {
     const child = this.#hosts.get(name)

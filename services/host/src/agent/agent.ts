@@ -130,6 +130,16 @@ export class HostAgent {
     return await GuestCarrier.open({ directory, installation, identity, client, clock, logger })
   }
 
+  /**
+   * Powers the guests off properly and then stops. The lease is renewed meanwhile: what guests write last needs it.
+   * Afterwards it expires, and the VMs start elsewhere, unless this host has started again by then.
+   */
+  async shutDown(): Promise<void> {
+    await this.#carrier?.shutDown?.()
+    await this.stop()
+  }
+
+  /** Ends everything at once, like a host that is lost. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#client.close()

@@ -12,6 +12,8 @@ export interface Carrier {
   onChange: () => void
   /** The control plane's requests to a guest; absent without guests. */
   answer?(call: HostCall): Promise<Omit<HostAnswer, 'id'>>
+  /** Powers all guests off properly, and takes no further ones; absent without guests. */
+  shutDown?(): Promise<void>
   /** Ends everything, permanently. */
   close?(): Promise<void>
 }

@@ -234,15 +234,16 @@ export class Instance {
     await this.#work.idle
   }
 
-  /** The server ends: the guest is powered off, and booted again at the next start if requested. */
+  /** The host's program ends: the guest is powered off, and booted again at the next start if requested. */
   async close(): Promise<void> {
     this.#closing = true
     this.#abort.abort()
     this.#discard.abort()
     this.#work.enqueue(async () => {
-      if (this.#current === undefined) return
+      if (this.#current !== undefined) await this.#work.power('Stopping')
       await this.#halt(true)
-      await this.#work.power('Stopped')
+      // Not as `Stopped`, which nobody asked for.
+      await this.#work.save()
     })
     await this.#work.idle
   }

@@ -27,9 +27,15 @@ async function runAgent(context: CommandContext, args: string[]): Promise<undefi
   const child = spawn(node, [...serverNodeOptions, entry, '--host-dir', directory, ...args], {
     stdio: [args.length > 0 ? 'inherit' : 'ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const forward = (signal: NodeJS.Signals): void => void child.kill(signal)
-  process.on('SIGTERM', forward)
-  process.on('SIGINT', forward)
+  let isStopping = false
+  const stop = (): void => {
+    if (!isStopping) context.say('Stopping VMs …')
+    // A second signal does not wait for the guests.
+    child.kill(isStopping ? 'SIGKILL' : 'SIGTERM')
+    isStopping = true
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
   let failure: ErrorDetail | undefined
   child.on('message', (value) => {
     const message = value as AgentMessage

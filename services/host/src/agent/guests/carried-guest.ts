@@ -47,6 +47,14 @@ export class CarriedGuest {
       .catch((error: unknown) => this.#logger.error({ err: error }, 'an order was not carried out'))
   }
 
+  /** The host ends: the guest powers off, and what its next host needs is with the control plane. Orders are ignored. */
+  async shutDown(): Promise<void> {
+    this.#isOver = true
+    await this.#queue
+    await this.#instance?.close()
+    await this.#services.store.sent()
+  }
+
   /** The VM is another host's, or gone: it ends here, and nothing is written. */
   async discard(): Promise<void> {
     this.#isOver = true

@@ -31,6 +31,9 @@ interface Parts {
   logger: Logger
 }
 
+/** The server hashes the image at the first request: gigabytes, on a machine that may be busy. */
+const manifestMs = 600_000
+
 /** Carries real guests like the server's own host, but asks the control plane for what it lacks. */
 export class GuestCarrier implements Carrier {
   readonly #o: Parts
@@ -40,6 +43,7 @@ export class GuestCarrier implements Carrier {
   /** VMs that are ending: one that returns at once starts afterwards. */
   readonly #ending = new Map<string, Promise<void>>()
   #probed: Promise<ProbeResult> | undefined
+  #isLeaving = false
   onChange: () => void = () => {}
 
   private constructor(o: Parts, relay: Awaited<ReturnType<typeof startGuestRelay>>, guests: Map<string, CarriedGuest>) {
@@ -48,7 +52,8 @@ export class GuestCarrier implements Carrier {
     this.#guests = guests
     this.#images = new FetchedImages({
       cacheDir: this.#cacheDir,
-      manifest: async (id) => JSON.parse(await o.client().text(`/images/${encodeURIComponent(id)}`)) as ImageManifest,
+      manifest: async (id) =>
+        JSON.parse(await o.client().text(`/images/${encodeURIComponent(id)}`, manifestMs)) as ImageManifest,
     })
   }
 
@@ -70,6 +75,7 @@ export class GuestCarrier implements Carrier {
   carry(orders: readonly VmOrder[]): void {
     const wanted = new Map(orders.map((order) => [order.vmId, order]))
     for (const [vmId, guest] of this.#guests) if (wanted.get(vmId)?.epoch !== guest.epoch) this.#end(vmId, guest)
+    if (this.#isLeaving) return
     for (const order of orders) {
       const known = this.#guests.get(order.vmId)
       if (known !== undefined) known.follow(order)
@@ -114,6 +120,12 @@ export class GuestCarrier implements Carrier {
     const stream = await openFleetStream(this.#o.identity(), `/ssh/${call.vmId}/${name}`)
     joinStreams(connect({ ...ssh, allowHalfOpen: true }), stream)
     return { status: 200, type: 'application/json', body: '{}' }
+  }
+
+  /** A guest whose lease ends meanwhile is discarded like any other. */
+  async shutDown(): Promise<void> {
+    this.#isLeaving = true
+    await Promise.all([...this.#guests.values()].map((guest) => guest.shutDown()))
   }
 
   async close(): Promise<void> {

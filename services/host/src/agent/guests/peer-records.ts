@@ -16,7 +16,7 @@ export class PeerRecords implements InstanceRecords {
   #last: object | undefined
   #evidence: AnyBootEvidence | undefined
   #isNewEvidence = false
-  #sending = false
+  #sending: Promise<void> | undefined
   #isOver = false
 
   constructor(peer: VmPeer, logger: Logger) {
@@ -37,8 +37,14 @@ export class PeerRecords implements InstanceRecords {
   async save(record: InstanceRecord): Promise<void> {
     const { spec: _spec, power: _power, provisioning, ...kept } = record
     this.#last = structuredClone({ run: this.run, status: toStatus(record), record: { ...kept, provisioning } })
-    void this.#send()
+    void this.sent()
     return await Promise.resolve()
+  }
+
+  /** Resolves once the control plane has everything saved so far, or wants nothing more of the VM. */
+  async sent(): Promise<void> {
+    if (this.#last === undefined && this.#sending === undefined) return
+    await (this.#sending ??= this.#send())
   }
 
   async saveEvidence(_vmId: string, evidence: AnyBootEvidence): Promise<void> {
@@ -56,8 +62,6 @@ export class PeerRecords implements InstanceRecords {
   }
 
   async #send(): Promise<void> {
-    if (this.#sending) return
-    this.#sending = true
     while (this.#last !== undefined && !this.#isOver) {
       const said = this.#last
       const evidence = this.#isNewEvidence ? this.#evidence : undefined
@@ -71,6 +75,6 @@ export class PeerRecords implements InstanceRecords {
         await sleep(retryMs, undefined, { ref: false })
       }
     }
-    this.#sending = false
+    this.#sending = undefined
   }
 }
