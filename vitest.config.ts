@@ -23,7 +23,7 @@ const unit = [
  * which takes half of the processor time.
  */
 const isolated = [
-  'services/host/src/{confinement,instances,paravisor}/**/*.test.ts',
+  'services/host/src/{agent/guests,confinement,instances,paravisor}/**/*.test.ts',
   'services/host/src/network/{proxy-target,names/guest-names}.test.ts',
   'services/vault/src/{attestation,keystore}/**/*.test.ts',
   'apps/strongroomd/src/**/*.test.ts',

@@ -1,40 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Store } from '@strongroom/platform'
-import { describeStores, openRaw, testSealer, type RawDatabase } from '@strongroom/platform/testing'
+import { describeStores, openRaw, type RawDatabase } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
-import { operationMigrations } from '../../packages/platform/src/operations/records.ts'
-import { migrations as attestation } from '../../services/attestation/src/store/migrations.ts'
-import { migrations as controlPlane } from '../../services/control-plane/src/store/migrations.ts'
-import { InstanceStore } from '../../services/host/src/instances/instance-store.ts'
-import { SimulatedBootStore } from '../../services/host/src/simulated/boot-store.ts'
-import { migrations as identity } from '../../services/identity/src/store.ts'
-import { hsmMigrations } from '../../services/vault/src/hsm/tables.ts'
-import { removedKeysMigrations } from '../../services/vault/src/keystore/removed-keys.ts'
-import { logMigrations } from '../../services/vault/src/log/tables.ts'
-import { migrations as vault } from '../../services/vault/src/store/migrations.ts'
+import { everyStore } from './schema/every-store.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/stores.md'), 'utf8')
-
-/** Creates each store's tables as its service does. */
-const stores: Record<string, (store: Store) => Promise<void>> = {
-  identity: async (store) => await store.migrate('identity', identity),
-  attestation: async (store) => await store.migrate('attestation', attestation),
-  vault: async (store) => {
-    await store.migrate('vault', vault)
-    await store.migrate('vault-keystore', removedKeysMigrations)
-    await store.migrate('vault-hsm', hsmMigrations)
-    await store.migrate('vault-log', logMigrations)
-  },
-  host: async (store) => {
-    await InstanceStore.open(store, testSealer)
-    await SimulatedBootStore.open(store)
-  },
-  control_plane: async (store) => {
-    await store.migrate('control-plane', controlPlane)
-    await store.migrate('operations', operationMigrations)
-  },
-}
 
 /** `store.table` and the columns that decisions depend on, from the page. */
 const documented = new Map(
@@ -81,7 +52,7 @@ async function fill(store: Store, tables: readonly Table[]): Promise<void> {
 }
 
 describeStores('the columns of a store', (open) => {
-  it.each(Object.entries(stores))('%s are those of docs/stores.md', async (name, make) => {
+  it.each(Object.entries(everyStore))('%s are those of docs/stores.md', async (name, make) => {
     const store = await open()
     await make(store)
     const raw = await openRaw(store)
@@ -96,29 +67,32 @@ describeStores('the columns of a store', (open) => {
     }
   })
 
-  it.each(Object.entries(stores))('%s are edited by nobody without being found (attack H5)', async (_name, make) => {
-    const store = await open()
-    await make(store)
-    const raw = await openRaw(store)
-    const tables = await tablesOf(store, raw)
-    await fill(store, tables)
-    for (const table of tables) {
-      const read = (): Promise<unknown> => store.db.selectFrom(table.name).selectAll().execute()
-      for (const column of table.columns) {
-        const where = `"${column.name}" = (select min("${column.name}") from "${table.name}")`
-        const [before] = await raw.run(`select min("${column.name}") as value from "${table.name}"`)
-        const value = before!['value'] as string | number
+  it.each(Object.entries(everyStore))(
+    '%s are edited by nobody without being found (attack H5)',
+    async (_name, make) => {
+      const store = await open()
+      await make(store)
+      const raw = await openRaw(store)
+      const tables = await tablesOf(store, raw)
+      await fill(store, tables)
+      for (const table of tables) {
+        const read = (): Promise<unknown> => store.db.selectFrom(table.name).selectAll().execute()
+        for (const column of table.columns) {
+          const where = `"${column.name}" = (select min("${column.name}") from "${table.name}")`
+          const [before] = await raw.run(`select min("${column.name}") as value from "${table.name}"`)
+          const value = before!['value'] as string | number
+          await read()
+          const edited = column.isNumber ? 7 : 'edited'
+          await raw.run(`update "${table.name}" set "${column.name}" = ? where ${where}`, [edited])
+          await expect(read(), `${table.name}.${column.name}`).rejects.toMatchObject({
+            code: 'RowAltered',
+            target: table.name,
+          })
+          await raw.run(`update "${table.name}" set "${column.name}" = ? where "${column.name}" = ?`, [value, edited])
+        }
         await read()
-        const edited = column.isNumber ? 7 : 'edited'
-        await raw.run(`update "${table.name}" set "${column.name}" = ? where ${where}`, [edited])
-        await expect(read(), `${table.name}.${column.name}`).rejects.toMatchObject({
-          code: 'RowAltered',
-          target: table.name,
-        })
-        await raw.run(`update "${table.name}" set "${column.name}" = ? where "${column.name}" = ?`, [value, edited])
       }
-      await read()
-    }
-    await raw.close()
-  })
+      await raw.close()
+    },
+  )
 })

@@ -22,12 +22,15 @@ import {
   systemClock,
   type FleetAddress,
   type Installation,
+  type Listeners,
+  type RunningServer,
   type Service,
   type ServiceContext,
 } from '@strongroom/platform'
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { createPortalApp } from './portal/portal-app.ts'
 import { publicNamesRoute } from './public-names-route.ts'
+import { restartRoute } from './restart-route.ts'
 import { readStoreUrl } from './store-url.ts'
 import { fleetAddressOf, parseFleetAddress } from './fleet-address.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
@@ -65,10 +68,16 @@ export interface ComposeOptions {
   fleetLeaseSeconds?: number
   /** `1`: Azure's shared attestation providers in release policies map to those of this installation. */
   mapAzureProviders?: string | undefined
+  /** Listening sockets of the server whose place this one takes. */
+  inherited?: Listeners | undefined
+  /** Has another server take this one's place; absent if nothing can. */
+  restart?: (() => void) | undefined
 }
 
 export interface RunningInstallation {
   context: ServiceContext
+  /** For the server that takes this one's place. */
+  sockets: ReturnType<RunningServer['sockets']>
   firstStart?: { ownerAppId: string; ownerSecret: string; tenantId: string }
   close(): Promise<void>
 }
@@ -168,7 +177,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
     for (const part of opened.toReversed()) await part.close()
   }
   try {
-    const { context, firstStart } = await startServices({
+    const { context, firstStart, server } = await startServices({
       installation,
       stateDir,
       cacheDir,
@@ -184,13 +193,18 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       fleetAt,
       fleetLeaseSeconds: options.fleetLeaseSeconds,
       mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
+      inherited: options.inherited,
+      restart: options.restart,
       opened,
     })
     return {
       context,
+      sockets: server.sockets(),
       ...(firstStart === undefined ? {} : { firstStart }),
       close: async () => {
         await removeServerRecord(stateDir)
+        // Before anything that answers requests ends.
+        await server.drain()
         await closeAll()
       },
     }
@@ -216,8 +230,10 @@ async function startServices(o: {
   fleetAt: FleetAddress | undefined
   fleetLeaseSeconds: number | undefined
   mapsAzureProviders: boolean
+  inherited: Listeners | undefined
+  restart: ComposeOptions['restart']
   opened: { close(): Promise<void> }[]
-}): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
+}): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart']; server: RunningServer }> {
   const { installation, stateDir, cacheDir, opened } = o
   const logger = createLogger({ level: 'info', file: join(stateDir, 'server.log') })
   const { testApi } = o
@@ -225,7 +241,8 @@ async function startServices(o: {
   const sealer = createSealer(await openRootKey({ stateDir, installationId: installation.id }))
   const authority = await openAuthority({ stateDir, sealer, clock, tlsClock: systemClock, installation })
   const verifiers = await readVerifiers(stateDir)
-  const wire = createWireClient({ port: installation.ports.tls, caPem: authority.caPem, verifiers })
+  let ownPort = 0
+  const wire = createWireClient({ port: () => ownPort, caPem: authority.caPem, verifiers })
   const secrets = {
     orchestrator: { appId: principals.orchestrator.appId, secret: randomBytes(32).toString('base64url') },
     controlPlane: { appId: principals.controlPlane.appId, secret: randomBytes(32).toString('base64url') },
@@ -249,7 +266,7 @@ async function startServices(o: {
   const publicNames = new PublicNames({ installation, stateDir, authority, clock: systemClock, logger })
   const identity = await createIdentityService({
     ...base,
-    ownerRoutes: { '/public-names': publicNamesRoute(publicNames) },
+    ownerRoutes: { '/public-names': publicNamesRoute(publicNames), '/restart': restartRoute(o.restart) },
   })
   opened.push(identity)
   const orchestrator = await identity.setPrincipal({ ...principals.orchestrator, secret: secrets.orchestrator.secret })
@@ -316,8 +333,10 @@ async function startServices(o: {
     portal: createPortalApp({ logger }),
     figures: async () => await controlPlane.figures(),
     logger,
+    inherited: o.inherited,
     ...(testApi !== undefined && { intercept: interceptFaults(testApi.faults) }),
   })
+  ;({ ownPort } = server)
   // At the end the host stops its guests while the key service still answers, so that it records their last generation.
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the host, which needs the vault and attestation: callees start first.
@@ -336,9 +355,11 @@ async function startServices(o: {
   })
   // Scripts continue with `strongroom env` as soon as /ready answers, so the record must exist.
   isReady = true
+  server.open()
   const { firstStart } = identity
   return {
     context,
+    server,
     firstStart: firstStart === undefined ? undefined : { ...firstStart, tenantId: installation.tenantId },
   }
 }

@@ -1,11 +1,14 @@
 import { flushCompileCache } from 'node:module'
+import type { Socket } from 'node:net'
 import { parseArgs } from 'node:util'
+import type { HostAgent } from '@strongroom/host/agent'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
 import { runHostAgent } from './host-agent.ts'
 import { notifySystemd } from './notify-systemd.ts'
 import { keepMemoryFromCoreFiles } from './core-files.ts'
 import { collectAtRest } from './collect-at-rest.ts'
+import { readInheritedListeners } from './inherited-listeners.ts'
 import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 
 /**
@@ -14,6 +17,9 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
  * --host-dir DIR [--host-join ADDRESS:PORT] runs a joined host's agent instead of a server; --host-join joins first,
  * with the code on standard input.
  * --fleet-address: hosts reach this server there, and may join (docs/fleet.md).
+ * --hand-over: the parent process keeps the listening sockets, for the server that takes this one's place: it gets
+ * them as messages { type: 'listener', name } over the IPC channel, a message { type: 'restart' } when the owner wants
+ * another server, and passes them on as open files: --inherited-listeners TLS,LOCAL are their numbers.
  * --temporary-home: DIR, with the state directory in it, is removed at the end. STRONGROOM_VAULT_LIMITS=azure gives
  * tenants' vaults Azure's rate limits. STRONGROOM_BOOT_LIMIT_SECONDS overrides the guests' boot limit, which depends on
  * the acceleration. STRONGROOM_KEYSTORE_FILE configures where keys are created and kept. STRONGROOM_BIND_ROWS=1 accepts
@@ -37,6 +43,8 @@ const { values } = parseArgs({
     'fleet-address': { type: 'string' },
     'host-dir': { type: 'string' },
     'host-join': { type: 'string' },
+    'hand-over': { type: 'boolean' },
+    'inherited-listeners': { type: 'string' },
   },
 })
 
@@ -56,11 +64,13 @@ function tell({
 
 let temporaryHome: TemporaryHome | undefined
 let running: RunningInstallation | undefined
+let agent: HostAgent | undefined
 let stopping: Promise<void> | undefined
 
 async function stop(exitCode: number): Promise<void> {
   stopping ??= (async () => {
     await running?.close()
+    await agent?.shutDown()
     await temporaryHome?.remove()
     if (process.connected) process.disconnect()
     process.exitCode = exitCode
@@ -72,6 +82,11 @@ async function stop(exitCode: number): Promise<void> {
 process.on('SIGTERM', () => void stop(0))
 process.on('SIGINT', () => void stop(0))
 if (process.send !== undefined) process.on('disconnect', () => void stop(0))
+
+/** To the parent: what arrives while no server runs waits in them. */
+function handOver(sockets: RunningInstallation['sockets']): void {
+  for (const [name, socket] of Object.entries(sockets)) process.send?.({ type: 'listener', name }, socket as Socket)
+}
 
 async function serveInstallation(): Promise<void> {
   temporaryHome = await openTemporaryHome(values['temporary-home'], values['state-dir'])
@@ -91,7 +106,10 @@ async function serveInstallation(): Promise<void> {
     bindRows: process.env['STRONGROOM_BIND_ROWS'],
     keepVmsOff: process.env['STRONGROOM_KEEP_VMS_OFF'],
     mapAzureProviders: process.env['STRONGROOM_MAP_AZURE_PROVIDERS'],
+    inherited: readInheritedListeners(values['inherited-listeners']),
+    ...(values['hand-over'] === true && { restart: () => tell({ type: 'restart' }) }),
   })
+  if (values['hand-over'] === true && values['inherited-listeners'] === undefined) handOver(running.sockets)
   tell({ type: 'ready', firstStart: running.firstStart })
   collectAtRest()
   // Node writes its compile cache only at exit; after a killed server the next start would be as slow.
@@ -103,7 +121,7 @@ try {
   keepMemoryFromCoreFiles()
   const directory = values['host-dir']
   if (directory === undefined) await serveInstallation()
-  else await runHostAgent({ directory, join: values['host-join'], tell })
+  else await runHostAgent({ directory, join: values['host-join'], tell, opened: (opened) => (agent = opened) })
 } catch (error) {
   tell({ type: 'failed', error: toErrorBody(error).body.error })
   await stop(1)

@@ -45,16 +45,20 @@ export async function findServer(stateDir: string): Promise<ServerRecord | undef
   }
 }
 
-export async function connect(stateDir: string): Promise<Connection> {
+/** @throws CliError NotRunning */
+export async function requireServer(stateDir: string): Promise<ServerRecord> {
   const server = await findServer(stateDir)
-  if (server === undefined) {
-    throw new CliError({
-      code: 'NotRunning',
-      message: `No server is running for ${stateDir}.`,
-      remedy: 'Start it with `npm run up`, or set STRONGROOM_STATE_DIR to the right installation.',
-      exitCode: exitCodes.notRunning,
-    })
-  }
+  if (server !== undefined) return server
+  throw new CliError({
+    code: 'NotRunning',
+    message: `No server is running for ${stateDir}.`,
+    remedy: 'Start it with `npm run up`, or set STRONGROOM_STATE_DIR to the right installation.',
+    exitCode: exitCodes.notRunning,
+  })
+}
+
+export async function connect(stateDir: string): Promise<Connection> {
+  const server = await requireServer(stateDir)
   const https = createHttpsClient({ port: server.ports.tls, caPem: await readFile(server.caPath, 'utf8') })
   const verifiers = await readVerifiers(stateDir)
   const tokens = new Map<string, { token: string; expiresAt: number }>()

@@ -13,6 +13,7 @@ export const commandModules: CommandModule[] = [
   { words: ['env'], load: async () => [(await import('./env.ts')).envCommand] },
   { words: ['completion'], load: async () => [(await import('./completion.ts')).completionCommand(allCommands)] },
   { words: ['status', 'reset'], load: async () => (await import('./installation.ts')).installationCommands },
+  { words: ['restart'], load: async () => [(await import('./restart.ts')).restartCommand] },
   {
     words: 'create list show ssh start stop restart deallocate update delete wait'
       .split(' ')

@@ -5,7 +5,8 @@ import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { personalSshKey } from '../core/ssh-key.ts'
 import { createProgress, type Progress } from '../up/progress.ts'
-import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
+import { HeldListeners } from '../up/held-listeners.ts'
+import { startServer, stopServer, type RunningServer, type ServerOptions } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { buildImage } from './image.ts'
 import { portalAddress } from './portal.ts'
@@ -74,8 +75,16 @@ async function printTrust(context: CommandContext, arm: ArmClient): Promise<void
   for (const line of lines) context.say(line)
 }
 
-/** Serves in the foreground until a signal or the server's own end. The first signal requests a stop, the second forces it. */
-async function serveUntilSignal(server: RunningServer, say: (line: string) => void): Promise<void> {
+/**
+ * Serves in the foreground until a signal or the server's own end, by one server after the other if their owner wants so.
+ * The first signal requests a stop, the second forces it.
+ */
+async function serveUntilSignal(
+  first: RunningServer,
+  another: () => Promise<RunningServer>,
+  say: (line: string) => void,
+): Promise<void> {
+  let server = first
   let stopping: Promise<void> | undefined
   const onSignal = (): void => {
     if (stopping === undefined) {
@@ -87,6 +96,13 @@ async function serveUntilSignal(server: RunningServer, say: (line: string) => vo
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  while ((await Promise.race([server.exited, server.restartRequested])) === 'restart' && stopping === undefined) {
+    say('Restarting …')
+    await stopServer(server)
+    server = await another()
+    say('Serving.')
+    if (stopping !== undefined) stopping = stopServer(server)
+  }
   const code = await server.exited
   if (stopping === undefined) {
     say(`The server exited unexpectedly with code ${code}.`)
@@ -160,8 +176,10 @@ export const upCommand: Command = {
     const fleetAddress = textOption(context, 'fleetAddress')
     const storeUrlFile = textOption(context, 'storeUrlFile')
     refuseVmWithoutGuests(context, compute)
-    const server = await startServer({
+    const listeners = new HeldListeners()
+    const options: ServerOptions = {
       paths: context.paths,
+      listeners,
       ...(port === undefined ? {} : { tlsPort: port }),
       ...(localPort === undefined ? {} : { localPort }),
       ...(mode === undefined ? {} : { mode }),
@@ -170,7 +188,8 @@ export const upCommand: Command = {
       ...(storeUrlFile === undefined ? {} : { storeUrlFile: resolve(storeUrlFile) }),
       strictImages: context.options['strictImages'] === true,
       testApi: context.options['testApi'] === true,
-    })
+    }
+    const server = await startServer(options)
     started('ready')
     if (context.options['testApi'] === true)
       context.say(
@@ -216,7 +235,7 @@ export const upCommand: Command = {
     const record = await findServer(context.paths.state)
     if (record !== undefined) context.say(`Portal: ${portalAddress(record)}   signed in: ./strongroom portal`)
     context.say('Serving. Ctrl-C stops VMs and services.')
-    await serveUntilSignal(server, context.say)
+    await serveUntilSignal(server, async () => await startServer(options), context.say)
     return undefined
   },
 }

@@ -19,6 +19,10 @@ export interface ServerCommandOptions {
   storeUrlFile?: string
   /** Folder of the state, which the server removes at its end. */
   temporaryHome?: string
+  /** Whether its parent holds its listening sockets, for the server that takes its place. */
+  handOver?: boolean
+  /** Numbers of open files: the listening sockets of the server whose place it takes. */
+  inheritedListeners?: readonly number[]
 }
 
 export interface ServerCommand {
@@ -60,6 +64,8 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.fleetAddress !== undefined) args.push('--fleet-address', o.fleetAddress)
   if (o.storeUrlFile !== undefined) args.push('--store-url-file', o.storeUrlFile)
   if (o.temporaryHome !== undefined) args.push('--temporary-home', o.temporaryHome)
+  if (o.handOver === true) args.push('--hand-over')
+  if (o.inheritedListeners !== undefined) args.push('--inherited-listeners', o.inheritedListeners.join(','))
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
   const file = serverNode()

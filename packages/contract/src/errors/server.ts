@@ -129,6 +129,11 @@ export const serverErrors = {
     when: 'Another service cannot be reached.',
     remedy: 'Check that the server is running, then repeat the request.',
   },
+  ReleaseStepsApart: {
+    status: 409,
+    when: 'A host and the server are more than one release apart.',
+    remedy: 'Update one release at a time: the server first, then the hosts (docs/fleet.md).',
+  },
   RequestEntityTooLarge: {
     status: 413,
     when: 'The body is longer than the operation accepts.',

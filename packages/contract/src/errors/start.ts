@@ -110,6 +110,11 @@ export const startErrors = {
     when: 'The server cannot answer to Azure’s own names for the requesting shell.',
     remedy: 'Follow the error’s remedy.',
   },
+  RestartNotOffered: {
+    status: 409,
+    when: 'The server was not started by `strongroom up`, which holds its ports while it restarts.',
+    remedy: 'Restart it with the program that runs it.',
+  },
   RootKeyUnreadable: {
     status: 500,
     when: 'The root key of the installation cannot be read.',

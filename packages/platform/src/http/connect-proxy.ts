@@ -5,6 +5,7 @@ import { domain } from '@strongroom/contract'
 
 export interface ConnectProxy {
   connect(request: IncomingMessage, client: Duplex, head: Buffer): void
+  /** Ends all tunnels to other listeners. */
   close(): void
 }
 
@@ -38,6 +39,7 @@ export function createConnectProxy(
     } else join(tunnel, client, head)
   }
   const join = (target: { host: string; port: number }, client: Duplex, head: Buffer): void => {
+    track(client)
     const peer: Socket = connectTo({ ...target, timeout: connectTimeoutMs })
     track(peer)
     let connected = false
@@ -64,7 +66,6 @@ export function createConnectProxy(
   }
   return {
     connect: (request, client, head) => {
-      track(client)
       client.on('error', () => client.destroy())
       begin(request.url ?? '', client, head).catch(() => client.destroy())
     },
@@ -90,10 +91,13 @@ export function routeToOwnNames(o: {
   tlsPort: number
   /** The proxy's own port: a tunnel to it could be chained without end. */
   localPort: number
+  /** Takes the connections to our names over; default: they are made to the TLS port. */
+  takes?: (client: Duplex) => void
 }): (target: { host: string; port: number }) => Tunnel {
   return ({ host, port }) => {
     if (host === domain || host.endsWith(`.${domain}`)) {
-      return port === 443 || port === o.tlsPort ? { host: '127.0.0.1', port: o.tlsPort } : forbidden
+      if (port !== 443 && port !== o.tlsPort) return forbidden
+      return o.takes === undefined ? { host: '127.0.0.1', port: o.tlsPort } : { takes: o.takes }
     }
     if (port === o.localPort && ['localhost', '127.0.0.1', '::1'].includes(host)) return forbidden
     return { host, port }

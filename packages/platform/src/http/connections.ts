@@ -104,7 +104,7 @@ export const addressOf = (socket: Socket): string => socket.remoteAddress ?? 'lo
 
 /** The same key for a connection and the TLS inside it, whose socket is another object. Sockets without addresses are their own keys. */
 const keys = new WeakMap<Socket, string>()
-function keyOf(socket: Socket): string | object {
+export function keyOf(socket: Socket): string | object {
   const known = keys.get(socket)
   if (known !== undefined) return known
   if (socket.remotePort === undefined) return socket

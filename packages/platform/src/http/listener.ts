@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { Server as NetServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError } from '../errors.ts'
 import { boundConnections } from './connections.ts'
@@ -30,32 +31,50 @@ export function harden(server: Server): void {
   server.on('tlsClientError', (_error, socket) => socket.destroy())
 }
 
+interface ListenOptions {
+  address?: string
+  port: number
+  /** The setting at fault, and what sets it, in the error. */
+  target: string
+  option: string
+  /** A listening socket for this port, as a file descriptor: of the server whose place this one takes. */
+  inherited?: number | undefined
+}
+
 /**
  * Listens, on 127.0.0.1 unless an address is given.
- * @param o.target the setting at fault, and `o.option` what sets it, in the error
  * @throws ServiceError PortTaken, PortUnusable
  */
-export function listen(
-  server: Server,
-  o: { address?: string; port: number; target: string; option: string },
-): Promise<void> {
-  const { address = '127.0.0.1', port, target } = o
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE'
-      reject(
-        new ServiceError({
-          code: taken ? 'PortTaken' : 'PortUnusable',
-          message: `The port ${port} on ${address} ${taken ? 'is taken by another program' : `cannot be used (${cause.code ?? cause.message})`}.`,
-          target,
-          expected: 'a free port',
-          found: taken ? 'a listener' : (cause.code ?? cause.message),
-          remedy: `Stop that program, or start with another port: ${o.option}`,
-          cause,
-        }),
-      )
-    })
-    server.listen({ port, host: address, exclusive: true, backlog: mostConnections }, () => resolve())
+export async function listen(server: Server, o: ListenOptions): Promise<void> {
+  const { address = '127.0.0.1', port, inherited } = o
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(unusable(o, cause)))
+    const done = (): void => resolve()
+    if (inherited !== undefined) server.listen({ fd: inherited }, mostConnections, done)
+    else server.listen({ port, host: address, exclusive: true, backlog: mostConnections }, done)
+  })
+  const found = server.address()
+  if (port === 0 || (found !== null && typeof found === 'object' && found.port === port)) return
+  server.close()
+  throw unusable(o, new Error(`it is ${JSON.stringify(found)}`))
+}
+
+/** Accepts no further connections; those it has stay. */
+export function stopListening(server: Server): void {
+  // node:http's own `close` ends idle connections at once, although their clients may be sending a request.
+  if (server.listening) NetServer.prototype.close.call(server)
+}
+
+function unusable({ address = '127.0.0.1', port, target, option }: ListenOptions, cause: NodeJS.ErrnoException): Error {
+  const taken = cause.code === 'EADDRINUSE'
+  return new ServiceError({
+    code: taken ? 'PortTaken' : 'PortUnusable',
+    message: `The port ${port} on ${address} ${taken ? 'is taken by another program' : `cannot be used (${cause.code ?? cause.message})`}.`,
+    target,
+    expected: 'a free port',
+    found: taken ? 'a listener' : (cause.code ?? cause.message),
+    remedy: `Stop that program, or start with another port: ${option}`,
+    cause,
   })
 }
 

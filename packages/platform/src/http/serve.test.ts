@@ -163,6 +163,76 @@ describe('serve', () => {
   })
 })
 
+describe('a server that another one follows', () => {
+  /** By way of the proxy, as `az` connects: the answer's head and body. */
+  const asked = async (port: number, path: string, o: { until?: string } = {}): Promise<string> => {
+    const tunnel = connect(port, '127.0.0.1')
+    tunnel.on('error', () => {})
+    tunnel.write('CONNECT x.strongroom.internal:443 HTTP/1.1\r\n\r\n')
+    await once(tunnel, 'data')
+    const secure = tlsConnect({ socket: tunnel, servername: 'x.strongroom.internal', ca: authority.caPem })
+    secure.write(`GET ${path} HTTP/1.1\r\nHost: x.strongroom.internal\r\n\r\n`)
+    let answer = ''
+    for await (const chunk of secure) {
+      answer += String(chunk)
+      if (o.until !== undefined && answer.includes(o.until)) break
+    }
+    return answer
+  }
+
+  it('answers the requests that it has, each as the last of its connection, and those that these make', async () => {
+    const ports = { tls: await freePort(), local: await freePort() }
+    const waiting: (() => void)[] = []
+    const made = createHttpApp({ name: 'x', logger })
+    let ownPort = 0
+    const inner = createWireClient({ port: () => ownPort, caPem: authority.caPem })
+    made.get('/name', async () => ({ name: 'x' }))
+    made.get('/later', async () => {
+      await new Promise<void>((done) => waiting.push(done))
+      return (await inner.request({ method: 'GET', url: 'https://x.strongroom.internal/name' })).body
+    })
+    const other = await serve({ installation: { ...installation, ports }, authority, logger, hosts: [{ matches: () => true, app: made }] }) // prettier-ignore
+    ;({ ownPort } = other)
+    const later = asked(ports.local, '/later')
+    await expect.poll(() => waiting.length).toBe(1)
+    const drained = other.drain()
+    // The ports are free for the next server, or wait for it if it takes the sockets over.
+    for (const port of [ports.tls, ports.local]) {
+      const late = connect(port, '127.0.0.1')
+      expect((await once(late, 'error').catch((error: unknown) => [error]))[0]).toMatchObject({ code: 'ECONNREFUSED' })
+    }
+    waiting[0]?.()
+    expect(await later).toMatch(/connection: close[^]*\{"name":"x"\}/i)
+    await drained
+    inner.close()
+    await other.close()
+  })
+
+  it('answers requests from outside once every service is up, and those of services before', async () => {
+    const ports = { tls: await freePort(), local: await freePort() }
+    let isReady = false
+    const other = await serve({
+      ready: () => isReady,
+      installation: { ...installation, ports },
+      authority,
+      logger,
+      hosts: [{ matches: () => true, app: app('x') }],
+    })
+    const inner = createWireClient({ port: other.ownPort, caPem: authority.caPem })
+    const order: string[] = []
+    const early = asked(ports.local, '/name', { until: '}' }).then((answer) => order.push(answer))
+    expect(await (await fetch(`http://127.0.0.1:${ports.local}/ready`)).json()).toEqual({ status: 'starting' })
+    await inner.request({ method: 'GET', url: 'https://x.strongroom.internal/name' })
+    order.push('up')
+    isReady = true
+    other.open()
+    await early
+    expect(order).toEqual(['up', expect.stringContaining('{"name":"x"}')])
+    inner.close()
+    await other.close()
+  })
+})
+
 describe('the CONNECT proxy', () => {
   it('leads our names to our own port, end to end encrypted', async () => {
     const socket = connect(installation.ports.local, '127.0.0.1')

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import type { SecureContext } from 'node:tls'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { managementHost, portalHost, type ErrorBody, type ErrorCode } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
 import type { InstallationAuthority } from '../authority/authority.ts'
@@ -9,16 +9,15 @@ import { toErrorBody } from '../errors.ts'
 import type { Installation } from '../installation.ts'
 import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
-import { addressOf } from './connections.ts'
 import { createConnectProxy, routeToOwnNames } from './connect-proxy.ts'
 import { forwardedPolicy, forwardedTo } from './forwarded.ts'
+import { Drain, type Patience } from './listening/drain.ts'
 import { hostOf } from './host.ts'
-import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
-import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listener.ts'
+import { closeServer, connectionsCheckingInterval, harden, listen, stopListening } from './listener.ts'
 import { createMetrics, type Figure, type Metrics } from './metrics.ts'
-import { FairQueue } from './fair-queue.ts'
-import { Pipelines } from './pipelines.ts'
+import { Entrance } from './listening/entrance.ts'
+import { createTlsServer } from './listening/tls-server.ts'
 
 export interface ServeOptions {
   installation: Installation
@@ -27,10 +26,12 @@ export interface ServeOptions {
   logger: Logger
   /** Answers as the portal's name, and on localhost and 127.0.0.1, where it also leads to the other services (forwarded.ts). */
   portal?: FastifyInstance
-  /** Whether every service is up, for /ready. Default: as soon as the listeners answer. */
+  /** Whether every service is up. Until `open`, requests from outside wait for it. Default: from the start. */
   ready?: () => boolean
   /** Metrics of services besides the server's own, at each /metrics; a failure leaves them out. */
   figures?: () => Promise<Figure[]>
+  /** Default: the ports are opened. */
+  inherited?: Listeners | undefined
   /** Answers a request instead of its service; undefined leaves it to the service. For the test API. */
   intercept?: (request: { host: string; method: string; path: string }) => InterceptedReply | undefined
 }
@@ -41,96 +42,111 @@ export interface InterceptedReply {
   body: ErrorBody
 }
 
+const unhurried: Patience = { idle: 500, answer: 20_000 }
+const atOnce: Patience = { idle: 0, answer: 1_000 }
+
+/** Listening sockets as file descriptors. */
+export interface Listeners {
+  tls: number
+  local: number
+}
+
+export interface RunningServer {
+  /** On 127.0.0.1, for calls between the installation's services: TLS as on ports.tls, also while that is drained. */
+  ownPort: number
+  /** For the next server of this installation: what arrives while there is none waits in these. */
+  sockets(): Record<keyof Listeners, object>
+  /** Requests from outside that came before every service was up are answered now. */
+  open(): void
+  /** Accepts nothing more from outside, and answers what it has. Resolves once all of it is answered, or after 20 s. */
+  drain(): Promise<void>
+  close(): Promise<void>
+}
+
 /**
  * Listens on 127.0.0.1: TLS on ports.tls, routed by Host, with a certificate for the requested name; plain on
  * ports.local: GET /health, /ready, /metrics, the portal, and the CONNECT proxy that leads clients to our names.
- * @throws ServiceError PortTaken
+ * @throws ServiceError PortTaken, PortUnusable
  */
-export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }> {
+export async function serve(o: ServeOptions): Promise<RunningServer> {
   const apps = [...new Set([...o.hosts.map((host) => host.app), ...(o.portal ? [o.portal] : [])])]
   await Promise.all(apps.map((app) => app.ready()))
   const { tls, local } = o.installation.ports
   const metrics = createMetrics()
   const state = { closing: false }
-  const queue = new FairQueue()
-  const pipelines = new Pipelines()
-  const begin = (request: IncomingMessage, response: ServerResponse): void => {
-    observe(metrics, request, response)
-    const work = (): void => route(o, request, response)
-    queue.begin(addressOf(request.socket), work, () => !request.socket.destroyed)
-  }
+  const drain = new Drain()
+  const isReady = (): boolean => o.ready?.() ?? true
+  const entrance = new Entrance({
+    arrived: (request, response) => observe(metrics, request, response),
+    begin: (request, response) => route(o, request, response),
+    drain,
+    isReady,
+  })
 
-  const tlsServer = createHttpsServer(
-    {
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: handshakeMs,
-      connectionsCheckingInterval,
-      ALPNProtocols: ['http/1.1'],
-      SNICallback: (name, done) => {
-        void chooseContext(o.authority, name, done)
-      },
-    },
-    (request, response) => {
-      if (pipelines.admits(request, response)) begin(request, response)
-    },
-  )
-  // Clients without SNI (by address) get the loopback address's certificate.
-  const fallback = await o.authority.serverCredentials('127.0.0.1')
-  if (!fallback) throw new TypeError('the authority has no certificate for 127.0.0.1')
-  tlsServer.setSecureContext({ key: fallback.key, cert: fallback.cert, minVersion: 'TLSv1.2' })
-  beginHandshakesInTurn(tlsServer, { silentMs: handshakeMs })
-  harden(tlsServer)
-
-  const sendMetrics = (send: Send): void => {
-    const failed = (error: unknown): Figure[] => {
-      o.logger.warn({ err: error }, 'metrics of services are left out')
-      return []
-    }
-    void (o.figures?.() ?? Promise.resolve([]))
-      .catch(failed)
-      .then((further) => send(200, metrics.contentType, metrics.text(further)))
-  }
+  const tlsServer = await createTlsServer(o.authority, (...exchanged) => entrance.fromOutside(...exchanged))
+  const ownServer = await createTlsServer(o.authority, (...exchanged) => entrance.fromServices(...exchanged))
+  const sendMetrics = metricsOf(o, metrics)
   const localServer = createHttpServer({ connectionsCheckingInterval }, (request, response) => {
-    if (!pipelines.admits(request, response)) return
-    const ready = (): boolean => !state.closing && (o.ready?.() ?? true)
-    if (o.portal === undefined || !isOfPortal(request)) {
-      answerLocally({ request, response, ready, metrics: sendMetrics })
-      return
-    }
-    begin(request, response)
+    const answer = (): void =>
+      answerLocally({ request, response, metrics: sendMetrics, ready: () => !state.closing && isReady() })
+    if (o.portal !== undefined && isOfPortal(request)) entrance.fromOutside(request, response)
+    else entrance.admit(request, response, answer)
   })
   harden(localServer)
-  const proxy = createConnectProxy(routeToOwnNames({ tlsPort: tls, localPort: local }))
+  for (const server of [tlsServer, localServer]) drain.watch(server)
+  // Not by way of the TLS port: while this server drains, connections made there wait for the next one.
+  const takes = (client: Duplex): void => void tlsServer.emit('connection', client)
+  const proxy = createConnectProxy(routeToOwnNames({ tlsPort: tls, localPort: local, takes }))
   localServer.on('connect', (request, client, head: Buffer) => proxy.connect(request, client, head))
 
-  const close = async (): Promise<void> => {
+  const end = async (patience: Patience): Promise<void> => {
     state.closing = true
+    for (const server of [localServer, tlsServer]) stopListening(server)
+    await drain.end(patience)
+  }
+  const close = async (): Promise<void> => {
     proxy.close()
-    await Promise.all([tlsServer, localServer].map((server) => closeServer(server)))
+    await end(atOnce)
+    await closeServer(ownServer)
   }
   try {
-    await listen(tlsServer, { port: tls, target: 'ports.tls', option: '--port N' })
-    await listen(localServer, { port: local, target: 'ports.local', option: '--local-port N' })
+    const { inherited } = o
+    await listen(ownServer, { port: 0, target: 'ports', option: '--port N' })
+    await listen(tlsServer, { port: tls, target: 'ports.tls', option: '--port N', inherited: inherited?.tls })
+    await listen(localServer, { port: local, target: 'ports.local', option: '--local-port N', inherited: inherited?.local }) // prettier-ignore
   } catch (error) {
     await close()
     throw error
   }
   o.logger.info({ tls, local }, 'listening')
-  return { close }
-}
-
-/** Unknown names get the fallback, and the client reports the mismatch. */
-async function chooseContext(
-  authority: InstallationAuthority,
-  name: string,
-  done: (error: Error | null, context?: SecureContext) => void,
-): Promise<void> {
-  try {
-    done(null, (await authority.serverCredentials(name))?.context)
-  } catch (error) {
-    done(error as Error)
+  return {
+    ownPort: (ownServer.address() as AddressInfo).port,
+    sockets: () => ({ tls: handleOf(tlsServer), local: handleOf(localServer) }),
+    open: () => entrance.open(),
+    drain: async () => await end(unhurried),
+    close,
   }
 }
+
+/** The handle as `process.send` takes it; Node has no public name for it. */
+function handleOf(server: Server): object {
+  const handle: unknown = Reflect.get(server, '_handle')
+  if (typeof handle === 'object' && handle !== null) return handle
+  throw new TypeError('the server does not listen')
+}
+
+/** The server's own metrics, and those of services as far as they answer. */
+const metricsOf =
+  ({ figures, logger }: ServeOptions, metrics: Metrics) =>
+  (send: Send): void => {
+    const failed = (error: unknown): Figure[] => {
+      logger.warn({ err: error }, 'metrics of services are left out')
+      return []
+    }
+    void (figures?.() ?? Promise.resolve([]))
+      .catch(failed)
+      .then((further) => send(200, metrics.contentType, metrics.text(further)))
+  }
 
 function observe(metrics: Metrics, request: IncomingMessage, response: ServerResponse): void {
   const begun = performance.now()

@@ -46,14 +46,16 @@ const outsideAnswerLimit = 1024 * 1024
  * authorities.
  */
 export function createWireClient(o: {
-  port: number
+  /** Asked for each request if it is known only later. */
+  port: number | (() => number)
   caPem: string
   verifiers?: readonly AttestationVerifier[]
 }): WireClient {
   const outside = outsideRoutes(o.verifiers ?? [])
   const agent = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 16, ca: o.caPem, minVersion: 'TLSv1.3' })
 
-  const own = (url: URL): OutsideRoute => ({ agent, host: '127.0.0.1', port: o.port, servername: url.hostname })
+  const portNow = (): number => (typeof o.port === 'number' ? o.port : o.port())
+  const own = (url: URL): OutsideRoute => ({ agent, host: '127.0.0.1', port: portNow(), servername: url.hostname })
 
   const once = async (options: WireRequest, url: URL, route: OutsideRoute): Promise<WireResponse<Buffer>> => {
     const body = payload(options.body)

@@ -154,6 +154,41 @@ describeStores('migrate', (open) => {
     })
   })
 
+  it('serves a program of the release before with what the next one has added, and none of an earlier one', async () => {
+    const before = await open({ step: 5 })
+    await before.migrate('paint', { '001': { up: addColour } })
+    await before.db.insertInto('colour').values({ name: 'red', rank: 1 }).execute()
+    await before.close()
+    const next = await open({ sameAs: before, step: 6 })
+    const expanded = {
+      up: async (db: Database) => {
+        await db.schema.alterTable('colour').addColumn('gloss', 'integer', (c) => c.notNull().defaultTo(3)).execute() // prettier-ignore
+        await db.schema.alterTable('colour').addColumn('maker', 'text').execute()
+        await sql`create table brush (name text primary key)`.execute(db)
+      },
+    }
+    await next.migrate('paint', { '001': { up: addColour }, '002': expanded })
+    await next.close()
+    // An update that was taken back: it reads, writes and changes rows that have columns it does not know.
+    const again = await open({ sameAs: before, step: 5 })
+    await again.migrate('paint', { '001': { up: addColour } })
+    await again.db.insertInto('colour').values({ name: 'blue', rank: 1 }).execute()
+    for (const rank of [5, 6])
+      for (const name of ['blue', 'green'])
+        await again.db.insertInto('colour').values({ name, rank }).onConflict((on) => on.column('name').doUpdateSet({ rank })).execute() // prettier-ignore
+    await again.close()
+    const forth = await open({ sameAs: before, step: 6 })
+    await forth.migrate('paint', { '001': { up: addColour }, '002': expanded })
+    expect(await forth.db.selectFrom('colour').selectAll().orderBy('name').execute()).toEqual([
+      { name: 'blue', rank: 6, gloss: 3, maker: null },
+      { name: 'green', rank: 6, gloss: 3, maker: null },
+      { name: 'red', rank: 1, gloss: 3, maker: null },
+    ])
+    await forth.close()
+    const early = await open({ sameAs: before, step: 4 })
+    await expect(early.migrate('paint', { '001': { up: addColour } })).rejects.toMatchObject({ code: 'DatabaseTooNew', found: '002' }) // prettier-ignore
+  })
+
   it('applies once when two processes start at the same time', async () => {
     const first = await open()
     const second = await open({ sameAs: first })

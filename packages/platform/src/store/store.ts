@@ -20,6 +20,8 @@ export interface StoreOptions {
   sealer: Sealer
   /** Binds the rows of an unsealed store as they are, instead of refusing them. */
   bindRows?: boolean
+  /** Of this program; default: the present one. */
+  step?: number
   /** Minimum time between two checks of all rows on Postgres, which does not report writers. */
   checkSeconds?: number
 }
@@ -55,7 +57,7 @@ export async function openStore(o: StoreOptions): Promise<Store> {
     url: o.url,
     service: o.service,
     db,
-    migrate: (list, migrations) => runMigrations({ store, binding, bindRows: o.bindRows ?? false, list, migrations }),
+    migrate: (list, migrations) => runMigrations({ store, binding, bindRows: o.bindRows ?? false, list, migrations, ...(o.step !== undefined && { step: o.step }) }), // prettier-ignore
     transaction: async (work) => {
       guard.assertOutside()
       try {

@@ -9,8 +9,8 @@ import { testPostgres } from './postgres.ts'
 import { openRaw } from './raw-database.ts'
 import { testSealer } from './test-sealer.ts'
 
-/** Opens an empty store; with `sameAs`, a second connection to the first one's data, as another process has. */
-export type OpenTestStore = (o?: { sameAs: Store }) => Promise<Store>
+/** Opens an empty store; with `sameAs`, a second connection to the first one's data, as another process has, perhaps of another release. */
+export type OpenTestStore = (o?: { sameAs?: Store; step?: number }) => Promise<Store>
 
 /**
  * Runs one vitest suite on both engines. Stores are closed and their data removed after each test. Postgres:
@@ -62,10 +62,11 @@ function opener(makePlace: () => Promise<Place>): OpenTestStore {
     for (const place of places.splice(0)) await place.remove()
   })
   return async (o) => {
-    const made = o ? undefined : await makePlace()
+    const made = o?.sameAs ? undefined : await makePlace()
     if (made) places.push(made)
     const opened = await openStore({
-      ...(o ? { url: o.sameAs.url, service: o.sameAs.service } : made!.place),
+      ...(o?.sameAs ? { url: o.sameAs.url, service: o.sameAs.service } : made!.place),
+      ...(o?.step !== undefined && { step: o.step }),
       sealer: testSealer,
     })
     // A test may close a store itself, to show what a restart finds.

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { releaseStep, releaseStepHeader } from '@strongroom/contract'
 import { carriedOperations, descriptionPath, fleetWire, openApiOf } from '@strongroom/contract/wires'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostKey, openFleetListener, otherAuthority, spkiOf, type FleetListener } from '../testing/fleet-listener.ts'
@@ -62,6 +63,28 @@ describe('a host that joins', () => {
     for (const body of [{}, { name: 'kinds', secret }, { name: 'kinds', secret: 7, publicKey: '', proof: '' }, []])
       expect(await fleet.send('/join', body)).toMatchObject({ status: 400 })
   })
+})
+
+describe('a host of another release', () => {
+  const ask = async (step: string | undefined, path = '/beat') =>
+    await fleet.send(path, {}, await fleet.joined(`of-${(step ?? 'none').toLowerCase()}`), step === undefined ? {} : { [releaseStepHeader]: step }) // prettier-ignore
+
+  it('works with a server of the release before or after', async () => {
+    for (const step of [undefined, String(releaseStep - 1), String(releaseStep), String(releaseStep + 1)])
+      expect(await ask(step), step).toMatchObject({ status: 200, body: { leaseSeconds: 10 } })
+  })
+
+  it.each([String(releaseStep + 2), '0', 'two', '1.5'])(
+    'is refused if it is of release %s, and told what fits',
+    async (step) => {
+      expect(await ask(step)).toMatchObject({
+        status: 409,
+        body: { error: { code: 'ReleaseStepsApart', innererror: { expected: 'release step 1 to 3', found: step } } },
+      })
+      // Before it is anybody’s: a host of another release does not even join.
+      expect((await fleet.send('/join', {}, undefined, { [releaseStepHeader]: step })).body.error.code).toBe('ReleaseStepsApart') // prettier-ignore
+    },
+  )
 })
 
 describe('the wire of hosts', () => {

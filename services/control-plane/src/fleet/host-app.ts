@@ -1,6 +1,8 @@
 import { createPublicKey, verify } from 'node:crypto'
 import {
   joinStatement,
+  releaseStep,
+  releaseStepHeader,
   type BeatAnswer,
   type FleetInstallation,
   type HostCertificate,
@@ -20,6 +22,7 @@ import {
   createHttpApp,
   keyDigest,
   read,
+  requireFittingStep,
   serveWire,
   ServiceError,
   type FastifyInstance,
@@ -50,6 +53,11 @@ export function createFleetApp(o: {
 }): FastifyInstance {
   const app = createHttpApp({ name: 'fleet', logger: o.logger })
   const forGuests = new Set(carriedOperations.filter(({ path }) => path !== '/installation'))
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header(releaseStepHeader, String(releaseStep))
+    requireFittingStep(request.headers, 'The host')
+    await Promise.resolve()
+  })
   const operations = fleetWire.operations.filter((each) => o.guests !== undefined || !forGuests.has(each))
   serveWire(app, { ...fleetWire, operations })
   installationRoute(app, o)

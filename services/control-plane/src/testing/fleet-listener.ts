@@ -56,12 +56,14 @@ export interface FleetListener {
   failover: Failover
   store: Store
   authority: InstallationAuthority
+  /** Where it listens. */
+  address: string
   /** Joins a host that was added, as `host join` does. */
   join(o: { name: string; secret: string; by?: HostCredentials; signedBy?: HostCredentials }): Promise<FleetReply>
   /** Adds a host and joins it. */
   joined(name: string): Promise<HostCredentials & HostCertificate>
   /** As the holder of these credentials; without, as an unauthenticated client. GET without a body. */
-  send(path: string, body: object | undefined, as?: HostCredentials): Promise<FleetReply>
+  send(path: string, body: object | undefined, as?: HostCredentials, headers?: Record<string, string>): Promise<FleetReply> // prettier-ignore
   close(): Promise<void>
 }
 
@@ -117,7 +119,7 @@ export async function openFleetListener(): Promise<FleetListener> {
   })
   const server = await serveFleet({ at: { address: '127.0.0.1', port }, authority, app, logger })
 
-  const send: FleetListener['send'] = async (path, body, as) => {
+  const send: FleetListener['send'] = async (path, body, as, headers) => {
     const own = as?.certificate !== undefined && {
       cert: as.certificate,
       key: as.privateKey.export({ type: 'pkcs8', format: 'pem' }),
@@ -127,7 +129,7 @@ export async function openFleetListener(): Promise<FleetListener> {
       const answer = await exchange({
         method: body === undefined ? 'GET' : 'POST',
         url: new URL(path, `https://${fleetHost}`),
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...headers },
         ...(body && { body: Buffer.from(JSON.stringify(body)) }),
         agent,
         via: { host: '127.0.0.1', port, servername: fleetHost },
@@ -151,6 +153,7 @@ export async function openFleetListener(): Promise<FleetListener> {
     failover: new Failover({ placements, compute, logger }),
     store,
     authority,
+    address: `127.0.0.1:${port}`,
     send,
     join: joinAs,
     joined: async (name) => {

@@ -1,6 +1,6 @@
 import { Agent } from 'node:https'
-import { fleetHost, type ErrorBody } from '@strongroom/contract'
-import { exchange, HttpFailure, ServiceError } from '@strongroom/platform'
+import { fleetHost, releaseStep, releaseStepHeader, type ErrorBody } from '@strongroom/contract'
+import { exchange, HttpFailure, requireFittingStep, ServiceError } from '@strongroom/platform'
 import type { HostIdentity } from './host-identity.ts'
 
 const answerLimit = 16 * 1024 * 1024
@@ -27,11 +27,11 @@ export class FleetClient {
     return new FleetClient(o.address, new Agent({ ca: o.authority, ...own, keepAlive: true, minVersion: 'TLSv1.3' }))
   }
 
-  async text(path: string): Promise<string> {
-    return (await this.#send('GET', path, undefined, 10_000)).toString('utf8')
+  async text(path: string, timeoutMs = 10_000): Promise<string> {
+    return (await this.#send('GET', path, undefined, timeoutMs)).toString('utf8')
   }
 
-  /** @throws ServiceError from the control plane; PeerUnreachable, PeerTimeout */
+  /** @throws ServiceError from the control plane; PeerUnreachable, PeerTimeout, ReleaseStepsApart */
   async post<T>(path: string, body: object, timeoutMs = 10_000): Promise<T> {
     return JSON.parse((await this.#send('POST', path, body, timeoutMs)).toString('utf8')) as T
   }
@@ -44,7 +44,11 @@ export class FleetClient {
     const answer = await exchange({
       method,
       url: new URL(path, `https://${fleetHost}`),
-      headers: { accept: 'application/json', ...(body && { 'content-type': 'application/json' }) },
+      headers: {
+        accept: 'application/json',
+        [releaseStepHeader]: String(releaseStep),
+        ...(body && { 'content-type': 'application/json' }),
+      },
       ...(body && { body: Buffer.from(JSON.stringify(body)) }),
       agent: this.#agent,
       via: this.#via,
@@ -53,6 +57,7 @@ export class FleetClient {
     }).catch((error: unknown) => {
       throw error instanceof HttpFailure ? this.#unreachable(error) : error
     })
+    requireFittingStep(answer.headers, 'The server')
     if (answer.status < 300) return answer.body
     throw refused(answer.status, answer.body)
   }

@@ -58,5 +58,6 @@ export const ownerSocketWire: Wire = {
     { method: 'POST', path: '/device', summary: 'Approves or denies a sign-in by device code', body: deviceDecision, status: 200, answer: object({ client_id: anyText, scope: anyText }) },
     { method: 'POST', path: '/sign-in-code', summary: 'Signs in one browser, once', body: nothingSaid, status: 200, answer: object({ code: anyText, expires_in: count }) },
     { method: 'POST', path: '/public-names', summary: 'Answers Azure’s own names here, for shells that opt in', body: publicNamesRequest, status: 200, answer: publicNamesState },
+    { method: 'POST', path: '/restart', summary: 'Starts another server in place of this one, on the same ports', body: nothingSaid, status: 200, answer: object({ pid: count }), errors: ['RestartNotOffered'] },
   ],
 }

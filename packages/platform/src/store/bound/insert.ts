@@ -76,10 +76,11 @@ export function planInsert(node: InsertQueryNode, binding: Binding, compiler: Qu
     }
     return compiler.compileQuery(whole, createQueryId()).sql
   }
+  const areParameters = lists.every(
+    (list) => PrimitiveValueListNode.is(list) || list.values.every((each) => ValueNode.is(each) && !each.immediate),
+  )
   const areValues =
-    lists.every(
-      (list) => PrimitiveValueListNode.is(list) || list.values.every((each) => ValueNode.is(each) && !each.immediate),
-    ) && table.columns.every((column) => !column.hasDefault || columns.includes(column.name))
+    areParameters && table.columns.every((column) => !column.hasDefault || columns.includes(column.name))
   const plan = {
     table,
     columns,
@@ -93,7 +94,7 @@ export function planInsert(node: InsertQueryNode, binding: Binding, compiler: Qu
   }
   if (conflict === undefined || passesOver) return { ...plan, upsert: undefined }
   const { columns: target, updates } = conflict
-  if (!areValues || target === undefined || updates === undefined || conflict.updateWhere !== undefined) throw unverifiable('this form of on conflict') // prettier-ignore
+  if (!areParameters || target === undefined || updates === undefined || conflict.updateWhere !== undefined) throw unverifiable('this form of on conflict') // prettier-ignore
   const names = target.map((each) => each.column.name)
   const { returning: _returning, ...rest } = node
   const single = {

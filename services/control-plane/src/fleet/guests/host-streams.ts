@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { fleetStream } from '@strongroom/contract/wires'
-import { joinStreams, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
+import { joinStreams, requireFittingStep, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
 import type { CarriedVms } from './carried-vms.ts'
 import type { FleetCompute } from '../fleet-compute.ts'
 import { callerOf } from '../host-caller.ts'
@@ -40,6 +40,7 @@ export function hostStreams(o: Parts): HostStreams {
 }
 
 async function open(o: Parts, request: IncomingMessage): Promise<Duplex> {
+  requireFittingStep(request.headers, 'The host')
   const { host } = await callerOf(o.registry, request)
   const [, kind, id = '', last = '', ...more] = (request.url ?? '').split('/')
   if (request.headers.upgrade === fleetStream && more.length === 0) {

@@ -1,5 +1,5 @@
 import { connect, type TLSSocket } from 'node:tls'
-import { fleetHost, type ErrorBody } from '@strongroom/contract'
+import { fleetHost, releaseStep, releaseStepHeader, type ErrorBody } from '@strongroom/contract'
 import { fleetStream } from '@strongroom/contract/wires'
 import { ServiceError } from '@strongroom/platform'
 import type { HostIdentity } from '../host-identity.ts'
@@ -27,7 +27,7 @@ export async function openFleetStream(identity: HostIdentity, path: string): Pro
   })
   socket.setTimeout(answerMs, () => socket.destroy(new Error('no answer')))
   try {
-    const lines = [`GET ${path} HTTP/1.1`, `host: ${fleetHost}`, 'connection: upgrade', `upgrade: ${fleetStream}`]
+    const lines = [`GET ${path} HTTP/1.1`, `host: ${fleetHost}`, 'connection: upgrade', `upgrade: ${fleetStream}`, `${releaseStepHeader}: ${releaseStep}`] // prettier-ignore
     socket.write(`${lines.join('\r\n')}\r\n\r\n`)
     await answered(socket)
     socket.setTimeout(0)
