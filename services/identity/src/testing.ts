@@ -19,7 +19,7 @@ export async function testContext(o: { clock?: Clock } = {}): Promise<IdentityCo
     clock: o.clock ?? systemClock,
     logger: createLogger({ level: 'silent' }),
     newId: randomUUID,
-    ownerRoutes: { '/public-names': async () => ({}) },
+    ownerRoutes: { '/public-names': async () => ({}), '/restart': async () => ({}) },
   }
 }
 
