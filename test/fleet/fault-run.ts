@@ -9,12 +9,12 @@ import { runFaults } from './run-faults.ts'
 const leaseSeconds = 2
 
 /** Runs faults, with the seed STRONGROOM_FAULT_SEED if set, and prints seed and figures. The history of an unexpected violation is kept. */
-export async function faultRun(o: { count: number; mutation?: string }): ReturnType<typeof runFaults> {
+export async function faultRun(o: { count: number; ceph?: boolean; mutation?: string }): ReturnType<typeof runFaults> {
   const seed = Number(process.env['STRONGROOM_FAULT_SEED'] ?? randomInt(2 ** 31))
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-fences-'))
   // The database's user needs access.
   await chmod(directory, 0o711)
-  process.stderr.write(`${`${o.count} faults by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`}\n`) // prettier-ignore
+  process.stderr.write(`${`${o.count} faults${o.ceph === true ? ', disks in Ceph,' : ''} by STRONGROOM_FAULT_SEED=${seed}${o.mutation === undefined ? '' : `, without the fence of the ${o.mutation}`}`}\n`) // prettier-ignore
   try {
     const outcome = await runFaults({ ...o, directory, seed, leaseSeconds })
     const found = violations(outcome.history)

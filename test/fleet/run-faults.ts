@@ -15,7 +15,7 @@ interface Outcome {
   figures: Record<string, number>
 }
 
-interface PlacementRow {
+export interface PlacementRow {
   vm_id: string
   host: string | null
   epoch: number
@@ -27,6 +27,7 @@ export async function runFaults(o: {
   seed: number
   count: number
   leaseSeconds: number
+  ceph?: boolean | undefined
   mutation?: string | undefined
 }): Promise<Outcome> {
   const begun = performance.now()
@@ -90,14 +91,14 @@ async function settled(site: Site): Promise<void> {
   }
 }
 
-async function placementOf(site: Site, vmId: string): Promise<PlacementRow> {
+export async function placementOf(site: Site, vmId: string): Promise<PlacementRow> {
   const rows = await site.ask<PlacementRow[]>({ ask: 'placements' })
   const row = rows.find((each) => each.vm_id === vmId)
   if (row === undefined) throw new Error(`${vmId} has no placement`)
   return row
 }
 
-async function countAt(site: Site, vmId: string, epoch: number): Promise<number> {
+export async function countAt(site: Site, vmId: string, epoch: number): Promise<number> {
   const disk = await site.openDisk(vmId)
   try {
     return (await recordsOf(disk.read, epoch)).length
@@ -106,7 +107,8 @@ async function countAt(site: Site, vmId: string, epoch: number): Promise<number>
   }
 }
 
-async function collected(site: Site): Promise<History> {
+/** What is left of a site’s run. */
+export async function collected(site: Site): Promise<History> {
   const disks: DiskHistory[] = []
   for (const vmId of site.vmIds) {
     const { epoch: last } = await placementOf(site, vmId)

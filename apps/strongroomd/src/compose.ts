@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { createAttestationService } from '@strongroom/attestation'
 import { collateralHost, principals } from '@strongroom/contract'
 import { createControlPlaneService } from '@strongroom/control-plane'
-import { createHostService } from '@strongroom/host'
+import { createHostService, readCephConfiguration } from '@strongroom/host'
 import { createIdentityService } from '@strongroom/identity'
 import {
   createLogger,
@@ -64,6 +64,8 @@ export interface ComposeOptions {
   keepVmsOff?: string | undefined
   /** ADDRESS:PORT on which hosts reach this server; without it none may join. */
   fleetAddress?: string | undefined
+  /** File that says where disks of joined hosts' VMs are (docs/fleet.md); default: in the state directory. */
+  fleetStorageFile?: string | undefined
   /** How long hosts count as present after a call; default ten seconds. */
   fleetLeaseSeconds?: number
   /** `1`: Azure's shared attestation providers in release policies map to those of this installation. */
@@ -191,6 +193,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
       keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
       fleetAt,
+      fleetStorageFile: options.fleetStorageFile,
       fleetLeaseSeconds: options.fleetLeaseSeconds,
       mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
       inherited: options.inherited,
@@ -228,6 +231,7 @@ async function startServices(o: {
   bindRows: boolean
   keepVmsOff: boolean
   fleetAt: FleetAddress | undefined
+  fleetStorageFile: string | undefined
   fleetLeaseSeconds: number | undefined
   mapsAzureProviders: boolean
   inherited: Listeners | undefined
@@ -281,6 +285,7 @@ async function startServices(o: {
     ...context,
     controlPlaneObjectId: controlPlanePrincipal.objectId,
     keepVmsOff: o.keepVmsOff,
+    ...(o.fleetStorageFile !== undefined && { fleetStorage: await readCephConfiguration(resolve(o.fleetStorageFile)) }),
     ...(o.bootLimitSeconds !== undefined && { bootLimitSeconds: o.bootLimitSeconds }),
   })
   opened.push(host)

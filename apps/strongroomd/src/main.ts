@@ -13,10 +13,11 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR] [--fleet-address ADDRESS:PORT]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR] [--fleet-address ADDRESS:PORT] [--fleet-storage FILE]
  * --host-dir DIR [--host-join ADDRESS:PORT] runs a joined host's agent instead of a server; --host-join joins first,
  * with the code on standard input.
- * --fleet-address: hosts reach this server there, and may join (docs/fleet.md).
+ * --fleet-address: hosts reach this server there, and may join (docs/fleet.md). --fleet-storage: FILE says where the
+ * disks of their VMs are.
  * --hand-over: the parent process keeps the listening sockets, for the server that takes this one's place: it gets
  * them as messages { type: 'listener', name } over the IPC channel, a message { type: 'restart' } when the owner wants
  * another server, and passes them on as open files: --inherited-listeners TLS,LOCAL are their numbers.
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     'store-url-file': { type: 'string' },
     'temporary-home': { type: 'string' },
     'fleet-address': { type: 'string' },
+    'fleet-storage': { type: 'string' },
     'host-dir': { type: 'string' },
     'host-join': { type: 'string' },
     'hand-over': { type: 'boolean' },
@@ -100,6 +102,7 @@ async function serveInstallation(): Promise<void> {
     testApi: values['test-api'] ?? false,
     storeUrlFile: values['store-url-file'],
     fleetAddress: values['fleet-address'],
+    fleetStorageFile: values['fleet-storage'],
     keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
     vaultLimits: process.env['STRONGROOM_VAULT_LIMITS'],

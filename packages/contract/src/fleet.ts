@@ -25,10 +25,13 @@ export type {
   CarriedKey,
   CarriedMeasurements,
   CarriedSilicon,
+  CarriedDisk,
+  CarriedDiskAnswer,
   CarriedState,
   CarriedStateAnswer,
   FleetInstallation,
   HostAnswer,
+  CephDisk,
   ImageManifest,
 } from './wires/fleet/carried-wire.ts'
 

@@ -5,6 +5,9 @@ import type { Silicon } from '@strongroom/silicon'
 import { Backups } from './backup/backups.ts'
 import { Restores } from './backup/restores.ts'
 import { localDisks } from './disks/disk-driver.ts'
+import type { CephConfiguration } from './home/ceph/ceph-configuration.ts'
+import { CephCluster } from './home/ceph/ceph-cluster.ts'
+import { CephStorage } from './home/ceph/ceph-storage.ts'
 import { HomeHost } from './home/home-host.ts'
 import { createCollateralApp } from './http/collateral-routes.ts'
 import { ImageBuilds } from './http/image-builds.ts'
@@ -23,6 +26,8 @@ import { SimulatedBootStore } from './simulated/boot-store.ts'
 import { SimulatedBoots } from './simulated/simulated-boots.ts'
 import { openSiliconKeys } from './silicon-keys.ts'
 
+export { readCephConfiguration } from './home/ceph/ceph-configuration.ts'
+
 export interface HostServiceOptions extends ServiceContext {
   authority: InstallationAuthority
   /** The only principal that may call the host. */
@@ -31,6 +36,8 @@ export interface HostServiceOptions extends ServiceContext {
   bootLimitSeconds?: number
   /** VMs that ran when the last server ended stay off. */
   keepVmsOff?: boolean
+  /** Where disks of joined hosts' VMs are, if not in the state directory. */
+  fleetStorage?: CephConfiguration
 }
 
 /** The roots of this host's processors, and the key that signs image measurements. */
@@ -66,7 +73,9 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const disks = new DiskStore(services, host)
   const backups = new Backups({ services, host, grants })
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
-  const home = new HomeHost({ ...services, measurements, firmware })
+  const { fleetStorage, logger } = context
+  const ceph = fleetStorage && new CephStorage(new CephCluster(fleetStorage, logger), logger)
+  const home = new HomeHost({ ...services, measurements, firmware, ceph })
   const builds = new ImageBuilds({ ...context, measurements })
   const hostApp = createHostApp({
     ...context,

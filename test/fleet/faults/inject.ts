@@ -35,7 +35,7 @@ const begins: Record<FaultKind, (site: Site, host: SiteHost, fault: Fault) => Pr
   'host paused': (_site, host) => paused(treeOf(host.process.pid)),
   'host slept': (_site, host, { jumpMs }) => clock(host, jumpMs, Math.abs(jumpMs)),
   'host clock': (_site, host, { jumpMs }) => clock(host, jumpMs * 1000, 0),
-  'storage paused': ({ server }) => paused(treeOf(server.pid, 'qemu-storage')),
+  'storage paused': ({ server, ceph }) => paused(ceph?.storagePids ?? treeOf(server.pid, 'qemu-storage')),
   'storage clock': ({ serverClock }, _host, { jumpMs }) => {
     serverClock.set(jumpMs)
     return () => serverClock.set(0)

@@ -21,6 +21,7 @@ export class WrittenGuest {
   readonly #disks: PeerDisks
   readonly #over = new AbortController()
   #writer: ChildProcess | undefined
+  #disk: Awaited<ReturnType<PeerDisks['open']>> | undefined
   #order: VmOrder
   /** The number of its current start. */
   #run = -1
@@ -53,6 +54,8 @@ export class WrittenGuest {
     if (wanted === 'Stopped') return await this.#say('Stopped', spec)
     this.#writer?.kill('SIGKILL')
     this.#writer = undefined
+    await this.#disk?.close()
+    this.#disk = undefined
     this.#onRelease(await this.#again(async () => await attestedBoot(this.#peer, spec)))
     this.#writer = await this.#startWriter(spec)
     this.#run = run
@@ -62,7 +65,8 @@ export class WrittenGuest {
   async #startWriter(spec: InstanceSpec): Promise<ChildProcess> {
     const runtimeDir = join(this.#directory, `${this.#peer.vmId}-${this.epoch}-${Date.now()}`)
     await mkdir(runtimeDir, { recursive: true })
-    const { disk } = await this.#disks.open(spec, {} as VmFiles, { runtimeDir, user: undefined })
+    this.#disk = await this.#disks.open(spec, {} as VmFiles, { runtimeDir, user: undefined })
+    const { disk } = this.#disk
     const socket = typeof disk === 'string' ? disk : disk.nbd
     const confirmed = join(this.#directory, `${this.#peer.vmId}.confirmed`)
     if (this.#over.signal.aborted) throw new Error('it is over')

@@ -1,6 +1,6 @@
 /**
  * A site's server in a separate process: a whole installation of guests, with the test's lease length. argv is
- * FLEET-ADDRESS STORE-URL-FILE LEASE-SECONDS; STRONGROOM_TEST_MUTATION names what is removed from the code before
+ * FLEET-ADDRESS STORE-URL-FILE LEASE-SECONDS [FLEET-STORAGE-FILE]; STRONGROOM_TEST_MUTATION names what is removed from the code before
  * loading.
  */
 import type { AddedHost } from '@strongroom/contract'
@@ -20,7 +20,7 @@ export interface ServerReady {
   caPem: string
 }
 
-const [fleetAddress = '', storeUrlFile = '', lease = ''] = process.argv.slice(2)
+const [fleetAddress = '', storeUrlFile = '', lease = '', fleetStorageFile] = process.argv.slice(2)
 takeOut(process.env['STRONGROOM_TEST_MUTATION'])
 const { openServiceStore, ServiceError } = await import('@strongroom/platform')
 const { vaultAudience } = await import('@strongroom/contract')
@@ -32,6 +32,7 @@ const { hostPath } = await import('../../../apps/strongroomd/src/testing/test-ho
 const installation = await startTestInstallation({
   fleetAddress,
   storeUrlFile,
+  fleetStorageFile,
   fleetLeaseSeconds: Number(lease),
   compute: 'guests',
 })

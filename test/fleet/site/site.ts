@@ -9,6 +9,8 @@ import type { HadRelease } from '../hosts/attested-boot.ts'
 import type { HostMessage, HostQuestion } from '../hosts/host-process.ts'
 import { AskedChild } from './child.ts'
 import { SiteDatabase } from './database.ts'
+import { SiteCeph } from './site-ceph.ts'
+import { cephDiskOf } from './site-ceph-disk.ts'
 import { NetworkNodes } from '../../system/support/network-nodes.ts'
 import { signal, treeOf } from './processes.ts'
 import type { ServerQuestion, ServerReady } from './server-process.ts'
@@ -27,13 +29,15 @@ interface Parts {
   databaseClock: SkewedClock
   server: AskedChild
   serverClock: SkewedClock
+  /** Where disks are, if not with the server. */
+  ceph: SiteCeph | undefined
   stateDir: string
   hosts: SiteHost[]
   vmIds: string[]
 }
 
-/** The half of the hosts without a fence of their own. */
-const isObstinate = (index: number): boolean => index % 2 === 1
+/** By default, half of the hosts have no fence of their own. */
+const isOdd = (index: number): boolean => index % 2 === 1
 
 /** A whole fleet on one machine: a database, a server with the storage, and hosts, each a separate machine on the network. */
 export class Site {
@@ -42,11 +46,12 @@ export class Site {
   readonly databaseClock: SkewedClock
   readonly server: AskedChild
   readonly serverClock: SkewedClock
+  readonly ceph: SiteCeph | undefined
   readonly hosts: readonly SiteHost[]
   readonly vmIds: readonly string[]
   /** Everything that hosts received from the vault. */
   readonly releases: HadRelease[] = []
-  readonly #stateDir: string
+  readonly stateDir: string
 
   private constructor(o: Parts) {
     this.network = o.network
@@ -54,17 +59,20 @@ export class Site {
     this.databaseClock = o.databaseClock
     this.server = o.server
     this.serverClock = o.serverClock
+    this.ceph = o.ceph
     this.hosts = o.hosts
     this.vmIds = o.vmIds
-    this.#stateDir = o.stateDir
+    this.stateDir = o.stateDir
   }
 
-  /** @param o.mutation what is removed from the server's code @param o.opened resources to close, last first */
+  /** @param o.ceph whether disks are in Ceph @param o.mutation what is removed from the server's code @param o.opened resources to close, last first */
   static async open(o: {
     directory: string
     hosts: number
     vms: number
     leaseSeconds: number
+    ceph?: boolean | undefined
+    isObstinate?: (index: number) => boolean
     mutation?: string | undefined
     opened: (() => Promise<void>)[]
   }): Promise<Site> {
@@ -75,15 +83,17 @@ export class Site {
     const at = await network.add('db')
     const database = await SiteDatabase.start({ directory, ...at, env: databaseClock.env })
     opened.push(async () => await database.stop())
+    const ceph = o.ceph === true ? await startedCeph(directory, network) : undefined
+    opened.push(async () => await ceph?.stop())
     const serverClock = await SkewedClock.make(directory, 'server')
-    const server = await startServer({ ...o, network, database, serverClock })
+    const server = await startServer({ ...o, network, database, serverClock, ceph })
     opened.push(async () => await ended(server))
     const { stateDir } = await server.ask<ServerReady>(undefined)
-    const parts: Parts = { directory, network, database, databaseClock, server, serverClock, stateDir, hosts: [], vmIds: [] } // prettier-ignore
+    const parts: Parts = { directory, network, database, databaseClock, server, serverClock, ceph, stateDir, hosts: [], vmIds: [] } // prettier-ignore
     const site = new Site(parts)
     opened.push(async () => await Promise.resolve(site.endHosts()))
     for (let index = 0; index < o.hosts; index++) {
-      const host = await joinedHost(parts, index)
+      const host = await joinedHost(parts, index, (o.isObstinate ?? isOdd)(index))
       parts.hosts.push(host)
       host.process.child.on('message', (message: HostMessage) => {
         if ('had' in message) site.releases.push(message.had)
@@ -99,7 +109,8 @@ export class Site {
 
   /** Of the VM's disk, in the storage. */
   async openDisk(vmId: string): Promise<{ read: ReadDisk; close(): Promise<void> }> {
-    const file = await open(join(this.#stateDir, 'fleet', vmId, 'os-disk.raw'), 'r')
+    if (this.ceph !== undefined) return await cephDiskOf(this.ceph, vmId)
+    const file = await open(join(this.stateDir, 'fleet', vmId, 'os-disk.raw'), 'r')
     const read: ReadDisk = async (offset, length) => {
       const bytes = Buffer.alloc(length)
       await file.read(bytes, 0, length, offset)
@@ -133,15 +144,22 @@ async function startServer(o: {
   database: SiteDatabase
   serverClock: SkewedClock
   leaseSeconds: number
+  ceph: SiteCeph | undefined
   mutation?: string | undefined
 }): Promise<AskedChild> {
   const storeUrlFile = join(o.directory, 'store-url')
   await writeFile(storeUrlFile, o.database.url, { mode: 0o600 })
   const fleetAddress = `${o.network.address}:${await freePort()}`
   const program = join(import.meta.dirname, 'server-process.ts')
+  const storage = o.ceph === undefined ? [] : [await o.ceph.storageFile()]
   const mutation = o.mutation !== undefined && { STRONGROOM_TEST_MUTATION: o.mutation }
   const env = { ...process.env, ...o.serverClock.env, ...mutation }
-  return new AskedChild(fork(program, [fleetAddress, storeUrlFile, String(o.leaseSeconds)], { execArgv: [...serverNodeOptions], env })) // prettier-ignore
+  return new AskedChild(fork(program, [fleetAddress, storeUrlFile, String(o.leaseSeconds), ...storage], { execArgv: [...serverNodeOptions], env })) // prettier-ignore
+}
+
+async function startedCeph(directory: string, network: NetworkNodes): Promise<SiteCeph> {
+  const { address } = await network.add('ceph')
+  return await SiteCeph.start({ directory, within: network.within('ceph'), address })
 }
 
 async function ended({ child }: AskedChild): Promise<void> {
@@ -163,14 +181,18 @@ async function madeVm(site: Site, index: number): Promise<string> {
   }
 }
 
-async function joinedHost({ directory, network, server }: Parts, index: number): Promise<SiteHost> {
+async function joinedHost(
+  { directory, network, server }: Parts,
+  index: number,
+  isObstinate: boolean,
+): Promise<SiteHost> {
   const name = `host-${index}`
   const { namespace } = await network.add(name)
   const added = await server.ask<AddedHost>({ ask: 'host', name } satisfies ServerQuestion)
   const own = join(directory, name)
   await mkdir(own, { mode: 0o700 })
   const program = join(import.meta.dirname, '../hosts/host-process.ts')
-  const args = [process.execPath, ...serverNodeOptions, program, own, isObstinate(index) ? 'obstinate' : 'obedient']
+  const args = [process.execPath, ...serverNodeOptions, program, own, isObstinate ? 'obstinate' : 'obedient']
   const child = spawn('ip', ['netns', 'exec', namespace, ...args], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const host = new AskedChild(child)
   await host.ask({ ask: 'join', address: added.address, code: added.joinCode } satisfies HostQuestion)

@@ -148,6 +148,10 @@ export const upCommand: Command = {
       summary: 'address where other machines reach this server to join it as hosts',
     },
     {
+      flags: '--fleet-storage <file>',
+      summary: 'file that names the Ceph pool with the disks of VMs on joined hosts; default: the state directory',
+    },
+    {
       flags: '--store-url-file <file>',
       summary: 'file with the URL of the PostgreSQL that keeps the stores; fixed at creation of the installation',
     },
@@ -174,6 +178,7 @@ export const upCommand: Command = {
     const mode = textOption(context, 'mode')
     const compute = textOption(context, 'compute')
     const fleetAddress = textOption(context, 'fleetAddress')
+    const fleetStorage = textOption(context, 'fleetStorage')
     const storeUrlFile = textOption(context, 'storeUrlFile')
     refuseVmWithoutGuests(context, compute)
     const listeners = new HeldListeners()
@@ -185,6 +190,7 @@ export const upCommand: Command = {
       ...(mode === undefined ? {} : { mode }),
       ...(compute === undefined ? {} : { compute }),
       ...(fleetAddress === undefined ? {} : { fleetAddress }),
+      ...(fleetStorage === undefined ? {} : { fleetStorageFile: resolve(fleetStorage) }),
       ...(storeUrlFile === undefined ? {} : { storeUrlFile: resolve(storeUrlFile) }),
       strictImages: context.options['strictImages'] === true,
       testApi: context.options['testApi'] === true,

@@ -15,6 +15,8 @@ export interface ServerCommandOptions {
   testApi?: boolean
   /** ADDRESS:PORT on which hosts reach the server. */
   fleetAddress?: string
+  /** File that says where disks of joined hosts' VMs are. */
+  fleetStorageFile?: string
   /** File with the URL of the PostgreSQL that keeps the stores. */
   storeUrlFile?: string
   /** Folder of the state, which the server removes at its end. */
@@ -62,6 +64,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.strictImages === true) args.push('--strict-images')
   if (o.testApi === true) args.push('--test-api')
   if (o.fleetAddress !== undefined) args.push('--fleet-address', o.fleetAddress)
+  if (o.fleetStorageFile !== undefined) args.push('--fleet-storage', o.fleetStorageFile)
   if (o.storeUrlFile !== undefined) args.push('--store-url-file', o.storeUrlFile)
   if (o.temporaryHome !== undefined) args.push('--temporary-home', o.temporaryHome)
   if (o.handOver === true) args.push('--hand-over')

@@ -24,6 +24,8 @@ export interface ServerOptions {
   testApi?: boolean
   /** ADDRESS:PORT on which hosts reach the server. */
   fleetAddress?: string
+  /** File that says where disks of joined hosts' VMs are. */
+  fleetStorageFile?: string
   /** File with the URL of the PostgreSQL that keeps the stores. */
   storeUrlFile?: string
   /** Folder of the state, which the server removes at its end. */

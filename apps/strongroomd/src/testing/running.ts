@@ -35,7 +35,7 @@ export interface TestInstallation {
 export async function startTestInstallation(
   o: Pick<
     ComposeOptions,
-    'testApi' | 'callerLimit' | 'fleetAddress' | 'compute' | 'storeUrlFile' | 'fleetLeaseSeconds'
+    'testApi' | 'callerLimit' | 'fleetAddress' | 'fleetStorageFile' | 'compute' | 'storeUrlFile' | 'fleetLeaseSeconds'
   > = {},
 ): Promise<TestInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-installation-'))

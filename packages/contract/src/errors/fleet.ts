@@ -20,6 +20,15 @@ export const fleetErrors = {
     when: 'The server does not listen for hosts.',
     remedy: 'Start it with --fleet-address ADDRESS:PORT.',
   },
+  FleetStorageInvalid: {
+    when: 'The file of --fleet-storage is not valid, or Ceph refuses what it names.',
+    remedy: 'See docs/fleet.md for its members.',
+  },
+  FleetStorageOther: {
+    status: 409,
+    when: 'The VM’s disk is in a Ceph pool that the server is not configured for.',
+    remedy: 'Start the server with the --fleet-storage that the VM was created with.',
+  },
   HostAlreadyJoined: {
     when: 'The directory belongs to a host that has already joined.',
     remedy: 'Continue with `strongroom host run`, or join with another --dir.',
@@ -100,6 +109,11 @@ export const fleetErrors = {
     status: 409,
     when: 'A host asked for a VM that it does not carry, or not at that epoch.',
     remedy: 'None needed: the next heartbeat tells the host what it carries.',
+  },
+  StorageUnavailable: {
+    status: 503,
+    when: 'The Ceph cluster of joined hosts’ disks does not answer, or refuses.',
+    remedy: 'Check it with `ceph status`; requests are repeated by themselves.',
   },
   ZonalAllocationFailed: {
     status: 409,

@@ -16,6 +16,7 @@ import { findImage } from '../image/catalog.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { guestAddress } from '../network/guest-address.ts'
 import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
+import type { CephStorage } from './ceph/ceph-storage.ts'
 import { ImageManifests } from './image-manifests.ts'
 import { SiliconForHosts } from './silicon-for-hosts.ts'
 import { VmStorage } from './vm-storage.ts'
@@ -44,6 +45,8 @@ export class HomeHost extends VmStorage {
     stateDir: string
     installation: { ports: { tls: number } }
     logger: Logger
+    /** Where disks are, if not in the state directory. */
+    ceph?: CephStorage | undefined
   }) {
     super(o)
     this.#o = o

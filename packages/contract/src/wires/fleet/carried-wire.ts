@@ -100,6 +100,33 @@ export type CarriedStateAnswer = TypeOf<typeof stateAnswer>
 export const carriedApproval = named('CarriedApproval', object({ ...carried, event: upTo(64) }))
 /** The guest approves a planned event, by its id: it need not wait for its time. */
 export type CarriedApproval = TypeOf<typeof carriedApproval>
+=======
+export const carriedDisk = named('CarriedDisk', object({ ...carried, opened: optional(flag) }))
+/**
+ * Asks where a VM's disk is, with access to it; again, with `opened`, once it is open and before the guest gets it: the
+ * fence then knows the connection.
+ */
+export type CarriedDisk = TypeOf<typeof carriedDisk>
+
+const cephDisk = named(
+  'CephDisk',
+  object({
+    /** The cluster's monitors, as `mon_host` in ceph.conf. */
+    monitors: text(/^[\x20-\x7e]{1,4096}$/, 'printable text'),
+    pool: line,
+    /** Of the VM alone. */
+    namespace: line,
+    image: line,
+    /** A CephX user of this placement: without `client.`, and with access to the namespace only. */
+    user: line,
+    /** Its key, in base64. */
+    key: text(/^[A-Za-z0-9+/]{20,200}={0,2}$/, 'base64'),
+  }),
+)
+export type CephDisk = TypeOf<typeof cephDisk>
+const diskAnswer = named('CarriedDiskAnswer', object({ ceph: optional(cephDisk) }))
+/** Without `ceph`, the disk is NBD on the stream /disk/{vmId}/{epoch}. */
+export type CarriedDiskAnswer = TypeOf<typeof diskAnswer>
 
 const imageManifest = named(
   'ImageManifest',
@@ -133,8 +160,9 @@ export const carriedOperations: readonly WireOperation[] = [
   { method: 'POST', path: '/certify', summary: 'Certifies a key of a VM’s vTPM or metadata endpoint', body: carriedKey, status: 200, answer: carriedCertificate, errors },
   { method: 'POST', path: '/silicon', summary: 'Calls the simulated processor for a VM', body: carriedSilicon, status: 200, answer: anyObject, errors: [...errors, 'CallNotCarried'] },
   { method: 'POST', path: '/measurements', summary: 'The signed document that predicts a boot’s registers', body: carriedMeasurements, status: 200, answer: measurementsAnswer, errors },
-  { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors },
+  { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors: [...errors, 'StorageUnavailable'] },
   { method: 'POST', path: '/event', summary: 'The guest approves what is planned for it', body: carriedApproval, status: 200, answer: object({}), errors: [...errors, 'EventNotPlanned'] },
+  { method: 'POST', path: '/disk', summary: 'Where a VM’s disk is, and a key for it', body: carriedDisk, status: 200, answer: diskAnswer, errors: [...errors, 'StorageUnavailable'] },
   { method: 'POST', path: '/answer', summary: 'Answers a call received with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
   { method: 'GET', path: '/images/:id', summary: 'The files of an image, by content hash', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
 ]

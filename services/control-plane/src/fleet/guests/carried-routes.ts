@@ -1,8 +1,9 @@
-import type { CarriedCertificate, CarriedStateAnswer, FleetInstallation, ImageManifest } from '@strongroom/contract'
+import type { CarriedCertificate, CarriedDiskAnswer, CarriedStateAnswer, FleetInstallation, ImageManifest } from '@strongroom/contract'
 import type { Shape } from '@strongroom/contract/shape'
 import {
   carriedApproval,
   carriedCall,
+  carriedDisk,
   carriedInstance,
   carriedKey,
   carriedMeasurements,
@@ -94,6 +95,10 @@ export function carriedRoutes(app: FastifyInstance, o: Parts): void {
     const { vmId, event } = await carried(carriedApproval, request)
     await o.compute.approveMove(vmId, event)
     return {}
+  })
+  app.post('/disk', async (request): Promise<CarriedDiskAnswer> => {
+    const { vmId, epoch, opened = false } = await carried(carriedDisk, request)
+    return await o.home.disk({ vmId, epoch, sizeGiB: await o.vms.diskGiB(vmId), opened })
   })
   app.post('/answer', large, async (request) => {
     const { host } = await callerOf(o.registry, request.raw)

@@ -64,6 +64,11 @@ export class CarriedVms {
     }
   }
 
+  /** Of the OS disk. */
+  async diskGiB(vmId: string): Promise<number> {
+    return (await this.find(vmId))?.spec.osDisk.sizeGiB ?? 0
+  }
+
   async all(): Promise<InstanceStatus[]> {
     const rows = await this.#db.selectFrom('carried_vm').select(['vm_id', 'spec', 'status']).execute()
     return rows.map((row) => ({

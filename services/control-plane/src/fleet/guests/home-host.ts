@@ -1,5 +1,11 @@
 import type { Duplex } from 'node:stream'
-import type { CarriedKey, CarriedMeasurements, CarriedSilicon, ImageManifest } from '@strongroom/contract'
+import type {
+  CarriedDiskAnswer,
+  CarriedKey,
+  CarriedMeasurements,
+  CarriedSilicon,
+  ImageManifest,
+} from '@strongroom/contract'
 
 /**
  * What the server's own host provides to joined hosts. The caller has verified that the host carries the VM at that
@@ -7,6 +13,11 @@ import type { CarriedKey, CarriedMeasurements, CarriedSilicon, ImageManifest } f
  * and an earlier one is never served again.
  */
 export interface HomeHost {
+  /**
+   * Where the OS disk is: behind `openDisk`, or in Ceph, with a key of this epoch. With `opened`, the host has opened it
+   * there. @throws ServiceError PlacementOver, StorageUnavailable
+   */
+  disk(o: { vmId: string; epoch: number; sizeGiB: number; opened: boolean }): Promise<CarriedDiskAnswer>
   /** NBD, for the OS disk. @throws ServiceError PlacementOver */
   openDisk(o: { vmId: string; epoch: number; sizeGiB: number }): Promise<Duplex>
   /** Undefined until one was written. @throws ServiceError PlacementOver */

@@ -50,8 +50,7 @@ async function open(o: Parts, request: IncomingMessage): Promise<Duplex> {
       const placed = { vmId: id, epoch: Number(last) }
       await o.compute.carried(host, placed)
       if (kind === 'guest') return o.home.installation(id)
-      const sizeGiB = (await o.vms.find(id))?.spec.osDisk.sizeGiB ?? 0
-      return await o.home.openDisk({ ...placed, sizeGiB })
+      return await o.home.openDisk({ ...placed, sizeGiB: await o.vms.diskGiB(id) })
     }
   }
   throw new ServiceError({ code: 'NotFound', message: 'There is no such stream here.' })

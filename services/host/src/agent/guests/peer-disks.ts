@@ -1,23 +1,28 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CarriedStateAnswer } from '@strongroom/contract'
+import type { CarriedDiskAnswer, CarriedStateAnswer, CephDisk } from '@strongroom/contract'
 import { run, ServiceError } from '@strongroom/platform'
 import { giveTo } from '../../confinement/vm-user.ts'
 import type { DiskDriver } from '../../disks/disk-driver.ts'
 import { openDoor } from '../../network/door.ts'
+import { CephDoor } from './ceph-door.ts'
 import type { FetchedImages } from './fetched-images.ts'
 import { openFleetStream } from './fleet-stream.ts'
 import { streamDoor } from './stream-door.ts'
 import type { VmPeer } from './vm-peer.ts'
 
+/** How long the storage may take to close what was open before, in milliseconds. */
+const diskMs = 120_000
+
 /**
- * Disks behind NBD, and guest states in the control plane's storage, through the fleet's wire: the host's certificate
- * identifies the caller, and the epoch decides what may be opened. Nothing that the VM's next host needs is on this
- * machine.
+ * Disks behind NBD through the fleet's wire, or in Ceph; guest states in the control plane's storage. The host's
+ * certificate identifies the caller, and the epoch decides what may be opened. Nothing that the VM's next host needs is
+ * on this machine.
  */
 export class PeerDisks implements DiskDriver {
   readonly #peer: VmPeer
   readonly #images: FetchedImages
+  readonly #open = new Set<CephDoor>()
   #isOver = false
 
   constructor(peer: VmPeer, images: FetchedImages) {
@@ -28,6 +33,7 @@ export class PeerDisks implements DiskDriver {
   /** Nothing more is written for this placement, whatever is under way. */
   close(): void {
     this.#isOver = true
+    for (const door of this.#open) door.kill()
   }
 
   readonly fetchImage: DiskDriver['fetchImage'] = async (spec, signal) =>
@@ -42,9 +48,7 @@ export class PeerDisks implements DiskDriver {
   }
 
   readonly keep: DiskDriver['keep'] = async (spec, files, signal) => {
-    const socket = join(files.directory, 'nbd')
-    const door = this.#door()
-    await openDoor(door.server, socket)
+    const { socket, close } = await this.#attach({ path: join(files.directory, 'nbd'), user: undefined })
     try {
       const target = `driver=nbd,server.type=unix,server.path=${socket.replaceAll(',', ',,')},export=os`
       await run({
@@ -54,23 +58,49 @@ export class PeerDisks implements DiskDriver {
         timeoutMs: 1_800_000,
       })
     } finally {
-      await door.close()
+      await close()
     }
     await rm(files.disk)
     await this.writeState(spec.vmId, await readFile(files.guestState))
   }
 
   readonly open: DiskDriver['open'] = async (_spec, _files, { runtimeDir, user }) => {
-    const socket = join(runtimeDir, 'os-disk')
-    const door = this.#door()
-    await openDoor(door.server, socket)
-    await giveTo(socket, user)
-    return { disk: { nbd: socket }, close: async () => await door.close() }
+    const { socket, close } = await this.#attach({ path: join(runtimeDir, 'os-disk'), user })
+    return { disk: { nbd: socket }, close }
   }
 
   readonly writeState = async (_vmId: string, bytes: Uint8Array): Promise<void> => {
-    if (this.#isOver) throw new ServiceError({ code: 'PlacementOver', message: 'The virtual machine is no longer placed on this host.' }) // prettier-ignore
+    if (this.#isOver) throw over()
     await this.#peer.post('/state', { bytes: Buffer.from(bytes).toString('base64') })
+  }
+
+  /** @param o.path of the socket, where the disk is behind the fleet's wire @param o.user who may connect, besides this process's */
+  async #attach(o: { path: string; user: number | undefined }): Promise<{ socket: string; close(): Promise<void> }> {
+    const { ceph } = await this.#peer.post<CarriedDiskAnswer>('/disk', {}, diskMs)
+    if (ceph !== undefined) return await this.#attachCeph(ceph, o.user)
+    const door = this.#door()
+    await openDoor(door.server, o.path)
+    await giveTo(o.path, o.user)
+    return { socket: o.path, close: async () => await door.close() }
+  }
+
+  /** The guest gets the disk once the control plane knows by which connection it is open: only then can the fence close it. */
+  async #attachCeph(disk: CephDisk, user: number | undefined): Promise<{ socket: string; close(): Promise<void> }> {
+    const door = await CephDoor.open({ vmId: this.#peer.vmId, disk, user })
+    this.#open.add(door)
+    const close = async (): Promise<void> => {
+      this.#open.delete(door)
+      await door.close()
+    }
+    try {
+      if (this.#isOver) throw over()
+      await this.#peer.post('/disk', { opened: true }, diskMs)
+      return { socket: door.socket, close }
+    } catch (error) {
+      door.kill()
+      await close()
+      throw error
+    }
   }
 
   #door(): ReturnType<typeof streamDoor> {
@@ -81,3 +111,6 @@ export class PeerDisks implements DiskDriver {
     })
   }
 }
+
+const over = (): ServiceError =>
+  new ServiceError({ code: 'PlacementOver', message: 'The virtual machine is no longer placed on this host.' })
