@@ -112,6 +112,8 @@ export async function collected(site: Site): Promise<History> {
   const disks: DiskHistory[] = []
   for (const vmId of site.vmIds) {
     const { epoch: last } = await placementOf(site, vmId)
+    // First: guests may go on writing.
+    const confirmed = await site.confirmed(vmId)
     const disk = await site.openDisk(vmId)
     const [boots, records]: [Boot[], Record<number, number>] = [[], {}]
     for (let epoch = 1; epoch <= last; epoch++) {
@@ -120,7 +122,7 @@ export async function collected(site: Site): Promise<History> {
       for (const { seen } of found) if (seen !== undefined) boots.push({ epoch, seen })
     }
     await disk.close()
-    disks.push({ vmId, boots, records, confirmed: await site.confirmed(vmId) })
+    disks.push({ vmId, boots, records, confirmed })
   }
   return { disks, vault: await vaultEvents(site) }
 }

@@ -21,7 +21,7 @@ export class CephIntruder {
     const { disk } = o
     const [command = '', ...before] = o.within
     const program = join(import.meta.dirname, 'ceph-intruder.py')
-    const args = [...before, 'python3', '-I', program, disk.monitors, disk.user, disk.pool]
+    const args = [...before, '/usr/bin/python3', '-I', program, disk.monitors, disk.user, disk.pool]
     const intruder = new CephIntruder(spawn(command, args, { stdio: ['pipe', 'pipe', 'ignore'] }))
     intruder.#child.stdin!.on('error', () => {})
     intruder.#child.stdin!.write(`${disk.key}\n`)

@@ -1,29 +1,24 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { signal, treeOf } from './processes.ts'
 
 const run = promisify(execFile)
 
-/** The server's rights, as docs/fleet.md states them. */
-export const serverCaps = (pool: string): string[] => [
-  'mon',
-  [
-    'profile simple-rados-client',
-    `allow command "auth get-or-create" with entity prefix client.strongroom. caps_mon="profile simple-rados-client" caps_osd regex "allow rwx pool=${pool} namespace=[0-9A-F-]+"`,
-    'allow command "auth rm" with entity prefix client.strongroom.',
-    'allow command "osd blocklist" with blocklistop=add',
-    'allow command sessions',
-  ].join(', '),
-  'osd',
-  `allow rwx pool=${pool}`,
-]
+/** The keyring of the server's user, as docs/fleet.md has it written. */
+async function documentedKeyring(): Promise<string> {
+  const page = await readFile(join(import.meta.dirname, '../../../docs/fleet.md'), 'utf8')
+  const [, keyring] = /<<'END'\n(\[client\.strongroom\]\n.*?)END\n/s.exec(page) ?? []
+  if (keyring === undefined) throw new Error('docs/fleet.md has no keyring of client.strongroom')
+  return keyring
+}
 
 /** A test's own Ceph on one machine of the site: a monitor and a storage daemon with one file, from Debian's packages. */
 export class SiteCeph {
-  readonly pool = 'vms'
+  /** As in the documented rights. */
+  readonly pool = 'strongroom'
   readonly #directory: string
   readonly #within: readonly string[]
   readonly #address: string
@@ -45,8 +40,10 @@ export class SiteCeph {
       ceph.#start('ceph-osd', ['-i', '0'])
       await ceph.command('osd', 'pool', 'create', ceph.pool, '8')
       await ceph.command('osd', 'pool', 'application', 'enable', ceph.pool, 'rbd')
-      await ceph.command('auth', 'get-or-create', 'client.strongroom', ...serverCaps(ceph.pool), '-o', ceph.#at('strongroom.keyring')) // prettier-ignore
-      await run('chmod', ['600', ceph.#at('strongroom.keyring')])
+      const keyring = ceph.#at('strongroom.keyring')
+      await writeFile(keyring, await documentedKeyring(), { mode: 0o600 })
+      await run('ceph-authtool', [keyring, '-n', 'client.strongroom', '--gen-key'])
+      await ceph.command('auth', 'import', '-i', keyring)
       return ceph
     } catch (error) {
       await ceph.stop()
@@ -144,12 +141,13 @@ const configurationOf = (o: { fsid: string; address: string; directory: string }
     'bluestore block create': 'true',
     'bluestore block size': String(16 * 2 ** 30),
     'osd memory target': '939524096',
-    keyring: join(o.directory, 'admin.keyring'),
     'mon data avail warn': '1',
     'mon data avail crit': '1',
     'run dir': o.directory,
     'admin socket': join(o.directory, '$name.asok'),
     'log file': join(o.directory, '$name.log'),
+    '[client.admin]': '',
+    keyring: join(o.directory, 'admin.keyring'),
   })
     .map(([name, value]) => (value === '' ? name : `${name} = ${value}`))
     .join('\n')

@@ -21,6 +21,7 @@ export const fleetErrors = {
     remedy: 'Start it with --fleet-address ADDRESS:PORT.',
   },
   FleetStorageInvalid: {
+    status: 400,
     when: 'The file of --fleet-storage is not valid, or Ceph refuses what it names.',
     remedy: 'See docs/fleet.md for its members.',
   },

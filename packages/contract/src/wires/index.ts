@@ -16,6 +16,7 @@ export { beatRequest, certificateRequest, hostName, joinRequest, vmsReport } fro
 export {
   carriedApproval,
   carriedCall,
+  carriedDisk,
   carriedInstance,
   carriedKey,
   carriedMeasurements,

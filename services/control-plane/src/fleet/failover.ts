@@ -6,6 +6,8 @@ import type { Placements } from './placements.ts'
 const everyMs = 1_000
 /** Placed at once; the rest in the next round. */
 const most = 500
+/** A fence in Ceph waits a second or two for the monitors, which make one change of several. */
+const fencesAtOnce = 16
 
 /** Finds hosts with expired leases, and gives their VMs to others. Any number of processes may do so at once. */
 export class Failover {
@@ -44,8 +46,8 @@ export class Failover {
       await this.#compute.abandon(host)
     }
     await this.#compute.draining.sweep()
-    // If the vault was unreachable when the placement was made.
-    for (const { vm_id } of await this.#placements.unfenced(most)) await this.#compute.fence(vm_id)
+    // If the vault or the storage was unreachable when the placement was made.
+    await this.#fence()
     const waiting = await this.#placements.waiting(most)
     if (waiting.length === 0) return
     const candidates = await this.#placements.candidates()
@@ -54,5 +56,18 @@ export class Failover {
       await otherWork()
       await this.#compute.placeAgain(placement, candidates)
     }
+    await this.#fence()
+  }
+
+  /** All that were placed, several at once: one whose storage does not answer holds up no other. */
+  async #fence(): Promise<void> {
+    const unfenced = (await this.#placements.unfenced(most)).map(({ vm_id }) => vm_id)
+    const some = async (): Promise<void> => {
+      for (let vmId = unfenced.shift(); vmId !== undefined; vmId = unfenced.shift()) {
+        const failed = (error: unknown): void => this.#logger.error({ err: error, vmId }, 'a VM could not be given to its next host') // prettier-ignore
+        await this.#compute.fence(vmId).catch(failed)
+      }
+    }
+    await Promise.all(Array.from({ length: fencesAtOnce }, some))
   }
 }

@@ -263,27 +263,21 @@ export class FleetCompute {
     await this.#planned.approve(vmId, event)
   }
 
-  /** Gives a waiting VM a host. @returns false if none can carry it */
-  async placeAgain({ vm_id: vmId }: Placement, candidates: Candidate[]): Promise<boolean> {
+  /** Gives a waiting VM a host, which is told once the fence stands. Does nothing if none can carry it. */
+  async placeAgain({ vm_id: vmId }: Placement, candidates: Candidate[]): Promise<void> {
     const status = await this.#inner.find(vmId)
-    if (status === undefined) return false
-    let host: string | null = null
+    if (status === undefined) return
     try {
       await this.#inner.turn(vmId, 'Starting', startStep, async (tx) => {
         const before = await this.#placements.lock(tx, vmId)
         if (before === undefined || before.host !== null || before.wanted !== 'Running') return false
         const placed = await this.#place(tx, status.spec, candidates)
         await this.#placements.want(tx, placed, 'Running', { again: true })
-        host = placed.host
         return true
       })
     } catch (error) {
-      if (error instanceof ServiceError && error.code.endsWith('AllocationFailed')) return false
-      throw error
+      if (!(error instanceof ServiceError && error.code.endsWith('AllocationFailed'))) throw error
     }
-    await this.fence(vmId)
-    this.#signal.notify(host)
-    return true
   }
 
   /** Informs the vault of a new placement, and only then the host: the previous host no longer gets the key. */

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,6 +105,24 @@ describe('the storage of a fleet', () => {
     other.destroy()
     await expect.poll(daemons).toBe(0)
     await io(await door(1), 'write 0 512')
+  })
+
+  it('serves nothing for a VM whose disk is in a pool that it is not configured for', async () => {
+    await mkdir(join(stateDir, 'fleet', vmId), { recursive: true })
+    await writeFile(join(stateDir, 'fleet', vmId, 'ceph.json'), JSON.stringify({ fsid: '1', pool: 'vms' }))
+    const elsewhere = expect.objectContaining({ code: 'FleetStorageOther' })
+    const at = { vmId, epoch: 1, sizeGiB: 1 }
+    await expect(storage.openDisk(at)).rejects.toEqual(elsewhere)
+    await expect(storage.disk({ ...at, opened: false })).rejects.toEqual(elsewhere)
+    await expect(storage.readState(at)).rejects.toEqual(elsewhere)
+    await expect(storage.writeState({ ...at, bytes: state(1) })).rejects.toEqual(elsewhere)
+    await expect(storage.fence(vmId, 1)).rejects.toEqual(elsewhere)
+    await expect(storage.remove(vmId)).rejects.toEqual(elsewhere)
+    expect(await readdir(join(stateDir, 'fleet', vmId))).toEqual(['ceph.json'])
+  })
+
+  it('names no other place for a disk among its own files', async () => {
+    expect(await storage.disk({ vmId, epoch: 1, sizeGiB: 1, opened: false })).toEqual({})
   })
 
   it('takes nothing for a guest state but one, for a VM but its name, nor an epoch that is none', async () => {

@@ -48,6 +48,11 @@ export class CephCluster {
     return await this.#ask('everyMonitor', { command })
   }
 
+  /** Resolves once the client's operations are refused, as ADDRESS:PORT/NONCE. */
+  async shutOut(client: string, seconds: number): Promise<void> {
+    await this.#ask('shutOut', { client, seconds })
+  }
+
   /** Addresses of the clients that have the image open for writing. */
   async watchers(image: { namespace: string; image: string }): Promise<string[]> {
     return await this.#ask('watchers', image)
@@ -99,7 +104,7 @@ export class CephCluster {
   #open(): Connection {
     const { conf, keyring, user, pool } = this.#configuration
     const process = startProgram({
-      command: 'python3',
+      command: '/usr/bin/python3',
       args: ['-I', program, conf, keyring, `client.${user}`, pool],
       stdio: ['pipe', 'pipe', 'pipe'],
       newSession: true,

@@ -60,13 +60,8 @@ export class CephStorage implements StorageBackend {
     await this.#cluster.lay({ namespace: vmId, image, bytes: o.bytes })
     await this.#remember(vmId, { epoch, clients: [] })
     const user = userOf(vmId, epoch)
-    const created = await this.#cluster.command({
-      prefix: 'auth get-or-create',
-      entity: `client.${user}`,
-      // Not `profile rbd`: its holder may shut out any client of the cluster.
-      caps: ['mon', 'profile simple-rados-client', 'osd', `allow rwx pool=${this.#cluster.pool} namespace=${vmId}`],
-      format: 'json',
-    })
+    const caps = capsOf(this.#cluster.pool, vmId)
+    const created = await this.#cluster.command({ prefix: 'auth get-or-create', entity: `client.${user}`, caps, format: 'json' }) // prettier-ignore
     const [{ key = '' } = {}] = JSON.parse(created) as { key?: string }[]
     const { monitors } = await this.#cluster.identity()
     return { monitors, pool: this.#cluster.pool, namespace: vmId, image, user, key }
@@ -109,7 +104,7 @@ export class CephStorage implements StorageBackend {
   async #shutOut(vmId: string, { epoch, clients }: Opened): Promise<void> {
     const all = new Set([...clients, ...(await this.#clientsOf(vmId, epoch))])
     // At once: the monitors make one change of them.
-    await Promise.all([...all].map(async (addr) => await this.#cluster.command({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: shutOutSeconds }))) // prettier-ignore
+    await Promise.all([...all].map(async (client) => await this.#cluster.shutOut(client, shutOutSeconds)))
   }
 
   async #clientsOf(vmId: string, epoch: number): Promise<string[]> {
@@ -135,6 +130,17 @@ interface MonitorSession {
   entity_name: string
   addrs: { addrvec: { addr: string; nonce: number }[] }
 }
+
+/**
+ * The namespace, and the pool's settings, which librbd reads. Not `profile rbd`: its holder may shut out any client of
+ * the cluster. The server's own rights (docs/fleet.md) name these, so that it can give no others.
+ */
+const capsOf = (pool: string, vmId: string): string[] => [
+  'mon',
+  'profile simple-rados-client',
+  'osd',
+  `allow rwx pool=${pool} namespace=${vmId}, allow class rbd metadata_list pool=${pool} namespace="" object_prefix rbd_info`,
+]
 
 const userOf = (vmId: string, epoch: number): string => `strongroom.${vmId}.${epoch}`
 

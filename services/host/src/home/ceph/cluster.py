@@ -61,6 +61,13 @@ def every_monitor(request):
     return [checked(cluster.mon_command(body, b"", target=monitor)) for monitor in status["quorum_names"]]
 
 
+def shut_out(request):
+    """A client, by its address: on return no storage daemon applies an operation of it after a newer client's."""
+    # A number without a fraction is not a CephFloat.
+    expire = {"addr": request["client"], "expire": float(request["seconds"])}
+    command({"command": {"prefix": "osd blocklist", "blocklistop": "add", **expire}})
+
+
 def opened(request):
     ioctx = cluster.open_ioctx(pool)
     ioctx.set_namespace(request["namespace"])
@@ -86,8 +93,10 @@ def lay(request):
     with opened(request) as ioctx:
         if request["image"] not in images.list(ioctx):
             images.create(ioctx, request["image"], request["bytes"], old_format=False, features=rbd.RBD_FEATURE_LAYERING)
-        with rbd.Image(ioctx, request["image"]) as image:
-            if image.size() < request["bytes"]:
+        with rbd.Image(ioctx, request["image"], read_only=True) as image:
+            is_small = image.size() < request["bytes"]
+        if is_small:
+            with rbd.Image(ioctx, request["image"]) as image:
                 image.resize(request["bytes"])
 
 
@@ -143,6 +152,7 @@ def identity(_request):
 asks = {
     "command": command,
     "everyMonitor": every_monitor,
+    "shutOut": shut_out,
     "watchers": watchers,
     "lay": lay,
     "destroy": destroy,
@@ -167,7 +177,7 @@ except Exception as error:
     say({"errno": getattr(error, "errno", None) or errno.EIO, "message": str(error)})
     sys.exit(1)
 say({"connected": True})
-with ThreadPoolExecutor(max_workers=8) as workers:
+with ThreadPoolExecutor(max_workers=16) as workers:
     for line in sys.stdin:
         workers.submit(answer, json.loads(line))
 cluster.shutdown()
