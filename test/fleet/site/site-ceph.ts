@@ -1,18 +1,18 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { signal, treeOf } from './processes.ts'
 
 const run = promisify(execFile)
 
-/** The keyring of the server's user, as docs/fleet.md has it written. */
-async function documentedKeyring(): Promise<string> {
+/** The rights of the server's user, as docs/fleet.md has them given. */
+async function documentedCaps(): Promise<string[]> {
   const page = await readFile(join(import.meta.dirname, '../../../docs/fleet.md'), 'utf8')
-  const [, keyring] = /<<'END'\n(\[client\.strongroom\]\n.*?)END\n/s.exec(page) ?? []
-  if (keyring === undefined) throw new Error('docs/fleet.md has no keyring of client.strongroom')
-  return keyring
+  const [, osd, mon] = /get-or-create client\.strongroom [^"]*osd "([^"]+)"[^"]*mon "([^"]+)"/.exec(page) ?? []
+  if (osd === undefined || mon === undefined) throw new Error('docs/fleet.md gives client.strongroom no rights')
+  return ['osd', osd, 'mon', mon]
 }
 
 /** A test's own Ceph on one machine of the site: a monitor and a storage daemon with one file, from Debian's packages. */
@@ -41,9 +41,8 @@ export class SiteCeph {
       await ceph.command('osd', 'pool', 'create', ceph.pool, '8')
       await ceph.command('osd', 'pool', 'application', 'enable', ceph.pool, 'rbd')
       const keyring = ceph.#at('strongroom.keyring')
-      await writeFile(keyring, await documentedKeyring(), { mode: 0o600 })
-      await run('ceph-authtool', [keyring, '-n', 'client.strongroom', '--gen-key'])
-      await ceph.command('auth', 'import', '-i', keyring)
+      await ceph.command('auth', 'get-or-create', 'client.strongroom', ...(await documentedCaps()), '-o', keyring)
+      await chmod(keyring, 0o600)
       return ceph
     } catch (error) {
       await ceph.stop()

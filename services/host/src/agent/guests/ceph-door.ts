@@ -97,6 +97,8 @@ async function serve(control: Qmp, o: CephDisk & { configuration: string; socket
     user: o.user,
     'key-secret': 'key',
     discard: 'unmap',
+    // A connection that was shut out would confirm writes and flushes that its cache has lost (librbd 18).
+    cache: { direct: true },
   })
   await control.execute('nbd-server-start', { addr: { type: 'unix', data: { path: o.socket } } })
   await control.execute('block-export-add', { type: 'nbd', id: 'os', 'node-name': 'disk', name: 'os', writable: true })
