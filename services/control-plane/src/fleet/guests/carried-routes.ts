@@ -1,4 +1,10 @@
-import type { CarriedCertificate, CarriedDiskAnswer, CarriedStateAnswer, FleetInstallation, ImageManifest } from '@strongroom/contract'
+import type {
+  CarriedCertificate,
+  CarriedDiskAnswer,
+  CarriedStateAnswer,
+  FleetInstallation,
+  ImageManifest,
+} from '@strongroom/contract'
 import type { Shape } from '@strongroom/contract/shape'
 import {
   carriedApproval,
