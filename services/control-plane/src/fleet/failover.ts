@@ -1,4 +1,4 @@
-import { setImmediate as otherWork } from 'node:timers/promises'
+import { setImmediate as otherWork, setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@strongroom/platform'
 import type { FleetCompute } from './fleet-compute.ts'
 import type { Placements } from './placements.ts'
@@ -8,12 +8,16 @@ const everyMs = 1_000
 const most = 500
 /** A fence in Ceph waits a second or two for the monitors, which make one change of several. */
 const fencesAtOnce = 16
+/** How long a round waits for its fences. */
+const fenceMs = 5_000
 
 /** Finds hosts with expired leases, and gives their VMs to others. Any number of processes may do so at once. */
 export class Failover {
   readonly #placements: Placements
   readonly #compute: FleetCompute
   readonly #logger: Logger
+  /** Under way, by VM. */
+  readonly #fencing = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> = Promise.resolve()
 
@@ -37,6 +41,7 @@ export class Failover {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await this.#running
+    await Promise.all(this.#fencing.values())
   }
 
   async sweep(): Promise<void> {
@@ -59,15 +64,23 @@ export class Failover {
     await this.#fence()
   }
 
-  /** All that were placed, several at once: one whose storage does not answer holds up no other. */
+  /**
+   * Fences all that were placed, several at once, and waits for them; not for long, because a storage that does not
+   * answer must not hold up what the next round does for others.
+   */
   async #fence(): Promise<void> {
-    const unfenced = (await this.#placements.unfenced(most)).map(({ vm_id }) => vm_id)
-    const some = async (): Promise<void> => {
-      for (let vmId = unfenced.shift(); vmId !== undefined; vmId = unfenced.shift()) {
-        const failed = (error: unknown): void => this.#logger.error({ err: error, vmId }, 'a VM could not be given to its next host') // prettier-ignore
-        await this.#compute.fence(vmId).catch(failed)
-      }
+    const over = sleep(fenceMs, undefined, { ref: false })
+    const until = performance.now() + fenceMs
+    for (const { vm_id: vmId } of await this.#placements.unfenced(most)) {
+      if (this.#fencing.has(vmId)) continue
+      while (this.#fencing.size >= fencesAtOnce && performance.now() < until) await Promise.race([over, ...this.#fencing.values()]) // prettier-ignore
+      if (performance.now() >= until) break
+      const fenced = this.#compute
+        .fence(vmId)
+        .catch((error: unknown) => this.#logger.error({ err: error, vmId }, 'a VM could not be given to its next host'))
+        .finally(() => this.#fencing.delete(vmId))
+      this.#fencing.set(vmId, fenced)
     }
-    await Promise.all(Array.from({ length: fencesAtOnce }, some))
+    await Promise.race([over, Promise.all(this.#fencing.values())])
   }
 }

@@ -100,6 +100,7 @@ export type CarriedStateAnswer = TypeOf<typeof stateAnswer>
 export const carriedApproval = named('CarriedApproval', object({ ...carried, event: upTo(64) }))
 /** The guest approves a planned event, by its id: it need not wait for its time. */
 export type CarriedApproval = TypeOf<typeof carriedApproval>
+
 export const carriedDisk = named('CarriedDisk', object({ ...carried, opened: optional(flag) }))
 /**
  * Asks where a VM's disk is, with access to it; again, with `opened`, once it is open and before the guest gets it: the

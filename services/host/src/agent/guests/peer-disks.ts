@@ -14,6 +14,12 @@ import type { VmPeer } from './vm-peer.ts'
 /** How long the storage may take to close what was open before, in milliseconds. */
 const diskMs = 120_000
 
+/** A disk behind a socket of this machine. */
+interface Attached {
+  socket: string
+  close(): Promise<void>
+}
+
 /**
  * Disks behind NBD through the fleet's wire, or in Ceph; guest states in the control plane's storage. The host's
  * certificate identifies the caller, and the epoch decides what may be opened. Nothing that the VM's next host needs is
@@ -48,9 +54,9 @@ export class PeerDisks implements DiskDriver {
   }
 
   readonly keep: DiskDriver['keep'] = async (spec, files, signal) => {
-    const { socket, close } = await this.#attach({ path: join(files.directory, 'nbd'), user: undefined })
+    const attached = await this.#attach({ path: join(files.directory, 'nbd'), user: undefined })
     try {
-      const target = `driver=nbd,server.type=unix,server.path=${socket.replaceAll(',', ',,')},export=os`
+      const target = `driver=nbd,server.type=unix,server.path=${attached.socket.replaceAll(',', ',,')},export=os`
       await run({
         command: 'qemu-img',
         args: ['convert', '-n', '--target-is-zero', '-f', 'raw', '--target-image-opts', files.disk, target],
@@ -58,15 +64,15 @@ export class PeerDisks implements DiskDriver {
         timeoutMs: 1_800_000,
       })
     } finally {
-      await close()
+      await attached.close()
     }
     await rm(files.disk)
     await this.writeState(spec.vmId, await readFile(files.guestState))
   }
 
   readonly open: DiskDriver['open'] = async (_spec, _files, { runtimeDir, user }) => {
-    const { socket, close } = await this.#attach({ path: join(runtimeDir, 'os-disk'), user })
-    return { disk: { nbd: socket }, close }
+    const attached = await this.#attach({ path: join(runtimeDir, 'os-disk'), user })
+    return { disk: { nbd: attached.socket }, close: async () => await attached.close() }
   }
 
   readonly writeState = async (_vmId: string, bytes: Uint8Array): Promise<void> => {
@@ -75,7 +81,7 @@ export class PeerDisks implements DiskDriver {
   }
 
   /** @param o.path of the socket, where the disk is behind the fleet's wire @param o.user who may connect, besides this process's */
-  async #attach(o: { path: string; user: number | undefined }): Promise<{ socket: string; close(): Promise<void> }> {
+  async #attach(o: { path: string; user: number | undefined }): Promise<Attached> {
     const { ceph } = await this.#peer.post<CarriedDiskAnswer>('/disk', {}, diskMs)
     if (ceph !== undefined) return await this.#attachCeph(ceph, o.user)
     const door = this.#door()
@@ -85,7 +91,7 @@ export class PeerDisks implements DiskDriver {
   }
 
   /** The guest gets the disk once the control plane knows by which connection it is open: only then can the fence close it. */
-  async #attachCeph(disk: CephDisk, user: number | undefined): Promise<{ socket: string; close(): Promise<void> }> {
+  async #attachCeph(disk: CephDisk, user: number | undefined): Promise<Attached> {
     const door = await CephDoor.open({ vmId: this.#peer.vmId, disk, user })
     this.#open.add(door)
     const close = async (): Promise<void> => {
