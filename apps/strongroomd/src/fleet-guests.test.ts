@@ -43,6 +43,7 @@ const status = { vmId: 'x', spec: {}, provisioning: { state: 'Succeeded', steps:
 const asked = (): Record<string, object> => ({
   '/state': { ...at(), bytes: Buffer.alloc(4 * 1024 * 1024).toString('base64') },
   '/certify': { ...at(), usage: 'attestationKey', publicKey: key },
+  '/disk': at(),
   '/silicon': { ...at(), ask: 'endorsements' },
   '/call': { ...at(), method: 'GET', url: 'https://sharedweu.weu.attest.strongroom.internal/certs' },
   '/measurements': { ...at(), image, registers: {}, secureBoot: true },
@@ -101,6 +102,7 @@ describe('a guest that a joined host carries', () => {
     expect(await a!.send('/event', { ...at(), event: 'A' })).toMatchObject({ status: 404, body: { error: { code: 'EventNotPlanned' } } }) // prettier-ignore
     expect(await stream('a', `/ssh/${order.vmId}/00000000-0000-4000-8000-000000000000`)).toBe(404)
     expect(await stream('a', `/disk/${order.vmId}/${order.epoch}`)).toBe(101)
+    expect(await a!.send('/disk', at())).toMatchObject({ status: 200, body: {} })
   })
 
   it('has nothing called for it but its own provider, key and identity (attack W37)', async () => {
