@@ -7,7 +7,7 @@ const mutations: Record<string, readonly (readonly [file: string, from: string, 
     ['/home/file-storage.ts', `is closed')\n    await end(served)`, `is closed')\n    delete served.daemon`],
     ['/home/file-storage.ts', 'driver=file,node-name', 'driver=file,locking=off,node-name'],
   ],
-  // Keys are still removed: who has connected goes on.
+  // Keys are still removed: whoever has connected continues.
   ceph: [['/ceph/ceph-storage.ts', 'new Set([...clients, ...(await this.#clientsOf(vmId, epoch))])', 'new Set()']],
   key: [['/release/release.ts', 'if (row !== undefined) assertPlaced(row, { claims', 'if (row === null) assertPlaced(row, { claims']], // prettier-ignore
 }
