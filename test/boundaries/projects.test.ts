@@ -34,6 +34,7 @@ const projectsOf = (file: string): string[] =>
  * 25 boots.
  */
 const attacksElsewhere = [
+  'test/fleet/rbd.long.test.ts',
   'test/packages/testcontainers.slow.test.ts',
   'test/system/backup.long.test.ts',
   'test/system/drill.long.test.ts',
