@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { AddedHost } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { serverNodeOptions } from '../../../apps/cli/src/up/server-command.ts'
+import { sweepRuntime } from '../../../services/host/src/instances/layout.ts'
 import type { ReadDisk } from '../disk/records.ts'
 import type { HadRelease } from '../hosts/attested-boot.ts'
 import type { HostMessage, HostQuestion } from '../hosts/host-process.ts'
@@ -91,7 +92,11 @@ export class Site {
     const { stateDir } = await server.ask<ServerReady>(undefined)
     const parts: Parts = { directory, network, database, databaseClock, server, serverClock, ceph, stateDir, hosts: [], vmIds: [] } // prettier-ignore
     const site = new Site(parts)
-    opened.push(async () => await Promise.resolve(site.endHosts()))
+    opened.push(async () => {
+      site.endHosts()
+      // Killed agents leave their memory-backed directories.
+      for (const vmId of site.vmIds) await sweepRuntime(vmId)
+    })
     for (let index = 0; index < o.hosts; index++) {
       const host = await joinedHost(parts, index, (o.isObstinate ?? isOdd)(index))
       parts.hosts.push(host)
