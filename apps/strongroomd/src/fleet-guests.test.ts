@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { Agent, request as requestByTls } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fleetHost, type BeatAnswer, type VmOrder } from '@strongroom/contract'
+import { fleetHost, identityAudience, type BeatAnswer, type VmOrder } from '@strongroom/contract'
 import { SimulatedCarrier } from '@strongroom/host/agent'
 import { freePort } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -118,7 +118,7 @@ describe('a guest that a joined host carries', () => {
       { method: 'GET', url: 'https://platform.vault.strongroom.internal/keys?api-version=7.4' },
       { method: 'GET', url: `${spec.guestStateKey}?api-version=7.4&x=y` },
       { method: 'GET', url: 'http://127.0.0.1/' },
-      { method: 'POST', url: `https://identity.strongroom.internal/${installation.tenantId}/managedIdentities/token`, body: { resourceId: `${spec.resourceId}2`, audience: 'https://vault.azure.net' } }, // prettier-ignore
+      { method: 'POST', url: `${identityAudience}/${installation.tenantId}/managedIdentities/token`, body: { resourceId: `${spec.resourceId}2`, audience: 'https://vault.azure.net' } }, // prettier-ignore
     ]
     for (const call of others) {
       const answer = await a!.send('/call', { ...at(), ...call })
