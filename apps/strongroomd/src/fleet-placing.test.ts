@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { HostView, ShownHost, VmPlacement } from '@strongroom/contract'
+import type { AddedHost, HostView, ShownHost, VmPlacement } from '@strongroom/contract'
+import { joinFleet } from '@strongroom/host/agent'
 import { freePort } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestInstallation, type TestInstallation } from './testing/running.ts'
@@ -83,8 +84,9 @@ describe('the sizes of a fleet', () => {
     // Too large for any; of a processor that none has; more memory than any has (8 GiB a core); not in this region.
     for (const name of ['DC32as_v5', 'DC4es_v5', 'DC4as_v6'])
       expect(sku(name).restrictions, name).toEqual([restricted('Location')])
+    // The region has it, though none of its hosts.
     expect((await skus('northeurope'))('DC4as_v5')).toMatchObject({
-      locationInfo: [{ zones: [] }],
+      locationInfo: [{ zones: ['1', '2', '3'] }],
       restrictions: [{ type: 'Location', values: ['northeurope'] }],
     })
     const listed = await sizes()
@@ -92,6 +94,16 @@ describe('the sizes of a fleet', () => {
     // A VM of a restricted size is refused.
     await expect(makeVm(installation, { name: 'tdx', size: 'Standard_DC4es_v5' })).rejects.toThrow('AllocationFailed')
     await installation.run('DELETE', `${group}/providers/Microsoft.Compute/virtualMachines/tdx`)
+  })
+
+  it('do not vary with the lease of a host', async () => {
+    const capacity = { vCPUs: 4, memoryMiB: 32_768 }
+    const added = await installation.arm<AddedHost>('PUT', hostPath(installation, 'late'), { location: 'eastus', tees: ['SNP'], capacity }) // prettier-ignore
+    await joinFleet({ directory: join(folder, 'late'), address: added.address, code: added.joinCode })
+    expect((await installation.arm<HostView>('GET', hostPath(installation, 'late'))).state).toBe('Lost')
+    const sku = await skus('eastus')
+    expect([sku('DC4as_v5').restrictions, sku('DC8as_v5').restrictions.map(({ type }) => type)]).toEqual([[], ['Location']]) // prettier-ignore
+    await installation.arm('DELETE', hostPath(installation, 'late'))
   })
 
   it('lose the zone of a host that is drained, and get it again', async () => {

@@ -14,6 +14,7 @@ const size = (name: string, region: string, more: Partial<Size> = {}): Size => (
   dataDisks: 4,
   tee: 'SNP',
   offered: true,
+  carried: more.offered ?? true,
   ...more,
 })
 const usage = (value: string, currentValue: number, limit: number): Usage => ({
@@ -41,6 +42,20 @@ describe('what stands in the way of a size', () => {
     expect(judgeSizes(all, facts(), wanted)[0]?.reasons).toEqual([
       { kind: 'region', text: 'here does not offer it. It is in there.' },
     ])
+  })
+
+  it('is a size that no host can carry: by its silicon where that is the reason, and where else it is', () => {
+    const all = [
+      size('a', 'here', { carried: false, vCPUs: 96 }),
+      size('a', 'there', { carried: false }),
+      size('a', 'far'),
+    ]
+    expect(judgeSizes(all, { usages: [], hosts: [amd] }, wanted)[0]?.reasons).toEqual([
+      { kind: 'host', text: 'No host in here can carry it. It is in far.' },
+    ])
+    const tdx = [size('a', 'here', { carried: false, tee: 'TDX' })]
+    const kinds = (hosts: Host[] | undefined): string[] => judgeSizes(tdx, { usages: [], hosts }, wanted)[0]!.reasons.map(({ kind }) => kind) // prettier-ignore
+    expect([kinds([amd]), kinds(undefined)]).toEqual([['silicon'], ['host']])
   })
 
   it('counts cores of the family and of the region, and says what to ask for', () => {

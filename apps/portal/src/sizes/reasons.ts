@@ -4,7 +4,7 @@ import { silicon, type Size, type Usage } from './size.ts'
 
 /** One reason why a size is unavailable. */
 export interface Reason {
-  kind: 'region' | 'security' | 'image' | 'silicon' | 'encryption' | 'quota' | 'zone'
+  kind: 'region' | 'security' | 'image' | 'silicon' | 'host' | 'encryption' | 'quota' | 'zone'
   text: string
   /** For a quota: what to request. */
   ask?: { quota: string; limit: number }
@@ -43,14 +43,15 @@ export function reasonsOf(size: Size, everywhere: readonly Size[], { usages, hos
   const refusal = wanted.image && refusalOf(wanted.image)
   if (size.tee !== undefined && refusal !== undefined)
     reasons.push({ kind: 'image', text: `The image ${wanted.image?.urn} ${refusal}.` })
-  if (!size.offered) {
-    const others = everywhere.filter(({ offered }) => offered).map(({ region }) => region)
-    const where = others.length === 0 ? 'No region of this installation has it.' : `It is in ${others.join(', ')}.`
-    reasons.push({ kind: 'region', text: `${wanted.region} does not offer it. ${where}` })
-  }
-  if (size.offered && wanted.zone !== undefined && wanted.zone !== '' && !size.zones.includes(wanted.zone))
+  const others = everywhere.filter(({ carried }) => carried).map(({ region }) => region)
+  const where = others.length === 0 ? 'No region of this installation has it.' : `It is in ${others.join(', ')}.`
+  const bySilicon = size.offered && hosts !== undefined ? siliconReasons(size, hosts, wanted) : []
+  if (!size.offered) reasons.push({ kind: 'region', text: `${wanted.region} does not offer it. ${where}` })
+  else if (!size.carried && bySilicon.length === 0)
+    reasons.push({ kind: 'host', text: `No host in ${wanted.region} can carry it. ${where}` })
+  if (size.carried && wanted.zone !== undefined && wanted.zone !== '' && !size.zones.includes(wanted.zone))
     reasons.push({ kind: 'zone', text: `Zone ${wanted.zone} of ${wanted.region} does not have it.` })
-  if (size.offered && hosts !== undefined) reasons.push(...siliconReasons(size, hosts, wanted))
+  reasons.push(...bySilicon)
   if (size.tee === 'SNP' && wanted.encryption === 'NonPersistedTPM')
     reasons.push({
       kind: 'encryption',

@@ -23,6 +23,8 @@ export interface Size {
   tee: 'SNP' | 'TDX' | undefined
   /** Whether the region has it. */
   offered: boolean
+  /** Whether a host of the region can carry it. */
+  carried: boolean
 }
 
 export interface Usage {
@@ -45,18 +47,21 @@ export const sizeText = ({ name, vCPUs, memoryGiB, tee }: Size, refused: boolean
 function toSize(sku: Sku): Size {
   const of = (name: string): string | undefined => sku.capabilities.find((each) => each.name === name)?.value
   const tee = of('ConfidentialComputingType')
+  const zones = sku.locationInfo[0]?.zones ?? []
+  const carried = sku.restrictions.every(({ type }) => type !== 'Location')
   const without = sku.restrictions.flatMap(({ restrictionInfo }) => restrictionInfo.zones ?? [])
   return {
     name: sku.name,
     family: sku.family,
     region: sku.locations[0] ?? '',
-    zones: (sku.locationInfo[0]?.zones ?? []).filter((zone) => !without.includes(zone)),
+    zones: zones.filter((zone) => !without.includes(zone)),
     vCPUs: Number(of('vCPUs')),
     memoryGiB: Number(of('MemoryGB')),
     tempGiB: Math.round(Number(of('MaxResourceVolumeMB')) / 1024),
     dataDisks: Number(of('MaxDataDiskCount')),
     tee: tee === 'SNP' || tee === 'TDX' ? tee : undefined,
-    offered: sku.restrictions.every(({ type }) => type !== 'Location'),
+    offered: carried || zones.length > 0,
+    carried,
   }
 }
 

@@ -16,8 +16,8 @@ export interface SizeAt {
 }
 
 /**
- * Which sizes the hosts that accept VMs can carry while empty, for lists of sizes. Whether there is room for a VM is
- * decided when it is placed.
+ * Which sizes the hosts that have joined and are not drained can carry while empty, for lists of sizes. Whether there is
+ * room for a VM is decided when it is placed.
  */
 export class CarriedSizes {
   /** By region; hosts that do not differ here are one. */
@@ -25,7 +25,8 @@ export class CarriedSizes {
 
   constructor(candidates: readonly Candidate[]) {
     for (const { region, closed, zone, tees, vCPUs, memoryMiB } of candidates) {
-      if (closed !== undefined) continue
+      // A host that is unreachable for now still has its silicon: a list of sizes would otherwise vary with a lease.
+      if (closed === 'invited' || closed === 'draining') continue
       const shapes = this.#shapes.get(region) ?? new Map<string, Shape>()
       this.#shapes.set(region, shapes)
       shapes.set(JSON.stringify([zone, tees, vCPUs, memoryMiB]), { zone, tees, vCPUs, memoryMiB })

@@ -63,6 +63,7 @@ function skuView(size: Size, region: Region, at: SizeAt): Record<string, unknown
     size: size.name.replace(/^Standard_/, ''),
     family: size.family,
     locations: [region.name],
+    // What the region has of it; what this subscription cannot have of that is a restriction.
     locationInfo: [{ location: region.name, zones: at.zones, zoneDetails: [] }],
     capabilities: Object.entries(capabilities).flatMap(([name, value]) =>
       value === undefined ? [] : [{ name, value }],
@@ -92,6 +93,7 @@ async function sizesAt(plane: Plane): Promise<(size: Size, region: Region) => Si
     if (!isOffered(size, region.name)) return nowhere
     const { tee, vCPUs, memoryMiB } = { tee: size.tee, ...hostSize(size) }
     const at = carried?.(region.name, { vCPUs, memoryMiB, ...(tee !== undefined && { tee }) })
+    if (at?.isCarried === false) return { ...at, zones: region.zones }
     return at ?? { isCarried: true, zones: region.zones, without: [] }
   }
 }
