@@ -52,7 +52,8 @@ import {
   tilePath,
   TransparencyError,
 } from '@strongroom/transparency'
-import { BackupInvalid, parseVerifiers, readBackupManifest, VerifiersInvalid } from '@strongroom/contract'
+import { parseVerifiers, VerifiersInvalid } from '@strongroom/contract'
+import { BackupInvalid, readBackupManifest } from '@strongroom/contract/backup-manifest'
 import { ServiceError } from '@strongroom/platform'
 import { parseBody } from '../services/control-plane/src/arm/body.ts'
 import { Fields } from '../services/control-plane/src/arm/fields.ts'

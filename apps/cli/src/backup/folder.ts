@@ -1,7 +1,8 @@
 import { createHash, hash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { backupChunk, backupNamespace, BackupInvalid, readBackupManifest, type BackupManifest } from '@strongroom/contract' // prettier-ignore
+import { backupNamespace, type BackupManifest } from '@strongroom/contract'
+import { backupChunk, BackupInvalid, readBackupManifest } from '@strongroom/contract/backup-manifest'
 import { EvidenceError, verifySshSignature } from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import { keygenSign } from '../core/ssh-signature.ts'

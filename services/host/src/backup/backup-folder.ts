@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
 import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { backupChunk, type BackupManifest, type ImageRecord } from '@strongroom/contract'
+import type { BackupManifest, ImageRecord } from '@strongroom/contract'
+import { backupChunk } from '@strongroom/contract/backup-manifest'
 import { imageFiles } from '../image/catalog.ts'
 import { chunkDigests, sha256Of } from './chunks.ts'
 

@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { backupChunk } from '@strongroom/contract'
+import { backupChunk } from '@strongroom/contract/backup-manifest'
 
 const readLength = 64 * backupChunk
 const zeros = Buffer.alloc(backupChunk)

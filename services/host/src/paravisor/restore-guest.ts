@@ -1,12 +1,12 @@
 import { constants, createHash, privateDecrypt, type KeyObject } from 'node:crypto'
 import {
   cpuModels,
-  readBackupPayload,
   type BackupManifest,
   type InstanceSpec,
   type RestoreKey,
   type RestoreOffer,
 } from '@strongroom/contract'
+import { readBackupPayload } from '@strongroom/contract/backup-manifest'
 import { EvidenceError, openBackedUpState, verifyBackup, type BackedUpState } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'

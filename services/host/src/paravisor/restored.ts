@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { BackupInvalid, readBackupManifest, type BackupManifest, type InstanceSpec, type RestoredFrom } from '@strongroom/contract' // prettier-ignore
+import type { BackupManifest, InstanceSpec, RestoredFrom } from '@strongroom/contract'
+import { BackupInvalid, readBackupManifest } from '@strongroom/contract/backup-manifest'
 import { ServiceError } from '@strongroom/platform'
 
 type RestoredSpec = Pick<InstanceSpec, 'restore'>

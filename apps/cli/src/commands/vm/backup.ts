@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { backupNamespace, backupStatement, readBackupManifest, type BackupStatus } from '@strongroom/contract'
+import { backupNamespace, backupStatement, type BackupStatus } from '@strongroom/contract'
+import { readBackupManifest } from '@strongroom/contract/backup-manifest'
 import { verifyBackupReport } from '@strongroom/trust'
 import { beginBackup, finishBackup, readFolder, sha256, sizeOfFolder, type StoredBackup } from '../../backup/folder.ts'
 import { readRecipient } from '../../backup/recipient.ts'

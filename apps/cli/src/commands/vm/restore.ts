@@ -1,6 +1,7 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readBackupPayload, type BackupManifest, type RestoreOffer } from '@strongroom/contract'
+import type { BackupManifest, RestoreOffer } from '@strongroom/contract'
+import { readBackupPayload } from '@strongroom/contract/backup-manifest'
 import { EvidenceError, fromBase64Url, toHex, verifyBackup } from '@strongroom/evidence'
 import { measureBootFile, parsePe, parseSettings } from '@strongroom/evidence/expected'
 import { verifyRestoreOffer } from '@strongroom/trust'

@@ -1,4 +1,5 @@
-import { BackupInvalid, readBackupManifest, type BackupManifest, type ImageRecord } from '@strongroom/contract'
+import type { BackupManifest, ImageRecord } from '@strongroom/contract'
+import { BackupInvalid, readBackupManifest } from '@strongroom/contract/backup-manifest'
 import type { Fields } from '../../../arm/fields.ts'
 
 /** A backup that a request restores a VM from. */

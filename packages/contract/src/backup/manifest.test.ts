@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BackupInvalid, payloadOf, readBackupManifest, readBackupPayload, type BackupManifest } from './backup.ts'
+import type { BackupManifest } from './backup.ts'
+import { BackupInvalid, payloadOf, readBackupManifest, readBackupPayload } from './manifest.ts'
 
 const digest = 'ab'.repeat(32)
 const vmId = '0A1B2C3D-0000-4000-8000-00000000000A'

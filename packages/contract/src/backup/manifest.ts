@@ -1,9 +1,8 @@
 /** Backups of whole VMs: the manifest as anyone can read it, before or without its authentication key. */
-import { faultsOf } from './shape/index.ts'
-import { backupManifest, type BackupManifest } from './wires/host/backups.ts'
+import { faultsOf } from '../shape/index.ts'
+import { backupManifest, type BackupManifest } from '../wires/host/backups.ts'
 
-export { backupChunk, backupFiles } from './wires/host/backups.ts'
-export type { BackupManifest, BackupRequest, BackupStatus, RestoreKey, RestoreOffer } from './wires/host/backups.ts'
+export { backupChunk, backupFiles } from '../wires/host/backups.ts'
 
 /** Why a text is not the manifest of a backup. */
 export class BackupInvalid extends Error {
@@ -64,25 +63,3 @@ export function payloadOf(jws: string): string {
 
 /** @throws BackupInvalid */
 export const readBackupManifest = (jws: string): BackupManifest => readBackupPayload(payloadOf(jws))
-
-/** Of the owner's signature over a statement or a manifest (SSHSIG). */
-export const backupNamespace = 'backup@strongroom'
-
-/**
- * What an owner signs to have a VM backed up. The host passes the request to the paravisor: without a signature, the
- * host's operator could have the guest state wrapped for their own key.
- */
-export const backupStatement = (o: { vmId: string; recipient: string; expires: Date }): string =>
-  `strongroom-backup 1\nvm: ${o.vmId.toUpperCase()}\nrecipient: ${o.recipient}\nexpires: ${o.expires.toISOString()}\n`
-
-/** Claims of a restored VM, under `vm-configuration`: the backup it was restored from. */
-export interface RestoredFrom {
-  /** Upper-case GUID of the VM that was backed up. */
-  vmUniqueId: string
-  madeAt: string
-  /** Of its guest state at that time. */
-  generation: number
-  /** SHA-256 of the manifest, hexadecimal. */
-  manifest: string
-}
-export const restoredClaim = 'restored-from'
