@@ -41,15 +41,16 @@ function valuesOf(schema: JsonSchema, components: JsonSchema): fc.Arbitrary<unkn
     return within((components['schemas'] as Record<string, unknown>)[$ref.split('/').at(-1)!])
   if (Array.isArray(anyOf)) return fc.oneof(...anyOf.map(within))
   if ('const' in schema) return fc.constant(schema['const'])
+  if (Array.isArray(type)) return fc.oneof(...type.map((each) => within({ ...schema, type: each as string })))
+  if (type === 'null') return fc.constant(null)
   if (Array.isArray(values)) return fc.constantFrom(...(values as unknown[]))
   if (typeof pattern === 'string') return fc.stringMatching(new RegExp(pattern))
   if (type === 'string') return textsOf(typeof maxLength === 'number' ? maxLength : undefined)
-  if (type === 'integer')
-    return fc.oneof(fc.constantFrom(schema['minimum'], schema['maximum']), fc.integer({ min: 0, max: 300 }))
-  if (type === 'number') return fc.double({ noNaN: true, noDefaultInfinity: true })
+  if (type === 'integer') return integersOf(schema['minimum'] as number, schema['maximum'] as number)
+  if (type === 'number') return fc.double({ min: Number(schema['minimum'] ?? -1e300), max: 1e300, noNaN: true })
   if (type === 'boolean') return fc.boolean()
   if (type === 'array')
-    return fc.array(within(schema['items']), { minLength: Number(schema['minItems'] ?? 0), maxLength: 3 })
+    return itemsOf(within(schema['items']), Number(schema['minItems'] ?? 0), Number(schema['maxItems'] ?? 3))
   const { properties, required, additionalProperties } = schema
   if (typeof properties !== 'object' || properties === null)
     return fc.dictionary(
@@ -64,6 +65,13 @@ function valuesOf(schema: JsonSchema, components: JsonSchema): fc.Arbitrary<unkn
   return fc.record(Object.fromEntries(members), { requiredKeys: (required ?? []) as string[] })
 }
 
+const itemsOf = (item: fc.Arbitrary<unknown>, least: number, most: number): fc.Arbitrary<unknown[]> =>
+  fc.array(item, { minLength: least, maxLength: Math.max(least, Math.min(most, 3)) })
+
+/** The bounds too. */
+const integersOf = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.oneof(fc.constantFrom(min, max), fc.integer({ min, max: Math.min(max, min + 300) }))
+
 /** Includes a maximum-length one, of characters with two UTF-16 code units. */
 const textsOf = (most: number | undefined): fc.Arbitrary<string> =>
   most === undefined
@@ -77,12 +85,12 @@ const textsOf = (most: number | undefined): fc.Arbitrary<string> =>
 interface Change {
   /** Index among all places in the value, counted from its root. */
   place: number
-  kind: 'replace' | 'remove' | 'add' | 'lengthen'
+  kind: 'replace' | 'remove' | 'add' | 'above' | 'below'
   value: unknown
 }
 const changes: fc.Arbitrary<Change> = fc.record({
   place: fc.nat(60),
-  kind: fc.constantFrom('replace', 'remove', 'add', 'lengthen'),
+  kind: fc.constantFrom('replace', 'remove', 'add', 'above', 'below'),
   value: fc.oneof(fc.jsonValue(), fc.constantFrom(null, -1, 1.5, '', 'text\n', [], {})),
 })
 
@@ -103,7 +111,10 @@ function changed(value: unknown, { place, kind, value: other }: Change): unknown
   if (kind === 'remove' && holder !== root && !Array.isArray(holder)) delete holder[name]
   else if (kind === 'add' && typeof found === 'object' && found !== null && !Array.isArray(found))
     Object.assign(found, { surplus: other })
-  else if (kind === 'lengthen' && typeof found === 'string') holder[name] = `${found}🔑`
+  else if (kind === 'above' && typeof found === 'string') holder[name] = `${found}🔑`
+  else if (kind === 'below' && typeof found === 'string') holder[name] = found.slice(1)
+  else if (kind === 'above' && typeof found === 'number') holder[name] = found + 1
+  else if (kind === 'below' && typeof found === 'number') holder[name] = found - 1
   else holder[name] = other
   return root.root
 }
@@ -122,6 +133,7 @@ describe('the description of a wire', () => {
         // As received over the wire.
         const given: unknown = JSON.parse(JSON.stringify(change === null ? value : changed(value, change)))
         const isAccepted = has(shape, given)
+        if (change === null) expect(isAccepted, JSON.stringify(given)).toBe(true)
         seen[isAccepted ? 'accepted' : 'refused']++
         expect(isAccepted, JSON.stringify(given)).toBe(accepts(given))
       }),
