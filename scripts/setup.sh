@@ -32,6 +32,30 @@ repart_is_whole() {
   LD_BIND_NOW=1 systemd-repart --version >/dev/null 2>&1
 }
 
+# npm ci once per lock file; the stamp is inside node_modules, so removing that folder is enough to start over.
+install_npm_packages() {
+  local stamp="$root/node_modules/.strongroom-lock" lock
+  lock=$(sha256sum "$root/package-lock.json" | cut -d' ' -f1)
+  if [ "$for_tests" = yes ] && [ ! -d "$root/node_modules/pkcs11js" ]; then rm -f "$stamp"; fi
+  if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$lock" ]; then
+    if ! command -v npm >/dev/null; then
+      echo "strongroom: npm is missing. Install it with: apt-get install -y nodejs npm" >&2
+      exit 3
+    fi
+    echo "setup: npm ci" >&2
+    (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2)
+    printf '%s' "$lock" >"$stamp"
+  elif [ ! "$stamp" -nt "$root/package-lock.json" ]; then
+    # The launcher compares only times.
+    touch "$stamp"
+  fi
+}
+
+# The one native package, pkcs11js, is optional for users: it is compiled if the tools are installed, against Debian's
+# headers, because others would have to be downloaded. The tests need it.
+if [ -z "${npm_config_nodedir:-}" ] && [ -d /usr/include/node ]; then export npm_config_nodedir=/usr; fi
+
+npm=
 if [ "$need_packages" = yes ]; then
   if ! command -v apt-get >/dev/null; then
     echo "strongroom: this machine has no apt-get; Strongroom runs on Debian 13." >&2
@@ -48,32 +72,19 @@ if [ "$need_packages" = yes ]; then
     fi
     echo "setup: installing Debian packages: ${missing[*]} ${reinstall[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
+    # Side by side: both mostly wait for the network. The tests' native package is compiled with Debian's headers.
+    if [ "$for_tests" = no ]; then
+      install_npm_packages &
+      npm=$!
+      trap 'wait "$npm" || true' EXIT
+    fi
     apt-get update -qq >&2
     if [ "${#missing[@]}" -gt 0 ]; then apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2; fi
     if ! repart_is_whole; then apt-get install -y -qq --reinstall libsystemd-shared >&2; fi
   fi
 fi
 
-# The one native package, pkcs11js, is optional for users: it is compiled if the tools are installed, against Debian's
-# headers, because others would have to be downloaded. The tests need it.
-if [ -z "${npm_config_nodedir:-}" ] && [ -d /usr/include/node ]; then export npm_config_nodedir=/usr; fi
-
-# npm ci once per lock file; the stamp is inside node_modules, so removing that folder is enough to start over.
-stamp="$root/node_modules/.strongroom-lock"
-lock=$(sha256sum "$root/package-lock.json" | cut -d' ' -f1)
-if [ "$for_tests" = yes ] && [ ! -d "$root/node_modules/pkcs11js" ]; then rm -f "$stamp"; fi
-if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$lock" ]; then
-  if ! command -v npm >/dev/null; then
-    echo "strongroom: npm is missing. Install it with: apt-get install -y nodejs npm" >&2
-    exit 3
-  fi
-  echo "setup: npm ci" >&2
-  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2)
-  printf '%s' "$lock" >"$stamp"
-elif [ ! "$stamp" -nt "$root/package-lock.json" ]; then
-  # The launcher compares only times.
-  touch "$stamp"
-fi
+if [ -n "$npm" ]; then wait "$npm"; else install_npm_packages; fi
 
 # Bundles the command line's sources, which would otherwise be recompiled at each start. Without the bundle they run directly.
 if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/cli" ]; then
