@@ -174,9 +174,9 @@ export async function measureBoot(): Promise<BootFigures> {
       times.stock.push(await stock.boot())
     }
     await bench.power('one', 'start')
-    step('measures SSH, then leaves the VM alone')
-    const ssh = await bench.ssh('one')
+    step('leaves the VM alone, then measures SSH')
     const idlePercent = await bench.idlePercent('one')
+    const ssh = await bench.ssh('one')
     const resident = [await bench.resident()]
     for (const name of ['two', 'three']) {
       step(`reads the server's memory with ${resident.length + 1} running VMs`)
