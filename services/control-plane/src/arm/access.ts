@@ -36,6 +36,10 @@ export const covers = (scope: string, path: string): boolean =>
 export const subscriptionRead = 'Microsoft.Resources/subscriptions/read'
 const subscription = /^\/subscriptions\/[^/]+$/
 
+/** Also as on Azure, anyone who may read a group may list groups, and sees those. */
+export const groupRead = 'Microsoft.Resources/subscriptions/resourceGroups/read'
+const groupList = /^\/subscriptions\/[^/]+\/resourcegroups$/
+
 /** An assignment that was added, or (`gone`) is about to be removed. */
 export interface AccessChange {
   scope: string
@@ -101,6 +105,7 @@ export class Access {
   async allows(objectId: string, action: string, path: string): Promise<boolean> {
     const key = keyOf(path)
     if (action === subscriptionRead && subscription.test(key)) return await this.#hasAnyRoleIn(objectId, key)
+    if (action === groupRead && groupList.test(key) && (await this.#hasGroupIn(objectId, key))) return true
     if ((await this.#thatAllow(await this.assignmentsOf(objectId), action, key)).length > 0) return true
     // The directory is queried only if some group has the right: most installations have none.
     const groups = await this.#thatAllow(await this.#assignmentsOfGroups(), action, key)
@@ -113,10 +118,24 @@ export class Access {
     return (await this.heldBy(objectId)).some(({ scope }) => covers(scope, key) || covers(key, scope))
   }
 
+  async #hasGroupIn(objectId: string, list: string): Promise<boolean> {
+    const scopes = await this.scopesAllowing(objectId, groupRead)
+    return scopes.some((scope) => scope.startsWith(`${list}/`) && !scope.slice(list.length + 1).includes('/'))
+  }
+
+  /** Keys of the scopes at which the principal has a role that allows the action. */
+  async scopesAllowing(objectId: string, action: string): Promise<string[]> {
+    return (await this.#withRole(await this.heldBy(objectId), action)).map(({ scope }) => scope)
+  }
+
   async #thatAllow(assignments: Assignment[], action: string, key: string): Promise<Assignment[]> {
+    const covering = assignments.filter(({ scope }) => covers(scope, key))
+    return await this.#withRole(covering, action)
+  }
+
+  async #withRole(assignments: Assignment[], action: string): Promise<Assignment[]> {
     const allowing: Assignment[] = []
     for (const assignment of assignments) {
-      if (!covers(assignment.scope, key)) continue
       const role = await this.role(assignment.role_id)
       if (role !== undefined && roleAllows(role, action)) allowing.push(assignment)
     }

@@ -4,6 +4,7 @@ import { group, subscriptionId, type TestReply } from '../testing/test-plane.ts'
 
 let plane: Awaited<ReturnType<typeof openSqlitePlane>>
 const robot = '0f2a9f3e-0000-4000-8000-00000000abcd'
+const loner = '0f2a9f3e-0000-4000-8000-00000000abce'
 const team = '0f2a9f3e-0000-4000-8000-0000000ee111'
 const reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
 const subscription = `/subscriptions/${subscriptionId}`
@@ -40,12 +41,36 @@ describe('roles that a group has', () => {
     plane.wire.groups.set(robot, ['0f2a9f3e-0000-4000-8000-0000000ee222', team])
     expect(await asRobot('GET', group)).toBe(200)
     expect(await asRobot('DELETE', group)).toBe(403)
-    expect(await asRobot('GET', `${subscription}/resourceGroups`)).toBe(403)
     // Anyone with a role in a subscription sees it: sign-in looks for one.
     expect(await seen()).toEqual([[subscription], 200])
     plane.wire.groups.set(robot, [])
     expect(await seen()).toEqual([[], 403])
     expect(await asRobot('GET', group)).toBe(403)
+  })
+
+  it('at one resource group list that group, and at none list nothing', async () => {
+    const other = `${subscription}/resourceGroups/other`
+    await plane.send('PUT', other, { location: 'westeurope', tags: { a: 'b' } })
+    plane.wire.groups.set(robot, [team])
+    const listed = async (query = ''): Promise<unknown> => {
+      const { status, body } = await plane.send('GET', `${subscription}/resourceGroups${query}`, undefined, { as: robot }) // prettier-ignore
+      return body.value?.map(({ id }: { id: string }) => id) ?? status
+    }
+    expect(await listed()).toEqual([group])
+    // A page is filled with what the caller may read.
+    expect(await listed('?$top=1')).toEqual([group])
+    expect(await listed(`?$filter=${encodeURIComponent("tagName eq 'a' and tagValue eq 'b'")}`)).toEqual([])
+    expect((await plane.send('GET', `${subscription}/resourceGroups`)).body.value).toHaveLength(2)
+    // A role at a resource in a group, or one that cannot read groups, is none.
+    const at = (scope: string, role: string): Promise<TestReply> =>
+      plane.send('PUT', `${scope}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000002`, { properties: { principalId: loner, principalType: 'User', roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}` } }) // prettier-ignore
+    const seenBy = async (as: string): Promise<number> =>
+      (await plane.send('GET', `${subscription}/resourceGroups`, undefined, { as })).status
+    expect(await seenBy(loner)).toBe(403)
+    await at(`${group}/providers/Microsoft.Network/virtualNetworks/net`, reader)
+    expect(await seenBy(loner)).toBe(403)
+    plane.wire.groups.set(robot, [])
+    expect(await listed()).toBe(403)
   })
 
   it('count as assigned to a member where a client asks for that', async () => {

@@ -1,5 +1,6 @@
 import type { AskedBy, ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition } from '@strongroom/platform'
+import { covers, groupRead } from '../arm/access.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
@@ -30,18 +31,14 @@ function view(group: Resource): Record<string, unknown> {
 export function groupRoutes(plane: Plane): Route[] {
   const action = 'Microsoft.Resources/subscriptions/resourceGroups'
   return [
-    route.get(list, `${action}/read`, async (request) => {
-      const filter = request.query['$filter']
-      return await listPage(plane, request, {
-        type,
-        ...(filter !== undefined && { keep: parseFilter(filter, ['tagName', 'tagValue']) }),
-        view,
-      })
+    route.get(list, groupRead, async (request) => {
+      const matches = parseFilter(request.query['$filter'], ['tagName', 'tagValue'])
+      const scopes = await plane.access.scopesAllowing(request.caller.objectId, groupRead)
+      const mayRead = ({ key }: Resource): boolean => scopes.some((scope) => covers(scope, key))
+      return await listPage(plane, request, { type, keep: (group) => mayRead(group) && matches(group), view })
     }),
-    route.get(groupPath, `${action}/read`, async (request) =>
-      ok(view(await plane.resources.requireGroup(request.path))),
-    ),
-    route.head(groupPath, `${action}/read`, async (request) => ({
+    route.get(groupPath, groupRead, async (request) => ok(view(await plane.resources.requireGroup(request.path)))),
+    route.head(groupPath, groupRead, async (request) => ({
       status: (await plane.resources.find(request.path)) === undefined ? 404 : 204,
     })),
     route.put(groupPath, `${action}/write`, async (request) => await put(plane, request)),

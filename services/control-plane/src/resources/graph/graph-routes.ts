@@ -1,4 +1,4 @@
-import { subscriptionRead } from '../../arm/access.ts'
+import { groupRead, subscriptionRead } from '../../arm/access.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { route, signedIn, type Route } from '../../arm/router.ts'
@@ -106,7 +106,7 @@ async function containerRows(plane: Plane, request: ArmRequest): Promise<Row[]> 
   if (await mayRead(subscriptionRead, id))
     rows.push({ ...shared, id, name: 'Strongroom', type: 'microsoft.resources/subscriptions' })
   for (const group of await plane.resources.list({ type: 'Microsoft.Resources/resourceGroups' })) {
-    if (!(await mayRead('Microsoft.Resources/subscriptions/resourceGroups/read', group.id))) continue
+    if (!(await mayRead(groupRead, group.id))) continue
     rows.push({
       ...shared,
       id: group.id,
