@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { Agent, request as requestByTls } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fleetHost, identityAudience, type BeatAnswer, type VmOrder } from '@strongroom/contract'
 import { SimulatedCarrier } from '@strongroom/host/agent'
-import { freePort } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import type { TestInstallation } from './testing/running.ts'
 import { makeVm } from './testing/simulated-vm.ts'
 import { layStandInImage } from './testing/stand-in-image.ts'
-import { startHost, type TestHost } from './testing/test-hosts.ts'
+import { TestFleet } from './testing/test-fleet.ts'
+import type { TestHost } from './testing/test-hosts.ts'
 
+let fleet: TestFleet
 let installation: TestInstallation
-let folder: string
 let [a, b]: (TestHost | undefined)[] = []
 let order: VmOrder
 let image: string
@@ -22,16 +21,11 @@ let image: string
 const idle = (): SimulatedCarrier => Object.assign(new SimulatedCarrier(), { carry: () => {}, reports: () => [] })
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
-  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}`, compute: 'guests' })
+  fleet = await TestFleet.start({ compute: 'guests' })
+  installation = fleet.installation
   image = await layStandInImage(installation.running.context.cacheDir)
 })
-afterAll(async () => {
-  await a?.stop()
-  await b?.stop()
-  await installation.close()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(async () => await fleet.close())
 
 const over = { status: 409, body: { error: { code: 'PlacementOver' } } }
 const notCarried = { status: 403, body: { error: { code: 'CallNotCarried' } } }
@@ -52,7 +46,7 @@ const asked = (): Record<string, object> => ({
 })
 
 async function stream(host: string, path: string): Promise<number> {
-  const identity = JSON.parse(await readFile(join(folder, host, 'host.json'), 'utf8')) as Record<string, string>
+  const identity = JSON.parse(await readFile(join(fleet.folder, host, 'host.json'), 'utf8')) as Record<string, string>
   const [address = '', port] = identity['address']!.split(':')
   const agent = new Agent({ ca: installation.caPem, cert: identity['certificate'], key: identity['privateKey'] })
   return await new Promise<number>((done, fail) => {
@@ -70,14 +64,13 @@ async function stream(host: string, path: string): Promise<number> {
 
 describe('a guest that a joined host carries', () => {
   it('is told to its host whole, with the ticket of its placement, and to no other', async () => {
-    a = await startHost(installation, { name: 'a', folder, carrier: idle() })
-    await expect.poll(a.isLeased).toBe(true)
+    a = await fleet.join('a', { carrier: idle() })
     // It is never created: the test, which speaks for the host, does not do so.
     void makeVm(installation, { name: 'vm', size: 'Standard_DC2as_v5' }).catch(() => {})
     const ordered = async (): Promise<VmOrder[]> => ((await a!.send('/beat', {})).body as BeatAnswer).carry ?? []
     await expect.poll(async () => (await ordered()).length).toBe(1)
     order = (await ordered())[0]!
-    b = await startHost(installation, { name: 'b', folder, carrier: idle() })
+    b = await fleet.join('b', { carrier: idle() })
     expect(order).toMatchObject({ epoch: 1, wanted: 'Stopped', spec: { image: image, placement: { epoch: 1 } } })
     expect(((await b!.send('/beat', {})).body as BeatAnswer).carry).toEqual([])
     // Hosts are of 16 cores; what they do not carry stays on the server's own host, and its sizes are as ever.
@@ -177,9 +170,8 @@ describe('a guest that a joined host carries', () => {
   it('is made of no image but what the server says, byte for byte (attack W39)', async () => {
     const disk = join(installation.running.context.cacheDir, 'images', image, 'disk.raw')
     // Someone in between, or on the server’s disk, changes a byte after its digest was sent.
-    const c = await startHost(installation, { name: 'c', folder, vCPUs: 64 })
+    const c = await fleet.join('c', { vCPUs: 64 })
     try {
-      await expect.poll(c.isLeased).toBe(true)
       await utimes(disk, 1, 1)
       const digest = createHash('sha256').update('the disk.raw').digest('hex')
       expect(await stream('a', `/image/${image}/${digest}`)).toBe(101)

@@ -1,26 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { vaultAudience, type BootEvidence, type VmPlacement } from '@strongroom/contract'
-import { freePort, ServiceError } from '@strongroom/platform'
+import { vaultAudience, type BootEvidence } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import type { TestInstallation } from './testing/running.ts'
 import { makeVm } from './testing/simulated-vm.ts'
-import { startHost, type TestHost } from './testing/test-hosts.ts'
+import { TestFleet } from './testing/test-fleet.ts'
 
+let fleet: TestFleet
 let installation: TestInstallation
-let folder: string
-let host: TestHost
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
-  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}` })
-  host = await startHost(installation, { name: 'a', folder })
+  fleet = await TestFleet.start()
+  installation = fleet.installation
+  await fleet.join('a')
 })
-afterAll(async () => {
-  await host.stop()
-  await installation.close()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(async () => await fleet.close())
 
 /** Created on first request, which is slow on a busy machine; later requests return the same boot's. */
 async function evidenceOf(vm: string): Promise<BootEvidence> {
@@ -40,10 +32,9 @@ function attestedEpoch({ runtimeClaims }: BootEvidence): unknown {
 
 describe('a VM that a fleet carries', () => {
   it('has its key released to boots of its present placement alone, which is in what is attested (attack W34)', async () => {
-    await expect.poll(host.isLeased).toBe(true)
     const vm = await makeVm(installation, { name: 'vm', size: 'Standard_DC2as_v5' })
     const before = await evidenceOf(vm)
-    const { epoch } = await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)
+    const { epoch } = await fleet.placementOf(vm)
     expect(attestedEpoch(before)).toBe(epoch)
     await installation.run('POST', `${vm}/deallocate`)
     await installation.run('POST', `${vm}/start`)
@@ -57,7 +48,7 @@ describe('a VM that a fleet carries', () => {
       reason: 'PlacementOver',
     })
     const after = await evidenceOf(vm)
-    expect(attestedEpoch(after)).toBe((await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)).epoch)
+    expect(attestedEpoch(after)).toBe((await fleet.placementOf(vm)).epoch)
     expect(attestedEpoch(after)).toBeGreaterThan(epoch)
   }, 600_000)
 })

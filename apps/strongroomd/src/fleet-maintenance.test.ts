@@ -1,35 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { BeatAnswer, ShownHost, VmPlacement } from '@strongroom/contract'
-import { freePort } from '@strongroom/platform'
+import type { BeatAnswer, VmPlacement } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import type { TestInstallation } from './testing/running.ts'
 import { makeVm } from './testing/simulated-vm.ts'
-import { hostPath, startHost, type TestHost } from './testing/test-hosts.ts'
+import { TestFleet } from './testing/test-fleet.ts'
 
+let fleet: TestFleet
 let installation: TestInstallation
-let folder: string
 let vm: string
-const hosts = new Map<string, TestHost>()
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
-  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}` })
+  fleet = await TestFleet.start()
+  installation = fleet.installation
 })
-afterAll(async () => {
-  for (const host of hosts.values()) await host.stop()
-  await installation.close()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(async () => await fleet.close())
 
-async function start(name: string): Promise<void> {
-  const host = await startHost(installation, { name, folder })
-  hosts.set(name, host)
-  await expect.poll(host.isLeased).toBe(true)
-}
-const shown = async (name: string): Promise<ShownHost> => await installation.arm('GET', hostPath(installation, name))
-const drain = async (name: string, body?: object): Promise<ShownHost> => await installation.arm('POST', `${hostPath(installation, name)}/drain`, body) // prettier-ignore
-const resume = async (name: string): Promise<ShownHost> => await installation.arm('POST', `${hostPath(installation, name)}/resume`) // prettier-ignore
 const hostOf = async (): Promise<string | undefined> =>
   (await installation.arm<VmPlacement>('POST', `${vm}/retrievePlacement`)).host
 const maintenance = async (): Promise<Record<string, unknown> | undefined> =>
@@ -40,9 +23,9 @@ const properties = async (): Promise<Record<string, unknown>> =>
 
 describe('how long before a move the owner of a VM wants to know', () => {
   it('is kept with the VM, shown, and changed while it runs', async () => {
-    await start('a')
+    await fleet.join('a')
     vm = await makeVm(installation, { name: 'web', size: 'Standard_DC4as_v5' })
-    await start('b')
+    await fleet.join('b')
     expect(await properties()).not.toHaveProperty('scheduledEventsProfile')
     await installation.arm('PATCH', vm, profile({ enable: true, notBeforeTimeout: 'PT1H30M' }))
     const kept = { redeployNotificationProfile: { enable: true, notBeforeTimeout: 'PT90M' } }
@@ -77,33 +60,49 @@ describe('a host that is drained with notice', () => {
     await installation.arm('PATCH', vm, profile({ enable: true, notBeforeTimeout: 'PT30M' }))
     expect(await maintenance()).toBeUndefined()
     const before = Date.now()
-    await drain('a')
+    await fleet.drain('a')
     await expect.poll(async () => (await maintenance())?.['isCustomerInitiatedMaintenanceAllowed']).toBe(true)
     const status = await maintenance()
     const until = status?.['maintenanceWindowStartTime'] as string
     expect(Date.parse(until) - before).toBeGreaterThan(29 * 60_000)
     expect(status).toMatchObject({ preMaintenanceWindowEndTime: until, lastOperationResultCode: 'None' })
-    const [order] = ((await hosts.get('a')!.send('/beat', {})).body as BeatAnswer).carry ?? []
+    const [order] = ((await fleet.hosts.get('a')!.send('/beat', {})).body as BeatAnswer).carry ?? []
     expect(order).toMatchObject({ wanted: 'Running', event: { type: 'Redeploy', status: 'Scheduled', notBefore: until } }) // prettier-ignore
-    expect((await shown('a')).carries).toMatchObject([{ resourceId: vm, move: { status: 'Scheduled', notBefore: until, approved: false, waitsFor: 'notice' } }]) // prettier-ignore
+    expect((await fleet.shown('a')).carries).toMatchObject([{ resourceId: vm, move: { status: 'Scheduled', notBefore: until, approved: false, waitsFor: 'notice' } }]) // prettier-ignore
     expect(await hostOf()).toBe('a')
   })
 
   it('plans nothing once it is resumed', async () => {
-    await resume('a')
+    await fleet.resume('a')
     await expect.poll(maintenance).toBeUndefined()
     const refused = { code: 'OperationNotAllowed', message: expect.stringContaining('performMaintenance') as string }
     await expect(installation.arm('POST', `${vm}/performMaintenance`)).rejects.toMatchObject(refused)
     expect(await hostOf()).toBe('a')
   })
 
+  it('has it sooner where the operator orders less notice, though not sooner than its owner wants', async () => {
+    const minutes = async (): Promise<number> => {
+      const status = await maintenance()
+      const [from, until] = ['preMaintenanceWindowStartTime', 'maintenanceWindowStartTime'].map((name) => Date.parse(status?.[name] as string)) // prettier-ignore
+      return ((until ?? NaN) - (from ?? NaN)) / 60_000
+    }
+    await fleet.drain('a', { noticeMinutes: 600 })
+    await expect.poll(minutes).toBe(600)
+    await fleet.drain('a', { noticeMinutes: 60 })
+    expect(Math.floor((await minutes()) / 60)).toBe(1)
+    await fleet.drain('a')
+    expect(await minutes()).toBe(30)
+    await fleet.resume('a')
+    await expect.poll(maintenance).toBeUndefined()
+  })
+
   it('moves it when its owner performs the maintenance', async () => {
-    await drain('a', { noticeMinutes: 60 })
+    await fleet.drain('a', { noticeMinutes: 60 })
     await expect.poll(maintenance).toBeDefined()
     await installation.arm('POST', `${vm}/performMaintenance`)
     await expect.poll(hostOf).toBe('b')
     await expect.poll(maintenance).toBeUndefined()
-    expect((await shown('a')).carries).toEqual([])
+    expect((await fleet.shown('a')).carries).toEqual([])
   })
 
   it('keeps it until the window of the maintenance configuration that it follows', async () => {
@@ -115,18 +114,18 @@ describe('a host that is drained with notice', () => {
     await installation.arm('PUT', configuration, { location, properties: { maintenanceScope: 'Host', maintenanceWindow } }) // prettier-ignore
     const assignment = `${vm}/providers/Microsoft.Maintenance/configurationAssignments/mine`
     await installation.arm('PUT', assignment, { location, properties: { maintenanceConfigurationId: configuration } })
-    await resume('a')
-    await drain('b')
+    await fleet.resume('a')
+    await fleet.drain('b')
     await expect.poll(async () => (await maintenance())?.['maintenanceWindowStartTime']).toBe(`${day}T03:00:00.000Z`)
     expect(await hostOf()).toBe('b')
-    await resume('b')
+    await fleet.resume('b')
     await expect.poll(maintenance).toBeUndefined()
     await installation.arm('DELETE', assignment)
   })
 
   it('takes a notice of a day at most, and nothing else', async () => {
     for (const body of [{ noticeMinutes: 1441 }, { noticeMinutes: -1 }, { noticeMinutes: '5' }, { notice: 5 }])
-      await expect(drain('b', body), JSON.stringify(body)).rejects.toMatchObject({ code: 'InvalidParameter' })
-    expect((await shown('b')).state).toBe('Ready')
+      await expect(fleet.drain('b', body), JSON.stringify(body)).rejects.toMatchObject({ code: 'InvalidParameter' })
+    expect((await fleet.shown('b')).state).toBe('Ready')
   })
 })

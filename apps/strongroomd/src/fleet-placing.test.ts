@@ -1,13 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AddedHost, HostView, ShownHost, VmPlacement } from '@strongroom/contract'
 import { joinFleet } from '@strongroom/host/agent'
-import { freePort } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestInstallation, type TestInstallation } from './testing/running.ts'
+import type { TestInstallation } from './testing/running.ts'
 import { makeVm } from './testing/simulated-vm.ts'
-import { hostPath, startHost, type TestHost } from './testing/test-hosts.ts'
+import { TestFleet } from './testing/test-fleet.ts'
+import { hostPath } from './testing/test-hosts.ts'
 
 interface Sku {
   name: string
@@ -15,28 +13,18 @@ interface Sku {
   restrictions: { type: string; values: string[]; restrictionInfo: { locations: string[]; zones?: string[] }; reasonCode: string }[] // prettier-ignore
 }
 
+let fleet: TestFleet
 let installation: TestInstallation
-let folder: string
 let compute: string
 let group: string
-const hosts = new Map<string, TestHost>()
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'strongroom-hosts-'))
-  installation = await startTestInstallation({ fleetAddress: `127.0.0.1:${await freePort()}` })
+  fleet = await TestFleet.start()
+  installation = fleet.installation
   compute = `${installation.subscription}/providers/Microsoft.Compute`
   group = `${installation.subscription}/resourceGroups/rg1`
 })
-afterAll(async () => {
-  for (const host of hosts.values()) await host.stop()
-  await installation.close()
-  await rm(folder, { recursive: true, force: true })
-})
+afterAll(async () => await fleet.close())
 
-async function start(name: string, o: Partial<Parameters<typeof startHost>[1]>): Promise<void> {
-  const host = await startHost(installation, { ...o, name, folder })
-  hosts.set(name, host)
-  await expect.poll(host.isLeased).toBe(true)
-}
 async function skus(region = 'westeurope'): Promise<(name: string) => Sku> {
   const { value } = await installation.arm<{ value: Sku[] }>('GET', `${compute}/skus`)
   return (name) =>
@@ -72,9 +60,9 @@ describe('the sizes of a fleet', () => {
   })
 
   it('are restricted to what its hosts can carry, by zone and region', async () => {
-    await start('a', { zone: '1', vCPUs: 16, tees: ['SNP'] })
-    await start('b', { zone: '1', vCPUs: 8, tees: ['SNP'] })
-    await start('c', { zone: '2', vCPUs: 4, tees: ['SNP'] })
+    await fleet.join('a', { zone: '1', vCPUs: 16, tees: ['SNP'] })
+    await fleet.join('b', { zone: '1', vCPUs: 8, tees: ['SNP'] })
+    await fleet.join('c', { zone: '2', vCPUs: 4, tees: ['SNP'] })
     const sku = await skus()
     expect(sku('DC4as_v5')).toMatchObject({ locationInfo: [{ zones: ['1', '2'] }], restrictions: [] })
     expect(sku('DC16as_v5')).toMatchObject({
@@ -99,7 +87,7 @@ describe('the sizes of a fleet', () => {
   it('do not vary with the lease of a host', async () => {
     const capacity = { vCPUs: 4, memoryMiB: 32_768 }
     const added = await installation.arm<AddedHost>('PUT', hostPath(installation, 'late'), { location: 'eastus', tees: ['SNP'], capacity }) // prettier-ignore
-    await joinFleet({ directory: join(folder, 'late'), address: added.address, code: added.joinCode })
+    await joinFleet({ directory: join(fleet.folder, 'late'), address: added.address, code: added.joinCode })
     expect((await installation.arm<HostView>('GET', hostPath(installation, 'late'))).state).toBe('Lost')
     const sku = await skus('eastus')
     expect([sku('DC4as_v5').restrictions, sku('DC8as_v5').restrictions.map(({ type }) => type)]).toEqual([[], ['Location']]) // prettier-ignore
@@ -154,9 +142,9 @@ describe('VMs of an availability set', () => {
   })
 
   it('are spread again when their host is lost', async () => {
-    await start('d', { zone: '3', vCPUs: 8, tees: ['SNP'] })
-    await hosts.get('b')!.stop()
-    hosts.delete('b')
+    await fleet.join('d', { zone: '3', vCPUs: 8, tees: ['SNP'] })
+    await fleet.hosts.get('b')!.stop()
+    fleet.hosts.delete('b')
     await expect.poll(async () => (await placement(2)).host).toBe('d')
     expect((await placement(2)).why).toMatchObject({ chosen: { spread: { others: 0 } }, moved: { host: 'b' } })
   })

@@ -180,6 +180,40 @@ describeStores('a planned move', (open) => {
     expect((await fleet.order('a', 'VM-2'))?.wanted).toBe('Stopped')
   })
 
+  it('comes earlier where the operator wants less notice than before, never later, and not before its owner’s', async () => {
+    const fleet = await Fleet.of(await open(), 'a')
+    fleet.notices.set('VM-1', 1200)
+    for (const vmId of ['VM-1', 'VM-2']) await fleet.run(vmId, 'a')
+    await fleet.join('b')
+    const minutes = async (): Promise<number[]> => {
+      const moves = await fleet.store.db.selectFrom('planned_move').selectAll().orderBy('vm_id').execute()
+      return moves.map((move) => Math.round((Date.parse(String(move['not_before'])) - Date.parse(String(move['created_at']))) / 60_000)) // prettier-ignore
+    }
+    const drain = async (notice: number): Promise<void> => {
+      await fleet.registry.setDraining('a', true, notice * 60)
+      await fleet.compute.draining.hasten(await fleet.registry.get('a'), notice * 60)
+      await fleet.failover.sweep()
+    }
+    await drain(60)
+    expect(await minutes()).toEqual([60, 60])
+    const { id, notBefore } = (await fleet.order('a', 'VM-1'))!.event!
+    await drain(600)
+    expect(await minutes()).toEqual([60, 60])
+    const before = await fleet.placements.revision((await fleet.registry.get('a')).id)
+    await drain(10)
+    expect(await minutes()).toEqual([20, 10])
+    // Guest and owner learn of it, under the event that they know.
+    expect(await fleet.placements.revision((await fleet.registry.get('a')).id)).toBeGreaterThan(before)
+    expect((await fleet.order('a', 'VM-1'))?.event).toMatchObject({ id, notBefore: expect.not.stringContaining(notBefore) as string }) // prettier-ignore
+    fleet.opening = () => new Date('2099-01-01T00:00:00.000Z')
+    await drain(0)
+    expect(await minutes()).toEqual([20, 10])
+    fleet.opening = (at) => at
+    await drain(0)
+    expect((await fleet.order('a', 'VM-1'))?.wanted).toBe('Running')
+    expect((await fleet.order('a', 'VM-2'))?.wanted).toBe('Stopped')
+  })
+
   it('begins in its owner’s window, after the notice', async () => {
     const fleet = await Fleet.of(await open(), 'a')
     fleet.notices.set('VM-1', 600)

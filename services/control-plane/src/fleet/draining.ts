@@ -55,6 +55,22 @@ export class Draining {
     if (without.length > 0) throw notDrained(host.name, without)
   }
 
+  /** After another order to drain the host: moves that were planned with more notice come earlier. */
+  async hasten(host: { id: string }, noticeSeconds: number): Promise<void> {
+    const { placements, planned, signal } = this.#o
+    for (const { vm_id: vmId, host: from } of (await planned.byVm()).values()) {
+      const placed = from === host.id ? await placements.find(vmId) : undefined
+      if (placed === undefined) continue
+      const policy = await this.#o.policyOf(placed.resource_id)
+      await placements.transaction(async (tx) => {
+        const locked = await placements.lock(tx, vmId)
+        if (locked?.host !== host.id) return
+        if (await planned.hasten(tx, { vmId, noticeSeconds, policy })) await placements.changed(tx, locked)
+      })
+    }
+    signal.notify(host.id)
+  }
+
   /** One step for all that are to move. */
   async sweep(): Promise<void> {
     const draining = (await this.#o.registry.list()).filter(({ state }) => state === 'Draining')

@@ -29,9 +29,11 @@ export function fleetRoutes(plane: Plane): Route[] {
     async (request: ArmRequest): Promise<ArmReply> => {
       const name = nameOf(request)
       const noticeSeconds = draining ? readNotice(request.body) : 0
-      if (draining && name !== localHostName)
-        await plane.fleet.compute?.draining.check(await plane.fleet.registry.get(name))
+      const host = draining && name !== localHostName ? await plane.fleet.registry.get(name) : undefined
+      const moves = plane.fleet.compute?.draining
+      if (host !== undefined) await moves?.check(host)
       await plane.fleet.registry.setDraining(name, draining, noticeSeconds)
+      if (host !== undefined) await moves?.hasten(host, noticeSeconds)
       return ok(await show(nameOf(request)))
     }
   return [

@@ -9,6 +9,14 @@ import type { HostRegistry } from './registry.ts'
 
 type Carried = NonNullable<ShownHost['carries']>[number]
 
+/** What the views of VMs show of their placements. */
+export interface PlacedViews {
+  /** The move off a drained host that is planned for a VM. */
+  move(vmId: string): Promise<PlannedMove | undefined>
+  /** Of a VM in a set; undefined while it has no host. */
+  domains(vmId: string): Promise<SetDomains | undefined>
+}
+
 interface Parts {
   inner: CarriedCompute
   placements: Placements
@@ -52,9 +60,30 @@ export class PlacementViews {
     return { status, notBefore, approved, ...(waitsFor !== undefined && { waitsFor }) }
   }
 
-  /** The move off a drained host that is planned for a VM. */
-  async plannedMove(vmId: string): Promise<PlannedMove | undefined> {
-    return await this.#o.planned.find(vmId)
+  /** One VM's. */
+  get one(): PlacedViews {
+    const { planned, placements } = this.#o
+    return {
+      move: async (vmId) => await planned.find(vmId),
+      domains: async (vmId) => {
+        const placed = await placements.find(vmId)
+        return placed === undefined ? ownHostDomains : domainsAt(placed)
+      },
+    }
+  }
+
+  /** Those of a list: each table is read once, if at all. */
+  ofList(): PlacedViews {
+    const { planned, placements } = this.#o
+    let moves: ReturnType<PlannedMoves['byVm']> | undefined
+    let domains: ReturnType<Placements['domains']> | undefined
+    return {
+      move: async (vmId) => (await (moves ??= planned.byVm())).get(vmId),
+      domains: async (vmId) => {
+        const all = await (domains ??= placements.domains())
+        return all.has(vmId) ? all.get(vmId) : ownHostDomains
+      },
+    }
   }
 
   /**
@@ -66,12 +95,6 @@ export class PlacementViews {
     const sizes = new CarriedSizes(await this.#o.placements.candidates())
     return (region, size) =>
       size.tee === undefined && !this.#o.inner.carriesOrdinary ? undefined : sizes.in(region, size)
-  }
-
-  /** Of a VM in a set; undefined while it has no host. */
-  async domainsOf(vmId: string): Promise<SetDomains | undefined> {
-    const placed = await this.#o.placements.find(vmId)
-    return placed === undefined ? ownHostDomains : domainsAt(placed)
   }
 
   /** Where a VM is, and why. */

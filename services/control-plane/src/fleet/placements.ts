@@ -116,6 +116,13 @@ export class Placements {
     return await db.selectFrom('placement').selectAll().where('spread_set', '=', key).orderBy('vm_id').execute()
   }
 
+  /** Of all VMs that have a placement, for a list. */
+  async domains(): Promise<Map<string, SetDomains | undefined>> {
+    const columns = ['vm_id', 'host', 'fault_domain', 'update_domain'] as const
+    const rows = await this.#db.selectFrom('placement').select(columns).execute()
+    return new Map(rows.map((row) => [row.vm_id, domainsAt(row)]))
+  }
+
   /** Whether the VM is to run; `again` also restarts it. Notifies its host. */
   async want(
     tx: Db,
@@ -254,7 +261,11 @@ export class Placements {
 export const ownHostDomains: SetDomains = { faultDomain: 0, updateDomain: 0 }
 
 /** Of a VM on a host, in its set. */
-export const domainsAt = ({ host, fault_domain, update_domain }: Placement): SetDomains | undefined =>
+export const domainsAt = ({
+  host,
+  fault_domain,
+  update_domain,
+}: Pick<Placement, 'host' | 'fault_domain' | 'update_domain'>): SetDomains | undefined =>
   host === null || fault_domain === null || update_domain === null
     ? undefined
     : { faultDomain: fault_domain, updateDomain: update_domain }

@@ -65,6 +65,23 @@ export class PlannedMoves {
   }
 
   /**
+   * The operator wants less notice than before: a move that has not begun comes earlier, and never later. What its owner
+   * wants counts from when it was planned.
+   * @returns whether it does
+   */
+  async hasten(tx: Db, o: { vmId: string; noticeSeconds: number; policy: MovePolicy }): Promise<boolean> {
+    const planned = await this.find(o.vmId, tx)
+    if (planned === undefined || planned.started_at !== null) return false
+    const now = await databaseTime(this.#store, tx)
+    const owners = new Date(planned.created_at).getTime() + (o.policy.noticeSeconds ?? 0) * 1000
+    const from = new Date(Math.max(owners, now.getTime() + o.noticeSeconds * 1000))
+    const not_before = (o.policy.opening?.(from) ?? from).toISOString()
+    if (not_before >= planned.not_before) return false
+    await tx.updateTable('planned_move').set({ not_before }).where('vm_id', '=', o.vmId).execute()
+    return true
+  }
+
+  /**
    * The move need not wait for its time. Repeatable.
    * @param event id, if the caller names one
    * @throws ServiceError EventNotPlanned

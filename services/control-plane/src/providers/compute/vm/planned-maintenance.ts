@@ -1,6 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Fields } from '../../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import type { PlannedMove } from '../../../fleet/planned-moves.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Vm } from './vm-model.ts'
 
@@ -50,10 +51,8 @@ export interface MaintenanceStatus {
   lastOperationMessage?: string
 }
 
-/** The planned move of a VM off its host, while there is one. */
-export async function maintenanceStatus(plane: Plane, vmId: string): Promise<MaintenanceStatus | undefined> {
-  const move = await plane.fleet.compute?.views.plannedMove(vmId)
-  if (move === undefined) return undefined
+/** The planned move of a VM off its host, as Azure shows maintenance. */
+export function maintenanceStatus(move: PlannedMove): MaintenanceStatus {
   const isApproved = move.approved_at !== null || move.started_at !== null
   return {
     isCustomerInitiatedMaintenanceAllowed: !isApproved,

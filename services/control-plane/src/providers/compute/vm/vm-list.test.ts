@@ -1,6 +1,32 @@
+import type { Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it, onTestFinished } from 'vitest'
-import { makeNetwork, openTestPlane, subscriptionId, vmPath, vmRequest } from '../../../testing/test-plane.ts'
+import {
+  group,
+  makeNetwork,
+  openTestPlane,
+  subscriptionId,
+  vmPath,
+  vmRequest,
+  type Loose,
+} from '../../../testing/test-plane.ts'
+
+/** The store, with the tables that queries read added to `read`. */
+function watched(store: Store, read: string[]): Store {
+  const db = store.db.withPlugin({
+    transformQuery: ({ node }) => {
+      if (node.kind === 'SelectQueryNode') read.push(...[...JSON.stringify(node.from).matchAll(/"IdentifierNode","name":"(\w+)"/g)].map((found) => found[1]!)) // prettier-ignore
+      return node
+    },
+    transformResult: async ({ result }) => await Promise.resolve(result),
+  })
+  return new Proxy(store, {
+    get: (target, name) => {
+      const value: unknown = name === 'db' ? db : Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
 
 describeStores('a list of VMs', (open) => {
   it('has the state of each where statusOnly asks for it, for which the host is asked once a page', async () => {
@@ -18,5 +44,24 @@ describeStores('a list of VMs', (open) => {
     expect(listed.properties.instanceView.statuses[1].code).toBe('PowerState/running')
     for (const query of ['', '?statusOnly=false'])
       expect((await plane.send('GET', `${path}${query}`)).body.value[0].properties.instanceView).toBeUndefined()
+  })
+
+  it('has planned moves and fault domains from one query each, however many VMs there are', async () => {
+    const read: string[] = []
+    const store = await open()
+    const plane = await openTestPlane(store, undefined, { compute: 'simulated', store: watched(store, read) })
+    onTestFinished(async () => await plane.service.close())
+    const set = `${group}/providers/Microsoft.Compute/availabilitySets/web`
+    for (const name of ['vm1', 'vm2', 'vm3']) await makeNetwork(plane, name)
+    await plane.send('PUT', set, { location: 'westeurope', sku: { name: 'Aligned' }, properties: { platformFaultDomainCount: 2 } }) // prettier-ignore
+    for (const name of ['vm1', 'vm2', 'vm3']) {
+      const request = vmRequest(name)
+      const body = { ...request, properties: { ...request.properties, availabilitySet: { id: set } } }
+      expect((await plane.run('PUT', vmPath(name), body)).operation.error).toBeUndefined()
+    }
+    read.length = 0
+    const { body } = await plane.send('GET', `${group}/providers/Microsoft.Compute/virtualMachines?statusOnly=true`)
+    expect(body.value.map((vm: Loose) => vm.properties.instanceView.platformFaultDomain)).toEqual([0, 0, 0])
+    expect(read.filter((table) => ['planned_move', 'placement'].includes(table)).toSorted()).toEqual(['placement', 'planned_move']) // prettier-ignore
   })
 })

@@ -1,6 +1,7 @@
 import type { InstanceStatus, InstanceViewStatus, PowerState } from '@strongroom/contract'
 import { toErrorDetail } from '@strongroom/platform'
 import { resourceView } from '../../../arm/resource-view.ts'
+import type { PlacedViews } from '../../../fleet/placement-views.ts'
 import { ownHostDomains } from '../../../fleet/placements.ts'
 import type { Plane } from '../../../plane.ts'
 import { guestStatuses } from './guest-statuses.ts'
@@ -38,39 +39,32 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
     (status) => ({ status }),
     (error: unknown) => ({ error }),
   )
-  return await withPlacement(plane, vm, viewOf(vm, asked))
+  return await withPlacement(plane.fleet.compute?.views.one, vm, viewOf(vm, asked))
 }
 
-async function withPlacement(plane: Plane, vm: Vm, view: InstanceView): Promise<InstanceView> {
-  const maintenance = await maintenanceStatus(plane, vm.internal.vmId)
+/** @param placed absent in an installation without hosts */
+async function withPlacement(placed: PlacedViews | undefined, vm: Vm, view: InstanceView): Promise<InstanceView> {
+  const { vmId, model } = vm.internal
+  const move = await placed?.move(vmId)
+  const domains = model.availabilitySet === undefined ? undefined : placed === undefined ? ownHostDomains : await placed.domains(vmId) // prettier-ignore
   return {
-    ...(await domainsOf(plane, vm)),
+    ...(domains !== undefined && { platformFaultDomain: domains.faultDomain, platformUpdateDomain: domains.updateDomain }), // prettier-ignore
     ...view,
-    ...(maintenance !== undefined && { maintenanceRedeployStatus: maintenance }),
+    ...(move !== undefined && { maintenanceRedeployStatus: maintenanceStatus(move) }),
   }
 }
 
-async function domainsOf(
-  plane: Plane,
-  { internal }: Vm,
-): Promise<Pick<InstanceView, 'platformFaultDomain' | 'platformUpdateDomain'>> {
-  if (internal.model.availabilitySet === undefined) return {}
-  const { compute } = plane.fleet
-  const domains = compute === undefined ? ownHostDomains : await compute.views.domainsOf(internal.vmId)
-  if (domains === undefined) return {}
-  return { platformFaultDomain: domains.faultDomain, platformUpdateDomain: domains.updateDomain }
-}
-
-/** Instance views of a list, from one host request. */
+/** Instance views of a list, from one host request and one query of each table. */
 export function instanceViews(plane: Plane): (vm: Vm) => Promise<InstanceView> {
   const all = plane.host.list().then(
     (list) => new Map(list.map((status) => [status.vmId.toLowerCase(), status])),
     (error: unknown) => ({ error }),
   )
+  const placed = plane.fleet.compute?.views.ofList()
   return async (vm) => {
     const known = await all
     const asked = known instanceof Map ? { status: known.get(vm.internal.vmId.toLowerCase()) } : known
-    return await withPlacement(plane, vm, viewOf(vm, asked))
+    return await withPlacement(placed, vm, viewOf(vm, asked))
   }
 }
 
