@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { constants, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -43,14 +43,14 @@ export class FileStorage implements StorageBackend {
   async openDisk(o: { vmId: string; epoch: number; sizeGiB: number }): Promise<Socket> {
     const served = this.#of(o.vmId)
     const directory = await this.#directoryOf(o.vmId)
-    const socket = join(directory, `${o.epoch}.sock`)
+    const socket = `${o.epoch}.sock`
     if (!runs(served.daemon)) {
       const disk = join(directory, names.disk)
       await lay(disk, o.sizeGiB * 2 ** 30)
-      await rm(socket, { force: true })
+      await rm(join(directory, socket), { force: true })
       served.daemon = startDaemon({ directory, disk, socket })
     }
-    const connection = await connected(socket)
+    const connection = await connected(directory, socket)
     const at = { vmId: o.vmId, epoch: o.epoch }
     this.#logger.info(at, 'a disk was opened')
     served.open += 1
@@ -121,6 +121,7 @@ async function lay(path: string, bytes: number): Promise<void> {
   await file.close()
 }
 
+/** @param o.socket name in the directory: a state directory may be longer than the 107 bytes of an address (unix(7)) */
 const startDaemon = (o: { directory: string; disk: string; socket: string }): OwnedProcess =>
   startProgram({
     command: 'qemu-storage-daemon',
@@ -132,6 +133,7 @@ const startDaemon = (o: { directory: string; disk: string; socket: string }): Ow
       '--export',
       'type=nbd,id=os,node-name=disk,name=os,writable=on',
     ],
+    cwd: o.directory,
     confinement: hasLandlock() ? { opens: { write: [o.directory] } } : {},
     newSession: true,
     dieWithParent: true,
@@ -140,16 +142,23 @@ const startDaemon = (o: { directory: string; disk: string; socket: string }): Ow
 /** Commas separate options in QEMU's arguments and are doubled inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
 
-async function connected(path: string): Promise<Socket> {
-  for (const until = Date.now() + listenMs; ; await sleep(20)) {
-    const socket = connect({ path, allowHalfOpen: false })
-    const failure = await new Promise<Error | undefined>((done) => {
-      socket.once('connect', () => done(undefined))
-      socket.once('error', done)
-    })
-    if (failure === undefined) return socket
-    socket.destroy()
-    if (Date.now() > until) throw failure
+/** By the open directory, whose path in /proc is short. */
+async function connected(directory: string, name: string): Promise<Socket> {
+  const opened = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    const path = `/proc/self/fd/${opened.fd}/${name}`
+    for (const until = Date.now() + listenMs; ; await sleep(20)) {
+      const socket = connect({ path, allowHalfOpen: false })
+      const failure = await new Promise<Error | undefined>((done) => {
+        socket.once('connect', () => done(undefined))
+        socket.once('error', done)
+      })
+      if (failure === undefined) return socket
+      socket.destroy()
+      if (Date.now() > until) throw failure
+    }
+  } finally {
+    await opened.close()
   }
 }
 

@@ -107,6 +107,20 @@ describe('the storage of a fleet', () => {
     await io(await door(1), 'write 0 512')
   })
 
+  it('serves a disk where the path of a socket beside it would be too long for an address', async () => {
+    const long = join(stateDir, 'x'.repeat(90 - stateDir.length))
+    await mkdir(long)
+    const other = new VmStorage({ stateDir: long, logger: createLogger({ level: 'silent' }) })
+    try {
+      const disk = await other.openDisk({ vmId, epoch: 1234567, sizeGiB: 1 })
+      const greeting = await new Promise<Buffer>((done) => disk.once('data', done))
+      expect(greeting.subarray(0, 8).toString()).toBe('NBDMAGIC')
+      disk.destroy()
+    } finally {
+      await other.close()
+    }
+  })
+
   it('serves nothing for a VM whose disk is in a pool that it is not configured for', async () => {
     await mkdir(join(stateDir, 'fleet', vmId), { recursive: true })
     await writeFile(join(stateDir, 'fleet', vmId, 'ceph.json'), JSON.stringify({ fsid: '1', pool: 'vms' }))

@@ -121,7 +121,8 @@ class ImageBuilder {
       `--include=${this.#recipe.packages.join(',')}`,
       '--aptopt=Acquire::Languages "none"',
       '--aptopt=APT::Install-Recommends "false"',
-      '--aptopt=Acquire::Retries "3"',
+      // Each after a pause twice as long as the one before, or as long as the mirror asks for: a minute in all.
+      '--aptopt=Acquire::Retries "6"',
       '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       // The recipe's own initrd replaces them (recipes/common/essential.sh).

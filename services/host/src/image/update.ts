@@ -48,7 +48,7 @@ export async function makeUpdate(o: {
     const builtAt = o.clock.now()
     const image = (await updatesOf(o.image))?.image ?? ''
     const document = publisher.sign(bootFileText({ image, generation, release, builtAt, bootFile: measured }))
-    if (document.length > mostDocument) throw new TypeError('the document is longer than an index of the vTPM')
+    if (document.length > mostDocument) throw tooLong(document.length, measured.sections.length)
     await writeFile(join(work, 'linux.jws'), `${document}\n`)
     await pack({ work, image, release, generation, builtAt })
     const bootFileDigest = toHex(measured.loader)
@@ -159,6 +159,17 @@ function refused(expected: string, found: string): ServiceError {
     remedy: 'Build the boot file with the kernel, initrd and command line of the image’s own recipe.',
   })
 }
+
+const tooLong = (found: number, sections: number): ServiceError =>
+  new ServiceError({
+    code: 'ImageNotQualified',
+    status: 400,
+    message: 'The boot file has too many sections: an index of the vTPM has no room for the document of their digests.',
+    target: 'path',
+    expected: `a signed document of at most ${mostDocument} bytes`,
+    found: `${found} bytes for ${sections} measured sections`,
+    remedy: 'Build the boot file with fewer sections (no .splash, .dtb or .profile, for instance), or a shorter kernel release.', // prettier-ignore
+  })
 
 const notReadable = (path: string, cause: unknown): ServiceError =>
   new ServiceError({
