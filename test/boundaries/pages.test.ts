@@ -30,6 +30,7 @@ const goals = {
   'verify evidence offline': 'docs/guides/verify-evidence-offline.md',
   'bring an image': 'docs/guides/bring-an-image.md',
   'run it for others': 'docs/guides/run-it-for-others.md',
+  'practise failures': 'docs/guides/fleet-drills.md',
   'what is not protected': 'LIMITATIONS.md',
 }
 

@@ -2,18 +2,12 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { guarded } from '../../scripts/guide-script.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-/** The script keeps its exit code, and ends what it started. */
-const ending = `trap 'code=$?; for job in $(jobs -p); do kill $job || :; done; wait; exit $code' EXIT`
-
-/** The command blocks of a guide, as one script. */
-export const scriptOf = (page: string): string =>
-  [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '').join('\n')
-
 /**
  * Runs a script like a guide's reader: in a separate folder, with `strongroom` available, in a network namespace with
- * its own ports and names, ending everything it started.
+ * its own ports, names and mounts, ending everything it started.
  * @returns exit code of the first command that failed, else 0, and the output
  */
 export async function runAsReader(script: string): Promise<{ code: number; output: string }> {
@@ -24,8 +18,7 @@ export async function runAsReader(script: string): Promise<{ code: number; outpu
     // What a reader installs from npm: there is no registry in the namespace.
     await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
     // Background processes end with the script, and its state lasts until then.
-    const framed = `set -eEuo pipefail\n${ending}\nip link set lo up\n${script}`
-    await writeFile(join(folder, 'guide.sh'), framed)
+    await writeFile(join(folder, 'guide.sh'), guarded(`ip link set lo up\n${script}`))
     const environment = {
       // Debian's programs need Debian's Python, whatever else is first in PATH.
       PATH: `${folder}/bin:/usr/bin:/usr/sbin:${process.env['PATH']}`,
@@ -34,7 +27,7 @@ export async function runAsReader(script: string): Promise<{ code: number; outpu
       STRONGROOM_STATE_DIR: join(folder, 'state'),
       STRONGROOM_CACHE_DIR: join(folder, 'cache'),
     }
-    const child = spawn('unshare', ['--net', 'bash', 'guide.sh'], { cwd: folder, env: environment })
+    const child = spawn('unshare', ['--net', '--mount', 'bash', 'guide.sh'], { cwd: folder, env: environment })
     let output = ''
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()))

@@ -1,10 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { runAsReader, scriptOf } from './guide.ts'
+import { scriptOf } from '../../scripts/guide-script.ts'
+import { runAsReader } from './guide.ts'
 
 const folder = resolve(import.meta.dirname, '../../docs/guides')
-const guides = readdirSync(folder).map((name) => ({ name, script: scriptOf(readFileSync(join(folder, name), 'utf8')) }))
+const scriptNamed = (name: string): string => scriptOf(readFileSync(join(folder, name), 'utf8'))
+/** Guides that continue in the shell of another one. */
+const continued: Record<string, string> = { 'fleet-drills.md': 'build-a-fleet.md' }
+const guides = readdirSync(folder).map((name) => ({
+  name,
+  script: [continued[name], name].flatMap((each) => (each === undefined ? [] : [scriptNamed(each)])).join('\n'),
+}))
 
 /** Kinds of readers, and their pages. */
 const readers = {
