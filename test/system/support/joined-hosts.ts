@@ -35,9 +35,9 @@ export class JoinedHosts {
     return join(this.#installation.home, name)
   }
 
-  /** Adds a host and has it join. */
-  async join(name: string, cores: number): Promise<void> {
-    const added = await this.#installation.must<AddedHost>('host', 'add', name, '--cores', String(cores), '--memory', '64') // prettier-ignore
+  /** Adds a host and has it join. @param options more of `host add` */
+  async join(name: string, cores: number, ...options: string[]): Promise<void> {
+    const added = await this.#installation.must<AddedHost>('host', 'add', name, '--cores', String(cores), '--memory', '64', ...options) // prettier-ignore
     await this.#network?.add(name)
     this.#start(name, ['join', this.address], added.joinCode)
   }
