@@ -80,8 +80,8 @@ const bundlesIn = (dist: string): BuildOptions[] => [
   { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
   { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
   { ...common, format: 'esm', target: 'node22', entryPoints: ['apps/cli/src/embed/testcontainers/index.ts'], outfile: join(dist, 'testcontainers/index.js'), external: ['testcontainers'] }, // prettier-ignore
-  // What both programs use is one chunk beside them.
-  { ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: ['main', 'master-key'].map((name) => `apps/strongroomd/src/${name}.ts`), outdir: join(dist, 'server'), splitting: true, chunkNames: '[name]-[hash]' }, // prettier-ignore
+  // What several programs use is one chunk beside them.
+  { ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: ['main', 'master-key', 'installation-copy'].map((name) => `apps/strongroomd/src/${name}.ts`), outdir: join(dist, 'server'), splitting: true, chunkNames: '[name]-[hash]' }, // prettier-ignore
 ]
 
 /** Non-source files beside the services' sources, which they read at run time. */

@@ -39,6 +39,7 @@ const attacksElsewhere = [
   'test/system/backup.long.test.ts',
   'test/system/drill.long.test.ts',
   'test/system/firmware.long.test.ts',
+  'test/system/installation-backup.slow.test.ts',
   'test/system/kernel-update.long.test.ts',
   'test/system/secure-boot-variables.long.test.ts',
 ]

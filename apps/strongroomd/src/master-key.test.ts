@@ -46,7 +46,7 @@ describe('rotation of the master key', () => {
     const args = ['--conditions=x-source', '--disable-warning=ExperimentalWarning', program, ...rotate]
     const { stdout } = await promisify(execFile)(process.execPath, args)
     expect(JSON.parse(stdout)).toMatchObject({
-      holder: { kind: 'file', path: expect.stringContaining('new-master-key') },
+      result: { kind: 'file', path: expect.stringContaining('new-master-key') },
     })
 
     expect((await keys.getKey('k')).properties.version).toBe(before.properties.version)

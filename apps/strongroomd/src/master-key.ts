@@ -14,7 +14,7 @@ import {
  * The holder of an installation's master key, and its rotation; for the CLI, which may not read sealed data itself.
  *   --state-dir DIR show
  *   --state-dir DIR rotate --to file|passphrase|tpm [--file PATH] [--old-passphrase-file PATH]
- * One line of JSON on standard output: { holder } or { error }. Exit code 0 or 1.
+ * One line of JSON on standard output: { result }, the holder, or { error }. Exit code 0 or 1.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -56,11 +56,11 @@ async function answer(): Promise<object> {
     await rotateMasterKey({ ...place, to: newHolder(), ...(old !== undefined && { oldPassphraseFile: old }) })
   } else if (positionals[0] !== 'show')
     throw invalid('There is no such command.', 'show or rotate', String(positionals[0]))
-  return { holder: await masterKeyHolder(place) }
+  return await masterKeyHolder(place)
 }
 
 try {
-  process.stdout.write(`${JSON.stringify(await answer())}\n`)
+  process.stdout.write(`${JSON.stringify({ result: await answer() })}\n`)
 } catch (error) {
   process.stdout.write(`${JSON.stringify(toErrorBody(error).body)}\n`)
   process.exitCode = 1

@@ -42,7 +42,13 @@ export { ConcurrencyLimit } from './limits/concurrency-limit.ts'
 export { limitRoutes } from './limits/limited-routes.ts'
 export { RateLimit } from './limits/rate-limit.ts'
 export { createLogger, type Logger } from './logger.ts'
-export { masterKeyHolder, openRootKey, rotateMasterKey, type NewHolder } from './master-key/root-key.ts'
+export {
+  keyFromPassphrase,
+  newPassphraseHolder,
+  readPassphrase,
+  type PassphraseHolder,
+} from './master-key/passphrase.ts'
+export { keepRootKey, masterKeyHolder, openRootKey, rotateMasterKey, type NewHolder } from './master-key/root-key.ts'
 export { OperationRunner } from './operations/runner.ts'
 export type {
   Operation,

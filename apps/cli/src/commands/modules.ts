@@ -72,6 +72,10 @@ export const commandModules: CommandModule[] = [
     load: async () => (await import('./master-key.ts')).masterKeyCommands,
   },
   {
+    words: ['installation backup', 'installation restore', 'installation accept-states'],
+    load: async () => (await import('./installation-backup.ts')).installationBackupCommands,
+  },
+  {
     words: ['cost show', 'cost export', 'cost prices set', 'cost prices show'],
     load: async () => (await import('./cost.ts')).costCommands,
   },

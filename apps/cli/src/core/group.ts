@@ -12,6 +12,7 @@ const groups: Readonly<Record<string, string>> = {
   policy: 'check, evaluate and explain attestation policies locally',
   release: 'verify release files',
   log: 'verify and show the vault’s operations log',
+  installation: 'back the whole installation up, and restore it elsewhere',
   'master-key': 'show and rotate the installation’s master key',
   cost: 'show and export usage and cost',
   'cost prices': 'show and set prices',

@@ -10,6 +10,26 @@ export const startErrors = {
     when: 'The key of the certification authority does not belong to the master key.',
     remedy: 'Restore the master key and the state directory from the same backup.',
   },
+  BackupAltered: {
+    status: 409,
+    when: 'A backup of an installation is not as it was written.',
+    remedy: 'Use an unaltered copy of the file.',
+  },
+  BackupIncomplete: {
+    status: 409,
+    when: 'A backup of an installation was cut off.',
+    remedy: 'Use a complete copy of the file.',
+  },
+  BackupKeyRefused: {
+    status: 409,
+    when: 'The key or passphrase does not open the backup of an installation, or is not one that a backup can be made for.',
+    remedy: 'Use the private half of the key, or the passphrase, that the backup was made for.',
+  },
+  BackupNotRead: {
+    status: 409,
+    when: 'The file is not a backup of an installation, or is one of another version.',
+    remedy: 'Pass the file of `strongroom installation backup`.',
+  },
   DatabaseTooNew: {
     status: 500,
     when: 'A database was written by a newer Strongroom.',
@@ -19,6 +39,11 @@ export const startErrors = {
     status: 409,
     when: 'An installation that boots guests was started with simulated compute, or vice versa.',
     remedy: 'Use another state directory for the other kind.',
+  },
+  InstallationExists: {
+    status: 409,
+    when: 'A backup of an installation is restored into a directory that is not empty.',
+    remedy: 'Set STRONGROOM_STATE_DIR to another directory.',
   },
   InstallationModeFixed: {
     status: 409,
@@ -84,6 +109,11 @@ export const startErrors = {
     status: 400,
     when: 'The folder for a temporary run cannot safely be deleted with its contents.',
     remedy: 'Leave --temporary-home out, or pass a folder created for this run.',
+  },
+  NothingHeld: {
+    status: 409,
+    when: 'States of VMs are accepted in an installation that was not restored from a backup, or where they already were.',
+    remedy: 'Start it: strongroom up --no-vm.',
   },
   PassphraseMissing: {
     status: 500,

@@ -54,6 +54,16 @@ export async function openRootKey(o: Place): Promise<Uint8Array> {
   return unwrapped(o, made)
 }
 
+/**
+ * Keeps the root key of a backup in an empty state directory, under a master key of this machine: the file that is named
+ * for it, or one that is created.
+ * @throws ServiceError those of loadMasterKey; RootKeyUnreadable if there is one already
+ */
+export async function keepRootKey(o: Place & { root: Uint8Array }): Promise<void> {
+  const text = await recordText(o, { kind: 'file' }, await loadMasterKey(o), o.root)
+  if (!(await createFileAtomically(pathOf(o), text))) throw unreadable(pathOf(o), 'another one, which is kept')
+}
+
 /** @throws ServiceError RootKeyUnreadable if the installation has none yet */
 export async function masterKeyHolder(
   o: Place,

@@ -113,7 +113,7 @@ function refused(error: unknown, keyId: string): unknown {
     found: error.found ?? error.code,
     remedy:
       error.remedy ??
-      'Check that the key exists and is enabled, that its release policy names this VM’s attestation provider, and that the Confidential VM Orchestrator may release it.',
+      'Check that the key exists and is enabled (in a restored installation, after `strongroom installation accept-states`), that its release policy names this VM’s attestation provider, and that the Confidential VM Orchestrator may release it.',
     cause: error,
   })
 }

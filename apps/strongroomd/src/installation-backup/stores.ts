@@ -1,0 +1,79 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { backup, DatabaseSync } from 'node:sqlite'
+import { run } from '@strongroom/platform'
+
+const storeNames = ['identity', 'attestation', 'vault', 'host', 'control_plane'] as const
+
+/** In a backup of an installation on PostgreSQL. */
+export const dumpFile = 'stores.sql'
+
+/** How long the writers of a running server may keep a store. */
+const busyMs = 10_000
+
+/**
+ * Copies all stores as of one moment, while a server may be running: no store is written between the first copy and the
+ * last.
+ * @param into an empty directory @returns the files in it
+ */
+export async function copySqlite(stateDir: string, into: string): Promise<string[]> {
+  const held: DatabaseSync[] = []
+  try {
+    for (const name of storeNames) {
+      const db = new DatabaseSync(join(stateDir, `${name}.db`))
+      held.push(db)
+      db.exec(`pragma busy_timeout = ${busyMs}`)
+      db.exec('begin immediate')
+    }
+    for (const name of storeNames) {
+      // SQLite copies by a connection that is in no transaction of its own.
+      const reader = new DatabaseSync(join(stateDir, `${name}.db`), { readOnly: true })
+      try {
+        await backup(reader, join(into, `${name}.db`), { rate: 10_000 })
+      } finally {
+        reader.close()
+      }
+    }
+  } finally {
+    for (const db of held) db.close()
+  }
+  return storeNames.map((name) => `${name}.db`)
+}
+
+/** In one snapshot, while servers may be running. @param directory where the password's file is, meanwhile */
+export async function dumpPostgres(url: string, directory: string): Promise<string[]> {
+  const { conninfo, env } = await withoutPassword(url, directory)
+  const schemas = storeNames.map((name) => `--schema=strongroom_${name}`)
+  await run({
+    command: 'pg_dump',
+    args: ['--no-password', '--no-owner', '--no-privileges', ...schemas, `--file=${join(directory, dumpFile)}`, `--dbname=${conninfo}`], // prettier-ignore
+    env,
+    timeoutMs: 3_600_000,
+  })
+  return [dumpFile]
+}
+
+/** Into a database that has no schema of these names. All of it, or nothing. */
+export async function loadPostgres(url: string, directory: string): Promise<void> {
+  const { conninfo, env } = await withoutPassword(url, directory)
+  await run({
+    command: 'psql',
+    args: ['--no-password', '--no-psqlrc', '--quiet', '--single-transaction', '--set=ON_ERROR_STOP=1', `--file=${join(directory, dumpFile)}`, `--dbname=${conninfo}`], // prettier-ignore
+    env,
+    timeoutMs: 3_600_000,
+  })
+}
+
+/** Arguments and environments can be read by others: the password is in a file. */
+async function withoutPassword(
+  url: string,
+  directory: string,
+): Promise<{ conninfo: string; env: Record<string, string> }> {
+  const match = /^(postgres(?:ql)?:\/\/[^/?#@:]*):([^/?#@]*)(@.*)$/.exec(url)
+  if (match === null) return { conninfo: url, env: {} }
+  const [, before = '', password = '', after = ''] = match
+  const path = join(directory, 'pgpass')
+  const text = decodeURIComponent(password).replaceAll('\\', '\\\\').replaceAll(':', '\\:')
+  await writeFile(path, `*:*:*:*:${text}\n`, { mode: 0o600 })
+  return { conninfo: `${before}${after}`, env: { PGPASSFILE: path } }
+}
