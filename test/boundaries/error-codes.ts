@@ -23,7 +23,12 @@ const makers: Record<Section, readonly string[]> = {
   evidence: ['packages/evidence/src/', 'services/attestation/src/', 'packages/silicon/src/'],
   identity: ['services/identity/src/'],
   signIn: ['services/identity/src/'],
-  fleet: ['services/control-plane/src/', 'services/host/src/agent/', 'services/host/src/home/'],
+  fleet: [
+    'services/control-plane/src/',
+    'services/host/src/agent/',
+    'services/host/src/home/',
+    'services/host/src/disk-store/attachable.ts',
+  ],
   // If compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/control-plane/src/host/'],
   disks: ['services/host/src/', 'services/control-plane/src/host/'],

@@ -48,7 +48,7 @@ describe.runIf(isRoot)('a fleet whose disks are in Ceph', () => {
     JSON.parse(await readFile(join(directory, 'host.json'), 'utf8')) as HostIdentity
 
   /** As the host's agent asks. */
-  async function askDisk(host: SiteHost, vm: { vmId: string; epoch: number }): Promise<CephDisk> {
+  async function askDisk(host: SiteHost, vm: { vmId: string; epoch: number; disk?: string }): Promise<CephDisk> {
     const identity = await identityOf(host)
     const client = FleetClient.under({ address: identity.address, authority: identity.authority, identity })
     try {
@@ -126,6 +126,29 @@ describe.runIf(isRoot)('a fleet whose disks are in Ceph', () => {
     expect((await intrude(host, disk)).came).toMatch(/^(EPERM|EACCES)$/)
     await site.network.setSending(host.name, true)
     await expect(askDisk(host, { vmId, epoch })).rejects.toThrow(expect.objectContaining({ code: 'PlacementOver' }))
+  }, 600_000)
+
+  it('has data disks that are closed with it, each with a key of its own that opens nothing else (attack W43)', async () => {
+    const { host, another, epoch } = await hostsOf(vmId)
+    const disks = await site.ask<{ disk: string; vm_id: string }[]>({ ask: 'disks' })
+    const dataDiskOf = (vm: string): string => disks.find(({ vm_id: holder }) => holder === vm)!.disk
+    const [own, foreign] = [dataDiskOf(vmId), dataDiskOf(other)]
+    for (const [from, at] of [[another, epoch], [another, 1], [host, 1]] as const) // prettier-ignore
+      await expect(askDisk(from, { vmId, epoch: at, disk: own })).rejects.toThrow(expect.objectContaining({ code: 'PlacementOver' })) // prettier-ignore
+    await expect(askDisk(host, { vmId, epoch, disk: foreign })).rejects.toThrow(expect.objectContaining({ code: 'DiskNotFound' })) // prettier-ignore
+    const disk = await askDisk(host, { vmId, epoch, disk: own })
+    expect(disk).toMatchObject({ namespace: own, image: 'data-disk' })
+    const { intruder, came } = await intrude(host, disk)
+    expect([came, await intruder.try({ do: 'write', namespace: own, object: 'own' })]).toEqual(['connected', 'done'])
+    expect(await intruder.try({ do: 'open', namespace: own, image: 'data-disk' })).toBe('done')
+    expect(await intruder.try({ do: 'open', namespace: vmId, image: 'os-disk' })).toMatch(/^(EPERM|EACCES)$/)
+    expect(await intruder.try({ do: 'open', namespace: foreign, image: 'data-disk' })).toMatch(/^(EPERM|EACCES)$/)
+    await site.network.setSending(host.name, false)
+    await expect.poll(async () => (await placementOf(site, vmId)).epoch, patient).toBe(epoch + 1)
+    await writesAt(epoch + 1)
+    expect(await intruder.try({ do: 'write', namespace: own, object: 'own' })).toBe('ESHUTDOWN')
+    expect((await intrude(host, disk)).came).toMatch(/^(EPERM|EACCES)$/)
+    await site.network.setSending(host.name, true)
   }, 600_000)
 
   it('has its key in no argument, environment, log or file of the server and the hosts', async () => {

@@ -1,15 +1,18 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { HostView, VmPlacement } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { apiVersions, type ArmClient } from '../../apps/cli/src/client/arm.ts'
+import { vmPath } from '../../apps/cli/src/up/vm-request.ts'
+import { storedFiles, writeStored } from '../../services/host/src/disk-store/record.ts'
 import { SiteCeph } from '../fleet/site/site-ceph.ts'
 import { TestInstallation } from './support/installation.ts'
 import { JoinedHosts } from './support/joined-hosts.ts'
 import { processesOf } from './support/processes.ts'
-import { readEvidence, statusOf, type VmView } from './support/vm.ts'
+import { openArm, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 /** One guest, really booted, on hosts that open its disk in a real Ceph. The tests share it, in this order. */
 describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is in Ceph', () => {
@@ -19,6 +22,8 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
   let ceph: SiteCeph
   let directory: string
   let vmId: string
+  let arm: ArmClient
+  let disk: string
 
   beforeAll(async () => {
     installation = await TestInstallation.create()
@@ -49,6 +54,20 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
     const { value } = await installation.must<{ value: { message: string }[] }>('vm', 'run-command', name, file)
     return value.map(({ message }) => message).join('\n')
   }
+  const diskPath = (): string => `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/disks/data`
+  /** @returns its id on the host */
+  async function makeDataDisk(): Promise<string> {
+    arm = await openArm(installation)
+    const properties = { creationData: { createOption: 'Empty' }, diskSizeGB: 1 }
+    await arm.run('PUT', diskPath(), apiVersions.compute, { location: arm.region, properties })
+    const { properties: made } = await arm.get<{ properties: { uniqueId: string } }>(diskPath(), apiVersions.compute)
+    return made.uniqueId.toUpperCase()
+  }
+  async function attach(...names: string[]): Promise<void> {
+    const dataDisks = names.map(() => ({ lun: 3, createOption: 'Attach', managedDisk: { id: diskPath() } }))
+    const properties = { storageProfile: { dataDisks } }
+    await arm.run('PATCH', vmPath(arm, 'strongroom', name), apiVersions.compute, { properties })
+  }
   const asked = async (program: string, ...args: string[]): Promise<string> =>
     (await promisify(execFile)(program, [...ceph.asAdministrator, ...args])).stdout
 
@@ -59,6 +78,22 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
     expect(await installation.must('vm', 'trust', name)).toMatchObject({ trusted: true })
     expect(await readdir(join(installation.stateDir, 'fleet', vmId))).toEqual(['ceph.json'])
     expect(await asked('rbd', 'status', `strongroom/${vmId}/os-disk`)).toContain('watcher=')
+  })
+
+  it('has a data disk there too, which moved from the server with what was on it', async () => {
+    disk = await makeDataDisk()
+    // As if it had been attached to a VM on the server before.
+    const status = { id: disk, state: 'Succeeded' as const, steps: [], sizeBytes: 2 ** 30, missing: [] }
+    await writeStored(installation.stateDir, { spec: { id: disk, name: 'data', source: { from: 'empty', sizeGiB: 1 } }, status }) // prettier-ignore
+    const content = await open(storedFiles(installation.stateDir, disk).disk, 'w', 0o600)
+    await content.truncate(2 ** 30)
+    await content.write(Buffer.from('from the server'), 0, 15, 512 * 2 ** 20)
+    await content.close()
+    await attach('data')
+    expect(await installation.asRoot(name, 'udevadm settle; dd if=/dev/disk/azure/scsi1/lun3 bs=1M skip=512 count=1 status=none | head -c 15')).toBe('from the server') // prettier-ignore
+    await installation.asRoot(name, 'mkfs.ext4 -q /dev/disk/azure/scsi1/lun3; mount /dev/disk/azure/scsi1/lun3 /mnt; echo on the data disk > /mnt/file; sync') // prettier-ignore
+    expect(await asked('rbd', 'status', `strongroom/${disk}/data-disk`)).toContain('watcher=')
+    expect((await readdir(join(installation.stateDir, 'disks', disk))).toSorted()).toEqual(['ceph.json', 'kept.json'])
   })
 
   it('goes on elsewhere when its host is cut off while it writes, with its vTPM, its guest state and what it had synced', async () => {
@@ -73,6 +108,12 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
     expect(after.vtpm.akPublic).toBe(before.vtpm.akPublic)
     expect(after.guestState.generation).toBeGreaterThan(before.guestState.generation)
     expect(await inGuest('cat /root/kept')).toContain('written before')
+    expect(await inGuest('mount /dev/disk/azure/scsi1/lun3 /mnt; cat /mnt/file; umount /mnt')).toContain(
+      'on the data disk',
+    )
+    await attach()
+    expect(await asked('rbd', 'status', `strongroom/${disk}/data-disk`)).not.toContain('watcher=')
+    expect(await asked('ceph', 'auth', 'ls')).not.toContain(disk)
     await hosts.setLink('a', true)
     await ready('a')
     expect((await processesOf(vmId)).filter(({ command }) => command.startsWith('qemu-system'))).toHaveLength(1)
@@ -82,6 +123,9 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
 
   it('leaves nothing in the cluster or on the server when it is deleted', async () => {
     await installation.must('vm', 'delete', name, '--yes')
+    expect(await asked('rbd', 'namespace', 'ls', 'strongroom')).toContain(disk)
+    await arm.run('DELETE', diskPath(), apiVersions.compute)
+    expect(await asked('rbd', 'namespace', 'ls', 'strongroom')).not.toContain(disk)
     expect(await asked('rbd', 'namespace', 'ls', 'strongroom')).not.toContain(vmId)
     expect(await asked('rados', '-p', 'strongroom', 'ls', '--all')).not.toContain(vmId)
     expect(await asked('ceph', 'auth', 'ls')).not.toContain(vmId)

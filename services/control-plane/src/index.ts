@@ -30,6 +30,7 @@ import { VaultClient } from './providers/keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './providers/keyvault/vault-sync.ts'
 import { createFleetApp, type CertifyingAuthority } from './fleet/host-app.ts'
 import { Failover } from './fleet/failover.ts'
+import { CarriedDisks } from './fleet/guests/carried-disks.ts'
 import { CarriedVms } from './fleet/guests/carried-vms.ts'
 import { FleetCompute } from './fleet/fleet-compute.ts'
 import { fleetGuests } from './fleet/guests/fleet-guests.ts'
@@ -140,6 +141,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       : {
           ...context.fleet,
           vms: new CarriedVms({ ...context, store }),
+          disks: new CarriedDisks(store),
           calls,
           ssh: new SshDoors({ calls, placements }),
           wire: context.wire,

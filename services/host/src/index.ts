@@ -74,7 +74,9 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const backups = new Backups({ services, host, grants })
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
   const { fleetStorage, logger } = context
-  const ceph = fleetStorage && new CephStorage(new CephCluster(fleetStorage, logger), logger)
+  const ceph =
+    fleetStorage &&
+    new CephStorage({ cluster: new CephCluster(fleetStorage, logger), stateDir: context.stateDir, logger })
   const home = new HomeHost({ ...services, measurements, firmware, ceph })
   const builds = new ImageBuilds({ ...context, measurements })
   const hostApp = createHostApp({

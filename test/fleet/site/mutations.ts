@@ -4,11 +4,11 @@ import { registerHooks } from 'node:module'
 const mutations: Record<string, readonly (readonly [file: string, from: string, to: string])[]> = {
   // QEMU's own lock on the file is removed too: it would fence by failing the newer placement.
   storage: [
-    ['/home/file-storage.ts', `is closed')\n    await end(served)`, `is closed')\n    delete served.daemon`],
+    ['/home/file-storage.ts', 'await Promise.all(disks.map(end))', 'for (const each of disks) delete each.daemon'],
     ['/home/file-storage.ts', 'driver=file,node-name', 'driver=file,locking=off,node-name'],
   ],
   // Keys are still removed: whoever has connected continues.
-  ceph: [['/ceph/ceph-storage.ts', 'new Set([...clients, ...(await this.#clientsOf(vmId, epoch))])', 'new Set()']],
+  ceph: [['/ceph/ceph-storage.ts', 'new Set([...clients, ...(await this.#clientsOf(unit))])', 'new Set()']],
   key: [['/release/release.ts', 'if (row !== undefined) assertPlaced(row, { claims', 'if (row === null) assertPlaced(row, { claims']], // prettier-ignore
 }
 

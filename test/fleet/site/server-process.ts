@@ -11,6 +11,8 @@ export type ServerQuestion =
   | { ask: 'host'; name: string }
   | { ask: 'vm'; name: string }
   | { ask: 'placements' }
+  /** Data disks, each with its VM. */
+  | { ask: 'disks' }
   | { ask: 'release'; had: HadRelease }
   | { ask: 'log' }
   | { ask: 'end' }
@@ -53,11 +55,14 @@ async function answer(question: ServerQuestion): Promise<unknown> {
     return await installation.arm<AddedHost>('PUT', hostPath(installation, question.name), body)
   }
   if (question.ask === 'vm') {
-    const vm = await makeVm(installation, { name: question.name, size: 'Standard_DC2as_v5' })
+    // What its guest writes is on the OS disk. In Ceph, fences cost time by the disk.
+    const dataDisks = fleetStorageFile === undefined ? [] : [{ lun: 0, name: `${question.name}-data`, createOption: 'Empty', diskSizeGB: 1 }] // prettier-ignore
+    const vm = await makeVm(installation, { name: question.name, size: 'Standard_DC2as_v5', dataDisks })
     const { properties } = await installation.arm<{ properties: { vmId: string } }>('GET', vm)
     return properties.vmId.toUpperCase()
   }
   if (question.ask === 'placements') return await rowsOf('control_plane', 'placement')
+  if (question.ask === 'disks') return await rowsOf('control_plane', 'carried_disk')
   if (question.ask === 'log') return await rowsOf('vault', 'log_entry')
   if (question.ask === 'release') return await release(question.had)
   await installation.close()

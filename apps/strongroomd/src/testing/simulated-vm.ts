@@ -9,6 +9,8 @@ interface VmWishes {
   tags?: Record<string, string>
   /** ARM id. */
   availabilitySet?: string
+  /** As in its storageProfile. */
+  dataDisks?: object[]
 }
 
 /** Creates a VM with what it needs, and returns its id once it runs. */
@@ -47,6 +49,7 @@ function vmBody(o: VmWishes, nic: string): object {
       },
       storageProfile: {
         imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm', version: 'latest' },
+        ...(o.dataDisks !== undefined && { dataDisks: o.dataDisks }),
         osDisk: {
           createOption: 'FromImage',
           managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },

@@ -27,7 +27,7 @@ export const fleetErrors = {
   },
   FleetStorageOther: {
     status: 409,
-    when: 'The VM’s disk is in a Ceph pool that the server is not configured for.',
+    when: 'The VM’s disk, or a data disk, is in a Ceph pool that the server is not configured for or the VM does not use.',
     remedy: 'Start the server with the --fleet-storage that the VM was created with.',
   },
   HostAlreadyJoined: {
@@ -103,7 +103,7 @@ export const fleetErrors = {
   },
   NotOnJoinedHosts: {
     status: 409,
-    when: 'The VM is on a joined host, where this is not supported (LIMITATIONS.md).',
+    when: 'The VM is on a joined host, or the data disk in a Ceph pool, where this is not supported (LIMITATIONS.md).',
     remedy: 'Create the VM before a host joins, or on another installation.',
   },
   PlacementOver: {

@@ -23,7 +23,7 @@ export interface CarriedCompute extends Host {
   /** From now on, the VM's key and disks are for its present placement only. */
   fence(vmId: string): Promise<void>
   /** What its host receives with the order. */
-  orderOf(placement: Placement): Promise<Partial<Pick<VmOrder, 'spec' | 'record'>>>
+  orderOf(placement: Placement): Promise<Partial<Pick<VmOrder, 'spec' | 'record' | 'dataDisks'>>>
   /** Accepts a report from the VM's host, in the transaction that verified that it is. */
   take(tx: Db, said: CarriedInstance, isAsked: boolean): Promise<void>
 }

@@ -9,6 +9,7 @@ import {
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../store/resources.ts'
 import { insertIfAbsent } from '../store/rows.ts'
+import { diskInUse } from './disk-in-use.ts'
 
 /** Stored disks of the driver without guests: states and lengths, without content. Every one holds "the" system. */
 export class SimulatedDisks {
@@ -50,7 +51,7 @@ export class SimulatedDisks {
   async remove(id: string): Promise<void> {
     await this.#resources.transaction(async (tx) => {
       const holder = (await this.#row(id, tx))?.status.attachedTo
-      if (holder !== undefined) throw inUse(id, holder)
+      if (holder !== undefined) throw diskInUse(id, holder)
       await tx.deleteFrom('simulated_disk').where('id', '=', id).execute()
     })
   }
@@ -67,7 +68,7 @@ export class SimulatedDisks {
       if (row === undefined) throw missing(id)
       const { attachedTo, ...status } = row.status
       if (disk !== undefined && status.state !== 'Succeeded') throw notWhole(id, status.state)
-      if (disk !== undefined && attachedTo !== undefined && attachedTo !== o.vmId) throw inUse(id, attachedTo)
+      if (disk !== undefined && attachedTo !== undefined && attachedTo !== o.vmId) throw diskInUse(id, attachedTo)
       const sizeBytes = Math.max(status.sizeBytes, (disk?.sizeGiB ?? 0) * 2 ** 30)
       const held = { ...status, sizeBytes, ...(disk !== undefined && { attachedTo: o.vmId }) }
       await tx
@@ -116,15 +117,6 @@ export class SimulatedDisks {
     return row && { spec: JSON.parse(row.spec) as StoredDiskSpec, status: JSON.parse(row.status) as StoredDiskStatus }
   }
 }
-
-const inUse = (disk: string, holder: string): ServiceError =>
-  new ServiceError({
-    code: 'DataDiskInUse',
-    message: `The disk ${disk} is a data disk of VM ${holder}.`,
-    expected: 'a disk that no other VM uses',
-    found: holder,
-    remedy: 'Detach it there first: az vm disk detach.',
-  })
 
 const missing = (disk: string): ServiceError =>
   new ServiceError({ code: 'DataDiskMissing', message: 'This host has no such disk.', found: disk })

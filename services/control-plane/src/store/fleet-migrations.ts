@@ -87,4 +87,12 @@ export const fleetMigrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0021-carried-disks': {
+    async up(db) {
+      await sql`create table carried_disk (
+        disk text primary key, vm_id text not null, attached text not null, leaving integer not null
+      )`.execute(db)
+      await db.schema.createIndex('carried_disk_by_vm').on('carried_disk').columns(['vm_id']).execute()
+    },
+  },
 }

@@ -100,6 +100,17 @@ interface CarriedVmTable {
   evidence: string | null
 }
 
+/** A data disk of a guest that joined hosts carry. */
+interface CarriedDiskTable {
+  /** Its id: a disk has one VM. */
+  disk: string
+  vm_id: string
+  /** AttachedDisk as JSON. */
+  attached: string
+  /** 1 from the moment that it is to be detached until nothing can be written to it: it is no longer opened. */
+  leaving: number
+}
+
 export interface FleetTables {
   fleet_host: FleetHostTable
   fleet_lease: FleetLeaseTable
@@ -107,4 +118,5 @@ export interface FleetTables {
   placement: PlacementTable
   planned_move: PlannedMoveTable
   carried_vm: CarriedVmTable
+  carried_disk: CarriedDiskTable
 }

@@ -17,6 +17,8 @@ export interface StoredFiles {
   disk: string
   guestState: string
   record: string
+  /** Names the Ceph pool that the content has been moved to; the disk's file is then gone. */
+  pool: string
   boot: string
   certificates: string
 }
@@ -29,6 +31,7 @@ export function storedFiles(stateDir: string, id: string): StoredFiles {
     disk: join(directory, imageFiles.disk),
     guestState: join(directory, 'guest-state.vmgs'),
     record: join(directory, 'kept.json'),
+    pool: join(directory, 'ceph.json'),
     boot: join(directory, imageFiles.boot),
     certificates: join(directory, imageFiles.certificates),
   }

@@ -3,32 +3,51 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasLandlock, startProgram, writeFileAtomically, type Logger, type OwnedProcess } from '@strongroom/platform'
-import type { StorageBackend } from './storage-backend.ts'
+import { diskInUse } from '../instances/data-disks.ts'
+import { requireAttachable } from '../disk-store/attachable.ts'
+import type { DataDisk, StorageBackend, VmDisk } from './storage-backend.ts'
 import type { Turns } from './turns.ts'
 
 /** How long the daemon may take to start listening, in milliseconds. */
 const listenMs = 10_000
 const names = { disk: 'os-disk.raw', state: 'guest-state.vmgs' }
+/** Of data disks' sockets, in the VM's directory. */
+const socketsName = 'd'
+/** Among a VM's disks: the one without an id. */
+const osDisk = ''
+
+/** A socket by its name in a directory: a state directory may be longer than the 107 bytes of an address (unix(7)). */
+interface SocketAt {
+  directory: string
+  socket: string
+}
 
 interface Served {
-  /** Serves the present epoch's disk. */
+  /** Serves the present epoch. */
   daemon?: OwnedProcess
+  /** The daemon's. */
+  at: SocketAt
   /** Connections to it. */
   open: number
 }
 
 /**
- * Files of the server. A separate qemu-storage-daemon serves each epoch's disk. A later epoch begins by ending that
- * process: nothing can be written for the earlier one afterwards.
+ * Files of the server: OS disks in STATE/fleet, data disks in STATE/disks. A separate qemu-storage-daemon serves each
+ * disk at each epoch. A later epoch begins by ending those processes: nothing can be written for the earlier one
+ * afterwards.
  */
 export class FileStorage implements StorageBackend {
+  readonly #stateDir: string
   readonly #directory: string
   readonly #turns: Turns
   readonly #logger: Logger
-  readonly #served = new Map<string, Served>()
+  /** By VM and disk. */
+  readonly #served = new Map<string, Map<string, Served>>()
+  #sockets = 0
 
-  /** @param o.turns the caller's, for work between its calls */
-  constructor(o: { directory: string; turns: Turns; logger: Logger }) {
+  /** @param o.directory of the VMs @param o.turns the caller's, for work between its calls */
+  constructor(o: { stateDir: string; directory: string; turns: Turns; logger: Logger }) {
+    this.#stateDir = o.stateDir
     this.#directory = o.directory
     this.#turns = o.turns
     this.#logger = o.logger
@@ -39,19 +58,20 @@ export class FileStorage implements StorageBackend {
     return found.some((size) => size !== undefined)
   }
 
-  /** NBD, for the export `os`, at the epoch that the fence has last been given. */
-  async openDisk(o: { vmId: string; epoch: number; sizeGiB: number }): Promise<Socket> {
-    const served = this.#of(o.vmId)
-    const directory = await this.#directoryOf(o.vmId)
-    const socket = `${o.epoch}.sock`
-    if (!runs(served.daemon)) {
-      const disk = join(directory, names.disk)
-      await lay(disk, o.sizeGiB * 2 ** 30)
-      await rm(join(directory, socket), { force: true })
-      served.daemon = startDaemon({ directory, disk, socket })
-    }
-    const connection = await connected(directory, socket)
-    const at = { vmId: o.vmId, epoch: o.epoch }
+  async prepare(disk: DataDisk): Promise<void> {
+    await requireAttachable(this.#stateDir, disk)
+  }
+
+  /**
+   * NBD, for the export `os` or `data`, at the epoch that the fence has last been given.
+   * @throws ServiceError DataDiskInUse, DataDiskMissing, DataDiskNotReady
+   */
+  async openDisk(o: { vmId: string; epoch: number; disk: VmDisk }): Promise<Socket> {
+    const served = this.#of(o.vmId, o.disk.id ?? osDisk)
+    if (!runs(served.daemon)) await this.#serve(served, o)
+    const connection = await connected(served.at)
+    const { id: disk } = o.disk
+    const at = { vmId: o.vmId, epoch: o.epoch, ...(disk !== undefined && { disk }) }
     this.#logger.info(at, 'a disk was opened')
     served.open += 1
     connection.once('close', () => {
@@ -63,10 +83,40 @@ export class FileStorage implements StorageBackend {
     return connection
   }
 
+  async #serve(served: Served, { vmId, epoch, disk }: { vmId: string; epoch: number; disk: VmDisk }): Promise<void> {
+    const directory = await this.#directoryOf(vmId)
+    // A data disk's process cannot open the OS disk, nor another data disk.
+    const sockets = disk.id === undefined ? directory : join(directory, socketsName)
+    const path =
+      disk.id === undefined
+        ? join(directory, names.disk)
+        : await requireAttachable(this.#stateDir, { disk: disk.id, sizeGiB: disk.sizeGiB })
+    if (disk.id === undefined) await lay(path, disk.sizeGiB * 2 ** 30)
+    await mkdir(sockets, { recursive: true, mode: 0o700 })
+    const socket = disk.id === undefined ? `${epoch}.sock` : `${epoch}.${this.#sockets++}`
+    served.at = { directory: sockets, socket }
+    await rm(join(sockets, socket), { force: true })
+    // The kernel's locks keep guests of this host away, not another such process.
+    if (disk.id !== undefined) this.#requireOnly(vmId, disk.id)
+    served.daemon = startDaemon({ disk: path, at: served.at, name: disk.id === undefined ? 'os' : 'data' })
+  }
+
+  #requireOnly(vmId: string, disk: string): void {
+    for (const [other, disks] of this.#served)
+      if (other !== vmId && runs(disks.get(disk)?.daemon)) throw diskInUse(disk, other)
+  }
+
   async fence(vmId: string, epoch: number): Promise<void> {
-    const served = this.#of(vmId)
-    if (served.daemon !== undefined) this.#logger.info({ vmId, epoch }, 'the disk of an earlier placement is closed')
-    await end(served)
+    const disks = this.#disksOf(vmId)
+    if (disks.some(({ daemon }) => daemon !== undefined)) this.#logger.info({ vmId, epoch }, 'the disks of an earlier placement are closed') // prettier-ignore
+    await Promise.all(disks.map(end))
+  }
+
+  async release(vmId: string, disk: string): Promise<void> {
+    const disks = this.#served.get(vmId)
+    const served = disks?.get(disk)
+    if (served !== undefined) await end(served)
+    disks?.delete(disk)
   }
 
   async readState(vmId: string): Promise<Uint8Array | undefined> {
@@ -81,18 +131,24 @@ export class FileStorage implements StorageBackend {
   }
 
   async remove(vmId: string): Promise<void> {
-    await end(this.#of(vmId))
+    await Promise.all(this.#disksOf(vmId).map(end))
     this.#served.delete(vmId)
     await rm(join(this.#directory, vmId), { recursive: true, force: true })
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#served.values()].map(end))
+    await Promise.all([...this.#served.keys()].flatMap((vmId) => this.#disksOf(vmId)).map(end))
   }
 
-  #of(vmId: string): Served {
-    const served = this.#served.get(vmId) ?? { open: 0 }
-    this.#served.set(vmId, served)
+  #disksOf(vmId: string): Served[] {
+    return [...(this.#served.get(vmId)?.values() ?? [])]
+  }
+
+  #of(vmId: string, disk: string): Served {
+    const disks = this.#served.get(vmId) ?? new Map<string, Served>()
+    this.#served.set(vmId, disks)
+    const served = disks.get(disk) ?? { open: 0, at: { directory: '', socket: '' } }
+    disks.set(disk, served)
     return served
   }
 
@@ -121,20 +177,19 @@ async function lay(path: string, bytes: number): Promise<void> {
   await file.close()
 }
 
-/** @param o.socket name in the directory: a state directory may be longer than the 107 bytes of an address (unix(7)) */
-const startDaemon = (o: { directory: string; disk: string; socket: string }): OwnedProcess =>
+const startDaemon = (o: { disk: string; at: SocketAt; name: 'os' | 'data' }): OwnedProcess =>
   startProgram({
     command: 'qemu-storage-daemon',
     args: [
       '--blockdev',
       `driver=file,node-name=disk,filename=${value(o.disk)},discard=unmap`,
       '--nbd-server',
-      `addr.type=unix,addr.path=${value(o.socket)}`,
+      `addr.type=unix,addr.path=${value(o.at.socket)}`,
       '--export',
-      'type=nbd,id=os,node-name=disk,name=os,writable=on',
+      `type=nbd,id=${o.name},node-name=disk,name=${o.name},writable=on`,
     ],
-    cwd: o.directory,
-    confinement: hasLandlock() ? { opens: { write: [o.directory] } } : {},
+    cwd: o.at.directory,
+    confinement: hasLandlock() ? { opens: { write: [o.disk, o.at.directory] } } : {},
     newSession: true,
     dieWithParent: true,
   })
@@ -143,7 +198,7 @@ const startDaemon = (o: { directory: string; disk: string; socket: string }): Ow
 const value = (text: string): string => text.replaceAll(',', ',,')
 
 /** By the open directory, whose path in /proc is short. */
-async function connected(directory: string, name: string): Promise<Socket> {
+async function connected({ directory, socket: name }: SocketAt): Promise<Socket> {
   const opened = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     const path = `/proc/self/fd/${opened.fd}/${name}`

@@ -6,8 +6,9 @@ import { ServiceError, writeFileAtomically, type Logger } from '@strongroom/plat
 import { isVmId } from '../instances/layout.ts'
 import { capacity } from '../vmgs/layout.ts'
 import type { CephStorage } from './ceph/ceph-storage.ts'
+import { elsewhere, isPooled } from './ceph/pooled-disks.ts'
 import { FileStorage } from './file-storage.ts'
-import { placementOver } from './storage-backend.ts'
+import { placementOver, type DataDisk, type VmDisk } from './storage-backend.ts'
 import { Turns } from './turns.ts'
 
 interface Stored {
@@ -16,14 +17,23 @@ interface Stored {
   backend: FileStorage | CephStorage
 }
 
+/** A disk that a VM's host asks for, at an epoch. */
+interface AskedDisk {
+  vmId: string
+  epoch: number
+  /** Undefined if it has no such disk. */
+  which(): Promise<VmDisk | undefined>
+}
+
 /** In STATE/fleet/{vmId}: names the pool in which the VM's data are. Without it, they are in that directory. */
 const marker = 'ceph.json'
 
 /**
- * OS disks and guest states of VMs that joined hosts carry: in STATE/fleet/{vmId}, or in a Ceph pool. A VM's stay where
- * it was created.
+ * Disks and guest states of VMs that joined hosts carry: in STATE/fleet/{vmId} and, of data disks, STATE/disks, or in a
+ * Ceph pool. A VM's stay where it was created, and its data disks are with them.
  */
 export class VmStorage {
+  readonly #stateDir: string
   readonly #directory: string
   readonly #files: FileStorage
   readonly #ceph: CephStorage | undefined
@@ -31,33 +41,70 @@ export class VmStorage {
   readonly #turns = new Turns()
 
   constructor(o: { stateDir: string; logger: Logger; ceph?: CephStorage | undefined }) {
+    this.#stateDir = o.stateDir
     this.#directory = join(o.stateDir, 'fleet')
     this.#ceph = o.ceph
-    this.#files = new FileStorage({ directory: this.#directory, turns: this.#turns, logger: o.logger })
+    this.#files = new FileStorage({ ...o, directory: this.#directory, turns: this.#turns })
   }
 
-  /** Where the host finds the disk, with access to it. @param o.opened it has opened it there. @throws ServiceError PlacementOver */
-  async disk(o: { vmId: string; epoch: number; sizeGiB: number; opened: boolean }): Promise<CarriedDiskAnswer> {
+  /**
+   * Where the host finds the disk, with access to it.
+   * @param o.which asked in the VM's turn: a data disk that was released by then is not served
+   * @param o.opened it has opened it there
+   * @throws ServiceError PlacementOver, DiskNotFound
+   */
+  async disk(o: AskedDisk & { opened: boolean }): Promise<CarriedDiskAnswer> {
     const { vmId, epoch } = o
     return await this.#at(o, async (backend) => {
-      if (backend instanceof FileStorage) return {}
-      if (!o.opened) return { ceph: await backend.access({ vmId, epoch, bytes: o.sizeGiB * 2 ** 30 }) }
-      await backend.confirm(o)
+      const disk = await theDisk(o)
+      if (backend instanceof FileStorage) {
+        if (disk.id !== undefined) await backend.prepare({ disk: disk.id, sizeGiB: disk.sizeGiB })
+        return {}
+      }
+      if (!o.opened) return { ceph: await backend.access({ vmId, epoch, disk }) }
+      await backend.confirm({ vmId, epoch, disk })
       return {}
     })
   }
 
-  /** NBD, for the export `os`. @throws ServiceError PlacementOver */
-  async openDisk(o: { vmId: string; epoch: number; sizeGiB: number }): Promise<Duplex> {
+  /** NBD, for the export `os` or `data`. @param o.which see `disk` @throws ServiceError PlacementOver, DiskNotFound */
+  async openDisk(o: AskedDisk): Promise<Duplex> {
+    const { vmId, epoch } = o
     return await this.#at(o, async (backend) => {
-      if (backend instanceof FileStorage) return await backend.openDisk(o)
+      if (backend instanceof FileStorage) return await backend.openDisk({ vmId, epoch, disk: await theDisk(o) })
       throw new ServiceError({
         code: 'FleetStorageOther',
         message: 'The disk of this virtual machine is in a Ceph pool, which its host opens itself.',
-        target: o.vmId,
+        target: vmId,
         remedy: 'Run the same version of Strongroom on the host as on the server.',
       })
     })
+  }
+
+  /**
+   * Before a data disk is attached to the VM: it is where the VM's host reaches it. It may take as long as copying it.
+   * @throws ServiceError DataDiskMissing, DataDiskNotReady, FleetStorageOther, StorageUnavailable
+   */
+  async prepareDisk(vmId: string, disk: DataDisk): Promise<void> {
+    const { backend } = await this.#inTurn(vmId, async () => await this.#of(vmId))
+    await backend.prepare(disk)
+  }
+
+  /** Resolves once nothing can be written to the data disk for the VM. Idempotent. */
+  async releaseDisk(vmId: string, disk: string): Promise<void> {
+    await this.#inTurn(vmId, async () => await (await this.#of(vmId)).backend.release(vmId, disk))
+  }
+
+  /** Whether the content of a data disk is in a Ceph pool. */
+  async isPooled(disk: string): Promise<boolean> {
+    return await isPooled(this.#stateDir, disk)
+  }
+
+  /** What is in a Ceph pool of a data disk that no VM has. Idempotent. */
+  async removePooled(disk: string): Promise<void> {
+    if (!(await this.isPooled(disk))) return
+    if (this.#ceph === undefined) throw elsewhere(disk, 'its pool', 'no --fleet-storage')
+    await this.#ceph.removeDisk(disk)
   }
 
   async readState(o: { vmId: string; epoch: number }): Promise<Uint8Array | undefined> {
@@ -121,7 +168,7 @@ export class VmStorage {
     const ceph = this.#ceph
     if (kept === undefined && (ceph === undefined || (await this.#files.has(vmId)))) return this.#files
     const here = ceph && JSON.stringify(await ceph.place())
-    if (ceph === undefined || here === undefined || (kept !== undefined && kept !== here)) throw elsewhere(vmId, kept, here) // prettier-ignore
+    if (ceph === undefined || here === undefined || (kept !== undefined && kept !== here)) throw vmElsewhere(vmId, kept, here) // prettier-ignore
     if (kept !== undefined) return ceph
     await mkdir(join(this.#directory, vmId), { recursive: true, mode: 0o700 })
     await writeFileAtomically(path, here)
@@ -129,7 +176,18 @@ export class VmStorage {
   }
 }
 
-const elsewhere = (vmId: string, kept: string | undefined, here: string | undefined): ServiceError =>
+async function theDisk(o: AskedDisk): Promise<VmDisk> {
+  const disk = await o.which()
+  if (disk !== undefined) return disk
+  throw new ServiceError({
+    code: 'DiskNotFound',
+    message: 'The virtual machine has no such data disk.',
+    target: o.vmId,
+    expected: 'a disk in the host’s current orders',
+  })
+}
+
+const vmElsewhere = (vmId: string, kept: string | undefined, here: string | undefined): ServiceError =>
   new ServiceError({
     code: 'FleetStorageOther',
     message: 'The virtual machine’s disk is in a Ceph pool that this server is not configured for.',

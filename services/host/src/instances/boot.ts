@@ -13,6 +13,7 @@ import { stopSwtpm } from '../tpm/swtpm.ts'
 import { openVm, type OpenedVm } from './boot-open.ts'
 import { planBoot, type BootPlan, type BootRequest } from './boot-plan.ts'
 import { serveGuest, type Endpoint } from './boot-serve.ts'
+import { DiskDoors } from '../disks/disk-doors.ts'
 import { disksAtBoot } from './data-disks.ts'
 import type { InstanceRecord } from './record.ts'
 
@@ -59,7 +60,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
     o.step('Power on')
     const doors = await serveGuest({ ...o, onReady }, plan, vm, held.endpoints)
     const attached = await attach(o, plan, held.endpoints)
-    const guest = await powerOn(o, plan, { held, machine: machineOf(o, plan, { vm, doors, attached }) })
+    const machine = machineOf(o, plan, { vm, doors, attached })
+    const guest = await powerOn(o, plan, { held, machine, diskDoors: attached.diskDoors })
     return {
       guest,
       console: attached.console,
@@ -86,6 +88,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
 interface Attached {
   osDisk: Awaited<ReturnType<BootRequest['services']['disks']['open']>>
   dataDisks: Awaited<ReturnType<typeof disksAtBoot>>
+  diskDoors: DiskDoors
   temporaryDisk: string | undefined
   sshPort: number
   console: GuestConsole
@@ -98,7 +101,9 @@ async function attach(o: BootRequest, { runtime }: BootPlan, endpoints: Endpoint
   const { spec } = record
   const osDisk = await services.disks.open(spec, files, runtime)
   endpoints.push(osDisk)
-  const dataDisks = await disksAtBoot(services.stateDir, record)
+  const diskDoors = new DiskDoors()
+  endpoints.push(diskDoors)
+  const dataDisks = await disksAtBoot(services, record, { place: runtime, doors: diskDoors })
   const { temporaryGiB } = spec.size
   if (temporaryGiB !== undefined) await makeEmpty(files.temporaryDisk, temporaryGiB * 2 ** 30)
   const sshPort = await freePort(record.sshPort)
@@ -106,7 +111,7 @@ async function attach(o: BootRequest, { runtime }: BootPlan, endpoints: Endpoint
   const console = await SerialLog.start({ fifo: serialLog, path: files.serialLog, logger: services.logger })
   endpoints.push(console)
   const temporaryDisk = temporaryGiB === undefined ? undefined : files.temporaryDisk
-  return { osDisk, dataDisks, temporaryDisk, sshPort, console, serialLog }
+  return { osDisk, dataDisks, diskDoors, temporaryDisk, sshPort, console, serialLog }
 }
 
 function machineOf(
@@ -137,14 +142,15 @@ function machineOf(
 async function powerOn(
   { services, files }: BootRequest,
   { runtime }: BootPlan,
-  { held, machine }: { held: Held; machine: MachineOptions },
+  { held, machine, diskDoors }: { held: Held; machine: MachineOptions; diskDoors: DiskDoors },
 ): Promise<RunningGuest> {
   const { opened, endpoints } = held
   if (opened === undefined) throw new TypeError('what is powered on is opened first')
   // If it fails, powerOn ends the vTPM and closes the guest state itself.
   held.opened = undefined
   const { logger } = services
-  const guest = await RunningGuest.powerOn({ opened, ...runtime, endpoints, errorLog: files.qemuLog, logger, machine })
+  const errorLog = files.qemuLog
+  const guest = await RunningGuest.powerOn({ opened, ...runtime, diskDoors, endpoints, errorLog, logger, machine })
   held.opened = opened
   // Without a name it disappears with QEMU, however that ends.
   await rm(files.temporaryDisk, { force: true })

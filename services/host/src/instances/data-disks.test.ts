@@ -10,6 +10,8 @@ import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import type { GuestEnd } from '../qemu/vm-process.ts'
 import { exampleSpec } from '../testing.ts'
 import type { Booted } from './boot.ts'
+import { localDisks } from '../disks/disk-driver.ts'
+import { DiskDoors } from '../disks/disk-doors.ts'
 import { disksAtBoot } from './data-disks.ts'
 import { deferred } from './deferred.ts'
 import { InstanceStore } from './instance-store.ts'
@@ -51,6 +53,7 @@ beforeEach(async () => {
   store = await InstanceStore.open(rows, createSealer(new Uint8Array(32)))
   services = {
     store,
+    disks: localDisks,
     silicon: {},
     installation: { tenantId: '22222222-2222-4222-8222-222222222222' },
     clock: systemClock,
@@ -183,8 +186,9 @@ describe('data disks of a host', () => {
 
   it('that are lost keep a VM from starting: it is not started without its data', async () => {
     const record = { ...newRecord(exampleSpec, new Date()), dataDisks: [attached(0, 0)] }
-    expect(await disksAtBoot(directory, record)).toEqual([{ lun: 0, path: file(0), serial: ids[0] }])
+    const [place, doors] = [{ runtimeDir: directory, user: undefined }, new DiskDoors()]
+    expect(await disksAtBoot(services, record, { place, doors })).toEqual([{ lun: 0, path: file(0), serial: ids[0] }])
     await rm(file(0))
-    await expect(disksAtBoot(directory, record)).rejects.toMatchObject({ code: 'DataDiskMissing' })
+    await expect(disksAtBoot(services, record, { place, doors })).rejects.toMatchObject({ code: 'DataDiskMissing' })
   })
 })

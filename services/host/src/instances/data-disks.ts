@@ -1,25 +1,36 @@
-import { stat, truncate } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { storedFiles, readStored } from '../disk-store/record.ts'
+import type { DiskPlace, OpenDisk } from '../disks/disk-driver.ts'
+import type { DiskDoors } from '../disks/disk-doors.ts'
 import type { RunningGuest } from '../paravisor/running-guest.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import type { InstanceRecord } from './record.ts'
+import type { HostServices } from './services.ts'
 
 const same = (a: AttachedDisk) => (b: AttachedDisk) => a.lun === b.lun && a.disk === b.disk
 
-const scsiDisk = (stateDir: string, { lun, disk }: AttachedDisk): ScsiDisk => ({
-  lun,
-  path: storedFiles(stateDir, disk).disk,
-  serial: disk,
-})
+/** Where data disks are. */
+type Stored = Pick<HostServices, 'stateDir' | 'disks'>
+
+const scsiDisk = ({ lun, disk: serial }: AttachedDisk, { disk }: OpenDisk): ScsiDisk =>
+  typeof disk === 'string' ? { lun, path: disk, serial } : { lun, path: disk.nbd, nbd: true, serial }
 
 /** The data disks for a boot. @throws ServiceError DataDiskMissing: a guest is not started without its data. */
-export async function disksAtBoot(stateDir: string, record: InstanceRecord): Promise<ScsiDisk[]> {
+export async function disksAtBoot(
+  { stateDir, disks: driver }: Stored,
+  record: InstanceRecord,
+  o: { place: DiskPlace; doors: DiskDoors },
+): Promise<ScsiDisk[]> {
   const disks = record.dataDisks ?? []
-  for (const disk of disks) await prepare(stateDir, disk)
-  return disks.map((disk) => scsiDisk(stateDir, disk))
+  for (const disk of disks) await driver.requireData(stateDir, disk)
+  const opened: ScsiDisk[] = []
+  for (const disk of disks) {
+    const open = await driver.openData(stateDir, disk, o.place)
+    o.doors.add(disk.lun, open)
+    opened.push(scsiDisk(disk, open))
+  }
+  return opened
 }
 
 /**
@@ -28,11 +39,12 @@ export async function disksAtBoot(stateDir: string, record: InstanceRecord): Pro
  * @throws ServiceError DataDiskMissing, DataDiskNotReady, DataDiskNotPlugged
  */
 export async function placeDataDisks(
-  o: { stateDir: string; record: InstanceRecord; guest: RunningGuest | undefined; save(): Promise<void> },
+  o: { services: Stored; record: InstanceRecord; guest: RunningGuest | undefined; save(): Promise<void> },
   wanted: AttachedDisk[],
 ): Promise<void> {
+  const { stateDir, disks: driver } = o.services
   const before = o.record.dataDisks ?? []
-  for (const disk of wanted) await prepare(o.stateDir, disk)
+  for (const disk of wanted) await driver.requireData(stateDir, disk)
   await keep(o, wanted)
   const guest = (await hasEnded(o.guest)) ? undefined : o.guest
   if (guest === undefined) return
@@ -43,8 +55,11 @@ export async function placeDataDisks(
       has = has.filter((each) => each !== disk)
     }
     for (const disk of wanted) {
-      if (!before.some(same(disk))) await guest.plug(scsiDisk(o.stateDir, disk))
-      else if (before.find(same(disk))?.sizeGiB !== disk.sizeGiB) await guest.resize(disk.lun, disk.sizeGiB * 2 ** 30)
+      const { sizeGiB } = before.find(same(disk)) ?? {}
+      if (sizeGiB === undefined) {
+        const open = await driver.openData(stateDir, disk, guest.place)
+        await guest.plug(scsiDisk(disk, open), open)
+      } else if (sizeGiB !== disk.sizeGiB && driver.growsAttached) await guest.resize(disk.lun, disk.sizeGiB * 2 ** 30)
       has = [...has.filter((each) => !same(each)(disk)), disk]
     }
   } catch (error) {
@@ -63,36 +78,6 @@ async function keep(o: { record: InstanceRecord; save(): Promise<void> }, disks:
 async function hasEnded(guest: RunningGuest | undefined): Promise<boolean> {
   return guest === undefined || (await Promise.race([guest.ended.then(() => true), nextTurn(false)]))
 }
-
-/** The disk is complete and has its full length. */
-async function prepare(stateDir: string, { disk, sizeGiB }: AttachedDisk): Promise<void> {
-  const kept = await readStored(stateDir, disk)
-  const path = storedFiles(stateDir, disk).disk
-  const found = await stat(path).catch(() => undefined)
-  if (kept === undefined || (found === undefined && kept.status.state === 'Succeeded')) throw missing(disk)
-  if (kept.status.state !== 'Succeeded' || found === undefined) throw notReady(disk, kept.status.state)
-  if (found.size < sizeGiB * 2 ** 30) await truncate(path, sizeGiB * 2 ** 30)
-}
-
-const missing = (disk: string): ServiceError =>
-  new ServiceError({
-    code: 'DataDiskMissing',
-    message: 'The file of a data disk is not on this host, and the VM does not start without its data.',
-    target: 'dataDisks',
-    expected: 'a disk of this host',
-    found: disk,
-    remedy: 'Restore STATE/disks from a backup, or detach the disk: az vm disk detach.',
-  })
-
-const notReady = (disk: string, state: string): ServiceError =>
-  new ServiceError({
-    code: 'DataDiskNotReady',
-    message: `The data disk ${disk} is not ready.`,
-    target: 'dataDisks',
-    expected: 'Succeeded',
-    found: state,
-    remedy: 'Wait until the copy ends, or end its upload: az disk revoke-access.',
-  })
 
 const notPlugged = (error: unknown): ServiceError =>
   new ServiceError({

@@ -190,7 +190,7 @@ export class Instance {
     try {
       await this.#work.inTurn(async () => {
         this.#work.requireExisting()
-        await placeDataDisks({ stateDir: this.#services.stateDir, record, guest: this.#current?.guest, save }, disks)
+        await placeDataDisks({ services: this.#services, record, guest: this.#current?.guest, save }, disks)
       })
     } finally {
       for (const claim of claims) this.#claimed.splice(this.#claimed.indexOf(claim), 1)

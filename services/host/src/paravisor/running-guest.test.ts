@@ -9,6 +9,7 @@ import { manufactureTpm } from '../tpm/manufacture.ts'
 import { startSwtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { exchanged } from '../vmgs/exchanged.ts'
+import { DiskDoors } from '../disks/disk-doors.ts'
 import { guestEnded, RunningGuest } from './running-guest.ts'
 import type { SavedState } from './write-back.ts'
 
@@ -65,6 +66,7 @@ async function powerOn(
     },
     runtimeDir,
     user,
+    diskDoors: new DiskDoors(),
     endpoints,
     errorLog: at('qemu.log'),
     logger,

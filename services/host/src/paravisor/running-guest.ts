@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyBootEvidence } from '@strongroom/contract'
 import { type Logger, ServiceError } from '@strongroom/platform'
 import type { MachineOptions } from '../qemu/arguments.ts'
+import type { DiskPlace } from '../disks/disk-driver.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
 import type { CapturedDisk } from '../qemu/disk-capture.ts'
@@ -10,6 +11,7 @@ import { readRegistersAfterGuest } from '../tpm/registers.ts'
 import { stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import type { ReportOnUserData } from './power-tpm.ts'
+import type { Closable, DiskDoors } from '../disks/disk-doors.ts'
 import { WriteBack, type GuestFiles, type SavedState } from './write-back.ts'
 
 /** What a guest is powered on with, and what remains afterwards; `openGuest` adds more for a confidential VM. */
@@ -26,10 +28,6 @@ export interface PoweredState {
   retire(): Promise<void>
 }
 
-interface Closable {
-  close(): Promise<void>
-}
-
 /** A powered-on guest with everything that belongs to it. `stop` ends everything and leaves only the encrypted guest state. */
 export class RunningGuest {
   readonly evidence: AnyBootEvidence | undefined
@@ -38,7 +36,9 @@ export class RunningGuest {
   readonly #opened: PoweredState
   readonly #vm: VmProcess
   readonly #writeBack: WriteBack
-  readonly #runtimeDir: string
+  /** Where it runs, and as which user. */
+  readonly place: DiskPlace
+  readonly #doors: DiskDoors
   readonly #endpoints: Closable[]
   readonly #logger: Logger
   #stopped: Promise<void> | undefined
@@ -48,6 +48,8 @@ export class RunningGuest {
     vm: VmProcess
     writeBack: WriteBack
     runtimeDir: string
+    user: number | undefined
+    diskDoors: DiskDoors
     endpoints: Closable[]
     logger: Logger
   }) {
@@ -55,7 +57,8 @@ export class RunningGuest {
     this.#opened = o.opened
     this.#vm = o.vm
     this.#writeBack = o.writeBack
-    this.#runtimeDir = o.runtimeDir
+    this.place = { runtimeDir: o.runtimeDir, user: o.user }
+    this.#doors = o.diskDoors
     this.#endpoints = o.endpoints
     this.#logger = o.logger
     // A guest that lost its vTPM is no longer the one that was started.
@@ -72,6 +75,9 @@ export class RunningGuest {
     runtimeDir: string
     /** QEMU's user. */
     user: number | undefined
+    /** To its data disks. */
+    diskDoors: DiskDoors
+    /** Closed once it has ended. */
     endpoints: Closable[]
     errorLog: string
     logger: Logger
@@ -105,12 +111,20 @@ export class RunningGuest {
     return this.#vm.waitsForRoom
   }
 
-  async plug(disk: ScsiDisk): Promise<void> {
-    await this.#vm.plug(disk)
+  /** @param door closed once the disk is unplugged, or if it cannot be plugged */
+  async plug(disk: ScsiDisk, door: Closable): Promise<void> {
+    this.#doors.add(disk.lun, door)
+    try {
+      await this.#vm.plug(disk)
+    } catch (error) {
+      await this.#doors.shut(disk.lun)
+      throw error
+    }
   }
 
   async unplug(lun: number): Promise<void> {
     await this.#vm.unplug(lun)
+    await this.#doors.shut(lun)
   }
 
   async resize(lun: number, bytes: number): Promise<void> {
@@ -150,7 +164,7 @@ export class RunningGuest {
       await this.#writeBack.abandon()
       await this.#opened.state.close().catch(() => {})
       for (const endpoint of this.#endpoints) await endpoint.close()
-      await rm(this.#runtimeDir, { recursive: true, force: true })
+      await rm(this.place.runtimeDir, { recursive: true, force: true })
     })()
     await this.#stopped
   }
@@ -159,7 +173,7 @@ export class RunningGuest {
   async registers(): Promise<Record<string, string> | undefined> {
     await this.#vm.kill()
     const { tpm } = this.#opened
-    return tpm && (await readRegistersAfterGuest(tpm, this.#runtimeDir).catch(() => undefined))
+    return tpm && (await readRegistersAfterGuest(tpm, this.place.runtimeDir).catch(() => undefined))
   }
 
   /**
@@ -182,7 +196,7 @@ export class RunningGuest {
           await this.#opened.state.close()
         } finally {
           for (const endpoint of this.#endpoints) await endpoint.close()
-          await rm(this.#runtimeDir, { recursive: true, force: true })
+          await rm(this.place.runtimeDir, { recursive: true, force: true })
         }
       }
     })()

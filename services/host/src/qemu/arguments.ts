@@ -4,7 +4,7 @@ import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
 import { networkArgument, guestAddresses, type Doors } from './guest-network.ts'
 import { controlArguments } from './descriptors.ts'
-import { scsiArguments, type ScsiDisk } from './scsi-disks.ts'
+import { nbdArguments, scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 
 export type Acceleration = 'kvm' | 'tcg'
 
@@ -109,11 +109,10 @@ export function machineArguments(o: MachineOptions): string[] {
   ]
 }
 
-/** A network disk is waited for: a restarted server is back within its hosts' lease. */
 const osDisk = (disk: MachineDisk): string =>
   typeof disk === 'string'
     ? `driver=file,node-name=os-file,filename=${value(disk)},discard=unmap,cache.direct=off`
-    : `driver=nbd,node-name=os-file,server.type=unix,server.path=${value(disk.nbd)},export=os,reconnect-delay=10,discard=unmap`
+    : `${nbdArguments(disk.nbd, 'os')},node-name=os-file`
 
 const tpmArguments = (socket: string): string[] => [
   '-chardev',

@@ -48,6 +48,6 @@ export async function handMachine(files: HandedFiles, given: MachineOptions): Pr
   if (given.temporaryDisk !== undefined) machine.temporaryDisk = await files.hand(given.temporaryDisk, 'r+')
   machine.serialLog = await files.hand(given.serialLog, 'w')
   for (const [index, disk] of given.dataDisks.entries())
-    machine.dataDisks[index] = { ...disk, path: await files.hand(disk.path, 'r+', fdSetOf(disk.lun)) }
+    if (!disk.nbd) machine.dataDisks[index] = { ...disk, path: await files.hand(disk.path, 'r+', fdSetOf(disk.lun)) }
   return machine
 }

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdtemp, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chown, copyFile, mkdtemp, readdir, readFile, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { guestFirmwarePath } from '@strongroom/contract'
@@ -18,6 +19,12 @@ describe('arguments of data disks', () => {
     const all = scsiArguments({ dataDisks: [{ lun: 7, path: '/d,readonly=on', serial: 'a,b' }] }).join(' ')
     expect(all).toContain('scsi-id=0,lun=7,drive=data-7,serial=a,,b,device_id=a,,b')
     expect(all).toContain('filename=/d,,readonly=on,discard=unmap')
+  })
+
+  it('name a network disk by its socket, which is no file of QEMU’s', () => {
+    const all = scsiArguments({ dataDisks: [{ lun: 2, path: '/run/a,b', nbd: true, serial: 'a' }] }).join(' ')
+    expect(all).toContain('driver=nbd,server.type=unix,server.path=/run/a,,b,export=data,')
+    expect(all).not.toContain('driver=file')
   })
 
   it('put no disk where the firmware looks for one to boot', () => {
@@ -86,6 +93,36 @@ describe.skipIf(!present)('a running QEMU', () => {
       expect((await stat(disk.path)).size).toBe((8 + time) * 2 ** 20)
       await vm.unplug(3)
       expect(await opened(vm)).not.toContain(disk.path)
+    }
+  })
+
+  it('is given a network disk and has it taken away, which nobody has open then, and can be given it again', async () => {
+    const [path, socket] = [await file('stored', 4), join(folder, 'nbd')]
+    const server = spawn('qemu-storage-daemon', [
+      '--blockdev',
+      `driver=file,node-name=disk,filename=${path}`,
+      '--nbd-server',
+      `addr.type=unix,addr.path=${socket}`,
+      '--export',
+      'type=nbd,id=data,node-name=disk,name=data,writable=on',
+    ])
+    try {
+      await expect.poll(() => existsSync(socket)).toBe(true)
+      // Where its user may connect, as in a VM's memory-backed directory.
+      if (user !== undefined) for (const each of [folder, socket]) await chown(each, user, user)
+      const vm = await start('a')
+      const connections = async (): Promise<number> =>
+        (await readFile('/proc/net/unix', 'utf8')).split('\n').filter((line) => line.endsWith(socket)).length
+      const before = await connections()
+      const disk = { lun: 3, path: socket, nbd: true, serial: '5A1E0000-0000-4000-8000-0000000D15C0' } as const
+      for (let time = 0; time < 2; time++) {
+        await vm.plug(disk)
+        expect(await connections()).toBeGreaterThan(before)
+        await vm.unplug(3)
+        await expect.poll(connections).toBe(before)
+      }
+    } finally {
+      server.kill('SIGKILL')
     }
   })
 

@@ -1,10 +1,12 @@
 import { fdSetOf, fdSetPath } from './descriptors.ts'
 
-/** A disk file attached at a LUN. */
+/** A disk attached at a LUN. */
 export interface ScsiDisk {
   /** 0 to 63. */
   lun: number
+  /** Of its file; of the unix socket of an NBD server with the export `data` if `nbd` is set. */
   path: string
+  nbd?: true
   /** 1 to 36 printable characters: the disk's serial number and id in the guest. */
   serial: string
 }
@@ -26,35 +28,40 @@ export function scsiArguments(o: { dataDisks: ScsiDisk[]; temporaryDisk?: string
     '-device',
     'virtio-scsi-pci,id=scsi',
     ...o.dataDisks.flatMap((disk) => [
-      ...blockArguments(deviceOf(disk.lun), disk.path),
+      ...blockArguments(deviceOf(disk.lun), disk),
       '-device',
       `scsi-hd,id=${deviceOf(disk.lun)},bus=scsi.0,channel=0,scsi-id=${targets.data},lun=${disk.lun},drive=${deviceOf(disk.lun)},serial=${value(disk.serial)},device_id=${value(disk.serial)}`,
     ]),
     ...(o.temporaryDisk === undefined
       ? []
       : [
-          ...blockArguments('temporary', o.temporaryDisk),
+          ...blockArguments('temporary', { path: o.temporaryDisk }),
           '-device',
           `scsi-hd,id=temporary,bus=scsi.0,channel=0,scsi-id=${targets.temporary},lun=0,drive=temporary`,
         ]),
   ]
 }
 
-const blockArguments = (node: string, path: string): string[] => [
+const blockArguments = (node: string, { path, nbd }: Pick<ScsiDisk, 'path' | 'nbd'>): string[] => [
   '-blockdev',
-  `driver=file,node-name=${node}-file,filename=${value(path)},discard=unmap`,
+  nbd
+    ? `${nbdArguments(path, 'data')},node-name=${node}-file`
+    : `driver=file,node-name=${node}-file,filename=${value(path)},discard=unmap`,
   '-blockdev',
   `driver=raw,node-name=${node},file=${node}-file,discard=unmap`,
 ]
 
-/** The QMP commands, in order, that attach a disk to a running guest after its file was passed to QEMU. */
+/** Until a server is back, in seconds: a restarted one is within its hosts' lease. */
+const reconnectDelay = 10
+
+export const nbdArguments = (socket: string, name: 'os' | 'data'): string =>
+  `driver=nbd,server.type=unix,server.path=${value(socket)},export=${name},reconnect-delay=${reconnectDelay},discard=unmap`
+
+/** The QMP commands, in order, that attach a disk to a running guest after its file, if it is one, was passed to QEMU. */
 export function plugCommands(disk: ScsiDisk): [command: string, args: Record<string, unknown>][] {
   const node = deviceOf(disk.lun)
   return [
-    [
-      'blockdev-add',
-      { driver: 'file', 'node-name': `${node}-file`, filename: fdSetPath(fdSetOf(disk.lun)), discard: 'unmap' },
-    ],
+    ['blockdev-add', { ...sourceOf(disk), 'node-name': `${node}-file`, discard: 'unmap' }],
     ['blockdev-add', { driver: 'raw', 'node-name': node, file: `${node}-file`, discard: 'unmap' }],
     [
       'device_add',
@@ -72,3 +79,8 @@ export function plugCommands(disk: ScsiDisk): [command: string, args: Record<str
     ],
   ]
 }
+
+const sourceOf = ({ lun, path, nbd }: ScsiDisk): Record<string, unknown> =>
+  nbd
+    ? { driver: 'nbd', server: { type: 'unix', path }, export: 'data', 'reconnect-delay': reconnectDelay }
+    : { driver: 'file', filename: fdSetPath(fdSetOf(lun)) }

@@ -133,7 +133,7 @@ export class VmProcess {
   /** Attaches a disk to the running guest, completely or not at all. */
   async plug(disk: ScsiDisk): Promise<void> {
     try {
-      await this.#qmp.handFile(disk.path, fdSetOf(disk.lun))
+      if (!disk.nbd) await this.#qmp.handFile(disk.path, fdSetOf(disk.lun))
       for (const [command, args] of plugCommands(disk)) await this.#qmp.execute(command, args)
     } catch (error) {
       await this.#removeNodes(disk.lun)

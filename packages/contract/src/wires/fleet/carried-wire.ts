@@ -101,9 +101,17 @@ export const carriedApproval = named('CarriedApproval', object({ ...carried, eve
 /** The guest approves a planned event, by its id: it need not wait for its time. */
 export type CarriedApproval = TypeOf<typeof carriedApproval>
 
-export const carriedDisk = named('CarriedDisk', object({ ...carried, opened: optional(flag) }))
+export const carriedDisk = named(
+  'CarriedDisk',
+  object({
+    ...carried,
+    /** Id of one of its data disks; absent for the OS disk. */
+    disk: optional(vmId),
+    opened: optional(flag),
+  }),
+)
 /**
- * Asks where a VM's disk is, with access to it; again, with `opened`, once it is open and before the guest gets it: the
+ * Asks where one of a VM's disks is, with access to it; again, with `opened`, once it is open and before the guest gets it: the
  * fence then knows the connection.
  */
 export type CarriedDisk = TypeOf<typeof carriedDisk>
@@ -114,7 +122,7 @@ const cephDisk = named(
     /** The cluster's monitors, as `mon_host` in ceph.conf. */
     monitors: text(/^[\x20-\x7e]{1,4096}$/, 'printable text'),
     pool: line,
-    /** Of the VM alone. */
+    /** Of the VM's OS disk alone, or of the data disk. */
     namespace: line,
     image: line,
     /** A CephX user of this placement: without `client.`, and with access to the namespace only. */
@@ -125,7 +133,7 @@ const cephDisk = named(
 )
 export type CephDisk = TypeOf<typeof cephDisk>
 const diskAnswer = named('CarriedDiskAnswer', object({ ceph: optional(cephDisk) }))
-/** Without `ceph`, the disk is NBD on the stream /disk/{vmId}/{epoch}. */
+/** Without `ceph`, the disk is NBD on the stream /disk/{vmId}/{epoch}, a data disk on /disk/{vmId}/{epoch}/{disk}. */
 export type CarriedDiskAnswer = TypeOf<typeof diskAnswer>
 
 const imageManifest = named(
@@ -149,7 +157,7 @@ const errors = ['HostNotAuthenticated', 'PlacementOver'] as const
 
 /**
  * Requests of guests' hosts besides `fleetWire`'s own. Bulk data uses streams, by Upgrade to `fleetStream`:
- * /disk/{vmId}/{epoch} is NBD, /image/{id}/{sha256} a file of an image, /ssh/{vmId}/{stream} a connection to its SSH
+ * /disk/{vmId}/{epoch} is the OS disk by NBD, /disk/{vmId}/{epoch}/{disk} a data disk, /image/{id}/{sha256} a file of an image, /ssh/{vmId}/{stream} a connection to its SSH
  * that the host was asked for, /guest/{vmId}/{epoch} a guest's connection to the installation's TLS port.
  */
 // prettier-ignore
@@ -162,7 +170,7 @@ export const carriedOperations: readonly WireOperation[] = [
   { method: 'POST', path: '/measurements', summary: 'The signed document that predicts a boot’s registers', body: carriedMeasurements, status: 200, answer: measurementsAnswer, errors },
   { method: 'POST', path: '/state', summary: 'Reads or writes a VM’s guest state', body: carriedState, status: 200, answer: stateAnswer, errors: [...errors, 'StorageUnavailable'] },
   { method: 'POST', path: '/event', summary: 'The guest approves what is planned for it', body: carriedApproval, status: 200, answer: object({}), errors: [...errors, 'EventNotPlanned'] },
-  { method: 'POST', path: '/disk', summary: 'Where a VM’s disk is, and a key for it', body: carriedDisk, status: 200, answer: diskAnswer, errors: [...errors, 'StorageUnavailable'] },
+  { method: 'POST', path: '/disk', summary: 'Where a VM’s disk is, and a key for it', body: carriedDisk, status: 200, answer: diskAnswer, errors: [...errors, 'DiskNotFound', 'DataDiskMissing', 'StorageUnavailable'] },
   { method: 'POST', path: '/answer', summary: 'Answers a call received with the orders', body: hostAnswer, status: 200, answer: object({}), errors: ['HostNotAuthenticated'] },
   { method: 'GET', path: '/images/:id', summary: 'The files of an image, by content hash', status: 200, answer: imageManifest, errors: ['HostNotAuthenticated', 'ImageNotFound'] },
 ]

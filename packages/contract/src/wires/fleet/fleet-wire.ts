@@ -13,6 +13,7 @@ import {
   type TypeOf,
 } from '../../shape/index.ts'
 import { vmId } from '../host/names.ts'
+import { attachedDisks } from '../host/requests.ts'
 import { anySpec } from '../host/vm.ts'
 import type { Wire } from '../wire.ts'
 import { carriedOperations } from './carried-wire.ts'
@@ -78,6 +79,8 @@ const vmOrder = named(
     spec: optional(anySpec),
     /** For a guest that another host, or this one, has already created: that host's last report. */
     record: optional(anyObject),
+    /** Of a guest, for its next boot; a running one's are set by a call to its host. */
+    dataDisks: optional(attachedDisks),
     /** What is planned for it, for its guest to read. */
     event: optional(plannedEvent),
   }),
@@ -87,7 +90,7 @@ export type VmOrder = TypeOf<typeof vmOrder>
 const hostCall = object({
   id: anyText,
   vmId,
-  method: oneOf('GET', 'POST'),
+  method: oneOf('GET', 'POST', 'PUT'),
   /** On the host's own wire. */
   path: anyText,
   body: optional(anyObject),

@@ -26,6 +26,7 @@ import {
   type WireClient,
 } from '@strongroom/platform'
 import type { CarriedVms } from './carried-vms.ts'
+import { diskOf, type CarriedDisks } from './carried-disks.ts'
 import { callFor } from './carried-calls.ts'
 import type { FleetCompute } from '../fleet-compute.ts'
 import type { FleetHost } from '../fleet-host.ts'
@@ -38,6 +39,7 @@ import type { HostRegistry } from '../registry.ts'
 /** What a fleet with guests has in addition. */
 export interface GuestParts {
   vms: CarriedVms
+  disks: CarriedDisks
   home: HomeHost
   calls: HostCalls
   ssh: SshDoors
@@ -103,8 +105,8 @@ export function carriedRoutes(app: FastifyInstance, o: Parts): void {
     return {}
   })
   app.post('/disk', async (request): Promise<CarriedDiskAnswer> => {
-    const { vmId, epoch, opened = false } = await carried(carriedDisk, request)
-    return await o.home.disk({ vmId, epoch, sizeGiB: await o.vms.diskGiB(vmId), opened })
+    const { vmId, epoch, disk, opened = false } = await carried(carriedDisk, request)
+    return await o.home.disk({ vmId, epoch, which: async () => await diskOf(o, vmId, disk), opened })
   })
   app.post('/answer', large, async (request) => {
     const { host } = await callerOf(o.registry, request.raw)

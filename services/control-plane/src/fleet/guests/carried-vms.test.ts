@@ -11,6 +11,7 @@ import { PlannedMoves } from '../planned-moves.ts'
 import { HostRegistry } from '../registry.ts'
 import { Tickets } from '../tickets.ts'
 import { WorkSignal } from '../work-signal.ts'
+import { CarriedDisks } from './carried-disks.ts'
 import { CarriedVms } from './carried-vms.ts'
 import { fleetGuests } from './fleet-guests.ts'
 import { HostCalls } from './host-calls.ts'
@@ -59,6 +60,7 @@ async function setUp(store: Store): Promise<{
   const inner = fleetGuests({
     local: local as unknown as CarriedCompute,
     vms,
+    disks: new CarriedDisks(store),
     placements,
     tickets: new Tickets(testSealer.macKey('tickets')),
     keys: { place: async (_key, { epoch }) => void told.push(`key ${epoch}`) },

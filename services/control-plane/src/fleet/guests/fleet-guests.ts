@@ -23,7 +23,9 @@ import { ServiceError } from '@strongroom/platform'
 import type { GuestStateKeys, Host } from '../../host/host.ts'
 import { overlaid } from '../../host/overlay.ts'
 import type { CarriedCompute, First } from '../carried-compute.ts'
+import type { CarriedDisks } from './carried-disks.ts'
 import type { CarriedVms } from './carried-vms.ts'
+import { GuestDisks } from './guest-disks.ts'
 import type { HomeHost } from './home-host.ts'
 import type { HostCalls } from './host-calls.ts'
 import { requireOwnEvidence } from './own-evidence.ts'
@@ -35,6 +37,7 @@ interface Parts {
   /** The server's own host, which carries what joined hosts cannot. */
   local: Host
   vms: CarriedVms
+  disks: CarriedDisks
   placements: Placements
   tickets: Tickets
   keys: Pick<GuestStateKeys, 'place'>
@@ -66,7 +69,13 @@ export function fleetGuests(o: Parts): CarriedCompute {
       notHere,
       async (vmId: string, conversion: InstanceConversion) => await local.convert(vmId, conversion),
     ),
-    setDataDisks: routed(async (vmId, disks) => (disks.length === 0 ? await guests.get(vmId) : await notHere()), async (vmId: string, disks: AttachedDisk[]) => await local.setDataDisks(vmId, disks)), // prettier-ignore
+    setDataDisks: routed(
+      async (vmId, disks) => await guests.setDataDisks(vmId, disks),
+      async (vmId: string, disks: AttachedDisk[]) => {
+        await guests.disks.requireFree(disks)
+        return await local.setDataDisks(vmId, disks)
+      },
+    ),
     remove: routed(
       async (vmId) => await guests.remove(vmId),
       async (vmId: string) => await local.remove(vmId),
@@ -79,14 +88,22 @@ export function fleetGuests(o: Parts): CarriedCompute {
     findCommand: routed(async (vmId, id) => await guests.ask(vmId, { method: 'GET', path: `/instances/${vmId}/commands/${id}` }), async (vmId: string, id: string) => await local.findCommand(vmId, id)), // prettier-ignore
     serialLog: routed(async (vmId) => (await guests.answer(vmId, { method: 'GET', path: `/instances/${vmId}/serial-log` }))?.body, async (vmId: string) => await local.serialLog(vmId)), // prettier-ignore
     backup: routed(notHere, async (vmId: string, request: BackupRequest) => await local.backup(vmId, request)),
-    grantDisk: routed(notHere, async (id: string, request: DiskAccessRequest) => await local.grantDisk(id, request)),
+    grantDisk: routed(notHere, async (id: string, request: DiskAccessRequest) => {
+      await guests.disks.requireAtRest(id)
+      return await local.grantDisk(id, request)
+    }),
     revokeDisk: routed(
       async () => {},
       async (id: string) => await local.revokeDisk(id),
     ),
     keepDisk: async (spec) => {
       if (spec.source.from === 'instance' && (await isCarried(spec.source.vmId))) throw refused()
+      if (spec.source.from === 'disk') await guests.disks.requireAtRest(spec.source.id)
       return await local.keepDisk(spec)
+    },
+    removeDisk: async (id) => {
+      await guests.disks.remove(id)
+      await local.removeDisk(id)
     },
   })
   return overlaid(host, {
@@ -106,9 +123,12 @@ export function fleetGuests(o: Parts): CarriedCompute {
 
 class FleetGuests {
   readonly #o: Parts
+  readonly disks: GuestDisks
 
   constructor(o: Parts) {
     this.#o = o
+    const isOff = async (vmId: string): Promise<boolean> => !runs((await this.find(vmId))?.power.state)
+    this.disks = new GuestDisks({ ...o, isOff, plug: async (vmId, disks) => await this.#plug(vmId, disks) })
   }
 
   /** Confidential guests of an image in the installation’s catalogue, under the platform’s key, attested here. */
@@ -141,7 +161,7 @@ class FleetGuests {
       await this.#o.vms.change(tx, vmId, (vm) => {
         const { state } = vm.status.power
         const forNextBoot = patch.secureBootUpdates !== undefined && Object.keys(patch).length === 1
-        if (!forNextBoot && !['Stopped', 'Failed'].includes(state)) throw notStopped(state)
+        if (!forNextBoot && runs(state)) throw notStopped(state)
         const { customerKey: _none, ...rest } = patch
         return { ...vm, spec: { ...vm.spec, ...rest, security: { ...vm.spec.security, ...patch.security } } as InstanceSpec } // prettier-ignore
       })
@@ -153,6 +173,21 @@ class FleetGuests {
     await this.#o.ssh.forget(vmId)
     await this.#o.home.remove(vmId)
     await this.#o.vms.remove(vmId)
+    await this.#o.disks.freeAll(vmId)
+  }
+
+  async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus> {
+    await this.disks.set(vmId, disks)
+    return await this.get(vmId)
+  }
+
+  /** A host that has not received the VM's order yet receives the disks with it. */
+  async #plug(vmId: string, disks: AttachedDisk[]): Promise<void> {
+    const placed = await this.#o.placements.find(vmId)
+    const isTold = placed !== undefined && placed.host !== null && placed.fenced_epoch === placed.epoch
+    if (!isTold || !runs((await this.find(vmId))?.power.state)) return
+    const call = { method: 'PUT', path: `/instances/${vmId}/data-disks`, body: { disks } } as const
+    if ((await this.answer(vmId, call, plugMs)) === undefined) throw notThere()
   }
 
   async turn(vmId: string, state: PowerState, step: string, first: First): Promise<void> {
@@ -171,13 +206,15 @@ class FleetGuests {
     await this.#o.keys.place(vm.spec.guestStateKey, placement)
   }
 
-  async orderOf(placed: Placement): Promise<Partial<Pick<VmOrder, 'spec' | 'record'>>> {
+  async orderOf(placed: Placement): Promise<Partial<Pick<VmOrder, 'spec' | 'record' | 'dataDisks'>>> {
     const [spec, vm] = [await this.#o.vms.wholeSpec(placed.vm_id), await this.#o.vms.find(placed.vm_id)]
+    const dataDisks = await this.#o.disks.of(placed.vm_id)
     const placement = this.#o.tickets.of(placed)
     if (spec === undefined || vm === undefined || placement === undefined) return {}
     const domains = domainsAt(placed)
     const shown = domains !== undefined && { shown: { ...spec.shown, domains } }
-    return { spec: { ...spec, ...shown, placement }, ...(vm.record !== undefined && { record: vm.record }) }
+    const disks = dataDisks.length > 0 && { dataDisks }
+    return { spec: { ...spec, ...shown, placement }, ...disks, ...(vm.record !== undefined && { record: vm.record }) }
   }
 
   /**
@@ -200,10 +237,14 @@ class FleetGuests {
   }
 
   /** @returns undefined if it does not exist on the host */
-  async answer(vmId: string, call: Pick<HostCall, 'method' | 'path' | 'body'>): Promise<HostAnswer | undefined> {
+  async answer(
+    vmId: string,
+    call: Pick<HostCall, 'method' | 'path' | 'body'>,
+    limitMs?: number,
+  ): Promise<HostAnswer | undefined> {
     const host = (await this.#o.placements.find(vmId))?.host
     if (host === undefined || host === null) throw notOnAHost()
-    const answer = await this.#o.calls.ask(host, { vmId, ...call })
+    const answer = await this.#o.calls.ask(host, { vmId, ...call }, limitMs)
     if (answer.status === 404) return undefined
     if (answer.status < 300) return answer
     throw ServiceError.relayed(refusalOf(answer.body), answer.status)
@@ -214,6 +255,11 @@ class FleetGuests {
     return (answer === undefined ? undefined : JSON.parse(answer.body)) as T
   }
 }
+
+/** A guest that is still being started gets its disks afterwards. */
+const plugMs = 180_000
+
+const runs = (state: PowerState | undefined): boolean => state !== undefined && !['Stopped', 'Failed'].includes(state)
 
 /** The host's refusal, as far as its body states it. */
 function refusalOf(body: string): ErrorDetail {
@@ -249,6 +295,14 @@ const notOnAHost = (): ServiceError =>
     expected: 'a virtual machine on a host',
     found: 'one that is deallocated, or waits for a host',
     remedy: 'Start it, then try again.',
+  })
+
+const notThere = (): ServiceError =>
+  new ServiceError({
+    code: 'HostUnreachable',
+    message:
+      'The virtual machine’s host cannot change its disks now: it does not have the guest, or is older than the server.',
+    remedy: 'Try again when the virtual machine runs; update the host (docs/updates.md).',
   })
 
 const notStopped = (state: string): ServiceError =>

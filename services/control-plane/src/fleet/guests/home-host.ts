@@ -1,11 +1,20 @@
 import type { Duplex } from 'node:stream'
 import type {
+  AttachedDisk,
   CarriedDiskAnswer,
   CarriedKey,
   CarriedMeasurements,
   CarriedSilicon,
   ImageManifest,
 } from '@strongroom/contract'
+
+/** A disk that a VM's host asks for. */
+interface AskedDisk {
+  vmId: string
+  epoch: number
+  /** The OS disk, or a data disk by its id; undefined if it is not the VM's. Asked when nothing else happens to the VM's disks. */
+  which(): Promise<{ id?: string; sizeGiB: number } | undefined>
+}
 
 /**
  * What the server's own host provides to joined hosts. The caller has verified that the host carries the VM at that
@@ -14,12 +23,23 @@ import type {
  */
 export interface HomeHost {
   /**
-   * Where the OS disk is: behind `openDisk`, or in Ceph, with a key of this epoch. With `opened`, the host has opened it
-   * there. @throws ServiceError PlacementOver, StorageUnavailable
+   * Where a disk is: behind `openDisk`, or in Ceph, with a key of this epoch. With `opened`, the host has opened it
+   * there. @throws ServiceError PlacementOver, DiskNotFound, DataDiskMissing, StorageUnavailable
    */
-  disk(o: { vmId: string; epoch: number; sizeGiB: number; opened: boolean }): Promise<CarriedDiskAnswer>
-  /** NBD, for the OS disk. @throws ServiceError PlacementOver */
-  openDisk(o: { vmId: string; epoch: number; sizeGiB: number }): Promise<Duplex>
+  disk(o: AskedDisk & { opened: boolean }): Promise<CarriedDiskAnswer>
+  /** NBD. @throws ServiceError PlacementOver, DiskNotFound, DataDiskMissing */
+  openDisk(o: AskedDisk): Promise<Duplex>
+  /**
+   * Before a data disk is attached to the VM: it is complete, and where the VM's host reaches it.
+   * @throws ServiceError DataDiskMissing, DataDiskNotReady, FleetStorageOther, StorageUnavailable
+   */
+  prepareDisk(vmId: string, disk: Pick<AttachedDisk, 'disk' | 'sizeGiB'>): Promise<void>
+  /** Resolves once nothing can be written to the data disk for the VM. Idempotent. */
+  releaseDisk(vmId: string, disk: string): Promise<void>
+  /** Whether the content of a data disk is in a Ceph pool, and not in the server's files. */
+  isPooled(disk: string): Promise<boolean>
+  /** Of a data disk that no VM has. Idempotent. */
+  removePooled(disk: string): Promise<void>
   /** Undefined until one was written. @throws ServiceError PlacementOver */
   readState(o: { vmId: string; epoch: number }): Promise<Uint8Array | undefined>
   /** @throws ServiceError PlacementOver */

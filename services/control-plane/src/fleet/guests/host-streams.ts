@@ -4,6 +4,7 @@ import { fleetStream } from '@strongroom/contract/wires'
 import { joinStreams, requireFittingStep, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
 import type { CarriedVms } from './carried-vms.ts'
 import type { FleetCompute } from '../fleet-compute.ts'
+import { diskOf, type CarriedDisks } from './carried-disks.ts'
 import { callerOf } from '../host-caller.ts'
 import type { HomeHost } from './home-host.ts'
 import type { SshDoors } from './ssh-doors.ts'
@@ -13,6 +14,7 @@ interface Parts {
   registry: HostRegistry
   compute: FleetCompute
   vms: CarriedVms
+  disks: CarriedDisks
   home: HomeHost
   ssh: SshDoors
   logger: Logger
@@ -42,15 +44,19 @@ export function hostStreams(o: Parts): HostStreams {
 async function open(o: Parts, request: IncomingMessage): Promise<Duplex> {
   requireFittingStep(request.headers, 'The host')
   const { host } = await callerOf(o.registry, request)
-  const [, kind, id = '', last = '', ...more] = (request.url ?? '').split('/')
-  if (request.headers.upgrade === fleetStream && more.length === 0) {
+  const [, kind, id = '', last = '', disk, ...more] = (request.url ?? '').split('/')
+  const isStream = request.headers.upgrade === fleetStream && more.length === 0
+  if (isStream && kind === 'disk') {
+    const placed = { vmId: id, epoch: Number(last) }
+    await o.compute.carried(host, placed)
+    return await o.home.openDisk({ ...placed, which: async () => await diskOf(o, id, disk) })
+  }
+  if (isStream && disk === undefined) {
     if (kind === 'image') return await o.home.imageFile(id, last)
     if (kind === 'ssh') return o.ssh.take(host.id, id, last)
-    if (kind === 'disk' || kind === 'guest') {
-      const placed = { vmId: id, epoch: Number(last) }
-      await o.compute.carried(host, placed)
-      if (kind === 'guest') return o.home.installation(id)
-      return await o.home.openDisk({ ...placed, sizeGiB: await o.vms.diskGiB(id) })
+    if (kind === 'guest') {
+      await o.compute.carried(host, { vmId: id, epoch: Number(last) })
+      return o.home.installation(id)
     }
   }
   throw new ServiceError({ code: 'NotFound', message: 'There is no such stream here.' })

@@ -1,5 +1,7 @@
-import type { VmOrder } from '@strongroom/contract'
+import { isDeepStrictEqual } from 'node:util'
+import type { AttachedDisk, VmOrder } from '@strongroom/contract'
 import type { Logger } from '@strongroom/platform'
+import { notFound } from '../../instances/errors.ts'
 import { Instance } from '../../instances/instance.ts'
 import type { InstanceRecord } from '../../instances/record.ts'
 import type { HostServices } from '../../instances/services.ts'
@@ -47,6 +49,13 @@ export class CarriedGuest {
       .catch((error: unknown) => this.#logger.error({ err: error }, 'an order was not carried out'))
   }
 
+  /** After the orders so far. @throws ServiceError InstanceNotFound if there is no guest, or as Instance.setDataDisks */
+  async setDataDisks(disks: AttachedDisk[]): Promise<void> {
+    await this.#queue
+    if (this.#isOver || this.#instance === undefined) throw notFound(this.#order.vmId)
+    await this.#instance.setDataDisks(disks)
+  }
+
   /** The host ends: the guest powers off, and what its next host needs is with the control plane. Orders are ignored. */
   async shutDown(): Promise<void> {
     this.#isOver = true
@@ -73,20 +82,34 @@ export class CarriedGuest {
     }
     if (order.run === this.#run) return
     this.#run = order.run
+    // Changed while off, for example to another size.
+    if (isOff(this.#instance) && order.record !== undefined) this.#instance = await this.#made(order)
+    const { dataDisks = [] } = order
+    if (!isDeepStrictEqual(this.#instance.status().dataDisks ?? [], dataDisks))
+      await this.#instance.setDataDisks(dataDisks)
+    // What was saved before this start refers to the one before.
     this.#services.store.run = order.run
     if (!isOff(this.#instance)) return await this.#instance.restart()
-    // Changed while off, for example to another size.
-    if (order.record !== undefined) this.#instance = await this.#made(order)
     await this.#instance.start()
   }
 
-  async #made({ spec, record }: VmOrder): Promise<Instance> {
+  async #made({ spec, record, dataDisks = [] }: VmOrder): Promise<Instance> {
     if (spec === undefined) throw new TypeError('an order has no specification of the guest')
     if (record === undefined) return await Instance.create(this.#services, spec)
     const since = this.#services.clock.now().toISOString()
-    const { provisioning = { state: 'Succeeded', steps: [] }, ...kept } = record as Partial<InstanceRecord>
+    const { dataDisks: _before, ...last } = record as Partial<InstanceRecord>
+    const { provisioning = { state: 'Succeeded', steps: [] }, ...kept } = last
+    const disks = dataDisks.length > 0 && { dataDisks }
     const power: InstanceRecord['power'] = { state: 'Stopped', since, steps: [] }
-    return new Instance(this.#services, { notices: [], ...kept, provisioning, spec, desired: 'stopped', power })
+    return new Instance(this.#services, {
+      notices: [],
+      ...kept,
+      ...disks,
+      provisioning,
+      spec,
+      desired: 'stopped',
+      power,
+    })
   }
 }
 

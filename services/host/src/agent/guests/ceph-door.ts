@@ -20,7 +20,7 @@ export class CephDoor {
   readonly #daemon: OwnedProcess
   readonly #runtime: Runtime
   readonly #control: Qmp
-  /** NBD, export `os`. */
+  /** NBD, with the export that it was opened for. */
   readonly socket: string
 
   private constructor(o: { daemon: OwnedProcess; runtime: Runtime; control: Qmp; socket: string }) {
@@ -31,7 +31,12 @@ export class CephDoor {
   }
 
   /** @param o.user of QEMU; absent if this process may not start programs as another one. @throws ServiceError StorageUnavailable */
-  static async open(o: { vmId: string; disk: CephDisk; user: number | undefined }): Promise<CephDoor> {
+  static async open(o: {
+    vmId: string
+    disk: CephDisk
+    user: number | undefined
+    name: 'os' | 'data'
+  }): Promise<CephDoor> {
     const runtime = await makeRuntime(o.vmId)
     const directory = join(runtime.runtimeDir, 'disk')
     const configuration = join(runtime.runtimeDir, 'ceph.conf')
@@ -42,10 +47,10 @@ export class CephDoor {
     await giveTo(directory, runtime.user)
     await writeFile(configuration, configurationOf(o.disk), { mode: 0o644 })
     const daemon = startDaemon({ runtime, directory, configuration })
-    const socket = join(directory, 'os-disk')
+    const socket = join(directory, 'nbd')
     try {
       const control = await Qmp.begin({ socket: daemon.child.stdio[3] as Socket, listener: () => {} })
-      await serve(control, { ...o.disk, configuration, socket })
+      await serve(control, { ...o.disk, name: o.name, configuration, socket })
       await chmod(socket, 0o600)
       await giveTo(socket, o.user)
       return new CephDoor({ daemon, runtime, control, socket })
@@ -85,7 +90,10 @@ const startDaemon = (o: { runtime: Runtime; directory: string; configuration: st
 const resolverFiles = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/host.conf', '/etc/gai.conf']
 
 /** On the control channel, the key is in no argument and no file. */
-async function serve(control: Qmp, o: CephDisk & { configuration: string; socket: string }): Promise<void> {
+async function serve(
+  control: Qmp,
+  o: CephDisk & { name: string; configuration: string; socket: string },
+): Promise<void> {
   await control.execute('object-add', { 'qom-type': 'secret', id: 'key', data: o.key, format: 'base64' })
   await control.execute('blockdev-add', {
     driver: 'rbd',
@@ -101,7 +109,8 @@ async function serve(control: Qmp, o: CephDisk & { configuration: string; socket
     cache: { direct: true },
   })
   await control.execute('nbd-server-start', { addr: { type: 'unix', data: { path: o.socket } } })
-  await control.execute('block-export-add', { type: 'nbd', id: 'os', 'node-name': 'disk', name: 'os', writable: true })
+  const { name } = o
+  await control.execute('block-export-add', { type: 'nbd', id: name, 'node-name': 'disk', name, writable: true })
 }
 
 /** Without the key. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { FleetInstallation, HostAnswer, HostCall, ImageManifest, VmOrder } from '@strongroom/contract'
 import { commandRequest } from '@strongroom/contract/wires'
 import { createSealer, joinStreams, toErrorBody, type Clock, type Logger } from '@strongroom/platform'
-import { readBody } from '../../http/spec.ts'
+import { parseDataDisks, readBody } from '../../http/spec.ts'
 import { notFound, notReady } from '../../instances/errors.ts'
 import type { Instance } from '../../instances/instance.ts'
 import { probeAcceleration, type ProbeResult } from '../../qemu/probe.ts'
@@ -94,8 +94,13 @@ export class GuestCarrier implements Carrier {
 
   async answer(call: HostCall): Promise<Omit<HostAnswer, 'id'>> {
     try {
-      const instance = this.#guests.get(call.vmId)?.instance
+      const guest = this.#guests.get(call.vmId)
       const [, rest = ''] = call.path.split(`/instances/${call.vmId}/`)
+      if (guest !== undefined && rest === 'data-disks') {
+        await guest.setDataDisks(parseDataDisks(call.body))
+        return { status: 200, type: 'application/json', body: '{}' }
+      }
+      const instance = guest?.instance
       if (instance === undefined || rest === '') throw notFound(call.vmId)
       if (rest === 'serial-log')
         return { status: 200, type: 'text/plain', body: (await readSerialLog(instance.serialLog)).toString('utf8') }

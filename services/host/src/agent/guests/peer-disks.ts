@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { CarriedDiskAnswer, CarriedStateAnswer, CephDisk } from '@strongroom/contract'
 import { run, ServiceError } from '@strongroom/platform'
 import { giveTo } from '../../confinement/vm-user.ts'
-import type { DiskDriver } from '../../disks/disk-driver.ts'
+import type { DiskDriver, DiskPlace, OpenDisk } from '../../disks/disk-driver.ts'
 import { openDoor } from '../../network/door.ts'
 import { CephDoor } from './ceph-door.ts'
 import type { FetchedImages } from './fetched-images.ts'
@@ -13,6 +13,10 @@ import type { VmPeer } from './vm-peer.ts'
 
 /** How long the storage may take to close what was open before, in milliseconds. */
 const diskMs = 120_000
+
+/** A disk of the VM, by its export's name. */
+type Which = { name: 'os' } | { name: 'data'; lun: number; disk: string }
+const askOf = (which: Which): { disk?: string } => (which.name === 'os' ? {} : { disk: which.disk })
 
 /** A disk behind a socket of this machine. */
 interface Attached {
@@ -54,7 +58,7 @@ export class PeerDisks implements DiskDriver {
   }
 
   readonly keep: DiskDriver['keep'] = async (spec, files, signal) => {
-    const attached = await this.#attach({ path: join(files.directory, 'nbd'), user: undefined })
+    const attached = await this.#attach({ path: join(files.directory, 'nbd'), user: undefined, name: 'os' })
     try {
       const target = `driver=nbd,server.type=unix,server.path=${attached.socket.replaceAll(',', ',,')},export=os`
       await run({
@@ -70,29 +74,41 @@ export class PeerDisks implements DiskDriver {
     await this.writeState(spec.vmId, await readFile(files.guestState))
   }
 
-  readonly open: DiskDriver['open'] = async (_spec, _files, { runtimeDir, user }) => {
-    const attached = await this.#attach({ path: join(runtimeDir, 'os-disk'), user })
-    return { disk: { nbd: attached.socket }, close: async () => await attached.close() }
-  }
+  readonly open: DiskDriver['open'] = async (_spec, _files, at) => await this.#opened(at, { name: 'os' })
+
+  /** The storage says whether it is there, when it is opened. */
+  readonly requireData: DiskDriver['requireData'] = async () => await Promise.resolve()
+
+  /** An export has the size that it was opened with. */
+  readonly growsAttached = false
+
+  readonly openData: DiskDriver['openData'] = async (_stateDir, { lun, disk }, at) =>
+    await this.#opened(at, { name: 'data', lun, disk })
 
   readonly writeState = async (_vmId: string, bytes: Uint8Array): Promise<void> => {
     if (this.#isOver) throw over()
     await this.#peer.post('/state', { bytes: Buffer.from(bytes).toString('base64') })
   }
 
+  async #opened({ runtimeDir, user }: DiskPlace, which: Which): Promise<OpenDisk> {
+    const file = which.name === 'os' ? 'os-disk' : `data-${which.lun}`
+    const attached = await this.#attach({ ...which, path: join(runtimeDir, file), user })
+    return { disk: { nbd: attached.socket }, close: async () => await attached.close() }
+  }
+
   /** @param o.path of the socket, where the disk is behind the fleet's wire @param o.user who may connect, besides this process's */
-  async #attach(o: { path: string; user: number | undefined }): Promise<Attached> {
-    const { ceph } = await this.#peer.post<CarriedDiskAnswer>('/disk', {}, diskMs)
-    if (ceph !== undefined) return await this.#attachCeph(ceph, o.user)
-    const door = this.#door()
+  async #attach(o: Which & { path: string; user: number | undefined }): Promise<Attached> {
+    const { ceph } = await this.#peer.post<CarriedDiskAnswer>('/disk', askOf(o), diskMs)
+    if (ceph !== undefined) return await this.#attachCeph(ceph, o)
+    const door = this.#door(o)
     await openDoor(door.server, o.path)
     await giveTo(o.path, o.user)
     return { socket: o.path, close: async () => await door.close() }
   }
 
   /** The guest gets the disk once the control plane knows by which connection it is open: only then can the fence close it. */
-  async #attachCeph(disk: CephDisk, user: number | undefined): Promise<Attached> {
-    const door = await CephDoor.open({ vmId: this.#peer.vmId, disk, user })
+  async #attachCeph(disk: CephDisk, o: Which & { user: number | undefined }): Promise<Attached> {
+    const door = await CephDoor.open({ vmId: this.#peer.vmId, disk, user: o.user, name: o.name })
     this.#open.add(door)
     const close = async (): Promise<void> => {
       this.#open.delete(door)
@@ -100,7 +116,7 @@ export class PeerDisks implements DiskDriver {
     }
     try {
       if (this.#isOver) throw over()
-      await this.#peer.post('/disk', { opened: true }, diskMs)
+      await this.#peer.post('/disk', { ...askOf(o), opened: true }, diskMs)
       return { socket: door.socket, close }
     } catch (error) {
       door.kill()
@@ -109,11 +125,14 @@ export class PeerDisks implements DiskDriver {
     }
   }
 
-  #door(): ReturnType<typeof streamDoor> {
+  #door(which: Which): ReturnType<typeof streamDoor> {
     const { vmId, epoch } = this.#peer
     return streamDoor(async () => {
       if (this.#isOver) throw new Error('the placement is over')
-      return await openFleetStream(this.#peer.identity(), `/disk/${vmId}/${epoch}`)
+      return await openFleetStream(
+        this.#peer.identity(),
+        `/disk/${vmId}/${epoch}${which.name === 'os' ? '' : `/${which.disk}`}`,
+      )
     })
   }
 }

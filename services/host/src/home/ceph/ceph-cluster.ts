@@ -63,6 +63,16 @@ export class CephCluster {
     await this.#ask('lay', image)
   }
 
+  /** The same, with the content of a file. */
+  async fill(image: { namespace: string; image: string; bytes: number; path: string }): Promise<void> {
+    await this.#ask('fill', image)
+  }
+
+  /** @returns false if there is no such image */
+  async grow(image: { namespace: string; image: string; bytes: number }): Promise<boolean> {
+    return await this.#ask('grow', image)
+  }
+
   /** Idempotent. */
   async destroy(image: { namespace: string; image: string }): Promise<void> {
     await this.#ask('destroy', image)

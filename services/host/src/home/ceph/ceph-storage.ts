@@ -1,36 +1,49 @@
 import type { CephDisk } from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
-import { placementOver, type StorageBackend } from '../storage-backend.ts'
+import { placementOver, type DataDisk, type StorageBackend, type VmDisk } from '../storage-backend.ts'
 import type { CephCluster } from './ceph-cluster.ts'
+import { dataImage, PooledDisks } from './pooled-disks.ts'
 
 /** Of the server's own objects: hosts have no access to it. */
 const ownNamespace = 'strongroom'
-const image = 'os-disk'
+const osImage = 'os-disk'
 /**
  * How long a shut-out connection stays so: longer than a ticket of a removed key lasts (auth_service_ticket_ttl, one
  * hour), and than a storage daemon keeps an idle connection (ms_connection_idle_timeout, 15 minutes).
  */
 const shutOutSeconds = 86_400
 
-/** What is known of those that may have a VM's disk open, in the cluster: another server continues from it. */
+/** What is known of those that may have a VM's disks open, in the cluster: another server continues from it. */
 interface Opened {
   epoch: number
-  /** Addresses of connections: ADDRESS:PORT/NONCE, unique to a process. */
+  /** Addresses of connections to the OS disk: ADDRESS:PORT/NONCE, unique to a process. */
   clients: string[]
+  /** The same of data disks, by id: of each that a key was made for and that was not released since. */
+  disks?: Record<string, string[]>
+}
+
+/** A disk of a VM at an epoch: what a key is for. */
+interface Unit {
+  vmId: string
+  epoch: number
+  /** Of a data disk. */
+  disk?: string | undefined
 }
 
 /**
- * Disks and guest states in a Ceph pool: each VM's disk is an RBD image in a namespace of its own, which its host opens
- * itself. Its key belongs to one epoch. What is removed or shut out here is so for all storage daemons: Ceph applies no
- * operation of a blocklisted client after one that a client sent which knew of the list.
+ * Disks and guest states in a Ceph pool: each disk is an RBD image in a namespace of its own, which its host opens
+ * itself. A key belongs to one epoch and one disk. What is removed or shut out here is so for all storage daemons: Ceph
+ * applies no operation of a blocklisted client after one that a client sent which knew of the list.
  */
 export class CephStorage implements StorageBackend {
   readonly #cluster: CephCluster
   readonly #logger: Logger
+  readonly #dataDisks: PooledDisks
 
-  constructor(cluster: CephCluster, logger: Logger) {
-    this.#cluster = cluster
-    this.#logger = logger
+  constructor(o: { cluster: CephCluster; stateDir: string; logger: Logger }) {
+    this.#cluster = o.cluster
+    this.#logger = o.logger
+    this.#dataDisks = new PooledDisks(o)
   }
 
   /** Which pool of which cluster. */
@@ -43,38 +56,55 @@ export class CephStorage implements StorageBackend {
     if (opened !== undefined && opened.epoch > epoch) throw placementOver({ vmId, epoch, now: opened.epoch })
     if (opened?.epoch === epoch) return
     if (opened !== undefined) {
-      // The key first: nobody connects with it who is not seen below.
-      await this.#cluster.command({ prefix: 'auth rm', entity: `client.${userOf(vmId, opened.epoch)}` })
-      await this.#shutOut(vmId, opened)
-      this.#logger.info({ vmId, epoch }, 'the disk of an earlier placement is closed')
+      await this.#endAll(vmId, opened)
+      this.#logger.info({ vmId, epoch }, 'the disks of an earlier placement are closed')
     }
     await this.#remember(vmId, { epoch, clients: [] })
   }
 
-  /** Access to the disk at the present epoch. What had it open before at this epoch has ended, and writes no more. */
-  async access(o: { vmId: string; epoch: number; bytes: number }): Promise<CephDisk> {
-    const { vmId, epoch } = o
+  async prepare(disk: DataDisk): Promise<void> {
+    await this.#dataDisks.require(disk)
+  }
+
+  async release(vmId: string, disk: string): Promise<void> {
     const opened = await this.#opened(vmId)
-    if (opened?.epoch !== epoch) throw placementOver({ vmId, epoch, now: opened?.epoch ?? 0 })
-    await this.#shutOut(vmId, opened)
-    await this.#cluster.lay({ namespace: vmId, image, bytes: o.bytes })
-    await this.#remember(vmId, { epoch, clients: [] })
-    const user = userOf(vmId, epoch)
-    const caps = capsOf(this.#cluster.pool, vmId)
+    const { [disk]: clients, ...disks } = opened?.disks ?? {}
+    if (opened === undefined || clients === undefined) return
+    await this.#end({ vmId, epoch: opened.epoch, disk }, clients)
+    await this.#remember(vmId, { ...opened, disks })
+  }
+
+  /** The content of a data disk that no VM has. Idempotent. */
+  async removeDisk(disk: string): Promise<void> {
+    await this.#dataDisks.remove(disk)
+  }
+
+  /** Access to a disk at the present epoch. What had it open before at this epoch has ended, and writes no more. */
+  async access({ vmId, epoch, disk }: { vmId: string; epoch: number; disk: VmDisk }): Promise<CephDisk> {
+    const opened = await this.#openedAt(vmId, epoch)
+    const unit = { vmId, epoch, disk: disk.id }
+    await this.#shutOut(unit, clientsOf(opened, disk.id))
+    if (disk.id !== undefined) await this.#dataDisks.require({ disk: disk.id, sizeGiB: disk.sizeGiB })
+    else await this.#cluster.lay({ ...imageOf(unit), bytes: disk.sizeGiB * 2 ** 30 })
+    // Before there is a key: the fence removes those that are named here.
+    await this.#remember(vmId, withClients(opened, disk.id, []))
+    const user = userOf(unit)
+    const image = imageOf(unit)
+    const caps = capsOf(this.#cluster.pool, image.namespace)
     const created = await this.#cluster.command({ prefix: 'auth get-or-create', entity: `client.${user}`, caps, format: 'json' }) // prettier-ignore
     const [{ key = '' } = {}] = JSON.parse(created) as { key?: string }[]
     const { monitors } = await this.#cluster.identity()
-    return { monitors, pool: this.#cluster.pool, namespace: vmId, image, user, key }
+    return { monitors, pool: this.#cluster.pool, ...image, user, key }
   }
 
   /** The host has opened the disk: from now on the fence knows by which connection. */
-  async confirm({ vmId, epoch }: { vmId: string; epoch: number }): Promise<void> {
-    const opened = await this.#opened(vmId)
-    if (opened?.epoch !== epoch) throw placementOver({ vmId, epoch, now: opened?.epoch ?? 0 })
-    const clients = await this.#clientsOf(vmId, epoch)
+  async confirm({ vmId, epoch, disk }: { vmId: string; epoch: number; disk: VmDisk }): Promise<void> {
+    const opened = await this.#openedAt(vmId, epoch)
+    const clients = await this.#clientsOf({ vmId, epoch, disk: disk.id })
     if (clients.length === 0) throw notOpen(vmId)
-    await this.#remember(vmId, { epoch, clients: [...new Set([...opened.clients, ...clients])] })
-    this.#logger.info({ vmId, epoch, clients }, 'a disk was opened')
+    const all = [...new Set([...clientsOf(opened, disk.id), ...clients])]
+    await this.#remember(vmId, withClients(opened, disk.id, all))
+    this.#logger.info({ vmId, epoch, ...(disk.id !== undefined && { disk: disk.id }), clients }, 'a disk was opened')
   }
 
   async readState(vmId: string): Promise<Uint8Array | undefined> {
@@ -87,11 +117,8 @@ export class CephStorage implements StorageBackend {
 
   async remove(vmId: string): Promise<void> {
     const opened = await this.#opened(vmId)
-    if (opened !== undefined) {
-      await this.#cluster.command({ prefix: 'auth rm', entity: `client.${userOf(vmId, opened.epoch)}` })
-      await this.#shutOut(vmId, opened)
-    }
-    await this.#cluster.destroy({ namespace: vmId, image })
+    if (opened !== undefined) await this.#endAll(vmId, opened)
+    await this.#cluster.destroy(imageOf({ vmId }))
     await this.#cluster.remove({ namespace: ownNamespace, object: `${vmId}.vmgs` })
     await this.#cluster.remove({ namespace: ownNamespace, object: `${vmId}.json` })
   }
@@ -100,19 +127,37 @@ export class CephStorage implements StorageBackend {
     await this.#cluster.close()
   }
 
+  /** Every disk that the VM had at that epoch. */
+  async #endAll(vmId: string, { epoch, clients, disks = {} }: Opened): Promise<void> {
+    const data = Object.entries(disks).map(async ([disk, each]) => await this.#end({ vmId, epoch, disk }, each))
+    await Promise.all([this.#end({ vmId, epoch }, clients), ...data])
+  }
+
+  /** The key first: nobody connects with it who is not seen afterwards. */
+  async #end(unit: Unit, clients: readonly string[]): Promise<void> {
+    await this.#cluster.command({ prefix: 'auth rm', entity: `client.${userOf(unit)}` })
+    await this.#shutOut(unit, clients)
+  }
+
   /** Connections that were confirmed, those that have the disk open, and those of the key that only the monitors see. */
-  async #shutOut(vmId: string, { epoch, clients }: Opened): Promise<void> {
-    const all = new Set([...clients, ...(await this.#clientsOf(vmId, epoch))])
+  async #shutOut(unit: Unit, clients: readonly string[]): Promise<void> {
+    const all = new Set([...clients, ...(await this.#clientsOf(unit))])
     // At once: the monitors make one change of them.
     await Promise.all([...all].map(async (client) => await this.#cluster.shutOut(client, shutOutSeconds)))
   }
 
-  async #clientsOf(vmId: string, epoch: number): Promise<string[]> {
-    const watching = await this.#cluster.watchers({ namespace: vmId, image })
+  async #clientsOf(unit: Unit): Promise<string[]> {
+    const watching = await this.#cluster.watchers(imageOf(unit))
     const answers = await this.#cluster.everyMonitor({ prefix: 'sessions', format: 'json' })
     const sessions = answers.flatMap((answer) => JSON.parse(answer) as MonitorSession[])
-    const own = sessions.filter(({ entity_name: name }) => name === `client.${userOf(vmId, epoch)}`)
+    const own = sessions.filter(({ entity_name: name }) => name === `client.${userOf(unit)}`)
     return [...new Set([...watching, ...own.flatMap(({ addrs }) => addrs.addrvec.map(({ addr, nonce }) => `${addr}/${nonce}`))])] // prettier-ignore
+  }
+
+  async #openedAt(vmId: string, epoch: number): Promise<Opened> {
+    const opened = await this.#opened(vmId)
+    if (opened?.epoch !== epoch) throw placementOver({ vmId, epoch, now: opened?.epoch ?? 0 })
+    return opened
   }
 
   async #opened(vmId: string): Promise<Opened | undefined> {
@@ -135,14 +180,24 @@ interface MonitorSession {
  * The namespace, and the pool's settings, which librbd reads. Not `profile rbd`: its holder may shut out any client of
  * the cluster. The server's own rights (docs/fleet.md) name these, so that it can give no others.
  */
-const capsOf = (pool: string, vmId: string): string[] => [
+const capsOf = (pool: string, namespace: string): string[] => [
   'mon',
   'profile simple-rados-client',
   'osd',
-  `allow rwx pool=${pool} namespace=${vmId}, allow class rbd metadata_list pool=${pool} namespace="" object_prefix rbd_info`,
+  `allow rwx pool=${pool} namespace=${namespace}, allow class rbd metadata_list pool=${pool} namespace="" object_prefix rbd_info`,
 ]
 
-const userOf = (vmId: string, epoch: number): string => `strongroom.${vmId}.${epoch}`
+const userOf = ({ vmId, epoch, disk }: Unit): string =>
+  `strongroom.${vmId}.${epoch}${disk === undefined ? '' : `.${disk}`}`
+
+const imageOf = ({ vmId, disk }: Pick<Unit, 'vmId' | 'disk'>): { namespace: string; image: string } =>
+  disk === undefined ? { namespace: vmId, image: osImage } : { namespace: disk, image: dataImage }
+
+const clientsOf = ({ clients, disks }: Opened, disk: string | undefined): string[] =>
+  disk === undefined ? clients : (disks?.[disk] ?? [])
+
+const withClients = (opened: Opened, disk: string | undefined, clients: string[]): Opened =>
+  disk === undefined ? { ...opened, clients } : { ...opened, disks: { ...opened.disks, [disk]: clients } }
 
 const notOpen = (vmId: string): ServiceError =>
   new ServiceError({

@@ -8,6 +8,7 @@ Requests are worked on at once. Ends with its input.
 import base64
 import errno
 import json
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ import rbd
 
 # Seconds. What is not answered by then has failed for the caller, who repeats it.
 PATIENCE = "20"
+# Bytes of a file that are written at once.
+PIECE = 4 * 1024 * 1024
 conf, keyring, name, pool = sys.argv[1:5]
 output = threading.Lock()
 
@@ -93,11 +96,42 @@ def lay(request):
     with opened(request) as ioctx:
         if request["image"] not in images.list(ioctx):
             images.create(ioctx, request["image"], request["bytes"], old_format=False, features=rbd.RBD_FEATURE_LAYERING)
-        with rbd.Image(ioctx, request["image"], read_only=True) as image:
-            is_small = image.size() < request["bytes"]
+    grow(request)
+
+
+def grow(request):
+    """An image to at least so many bytes; false if there is none."""
+    with opened(request) as ioctx:
+        try:
+            with rbd.Image(ioctx, request["image"], read_only=True) as image:
+                is_small = image.size() < request["bytes"]
+        except rbd.ImageNotFound:
+            return False
         if is_small:
             with rbd.Image(ioctx, request["image"]) as image:
                 image.resize(request["bytes"])
+        return True
+
+
+def fill(request):
+    """The same as lay, with what is in a file: its holes are not written."""
+    lay(request)
+    with opened(request) as ioctx, rbd.Image(ioctx, request["image"]) as image, open(request["path"], "rb", 0) as file:
+        size = os.fstat(file.fileno()).st_size
+        at = 0
+        while True:
+            try:
+                at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # no data from here on
+                    break
+                raise
+            end = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            while at < min(end, size):
+                piece = os.pread(file.fileno(), min(PIECE, end - at), at)
+                image.write(piece, at)
+                at += len(piece)
+        image.flush()
 
 
 def destroy(request):
@@ -155,6 +189,8 @@ asks = {
     "shutOut": shut_out,
     "watchers": watchers,
     "lay": lay,
+    "grow": grow,
+    "fill": fill,
     "destroy": destroy,
     "read": read,
     "write": write,
