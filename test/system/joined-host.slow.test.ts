@@ -6,6 +6,7 @@ import { apiVersions } from '../../apps/cli/src/client/arm.ts'
 import { TestInstallation } from './support/installation.ts'
 import { JoinedHosts } from './support/joined-hosts.ts'
 import { processesOf } from './support/processes.ts'
+import { scheduledEvents } from './support/scheduled-events.ts'
 import { openArm, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 /** One guest, really booted on hosts that have joined. The tests share it, in this order. */
@@ -164,19 +165,33 @@ describe('a guest whose host is stopped', () => {
   })
 })
 
+const events = async (approve?: string): ReturnType<typeof scheduledEvents> =>
+  await scheduledEvents(installation, name, approve)
+
 describe('a guest whose host is drained', () => {
-  it('powers off, and goes on elsewhere with what it wrote', async () => {
+  it('knows of it in advance, powers off once it has approved, and goes on elsewhere with what it wrote', async () => {
     const { host: from = '' } = await placement()
     const before = await readEvidence(installation, name)
     await inGuest('echo written last > /root/last; sync')
-    const drained = await installation.cli('host', 'drain', from)
+    expect(await events()).toEqual([])
+    await installation.must('vm', 'update', name, '--move-notice', '60')
+    const draining = installation.cli('host', 'drain', from)
+    await expect.poll(async () => await events()).toMatchObject([{ EventType: 'Redeploy', EventStatus: 'Scheduled', Resources: [name] }]) // prettier-ignore
+    const [event] = await events()
+    expect(Date.parse(event!.NotBefore)).toBeGreaterThan(Date.now() + 50 * 60_000)
+    expect(await placement()).toMatchObject({ host: from })
+    expect(await powerOf()).toBe('PowerState/running')
+    await events(event!.EventId)
+    const drained = await draining
     expect(drained.code).toBe(0)
+    expect(drained.stderr).toContain(`${name} moves at `)
     expect(drained.stderr).toContain(`1 of 1 VMs have left ${from}`)
     await expect.poll(powerOf, { timeout: 300_000, interval: 2_000 }).toBe('PowerState/running')
     expect(await placement()).toMatchObject({ why: { moved: { host: from, reason: 'drained' } } })
     expect((await placement()).host).not.toBe(from)
     expect(await isTrusted()).toBe(true)
     expect(await inGuest('cat /root/last /root/kept')).toContain('written last')
+    await expect.poll(async () => await events()).toEqual([])
     // Written once when it powered off and once at its next start, and not in between.
     const after = await readEvidence(installation, name)
     expect(after.guestState.generation).toBe(before.guestState.generation + 2)

@@ -2,10 +2,17 @@ import { createHash } from 'node:crypto'
 import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { Agent, request as requestByTls } from 'node:https'
 import { join } from 'node:path'
-import { fleetHost, identityAudience, type BeatAnswer, type VmOrder } from '@strongroom/contract'
+import {
+  defaultCvmReleasePolicy,
+  fleetHost,
+  identityAudience,
+  sharedAttestationHost,
+  type BeatAnswer,
+  type VmOrder,
+} from '@strongroom/contract'
 import { SimulatedCarrier } from '@strongroom/host/agent'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { TestInstallation } from './testing/running.ts'
+import { objectIdOf, type TestInstallation } from './testing/running.ts'
 import { makeVm } from './testing/simulated-vm.ts'
 import { layStandInImage } from './testing/stand-in-image.ts'
 import { TestFleet } from './testing/test-fleet.ts'
@@ -60,6 +67,41 @@ async function stream(host: string, path: string): Promise<number> {
     sent.once('error', fail)
     sent.end()
   })
+}
+
+/** A customer's key, and a set whose identity may use it. */
+async function makeSet(): Promise<{ key: string; set: string }> {
+  const group = `${installation.subscription}/resourceGroups/rg1`
+  const location = 'westeurope'
+  await installation.arm('PUT', group, { location })
+  const { tenantId, owner } = installation
+  const allow = (objectId: string, keys: string[]): object => ({ tenantId, objectId, permissions: { keys } })
+  const ownerId = await objectIdOf(owner)
+  const putVault = async (more: object[]): Promise<void> => {
+    const accessPolicies = [allow(ownerId, ['all']), ...more]
+    const sku = { family: 'A', name: 'premium' }
+    const properties = { tenantId, sku, enablePurgeProtection: true, enabledForDiskEncryption: true, accessPolicies }
+    await installation.run('PUT', `${group}/providers/Microsoft.KeyVault/vaults/customer-box`, { location, properties })
+  }
+  await putVault([])
+  const { token } = await owner.getToken('https://vault.azure.net/.default')
+  const policy = defaultCvmReleasePolicy(`https://${sharedAttestationHost('weu')}`)
+  const { body } = await installation.wire.request<{ key: { kid: string } }>({
+    method: 'POST',
+    url: 'https://customer-box.vault.strongroom.internal/keys/disk/create?api-version=7.4',
+    token,
+    body: {
+      kty: 'RSA-HSM',
+      key_size: 3072,
+      attributes: { exportable: true },
+      release_policy: { data: Buffer.from(JSON.stringify(policy)).toString('base64url') },
+    },
+  })
+  const set = `${group}/providers/Microsoft.Compute/diskEncryptionSets/set`
+  const properties = { activeKey: { keyUrl: body.key.kid }, encryptionType: 'ConfidentialVmEncryptedWithCustomerKey' }
+  const { identity } = await installation.arm<{ identity: { principalId: string } }>('PUT', set, { location, identity: { type: 'SystemAssigned' }, properties }) // prettier-ignore
+  await putVault([allow(identity.principalId, ['get', 'wrapkey', 'unwrapkey'])])
+  return { key: body.key.kid, set }
 }
 
 describe('a guest that a joined host carries', () => {
@@ -121,6 +163,38 @@ describe('a guest that a joined host carries', () => {
     const own = await a!.send('/call', { ...at(), method: 'GET', url: `${spec.guestStateKey}?api-version=7.4` })
     expect(own).toMatchObject({ status: 200, body: { body: { key: { kid: spec.guestStateKey } } } })
     expect(JSON.stringify(own.body)).not.toContain('Bearer')
+  })
+
+  it('under a customer’s key has that key read for it, and gets neither a token of its set nor another use of the key (attack W37)', async () => {
+    const { key, set } = await makeSet()
+    const d = await fleet.join('d', { carrier: idle(), vCPUs: 64 })
+    try {
+      // Only this host has room for it.
+      void makeVm(installation, { name: 'mine', size: 'Standard_DC32as_v5', diskEncryptionSet: set }).catch(() => {})
+      const ordered = async (): Promise<VmOrder[]> => ((await d.send('/beat', {})).body as BeatAnswer).carry ?? []
+      await expect.poll(async () => (await ordered()).length).toBe(1)
+      const mine = (await ordered())[0]!
+      expect(mine.spec).toMatchObject({ customerKey: { diskEncryptionSet: set, identity: set, keyIds: [key] } })
+      const own = { vmId: mine.vmId, epoch: mine.epoch }
+      const get = { method: 'GET', url: `${key}?api-version=7.4` }
+      expect(await d.send('/call', { ...own, ...get })).toMatchObject({ status: 200, body: { body: { key: { kid: key } } } }) // prettier-ignore
+      const token = {
+        method: 'POST',
+        url: `${identityAudience}/${installation.tenantId}/managedIdentities/token`,
+        body: { resourceId: set, audience: 'https://vault.azure.net' },
+      }
+      expect(await d.send('/call', { ...own, ...token })).toEqual({ status: 200, body: { body: { accessToken: '' } } })
+      for (const verb of ['wrapkey', 'unwrapkey', 'decrypt'])
+        expect(await d.send('/call', { ...own, method: 'POST', url: `${key}/${verb}?api-version=7.4`, body: { alg: 'RSA-OAEP-256', value: 'AAAA' } }), verb).toMatchObject(notCarried) // prettier-ignore
+      // Released to attested boots alone.
+      const release = { method: 'POST', url: `${key}/release?api-version=7.4`, body: { target: 'e30.e30.e30' } }
+      expect((await d.send('/call', { ...own, ...release })).status).toBeGreaterThanOrEqual(400)
+      // Another VM has no access to it, not even if it names no resource.
+      for (const call of [get, release, token, { ...token, body: { audience: 'https://vault.azure.net' } }])
+        expect(await a!.send('/call', { ...at(), ...call })).toMatchObject(notCarried)
+    } finally {
+      await d.stop()
+    }
   })
 
   it('has reports made over its own claims alone, of the firmware of the server (attack W37)', async () => {

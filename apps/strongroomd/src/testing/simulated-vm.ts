@@ -11,6 +11,8 @@ interface VmWishes {
   availabilitySet?: string
   /** As in its storageProfile. */
   dataDisks?: object[]
+  /** ARM id. */
+  diskEncryptionSet?: string
 }
 
 /** Creates a VM with what it needs, and returns its id once it runs. */
@@ -52,7 +54,12 @@ function vmBody(o: VmWishes, nic: string): object {
         ...(o.dataDisks !== undefined && { dataDisks: o.dataDisks }),
         osDisk: {
           createOption: 'FromImage',
-          managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },
+          managedDisk: {
+            securityProfile: {
+              securityEncryptionType: 'DiskWithVMGuestState',
+              ...(o.diskEncryptionSet !== undefined && { diskEncryptionSet: { id: o.diskEncryptionSet } }),
+            },
+          },
         },
       },
       osProfile: { computerName: o.name, adminUsername: 'azureuser', linuxConfiguration },

@@ -1,9 +1,11 @@
 import {
   attestationAudience,
   identityAudience,
+  keyAudience,
   vaultAudience,
   type CarriedCall,
   type InstanceSpec,
+  type ManagedIdentityToken,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 
@@ -12,7 +14,17 @@ interface Rule {
   /** Without its query. */
   url: string
   audience?: string
+  /** Called as this identity, by ARM id, and not as the platform. */
+  identity?: string
 }
+
+interface Services {
+  wire: WireClient
+  tokens: TokenSource
+  tenantId: string
+}
+
+const identityUrl = (tenantId: string): string => `${identityAudience}/${tenantId}/managedIdentities/token`
 
 /** What one VM's boots and guest may request from other services. */
 function rulesFor(spec: InstanceSpec, tenantId: string): Rule[] {
@@ -28,25 +40,37 @@ function rulesFor(spec: InstanceSpec, tenantId: string): Rule[] {
           { method: 'POST', url: `${key}/release`, audience: vaultAudience },
           { method: 'POST', url: `${key}/guest-state-generation`, audience: vaultAudience },
         ] as const)),
-    { method: 'POST', url: `${identityAudience}/${tenantId}/managedIdentities/token`, audience: identityAudience },
+    ...customerRules(spec),
+    { method: 'POST', url: identityUrl(tenantId), audience: identityAudience },
   ]
 }
+
+/** The keys of its disk-encryption set: read as the set's identity, released as the orchestrator to an attested boot. */
+const customerRules = ({ customerKey }: InstanceSpec): Rule[] =>
+  (customerKey?.keyIds ?? []).flatMap((keyId): Rule[] => {
+    const audience = keyAudience(keyId)
+    return [
+      { method: 'GET', url: keyId, audience, ...(customerKey && { identity: customerKey.identity }) },
+      { method: 'POST', url: `${keyId}/release`, audience },
+    ]
+  })
 
 /**
  * Makes a request for a host's own VM, with the platform's rights: the host has no token, and reaches no other VM's
  * key, provider or identity.
  * @throws ServiceError CallNotCarried, or the service's error
  */
-export async function callFor(
-  o: { wire: WireClient; tokens: TokenSource; tenantId: string },
-  spec: InstanceSpec,
-  asked: CarriedCall,
-): Promise<Record<string, unknown>> {
+export async function callFor(o: Services, spec: InstanceSpec, asked: CarriedCall): Promise<Record<string, unknown>> {
   const [url = '', query = ''] = asked.url.split('?')
   const rule = rulesFor(spec, o.tenantId).find((each) => each.method === asked.method && each.url === url)
-  const isOwnIdentity = rule?.audience !== identityAudience || asked.body?.['resourceId'] === spec.resourceId
-  if (rule === undefined || !isOwnIdentity || !/^(api-version=[0-9A-Za-z.-]{1,40})?$/.test(query)) throw notCarried(asked) // prettier-ignore
-  const token = rule.audience === undefined ? undefined : await o.tokens.token('orchestrator', rule.audience)
+  if (rule === undefined || !/^(api-version=[0-9A-Za-z.-]{1,40})?$/.test(query)) throw notCarried(asked)
+  if (url === identityUrl(o.tenantId)) {
+    // The set's identity may unwrap with the customer's key, without attestation: its token stays here.
+    const { customerKey } = spec
+    if (customerKey !== undefined && asked.body?.['resourceId'] === customerKey.identity) return { accessToken: '' }
+    if (asked.body?.['resourceId'] !== spec.resourceId) throw notCarried(asked)
+  }
+  const token = await tokenFor(o, rule)
   const { body } = await o.wire.request<Record<string, unknown>>({
     method: asked.method,
     url: asked.url,
@@ -56,10 +80,19 @@ export async function callFor(
   return body
 }
 
+async function tokenFor(o: Services, { audience, identity }: Rule): Promise<string | undefined> {
+  if (audience === undefined) return undefined
+  if (identity === undefined) return await o.tokens.token('orchestrator', audience)
+  const token = await o.tokens.token('orchestrator', identityAudience)
+  const body = { resourceId: identity, audience }
+  const url = identityUrl(o.tenantId)
+  return (await o.wire.request<ManagedIdentityToken>({ method: 'POST', url, token, body })).body.accessToken
+}
+
 const notCarried = ({ method, url }: CarriedCall): ServiceError =>
   new ServiceError({
     code: 'CallNotCarried',
     message: 'No boot of this virtual machine needs such a call.',
-    expected: 'its attestation provider, its key, or its own identity',
+    expected: 'its attestation provider, its keys, or its own identity',
     found: `${method} ${url.slice(0, 200)}`,
   })

@@ -131,9 +131,9 @@ class FleetGuests {
     this.disks = new GuestDisks({ ...o, isOff, plug: async (vmId, disks) => await this.#plug(vmId, disks) })
   }
 
-  /** Confidential guests of an image in the installation’s catalogue, under the platform’s key, attested here. */
+  /** Confidential guests of an image in the installation’s catalogue, attested here. */
   async fits(spec: AnySpec): Promise<boolean> {
-    if (isOrdinary(spec) || spec.customerKey !== undefined || spec.guestStateKey === undefined) return false
+    if (isOrdinary(spec) || spec.guestStateKey === undefined) return false
     if (spec.restore !== undefined) return false
     if (!new URL(spec.attestationProvider).hostname.endsWith(`.attest.${domain}`)) return false
     return (await this.#o.local.images()).some(({ id, source }) => id === spec.image && source !== 'capture')
@@ -162,8 +162,7 @@ class FleetGuests {
         const { state } = vm.status.power
         const forNextBoot = patch.secureBootUpdates !== undefined && Object.keys(patch).length === 1
         if (!forNextBoot && runs(state)) throw notStopped(state)
-        const { customerKey: _none, ...rest } = patch
-        return { ...vm, spec: { ...vm.spec, ...rest, security: { ...vm.spec.security, ...patch.security } } as InstanceSpec } // prettier-ignore
+        return { ...vm, spec: { ...vm.spec, ...patch, security: { ...vm.spec.security, ...patch.security } } as InstanceSpec } // prettier-ignore
       })
     })
     return await this.get(vmId)
