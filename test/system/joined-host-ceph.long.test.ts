@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { HostView, VmPlacement } from '@strongroom/contract'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { apiVersions, type ArmClient } from '../../apps/cli/src/client/arm.ts'
 import { vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { storedFiles, writeStored } from '../../services/host/src/disk-store/record.ts'
@@ -43,9 +43,7 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
   })
 
   const ready = async (host: string): Promise<void> =>
-    await expect
-      .poll(async () => (await installation.must<HostView>('host', 'show', host)).state, { timeout: 300_000 })
-      .toBe('Ready')
+    await vi.waitFor(async () => expect((await installation.must<HostView>('host', 'show', host)).state).toBe('Ready'), { timeout: 300_000, interval: 500 }) // prettier-ignore
   const placement = async (): Promise<VmPlacement> => await installation.must('vm', 'show', name, '--placement')
   const powerOf = async (): Promise<string> => statusOf(await installation.must<VmView>('vm', 'show', name), 'PowerState/').code // prettier-ignore
   async function inGuest(script: string): Promise<string> {
@@ -90,7 +88,7 @@ describe.runIf(process.geteuid?.() === 0)('a guest on joined hosts whose disk is
     await content.write(Buffer.from('from the server'), 0, 15, 512 * 2 ** 20)
     await content.close()
     await attach('data')
-    expect(await installation.asRoot(name, 'udevadm settle; dd if=/dev/disk/azure/scsi1/lun3 bs=1M skip=512 count=1 status=none | head -c 15')).toBe('from the server') // prettier-ignore
+    expect(await installation.asRoot(name, 'udevadm settle; dd if=/dev/disk/azure/scsi1/lun3 bs=15 count=1 iflag=skip_bytes skip=512M status=none')).toBe('from the server') // prettier-ignore
     await installation.asRoot(name, 'mkfs.ext4 -q /dev/disk/azure/scsi1/lun3; mount /dev/disk/azure/scsi1/lun3 /mnt; echo on the data disk > /mnt/file; sync') // prettier-ignore
     expect(await asked('rbd', 'status', `strongroom/${disk}/data-disk`)).toContain('watcher=')
     expect((await readdir(join(installation.stateDir, 'disks', disk))).toSorted()).toEqual(['ceph.json', 'kept.json'])
