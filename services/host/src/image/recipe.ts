@@ -32,15 +32,11 @@ export interface RecipeSource {
  *
  * `lsm` is the kernel's list without tomoyo, which has no policy here, and bpf: systemd would read all of the kernel's
  * type information at every boot for a setting (RestrictFileSystems) that no unit of the image has.
- *
- * Time is the processor's own. The HPET is the host's: a kernel that once used it leaves its periodic timer running, 250
- * times a second in QEMU (3 % of a core), and a clock that the host emulates may not judge the processor's.
  */
 const kernelCommandLine: string = [
   'console=ttyS0,115200 loglevel=4 no_timer_check panic=10',
   'systemd.import_credentials=no systemd.gpt_auto=no systemd.ssh_auto=no noresume module_blacklist=qemu_fw_cfg',
   'lsm=landlock,lockdown,yama,apparmor,ipe,ima,evm',
-  'hpet=disable tsc=reliable',
 ].join(' ')
 
 const ours = { kernelCommandLine, opensDisk: true }
