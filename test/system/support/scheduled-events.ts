@@ -5,7 +5,7 @@ interface ScheduledEvents {
   Events: { EventId: string; EventType: string; EventStatus: string; Resources: string[]; NotBefore: string }[]
 }
 
-/** What a guest reads at its metadata endpoint, as any program in it can. @param approve an event's id */
+/** What a guest reads at its metadata endpoint, like every program in it. @param approve an event's id */
 export async function scheduledEvents(
   installation: TestInstallation,
   name: string,

@@ -69,11 +69,22 @@ async function withoutPassword(
   url: string,
   directory: string,
 ): Promise<{ conninfo: string; env: Record<string, string> }> {
-  const match = /^(postgres(?:ql)?:\/\/[^/?#@:]*):([^/?#@]*)(@.*)$/.exec(url)
-  if (match === null) return { conninfo: url, env: {} }
-  const [, before = '', password = '', after = ''] = match
+  const { conninfo, password } = splitPassword(url)
+  if (password === undefined) return { conninfo, env: {} }
   const path = join(directory, 'pgpass')
-  const text = decodeURIComponent(password).replaceAll('\\', '\\\\').replaceAll(':', '\\:')
+  const text = password.replaceAll('\\', '\\\\').replaceAll(':', '\\:')
   await writeFile(path, `*:*:*:*:${text}\n`, { mode: 0o600 })
-  return { conninfo: `${before}${after}`, env: { PGPASSFILE: path } }
+  return { conninfo, env: { PGPASSFILE: path } }
+}
+
+/** The password of a PostgreSQL URL, which stands before the host or among the parameters; the latter counts. */
+export function splitPassword(url: string): { conninfo: string; password?: string } {
+  const [, before = '', first, rest = ''] = /^(postgres(?:ql)?:\/\/[^/?#@:]*)(?::([^/?#@]*))?(@.*)$/.exec(url) ?? [undefined, url] // prettier-ignore
+  const [place = '', query] = `${before}${rest}`.split(/\?(.*)/s)
+  const parameters = (query ?? '').split('&').filter((each) => each !== '')
+  const others = parameters.filter((each) => !each.startsWith('password='))
+  const last = parameters.findLast((each) => each.startsWith('password='))?.slice('password='.length)
+  const password = last ?? first
+  const conninfo = others.length === 0 ? place : `${place}?${others.join('&')}`
+  return { conninfo, ...(password !== undefined && { password: decodeURIComponent(password) }) }
 }
