@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { Failures } from './test/failures.ts'
 import { Sequencer } from './test/sequencer.ts'
 
 /** Tests that npm test leaves to `npm run test:all` and `npm run test:long`. */
@@ -42,6 +43,7 @@ export default defineConfig({
     // Polls wait as long as a busy machine may need.
     expect: { poll: { timeout: 60_000 } },
     sequence: { sequencer: Sequencer },
+    reporters: ['default', new Failures()],
     projects: [
       {
         extends: true,

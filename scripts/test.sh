@@ -24,9 +24,12 @@ if [ "$all" = yes ]; then names=(); else export STRONGROOM_TEST_CASES=few; fi
 
 # Boots run beside the others and first: neither keeps all cores busy. What they print is shown when they have ended.
 printed=$(mktemp) boots= memory=
+# Whoever keeps only the end of the log needs the names of the tests that failed there.
+STRONGROOM_TEST_FAILURES=$(mktemp)
+export STRONGROOM_TEST_FAILURES
 clean() {
   if [ -n "$boots" ]; then kill "$boots" 2>/dev/null && wait "$boots" || true; fi
-  rm -rf "$printed" "$memory"
+  rm -rf "$printed" "$STRONGROOM_TEST_FAILURES" "$memory"
 }
 trap clean EXIT
 vitest run --project system >"$printed" 2>&1 &
@@ -51,6 +54,7 @@ boots=
 cat "$printed"
 if [ "$all" = yes ]; then vitest run --project slow "${shard[@]}" || failed+=('slow tests'); fi
 if [ "${#failed[@]}" -gt 0 ]; then
+  cat "$STRONGROOM_TEST_FAILURES" >&2
   printf 'test: failed: %s\n' "${failed[@]}" >&2
   exit 1
 fi
