@@ -58,7 +58,7 @@ export function createLogger(o: { level: string; file?: string; fileLimit?: numb
   const makeChild: unknown = Reflect.get(logger, 'child')
   logger.child = function childOf(this: unknown, bindings: pino.Bindings, settings?: pino.ChildLoggerOptions) {
     return Reflect.apply(makeChild as () => Logger, this, [redactedLine(bindings), settings])
-  } as unknown as typeof logger.child
+  } as typeof logger.child
   return logger
 }
 

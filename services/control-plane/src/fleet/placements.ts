@@ -1,6 +1,6 @@
 import type { HostLeft, PlacementExplanation, SetDomains } from '@strongroom/contract'
 import { countOf, databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
-import type { Selectable } from 'kysely'
+import type { Selectable, Transaction } from 'kysely'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Db } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
@@ -24,7 +24,7 @@ export class Placements {
   }
 
   async transaction<T>(work: (tx: Db) => Promise<T>): Promise<T> {
-    return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
+    return await this.#store.transaction(async (tx) => await work(tx as Transaction<Tables>))
   }
 
   async find(vmId: string, db: Db = this.#db): Promise<Placement | undefined> {

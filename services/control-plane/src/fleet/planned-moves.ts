@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { PlannedEvent } from '@strongroom/contract'
 import { databaseTime, ServiceError, type Store } from '@strongroom/platform'
-import type { Selectable } from 'kysely'
+import type { Selectable, Transaction } from 'kysely'
 import type { Db } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 
@@ -88,7 +88,7 @@ export class PlannedMoves {
    */
   async approve(vmId: string, event?: string): Promise<PlannedMove> {
     return await this.#store.transaction(async (any) => {
-      const tx = any as unknown as Db
+      const tx = any as Transaction<Tables>
       const planned = await this.find(vmId, tx)
       if (planned === undefined || (event !== undefined && planned.event_id !== event)) throw notPlanned(vmId, event)
       if (planned.approved_at !== null) return planned

@@ -1,7 +1,9 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import { localHostName } from '@strongroom/contract'
 import { databaseTime, forUpdate, GroupCommit, RowCache, ServiceError, type Store } from '@strongroom/platform'
+import type { Transaction } from 'kysely'
 import type { Db } from '../store/resources.ts'
+import type { Tables } from '../store/tables.ts'
 import { toHost, toLeasedHost, type FleetHost, type HostRow, type LeasedHost, type NewHost } from './fleet-host.ts'
 
 /** How long a join code may be used. */
@@ -40,7 +42,7 @@ export class HostRegistry {
   }
 
   async #transaction<T>(work: (tx: Db) => Promise<T>): Promise<T> {
-    return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
+    return await this.#store.transaction(async (tx) => await work(tx as Transaction<Tables>))
   }
 
   /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import { insertIfAbsent } from './rows.ts'
 import type { Tables } from './tables.ts'
@@ -75,7 +75,7 @@ export class ResourceStore {
   }
 
   async transaction<T>(work: (tx: Db) => Promise<T>): Promise<T> {
-    return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
+    return await this.#store.transaction(async (tx) => await work(tx as Transaction<Tables>))
   }
 
   async find<I = Json>(id: string, db: Db = this.db): Promise<Resource<I> | undefined> {

@@ -89,7 +89,7 @@ export class HsmRepository {
   }
 
   async removeKeys(transaction: DatabaseTransaction, name: string): Promise<void> {
-    const tx = transaction as unknown as Transaction<VaultTables>
+    const tx = transaction as Transaction<VaultTables>
     const vault = managedHsmVaultName(name)
     await this.#removed.note(transaction, { vault })
     for (const table of ['key_version', 'key_object'] as const) {

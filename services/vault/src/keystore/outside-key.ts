@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, sign, verify, type JsonWebKey, type KeyObject } from 'node:crypto'
 import type { EllipticCurve } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
@@ -80,7 +80,7 @@ function ecKey(jwk: Record<string, unknown>): OutsideKey {
 
 function privateKeyOf(jwk: Record<string, unknown>): KeyObject {
   try {
-    return createPrivateKey({ key: jwk as never, format: 'jwk' })
+    return createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' })
   } catch {
     throw wrong('key', 'a private key with consistent parts', 'another')
   }

@@ -59,7 +59,7 @@ export function explainCertificate(certificate: Certificate, index: number, coun
           ),
         ]),
     ...certificate.extensions
-      .filter(({ oid }) => !Object.values(amdOid).includes(oid as never))
+      .filter(({ oid }) => !Object.values<string>(amdOid).includes(oid))
       .map(({ oid, critical, value }) =>
         row(`${at}extension ${oid}`, `${critical ? 'critical ' : ''}${toHex(value).slice(0, 160)}`, 'Extension, DER'),
       ),

@@ -31,7 +31,7 @@ export interface Shape {
   children: readonly Child[]
 }
 
-interface ColumnRow {
+type ColumnRow = {
   table: string
   name: string
   type: string
@@ -40,7 +40,7 @@ interface ColumnRow {
   preset: string | null
 }
 
-interface ReferenceRow {
+type ReferenceRow = {
   table: string
   id: string | number
   parent: string
@@ -79,8 +79,8 @@ const referencesSql = {
 
 /** The database's tables, except the seal's. @throws TypeError for one that cannot be bound */
 export async function readShapes(engine: Store['engine'], run: Run): Promise<(Shape & { hasMac: boolean })[]> {
-  const columns = (await run(columnsSql[engine])) as unknown as ColumnRow[]
-  const references = (await run(referencesSql[engine])) as unknown as ReferenceRow[]
+  const columns = (await run(columnsSql[engine])) as ColumnRow[]
+  const references = (await run(referencesSql[engine])) as ReferenceRow[]
   const tables = grouped(
     columns.filter((row) => row.table !== sealTable),
     (row) => row.table,

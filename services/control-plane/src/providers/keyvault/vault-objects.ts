@@ -111,7 +111,7 @@ function keyView({ key, attributes, tags, release_policy: policy }: KeyBundle): 
     keyUri: withoutVersion(kid),
     keyUriWithVersion: kid,
   }
-  return { tags, properties: properties as unknown as Json }
+  return { tags, properties }
 }
 
 function secretView({ id, attributes, contentType, tags }: SecretItem): View {
@@ -121,5 +121,5 @@ function secretView({ id, attributes, contentType, tags }: SecretItem): View {
     secretUri: withoutVersion(id),
     secretUriWithVersion: id,
   }
-  return { tags: tags ?? {}, properties: properties as unknown as Json }
+  return { tags: tags ?? {}, properties }
 }
