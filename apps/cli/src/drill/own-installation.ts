@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { connect, type Connection } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Paths } from '../core/paths.ts'
+import { freePorts } from '../embed/ports.ts'
 import { personalSshKey } from '../core/ssh-key.ts'
 import { rememberAsked, askedWith } from '../trust/asked-settings.ts'
 import { fetchVm } from '../commands/vm/resource.ts'
@@ -73,7 +73,7 @@ export async function makeInstallation(o: {
   const remove = async (): Promise<void> => await rm(home, { recursive: true, force: true })
   try {
     await mkdir(paths.config, { recursive: true, mode: 0o700 })
-    const [tlsPort, localPort] = [await freePort(), await freePort()]
+    const [tlsPort = '', localPort = ''] = (await freePorts(2)).map(String)
     const server = await startServer({ paths, tlsPort, localPort, env: { XDG_CONFIG_HOME: join(home, 'config') } })
     const stop = (): void => void server.child.kill('SIGTERM')
     o.signal.addEventListener('abort', stop, { once: true })
@@ -111,12 +111,4 @@ async function makeVm(
   await rememberAsked(o.paths.config, vmId, askedWith(asked))
   await arm.run('POST', `${path}/deallocate`, apiVersions.compute)
   done()
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  return String(port)
 }
