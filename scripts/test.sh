@@ -23,16 +23,16 @@ names=(--testNamePattern '^(?!.* on postgres > )|\(attacks? ')
 if [ "$all" = yes ]; then names=(); else export STRONGROOM_TEST_CASES=few; fi
 
 # Boots run beside the others and first: neither keeps all cores busy. What they print is shown when they have ended.
-printed=$(mktemp) boots= memory=
-# Whoever keeps only the end of the log needs the names of the tests that failed there.
-STRONGROOM_TEST_FAILURES=$(mktemp)
-export STRONGROOM_TEST_FAILURES
+work=$(mktemp -d) boots= memory=
 clean() {
   if [ -n "$boots" ]; then kill "$boots" 2>/dev/null && wait "$boots" || true; fi
-  rm -rf "$printed" "$STRONGROOM_TEST_FAILURES" "$memory"
+  rm -rf "$work" "$memory"
 }
 trap clean EXIT
-vitest run --project system >"$printed" 2>&1 &
+# Each run lists what failed in a file of its own (test/failures.ts).
+tests() { STRONGROOM_TEST_FAILURES=$work/$1 "${beside[@]}" vitest run "${@:2}"; }
+beside=()
+tests boots --project system >"$work/printed" 2>&1 &
 boots=$!
 failed=()
 # The boundaries are unit tests too.
@@ -47,14 +47,20 @@ if [ -z "${TMPDIR:-}" ] && [ "${gibibytes:-0}" -ge 8 ]; then
   chmod 1777 "$memory"
   if "$memory/program" 2>/dev/null; then beside=(env TMPDIR="$memory" "${beside[@]}"); fi
 fi
-"${beside[@]}" vitest run --project 'unit*' --project clients "${names[@]}" || failed+=('unit tests and clients')
+tests units --project 'unit*' --project clients "${names[@]}" || failed+=(units)
+beside=()
 echo 'test: waiting for the boots'
 wait "$boots" || failed+=(boots)
 boots=
-cat "$printed"
-if [ "$all" = yes ]; then vitest run --project slow "${shard[@]}" || failed+=('slow tests'); fi
-if [ "${#failed[@]}" -gt 0 ]; then
-  cat "$STRONGROOM_TEST_FAILURES" >&2
-  printf 'test: failed: %s\n' "${failed[@]}" >&2
-  exit 1
-fi
+cat "$work/printed"
+if [ "$all" = yes ]; then tests slow --project slow "${shard[@]}" || failed+=(slow); fi
+
+end=0
+for run in "${failed[@]}"; do
+  said=failed
+  if [ "$all" = yes ] && scripts/repeat-failed.sh "$work/$run"; then said='passed only when run again'; else end=1; fi
+  # Last, for whoever keeps only the end of the log.
+  { printf 'test: %s: %s\n' "$said" "$run" && sed 's/\t/ /g' "$work/$run"; } >>"$work/end"
+done
+if [ -e "$work/end" ]; then cat "$work/end" >&2; fi
+exit "$end"

@@ -13,26 +13,26 @@ function lineOf(error: Pick<SerializedError, 'message'> | undefined): string {
 }
 
 /**
- * Appends a line for each failure of a run to the file that STRONGROOM_TEST_FAILURES names, so that scripts/test.sh can
- * end with them: whoever keeps only the end of a long log still learns which tests failed.
+ * Appends a line for each failure of a run to the file that STRONGROOM_TEST_FAILURES names: project, file, test and
+ * message between tabs. scripts/test.sh ends with them, so whoever keeps only the end of a long log learns what failed.
  */
 export class Failures implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
     const file = process.env.STRONGROOM_TEST_FAILURES
     if (file === undefined) return
     const lines = modules.flatMap((module) => {
-      const name = `${module.project.name}: ${relative(root, module.moduleId)}`
+      const file = `${module.project.name}\t${relative(root, module.moduleId)}\t`
       return [
-        ...module.errors().map((error) => `${name}: ${lineOf(error)}`),
+        ...module.errors().map((error) => `${file}${lineOf(error)}`),
         ...[...module.children.allSuites()].flatMap((suite) =>
-          suite.errors().map((error) => `${name} > ${suite.fullName}: ${lineOf(error)}`),
+          suite.errors().map((error) => `${file}${suite.fullName}: ${lineOf(error)}`),
         ),
         ...[...module.children.allTests('failed')].map(
-          (test) => `${name} > ${test.fullName}: ${lineOf(test.result().errors?.[0])}`,
+          (test) => `${file}${test.fullName}: ${lineOf(test.result().errors?.[0])}`,
         ),
       ]
     })
-    lines.push(...unhandled.map((error) => `outside of a test: ${lineOf(error)}`))
+    lines.push(...unhandled.map((error) => `\t\toutside of a test: ${lineOf(error)}`))
     appendFileSync(file, lines.map((line) => `${line}\n`).join(''))
   }
 }

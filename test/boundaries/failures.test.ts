@@ -2,61 +2,89 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 
-describe('the end of a test run', () => {
-  it('names each test that failed, and what failed outside of one', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'failures-'))
-    onTestFinished(() => {
-      rmSync(folder, { recursive: true })
-    })
-    const vitest = JSON.stringify(join(root, 'node_modules/vitest/dist/index.js'))
-    const test = (name: string, text: string) => {
-      writeFileSync(
-        join(folder, `${name}.test.js`),
-        `import { beforeAll, describe, expect, it } from ${vitest}\n${text}`,
-      )
-    }
-    test('right', `it('passes', () => {})`)
-    test(
-      'wrong',
-      `describe('a key', () => { it('is kept', () => { expect(1,\n'the key').toBe(2) }); it('is read', () => {}) })`,
-    )
-    test('unread', `throw new Error('no file')`)
-    test(
-      'setup',
-      `describe('a disk', () => { beforeAll(() => { throw new Error('no disk') }); it('opens', () => {}) })`,
-    )
-    test('late', `it('ends', () => { void Promise.reject(new Error('too late')) })`)
-    const config = join(folder, 'vitest.config.mjs')
+describe('what failed in a test run', () => {
+  let folder: string
+  let named: string
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'failures-'))
+    named = join(folder, 'named')
     const reporter = JSON.stringify(join(root, 'test/failures.ts'))
+    const test = `{ name: 'unit', reporters: [new Failures()] }`
     writeFileSync(
-      config,
-      `import { Failures } from ${reporter}\nexport default { root: '.', test: { name: 'unit', reporters: [new Failures()] } }`,
+      join(folder, 'vitest.config.mjs'),
+      `import { Failures } from ${reporter}\nexport default { root: '.', test: ${test} }`,
     )
-    const named = join(folder, 'named')
-    const ended = await new Promise<number>((end) => {
-      const child = execFile(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run'], {
-        cwd: folder,
-        env: { ...process.env, STRONGROOM_TEST_FAILURES: named },
-      })
+    return () => {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  function plant(name: string, text: string): void {
+    const vitest = JSON.stringify(join(root, 'node_modules/vitest/dist/index.js'))
+    writeFileSync(join(folder, `${name}.test.js`), `import { beforeAll, describe, expect, it } from ${vitest}\n${text}`)
+  }
+  const run = async (program: string, args: readonly string[]): Promise<number> =>
+    await new Promise((end) => {
+      const path = `${join(root, 'node_modules/.bin')}:${process.env['PATH']}`
+      const env = { ...process.env, PATH: path, STRONGROOM_TEST_FAILURES: named }
+      const child = execFile(program, args, { cwd: folder, env })
       child.on('exit', (code) => {
         end(code ?? -1)
       })
+      onTestFinished(() => void child.kill())
     })
-    const lines = readFileSync(named, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-    const found = lines.map((line) => line.replaceAll(/[^ ]*\/(?=[a-z]+\.test\.js)/g, '')).toSorted()
-    expect(found).toEqual([
-      'outside of a test: too late',
-      'unit: setup.test.js > a disk: no disk',
-      'unit: unread.test.js: no file',
-      'unit: wrong.test.js > a key > is kept: the key: expected 1 to be 2 // Object.is equality',
+  const tests = async (): Promise<number> =>
+    await run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run'])
+  const again = async (...lines: string[]): Promise<number> => {
+    const list = join(folder, 'list')
+    writeFileSync(list, lines.map((line) => `${line}\n`).join(''))
+    return await run(join(root, 'scripts/repeat-failed.sh'), [list])
+  }
+
+  it('is named: each test, and what failed outside of one', async () => {
+    plant('right', `it('passes', () => {})`)
+    plant(
+      'wrong',
+      `describe('a key', () => { it('is kept', () => { expect(1,\n'the key').toBe(2) }); it('is read', () => {}) })`,
+    )
+    plant('unread', `throw new Error('no file')`)
+    plant(
+      'setup',
+      `describe('a disk', () => { beforeAll(() => { throw new Error('no disk') }); it('opens', () => {}) })`,
+    )
+    plant('late', `it('ends', () => { void Promise.reject(new Error('too late')) })`)
+    expect(await tests()).toBe(1)
+    const lines = readFileSync(named, 'utf8').split('\n').slice(0, -1)
+    const found = lines.map((line) => line.replace(/[^\t]*\/(?=[a-z]+\.test\.js)/, ''))
+    expect(found.toSorted().map((line) => line.split('\t'))).toEqual([
+      ['', '', 'outside of a test: too late'],
+      ['unit', 'setup.test.js', 'a disk: no disk'],
+      ['unit', 'unread.test.js', 'no file'],
+      ['unit', 'wrong.test.js', 'a key > is kept: the key: expected 1 to be 2 // Object.is equality'],
     ])
-    expect(ended).toBe(1)
-    expect(readFileSync(join(root, 'scripts/test.sh'), 'utf8')).toContain('cat "$STRONGROOM_TEST_FAILURES" >&2')
+    expect(readFileSync(join(root, 'scripts/test.sh'), 'utf8')).toMatch(/sed [^\n]* "\$work\/\$run"/)
+  })
+
+  it('runs once more, and is right only if it passes then', async () => {
+    plant('right', `it('passes', () => {})`)
+    plant('wrong', `it('passes', () => { expect(1).toBe(2) })`)
+    const line = (name: string): string => `unit\t${name}.test.js\ta key is kept: no`
+    expect(await again(line('right'), line('right'))).toBe(0)
+    expect(await again(line('right'), line('wrong'))).toBe(1)
+  })
+
+  it('is wrong without another run where it is much, or outside of a test', async () => {
+    const names = ['a', 'b', 'c', 'd']
+    for (const name of names) plant(name, `it('passes', () => {})`)
+    const lines = names.map((name) => `unit\t${name}.test.js\tit passes: no`)
+    expect(await again(...lines.slice(0, 3))).toBe(0)
+    expect(await again(...lines)).toBe(1)
+    expect(await again(lines[0]!, '\t\toutside of a test: too late')).toBe(1)
+    expect(await again()).toBe(1)
   })
 })
