@@ -1,9 +1,7 @@
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { run } from '@strongroom/platform'
-
-const storeNames = ['identity', 'attestation', 'vault', 'host', 'control_plane'] as const
 
 /** In a backup of an installation on PostgreSQL. */
 export const dumpFile = 'stores.sql'
@@ -18,18 +16,19 @@ const busyMs = 10_000
  */
 export async function copySqlite(stateDir: string, into: string): Promise<string[]> {
   const held: DatabaseSync[] = []
+  const files = (await readdir(stateDir)).filter((name) => name.endsWith('.db')).toSorted()
   try {
-    for (const name of storeNames) {
-      const db = new DatabaseSync(join(stateDir, `${name}.db`))
+    for (const name of files) {
+      const db = new DatabaseSync(join(stateDir, name))
       held.push(db)
       db.exec(`pragma busy_timeout = ${busyMs}`)
       db.exec('begin immediate')
     }
-    for (const name of storeNames) {
+    for (const name of files) {
       // SQLite copies by a connection that is in no transaction of its own.
-      const reader = new DatabaseSync(join(stateDir, `${name}.db`), { readOnly: true })
+      const reader = new DatabaseSync(join(stateDir, name), { readOnly: true })
       try {
-        await backup(reader, join(into, `${name}.db`), { rate: 10_000 })
+        await backup(reader, join(into, name), { rate: 10_000 })
       } finally {
         reader.close()
       }
@@ -37,16 +36,15 @@ export async function copySqlite(stateDir: string, into: string): Promise<string
   } finally {
     for (const db of held) db.close()
   }
-  return storeNames.map((name) => `${name}.db`)
+  return files
 }
 
 /** In one snapshot, while servers may be running. @param directory where the password's file is, meanwhile */
 export async function dumpPostgres(url: string, directory: string): Promise<string[]> {
   const { conninfo, env } = await withoutPassword(url, directory)
-  const schemas = storeNames.map((name) => `--schema=strongroom_${name}`)
   await run({
     command: 'pg_dump',
-    args: ['--no-password', '--no-owner', '--no-privileges', ...schemas, `--file=${join(directory, dumpFile)}`, `--dbname=${conninfo}`], // prettier-ignore
+    args: ['--no-password', '--no-owner', '--no-privileges', '--schema=strongroom_*', `--file=${join(directory, dumpFile)}`, `--dbname=${conninfo}`], // prettier-ignore
     env,
     timeoutMs: 3_600_000,
   })
