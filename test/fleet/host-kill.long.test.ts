@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BootEvidence, HostView, VmPlacement } from '@strongroom/contract'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { TestInstallation } from '../system/support/installation.ts'
 import { JoinedHosts } from '../system/support/joined-hosts.ts'
 import { guestQemu } from '../system/support/processes.ts'
@@ -29,9 +29,7 @@ afterAll(async () => {
 })
 
 const ready = async (host: string): Promise<void> =>
-  await expect
-    .poll(async () => (await installation.must<HostView>('host', 'show', host)).state, { timeout: 300_000 })
-    .toBe('Ready')
+  await vi.waitFor(async () => expect((await installation.must<HostView>('host', 'show', host)).state).toBe('Ready'), { timeout: 300_000, interval: 500 }) // prettier-ignore
 const placement = async (): Promise<VmPlacement> => await installation.must('vm', 'show', name, '--placement')
 
 async function inGuest(script: string): Promise<string> {
