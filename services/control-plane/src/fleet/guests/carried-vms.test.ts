@@ -1,7 +1,7 @@
-import type { CarriedInstance, InstanceSpec } from '@strongroom/contract'
+import type { AttachedDisk, CarriedInstance, InstanceSpec } from '@strongroom/contract'
 import { ServiceError, systemClock, type Store } from '@strongroom/platform'
 import { describeStores, testSealer } from '@strongroom/platform/testing'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { migrations } from '../../store/migrations.ts'
 import type { CarriedCompute } from '../carried-compute.ts'
 import { FleetCompute } from '../fleet-compute.ts'
@@ -47,6 +47,7 @@ async function setUp(store: Store): Promise<{
   compute: FleetCompute
   host: FleetHost
   told: string[]
+  disks: CarriedDisks
 }> {
   await store.migrate('control-plane', migrations)
   const registry = new HostRegistry(store)
@@ -55,18 +56,18 @@ async function setUp(store: Store): Promise<{
   const calls = new HostCalls(signal)
   const told: string[] = []
   const vms = new CarriedVms({ store, sealer: testSealer, clock: systemClock })
-  const nowhere = async (): Promise<never> => await Promise.reject(new Error('not asked here'))
+  const disks = new CarriedDisks(store)
   const local = { images: async () => [{ id: 'image', source: 'reference' }], find: async () => undefined }
   const inner = fleetGuests({
     local: local as unknown as CarriedCompute,
     vms,
-    disks: new CarriedDisks(store),
+    disks,
     placements,
     tickets: new Tickets(testSealer.macKey('tickets')),
     keys: { place: async (_key, { epoch }) => void told.push(`key ${epoch}`) },
     home: {
       fence: async (_vmId: string, epoch: number) => void told.push(`storage ${epoch}`),
-      remove: nowhere,
+      remove: async () => void told.push('removed'),
     } as never,
     calls,
     ssh: new SshDoors({ calls, placements }),
@@ -75,7 +76,7 @@ async function setUp(store: Store): Promise<{
   const { secret } = await registry.add({ name: 'a', region: 'westeurope', zone: undefined, tees: ['SNP'], labels: {}, vCPUs: 4, memoryMiB: 65_536 }) // prettier-ignore
   const host = await registry.redeem({ name: 'a', secret, key: 'a'.repeat(64) })
   await registry.renew(host)
-  return { vms, placements, inner, compute, host, told }
+  return { vms, placements, inner, compute, host, told, disks }
 }
 
 const said = (o: Partial<CarriedInstance> = {}): CarriedInstance => ({
@@ -106,6 +107,18 @@ describeStores('a guest that joined hosts carry', (open) => {
     const [order] = (await compute.ordersOf(host)).carry ?? []
     expect(order).toMatchObject({ vmId, epoch: 1, spec: { osProfile: { passwordHash }, placement: { epoch: 1 } } })
     expect(order).not.toHaveProperty('record')
+  })
+
+  it('has freed its data disks when it is gone, also if the server ends while it is removed', async () => {
+    const { compute, inner, disks } = await setUp(await open())
+    await compute.asHost().provision(spec)
+    await disks.set(vmId, [{ disk: 'data', lun: 0, sizeGiB: 1 } as AttachedDisk])
+    const freeAll = vi.spyOn(disks, 'freeAll').mockRejectedValueOnce(new Error('the server ended'))
+    await expect(inner.remove(vmId)).rejects.toThrow('the server ended')
+    expect(await disks.holderOf('data')).toBe(vmId)
+    await inner.remove(vmId)
+    expect(await disks.holderOf('data')).toBeUndefined()
+    expect(freeAll).toHaveBeenCalledTimes(2)
   })
 
   it('has its storage closed to earlier placements before the vault is told of the next, and its host after both', async () => {

@@ -171,8 +171,9 @@ class FleetGuests {
   async remove(vmId: string): Promise<void> {
     await this.#o.ssh.forget(vmId)
     await this.#o.home.remove(vmId)
-    await this.#o.vms.remove(vmId)
     await this.#o.disks.freeAll(vmId)
+    // Last: what was interrupted is repeated as long as this record exists.
+    await this.#o.vms.remove(vmId)
   }
 
   async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus> {
