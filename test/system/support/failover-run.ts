@@ -110,7 +110,8 @@ class Operations {
   async #go(): Promise<void> {
     for (let n = 0; !this.#isOver; n++) {
       const request = {
-        ...(await defaultRequest(this.#installation, `vm${n}`)),
+        // Names come again: each has an address, of which an installation has 762.
+        ...(await defaultRequest(this.#installation, `vm${n % 16}`)),
         securityType: 'Standard',
         size: 'Standard_D2as_v5',
       }
