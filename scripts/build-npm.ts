@@ -10,11 +10,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { build, type BuildOptions, type Plugin } from 'esbuild'
-import { resourceTypeFiles } from '../services/control-plane/src/resource-type-files.ts'
+import { dirname, join } from 'node:path'
+import { build, type BuildOptions } from 'esbuild'
 import { billOfMaterials } from './bill-of-materials.ts'
 import { buildPortal, portalParts } from './build-portal.ts'
+import { root } from './bundle.ts'
+import { serverBundle } from './server-bundle.ts'
 import { thirdPartyOf, type ThirdParty } from './third-party.ts'
 
 /**
@@ -23,7 +24,6 @@ import { thirdPartyOf, type ThirdParty } from './third-party.ts'
  *   dist/npm/node-linux-x64       the Node that runs the server if the user's is older; adds no `node` to the path
  *   npm run build:npm
  */
-const root = resolve(import.meta.dirname, '..')
 export const npmDirectory: string = join(root, 'dist/npm')
 /** Its subfolder with this machine's Node. */
 export const nodePackage: string = `node-linux-${process.arch}`
@@ -31,27 +31,6 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const { version, optionalDependencies } = JSON.parse(read('package.json')) as {
   version: string
   optionalDependencies: Record<string, string>
-}
-
-/** Modules find their data files under `data`, at the same relative place as in the sources. */
-const places: Plugin = {
-  name: 'places',
-  setup: (builder) => {
-    builder.onLoad({ filter: /\/(apps\/strongroomd|services|packages)\/.*\.ts$/ }, ({ path }) => {
-      const place = path.slice(root.length + 1)
-      if (place === 'services/control-plane/src/resource-types.ts') return { contents: resourceTypesModule(), loader: 'ts', resolveDir: dirname(path) } // prettier-ignore
-      const text = readFileSync(path, 'utf8')
-      if (!text.includes('import.meta.dirname')) return undefined
-      return { contents: text.replaceAll('import.meta.dirname', `placeOf(${JSON.stringify(dirname(place))})`), loader: 'ts' } // prettier-ignore
-    })
-  },
-}
-
-/** The module that finds descriptions by file name, with the files listed. */
-function resourceTypesModule(): string {
-  const imports = resourceTypeFiles().map((file, index) => `import * as m${index} from './${file}'`)
-  const all = imports.map((_, index) => `...m${index}.resourceTypes`)
-  return `import { ResourceTypes } from './types/registry.ts'\n${imports.join('\n')}\nexport const resourceTypes = new ResourceTypes([${all.join(', ')}])\n`
 }
 
 const common: BuildOptions = {
@@ -67,12 +46,6 @@ const common: BuildOptions = {
   // Native and usually absent: without it the server says so.
   external: ['pkcs11js', 'pg-native'],
 }
-const esm = [
-  "import { createRequire as createRequireHere } from 'node:module'",
-  "import { join as joinHere } from 'node:path'",
-  'const require = createRequireHere(import.meta.url)',
-  "const placeOf = (place) => joinHere(import.meta.dirname, '../data', place)",
-].join('\n')
 const commonJs: BuildOptions = { ...common, format: 'cjs', define: { 'import.meta.dirname': '__dirname' } }
 
 const bundlesIn = (dist: string): BuildOptions[] => [
@@ -80,8 +53,8 @@ const bundlesIn = (dist: string): BuildOptions[] => [
   { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
   { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
   { ...common, format: 'esm', target: 'node22', entryPoints: ['apps/cli/src/embed/testcontainers/index.ts'], outfile: join(dist, 'testcontainers/index.js'), external: ['testcontainers'] }, // prettier-ignore
-  // What several programs use is one chunk beside them.
-  { ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: ['main', 'master-key', 'installation-copy'].map((name) => `apps/strongroomd/src/${name}.ts`), outdir: join(dist, 'server'), splitting: true, chunkNames: '[name]-[hash]' }, // prettier-ignore
+  // What several programs use is one chunk beside them. Data files are in `data`.
+  { ...common, ...serverBundle('../data'), outdir: join(dist, 'server'), splitting: true, chunkNames: '[name]-[hash]' },
 ]
 
 /** Non-source files beside the services' sources, which they read at run time. */

@@ -86,11 +86,16 @@ fi
 
 if [ -n "$npm" ]; then wait "$npm"; else install_npm_packages; fi
 
-# Bundles the command line's sources, which would otherwise be recompiled at each start. Without the bundle they run directly.
-if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/cli" ]; then
-  "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-cli.ts" >&2 ||
-    echo "setup: apps/cli/dist was not made; each command compiles its sources" >&2
-fi
+# Bundles the sources of the command line and of the server, which would otherwise be found and compiled at each start. Without
+# a bundle they run directly.
+bundle() {
+  local directory=$root/apps/$1/dist builder=$root/scripts/$2
+  if [ -e "$directory/bundle.json" ] || [ ! -e "$root/node_modules/esbuild" ] || [ ! -w "$root/apps/$1" ]; then return 0; fi
+  "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$builder" >&2 ||
+    echo "setup: $directory was not made; its sources are compiled at each start" >&2
+}
+bundle cli build-cli.ts
+bundle strongroomd build-server.ts
 
 # Builds the portal's files if their sources changed; a server without them has no portal.
 if [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/portal" ]; then

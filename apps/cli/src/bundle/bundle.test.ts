@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { repositoryOf } from '../core/repository.ts'
 
@@ -100,6 +100,53 @@ describe('the bundle of the command line', () => {
     const copy = repository({ without: 'esbuild' })
     expect(versionOf(copy)).toBe('0.1.0')
     expect(existsSync(join(copy, 'apps/cli/dist'))).toBe(false)
+  })
+})
+
+describe('the bundle of the server', () => {
+  const whole = (): string => {
+    const copy = repository()
+    for (const each of ['services', 'apps/strongroomd'])
+      cpSync(join(root, each), join(copy, each), { recursive: true, filter: (path) => !path.endsWith('/dist') })
+    for (const each of readdirSync(join(copy, 'services')))
+      symlinkSync(join(copy, 'services', each), join(copy, 'node_modules/@strongroom', each))
+    return copy
+  }
+  /** What whoever starts a server in the repository runs. */
+  const programOf = (copy: string): string => {
+    const module = join(copy, 'apps/cli/src/bundle/program.ts')
+    const script = `import(${JSON.stringify(module)}).then((m) => console.log(m.serverProgram('main.ts')))`
+    const args = ['--conditions=x-source', '--disable-warning=ExperimentalWarning', '-e', script]
+    return relative(copy, execFileSync(process.execPath, args, { encoding: 'utf8' }).trim())
+  }
+  const bundled = /^apps\/strongroomd\/dist\/main-[0-9a-f]{16}\.js$/
+  const source = 'apps/strongroomd/src/main.ts'
+
+  it('is made for the first start, and again whenever a source changes or a resource type is added', () => {
+    const copy = whole()
+    const first = programOf(copy)
+    expect(first).toMatch(bundled)
+    expect(programOf(copy)).toBe(first)
+    const file = join(copy, 'services/vault/src/service.ts')
+    writeFileSync(file, `${readFileSync(file, 'utf8')}console.log('changed')\n`)
+    const second = programOf(copy)
+    expect(second).toMatch(bundled)
+    expect(second).not.toBe(first)
+    const type = join(copy, 'services/control-plane/src/providers/network/added.type.ts')
+    writeFileSync(type, "export const resourceTypes = []\nconsole.log('an added type')\n")
+    const third = programOf(copy)
+    expect(readFileSync(join(copy, third), 'utf8')).toContain('an added type')
+    // A server that was started before may still be reading its own.
+    expect([first, second, third].every((program) => existsSync(join(copy, program)))).toBe(true)
+  })
+
+  it('is left out where it cannot be made: the sources run', () => {
+    const copy = whole()
+    expect(programOf(copy)).toMatch(bundled)
+    rmSync(join(copy, 'node_modules/esbuild'))
+    const file = join(copy, 'services/vault/src/service.ts')
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n`)
+    expect(programOf(copy)).toBe(source)
   })
 })
 

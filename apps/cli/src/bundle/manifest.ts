@@ -1,16 +1,17 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where the bundle is, below the repository. */
-export const bundleDirectory = 'apps/cli/dist'
+/** Where bundles are, below the repository: of the command line, and of the server's programs. */
+export const bundleDirectories = { cli: 'apps/cli/dist', server: 'apps/strongroomd/dist' } as const
+export type BundleName = keyof typeof bundleDirectories
 /** In that directory. */
 export const manifestFile = 'bundle.json'
 
-/** What the bundle was built from. */
+/** What a bundle was built from. */
 export interface BundleManifest {
-  /** File of the program, in the bundle's directory. */
-  main: string
-  /** Stamp of every input file, by path in the repository. */
+  /** Files of the programs in the bundle's directory, by their source's name. */
+  programs: Record<string, string>
+  /** Stamp of every input file, and of directories whose files are found by name, by path in the repository. */
   inputs: Record<string, string>
 }
 
@@ -23,13 +24,13 @@ export function stampOf(file: string): string {
   return `${ino} ${size} ${ctimeMs}`
 }
 
-/** The bundle's program, if every input file is unchanged. */
-export function freshBundle(repository: string): string | undefined {
+/** The bundle's program, if every input is unchanged. @param source its name, such as main.ts */
+export function freshProgram(repository: string, bundle: BundleName, source: string): string | undefined {
   try {
-    const directory = join(repository, bundleDirectory)
-    const { main, inputs } = JSON.parse(readFileSync(join(directory, manifestFile), 'utf8')) as BundleManifest
+    const directory = join(repository, bundleDirectories[bundle])
+    const { programs, inputs } = JSON.parse(readFileSync(join(directory, manifestFile), 'utf8')) as BundleManifest
     for (const [file, stamp] of Object.entries(inputs)) if (stampOf(join(repository, file)) !== stamp) return undefined
-    const program = join(directory, main)
+    const program = join(directory, programs[source]!)
     statSync(program)
     return program
   } catch {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { ErrorDetail } from '@strongroom/contract'
+import { serverProgram } from '../bundle/program.ts'
 import { CliError, exitCodes } from './cli-error.ts'
 import { nodeTooOld, serverNode } from './node-program.ts'
-import { serverProgram } from './repository.ts'
 
 /**
  * Runs a program of strongroomd that answers with one line of JSON, { result } or { error }: the CLI itself opens nothing

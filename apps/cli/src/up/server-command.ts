@@ -1,8 +1,8 @@
 import { lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { serverProgram } from '../bundle/program.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { nodeTooOld, serverNode } from '../core/node-program.ts'
-import { serverProgram } from '../core/repository.ts'
 
 export interface ServerCommandOptions {
   stateDir: string
@@ -34,8 +34,6 @@ export interface ServerCommand {
   env: Record<string, string>
 }
 
-const entry = serverProgram('main.ts')
-
 /**
  * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of at most
  * 8 MiB per half, and single-threaded garbage collection: helpers on other cores cost more than they save. WebAssembly,
@@ -56,7 +54,7 @@ export const serverNodeOptions: readonly string[] = [
  * @throws CliError NodeTooOld
  */
 export async function serverCommand(o: ServerCommandOptions): Promise<ServerCommand> {
-  const args = [...serverNodeOptions, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
+  const args = [...serverNodeOptions, serverProgram('main.ts'), '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
   if (o.tlsPort !== undefined) args.push('--port', o.tlsPort)
   if (o.localPort !== undefined) args.push('--local-port', o.localPort)
   if (o.mode !== undefined) args.push('--mode', o.mode)

@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process'
 import type { ErrorDetail } from '@strongroom/contract'
+import { serverProgram } from '../../bundle/program.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { nodeTooOld, serverNode } from '../../core/node-program.ts'
-import { serverProgram } from '../../core/repository.ts'
 import { serverNodeOptions } from '../../up/server-command.ts'
-
-const entry = serverProgram('main.ts')
 
 /** The agent's messages on the IPC channel (apps/strongroomd/src/host-agent.ts, within its main program). */
 type AgentMessage =
@@ -24,7 +22,7 @@ async function runAgent(context: CommandContext, args: string[]): Promise<undefi
   const node = serverNode()
   if (node === undefined) throw new CliError({ ...nodeTooOld, exitCode: exitCodes.missingPrerequisite })
   const directory = textOption(context, 'dir') ?? `${context.paths.state}-host`
-  const child = spawn(node, [...serverNodeOptions, entry, '--host-dir', directory, ...args], {
+  const child = spawn(node, [...serverNodeOptions, serverProgram('main.ts'), '--host-dir', directory, ...args], {
     stdio: [args.length > 0 ? 'inherit' : 'ignore', 'inherit', 'inherit', 'ipc'],
   })
   let isStopping = false
