@@ -35,8 +35,8 @@ export interface ServerCommand {
 }
 
 /**
- * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of at most
- * 8 MiB per half, and single-threaded garbage collection: helpers on other cores cost more than they save. WebAssembly,
+ * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of 8 MiB per
+ * half from the start on, and single-threaded garbage collection: helpers on other cores cost more than they save. WebAssembly,
  * used only by the type stripper, is not optimised: that takes longer than it saves. One thread compiles: four at once
  * would take both cores of a small machine from the requests.
  */
@@ -44,6 +44,7 @@ export const serverNodeOptions: readonly string[] = [
   '--conditions=x-source',
   '--disable-warning=ExperimentalWarning',
   '--max-semi-space-size=8',
+  '--min-semi-space-size=8',
   '--single-threaded-gc',
   '--v8-pool-size=1',
   '--liftoff-only',
