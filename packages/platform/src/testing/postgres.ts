@@ -6,6 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError } from '../errors.ts'
 import { startTimeOf } from '../programs/process.ts'
 
+/** On a machine whose cores are taken, and within the limit of a test's setup. */
+const startMs = 110_000
+
 /**
  * One private Postgres cluster for a whole vitest run, with any number of workers: the first caller starts a guard
  * process, which owns the cluster and removes it when the run's main process has ended. Returns the URL of its Unix
@@ -32,14 +35,14 @@ export async function testPostgres(): Promise<string> {
       env: { PATH: process.env.PATH },
     }).unref()
   }
-  const deadline = Date.now() + 50_000
+  const deadline = Date.now() + startMs
   while (Date.now() < deadline) {
     const state = await readFile(join(directory, 'state'), 'utf8').catch(() => '')
     if (state === 'ready') return `postgres://postgres@localhost/postgres?host=${encodeURIComponent(directory)}`
     if (state !== '') throw new Error(`the private Postgres cluster did not start: ${state}`)
     await sleep(50)
   }
-  throw new Error(`the private Postgres cluster in ${directory} was not ready within 50 s`)
+  throw new Error(`the private Postgres cluster in ${directory} was not ready within ${startMs / 1000} s`)
 }
 
 /** Debian keeps each version's server programs in a separate folder, outside PATH. */
