@@ -40,12 +40,6 @@ describe('what failed in a test run', () => {
     })
   const tests = async (): Promise<number> =>
     await run(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), 'run'])
-  const again = async (...lines: string[]): Promise<number> => {
-    const list = join(folder, 'list')
-    writeFileSync(list, lines.map((line) => `${line}\n`).join(''))
-    return await run(join(root, 'scripts/repeat-failed.sh'), [list])
-  }
-
   it('is named: each test, and what failed outside of one', async () => {
     plant('right', `it('passes', () => {})`)
     plant(
@@ -68,23 +62,5 @@ describe('what failed in a test run', () => {
       ['unit', 'wrong.test.js', 'a key > is kept: the key: expected 1 to be 2 // Object.is equality'],
     ])
     expect(readFileSync(join(root, 'scripts/test.sh'), 'utf8')).toMatch(/sed [^\n]* "\$work\/\$run"/)
-  })
-
-  it('runs once more, and is right only if it passes then', async () => {
-    plant('right', `it('passes', () => {})`)
-    plant('wrong', `it('passes', () => { expect(1).toBe(2) })`)
-    const line = (name: string): string => `unit\t${name}.test.js\ta key is kept: no`
-    expect(await again(line('right'), line('right'))).toBe(0)
-    expect(await again(line('right'), line('wrong'))).toBe(1)
-  })
-
-  it('is wrong without another run where it is much, or outside of a test', async () => {
-    const names = ['a', 'b', 'c', 'd']
-    for (const name of names) plant(name, `it('passes', () => {})`)
-    const lines = names.map((name) => `unit\t${name}.test.js\tit passes: no`)
-    expect(await again(...lines.slice(0, 3))).toBe(0)
-    expect(await again(...lines)).toBe(1)
-    expect(await again(lines[0]!, '\t\toutside of a test: too late')).toBe(1)
-    expect(await again()).toBe(1)
   })
 })
