@@ -42,6 +42,15 @@ test('entries that never stop coming cannot keep the first from being written', 
   expect(groups[0]!.length).toBeLessThan(50)
 })
 
+test('is settled once all that came before is written, or has failed', async () => {
+  const { groups, commit } = recording(2)
+  await commit.settled()
+  const added = Promise.allSettled([1, 13, 2].map((entry) => commit.add(entry)))
+  await commit.settled()
+  expect(groups).toEqual([[1, 13], [2]])
+  await added
+})
+
 test('no group is larger than the limit', async () => {
   const { groups, commit } = recording(2)
   await Promise.all([1, 2, 3, 4, 5].map((entry) => commit.add(entry)))

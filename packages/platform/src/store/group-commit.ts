@@ -23,7 +23,7 @@ export class GroupCommit<Entry> {
   readonly #write: (entries: Entry[]) => Promise<void>
   readonly #limit: number
   readonly #waiting: Waiting<Entry>[] = []
-  #isRunning = false
+  #running: Promise<void> | undefined
 
   /** @param o.write one transaction; each entry of the group gets its error */
   constructor(o: { write: (entries: Entry[]) => Promise<void>; limit: number }) {
@@ -34,13 +34,17 @@ export class GroupCommit<Entry> {
   /** Resolves when the entry is on disk. */
   add(entry: Entry): Promise<void> {
     const written = new Promise<void>((done, failed) => this.#waiting.push({ entry, done, failed }))
-    if (!this.#isRunning) void this.#run()
+    this.#running ??= this.#run()
     return written
+  }
+
+  /** Resolves when every entry added so far is on disk, or has failed. */
+  async settled(): Promise<void> {
+    await this.#running
   }
 
   /** Never fails: each waiting entry gets its own result. */
   async #run(): Promise<void> {
-    this.#isRunning = true
     while (this.#waiting.length > 0) {
       await this.#gathered()
       const group = this.#waiting.splice(0, this.#limit)
@@ -51,7 +55,7 @@ export class GroupCommit<Entry> {
         for (const { failed } of group) failed(error)
       }
     }
-    this.#isRunning = false
+    this.#running = undefined
   }
 
   async #gathered(): Promise<void> {

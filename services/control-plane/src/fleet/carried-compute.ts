@@ -18,6 +18,8 @@ export interface CarriedCompute extends Host {
   readonly isMadeByHost: boolean
   /** The VM's power as the control plane records it; unchanged if `first` refuses. */
   turn(vmId: string, state: PowerState, step: string, first: First): Promise<void>
+  /** As `turn`, as part of a transaction that turns several. */
+  turnIn(tx: Db, vmId: string, state: PowerState, step: string): Promise<void>
   /** The VM's host reports that it runs; judged like any boot. */
   started(vmId: string, step: string, first: First): Promise<void>
   /** From now on, the VM's key and disks are for its present placement only. */

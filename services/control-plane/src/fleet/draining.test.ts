@@ -54,7 +54,12 @@ class Fleet {
     const inner = fleetSimulated(new SimulatedHost(new ResourceStore(store, systemClock), systemClock, noEvidence))
     const policyOf = async (id: string): Promise<MovePolicy> => await Promise.resolve({ noticeSeconds: this.notices.get(id.split('/').at(-1) ?? '') ?? 0, opening: (at: Date) => this.opening(at) }) // prettier-ignore
     this.compute = new FleetCompute({ inner, placements, registry, planned: new PlannedMoves(store), signal: new WorkSignal(), policyOf }) // prettier-ignore
-    this.failover = new Failover({ placements, compute: this.compute, logger: createLogger({ level: 'silent' }) })
+    this.failover = new Failover({
+      placements,
+      registry,
+      compute: this.compute,
+      logger: createLogger({ level: 'silent' }),
+    })
   }
 
   static async of(store: Store, ...names: string[]): Promise<Fleet> {
@@ -64,11 +69,22 @@ class Fleet {
     return fleet
   }
 
-  async join(name: string): Promise<void> {
-    const { secret } = await this.registry.add({ name, region: 'westeurope', zone: '1', tees: ['SNP'], labels: {}, vCPUs: 16, memoryMiB: 65_536 }) // prettier-ignore
+  /** @param vms for which it has room */
+  async join(name: string, vms = 4): Promise<void> {
+    const { secret } = await this.registry.add({ name, region: 'westeurope', zone: '1', tees: ['SNP'], labels: {}, vCPUs: 4 * vms, memoryMiB: 16_384 * vms }) // prettier-ignore
     const joined = await this.registry.redeem({ name, secret, key: randomUUID().replaceAll('-', '').repeat(2) })
     await this.registry.renew(joined)
     this.#hosts.set(name, joined)
+  }
+
+  /** As if it had been silent for too long. */
+  async expire(name: string): Promise<void> {
+    const { id } = this.#hosts.get(name)!
+    await this.store.db.updateTable('fleet_lease').set({ until: '2026-01-01T00:00:00.000Z' }).where('host', '=', id).execute() // prettier-ignore
+  }
+
+  async renew(name: string): Promise<void> {
+    await this.registry.renew(this.#hosts.get(name)!)
   }
 
   async orders(name: string): Promise<VmOrder[]> {
@@ -279,9 +295,50 @@ describeStores('a planned move', (open) => {
     await fleet.registry.setDraining('a', true)
     await fleet.failover.sweep()
     expect((await fleet.order('a', 'VM-1'))?.wanted).toBe('Stopped')
-    const { id } = await fleet.registry.get('a')
-    await fleet.store.db.updateTable('fleet_lease').set({ until: '2026-01-01T00:00:00.000Z' }).where('host', '=', id).execute() // prettier-ignore
+    await fleet.expire('a')
     await fleet.failover.sweep()
     expect(await fleet.order('b', 'VM-1')).toMatchObject({ wanted: 'Running', epoch: 2 })
+  })
+})
+
+describeStores('the VMs of a lost host', (open) => {
+  const names = Array.from({ length: 20 }, (_, index) => `VM-${String(index).padStart(2, '0')}`)
+
+  it('are placed again as far as there is room, each at its next epoch, and the others wait', async () => {
+    const fleet = await Fleet.of(await open())
+    await fleet.join('a', 20)
+    for (const vmId of names) await fleet.run(vmId, 'a')
+    await fleet.compute.asHost().stop('VM-07', true)
+    await fleet.report('a')
+    await fleet.join('b', 17)
+    await fleet.expire('a')
+    await fleet.failover.sweep()
+    const running = names.filter((vmId) => vmId !== 'VM-07')
+    const carried = (await fleet.orders('b')).map(({ vmId, epoch, wanted }) => `${vmId} ${epoch} ${wanted}`)
+    expect(carried).toEqual(running.slice(0, 17).map((vmId) => `${vmId} 2 Running`))
+    expect((await fleet.placements.waiting(20)).map(({ vm_id: vmId }) => vmId)).toEqual(running.slice(17))
+    await fleet.join('c', 17)
+    await fleet.failover.sweep()
+    expect((await fleet.orders('c')).map(({ vmId }) => vmId)).toEqual(running.slice(17))
+    expect(await fleet.hostOf('VM-07')).toBeUndefined()
+    expect(await fleet.orders('a')).toEqual([])
+  })
+
+  it('stay where the host’s renewal has arrived and is not written yet', async () => {
+    const fleet = await Fleet.of(await open(), 'a', 'b')
+    await fleet.run('VM-1', 'a')
+    await fleet.expire('a')
+    await Promise.all([fleet.renew('a'), fleet.failover.sweep()])
+    expect(await fleet.order('a', 'VM-1')).toMatchObject({ epoch: 1 })
+  })
+
+  it('stay for one lease after the server’s start, before which no host could call', async () => {
+    const fleet = await Fleet.of(await open(), 'a', 'b')
+    await fleet.run('VM-1', 'a')
+    await fleet.expire('a')
+    fleet.failover.start()
+    await fleet.failover.sweep()
+    await fleet.failover.stop()
+    expect(await fleet.order('a', 'VM-1')).toMatchObject({ epoch: 1 })
   })
 })

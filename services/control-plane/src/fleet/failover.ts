@@ -2,10 +2,13 @@ import { setImmediate as otherWork, setTimeout as sleep } from 'node:timers/prom
 import type { Logger } from '@strongroom/platform'
 import type { FleetCompute } from './fleet-compute.ts'
 import type { Placements } from './placements.ts'
+import type { HostRegistry } from './registry.ts'
 
 const everyMs = 1_000
-/** Placed at once; the rest in the next round. */
+/** Placed in one round; the rest in the next one. */
 const most = 500
+/** Taken or placed in one transaction, which on SQLite waits for the disk once. */
+const together = 16
 /** A fence in Ceph waits a second or two for the monitors, which make one change of several. */
 const fencesAtOnce = 16
 /** How long a round waits for its fences. */
@@ -15,19 +18,25 @@ const fenceMs = 5_000
 export class Failover {
   readonly #placements: Placements
   readonly #compute: FleetCompute
+  readonly #registry: HostRegistry
   readonly #logger: Logger
   /** Under way, by VM. */
   readonly #fencing = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
+  /** By `performance.now()`. */
+  #judgesFrom = 0
   #running: Promise<void> = Promise.resolve()
 
-  constructor(o: { placements: Placements; compute: FleetCompute; logger: Logger }) {
+  constructor(o: { placements: Placements; compute: FleetCompute; registry: HostRegistry; logger: Logger }) {
     this.#placements = o.placements
     this.#compute = o.compute
+    this.#registry = o.registry
     this.#logger = o.logger
   }
 
+  /** Leases that expired while no server was there to renew them are judged once hosts have had the time to call. */
   start(): void {
+    this.#judgesFrom = performance.now() + this.#registry.leaseSeconds * 1000
     let isBusy = false
     this.#timer = setInterval(() => {
       if (isBusy) return
@@ -45,23 +54,25 @@ export class Failover {
   }
 
   async sweep(): Promise<void> {
-    for (const host of await this.#placements.lostHosts()) {
-      this.#logger.warn({ host }, 'the lease of a host has expired')
-      await otherWork()
-      await this.#compute.abandon(host)
-    }
+    if (performance.now() >= this.#judgesFrom) await this.#abandon()
     await this.#compute.draining.sweep()
     // If the vault or the storage was unreachable when the placement was made.
     await this.#fence()
     const waiting = await this.#placements.waiting(most)
     if (waiting.length === 0) return
     const candidates = await this.#placements.candidates()
-    for (const placement of waiting) {
-      // SQLite answers synchronously: other hosts' leases are renewed in between.
-      await otherWork()
-      await this.#compute.placeAgain(placement, candidates)
-    }
+    await inParts(waiting, async (part) => await this.#compute.placeAgain(part, candidates))
     await this.#fence()
+  }
+
+  async #abandon(): Promise<void> {
+    // Calls that arrived while this thread was busy.
+    await otherWork()
+    await this.#registry.renewed()
+    for (const host of await this.#placements.lostHosts()) {
+      this.#logger.warn({ host }, 'the lease of a host has expired')
+      await inParts(await this.#placements.on(host), async (part) => await this.#compute.abandon(host, part))
+    }
   }
 
   /**
@@ -82,5 +93,17 @@ export class Failover {
       this.#fencing.set(vmId, fenced)
     }
     await Promise.race([over, Promise.all(this.#fencing.values())])
+  }
+}
+
+/**
+ * Rests after each part for as long as it took: SQLite answers in the server's thread, and other hosts' leases are
+ * renewed there.
+ */
+async function inParts<T>(all: readonly T[], work: (part: T[]) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += together) {
+    const begun = performance.now()
+    await work(all.slice(at, at + together))
+    await sleep(performance.now() - begun)
   }
 }

@@ -211,15 +211,17 @@ export class FleetCompute {
     })
   }
 
-  /** Takes the VMs off a host with an expired lease: those that ran wait for another host. */
-  async abandon(host: string): Promise<void> {
-    for (const { vm_id: vmId, wanted, moving } of await this.#placements.on(host)) {
-      const first = async (tx: Db): Promise<boolean> =>
-        (await this.#placements.abandon(tx, { host, vmId })) !== undefined
-      if (wanted === 'Stopped' && moving === 0)
-        await this.#inner.turn(vmId, 'Stopped', 'stop (its host was lost)', first)
-      else await this.#inner.turn(vmId, 'Starting', 'wait for another host (its own was lost)', first)
+  /** Takes VMs off a host with an expired lease, in one transaction: those that ran wait for another host. */
+  async abandon(host: string, vms: readonly Placement[]): Promise<void> {
+    const abandon = async (tx: Db): Promise<void> => {
+      const vmIds = vms.map(({ vm_id: vmId }) => vmId)
+      for (const { vm_id: vmId, wanted, moving } of await this.#placements.abandon(tx, { host, vmIds })) {
+        if (wanted === 'Stopped' && moving === 0)
+          await this.#inner.turnIn(tx, vmId, 'Stopped', 'stop (its host was lost)') // prettier-ignore
+        else await this.#inner.turnIn(tx, vmId, 'Starting', 'wait for another host (its own was lost)')
+      }
     }
+    await retried(async () => await this.#placements.transaction(abandon))
   }
 
   /** For a deallocated VM: frees its host. */
@@ -263,21 +265,23 @@ export class FleetCompute {
     await this.#planned.approve(vmId, event)
   }
 
-  /** Gives a waiting VM a host, which is told once the fence stands. Does nothing if none can carry it. */
-  async placeAgain({ vm_id: vmId }: Placement, candidates: Candidate[]): Promise<void> {
-    const status = await this.#inner.find(vmId)
-    if (status === undefined) return
-    try {
-      await this.#inner.turn(vmId, 'Starting', startStep, async (tx) => {
-        const before = await this.#placements.lock(tx, vmId)
-        if (before === undefined || before.host !== null || before.wanted !== 'Running') return false
-        const placed = await this.#place(tx, status.spec, candidates)
+  /** Gives waiting VMs hosts, in one transaction; these are told once the fence stands. What none can carry waits on. */
+  async placeAgain(waiting: readonly Placement[], candidates: Candidate[]): Promise<void> {
+    const found = await Promise.all(waiting.map(async ({ vm_id: vmId }) => await this.#inner.find(vmId)))
+    const vms = found.filter((status) => status !== undefined)
+    if (vms.length === 0) return
+    const place = async (tx: Db): Promise<void> => {
+      const locked = await this.#placements.lockAll(tx, vms.map(({ vmId }) => vmId)) // prettier-ignore
+      for (const { vmId, spec } of vms) {
+        const before = locked.get(vmId)
+        if (before === undefined || before.host !== null || before.wanted !== 'Running') continue
+        const placed = await this.#place(tx, spec, candidates).catch(unlessFull)
+        if (placed === undefined) continue
         await this.#placements.want(tx, placed, 'Running', { again: true })
-        return true
-      })
-    } catch (error) {
-      if (!(error instanceof ServiceError && error.code.endsWith('AllocationFailed'))) throw error
+        await this.#inner.turnIn(tx, vmId, 'Starting', startStep)
+      }
     }
+    await retried(async () => await this.#placements.transaction(place))
   }
 
   /** Informs the vault of a new placement, and only then the host: the previous host no longer gets the key. */
@@ -310,6 +314,11 @@ const placementOver = ({ vmId, epoch }: { vmId: string; epoch: number }): Servic
     found: `epoch ${epoch}`,
     remedy: 'None on this host: the next heartbeat tells it what it carries.',
   })
+
+/** Undefined where no host has room. */
+function unlessFull(error: unknown): undefined {
+  if (!(error instanceof ServiceError && error.code.endsWith('AllocationFailed'))) throw error
+}
 
 const attempts = 5
 

@@ -142,12 +142,12 @@ describeStores('placements', (openStore) => {
     const a = await host(opened, 'a')
     const placed = await place(opened, 'VM-1')
     await placements.transaction(async (tx) => await placements.want(tx, placed, 'Running', { again: true }))
-    const abandon = async () => await placements.transaction(async (tx) => await placements.abandon(tx, { host: a, vmId: 'VM-1' })) // prettier-ignore
+    const abandon = async () => await placements.transaction(async (tx) => await placements.abandon(tx, { host: a, vmIds: ['VM-1'] })) // prettier-ignore
     expect(await placements.lostHosts()).toEqual([])
-    expect(await abandon()).toBeUndefined()
+    expect(await abandon()).toEqual([])
     await store.db.updateTable('fleet_lease').set({ until: past }).execute()
     expect(await placements.lostHosts()).toEqual([a])
-    expect(await abandon()).toMatchObject({ host: a, epoch: 1 })
+    expect(await abandon()).toMatchObject([{ host: a, epoch: 1 }])
     expect(await placements.lostHosts()).toEqual([])
     expect(await placements.waiting(10)).toMatchObject([{ vm_id: 'VM-1', host: null, epoch: 1, wanted: 'Running', run: 1 }]) // prettier-ignore
     // A lost host cannot take it; another one can.

@@ -1,5 +1,5 @@
 import type { HostLeft, PlacementExplanation, SetDomains } from '@strongroom/contract'
-import { countOf, databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import { countOf, databaseTime, forUpdate, GroupCommit, ServiceError, type Store } from '@strongroom/platform'
 import type { Selectable, Transaction } from 'kysely'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Db } from '../store/resources.ts'
@@ -9,14 +9,26 @@ import type { HostRegistry } from './registry.ts'
 
 export type Placement = Selectable<Tables['placement']>
 
+/** A placement of which the vault knows. */
+interface Fence {
+  placed: Pick<Placement, 'vm_id' | 'epoch'>
+  /** The VM's host, unless it has another placement meanwhile. */
+  host?: string
+}
+
+/** Maximum fences recorded in one transaction. */
+const fencedAtOnce = 64
+
 /** Which host carries which VM, with its reservations. Methods with `tx` run inside the caller's transaction. */
 export class Placements {
   readonly #store: Store
   readonly #registry: HostRegistry
+  readonly #fences: GroupCommit<Fence>
 
   constructor(store: Store, registry: HostRegistry) {
     this.#store = store
     this.#registry = registry
+    this.#fences = new GroupCommit({ limit: fencedAtOnce, write: async (fences) => await this.#fenced(fences) })
   }
 
   get #db(): Db {
@@ -34,6 +46,12 @@ export class Placements {
   async lock(tx: Db, vmId: string): Promise<Placement | undefined> {
     const query = tx.selectFrom('placement').selectAll().where('vm_id', '=', vmId)
     return await forUpdate(this.#store, query).executeTakeFirst()
+  }
+
+  /** In one order, so that two processes that lock the same ones do not wait for each other. */
+  async lockAll(tx: Db, vmIds: readonly string[]): Promise<Map<string, Placement>> {
+    const query = tx.selectFrom('placement').selectAll().where('vm_id', 'in', vmIds).orderBy('vm_id')
+    return new Map((await forUpdate(this.#store, query).execute()).map((placed) => [placed.vm_id, placed]))
   }
 
   async on(host: string, db: Db = this.#db): Promise<Placement[]> {
@@ -190,20 +208,21 @@ export class Placements {
   }
 
   /**
-   * Takes a VM from a host with an expired lease; its wanted state stays. A host that called meanwhile keeps it: its
+   * Takes VMs from a host with an expired lease; their wanted state stays. A host that called meanwhile keeps them: its
    * lease is locked until the transaction ends.
-   * @returns the previous placement, or undefined if it was not taken
+   * @returns the previous placements of those that were taken
    */
-  async abandon(tx: Db, o: { host: string; vmId: string }): Promise<Placement | undefined> {
+  async abandon(tx: Db, o: { host: string; vmIds: readonly string[] }): Promise<Placement[]> {
     const lease = tx.selectFrom('fleet_lease').selectAll().where('host', '=', o.host)
     const until = (await forUpdate(this.#store, lease).executeTakeFirst())?.until
-    if (until === undefined || until >= (await databaseTime(this.#store, tx)).toISOString()) return undefined
-    const placed = await this.lock(tx, o.vmId)
-    if (placed?.host !== o.host) return undefined
-    await this.leave(tx, placed, 'lost')
-    // Stopped only in order to start elsewhere.
-    if (placed.moving === 1) await this.want(tx, { ...placed, host: null }, 'Running')
-    return placed
+    if (until === undefined || until >= (await databaseTime(this.#store, tx)).toISOString()) return []
+    const taken = [...(await this.lockAll(tx, o.vmIds)).values()].filter(({ host }) => host === o.host)
+    for (const placed of taken) {
+      await this.leave(tx, placed, 'lost')
+      // Stopped only in order to start elsewhere.
+      if (placed.moving === 1) await this.want(tx, { ...placed, host: null }, 'Running')
+    }
+    return taken
   }
 
   /** Takes a VM from its host for this reason; its wanted state stays. */
@@ -230,13 +249,23 @@ export class Placements {
   }
 
   /** The vault knows the VM's epoch, so its host may be notified. @returns that host */
-  async fenced({ vm_id, epoch }: Pick<Placement, 'vm_id' | 'epoch'>): Promise<string | undefined> {
-    return await this.transaction(async (tx) => {
-      const placed = await this.lock(tx, vm_id)
-      if (placed === undefined || placed.host === null || placed.epoch !== epoch) return undefined
-      await tx.updateTable('placement').set({ fenced_epoch: epoch }).where('vm_id', '=', vm_id).execute()
-      await this.#change(tx, placed.host)
-      return placed.host
+  async fenced(placed: Pick<Placement, 'vm_id' | 'epoch'>): Promise<string | undefined> {
+    const fence: Fence = { placed }
+    await this.#fences.add(fence)
+    return fence.host
+  }
+
+  async #fenced(fences: Fence[]): Promise<void> {
+    await this.transaction(async (tx) => {
+      const locked = await this.lockAll(tx, fences.map(({ placed }) => placed.vm_id)) // prettier-ignore
+      for (const fence of fences) {
+        const { vm_id: vmId, epoch } = fence.placed
+        const placed = locked.get(vmId)
+        if (placed === undefined || placed.host === null || placed.epoch !== epoch) continue
+        await tx.updateTable('placement').set({ fenced_epoch: epoch }).where('vm_id', '=', vmId).execute()
+        await this.#change(tx, placed.host)
+        fence.host = placed.host
+      }
     })
   }
 

@@ -18,7 +18,7 @@ interface Renewal {
 }
 
 /** Maximum leases renewed in one transaction. */
-const renewedAtOnce = 64
+const renewedAtOnce = 256
 /** Hosts cached by key, until a row of any changes. */
 const keptHosts = 4_096
 
@@ -138,6 +138,11 @@ export class HostRegistry {
     await this.#renewals.add(renewal)
     if (!renewal.isThere) throw notAuthenticated('a host that was removed')
     this.#beats.set(host.id, this.beatsOf(host) + 1)
+  }
+
+  /** Resolves when the renewals that have arrived are written: leases can be judged. */
+  async renewed(): Promise<void> {
+    await this.#renewals.settled()
   }
 
   /** Leases of the host that this process has renewed. */

@@ -288,6 +288,11 @@ export class SimulatedHost extends WithoutBackups implements Host {
     await this.#change(vmId, (status) => this.#power(status, state, step), first)
   }
 
+  /** As `turn`, as part of a transaction that turns several. */
+  async turnIn(tx: Db, vmId: string, state: PowerState, step: string): Promise<void> {
+    await this.#changeIn(tx, vmId, (status) => this.#power(status, state, step))
+  }
+
   async #boot(
     vmId: string,
     before: SimulatedInstance | undefined,
@@ -331,17 +336,26 @@ export class SimulatedHost extends WithoutBackups implements Host {
   ): Promise<InstanceStatus> {
     return await this.#resources.transaction(async (tx) => {
       const isWanted = await first(tx)
-      const query = tx.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId)
-      const row = await this.#resources.forUpdate(query).executeTakeFirst()
-      if (row === undefined) throw notFound(vmId)
-      const status = JSON.parse(row.status) as SimulatedInstance
-      if (!isWanted) return status
-      await change(status, tx)
-      const text = JSON.stringify(status)
-      if (text !== row.status)
-        await tx.updateTable('simulated_instance').set({ status: text }).where('vm_id', '=', vmId).execute()
-      return status
+      const changed = await this.#changeIn(tx, vmId, isWanted ? change : () => {})
+      if (changed === undefined) throw notFound(vmId)
+      return changed
     })
+  }
+
+  async #changeIn(
+    tx: Db,
+    vmId: string,
+    change: (status: SimulatedInstance, tx: Db) => void | Promise<void>,
+  ): Promise<SimulatedInstance | undefined> {
+    const query = tx.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId)
+    const row = await this.#resources.forUpdate(query).executeTakeFirst()
+    if (row === undefined) return undefined
+    const status = JSON.parse(row.status) as SimulatedInstance
+    await change(status, tx)
+    const text = JSON.stringify(status)
+    if (text !== row.status)
+      await tx.updateTable('simulated_instance').set({ status: text }).where('vm_id', '=', vmId).execute()
+    return status
   }
 
   #now(): string {

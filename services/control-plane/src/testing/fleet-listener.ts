@@ -150,7 +150,7 @@ export async function openFleetListener(): Promise<FleetListener> {
     registry,
     placements,
     host: compute.asHost(),
-    failover: new Failover({ placements, compute, logger }),
+    failover: new Failover({ placements, registry, compute, logger }),
     store,
     authority,
     address: `127.0.0.1:${port}`,

@@ -22,6 +22,7 @@ import {
 import { ServiceError } from '@strongroom/platform'
 import type { GuestStateKeys, Host } from '../../host/host.ts'
 import { overlaid } from '../../host/overlay.ts'
+import type { Db } from '../../store/resources.ts'
 import type { CarriedCompute, First } from '../carried-compute.ts'
 import type { CarriedDisks } from './carried-disks.ts'
 import type { CarriedVms } from './carried-vms.ts'
@@ -112,6 +113,7 @@ export function fleetGuests(o: Parts): CarriedCompute {
     fits: async (spec: AnySpec) => await guests.fits(spec),
     turn: async (vmId: string, state: PowerState, step: string, first: First) =>
       await guests.turn(vmId, state, step, first),
+    turnIn: async (tx: Db, vmId: string, state: PowerState, step: string) => await guests.turnIn(tx, vmId, state, step),
     // A guest runs once its report is verified, which its host reports at /instance.
     started: async () => {},
     fence: async (vmId: string) => await guests.fence(vmId),
@@ -192,9 +194,12 @@ class FleetGuests {
 
   async turn(vmId: string, state: PowerState, step: string, first: First): Promise<void> {
     await this.#o.placements.transaction(async (tx) => {
-      if (!(await first(tx))) return
-      await this.#o.vms.change(tx, vmId, (vm) => ({ ...vm, status: this.#o.vms.turned(unmade(vm.status, vm.record !== undefined, step), state, step) })) // prettier-ignore
+      if (await first(tx)) await this.turnIn(tx, vmId, state, step)
     })
+  }
+
+  async turnIn(tx: Db, vmId: string, state: PowerState, step: string): Promise<void> {
+    await this.#o.vms.change(tx, vmId, (vm) => ({ ...vm, status: this.#o.vms.turned(unmade(vm.status, vm.record !== undefined, step), state, step) })) // prettier-ignore
   }
 
   /** The storage first: whoever gets the key then knows that nobody else has the disk open. */
