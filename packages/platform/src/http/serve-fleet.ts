@@ -100,14 +100,21 @@ export interface CertifiedPeer {
   subject: string
 }
 
+/** A connection's client never changes: TLS 1.3 has no renegotiation, and nobody is asked for a certificate later. */
+const peers = new WeakMap<object, CertifiedPeer>()
+
 /** Undefined without a currently valid client certificate under the authority. */
 export function certifiedPeer(request: IncomingMessage): CertifiedPeer | undefined {
   const socket = request.socket as Partial<TLSSocket>
   if (socket.authorized !== true) return undefined
+  const known = peers.get(socket)
+  if (known !== undefined) return known
   const certificate = socket.getPeerX509Certificate?.()
   if (certificate === undefined) return undefined
   const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' })
-  return { key: keyDigest(publicKey), publicKey, subject: certificate.subject }
+  const peer = { key: keyDigest(publicKey), publicKey, subject: certificate.subject }
+  peers.set(socket, peer)
+  return peer
 }
 
 /** SHA-256 of a SubjectPublicKeyInfo, hexadecimal. */
