@@ -118,7 +118,7 @@ describe('a program that is killed while a VM starts', () => {
     const { code, stdout } = await runAndSignal('SIGSTOP', firmwareQemu, 'vm', 'start', name)
     expect(code, stdout).toBe(0)
     const told = ((await show()).properties.instanceView?.statuses ?? []).map(({ message }) => message ?? '').join()
-    expect(told).toMatch(/^.*The guest stood still: its console was silent for 240 s\. It was started again\./)
+    expect(told).toMatch(/^.*The guest stood still: its console showed no progress for 240 s\. It was started again\./)
     await installation.must('vm', 'stop', name)
   })
 

@@ -5,12 +5,18 @@ import type { Logger } from '../logger.ts'
 import type { Held, OperationRecords } from './records.ts'
 import type { OperationStep, SagaDefinition, SagaStep, StepContext } from './saga.ts'
 
-/** Attempts at undoing a step, and at reporting the operation's end, with a doubling pause starting at this. */
+/**
+ * Attempts at undoing a step, at reporting the operation's end, and at a step that met other requests, with a doubling
+ * pause starting at this.
+ */
 const attempts = 4
 const firstPauseMs = 250
 
 /** No operation state can be written meanwhile, so none fails for this: it continues once the database is back. */
 const storeIsAway = (error: unknown): boolean => error instanceof ServiceError && error.code === 'StoreUnavailable'
+
+/** Its transaction did nothing. A client would repeat its request; nobody else repeats an operation's step. */
+const metOthers = (error: unknown): boolean => error instanceof ServiceError && error.code === 'ServerBusy'
 
 /** Thrown internally, never recorded: the operation continues elsewhere or later. */
 class Interrupted extends Error {}
@@ -104,7 +110,8 @@ export class Execution {
     record.state = 'Running'
     record.startedAt ??= this.#now()
     await this.#save()
-    const result = await this.#step(record).do(this.#context(record, this.#abort.signal))
+    const step = this.#step(record)
+    const result = await this.#persistently(async () => await step.do(this.#context(record, this.#abort.signal)), metOthers) // prettier-ignore
     if (this.#leaseLost) throw new Interrupted()
     Object.assign(this.#held.data, result ?? {})
     record.state = 'Done'
@@ -167,13 +174,13 @@ export class Execution {
     await this.#records.finish(this.#held, this.#owner, status, this.#clock.now())
   }
 
-  async #persistently(work: () => Promise<unknown>): Promise<void> {
+  /** @param mayPass which errors another attempt may not meet */
+  async #persistently<T>(work: () => Promise<T>, mayPass: (error: unknown) => boolean = () => true): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await work()
-        return
+        return await work()
       } catch (error) {
-        if (this.#interrupted || attempt === attempts) throw error
+        if (this.#interrupted || attempt === attempts || !mayPass(error)) throw error
         await sleep(firstPauseMs * 2 ** (attempt - 1))
       }
     }

@@ -45,4 +45,28 @@ describeStores('an operation', (open) => {
       else expect([status, error]).toEqual(['Succeeded', undefined])
     },
   )
+
+  it('repeats a step that met other requests, as a client would, and no other', async () => {
+    const store = await open()
+    const runner = new OperationRunner({ store, logger, clock: systemClock, owner: 'test' })
+    onTestFinished(() => runner.stop())
+    const made: string[] = []
+    const failing = async (code: 'ServerBusy' | 'Conflict', times: number): Promise<void> => {
+      made.push(code)
+      if (made.length <= times) throw new ServiceError({ code, message: 'as asked' })
+    }
+    runner.define({ kind: 'busy', steps: [{ name: 'a', do: () => failing('ServerBusy', 2) }] })
+    runner.define({ kind: 'always busy', steps: [{ name: 'a', do: () => failing('ServerBusy', 100) }] })
+    runner.define({ kind: 'refused', steps: [{ name: 'a', do: () => failing('Conflict', 100) }] })
+    await runner.start()
+    const ended = async (kind: string): Promise<unknown[]> => {
+      made.length = 0
+      const { id } = await runner.submit({ kind, resourceId: kind, principal: 'p', params: {} })
+      const { status, error } = await runner.wait(id)
+      return [status, error?.code, made.length]
+    }
+    expect(await ended('busy')).toEqual(['Succeeded', undefined, 3])
+    expect(await ended('always busy')).toEqual(['Failed', 'ServerBusy', 4])
+    expect(await ended('refused')).toEqual(['Failed', 'Conflict', 1])
+  })
 })

@@ -6,7 +6,7 @@ import type { BootOutcome } from './boot-watch.ts'
 const current = {
   guest: { registers: async () => ({}) } as unknown as RunningGuest,
   acceleration: 'tcg' as const,
-  console: { head: () => '', said: () => 0, lastLines: async () => ['EFI stub: Loaded initrd'] },
+  console: { head: () => '', progress: () => 0, lastLines: async () => ['EFI stub: Loaded initrd'] },
   opensFor: undefined,
   startsOtherOnce: false,
 }
@@ -19,7 +19,7 @@ describe('a boot that did not become ready', () => {
     const { again, notice } = await after(silent)
     expect(again).toBe(true)
     expect(notice).toBe(
-      'The guest stood still: its console was silent for 240 s. It was started again. (last on the console: EFI stub: Loaded initrd)',
+      'The guest stood still: its console showed no progress for 240 s. It was started again. (last on the console: EFI stub: Loaded initrd)',
     )
   })
 

@@ -7,7 +7,7 @@ const waiting = {
   ended: never,
   ready: never,
   refused: never,
-  console: { head: () => '', said: () => 0 },
+  console: { head: () => '', progress: () => 0 },
   acceleration: 'tcg' as const,
   silenceExcused: () => false,
 }
@@ -29,7 +29,7 @@ describe('watch over a boot', () => {
       const watch = (excused: boolean): void =>
         void awaitBoot({
           ...waiting,
-          console: { head: () => '', said: () => said },
+          console: { head: () => '', progress: () => said },
           limitSeconds: 600,
           silenceExcused: () => excused,
         }).then((outcome) => (settled = outcome))
@@ -51,7 +51,7 @@ describe('watch over a boot', () => {
   it('sees that the firmware refused the boot image, which waits for a key for ever', async () => {
     const said =
       '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n'
-    const outcome = await awaitBoot({ ...waiting, console: { head: () => said, said: () => said.length } })
+    const outcome = await awaitBoot({ ...waiting, console: { head: () => said, progress: () => said.length } })
     expect(outcome).toMatchObject({ kind: 'bootLoader' })
     expect((outcome as { line: string }).line).toContain('Access Denied')
   })

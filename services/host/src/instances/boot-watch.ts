@@ -9,15 +9,15 @@ export type BootOutcome =
   | { kind: 'refused'; error: ServiceError }
   | { kind: 'bootLoader'; line: string }
   | { kind: 'timeout'; seconds: number }
-  /** Nothing on the console for this long. */
+  /** No progress on the console for this long. */
   | { kind: 'silent'; seconds: number }
 
 /** From power-on to the guest's report. */
 const limitSeconds: Record<Acceleration, number> = { kvm: 60, tcg: 600 }
 
 /**
- * How long a guest's console may be silent before the guest counts as hung: a share of its limit that leaves time for a
- * second boot, and at least this many seconds.
+ * How long a guest's console may show no progress before the guest counts as hung: a share of its limit that leaves time
+ * for a second boot, and at least this many seconds.
  */
 const silentShare = 0.4
 const leastSilentSeconds = 60
@@ -30,7 +30,7 @@ export async function awaitBoot(o: {
   ended: Promise<GuestEnd>
   ready: Promise<void>
   refused: Promise<ServiceError>
-  console: Pick<GuestConsole, 'head' | 'said'>
+  console: Pick<GuestConsole, 'head' | 'progress'>
   acceleration: Acceleration
   limitSeconds?: number
   /** Called each second: if true, a silent console does not indicate a hung guest. */
@@ -42,11 +42,11 @@ export async function awaitBoot(o: {
     timers.push(setTimeout(() => resolve({ kind: 'timeout', seconds }), seconds * 1000))
   })
   const silentSeconds = Math.max(leastSilentSeconds, seconds * silentShare)
-  let [said, silentFor] = [0, 0]
+  let [progress, silentFor] = [0, 0]
   const console = new Promise<BootOutcome>((resolve) => {
     const look = (): void => {
-      silentFor = o.console.said() > said || o.silenceExcused() ? 0 : silentFor + 1
-      said = o.console.said()
+      silentFor = o.console.progress() > progress || o.silenceExcused() ? 0 : silentFor + 1
+      progress = o.console.progress()
       if (silentFor >= silentSeconds) resolve({ kind: 'silent', seconds: silentSeconds })
       const line = firmwareGaveUp.exec(o.console.head())?.[0]
       if (line !== undefined) resolve({ kind: 'bootLoader', line: line.slice(0, 200) })

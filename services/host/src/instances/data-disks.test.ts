@@ -82,7 +82,7 @@ beforeEach(async () => {
       resize: async (lun: number, bytes: number) => void plugged.push(`=${lun} ${bytes / 2 ** 30}`),
     } as unknown as Booted['guest']
     const launched = { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan' } as const
-    const console = { head: () => '', said: () => 0, lastLines: async () => [] }
+    const console = { head: () => '', progress: () => 0, lastLines: async () => [] }
     return { guest, console, acceleration: 'tcg', launched, notices: [], sshPort: 2222, shown: () => undefined, opensFor: undefined, startsOtherOnce: false } // prettier-ignore
   })
   for (const id of ids) {

@@ -111,7 +111,7 @@ export function bootTimedOut(o: { seconds: number; acceleration: string; console
 export function bootStoodStill(o: { seconds: number; console: string[] }): ServiceError {
   return new ServiceError({
     code: 'GuestBootTimeout',
-    message: `The guest stood still: its console was silent for ${o.seconds} s.`,
+    message: `The guest stood still: its console showed no progress for ${o.seconds} s.`,
     expected: 'a guest that boots',
     found: lastOn(o.console),
     remedy: 'Check the VM’s serial log, then start the VM again.',

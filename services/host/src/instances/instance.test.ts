@@ -50,7 +50,7 @@ function powerOn(request: BootRequest, startsOtherOnce = false): Booted {
         if (guest.fails !== undefined) throw guest.fails
       },
     } as unknown as Booted['guest'],
-    console: { head: () => '', said: () => 0, lastLines: async () => [] },
+    console: { head: () => '', progress: () => 0, lastLines: async () => [] },
     acceleration: 'tcg',
     launched: { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan', launchMeasurement: 'aa' },
     notices: [],

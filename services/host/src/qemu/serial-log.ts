@@ -2,6 +2,7 @@ import { constants, openSync, readSync } from 'node:fs'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { run, type Logger } from '@strongroom/platform'
+import { ConsoleProgress } from './progress.ts'
 
 /** A log never exceeds twice this, in bytes: a guest can write to its serial port without end. */
 export const halfLength: number = 2 ** 20
@@ -15,8 +16,8 @@ const olderOf = (path: string): string => `${path}.older`
 export interface GuestConsole {
   /** The first 16 KiB of this boot. */
   head(): string
-  /** Bytes of this boot so far. */
-  said(): number
+  /** Bytes of this boot so far that show progress. */
+  progress(): number
   /** The last lines so far, without control sequences. */
   lastLines(): Promise<string[]>
 }
@@ -33,7 +34,7 @@ export class SerialLog implements GuestConsole {
   readonly #logger: Logger
   readonly #head = Buffer.alloc(headLength)
   #headFilled = 0
-  #said = 0
+  readonly #progress = new ConsoleProgress()
   #file: FileHandle
   #length = 0
   #writing: Promise<void> = Promise.resolve()
@@ -75,8 +76,8 @@ export class SerialLog implements GuestConsole {
     return this.#head.toString('latin1', 0, this.#headFilled)
   }
 
-  said(): number {
-    return this.#said
+  progress(): number {
+    return this.#progress.bytes
   }
 
   async lastLines(): Promise<string[]> {
@@ -118,7 +119,7 @@ export class SerialLog implements GuestConsole {
   }
 
   #take(chunk: Buffer): void {
-    this.#said += chunk.length
+    this.#progress.take(chunk.toString('latin1'))
     this.#headFilled += chunk.copy(this.#head, this.#headFilled)
     this.#writing = this.#writing.then(async () => {
       try {
