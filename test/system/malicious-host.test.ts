@@ -10,8 +10,8 @@ import { elfProgram } from '../../apps/cli/src/drill/payload/elf-program.ts'
 import { makeMark } from '../../apps/cli/src/drill/payload/mark.ts'
 import { rewriteLuks2 } from '../../apps/cli/src/drill/payload/luks2.ts'
 import { copyOsDisk, encryptOsDisk, rootPartition } from '../../services/host/src/disks/os-disk.ts'
-import { insertRange } from '../../services/host/src/disks/sparse.ts'
-import { partitionTypes, readPartitions } from '../../services/host/src/disks/gpt.ts'
+import { extractRange, insertRange } from '../../services/host/src/disks/sparse.ts'
+import { partitionTypes, readPartitions, type Partition } from '../../services/host/src/disks/gpt.ts'
 import { findImage } from '../../services/host/src/image/catalog.ts'
 import { loadRecipe } from '../../services/host/src/image/recipe.ts'
 import { imageFiles } from '../../services/host/src/image/catalog.ts'
@@ -71,11 +71,23 @@ async function kept(offset: number, length: number): Promise<() => Promise<void>
   return () => range((file) => file.write(bytes, 0, length, offset))
 }
 
+const aside = (): string => `${disk}.aside`
+
 /** Moves the VM's disk away until the test is over. */
 async function exchanged(): Promise<void> {
-  const aside = `${disk}.aside`
-  await rename(disk, aside)
-  onTestFinished(() => rename(aside, disk))
+  await rename(disk, aside())
+  onTestFinished(() => rename(aside(), disk))
+}
+
+/** Gives a disk of the host's the boot file that the VM's firmware and its disk's seal accept. */
+async function bootsAs(from: string, to: string): Promise<void> {
+  const espOf = async (path: string): Promise<Partition> => (await readPartitions(path))!.find((partition) => partition.type === partitionTypes.esp)! // prettier-ignore
+  const [own, other] = [await espOf(from), await espOf(to)]
+  expect(other.sizeBytes).toBe(own.sizeBytes)
+  const file = join(installation.home, 'esp')
+  await extractRange({ from, offset: own.offset, length: own.sizeBytes, to: file })
+  await insertRange({ from: file, to, offset: other.offset })
+  await rm(file)
 }
 
 const console = async (): Promise<string> => await readFile(join(disk, '..', 'serial.log'), 'latin1')
@@ -87,7 +99,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64')
 async function staysShut(message: RegExp, said: RegExp): Promise<void> {
   const outcome = await installation.cli('vm', 'start', name)
   const { error } = outcome.json as { error: { code: string; message: string } }
-  expect([outcome.code, error.code]).toEqual([1, 'OsDiskDidNotUnlock'])
+  expect([outcome.code, error.code], outcome.stdout).toEqual([1, 'OsDiskDidNotUnlock'])
   expect(error.message).toMatch(message)
   const log = await console()
   expect(log).not.toContain(canary)
@@ -289,12 +301,14 @@ describe('a disk of the host’s', () => {
     const sizeGiB = 4
     const runtimeDir = installation.home
     await encryptOsDisk({ image: await image(), sizeGiB, out: disk, runtimeDir })
+    await bootsAs(aside(), disk)
     await staysShut(withoutKey, noDisk)
   })
 
   it('is not mounted where it is a file system in clear, alone or in front of the VM’s (attacks D6, H9)', async () => {
     const clear = join(installation.home, 'clear.raw')
     await copyOsDisk({ image: await image(), sizeGiB: 4, out: clear })
+    await bootsAs(disk, clear)
     await host((own) => {
       own.add('-drive', `if=none,id=host,format=raw,file=${clear}`)
       own.add('-device', 'virtio-blk-pci,drive=host,addr=0x1c')

@@ -23,6 +23,8 @@ export interface FailoverOutcome {
   registers: { name: string; acknowledged: number; found: number; stale: unknown[]; refusals: Record<string, number> }[]
   /** Operations by the state in which they ended; `unfinished` are those that never did. */
   operations: Record<string, number>
+  /** Why operations did not succeed. */
+  failures: string[]
   /** VMs that are in no final state at the end. */
   unsettled: string[]
 }
@@ -54,7 +56,7 @@ async function attack(o: {
   const registers = [await tagRegister(arm, 'one'), await tagRegister(arm, 'two'), await tagRegister(arm, 'three')]
   registers.push(await secretRegister(arm, { group: 'one', tenant }))
   const writes = registers.map((register) => new AcknowledgedWrites(register))
-  const operations = new Operations(installation, arm)
+  const operations = new Operations(installation, arm, say)
   const met: FailoverOutcome['faults'] = []
   for (let n = 0; n < count; n++) {
     const fault = faults[n % faults.length]!
@@ -83,7 +85,7 @@ async function attack(o: {
   const unsettled = vms
     .filter(({ properties }) => !proper.includes(properties.provisioningState))
     .map(({ name }) => name)
-  return { faults: met, registers: found, operations: ended, unsettled }
+  return { faults: met, registers: found, operations: ended, failures: operations.failures, unsettled }
 }
 
 /** Creates and deletes VMs one after the other, and follows each operation to its end regardless of the server's answers in between. */
@@ -91,12 +93,16 @@ class Operations {
   readonly #installation: TestInstallation
   readonly #arm: ArmClient
   readonly #states: Record<string, number> = {}
+  /** Those that did not succeed, with their errors. */
+  readonly failures: string[] = []
+  readonly #say: (text: string) => void
   readonly #ended: Promise<void>
   #isOver = false
 
-  constructor(installation: TestInstallation, arm: ArmClient) {
+  constructor(installation: TestInstallation, arm: ArmClient, say: (text: string) => void) {
     this.#installation = installation
     this.#arm = arm
+    this.#say = say
     this.#ended = this.#go()
     this.#ended.catch(() => {})
   }
@@ -122,7 +128,11 @@ class Operations {
           const { headers } = await this.#arm.send(method, path, apiVersions.compute, body)
           return headers['azure-asyncoperation'] ?? headers['location']
         })
-        const state = typeof url === 'string' ? await this.#follow(url) : 'Succeeded'
+        const { status: state, error } = typeof url === 'string' ? await this.#follow(url) : { status: 'Succeeded' }
+        if (state !== 'Succeeded') {
+          this.failures.push(`${method} ${request.name}: ${state} ${JSON.stringify(error)}`)
+          this.#say(this.failures.at(-1)!)
+        }
         this.#states[`${method} ${state}`] = (this.#states[`${method} ${state}`] ?? 0) + 1
       }
     }
@@ -140,15 +150,13 @@ class Operations {
     }
   }
 
-  async #follow(url: string): Promise<string> {
+  async #follow(url: string): Promise<{ status: string; error?: unknown }> {
     for (let n = 0; n < 400; n++) {
-      const status = await this.#insist(
-        async () =>
-          ((await this.#arm.sendUrl('GET', url)).json as { status?: string } | undefined)?.status ?? 'InProgress',
-      )
-      if (proper.includes(status)) return status
+      const answer = await this.#insist(async () => (await this.#arm.sendUrl('GET', url)).json)
+      const { status = 'InProgress', error } = (answer ?? {}) as { status?: string; error?: unknown }
+      if (proper.includes(status)) return { status, error }
       await sleep(250)
     }
-    return 'unfinished'
+    return { status: 'unfinished' }
   }
 }
