@@ -76,7 +76,11 @@ export class NetworkNodes {
 
   async remove(): Promise<void> {
     for (const name of this.#nodes.keys()) await this.setHearing(name, true).catch(() => {})
-    for (const { namespace } of this.#nodes.values()) await ip('netns', 'del', namespace)
+    for (const { namespace, link } of this.#nodes.values()) {
+      // The kernel would remove it some time after its namespace, and the next test's link may have its name.
+      await ip('link', 'del', link)
+      await ip('netns', 'del', namespace)
+    }
     await ip('link', 'del', `${this.#mark}b`)
   }
 

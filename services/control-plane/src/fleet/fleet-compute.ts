@@ -217,7 +217,7 @@ export class FleetCompute {
       const vmIds = vms.map(({ vm_id: vmId }) => vmId)
       for (const { vm_id: vmId, wanted, moving } of await this.#placements.abandon(tx, { host, vmIds })) {
         if (wanted === 'Stopped' && moving === 0)
-          await this.#inner.turnIn(tx, vmId, 'Stopped', 'stop (its host was lost)') // prettier-ignore
+          await this.#inner.turnIn(tx, vmId, 'Stopped', 'stop (its host was lost)')
         else await this.#inner.turnIn(tx, vmId, 'Starting', 'wait for another host (its own was lost)')
       }
     }
