@@ -9,7 +9,7 @@ import { machineFacts, printReport } from './support/report.ts'
  * Issue 18, of 1,000 hosts and 20,000 VMs with 100 hosts lost. Growth: a fleet's cost relative to that of a quarter of
  * it, divided by four.
  */
-const goals = { renewalP99: 1_000, processor: 1, placedAgain: 60, over: 0, growth: 1 }
+const goals = { renewalP99: 1_000, processor: 1, placedAgain: 60, over: 0, others: 0, growth: 1 }
 /** A quarter of the fleet is measured first. Hosts that are lost at once, seconds of observation, repetitions. */
 const sizes = {
   short: { hosts: 100, machines: 2_000, lost: 10, seconds: 20, times: 20 },
@@ -34,7 +34,7 @@ export async function bench(o: { json: boolean; full?: boolean }): Promise<boole
   const { costs, ...figures } = await measured(size)
   const growth = (of: keyof FleetCosts): number => costs[of] / small[of] / quarter
   const grows = Math.max(growth('placement'), growth('hosts'), growth('machines'))
-  const reached = figures.renewalP99 < goals.renewalP99 && figures.processor <= goals.processor && figures.placedAgain <= goals.placedAgain && figures.over <= goals.over && grows <= goals.growth // prettier-ignore
+  const reached = figures.renewalP99 < goals.renewalP99 && figures.processor <= goals.processor && figures.placedAgain <= goals.placedAgain && figures.over <= goals.over && figures.others <= goals.others && grows <= goals.growth // prettier-ignore
   const grown = (name: string, of: keyof FleetCosts): string[] => [
     `${name}, processor time (a quarter of the fleet: ${small[of].toFixed(1)} ms)`,
     `${costs[of].toFixed(1)} ms, × ${(growth(of) * quarter).toFixed(1)}`,
@@ -46,6 +46,7 @@ export async function bench(o: { json: boolean; full?: boolean }): Promise<boole
     ['lease renewal, p99', `${figures.renewalP99.toFixed(1)} ms`, `< ${goals.renewalP99} ms`],
     ['processor of the server', `${figures.processor.toFixed(2)} cores`, `≤ ${goals.processor}`],
     [`${size.lost} hosts lost: until all their machines have others`, `${figures.placedAgain.toFixed(1)} s`, `≤ ${goals.placedAgain} s`], // prettier-ignore
+    ['machines of other hosts that were moved', String(figures.others), String(goals.others)],
     ['hosts over their capacity', String(figures.over), String(goals.over)],
     grown('deallocate and start a machine', 'placement'),
     grown('list of hosts', 'hosts'),
@@ -86,6 +87,7 @@ async function measured(size: Size) {
     step('weighs placements and lists')
     const costs = await fleet.ask<FleetCosts>({ ask: 'costs', times: size.times })
     step(`loses ${size.lost} hosts at once`)
+    const movedBefore = await fleet.moved()
     const cut = performance.now()
     await fleet.lose(size.lost)
     await fleet.until(async () => {
@@ -94,12 +96,14 @@ async function measured(size: Size) {
     })
     const placedAgain = (performance.now() - cut) / 1000
     const { over } = await fleet.facts()
+    const carried = (size.lost * size.machines) / size.hosts
     return {
       renewalMedian: quantile(renewals, 0.5),
       renewalP99: quantile(renewals, 0.99),
       processor: (after.seconds - before.seconds) / seconds,
       placedAgain,
       over,
+      others: Math.max(0, (await fleet.moved()) - movedBefore - carried),
       costs,
     }
   } finally {

@@ -1,10 +1,11 @@
 /** A whole installation without guests that listens for hosts, in a separate process. Tells bench/fleet.ts over IPC how to connect. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '@strongroom/platform'
+import { freePort, openServiceStore } from '@strongroom/platform'
 import { compose } from '../../apps/strongroomd/src/compose.ts'
 import { startTestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
 import { hostPath } from '../../apps/strongroomd/src/testing/test-hosts.ts'
+import { median } from '../support/measure.ts'
 import { seedMachines } from './seed.ts'
 
 interface FleetReady {
@@ -22,6 +23,7 @@ export type FleetQuestion =
   | { ask: 'machines'; count: number }
   | { ask: 'fleet' }
   | { ask: 'costs'; times: number }
+  | { ask: 'moved' }
   | { ask: 'processor' }
   | { ask: 'end' }
 
@@ -35,7 +37,7 @@ export interface FleetFacts {
   over: number
 }
 
-/** The server's processor time for one of each, in milliseconds, without what the hosts' leases cost meanwhile. */
+/** The server's processor time for one of each, median, in milliseconds, without what the hosts' leases cost meanwhile. */
 export interface FleetCosts {
   /** A VM that is deallocated and started: released by its host, and placed on another. */
   placement: number
@@ -74,6 +76,7 @@ async function answer(question: FleetQuestion): Promise<void> {
   else if (question.ask === 'machines') process.send?.({ made: await makeMachines(question.count) })
   else if (question.ask === 'fleet') process.send?.(await facts())
   else if (question.ask === 'costs') process.send?.(await costs(question.times))
+  else if (question.ask === 'moved') process.send?.({ machines: await moved() })
   else if (question.ask === 'processor') process.send?.({ seconds: processorSeconds() })
   else {
     await running.close()
@@ -134,10 +137,12 @@ async function costs(times: number): Promise<FleetCosts> {
   }
   const rest = await spent(async () => await sleep(restMs))
   const took = async (work: () => Promise<unknown>): Promise<number> => {
-    const { processor, milliseconds } = await spent(async () => {
-      for (let index = 0; index < times; index++) await work()
-    })
-    return (processor - (rest.processor / rest.milliseconds) * milliseconds) / times
+    const costs: number[] = []
+    for (let index = 0; index < times; index++) {
+      const { processor, milliseconds } = await spent(work)
+      costs.push(processor - (rest.processor / rest.milliseconds) * milliseconds)
+    }
+    return median(costs)
   }
   return {
     placement: await took(async () => {
@@ -146,6 +151,16 @@ async function costs(times: number): Promise<FleetCosts> {
     }),
     hosts: await took(async () => await installation.arm('GET', hostsPath)),
     machines: await took(async () => await installation.arm('GET', machine.replace(/\/[^/]+$/, ''))),
+  }
+}
+
+/** Machines that were placed more than once. */
+async function moved(): Promise<number> {
+  const store = await openServiceStore(running.context, 'control_plane')
+  try {
+    return (await store.db.selectFrom('placement').select('vm_id').where('epoch', '>', 1).execute()).length
+  } finally {
+    await store.close()
   }
 }
 

@@ -62,6 +62,11 @@ export class SimulatedFleet {
     return await this.ask<FleetFacts>({ ask: 'fleet' })
   }
 
+  /** Machines that were placed more than once. */
+  async moved(): Promise<number> {
+    return (await this.ask<{ machines: number }>({ ask: 'moved' })).machines
+  }
+
   /** As if the power of all of them were cut at once. */
   async lose(count: number): Promise<void> {
     await Promise.all(this.#agents.splice(0, count).map(async (agent) => await agent.stop()))
