@@ -75,6 +75,8 @@ export async function rewrapGuestState(o: {
   const { spec } = record
   if (record.identity === undefined || isOrdinary(spec))
     throw new TypeError('a provisioned confidential VM has the public keys of its vTPM')
+  // As for a conversion.
+  await services.firmware?.ensure()
   const { vCPUs } = await fitToHost(record.spec.size)
   return await rewrap({
     ...services,

@@ -33,6 +33,8 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
   if (isOrdinary(spec)) throw cannot(record)
   if (spec.tee === conversion.tee && spec.guestStateKey === conversion.guestStateKey) return
   if (silicon === undefined || identity === undefined) throw cannot(record)
+  // The vault releases no key without the list, which a VM that never booted has not needed yet.
+  await services.firmware?.ensure()
   const next = { ...spec, ...conversion }
   const side = async (
     each: InstanceSpec,
