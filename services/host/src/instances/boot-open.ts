@@ -75,7 +75,7 @@ export async function rewrapGuestState(o: {
   const { spec } = record
   if (record.identity === undefined || isOrdinary(spec))
     throw new TypeError('a provisioned confidential VM has the public keys of its vTPM')
-  // As for a conversion.
+  // The vault releases no key without the list, which a VM that never booted has not needed yet.
   await services.firmware?.ensure()
   const { vCPUs } = await fitToHost(record.spec.size)
   return await rewrap({

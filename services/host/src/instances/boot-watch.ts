@@ -46,7 +46,8 @@ export async function awaitBoot(o: {
   const console = new Promise<BootOutcome>((resolve) => {
     const look = (): void => {
       silentFor = o.console.progress() > progress || o.silenceExcused() ? 0 : silentFor + 1
-      progress = o.console.progress()
+      // It falls where a line turns out to be the kernel's.
+      progress = Math.max(progress, o.console.progress())
       if (silentFor >= silentSeconds) resolve({ kind: 'silent', seconds: silentSeconds })
       const line = firmwareGaveUp.exec(o.console.head())?.[0]
       if (line !== undefined) resolve({ kind: 'bootLoader', line: line.slice(0, 200) })

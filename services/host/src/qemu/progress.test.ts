@@ -33,6 +33,11 @@ describe('progress on a guest’s console', () => {
     expect(later).toEqual([before, before, before])
   })
 
+  it('goes on in a long line without an end', () => {
+    const [before, after] = afterwards('.'.repeat(1000), '.')
+    expect(after).toBe(before! + 1)
+  })
+
   it('goes on when a program says something after a stall', () => {
     const [before, after] = afterwards(stalled + dump, '[  OK  ] Started\r\n')
     expect(after).toBeGreaterThan(before!)

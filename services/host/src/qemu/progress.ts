@@ -12,7 +12,9 @@ const mostOfLine = 256
  */
 export class ConsoleProgress {
   #bytes = 0
+  /** The start of the line so far, and its whole length. */
   #line = ''
+  #length = 0
   #hasStalled = false
 
   take(text: string): void {
@@ -31,15 +33,17 @@ export class ConsoleProgress {
 
   #add(part: string): void {
     this.#line = (this.#line + part).slice(0, mostOfLine)
+    this.#length += part.length
   }
 
   #end(): void {
     this.#hasStalled ||= kernelLine.test(this.#line) && stall.test(this.#line)
     this.#bytes += this.#counted()
     this.#line = ''
+    this.#length = 0
   }
 
   #counted(): number {
-    return this.#hasStalled && kernelLine.test(this.#line) ? 0 : this.#line.length
+    return this.#hasStalled && kernelLine.test(this.#line) ? 0 : this.#length
   }
 }
