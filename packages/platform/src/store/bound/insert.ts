@@ -140,9 +140,11 @@ export async function insert(plan: InsertPlan, parameters: readonly unknown[], o
 async function insertKnown(plan: InsertPlan, given: readonly unknown[][], on: Work): Promise<Row[]> {
   const { table, columns } = plan
   const rows = given.map((values) => {
-    const row: Row = Object.fromEntries(table.names.map((name) => [name, null]))
+    const row: Row = {}
+    for (const name of table.names) row[name] = null
     for (const [index, column] of columns.entries()) row[column] = values[index]
-    return { row, values, ...table.bind(row) }
+    const { mac, share } = table.bind(row)
+    return { row, values, mac, share }
   })
   const written = await on.write(
     plan.insert,

@@ -85,11 +85,11 @@ export async function update(plan: UpdatePlan, parameters: readonly unknown[], o
     if (areKnown) {
       after = { ...before }
       for (const [index, column] of columns.entries()) after[column] = values[index]
-      bound = table.bind(after)
+      bound = table.bindAgain(after)
       await on.write(plan.change, [...values, bound.mac, ...key])
     } else {
       after = (await on.write(plan.compute, [...values, ...key]))[0]!
-      bound = table.bind(after)
+      bound = table.bindAgain(after)
       await on.write(plan.bind, [bound.mac, ...table.keyOf(after)])
     }
     on.changes.remove(table.table, share)
