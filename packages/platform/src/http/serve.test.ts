@@ -193,6 +193,8 @@ describe('a server that another one follows', () => {
     })
     const other = await serve({ installation: { ...installation, ports }, authority, logger, hosts: [{ matches: () => true, app: made }] }) // prettier-ignore
     ;({ ownPort } = other)
+    const idle = connect(ports.tls, '127.0.0.1')
+    await once(idle, 'connect')
     const later = asked(ports.local, '/later')
     await expect.poll(() => waiting.length).toBe(1)
     const drained = other.drain()
@@ -201,6 +203,8 @@ describe('a server that another one follows', () => {
       const late = connect(port, '127.0.0.1')
       expect((await once(late, 'error').catch((error: unknown) => [error]))[0]).toMatchObject({ code: 'ECONNREFUSED' })
     }
+    // Connections without a request are closed by now.
+    await once(idle, 'close')
     waiting[0]?.()
     expect(await later).toMatch(/connection: close[^]*\{"name":"x"\}/i)
     await drained

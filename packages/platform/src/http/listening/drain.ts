@@ -16,17 +16,22 @@ export interface Patience {
  * that takes over the listener.
  */
 export class Drain {
-  readonly #sockets = new Set<Socket>()
-  readonly #responses = new Set<ServerResponse>()
+  /**
+   * Requests in progress, by connection. Not a set of all responses: V8 replaces the table of a set that changes often,
+   * and an old table that was promoted keeps what it contained, and every later table, until the next full collection.
+   */
+  readonly #connections = new Map<ReturnType<typeof keyOf>, { socket: Socket; responses: ServerResponse[] }>()
   #isBegun = false
   #wake: () => void = () => {}
 
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
+      const key = keyOf(socket)
+      this.#connections.set(key, { socket, responses: [] })
       socket.once('close', () => {
-        this.#sockets.delete(socket)
-        if (this.#sockets.size === 0) this.#wake()
+        // Another connection may have the same address and port by now.
+        if (this.#connections.get(key)?.socket === socket) this.#connections.delete(key)
+        if (this.#connections.size === 0) this.#wake()
       })
     })
   }
@@ -34,23 +39,24 @@ export class Drain {
   /** Each request of the watched servers. */
   answering(response: ServerResponse): void {
     if (this.#isBegun) endsConnection(response)
-    this.#responses.add(response)
-    response.once('close', () => this.#responses.delete(response))
+    const responses = this.#connections.get(keyOf(response.req.socket))?.responses
+    if (responses === undefined) return
+    responses.push(response)
+    response.once('close', () => responses.splice(responses.indexOf(response), 1))
   }
 
   /** After the listeners have stopped accepting. Resolves when all connections are closed. */
   async end(patience: Patience): Promise<void> {
     this.#isBegun = true
-    for (const response of this.#responses) endsConnection(response)
+    for (const { responses } of this.#connections.values()) for (const each of responses) endsConnection(each)
     await this.#allClosed(patience.idle)
-    const busy = new Set([...this.#responses].map(({ req }) => keyOf(req.socket)))
-    for (const socket of this.#sockets) if (!busy.has(keyOf(socket))) socket.destroy()
+    for (const { socket, responses } of this.#connections.values()) if (responses.length === 0) socket.destroy()
     await this.#allClosed(patience.answer)
-    for (const socket of this.#sockets) socket.destroy()
+    for (const { socket } of this.#connections.values()) socket.destroy()
   }
 
   async #allClosed(limitMs: number): Promise<void> {
-    if (this.#sockets.size === 0) return
+    if (this.#connections.size === 0) return
     await new Promise<void>((done) => {
       const timer = setTimeout(done, limitMs)
       this.#wake = () => {
