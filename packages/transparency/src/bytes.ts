@@ -29,7 +29,9 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
  * toBase64(Uint8Array.of(255, 255)) // => '//8='
  */
 export function toBase64(bytes: Uint8Array): string {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return btoa(text)
 }
 
 /**

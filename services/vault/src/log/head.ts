@@ -19,26 +19,33 @@ export function checkpointOf(key: LogKey, vault: string, frontier: Frontier): st
   return signNote(text, key.noteKey(vault), (message) => key.sign(message))
 }
 
-export function headRow(vault: string, frontier: Frontier, checkpoint: string): LogHeadRow {
+/** A head that this service signed, and its tree's right edge. */
+export interface SignedHead {
+  row: LogHeadRow
+  frontier: Frontier
+}
+
+export function signedHead(key: LogKey, vault: string, frontier: Frontier): SignedHead {
   const hashes = frontier.hashes.map((hash) => Buffer.from(hash).toString('hex'))
-  return { vault, size: frontier.size, frontier: hashes.join(' '), checkpoint }
+  const checkpoint = checkpointOf(key, vault, frontier)
+  return { row: { vault, size: frontier.size, frontier: hashes.join(' '), checkpoint }, frontier }
 }
 
 /**
  * The tree's right edge, if this service signed it.
- * @param trusted a checkpoint known to be ours, which is not verified again
+ * @param own the head signed last, which is not verified again
  * @throws TransparencyError
  */
-export async function openHead(key: LogKey, row: LogHeadRow, trusted?: string): Promise<Frontier> {
+export async function openHead(key: LogKey, row: LogHeadRow, own?: SignedHead): Promise<Frontier> {
   if (row.size === 0 && row.frontier === '' && row.checkpoint === '') return emptyFrontier
-  const hashes = row.frontier.split(' ').map((hash) => Uint8Array.from(Buffer.from(hash, 'hex')))
-  const frontier: Frontier = { size: row.size, hashes }
-  if (row.checkpoint === trusted) {
-    // Signed text begins with exactly these lines, so comparing the text compares size and root.
-    if (isFrontier(frontier) && trusted.startsWith(textOf(key, row.vault, frontier))) return frontier
+  const hashes = row.frontier.split(' ')
+  if (row.checkpoint === own?.row.checkpoint) {
+    if (row.size === own.row.size && row.frontier === own.row.frontier) return own.frontier
   } else {
     const { name } = key.noteKey(row.vault)
     const checkpoint = await openCheckpoint(row.checkpoint, key.noteKey(row.vault), name)
+    const bytes = hashes.map((hash) => Uint8Array.from(Buffer.from(hash, 'hex')))
+    const frontier: Frontier = { size: row.size, hashes: bytes }
     const same = isFrontier(frontier) && checkpoint.size === frontier.size
     if (same && sameBytes(checkpoint.root, rootOf(frontier))) return frontier
   }
@@ -76,8 +83,4 @@ export function assertReached(head: Reached, reached: Reached | undefined): void
     expected: `${reached.size} entries with the root ${rootIn(reached)}`,
     found: `the root ${rootIn(head)}`,
   })
-}
-
-function textOf(key: LogKey, vault: string, frontier: Frontier): string {
-  return `${formatCheckpoint({ origin: key.noteKey(vault).name, size: frontier.size, root: rootOf(frontier) })}\n`
 }

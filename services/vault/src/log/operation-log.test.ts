@@ -263,6 +263,16 @@ describeStores('the operation log', (open) => {
     await expect(again().append(entry)).rejects.toMatchObject({ code: 'OperationLogAltered' })
   })
 
+  it('extends no tree whose size was raised behind its back', async () => {
+    const { store, log } = await filled()
+    const { size } = await tables(store).selectFrom('log_head').select('size').executeTakeFirstOrThrow()
+    await tables(store)
+      .updateTable('log_head')
+      .set({ size: size + 1 })
+      .execute()
+    await expect(log.append(entry)).rejects.toMatchObject({ code: 'OperationLogAltered' })
+  })
+
   it('does not start over where its head was deleted', async () => {
     const { store, again } = await filled()
     await tables(store).deleteFrom('log_head').execute()

@@ -20,7 +20,7 @@ import {
 } from '@strongroom/transparency'
 import type { Kysely, Transaction } from 'kysely'
 import { entryText, type LogEntry } from './entry.ts'
-import { assertReached, checkpointOf, headRow, openHead, type Reached } from './head.ts'
+import { assertReached, checkpointOf, openHead, signedHead, type Reached, type SignedHead } from './head.ts'
 import type { LogKey } from './log-key.ts'
 import type { LogEntryRow, LogHeadRow, LogNodeRow, LogTables } from './tables.ts'
 import { verifyTree, type LogVerdict } from './verify.ts'
@@ -39,8 +39,8 @@ export class OperationLog {
   readonly #store: Store
   readonly #clock: Clock
   readonly #key: LogKey
-  /** The last checkpoint we signed for each vault, committed or not: it is not verified again. */
-  readonly #signed = new Map<string, string>()
+  /** The last head we signed for each vault, committed or not: it is not verified again. */
+  readonly #signed = new Map<string, SignedHead>()
   /** The longest log that the store has had for each vault: a shorter one, or another of that size, is not extended. */
   readonly #reached = new Map<string, Reached>()
   readonly #commit: GroupCommit<LogEntry>
@@ -122,14 +122,10 @@ export class OperationLog {
     }
     await tx.insertInto('log_entry').values(rows).execute()
     if (nodes.length > 0) await tx.insertInto('log_node').values(nodes).execute()
-    const checkpoint = checkpointOf(this.#key, vault, frontier)
-    await tx
-      .updateTable('log_head')
-      .set(headRow(vault, frontier, checkpoint))
-      .where('vault', '=', vault)
-      .execute()
-    this.#signed.set(vault, checkpoint)
-    this.#store.afterCommit(tx, () => this.#reach(vault, { size: frontier.size, checkpoint }))
+    const signed = signedHead(this.#key, vault, frontier)
+    await tx.updateTable('log_head').set(signed.row).where('vault', '=', vault).execute()
+    this.#signed.set(vault, signed)
+    this.#store.afterCommit(tx, () => this.#reach(vault, signed.row))
   }
 
   /** The signed checkpoint of a vault's log. */
@@ -217,7 +213,7 @@ export class OperationLog {
       assertReached(head, this.#reached.get(head.vault))
       const frontier = await openHead(this.#key, head, own)
       // What we signed may be from this very transaction, which can still be rolled back.
-      if (head.checkpoint !== own) this.#reach(head.vault, head)
+      if (head.checkpoint !== own?.row.checkpoint) this.#reach(head.vault, head)
       return frontier
     } catch (cause) {
       if (!(cause instanceof TransparencyError)) throw cause
