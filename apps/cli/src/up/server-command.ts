@@ -36,9 +36,10 @@ export interface ServerCommand {
 
 /**
  * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of 8 MiB per
- * half from the start on, and single-threaded garbage collection: helpers on other cores cost more than they save. WebAssembly,
- * used only by the type stripper, is not optimised: that takes longer than it saves. One thread compiles: four at once
- * would take both cores of a small machine from the requests.
+ * half from the start on, and single-threaded garbage collection: helpers on other cores cost more than they save. The
+ * young generation is collected while the old one is marked, too: otherwise it grows meanwhile, and the pause at the end
+ * is five times as long. WebAssembly, used only by the type stripper, is not optimised: that takes longer than it saves.
+ * One thread compiles: four at once would take both cores of a small machine from the requests.
  */
 export const serverNodeOptions: readonly string[] = [
   '--conditions=x-source',
@@ -46,6 +47,7 @@ export const serverNodeOptions: readonly string[] = [
   '--max-semi-space-size=8',
   '--min-semi-space-size=8',
   '--single-threaded-gc',
+  '--no-separate-gc-phases',
   '--v8-pool-size=1',
   '--liftoff-only',
 ]
