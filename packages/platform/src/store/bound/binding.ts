@@ -6,6 +6,7 @@ import { storeAltered } from './altered.ts'
 import { BoundTable, type Row } from './bound-table.ts'
 import { macColumn, readShapes, sealTable, type Run } from './shapes.ts'
 import { StoreSeal, type Changes, type Total, type Totals } from './store-seal.ts'
+import { VerifiedRows } from './verified-rows.ts'
 
 /** Batch size when a whole table is read. */
 const batchRows = 500
@@ -17,7 +18,8 @@ const batchRows = 500
 export class Binding {
   readonly service: string
   readonly engine: Store['engine']
-  readonly #key: KeyObject
+  /** What its tables share. */
+  readonly #parts: { key: KeyObject; known: VerifiedRows }
   readonly #seal: StoreSeal
   readonly #tables = new Map<string, BoundTable>()
   readonly #unbound = new AsyncLocalStorage<true>()
@@ -34,7 +36,7 @@ export class Binding {
   constructor(o: { service: string; engine: Store['engine']; key: KeyObject }) {
     this.service = o.service
     this.engine = o.engine
-    this.#key = o.key
+    this.#parts = { key: o.key, known: new VerifiedRows() }
     this.#seal = new StoreSeal(o.key)
   }
 
@@ -139,7 +141,7 @@ export class Binding {
     const shapes = new Map((await readShapes(this.engine, run)).map((shape) => [shape.table, shape]))
     for (const [name, total] of totals.tables) {
       const shape = shapes.get(name)
-      const table = shape && new BoundTable(this.service, shape, this.#key)
+      const table = shape && new BoundTable(this.service, shape, this.#parts)
       if (table?.form !== total.form || shape?.hasMac !== true)
         throw storeAltered(this.service, {
           target: `the table ${name}`,
@@ -176,7 +178,7 @@ export class Binding {
     if (!(await this.isSealed(run))) return
     const totals = await this.readSeal(run, { before: this.#revision })
     for (const shape of await readShapes(this.engine, run)) {
-      const table = new BoundTable(this.service, shape, this.#key)
+      const table = new BoundTable(this.service, shape, this.#parts)
       if (!this.#tables.has(shape.table) && totals.tables.get(shape.table)?.form === table.form)
         this.#tables.set(shape.table, table)
     }
@@ -191,7 +193,7 @@ export class Binding {
     for (const shape of await readShapes(this.engine, run)) {
       if (!shape.hasMac)
         await run(`alter table ${quoted(shape.table)} add column ${macColumn} text not null default ''`)
-      const table = new BoundTable(this.service, shape, this.#key)
+      const table = new BoundTable(this.service, shape, this.#parts)
       const change = `update ${quoted(shape.table)} set ${macColumn} = ? where ${shape.key.map((name) => `${quoted(name)} = ?`).join(' and ')}`
       let [rows, sum] = [0, 0n]
       for await (const row of this.#rows(run, table)) {

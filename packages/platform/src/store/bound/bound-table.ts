@@ -2,7 +2,7 @@ import { createHash, createHmac, createSecretKey, timingSafeEqual, type KeyObjec
 import { rowAltered } from './altered.ts'
 import { macColumn, type Child, type Column, type Shape } from './shapes.ts'
 import type { Share } from './store-seal.ts'
-import { VerifiedRows, type VerifiedRow } from './verified-rows.ts'
+import type { VerifiedRow, VerifiedRows } from './verified-rows.ts'
 
 export type Row = Record<string, unknown>
 
@@ -27,9 +27,11 @@ export class BoundTable {
   readonly #kinds: ReadonlyMap<string, Column['kind']>
   /** Positions in `names` of the key's columns. */
   readonly #keyAt: readonly number[]
-  readonly #known = new VerifiedRows()
+  readonly #known: VerifiedRows
 
-  constructor(service: string, shape: Shape, storeKey: KeyObject) {
+  /** @param o.known the store's */
+  constructor(service: string, shape: Shape, o: { key: KeyObject; known: VerifiedRows }) {
+    this.#known = o.known
     this.service = service
     this.table = shape.table
     this.columns = shape.columns
@@ -40,7 +42,7 @@ export class BoundTable {
     this.#kinds = new Map(shape.columns.map((column) => [column.name, column.kind]))
     const form = JSON.stringify([shape.table, shape.key, this.names])
     this.form = createHash('sha256').update(form).digest('base64url')
-    this.#key = createSecretKey(createHmac('sha256', storeKey).update(form).digest())
+    this.#key = createSecretKey(createHmac('sha256', o.key).update(form).digest())
   }
 
   /** @returns the code to store with the row, and the row's contribution to the seal */
@@ -102,7 +104,8 @@ export class BoundTable {
   }
 
   #keyText(row: Row, names: readonly string[]): string {
-    let text = ''
+    // Not the table's name: with other columns, the same row has another code.
+    let text = this.form
     for (const position of this.#keyAt) text += written(row[names[position]!])
     return text
   }

@@ -8,13 +8,13 @@ export interface VerifiedRow {
   share: Share
 }
 
-/** Of one table. */
+/** Of one store: what its cache takes does not grow with its tables. */
 const maximumCharacters = 4 * 1024 * 1024
 /** Rows that are remembered by their key alone. */
-const seenRows = 1024
+const seenRows = 4096
 
 /**
- * Rows of one table whose authentication code was computed, by key and in their latest state: the same code over the
+ * Rows of one store whose authentication code was computed, by table and key, in their latest state: the same code over the
  * same text needs no second computation. A row that differs in anything is computed again. Earlier states of a row that
  * changes often are not kept, because they would fill the old generation of V8's heap.
  */
