@@ -11,11 +11,13 @@ function temporary(): { stateDir: string; cacheDir: string; compile: string } {
   return { stateDir: join(directory, 'state'), cacheDir, compile: join(cacheDir, 'compile') }
 }
 
+const allocator = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' }
+
 describe('serverCommand', () => {
   it('lets Node keep compiled code in a directory that only this user can enter', async () => {
     const { compile, ...folders } = temporary()
     const command = await serverCommand(folders)
-    expect(command.env).toEqual({ NODE_COMPILE_CACHE: compile })
+    expect(command.env).toEqual({ ...allocator, NODE_COMPILE_CACHE: compile })
     expect(statSync(compile).mode & 0o777).toBe(0o700)
   })
 
@@ -23,7 +25,7 @@ describe('serverCommand', () => {
     const { compile, ...folders } = temporary()
     mkdirSync(compile, { recursive: true })
     chmodSync(compile, 0o777)
-    expect((await serverCommand(folders)).env).toEqual({})
+    expect((await serverCommand(folders)).env).toEqual(allocator)
   })
 
   it('runs no code from where a link leads', async () => {
@@ -31,7 +33,7 @@ describe('serverCommand', () => {
     mkdirSync(folders.cacheDir)
     mkdirSync(folders.stateDir)
     symlinkSync(folders.stateDir, compile)
-    expect((await serverCommand(folders)).env).toEqual({})
+    expect((await serverCommand(folders)).env).toEqual(allocator)
   })
 
   it('passes on what was asked for, and no port that was not', async () => {

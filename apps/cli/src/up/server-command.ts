@@ -53,6 +53,12 @@ export const serverNodeOptions: readonly string[] = [
 ]
 
 /**
+ * For glibc: allocations of 64 KiB and more are separate mappings, which are returned when they are freed. By itself it
+ * raises this limit with the sizes it sees, and a burst of work then leaves its heap large, in fragments.
+ */
+const allocatorOptions = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' }
+
+/**
  * How strongroomd is started by the CLI, system tests and benchmarks.
  * @throws CliError NodeTooOld
  */
@@ -74,7 +80,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
   const file = serverNode()
   if (file === undefined) throw new CliError({ ...nodeTooOld, exitCode: exitCodes.missingPrerequisite })
-  return { file, args, env: { ...env } }
+  return { file, args, env: { ...allocatorOptions, ...env } }
 }
 
 /**
